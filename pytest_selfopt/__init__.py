@@ -1,0 +1,33 @@
+"""Benchmarks of language models that improve the system they measure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_selfopt.bench.case import Case as Case
+    from pytest_selfopt.bench.case import Miss as Miss
+    from pytest_selfopt.errors import SelfoptError as SelfoptError
+    from pytest_selfopt.specs.spec import Spec as Spec
+    from pytest_selfopt.trial import Reply as Reply
+    from pytest_selfopt.trial import ToolCall as ToolCall
+
+_HOMES = {
+    "Case": "pytest_selfopt.bench.case",
+    "Miss": "pytest_selfopt.bench.case",
+    "Reply": "pytest_selfopt.trial",
+    "SelfoptError": "pytest_selfopt.errors",
+    "Spec": "pytest_selfopt.specs.spec",
+    "ToolCall": "pytest_selfopt.trial",
+}
+
+__all__ = ["Case", "Miss", "Reply", "SelfoptError", "Spec", "ToolCall"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, so that loading the plugin stays free."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,27 @@
+"""The one exception root, so that callers can catch everything this package raises on purpose."""
+
+from __future__ import annotations
+
+
+class SelfoptError(Exception):
+    """Something a person can fix; its text is a sentence that says what, where, and what to do."""
+
+
+class SettingsError(SelfoptError):
+    """An option, ini key or `[tool.selfopt]` entry has a value that cannot be used."""
+
+
+class SuiteError(SelfoptError):
+    """A suite file cannot be read; the text names file, line and field."""
+
+
+class SpecError(SelfoptError):
+    """A spec id does not parse, or one of its values is impossible."""
+
+
+class ModelError(SelfoptError):
+    """A model cannot be reached or started at all (a single failed call is a `CallError` instead)."""
+
+
+class StateError(SelfoptError):
+    """A file of the state directory or the routing configuration cannot be read or written."""

@@ -1,0 +1,1 @@
+"""The durable record: every finished call, cycle, comparison and decision."""

@@ -1,0 +1,119 @@
+"""The tables of the ledger, and opening the file they live in."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from pytest_selfopt.errors import StateError
+
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE cycle (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    started REAL NOT NULL,
+    ended REAL,
+    status TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    command TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    result TEXT
+);
+CREATE TABLE call (
+    id TEXT PRIMARY KEY,
+    cycle INTEGER NOT NULL REFERENCES cycle (id),
+    purpose TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    "case" TEXT NOT NULL,
+    case_hash TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    restraint INTEGER NOT NULL,
+    started REAL NOT NULL,
+    ended REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    in_flight INTEGER NOT NULL,
+    lane TEXT NOT NULL,
+    lane_seq INTEGER NOT NULL,
+    latency_s REAL,
+    load_s REAL,
+    tokens_in INTEGER,
+    tokens_out INTEGER,
+    cost_usd REAL,
+    served_model TEXT NOT NULL,
+    reply TEXT,
+    error TEXT,
+    attempt_errors TEXT NOT NULL,
+    outcome TEXT,
+    error_kind TEXT,
+    called INTEGER,
+    reason TEXT
+);
+CREATE INDEX call_by_cycle ON call (cycle, phase, spec, run);
+CREATE TABLE comparison (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    phase TEXT NOT NULL,
+    baseline TEXT NOT NULL,
+    candidate TEXT NOT NULL,
+    suite_hash TEXT NOT NULL,
+    state TEXT NOT NULL,
+    cycles TEXT NOT NULL,
+    wins INTEGER NOT NULL DEFAULT 0,
+    losses INTEGER NOT NULL DEFAULT 0,
+    passes INTEGER NOT NULL DEFAULT 0,
+    sentence TEXT NOT NULL DEFAULT '',
+    UNIQUE (phase, baseline, candidate, suite_hash)
+);
+CREATE TABLE decision (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cycle INTEGER NOT NULL REFERENCES cycle (id),
+    time REAL NOT NULL,
+    phase TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the ledger at `path`, creating it and its folder when they are missing.
+
+    A finished commit survives the death of the process (write-ahead log, `synchronous = NORMAL`).
+
+    Raises:
+        StateError: when the file cannot be opened, is no ledger, or was written by a newer version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
+    except (OSError, sqlite3.Error) as problem:
+        raise StateError(f"cannot open the ledger {path}: {problem}; is its folder writable?") from None
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as problem:
+        connection.close()
+        raise StateError(
+            f"cannot use the ledger {path}: {problem}; move it away to begin a new one, nothing in it was changed"
+        ) from None
+    except StateError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif version > SCHEMA_VERSION:
+        raise StateError(
+            f"the ledger {path} has version {version}, this pytest-selfopt reads up to {SCHEMA_VERSION}; "
+            "use the newer pytest-selfopt that wrote it"
+        )

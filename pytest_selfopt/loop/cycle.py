@@ -1,0 +1,138 @@
+"""The loop composed: the trials of one phase in, the conclusion out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.loop.diagnose import Diagnosis, diagnose
+from pytest_selfopt.loop.enforce import RuleChange, enforce
+from pytest_selfopt.loop.evaluate import Metrics, evaluate
+from pytest_selfopt.loop.evidence import Tally, bar
+from pytest_selfopt.loop.gate import GateResult, Judgement, Limits, Verdict, absolute_gates, judge
+from pytest_selfopt.loop.pick import Pick, pick
+from pytest_selfopt.routing.rule import Recommendation, Rule
+from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A candidate with its evidence: `tally` pairs it with the baseline over all cycles of comparison `number`."""
+
+    spec: Spec
+    number: int
+    tally: Tally
+    trials: tuple[Trial, ...]
+    """Its trials, and the baseline's beside it in `PhaseEvidence`, are those of this cycle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseEvidence:
+    """Everything a phase is judged by. `missing` counts planned trials that never arrived."""
+
+    phase: str
+    cycle: int
+    baseline: Spec
+    baseline_trials: tuple[Trial, ...]
+    contenders: tuple[Contender, ...]
+    cases: tuple[str, ...]
+    limits: Limits
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What one cycle concludes about one phase."""
+
+    phase: str
+    baseline: Spec
+    in_force: Spec
+    """The spec in force afterwards: the winner, or the baseline still."""
+    metrics: Mapping[str, Metrics]
+    judgements: tuple[Judgement, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    """Of the spec in force afterwards."""
+    gates: tuple[GateResult, ...]
+    """The absolute gates of the spec in force afterwards."""
+    pick: Pick
+    recommendations: tuple[Recommendation, ...]
+    rules: tuple[Rule, ...]
+    changes: tuple[RuleChange, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """PROMOTE when there is a winner, REJECT when nothing can win any more, else HOLD."""
+        if self.pick.winner is not None:
+            return Verdict.PROMOTE
+        undecided = any(judgement.verdict is Verdict.HOLD for judgement in self.judgements)
+        return Verdict.HOLD if undecided else Verdict.REJECT
+
+
+def conclude(evidence: PhaseEvidence, rules: Sequence[Rule], *, now: str) -> Conclusion:
+    """Evaluate, gate, diagnose, pick and enforce.
+
+    `now` is the timestamp that changed rules get (ISO 8601, UTC).
+    """
+    trials = {contender.spec.id: contender.trials for contender in evidence.contenders}
+    trials[evidence.baseline.id] = evidence.baseline_trials
+    metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
+    judgements = tuple(_judge(contender, evidence, metrics) for contender in evidence.contenders)
+    picked = pick(judgements, metrics)
+    in_force = parse_spec(picked.winner.spec) if picked.winner else evidence.baseline
+    diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
+    recommendations = tuple(
+        recommendation for diagnosis in diagnoses if (recommendation := recommend(diagnosis, in_force))
+    )
+    enforcement = enforce(
+        rules,
+        baseline=evidence.baseline,
+        pick=picked,
+        recommendations=recommendations,
+        cycle=evidence.cycle,
+        now=now,
+    )
+    return Conclusion(
+        phase=evidence.phase,
+        baseline=evidence.baseline,
+        in_force=in_force,
+        metrics=metrics,
+        judgements=judgements,
+        diagnoses=diagnoses,
+        gates=absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits),
+        pick=picked,
+        recommendations=recommendations,
+        rules=enforcement.rules,
+        changes=enforcement.changes,
+    )
+
+
+def recommend(diagnosis: Diagnosis, spec: Spec) -> Recommendation | None:
+    """The recommendation a diagnosis of `spec` amounts to; None when there is nothing to do."""
+    if diagnosis.action is None:
+        return None
+    warm = diagnosis.action == "allow_for_bounded_tasks"
+    routes = warm or diagnosis.action == "disable_for_stateful"
+    return Recommendation(
+        type="routing" if routes else "settings",
+        target=f"{spec.model}::{spec.phase}",
+        action=diagnosis.action,
+        reason=diagnosis.sentence,
+        allow=diagnosis.action != "disable_for_stateful" if routes else None,
+        requirements=("warm-up",) if warm else (),
+        diagnosis=str(diagnosis.kind),
+    )
+
+
+def _judge(contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics]) -> Judgement:
+    return judge(
+        contender.spec.id,
+        phase=evidence.phase,
+        candidate=metrics[contender.spec.id],
+        baseline=metrics[evidence.baseline.id],
+        tally=contender.tally,
+        bar=bar(contender.number, evidence.limits.alpha),
+        comparison=contender.number,
+        limits=evidence.limits,
+        missing=evidence.missing,
+    )

@@ -1,0 +1,84 @@
+"""Phase 1, generate: the candidates of a cycle, each one change away from the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
+from pytest_selfopt.specs.spec import Spec, difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A spec to be compared with the baseline, and why it was chosen."""
+
+    spec: Spec
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """The candidates of one cycle, and how many untried neighbours stay for later cycles."""
+
+    candidates: tuple[Candidate, ...]
+    left: int
+
+    @property
+    def plateau(self) -> bool:
+        """Whether there is nothing left to try or to go on with."""
+        return not self.candidates
+
+
+def generate(
+    baseline: Spec,
+    space: SearchSpace,
+    *,
+    held: Sequence[str] = (),
+    rejected: Collection[str] = (),
+    asked_for: Sequence[str] = (),
+    limit: int = 3,
+) -> Generation:
+    """Choose at most `limit` candidates.
+
+    `held` are the ids of comparisons with this baseline that wait for more evidence: they go on first. `asked_for`
+    are actions of the last diagnosis, which come next; then the untried neighbours in the order of the space.
+    `rejected` ids lost against this same baseline and are not tried again.
+    """
+    around = {spec.id: spec for spec in neighbours(baseline, space)}
+    chosen = [
+        Candidate(spec=around[name], why="goes on: the last cycle left it undecided")
+        for name in held
+        if name in around
+    ]
+    for action in asked_for:
+        remedy = _remedy(action, baseline, space)
+        if remedy is not None and remedy.id not in rejected:
+            chosen.append(Candidate(spec=remedy, why=f"the last diagnosis asks for it ({action})"))
+    chosen += [
+        Candidate(spec=spec, why=f"untried: {difference(baseline, spec)}")
+        for spec in around.values()
+        if spec.id not in rejected
+    ]
+    ordered = _first_of_each(chosen)
+    return Generation(candidates=tuple(ordered[:limit]), left=max(0, len(ordered) - limit))
+
+
+def _first_of_each(chosen: Sequence[Candidate]) -> list[Candidate]:
+    first: dict[str, Candidate] = {}
+    for candidate in chosen:
+        first.setdefault(candidate.spec.id, candidate)
+    return list(first.values())
+
+
+def _remedy(action: str, baseline: Spec, space: SearchSpace) -> Spec | None:
+    """The neighbour that an action of a diagnosis asks for, or None when the space has none."""
+    if action == "allow_for_bounded_tasks" and True in space.warmup and not baseline.warmup:
+        return replace(baseline, warmup=True)
+    more_retries = [value for value in space.retries if value > baseline.retries]
+    if action == "retry" and more_retries:
+        return replace(baseline, retries=min(more_retries))
+    longer = [value for value in space.timeouts_s if value > baseline.timeout_s]
+    if action == "longer_timeout" and longer:
+        return replace(baseline, timeout_s=min(longer))
+    return None

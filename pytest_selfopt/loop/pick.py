@@ -1,0 +1,41 @@
+"""Phase 5, pick: the winner among the candidates that may be promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.gate import Judgement, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """The winner's judgement (None: the baseline stays) and why."""
+
+    winner: Judgement | None
+    sentence: str
+
+
+def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics]) -> Pick:
+    """Choose among the PROMOTE verdicts the most accurate; on a tie the quicker, then the one opened first.
+
+    `metrics` are those of every judged spec, by id.
+    """
+    promoted = [judgement for judgement in judgements if judgement.verdict is Verdict.PROMOTE]
+    if promoted:
+        winner = min(promoted, key=lambda judgement: _rank(judgement, metrics[judgement.spec]))
+        others = len(promoted) - 1
+        beside = f"; the most accurate of {others + 1} that could be promoted" if others else ""
+        return Pick(winner=winner, sentence=winner.sentence + beside)
+    held = [judgement for judgement in judgements if judgement.verdict is Verdict.HOLD]
+    if held:
+        return Pick(winner=None, sentence=f"the baseline stays; undecided: {len(held)} of {len(judgements)}")
+    if judgements:
+        return Pick(winner=None, sentence=f"the baseline stays; none of {len(judgements)} candidates is better")
+    return Pick(winner=None, sentence="the baseline stays; there was nothing left to compare it with")
+
+
+def _rank(judgement: Judgement, metrics: Metrics) -> tuple[float, float, int]:
+    latency = metrics.latency_median_s
+    return (-metrics.accuracy, latency if latency is not None else float("inf"), judgement.comparison)

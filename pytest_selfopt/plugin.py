@@ -1,0 +1,101 @@
+"""The door: pytest's hooks, and nothing else. Without a benchmark in the session nothing is imported or done."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_selfopt.session.session import SelfoptSession
+
+SESSION = pytest.StashKey["SelfoptSession"]()
+
+MARKER = (
+    'selfopt(suite, phase="atomic"): ask every case of the suite file (.jsonl, .yaml or .csv, relative to the test '
+    "file); the test may take `case`, `spec`, `run` and `reply`, and judges the reply, as by `case.check(reply)`."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("selfopt", "benchmarks of language models that improve what they measure")
+    group.addoption(
+        "--selfopt-cycle",
+        action="store_true",
+        help="Run one turn of the loop: compare the baseline with candidates, judge, diagnose, promote, "
+        "and rewrite the routing configuration.",
+    )
+    group.addoption(
+        "--selfopt-baseline",
+        metavar="SPEC",
+        help="Start from this spec instead of the routed one, such as "
+        "embedded/smollm2-135m/atomic/native_api/t60/r1/i0.",
+    )
+    group.addoption(
+        "--selfopt-candidates",
+        metavar="N",
+        type=_at_least_one,
+        help="Compare at most N candidates with the baseline in this cycle (default: 3).",
+    )
+    group.addoption(
+        "--selfopt-seed",
+        metavar="N",
+        type=int,
+        help="Seed of the order in which specs are asked within a case (default: drawn and recorded).",
+    )
+    group.addoption(
+        "--selfopt-state-dir",
+        metavar="DIR",
+        help="Where ledger, history and logs are kept, relative to the rootdir (default: .selfopt).",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, and refuse what cannot be done before anything is collected."""
+    config.addinivalue_line("markers", MARKER)
+    if config.getoption("selfopt_cycle") and config.getoption("numprocesses", None):
+        raise pytest.UsageError(
+            "--selfopt-cycle runs in one process in this version (calls run in parallel anyway); leave out -n"
+        )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse a cycle that has nothing to measure."""
+    if session.config.getoption("selfopt_cycle") and SESSION not in session.config.stash:
+        raise pytest.UsageError(
+            "--selfopt-cycle: no benchmark was collected; mark a test with "
+            '@pytest.mark.selfopt("suite.jsonl") or name the folder that holds your benchmarks'
+        )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Turn a marked test into one item for each case, spec and run."""
+    marker = metafunc.definition.get_closest_marker("selfopt")
+    if marker is not None:
+        _session_of(metafunc.config).generate(metafunc, marker)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let go of everything that is held."""
+    session = config.stash.get(SESSION, None)
+    if session is not None:
+        session.close()
+
+
+def _session_of(config: pytest.Config) -> SelfoptSession:
+    """The session object, made and registered when the first benchmark is met."""
+    if SESSION not in config.stash:
+        from pytest_selfopt.session.session import SelfoptSession
+
+        config.stash[SESSION] = SelfoptSession(config)
+        config.pluginmanager.register(config.stash[SESSION], "selfopt-session")
+    return config.stash[SESSION]
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
+    return int(text)

@@ -1,0 +1,146 @@
+"""Collection: a marked test becomes one item for each case, spec and run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.errors import SelfoptError, SettingsError, SuiteError
+from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.specs.spec import Spec
+
+ARGUMENTS = ("case", "spec", "run", "reply")
+"""What a benchmark test may ask for by name."""
+
+
+class Collection:
+    """The suites, plans and planned trials of a session, in the order they were collected.
+
+    `plan_for` makes the plan of a phase when its first benchmark is met, from the phase's name and that suite.
+    """
+
+    def __init__(self, plan_for: Callable[[str, Suite], PhasePlan]) -> None:
+        self._plan_for = plan_for
+        self._suites: dict[Path, Suite] = {}
+        self._homes: dict[tuple[str, str], str] = {}
+        self.plans: dict[str, PhasePlan] = {}
+        self.planned: dict[TrialKey, PlannedTrial] = {}
+        self.problems: list[str] = []
+
+    def parametrize(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+        """Give the marked test its items; what is wrong with it is kept for `refuse_problems`."""
+        try:
+            name, phase = _marker_arguments(marker, metafunc.definition.nodeid)
+            suite = self._load(metafunc.definition.path.parent / name)
+            self._claim(phase, suite, metafunc.definition.nodeid)
+            if phase not in self.plans:
+                self.plans[phase] = self._plan_for(phase, suite)
+            trials = _trials(self.plans[phase], suite)
+        except SelfoptError as problem:
+            if str(problem) not in self.problems:
+                self.problems.append(str(problem))
+            trials = []
+        self.planned.update((trial.key, trial) for trial in trials)
+        _give_items(metafunc, trials)
+
+    def refuse_problems(self) -> None:
+        """End the session with all problems found during collection.
+
+        Raises:
+            pytest.UsageError: when there was any.
+        """
+        if self.problems:
+            raise pytest.UsageError("\n".join(self.problems))
+
+    def cases(self, phase: str) -> tuple[str, ...]:
+        """The keys of the cases planned for a phase, in file order."""
+        return tuple(dict.fromkeys(key.case for key in self.planned if key.phase == phase))
+
+    def suites(self, phase: str) -> tuple[Suite, ...]:
+        """The suites that make up a phase."""
+        found = {
+            trial.suite.name: trial.suite for trial in self.planned.values() if trial.key.phase == phase
+        }
+        return tuple(found.values())
+
+    def _load(self, path: Path) -> Suite:
+        if path not in self._suites:
+            self._suites[path] = load_suite(path)
+        return self._suites[path]
+
+    def _claim(self, phase: str, suite: Suite, nodeid: str) -> None:
+        """Refuse two benchmarks whose trials would have the same address."""
+        other = self._homes.setdefault((phase, suite.name), nodeid)
+        if other != nodeid:
+            raise SuiteError(
+                f"{nodeid}: the suite {suite.name!r} of phase {phase!r} is already asked by {other}; "
+                "give one of them a suite file of another name, or another phase"
+            )
+
+
+def arrange(items: list[pytest.Item], seed: int) -> None:
+    """Put benchmark items into the order phase, run, case, spec; other items keep their places.
+
+    The specs of a case follow each other in an order shuffled by `seed`, so that drift hits all alike.
+    """
+    places = [index for index, item in enumerate(items) if PLANNED in item.stash]
+    phases = list(dict.fromkeys(items[index].stash[PLANNED].key.phase for index in places))
+    cases = list(dict.fromkeys(items[index].stash[PLANNED].key.case for index in places))
+    phase_rank = {name: rank for rank, name in enumerate(phases)}
+    case_rank = {name: rank for rank, name in enumerate(cases)}
+
+    def rank(item: pytest.Item) -> tuple[int, int, int, float]:
+        key = item.stash[PLANNED].key
+        shuffled = random.Random(f"{seed}/{key.phase}/{key.run}/{key.case}/{key.spec}").random()
+        return (phase_rank[key.phase], key.run, case_rank[key.case], shuffled)
+
+    ordered = sorted((items[index] for index in places), key=rank)
+    for index, item in zip(places, ordered, strict=True):
+        items[index] = item
+
+
+def stash_planned(items: Sequence[pytest.Item], planned: dict[TrialKey, PlannedTrial]) -> None:
+    """Attach to each benchmark item what it was collected for."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        spec = callspec.params.get("spec") if callspec is not None else None
+        if isinstance(spec, Spec):
+            case, run = callspec.params["case"], callspec.params["run"]
+            trial = planned.get(TrialKey(spec.phase, spec.id, case.key, run))
+            if trial is not None:
+                item.stash[PLANNED] = trial
+
+
+def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
+    unknown = set(marker.kwargs) - {"phase"}
+    if unknown or len(marker.args) != 1 or not isinstance(marker.args[0], str | Path):
+        raise SettingsError(
+            f'{nodeid}: write the marker as @pytest.mark.selfopt("suite.jsonl", phase="atomic"), '
+            "the path being relative to the test file"
+        )
+    return str(marker.args[0]), str(marker.kwargs.get("phase", "atomic"))
+
+
+def _trials(plan: PhasePlan, suite: Suite) -> list[PlannedTrial]:
+    return [
+        PlannedTrial(
+            key=TrialKey(plan.phase, spec.id, case.key, run), case=case, spec=spec, suite=suite
+        )
+        for run in range(plan.most_passes)
+        for case in suite.cases
+        for spec in plan.specs
+    ]
+
+
+def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> None:
+    # A test need not ask for all four: pytest only accepts parameters among a function's fixture names.
+    metafunc.fixturenames.extend(name for name in ARGUMENTS if name not in metafunc.fixturenames)
+    metafunc.parametrize(
+        ARGUMENTS,
+        [(trial.case, trial.spec, trial.key.run, None) for trial in trials],
+        ids=[f"{trial.spec.id}-{trial.case.id}-run{trial.key.run}" for trial in trials],
+    )

@@ -1,0 +1,123 @@
+"""Opening a session: the baseline of a phase from configuration and routing, and the candidates to set beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.generate import generate
+from pytest_selfopt.loop.race import max_passes
+from pytest_selfopt.routing.config import RoutingConfig
+from pytest_selfopt.routing.resolve import Route
+from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.neighbours import SearchSpace
+from pytest_selfopt.specs.request import Sampling
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import variant_named
+
+MOST_HELD_CYCLES = 3
+"""A comparison that is still undecided after the passes of three cycles is given up."""
+
+
+def plan_phase(
+    phase: str, suite: Suite, *, settings: Settings, routing: RoutingConfig, ledger: Ledger | None
+) -> PhasePlan:
+    """What this session does for a phase; candidates only in a cycle, knowing what the ledger says was tried.
+
+    Raises:
+        SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
+    """
+    baseline, because = baseline_of(phase, settings, routing)
+    settings.model(baseline.model)
+    variant_named(baseline.variant)
+    if settings.mode is Mode.PLAIN:
+        return PhasePlan(phase=phase, baseline=baseline, because=because)
+    held, rejected = _tried(ledger, baseline, suite)
+    generation = generate(
+        baseline,
+        _feasible(settings.space, suite),
+        held=held,
+        rejected=rejected,
+        asked_for=_asked_for(ledger, phase),
+        limit=settings.max_candidates,
+    )
+    return PhasePlan(
+        phase=phase,
+        baseline=baseline,
+        candidates=generation.candidates,
+        because=because,
+        least_passes=settings.phase(phase).limits.min_samples,
+        most_passes=max_passes(len(generation.candidates)),
+        left=generation.left,
+    )
+
+
+def baseline_of(phase: str, settings: Settings, routing: RoutingConfig) -> tuple[Spec, tuple[str, ...]]:
+    """The spec in force for a phase, and the sentences that say where it comes from."""
+    start = settings.phase(phase).baseline
+    if settings.forced_baseline is not None and settings.forced_baseline.phase == phase:
+        return start, ("the baseline was given by --selfopt-baseline, over the routing configuration",)
+    route = routing.route(start.model, phase)
+    if not route.allowed:
+        raise SettingsError(
+            f"{settings.routing_path.name}: {start.model!r} is disabled for phase {phase!r} and has no usable "
+            f"fallback ({'; '.join(route.because)}); name a fallback_model in that rule, or another baseline"
+        )
+    return routed(start, route), route.because or ("the baseline is the configured start; no rule changes it",)
+
+
+def routed(start: Spec, route: Route) -> Spec:
+    """The spec that `start` becomes under a route: the effective model, and what its rule sets."""
+    return replace(
+        start,
+        model=route.model,
+        variant=route.variant or start.variant,
+        timeout_s=route.timeout_s if route.timeout_s is not None else start.timeout_s,
+        retries=route.retries if route.retries is not None else start.retries,
+        isolated=route.isolated if route.isolated is not None else start.isolated,
+        warmup=route.enable_warmup if route.enable_warmup is not None else start.warmup,
+        sampling=Sampling(**route.sampling) if route.sampling is not None else start.sampling,
+    )
+
+
+def suite_address(suite: Suite) -> str:
+    """Name and content of a suite, so that evidence is never carried over to other questions."""
+    return f"{suite.name}:{suite.content_hash}"
+
+
+def _tried(ledger: Ledger | None, baseline: Spec, suite: Suite) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Which candidates wait for more evidence against this baseline on this suite, and which are done with."""
+    if ledger is None:
+        return (), frozenset()
+    about = [
+        comparison
+        for comparison in ledger.comparisons(baseline.phase)
+        if comparison.baseline == baseline.id and suite_address(suite) in comparison.suite_hash.split()
+    ]
+    waiting = [
+        comparison.candidate
+        for comparison in about
+        if comparison.state in ("held", "open") and len(comparison.cycles) < MOST_HELD_CYCLES
+    ]
+    return tuple(waiting), frozenset(
+        comparison.candidate for comparison in about if comparison.candidate not in waiting
+    )
+
+
+def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
+    """The actions that the diagnosis of the last decided cycle asked for."""
+    decided = [cycle for cycle in ledger.cycles() if cycle["status"] == "decided"] if ledger else []
+    result = decided[-1]["result"] or {} if decided else {}
+    asked = result.get("asked_for", {}).get(phase, [])
+    return tuple(action for action in asked if isinstance(action, str))
+
+
+def _feasible(space: SearchSpace, suite: Suite) -> SearchSpace:
+    """The space without variants that this suite cannot be asked in."""
+    possible = tuple(
+        name for name in space.variants if suite.examples or not variant_named(name).needs_examples
+    )
+    return replace(space, variants=possible)

@@ -1,0 +1,140 @@
+"""One phase under way: the trials that came in, and after each pass the race that says who goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from pytest_selfopt.ledger.ledger import Comparison
+from pytest_selfopt.loop.evaluate import Metrics, evaluate
+from pytest_selfopt.loop.evidence import Tally, bar, tally
+from pytest_selfopt.loop.gate import Limits, may_promote
+from pytest_selfopt.loop.race import step
+from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.trial import Trial
+
+EARLIER_RUNS = 1_000
+"""Runs of cycle c count as c × this + run where trials of several cycles are judged together."""
+
+
+class PhaseRun:
+    """The state of one phase in a session.
+
+    `comparisons` are those opened for the plan's candidates, by spec id; `earlier` are the trials of earlier cycles
+    that belong to them, by cycle number.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: PhasePlan,
+        cases: Sequence[str],
+        limits: Limits,
+        comparisons: Mapping[str, Comparison],
+        earlier: Mapping[int, Sequence[Trial]],
+    ) -> None:
+        self.plan = plan
+        self.cases = tuple(cases)
+        self.limits = limits
+        self.comparisons = comparisons
+        self._earlier = earlier
+        self._trials: dict[str, dict[tuple[str, int], Trial]] = {spec.id: {} for spec in plan.specs}
+        self._live: dict[int, frozenset[str]] = {}
+        self.stopped: dict[str, str] = {}
+        """Why a candidate did not go on, by spec id."""
+        self.foreign = 0
+        """How many trials arrived that were not planned, or arrived twice."""
+
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """The ids of the baseline and the candidates."""
+        return tuple(spec.id for spec in self.plan.specs)
+
+    def add(self, trial: Trial) -> None:
+        """Book a trial; the first of an address counts."""
+        booked = self._trials.get(trial.spec)
+        if booked is None or (trial.case, trial.run) in booked:
+            self.foreign += 1
+            return
+        booked[trial.case, trial.run] = trial
+
+    def trials(self, spec: str) -> tuple[Trial, ...]:
+        """This session's trials of a spec."""
+        return tuple(self._trials[spec].values())
+
+    def metrics(self, spec: str) -> Metrics:
+        """The numbers of a spec in this session."""
+        return evaluate(spec, self.trials(spec), self.cases)
+
+    def tally(self, candidate: str) -> Tally:
+        """The paired evidence for a candidate, earlier cycles of the same comparison included."""
+        baseline = self.plan.baseline.id
+        return tally(self._pooled(baseline, candidate), self._pooled(candidate, candidate), self.cases)
+
+    def bar(self, candidate: str) -> Fraction:
+        """The odds that a candidate has to reach."""
+        return bar(self.comparisons[candidate].number, self.limits.alpha)
+
+    def live(self, run: int) -> frozenset[str]:
+        """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
+        if run < self.plan.least_passes:
+            return frozenset(self.specs)
+        if run not in self._live:
+            self._live[run] = self._decide(run)
+        return self._live[run]
+
+    def passes(self, spec: str) -> int:
+        """In how many runs a spec was to be asked, as far as is decided."""
+        decided = sum(spec in live for live in self._live.values())
+        return min(self.plan.least_passes, self.plan.most_passes) + decided
+
+    def missing(self) -> int:
+        """How many trials that should have come in did not."""
+        runs = range(self.plan.most_passes)
+        expected = {
+            (spec, case, run)
+            for run in runs
+            if run < self.plan.least_passes or run in self._live
+            for spec in self.live(run)
+            for case in self.cases
+        }
+        return sum((case, run) not in self._trials[spec] for spec, case, run in expected)
+
+    def _decide(self, run: int) -> frozenset[str]:
+        """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
+        before = frozenset(self.specs) if run == self.plan.least_passes else self.live(run - 1)
+        if not before or not self._whole(run - 1, before) or not self.comparisons:
+            return frozenset()
+        candidates = [spec for spec in before if spec != self.plan.baseline.id]
+        standings = {spec: self.tally(spec) for spec in candidates}
+        result = step(
+            standings,
+            {spec: self.bar(spec) for spec in candidates},
+            passes_done=run,
+            candidates=len(self.plan.candidates),
+            promotable={spec: self._promotable(spec, standings[spec]) for spec in candidates},
+        )
+        self.stopped.update(result.stopped)
+        return frozenset({*result.live, self.plan.baseline.id}) if result.live else frozenset()
+
+    def _promotable(self, spec: str, standing: Tally) -> bool:
+        return may_promote(self.plan.phase, self.metrics(spec), standing, self.limits)
+
+    def _whole(self, run: int, specs: frozenset[str]) -> bool:
+        return all((case, run) in self._trials[spec] for spec in specs for case in self.cases)
+
+    def _pooled(self, spec: str, candidate: str) -> list[Trial]:
+        """Trials of a spec that belong to a comparison, with run indices that are unique over cycles."""
+        comparison = self.comparisons.get(candidate)
+        pooled = list(self.trials(spec))
+        for cycle in comparison.cycles if comparison else ():
+            for trial in self._earlier.get(cycle, ()):
+                if trial.spec == spec:
+                    pooled.append(_in_cycle(trial, cycle))
+        return pooled
+
+
+def _in_cycle(trial: Trial, cycle: int) -> Trial:
+    from dataclasses import replace
+
+    return replace(trial, run=cycle * EARLIER_RUNS + trial.run)

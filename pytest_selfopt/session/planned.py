@@ -1,0 +1,63 @@
+"""What one item stands for, and the plan of a phase."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.loop.generate import Candidate
+from pytest_selfopt.specs.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class TrialKey:
+    """The address of a trial: ids only, so that it can be sent and compared."""
+
+    phase: str
+    spec: str
+    case: str
+    run: int
+
+    def call_id(self, cycle: int, case_hash: str) -> str:
+        """The id under which the ledger keeps the call of this trial in a cycle."""
+        address = "\n".join((str(cycle), self.phase, self.spec, self.case, case_hash, str(self.run)))
+        return hashlib.sha256(address.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTrial:
+    """What an item was collected for."""
+
+    key: TrialKey
+    case: Case
+    spec: Spec
+    suite: Suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasePlan:
+    """What a session does for one phase.
+
+    Every spec gets `least_passes`; `most_passes` is how far the race may go on with those that are still in it.
+    `because` says where the baseline comes from; `left` counts untried neighbours beyond the candidates.
+    """
+
+    phase: str
+    baseline: Spec
+    candidates: tuple[Candidate, ...] = ()
+    because: tuple[str, ...] = ()
+    least_passes: int = 1
+    most_passes: int = 1
+    left: int = 0
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        """The baseline, then the candidates."""
+        return (self.baseline, *(candidate.spec for candidate in self.candidates))
+
+
+PLANNED = pytest.StashKey[PlannedTrial]()

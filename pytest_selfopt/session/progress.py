@@ -1,0 +1,80 @@
+"""Progress while calls are under way: a line that is rewritten on a terminal, one now and then in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+LOG_INTERVAL_S = 15.0
+TERMINAL_INTERVAL_S = 0.2
+
+
+class Writer(Protocol):
+    """What progress needs of pytest's terminal writer."""
+
+    @property
+    def fullwidth(self) -> int:
+        """Columns of the terminal."""
+
+    def write(self, msg: str, *, flush: bool = False, **markup: bool) -> None:
+        """Write a text."""
+
+    def line(self, s: str = "", **markup: bool) -> None:
+        """Write a line."""
+
+
+class Progress:
+    """Says how far a session is; only the main thread may call it.
+
+    `clock` gives seconds. On a terminal (`live`) one line is rewritten, else a line is added every 15 seconds.
+    """
+
+    def __init__(self, writer: Writer, *, live: bool, quiet: bool, clock: Callable[[], float]) -> None:
+        self._writer = writer
+        self._live = live
+        self._quiet = quiet
+        self._clock = clock
+        self._started = clock()
+        self._said = self._started
+        self._shown = False
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        if not self._quiet:
+            self.clear()
+            self._writer.line(text)
+
+    def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
+        """Show the state if it is time to."""
+        now = self._clock()
+        interval = TERMINAL_INTERVAL_S if self._live else LOG_INTERVAL_S
+        if self._quiet or now - self._said < interval:
+            return
+        self._said = now
+        text = describe(
+            label=label, done=done, total=total, in_flight=in_flight, elapsed_s=now - self._started
+        )
+        if self._live:
+            self._writer.write("\r" + text[: self._writer.fullwidth - 1].ljust(self._writer.fullwidth - 1), flush=True)
+            self._shown = True
+        else:
+            self._writer.line(text)
+
+    def clear(self) -> None:
+        """Take the rewritten line away, so that something else can be written there."""
+        if self._shown:
+            self._writer.write("\r" + " " * (self._writer.fullwidth - 1) + "\r", flush=True)
+            self._shown = False
+
+
+def describe(*, label: str, done: int, total: int, in_flight: int, elapsed_s: float) -> str:
+    """One line on how far it is, such as "pass 2/3  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left"."""
+    parts = [f"calls {done}/{total}", f"{in_flight} in flight", f"{minutes(elapsed_s)} elapsed"]
+    if 0 < done < total:
+        parts.append(f"about {minutes(elapsed_s / done * (total - done))} left")
+    return f"  {label}  " + ", ".join(parts)
+
+
+def minutes(seconds: float) -> str:
+    """Seconds as minutes and seconds, such as 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

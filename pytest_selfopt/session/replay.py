@@ -1,0 +1,133 @@
+"""Replay: an item's reply is handed to its test body, and what the body makes of it becomes a trial."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.session.planned import PlannedTrial
+from pytest_selfopt.specs.variants import read_reply
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, Trial
+
+EVIDENCE_VERSION = 1
+MAX_REASON = 300
+
+_TIMED_OUT = re.compile(r"Timeout (>|\()")
+
+
+class CallFailed(SelfoptError):
+    """The call of a trial gave no usable answer."""
+
+    def __init__(self, error: CallError) -> None:
+        super().__init__(f"{error.kind}: {error.message}")
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What came back for an item: the call's result, and the reply as the test body sees it (if there is one)."""
+
+    result: CallResult
+    reply: Reply | None
+
+
+RECEIVED = pytest.StashKey[Received]()
+
+
+def receive(planned: PlannedTrial, result: CallResult) -> Received:
+    """Read the tool calls out of a reply in the manner of the spec that asked."""
+    reply = read_reply(result.reply, planned.spec) if result.reply is not None else None
+    return Received(result=result, reply=reply)
+
+
+def judged(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
+    """The outcome that a test body's end stands for, with its reason; None when it decided nothing (a skip)."""
+    if call.excinfo is None:
+        return Outcome.PASS, None, ""
+    problem = call.excinfo.value
+    reason = _one_line(str(problem)) or type(problem).__name__
+    if isinstance(problem, pytest.skip.Exception):
+        return None
+    if isinstance(problem, CallFailed):
+        return Outcome.ERROR, problem.error.kind, _one_line(problem.error.message)
+    if isinstance(problem, pytest.fail.Exception) and _TIMED_OUT.match(str(problem)):
+        return Outcome.ERROR, ErrorKind.TIMEOUT, reason
+    if isinstance(problem, AssertionError | pytest.fail.Exception):
+        return Outcome.MISS, None, reason
+    return Outcome.ERROR, ErrorKind.TEST, f"{type(problem).__name__}: {reason}"
+
+
+def trial_of(
+    planned: PlannedTrial,
+    received: Received | None,
+    outcome: tuple[Outcome, ErrorKind | None, str],
+    model: ModelConfig,
+) -> Trial:
+    """The trial that a judged item amounts to."""
+    verdict, kind, reason = outcome
+    reply = received.reply if received else None
+    result = received.result if received else None
+    return Trial(
+        phase=planned.key.phase,
+        spec=planned.key.spec,
+        case=planned.key.case,
+        run=planned.key.run,
+        outcome=verdict,
+        restraint=planned.case.restraint,
+        called=reply is not None and bool(reply.tool_calls or reply.undecodable),
+        error_kind=kind,
+        reason=reason,
+        case_hash=planned.case.content_hash,
+        started=result.started if result else 0.0,
+        ended=result.ended if result else 0.0,
+        latency_s=reply.latency_s if reply else None,
+        load_s=reply.load_s if reply else None,
+        tokens_in=reply.tokens_in if reply else None,
+        tokens_out=reply.tokens_out if reply else None,
+        cost_usd=cost_of(reply, model) if reply else None,
+        attempts=result.attempts if result else 0,
+        in_flight=result.in_flight if result else 0,
+        lane=result.lane if result else "",
+        lane_seq=result.lane_seq if result else 0,
+        served_model=reply.served_model if reply else "",
+    )
+
+
+def cost_of(reply: Reply, model: ModelConfig) -> float | None:
+    """What a reply cost in USD; None when a price or a token count is unknown (unknown is never zero)."""
+    if model.provider == "embedded":
+        return 0.0
+    counts_and_prices = ((reply.tokens_in, model.price_in), (reply.tokens_out, model.price_out))
+    total = 0.0
+    for count, price in counts_and_prices:
+        if count is None or price is None:
+            return None
+        total += count * price / 1_000_000
+    return total
+
+
+def to_evidence(trial: Trial) -> str:
+    """The trial as the text that travels on a report: ASCII JSON, version first, of bounded size."""
+    return json.dumps({"version": EVIDENCE_VERSION, **trial.to_json()}, ensure_ascii=True)
+
+
+def from_evidence(text: str) -> Trial:
+    """The inverse of `to_evidence`.
+
+    Raises:
+        ValueError: when the text is no evidence of this version.
+    """
+    value = json.loads(text)
+    if not isinstance(value, dict) or value.pop("version", None) != EVIDENCE_VERSION:
+        raise ValueError("no evidence of a version this plugin reads")
+    return Trial.from_json(value)
+
+
+def _one_line(text: str) -> str:
+    first = " ".join(text.split())
+    return first if len(first) <= MAX_REASON else first[: MAX_REASON - 1] + "…"

@@ -1,0 +1,230 @@
+"""The session object: its methods are pytest's hooks, and they hand each event to the part it concerns."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Generator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.session.collection import Collection, arrange, stash_planned
+from pytest_selfopt.session.planned import PLANNED, PhasePlan
+from pytest_selfopt.session.replay import (
+    RECEIVED,
+    CallFailed,
+    from_evidence,
+    judged,
+    receive,
+    to_evidence,
+    trial_of,
+)
+from pytest_selfopt.session.summary import write_summary
+from pytest_selfopt.session.work import Work
+from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+from pytest_selfopt.trial import ErrorKind, Outcome
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+EXIT_GATE_FAILED = 1
+EXIT_NOT_ENOUGH_EVIDENCE = 10
+
+
+class SelfoptSession:
+    """Everything of one pytest session that has benchmarks in it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._mode = Mode.CYCLE if config.getoption("selfopt_cycle") else Mode.PLAIN
+        self._collection = Collection(self._plan_for)
+        self._unmasked = 0
+        self._work: Work | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked settings of this session.
+
+        Raises:
+            SettingsError: on first use, when something is configured wrongly.
+        """
+        option = self._config.getoption
+        overrides = Overrides(
+            baseline=option("selfopt_baseline"),
+            state_dir=option("selfopt_state_dir"),
+            max_candidates=option("selfopt_candidates"),
+            seed=option("selfopt_seed"),
+        )
+        return load_settings(self._config.rootpath, self._mode, overrides)
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed of this session's order of specs; plain sessions need no chance."""
+        if self._mode is Mode.PLAIN:
+            return 0
+        return self.settings.seed if self.settings.seed is not None else random.randrange(2**31)
+
+    @property
+    def work(self) -> Work:
+        """The part that touches files, servers and models, made when it is first needed."""
+        if self._work is None:
+            self._work = Work(self.settings, read_only=self._looks_only)
+        return self._work
+
+    @property
+    def _looks_only(self) -> bool:
+        option = self._config.option
+        return bool(option.collectonly or option.setuponly or option.setupplan)
+
+    def _plan_for(self, phase: str, suite: Suite) -> PhasePlan:
+        return self.work.plan(phase, suite)
+
+    def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+        """Parametrize a marked test."""
+        self._collection.parametrize(metafunc, marker)
+
+    def close(self) -> None:
+        """Let go of servers, ledger and lock; doing it twice is harmless."""
+        if self._work is not None:
+            self._work.close()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        """Refuse what is wrong, and order the items after every other plugin has had its say."""
+        self._collection.refuse_problems()
+        stash_planned(items, self._collection.planned)
+        yield
+        arrange(items, self.seed)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Make the calls while pytest's own loop runs."""
+        selected = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]
+        if self._looks_only or not selected or session.testsfailed:
+            return (yield)
+        try:
+            self.work.start(
+                self._collection,
+                selected,
+                seed=self.seed,
+                command=" ".join(["pytest", *map(str, self._config.invocation_params.args)]),
+                ahead=self._may_look_ahead,
+                terminal=self._terminal,
+            )
+            return (yield)
+        except SelfoptError as problem:
+            raise pytest.UsageError(str(problem)) from None
+        finally:
+            self.work.stop()
+
+    @property
+    def _may_look_ahead(self) -> bool:
+        """Not when the session may end at any item, nor in an xdist worker, which gets only some of the items."""
+        option = self._config.option
+        worker = hasattr(self._config, "workerinput")
+        return not (worker or option.maxfail or option.usepdb)
+
+    @property
+    def _terminal(self) -> TerminalReporter | None:
+        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        return reporter
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Leave out items of specs that the race has stopped."""
+        planned = item.stash.get(PLANNED, None)
+        if planned is None or self._looks_only or self.work.goes_on(planned):
+            return None
+        return True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Wait for the item's reply and hand it to the test body."""
+        planned = item.stash.get(PLANNED, None)
+        if planned is not None:
+            received = receive(planned, self._result(item))
+            item.stash[RECEIVED] = received
+            if received.reply is None:
+                assert received.result.error is not None
+                raise CallFailed(received.result.error)
+            item.funcargs["reply"] = received.reply  # type: ignore[attr-defined]
+            item.add_report_section("call", "reply", received.reply.text)
+        yield
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the trial on the report, which is what travels between processes."""
+        report = yield
+        planned = item.stash.get(PLANNED, None)
+        if planned is None or (call.when != "call" and not report.failed):
+            return report
+        outcome = judged(call)
+        if call.when != "call":
+            outcome = (Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {call.excinfo and call.excinfo.value}")
+        if outcome is None or report.outcome == "skipped":
+            return report
+        received = item.stash.get(RECEIVED, None)
+        trial = trial_of(planned, received, outcome, self.settings.model(planned.spec.model))
+        report.selfopt = to_evidence(trial)  # type: ignore[attr-defined]
+        if received is not None and call.when == "call":
+            report.duration = received.result.ended - received.result.started
+        if outcome[1] is not ErrorKind.TEST and report.failed:
+            report.longrepr = f"{planned.case.source}: {trial.reason}"
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Book the evidence that a report carries."""
+        evidence = getattr(report, "selfopt", None)
+        if evidence is not None and self._mode is Mode.CYCLE and not hasattr(self._config, "workerinput"):
+            trial = from_evidence(evidence)
+            if trial.error_kind is ErrorKind.TEST:
+                self._unmasked += 1
+            self.work.book(trial)
+        elif report.failed:
+            self._unmasked += 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> tuple[str, str, str] | None:
+        """In a cycle a wrong answer is data: counted, not printed as a failure."""
+        evidence = getattr(report, "selfopt", None)
+        if evidence is None or self._mode is not Mode.CYCLE:
+            return None
+        trial = from_evidence(evidence)
+        if trial.error_kind is ErrorKind.TEST:
+            return None
+        names = {Outcome.PASS: "passed", Outcome.MISS: "missed", Outcome.ERROR: "without answer"}
+        loud = self._config.get_verbosity() > 0
+        return names[trial.outcome], "", trial.outcome.upper() if loud else ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Judge what was measured, write what follows, and set the exit status."""
+        if self._mode is Mode.PLAIN or self._work is None or not self._work.started:
+            return
+        interrupted = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        try:
+            self._work.finish(interrupted=interrupted)
+        except SelfoptError as problem:
+            self._work.problem = str(problem)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            return
+        if not interrupted and not self._unmasked:
+            session.exitstatus = self._work.exit_status()
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Print the decision."""
+        if self._mode is Mode.CYCLE and self._work is not None and self._work.started:
+            write_summary(terminalreporter, self._work)
+
+    def _result(self, item: pytest.Item):  # type: ignore[no-untyped-def]
+        return self.work.result(item.stash[PLANNED].key)

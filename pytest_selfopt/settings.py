@@ -1,0 +1,218 @@
+"""Options, ini keys and `[tool.selfopt]` become one frozen `Settings`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from pytest_selfopt.errors import SettingsError, SpecError
+from pytest_selfopt.loop.gate import Limits
+from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig
+from pytest_selfopt.specs.neighbours import SearchSpace
+from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.specs.variants import VARIANTS
+from pytest_selfopt.tables import Table
+
+DEFAULT_MODEL = "embedded/smollm2-135m"
+PROVIDERS = ("openai", "embedded")
+
+
+class Mode(StrEnum):
+    """What a session does with its benchmarks."""
+
+    PLAIN = "plain"
+    """Each case once on the routed baseline; nothing is written."""
+    CYCLE = "cycle"
+    """One turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSettings:
+    """What is configured for one phase: where its baseline starts, and the limits of its gates."""
+
+    baseline: Spec
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that was configured, checked.
+
+    `max_candidates` bounds how many candidates one cycle compares with the baseline; `seed` orders the specs
+    within a case (None: drawn by the session and recorded).
+    """
+
+    mode: Mode
+    rootdir: Path
+    state_dir: Path
+    routing_path: Path
+    models: Mapping[str, ModelConfig]
+    phases: Mapping[str, PhaseSettings]
+    default_limits: Limits
+    default_model: str
+    space: SearchSpace
+    max_candidates: int
+    seed: int | None
+    forced_baseline: Spec | None
+
+    def phase(self, name: str) -> PhaseSettings:
+        """The settings of a phase; one that is not configured starts from the default model's native API."""
+        settings = self.phases.get(name) or PhaseSettings(
+            baseline=Spec(model=self.default_model, phase=name, variant="native_api"), limits=self.default_limits
+        )
+        if self.forced_baseline is not None and self.forced_baseline.phase == name:
+            return replace(settings, baseline=self.forced_baseline)
+        return settings
+
+    def model(self, name: str) -> ModelConfig:
+        """The configuration of a model.
+
+        Raises:
+            SettingsError: when it is not configured.
+        """
+        if name not in self.models:
+            raise SettingsError(
+                f"unknown model {name!r}; known are {', '.join(sorted(self.models))}. "
+                f'Configure it under [tool.selfopt.models."{name}"] in pyproject.toml'
+            )
+        return self.models[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What the command line says; None where it says nothing."""
+
+    baseline: str | None = None
+    state_dir: str | None = None
+    max_candidates: int | None = None
+    seed: int | None = None
+
+
+def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
+    """Read `[tool.selfopt]` of the project at `rootdir` and put the command line's word above it.
+
+    Raises:
+        SettingsError: naming file, table, key and value.
+    """
+    table = Table(_tool_table(rootdir / "pyproject.toml"), "pyproject.toml [tool.selfopt]")
+    limits = _limits(table.table("gates"), Limits())
+    models = {**EMBEDDED_MODELS, **_models(table.table("models"))}
+    default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
+    settings = Settings(
+        mode=mode,
+        rootdir=rootdir,
+        state_dir=rootdir / (overrides.state_dir or table.text("state_dir", ".selfopt") or ".selfopt"),
+        routing_path=rootdir / (table.text("routing", "routing_config.json") or "routing_config.json"),
+        models=models,
+        phases=_phases(table.table("phases"), limits, default_model),
+        default_limits=limits,
+        default_model=default_model,
+        space=_space(table.table("search")),
+        max_candidates=overrides.max_candidates or table.integer("candidates", 3, least=1, most=50),
+        seed=overrides.seed,
+        forced_baseline=_forced(overrides.baseline),
+    )
+    table.finish()
+    return settings
+
+
+def _tool_table(path: Path) -> object:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise SettingsError(f"cannot read {path.name}: {problem}") from None
+    return document.get("tool", {}).get("selfopt", {})
+
+
+def _models(table: Table) -> dict[str, ModelConfig]:
+    return {name: _model(name, entry) for name, entry in table.tables().items()}
+
+
+def _model(name: str, table: Table) -> ModelConfig:
+    provider = table.text("provider", "openai", choices=PROVIDERS) or "openai"
+    base_url = table.text("base_url")
+    if provider == "openai" and base_url is None:
+        table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
+    config = ModelConfig(
+        id=name,
+        provider="embedded" if provider == "embedded" else "openai",
+        base_url=base_url or "",
+        name=table.text("name") or name.partition("/")[2] or name,
+        api_key_env=table.text("api_key_env"),
+        max_concurrency=table.integer("max_concurrency", 4 if provider == "embedded" else 8, least=1, most=512),
+        price_in=table.number("price_in", None, least=0, most=1e6),
+        price_out=table.number("price_out", None, least=0, most=1e6),
+        path=table.text("path"),
+        port=table.integer("port", 0, least=0, most=65_535),
+    )
+    table.finish()
+    return config
+
+
+def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, PhaseSettings]:
+    found: dict[str, PhaseSettings] = {}
+    for name, entry in table.tables().items():
+        usual = f"{default_model}/{name}/native_api/t60/r1/i0"
+        text = entry.text("baseline", usual) or usual
+        try:
+            baseline = parse_spec(text)
+        except SpecError as problem:
+            raise SettingsError(f"{entry.place}: baseline: {problem}") from None
+        if baseline.phase != name:
+            entry.refuse("baseline", f"{text!r} is a spec of phase {baseline.phase!r}, not of {name!r}")
+        found[name] = PhaseSettings(baseline=baseline, limits=_limits(entry.table("gates"), limits))
+        entry.finish()
+    return found
+
+
+def _limits(table: Table, usual: Limits) -> Limits:
+    def share(key: str, default: float) -> float:
+        value = table.number(key, default, least=0, most=1)
+        assert value is not None
+        return value
+
+    limits = replace(
+        usual,
+        min_samples=table.integer("min_samples", usual.min_samples, least=3, most=100),
+        variance=share("variance", usual.variance),
+        restraint=share("restraint", usual.restraint),
+        extended_min_accuracy=share("extended_phase_min_accuracy", usual.extended_min_accuracy),
+        max_error_share=share("max_error_share", usual.max_error_share),
+    )
+    table.finish()
+    return limits
+
+
+def _space(table: Table) -> SearchSpace:
+    usual = SearchSpace()
+    space = SearchSpace(
+        variants=table.texts("variants", usual.variants),
+        timeouts_s=table.numbers("timeouts", usual.timeouts_s),
+        retries=tuple(int(value) for value in table.numbers("retries", usual.retries)),
+        isolation=table.flags("isolation", usual.isolation),
+        warmup=table.flags("warmup", usual.warmup),
+    )
+    for name in space.variants:
+        if name not in VARIANTS:
+            table.refuse("variants", f"{name!r} is none of {', '.join(VARIANTS)}")
+    table.finish()
+    return space
+
+
+def _forced(text: str | None) -> Spec | None:
+    if text is None:
+        return None
+    try:
+        spec = parse_spec(text)
+    except SpecError as problem:
+        raise SettingsError(f"--selfopt-baseline: {problem}") from None
+    if spec.variant not in VARIANTS:
+        raise SettingsError(
+            f"--selfopt-baseline: unknown variant {spec.variant!r}; known are {', '.join(VARIANTS)}"
+        )
+    return spec

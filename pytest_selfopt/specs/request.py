@@ -1,0 +1,41 @@
+"""What is sent to a model, as plain data: no key, no callable, nothing provider-specific."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_selfopt.trial import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn. Unset values are left to the server."""
+
+    temperature: float = 0.0
+    max_tokens: int = 96
+    top_p: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One request to a chat model.
+
+    `tools` are function schemas (`name`, `description`, `parameters`); `answer_schema` is a JSON Schema that the
+    text of the answer has to satisfy, for servers that can constrain decoding.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[dict[str, Json], ...] = ()
+    answer_schema: dict[str, Json] | None = None
+    sampling: Sampling = Sampling()
+    fresh: bool = False
+    """Ask on a connection of its own and without the server's prompt cache."""

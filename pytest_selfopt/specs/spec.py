@@ -1,0 +1,143 @@
+"""A spec: one full configuration of model, phase and manner of asking, with an id that parses back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from pytest_selfopt.errors import SpecError
+from pytest_selfopt.specs.request import Sampling
+
+DEFAULT_SAMPLING = Sampling()
+
+_MODEL = r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]*[A-Za-z0-9])?"
+_NAME = r"[a-z][a-z0-9_]*"
+_NUMBER = r"\d+(?:\.\d+)?"
+_ID = re.compile(
+    rf"(?P<model>{_MODEL})/(?P<phase>{_NAME})/(?P<variant>{_NAME})"
+    rf"/t(?P<timeout>{_NUMBER})/r(?P<retries>\d+)/i(?P<isolated>[01])(?P<warmup>/w1)?"
+    rf"(?:/temp(?P<temperature>{_NUMBER}))?(?:/max(?P<max_tokens>\d+))?"
+    rf"(?:/topp(?P<top_p>{_NUMBER}))?(?:/seed(?P<seed>\d+))?"
+)
+_FORM = "MODEL/PHASE/VARIANT/tSECONDS/rRETRIES/i0|i1, such as embedded/smollm2-135m/atomic/native_api/t60/r1/i0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One full configuration, hashable, equal exactly when the ids are equal.
+
+    `timeout_s` bounds a single attempt in seconds; `retries` counts attempts after the first; `isolated` asks on a
+    fresh connection and without the server's prompt cache; `warmup` makes one unscored call before the first pass.
+
+    Raises:
+        SpecError: on an impossible value.
+    """
+
+    model: str
+    phase: str
+    variant: str
+    timeout_s: float = 60.0
+    retries: int = 1
+    isolated: bool = False
+    warmup: bool = False
+    sampling: Sampling = DEFAULT_SAMPLING
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_MODEL, self.model):
+            raise SpecError(
+                f"model {self.model!r}: letters, digits and ._:/@+- only, beginning and ending in a letter or digit"
+            )
+        for what, name in (("phase", self.phase), ("variant", self.variant)):
+            if not re.fullmatch(_NAME, name):
+                raise SpecError(f"{what} {name!r}: lower-case letters, digits and _ only, beginning with a letter")
+        if not 0 < self.timeout_s <= 86_400 or not _is_plain(self.timeout_s):
+            raise SpecError(f"timeout {self.timeout_s:g} s: must be 0.001 to 86400 with at most three decimals")
+        if not 0 <= self.retries <= 10:
+            raise SpecError(f"retries {self.retries}: must be 0 to 10")
+        _check_sampling(self.sampling)
+
+    @property
+    def id(self) -> str:
+        """The readable id; `parse_spec` is its inverse. Values that are as usual are left out at the end."""
+        drawn, usual = self.sampling, DEFAULT_SAMPLING
+        parts = [self.model, self.phase, self.variant, f"t{_plain(self.timeout_s)}", f"r{self.retries}"]
+        parts.append(f"i{int(self.isolated)}")
+        parts += ["w1"] if self.warmup else []
+        parts += [f"temp{_plain(drawn.temperature)}"] if drawn.temperature != usual.temperature else []
+        parts += [f"max{drawn.max_tokens}"] if drawn.max_tokens != usual.max_tokens else []
+        parts += [f"topp{_plain(drawn.top_p)}"] if drawn.top_p is not None else []
+        parts += [f"seed{drawn.seed}"] if drawn.seed is not None else []
+        return "/".join(parts)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+def parse_spec(text: str) -> Spec:
+    """Read a spec id.
+
+    Raises:
+        SpecError: when the text has another form or a value is impossible.
+    """
+    found = _ID.fullmatch(text)
+    if found is None:
+        raise SpecError(f"{text!r} is not a spec id; the form is {_FORM}")
+    drawn = DEFAULT_SAMPLING
+    if found["temperature"] is not None:
+        drawn = replace(drawn, temperature=float(found["temperature"]))
+    if found["max_tokens"] is not None:
+        drawn = replace(drawn, max_tokens=int(found["max_tokens"]))
+    if found["top_p"] is not None:
+        drawn = replace(drawn, top_p=float(found["top_p"]))
+    if found["seed"] is not None:
+        drawn = replace(drawn, seed=int(found["seed"]))
+    return Spec(
+        model=found["model"],
+        phase=found["phase"],
+        variant=found["variant"],
+        timeout_s=float(found["timeout"]),
+        retries=int(found["retries"]),
+        isolated=found["isolated"] == "1",
+        warmup=found["warmup"] is not None,
+        sampling=drawn,
+    )
+
+
+def difference(before: Spec, after: Spec) -> str:
+    """What `after` changes of `before`, for people, such as "variant native_api → few_shot"."""
+    names = {"timeout_s": "timeout", "isolated": "isolation", "warmup": "warm-up"}
+    changes = [
+        f"{names.get(name, name)} {_shown(getattr(before, name))} → {_shown(getattr(after, name))}"
+        for name in Spec.__dataclass_fields__
+        if getattr(before, name) != getattr(after, name)
+    ]
+    return ", ".join(changes) or "no change"
+
+
+def _check_sampling(drawn: Sampling) -> None:
+    if not 0 <= drawn.temperature <= 5 or not _is_plain(drawn.temperature):
+        raise SpecError(f"temperature {drawn.temperature:g}: must be 0 to 5 with at most three decimals")
+    if not 1 <= drawn.max_tokens <= 1_000_000:
+        raise SpecError(f"max_tokens {drawn.max_tokens}: must be 1 to 1,000,000")
+    if drawn.top_p is not None and not (0 < drawn.top_p <= 1 and _is_plain(drawn.top_p)):
+        raise SpecError(f"top_p {drawn.top_p:g}: must be 0.001 to 1 with at most three decimals")
+    if drawn.seed is not None and drawn.seed < 0:
+        raise SpecError(f"seed {drawn.seed}: must not be negative")
+
+
+def _is_plain(number: float) -> bool:
+    """Whether the id can carry the number and give the same float back."""
+    return float(f"{number:.3f}") == number
+
+
+def _plain(number: float) -> str:
+    """Decimal text without an exponent; three decimals are all that a spec allows."""
+    return f"{number:.3f}".rstrip("0").rstrip(".")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, Sampling):
+        return f"(temperature {value.temperature:g}, at most {value.max_tokens} tokens)"
+    return f"{value:g} s" if isinstance(value, float) else str(value)

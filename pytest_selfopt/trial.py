@@ -1,0 +1,153 @@
+"""The one record that flows through the house: a trial, and the reply and outcome it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+class Outcome(StrEnum):
+    """How a trial ended. An `ERROR` is the absence of an answer and is never counted as a `MISS`."""
+
+    PASS = "pass"
+    MISS = "miss"
+    ERROR = "error"
+
+
+class ErrorKind(StrEnum):
+    """Why there was no usable answer."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    AUTH = "auth"
+    RATE_LIMIT = "rate_limit"
+    SERVER = "server"
+    REQUEST = "request"
+    MALFORMED = "malformed"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    TEST = "test"
+    """The test body raised something that is not a judgement (a bug in the benchmark, not in the model)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool that a model asked for."""
+
+    name: str
+    arguments: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a model answered, in the same words for every provider."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    undecodable: str = ""
+    """Why the text, which tries to be a tool call, is none; empty when it decodes or does not try."""
+    finish_reason: str = ""
+    refusal: str = ""
+    served_model: str = ""
+    provider_id: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    tokens_cached: int | None = None
+    latency_s: float = 0.0
+    load_s: float | None = None
+    first_token_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallError:
+    """Why a call gave no reply. The message is for people and holds no secret."""
+
+    kind: ErrorKind
+    message: str
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """One finished call: either a reply or an error, with everything a diagnosis checks its premises by.
+
+    Times are seconds since the epoch; `attempt_errors` are those of the attempts before the last.
+    """
+
+    reply: Reply | None = None
+    error: CallError | None = None
+    started: float
+    ended: float
+    attempt_errors: tuple[CallError, ...] = ()
+    in_flight: int = 1
+    """How many calls this process had under way to the same model when this one was sent, itself included."""
+    lane: str = ""
+    lane_seq: int = 0
+    """Position of this call in its lane (what shares warmth: one model on one server), from 0."""
+
+    @property
+    def attempts(self) -> int:
+        """How many times the call was sent."""
+        return len(self.attempt_errors) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One case in one run of one spec, judged."""
+
+    phase: str
+    spec: str
+    case: str
+    run: int
+    outcome: Outcome
+    restraint: bool = False
+    """Whether the case expects that no tool is called."""
+    called: bool = False
+    """Whether the reply calls a tool, or tries to."""
+    error_kind: ErrorKind | None = None
+    reason: str = ""
+    """One sentence on why it is a miss or an error; empty for a pass."""
+    case_hash: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    latency_s: float | None = None
+    load_s: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    attempts: int = 1
+    in_flight: int = 1
+    lane: str = ""
+    lane_seq: int = 0
+    served_model: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """All fields as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Trial:
+        """The inverse of `to_json`; fields this version does not know are ignored."""
+        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
+        known["outcome"] = Outcome(known["outcome"])
+        if known.get("error_kind") is not None:
+            known["error_kind"] = ErrorKind(known["error_kind"])
+        return cls(**known)
+
+
+def reply_to_json(reply: Reply) -> dict[str, Json]:
+    """All fields of a reply as plain JSON values."""
+    return asdict(reply)
+
+
+def reply_from_json(value: dict[str, Any]) -> Reply:
+    """The inverse of `reply_to_json`; fields this version does not know are ignored."""
+    known = {name: value[name] for name in Reply.__dataclass_fields__ if name in value}
+    known["tool_calls"] = tuple(
+        ToolCall(name=call["name"], arguments=call["arguments"]) for call in known.get("tool_calls", ())
+    )
+    return Reply(**known)

@@ -1,0 +1,167 @@
+"""The ledger keeps what was finished, whatever ends the process afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.ledger import CallRecord, Ledger
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, ToolCall, Trial
+
+SPEC = "m/atomic/schema/t60/r1/i0"
+
+
+def record(name: str, *, run: int = 0, result: CallResult | None = None) -> CallRecord:
+    reply = Reply(
+        text="lone \ud800 surrogate",
+        tool_calls=(ToolCall(name="f", arguments={"x": [1, None, {"y": 2.5}]}),),
+        served_model="m-\udfff",
+        latency_s=0.5,
+        tokens_in=10,
+        tokens_out=3,
+    )
+    return CallRecord(
+        id=name,
+        purpose="trial",
+        phase="atomic",
+        spec=SPEC,
+        case="suite/case",
+        case_hash="abc",
+        run=run,
+        restraint=True,
+        result=result or CallResult(reply=reply, started=1.0, ended=2.0, in_flight=3, lane="m", lane_seq=7),
+    )
+
+
+def trial(outcome: Outcome, reason: str = "") -> Trial:
+    return Trial(phase="atomic", spec=SPEC, case="suite/case", run=0, outcome=outcome, called=True, reason=reason)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "state" / "ledger.sqlite")
+
+
+def start(ledger: Ledger) -> int:
+    return ledger.start_cycle(started=0.0, seed=1, command="pytest", plan={"atomic": []})
+
+
+def test_a_call_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
+    error = CallError(kind=ErrorKind.RATE_LIMIT, message="slow down", status=429, retry_after_s=2.0)
+    result = CallResult(error=error, started=1.0, ended=2.0, attempt_errors=(error, error), in_flight=2)
+    cycle = start(ledger)
+    ledger.record_call(cycle, record("replied"))
+    ledger.record_call(cycle, record("failed", result=result))
+    assert ledger.call_result("replied") == record("replied").result
+    assert ledger.call_result("failed") == result
+    assert ledger.call_result("never made") is None
+
+
+def test_the_first_record_of_a_call_counts(ledger: Ledger) -> None:
+    cycle = start(ledger)
+    ledger.record_call(cycle, record("one"))
+    ledger.record_call(cycle, record("one", result=CallResult(started=9.0, ended=9.0)))
+    assert ledger.call_result("one") == record("one").result
+
+
+def test_a_trial_is_a_call_that_was_judged(ledger: Ledger) -> None:
+    cycle = start(ledger)
+    ledger.record_call(cycle, record("judged"))
+    ledger.record_call(cycle, record("not yet", run=1))
+    ledger.record_outcome("judged", trial(Outcome.MISS, "said \ud800"))
+    (found,) = ledger.trials([cycle], "atomic")[cycle]
+    assert (found.outcome, found.reason, found.called) == (Outcome.MISS, "said \\ud800", True)
+    assert (found.latency_s, found.tokens_in, found.lane_seq, found.restraint) == (0.5, 10, 7, True)
+    assert ledger.counts(cycle) == {"miss": 1, "unjudged": 1}
+
+
+def test_a_comparison_keeps_its_number_for_ever(ledger: Ledger) -> None:
+    first, second = start(ledger), start(ledger)
+    where = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1"}
+    one = ledger.open_comparison(**where, candidate="c1", cycle=first)
+    two = ledger.open_comparison(**where, candidate="c2", cycle=first)
+    ledger.settle_comparison(one.number, state="held", wins=3, losses=1, passes=3, sentence="more is needed")
+    again = ledger.open_comparison(**where, candidate="c1", cycle=second)
+    other_suite = ledger.open_comparison(
+        phase="atomic", baseline="b", candidate="c1", suite_hash="s:2", cycle=second
+    )
+    assert (one.number, two.number, again.number, other_suite.number) == (1, 2, 1, 3)
+    assert again.cycles == (first, second)
+    assert [comparison.number for comparison in ledger.comparisons("atomic")] == [1, 2, 3]
+    assert ledger.comparisons("extended") == ()
+
+
+def test_many_threads_write_at_once(ledger: Ledger) -> None:
+    cycle = start(ledger)
+
+    def write(worker: int) -> None:
+        for index in range(25):
+            ledger.record_call(cycle, record(f"{worker}-{index}"))
+
+    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.counts(cycle) == {"unjudged": 200}
+
+
+def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from pytest_selfopt.ledger.ledger import CallRecord, Ledger
+        from pytest_selfopt.trial import CallResult, Reply
+        ledger = Ledger(Path(sys.argv[1]))
+        cycle = ledger.start_cycle(started=0.0, seed=1, command="c", plan={})
+        for index in range(1_000_000):
+            result = CallResult(reply=Reply(text="x" * 500), started=0.0, ended=0.0)
+            ledger.record_call(cycle, CallRecord(id=str(index), purpose="trial", phase="p", spec="s", case="c",
+                                                 case_hash="h", run=0, restraint=False, result=result))
+            print(index, flush=True)
+    """)
+    path = tmp_path / "ledger.sqlite"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    seen = [int(process.stdout.readline()) for _ in range(200)]
+    os.kill(process.pid, signal.SIGKILL)
+    seen += [int(line) for line in process.stdout.read().splitlines() if line.strip()]
+    process.stdout.close()
+    process.wait()
+    with Ledger(path) as ledger:
+        assert ledger.call_result(str(seen[-1])) is not None
+        assert ledger.counts(1)["unjudged"] >= len(seen)
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_text("these are my notes, not a database; " * 20)
+    with pytest.raises(StateError, match="move it away"):
+        Ledger(path)
+    assert path.read_text().startswith("these are my notes")
+
+
+def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StateError, match="version 99"):
+        Ledger(path)
+
+
+def test_a_state_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with pytest.raises(StateError, match="cannot open the ledger"):
+        Ledger(tmp_path / "state" / "ledger.sqlite")
