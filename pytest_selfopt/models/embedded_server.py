@@ -1,0 +1,38 @@
+"""The process that serves the embedded model: `python -m pytest_selfopt.models.embedded_server FILE PORT SLOTS`.
+
+It prints its address when it is ready, and ends as soon as its standard input does: nobody can leave it behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+CONTEXT_TOKENS = 2048
+"""Tokens of one conversation; each slot reserves memory for as many."""
+PROMPT_CACHE_MIB = 256
+KEY_VARIABLE = "SELFOPT_EMBEDDED_KEY"
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    import xllamacpp
+
+    path, port, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = path
+    parameters.n_ctx = CONTEXT_TOKENS * slots
+    parameters.n_parallel = slots
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = port
+    parameters.cache_ram_mib = PROMPT_CACHE_MIB
+    parameters.api_keys = [os.environ.pop(KEY_VARIABLE)]
+    server = xllamacpp.Server(parameters)
+    print(server.listening_address, flush=True)  # noqa: T201 (this is how the parent learns it)
+    sys.stdin.buffer.read()
+    # A normal exit waits for the server's threads, which do not end.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

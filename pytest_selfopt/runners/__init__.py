@@ -1,0 +1,1 @@
+"""WHERE calls are carried out: the runner interface and the local runner."""

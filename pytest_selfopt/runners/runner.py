@@ -1,0 +1,56 @@
+"""The runner interface: calls in, results out, in this process or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.trial import CallResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerOptions:
+    """How a call is carried out: seconds for one attempt, attempts after the first, and the pauses between them.
+
+    Before retry k a random time below min(`max_backoff_s`, `backoff_s` · 2^k) passes (full jitter), or what the server
+    asks for, whichever is longer; a server that asks for more than `max_retry_after_s` is not waited for.
+    """
+
+    timeout_s: float = 60.0
+    retries: int = 1
+    backoff_s: float = 1.0
+    max_backoff_s: float = 30.0
+    max_retry_after_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call to be made, as data only. `lane` names what shares warmth: one model on one server."""
+
+    id: str
+    model: str
+    request: ChatRequest
+    options: RunnerOptions = RunnerOptions()
+    lane: str = ""
+
+
+class Runner(Protocol):
+    """Carries out calls. Trouble of a call is part of its result, never raised."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+
+    def run(self, call: Call) -> CallResult:
+        """Carry out one call and return its result."""
+
+    def run_batch(self, calls: Sequence[Call], on_result: Callable[[Call, CallResult], None]) -> None:
+        """Carry out calls, started in their order, and return when all have ended.
+
+        `on_result` gets each result as soon as it is there, one at a time, from any thread; it must not raise.
+        """
+
+    def cancel(self) -> None:
+        """Abort what is under way and start nothing more; calls that were begun end as cancelled."""
