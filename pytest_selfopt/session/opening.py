@@ -8,7 +8,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.race import max_passes
+from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.session.planned import PhasePlan
@@ -50,7 +50,7 @@ def plan_phase(
         candidates=generation.candidates,
         because=because,
         least_passes=settings.phase(phase).limits.min_samples,
-        most_passes=max_passes(len(generation.candidates)),
+        most_passes=most_passes(len(generation.candidates), settings.phase(phase).limits.min_samples),
         left=generation.left,
     )
 

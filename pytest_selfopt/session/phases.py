@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from pytest_selfopt.ledger.ledger import Comparison
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar, tally
 from pytest_selfopt.loop.gate import Limits, may_promote
-from pytest_selfopt.loop.race import step
+from pytest_selfopt.loop.race import Standing, step
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.trial import Trial
 
@@ -105,20 +106,15 @@ class PhaseRun:
         before = frozenset(self.specs) if run == self.plan.least_passes else self.live(run - 1)
         if not before or not self._whole(run - 1, before) or not self.comparisons:
             return frozenset()
-        candidates = [spec for spec in before if spec != self.plan.baseline.id]
-        standings = {spec: self.tally(spec) for spec in candidates}
-        result = step(
-            standings,
-            {spec: self.bar(spec) for spec in candidates},
-            passes_done=run,
-            candidates=len(self.plan.candidates),
-            promotable={spec: self._promotable(spec, standings[spec]) for spec in candidates},
-        )
+        standings = {spec: self._standing(spec) for spec in before if spec != self.plan.baseline.id}
+        result = step(standings, passes=run, most=self.plan.most_passes)
         self.stopped.update(result.stopped)
         return frozenset({*result.live, self.plan.baseline.id}) if result.live else frozenset()
 
-    def _promotable(self, spec: str, standing: Tally) -> bool:
-        return may_promote(self.plan.phase, self.metrics(spec), standing, self.limits)
+    def _standing(self, spec: str) -> Standing:
+        evidence = self.tally(spec)
+        promotable = may_promote(self.plan.phase, self.metrics(spec), evidence, self.limits)
+        return Standing(evidence=evidence, bar=self.bar(spec), promotable=promotable)
 
     def _whole(self, run: int, specs: frozenset[str]) -> bool:
         return all((case, run) in self._trials[spec] for spec in specs for case in self.cases)
@@ -135,6 +131,4 @@ class PhaseRun:
 
 
 def _in_cycle(trial: Trial, cycle: int) -> Trial:
-    from dataclasses import replace
-
     return replace(trial, run=cycle * EARLIER_RUNS + trial.run)

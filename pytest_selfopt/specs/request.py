@@ -13,7 +13,7 @@ class Sampling:
     """How tokens are drawn. Unset values are left to the server."""
 
     temperature: float = 0.0
-    max_tokens: int = 96
+    max_tokens: int = 64
     top_p: float | None = None
     seed: int | None = None
 

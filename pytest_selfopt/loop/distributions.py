@@ -1,0 +1,99 @@
+"""Tails of the chi-square, t and binomial-proportion distributions, from the standard library only.
+
+The incomplete gamma and beta functions follow Numerical Recipes, 3rd edition, sections 6.2 and 6.4 (series where it
+converges fast, continued fractions elsewhere).
+"""
+
+from __future__ import annotations
+
+import math
+
+_TINY = 1e-300
+_PRECISION = 1e-14
+_MOST_STEPS = 10_000
+
+
+def chi_square_tail(value: float, degrees: int) -> float:
+    """The probability that a chi-square variable with `degrees` of freedom is at least `value`."""
+    if value <= 0 or degrees <= 0:
+        return 1.0
+    a, x = degrees / 2, value / 2
+    scale = math.exp(a * math.log(x) - x - math.lgamma(a))
+    return 1.0 - scale * _gamma_series(a, x) if x < a + 1 else scale * _gamma_fraction(a, x)
+
+
+def t_tail(value: float, degrees: int) -> float:
+    """The probability that a t variable with `degrees` of freedom is at least `value`."""
+    if degrees <= 0:
+        return 0.5
+    half = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + value * value))
+    return half if value > 0 else 1.0 - half
+
+
+def incomplete_beta(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function I_x(a, b)."""
+    if x <= 0 or x >= 1:
+        return 0.0 if x <= 0 else 1.0
+    scale = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    )
+    if x < (a + 1) / (a + b + 2):
+        return scale * _beta_fraction(a, b, x) / a
+    return 1.0 - scale * _beta_fraction(b, a, 1 - x) / b
+
+
+def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a proportion (Wilson 1927); 95 % by default, (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def _gamma_series(a: float, x: float) -> float:
+    term = total = 1.0 / a
+    for step in range(1, _MOST_STEPS):
+        term *= x / (a + step)
+        total += term
+        if term < total * _PRECISION:
+            break
+    return total
+
+
+def _gamma_fraction(a: float, x: float) -> float:
+    b = x + 1 - a
+    c, d = 1 / _TINY, 1 / b
+    total = d
+    for step in range(1, _MOST_STEPS):
+        factor = -step * (step - a)
+        b += 2
+        d = 1 / _away_from_zero(factor * d + b)
+        c = _away_from_zero(b + factor / c)
+        total *= d * c
+        if abs(d * c - 1) < _PRECISION:
+            break
+    return total
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
+    total = d
+    for step in range(1, _MOST_STEPS):
+        twice = a + 2 * step
+        for factor in (
+            step * (b - step) * x / ((twice - 1) * twice),
+            -(a + step) * (a + b + step) * x / (twice * (twice + 1)),
+        ):
+            d = 1 / _away_from_zero(1 + factor * d)
+            c = _away_from_zero(1 + factor / c)
+            total *= d * c
+        if abs(d * c - 1) < _PRECISION:
+            break
+    return total
+
+
+def _away_from_zero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
