@@ -60,7 +60,7 @@ def baseline_of(phase: str, settings: Settings, routing: RoutingConfig) -> tuple
     start = settings.phase(phase).baseline
     if settings.forced_baseline is not None and settings.forced_baseline.phase == phase:
         return start, ("the baseline was given by --selfopt-baseline, over the routing configuration",)
-    route = routing.route(start.model, phase)
+    route = routing.apply_routing(start.model, phase)
     if not route.allowed:
         raise SettingsError(
             f"{settings.routing_path.name}: {start.model!r} is disabled for phase {phase!r} and has no usable "

@@ -13,7 +13,7 @@ from pytest_selfopt.ledger.ledger import CallRecord, Ledger
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.state import prepare_state_dir
+from pytest_selfopt.routing.records import prepare_state_dir
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.session.closing import close_cycle
 from pytest_selfopt.session.collection import Collection

@@ -1,0 +1,179 @@
+"""`routing_config.json`: the rules that applications and the next session follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing import resolve
+from pytest_selfopt.routing.files import (
+    parse_strictly,
+    read_or_set_aside,
+    read_text,
+    to_text,
+    write_atomically,
+)
+from pytest_selfopt.routing.resolve import Route
+from pytest_selfopt.routing.rule import Rule, rule_from_json, rule_to_json
+
+VERSION = 1
+
+
+class NewerVersionError(StateError):
+    """The file was written by a newer version; it is neither read nor set aside."""
+
+
+@dataclass(frozen=True)
+class RoutingConfig:
+    """The configuration as it was read. `extra` keeps top-level fields that this version does not know.
+
+    `problem` says what was wrong with the file that was set aside; it is empty otherwise.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    version: int | str = VERSION
+    timestamp: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @cached_property
+    def _index(self) -> resolve.Index:
+        return resolve.index_rules(self.rules)
+
+    def get_rule(self, model: str, phase: str) -> Rule | None:
+        """The rule in force for a model in a phase."""
+        return self._index.get((model, phase))
+
+    def apply_routing(self, model: str, phase: str) -> Route:
+        """The effective model and settings, fallbacks followed."""
+        return resolve.route(self._index, model, phase)
+
+    def with_rules(self, rules: Iterable[Rule]) -> RoutingConfig:
+        """The configuration with other rules, sorted by model and phase.
+
+        Raises:
+            StateError: when fallbacks lead in a circle; the text names its models.
+        """
+        ordered = tuple(sorted(rules, key=lambda rule: (rule.model, rule.phase)))
+        check_rules(ordered)
+        return replace(self, rules=ordered)
+
+    def save_rule(self, path: Path, rule: Rule, *, now: str) -> RoutingConfig:
+        """Put a rule in the place of the one for the same model and phase, and write the file."""
+        others = [one for one in self.rules if (one.model, one.phase) != (rule.model, rule.phase)]
+        return save_config(path, self.with_rules([*others, rule]), now=now)
+
+
+def load_config(path: Path) -> RoutingConfig:
+    """Read the configuration; a missing file is an empty one, an unusable one is set aside and reported.
+
+    Raises:
+        StateError: when it can neither be read nor set aside, or was written by a newer version.
+    """
+    config, problem = read_or_set_aside(path, parse_config, RoutingConfig())
+    return replace(config, problem=problem)
+
+
+def read_config(path: Path) -> RoutingConfig:
+    """Read the configuration and touch nothing.
+
+    Raises:
+        StateError: when there is a file that cannot be used.
+    """
+    try:
+        return parse_config(read_text(path))
+    except FileNotFoundError:
+        return RoutingConfig()
+    except ValueError as problem:
+        raise StateError(f"{path.name} cannot be used: {problem}; repair it or move it away") from None
+
+
+def parse_config(text: str) -> RoutingConfig:
+    """Read the text of a configuration file.
+
+    Raises:
+        ValueError: saying what is wrong where.
+        NewerVersionError: when a newer version wrote it.
+    """
+    document = parse_strictly(text)
+    if not isinstance(document, dict):
+        raise ValueError("the file must hold an object")
+    version = document.get("version", VERSION)
+    _check_version(version)
+    values = document.get("rules", [])
+    if not isinstance(values, list):
+        raise ValueError("'rules' must be a list")
+    stamp = document.get("timestamp")
+    if stamp is not None and not isinstance(stamp, str):
+        raise ValueError("'timestamp' must be a text")
+    return RoutingConfig(
+        rules=_rules(values),
+        version=version,
+        timestamp=stamp,
+        extra={name: one for name, one in document.items() if name not in ("version", "rules", "timestamp")},
+    )
+
+
+def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig:
+    """Write the configuration with the timestamp `now`, unless the file says the same already.
+
+    Raises:
+        StateError: when it cannot be written or its fallbacks lead in a circle; the old file is untouched then.
+    """
+    check_rules(config.rules)
+    body = {"rules": [rule_to_json(rule) for rule in config.rules], **config.extra}
+    try:
+        written = parse_config(read_text(path))
+        same = {"rules": [rule_to_json(rule) for rule in written.rules], **written.extra} == body
+    except (FileNotFoundError, ValueError):
+        same = False
+    if same:
+        return config
+    write_atomically(path, to_text({"version": config.version, "timestamp": now, **body}))
+    return replace(config, timestamp=now, problem="")
+
+
+def check_rules(rules: Iterable[Rule]) -> None:
+    """Refuse rules whose fallbacks lead in a circle, and two rules in force for one address.
+
+    Raises:
+        StateError: naming the models.
+    """
+    index: dict[tuple[str, str], Rule] = {}
+    for rule in rules:
+        if rule.in_force and index.setdefault((rule.model, rule.phase), rule) is not rule:
+            raise StateError(f"there are two rules for {rule.model} in {rule.phase}; keep one of them")
+    for model, phase in index:
+        seen = [model]
+        while (rule := index.get((seen[-1], phase))) is not None and not rule.allow and rule.fallback_model:
+            if rule.fallback_model in seen:
+                circle = " → ".join([*seen, rule.fallback_model])
+                raise StateError(f"the fallbacks of phase {phase} lead in a circle: {circle}")
+            seen.append(rule.fallback_model)
+
+
+def _check_version(version: object) -> None:
+    if isinstance(version, bool) or not isinstance(version, int | str):
+        raise ValueError("'version' must be a number or a text")
+    major = str(version).partition(".")[0]
+    if not major.isdecimal():
+        raise ValueError(f"'version' must begin with a number, not {version!r}")
+    if int(major) > VERSION:
+        raise NewerVersionError(
+            f"the routing configuration has version {version}, this pytest-selfopt reads up to {VERSION}; "
+            "use the newer pytest-selfopt that wrote it"
+        )
+
+
+def _rules(values: list[Any]) -> tuple[Rule, ...]:
+    rules = []
+    for index, value in enumerate(values):
+        try:
+            rules.append(rule_from_json(value))
+        except ValueError as problem:
+            raise ValueError(f"rules[{index}]: {problem}") from None
+    return tuple(rules)

@@ -1,0 +1,139 @@
+"""`routing_decisions.jsonl`: every decision about routing, append-only, each line sealed by the hash of the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.files import set_aside, write_atomically
+
+GENESIS = "0" * 64
+"""What the first line names as the hash of the line before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One decision about routing. `model` is what was asked for, `effective` what is in effect from now on."""
+
+    timestamp: str
+    cycle: int
+    kind: str
+    phase: str
+    model: str
+    effective: str
+    reason: str
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Whether a log is whole; `broken_line` is the first line (from 1) that does not fit the one before it."""
+
+    lines: int
+    broken_line: int | None
+    sentence: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether every line is sealed."""
+        return self.broken_line is None
+
+
+def append_decision(path: Path, decision: Decision) -> str:
+    """Append a decision and sync it; the caller holds the lock of the state directory.
+
+    A last line that a crash left unfinished is set aside first; the returned sentence says so (else it is empty).
+
+    Raises:
+        StateError: when the log cannot be read or written.
+    """
+    try:
+        previous, note = _last_hash(path)
+        entry = {
+            "timestamp": decision.timestamp,
+            "cycle": decision.cycle,
+            "kind": decision.kind,
+            "phase": decision.phase,
+            "original_model": decision.model,
+            "effective_model": decision.effective,
+            "reason": decision.reason,
+            "evidence": dict(decision.evidence),
+            "previous": previous,
+        }
+        line = json.dumps(entry, ensure_ascii=True, allow_nan=False) + "\n"
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as problem:
+        raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
+    return note
+
+
+def verify_log(path: Path) -> Verification:
+    """Check the seal of every line.
+
+    Raises:
+        StateError: when the log cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return Verification(lines=0, broken_line=None, sentence=f"there is no {path.name}")
+    except OSError as problem:
+        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
+    unfinished = lines.pop()
+    previous = GENESIS
+    for number, line in enumerate(lines, start=1):
+        if _previous(line) != previous:
+            return _broken(path, len(lines), number)
+        previous = _hash(line)
+    if unfinished:
+        return _broken(path, len(lines) + 1, len(lines) + 1)
+    return Verification(
+        lines=len(lines), broken_line=None, sentence=f"{path.name}: all {len(lines)} lines fit each other"
+    )
+
+
+def _broken(path: Path, lines: int, number: int) -> Verification:
+    return Verification(
+        lines=lines,
+        broken_line=number,
+        sentence=f"{path.name}: line {number} of {lines} does not fit the line before it; "
+        "one of the two was changed or removed",
+    )
+
+
+def _last_hash(path: Path) -> tuple[str, str]:
+    """The hash that the next line has to name, after an unfinished last line was set aside."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return GENESIS, ""
+    whole, _, unfinished = content.rpartition(b"\n")
+    note = ""
+    if unfinished:
+        aside = set_aside(path)
+        write_atomically(path, (whole + b"\n" if whole else b"").decode("utf-8", "backslashreplace"))
+        note = f"the last line of {path.name} was unfinished; the file as it was is {aside.name}"
+    return (_hash(whole.rpartition(b"\n")[2]) if whole else GENESIS), note
+
+
+def _hash(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def _previous(line: bytes) -> str | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value.get("previous") if isinstance(value, dict) else None

@@ -1,0 +1,85 @@
+"""One cycle at a time in a state directory.
+
+The kernel's file lock decides, so that two starters can never both clear a stale lock: it is gone with its holder,
+however that ended, and a reused process id means nothing to it. The text in the file only tells others who holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.files import timestamp
+
+
+@contextmanager
+def hold_lock(state_dir: Path) -> Iterator[None]:
+    """Hold the lock of a state directory until the block ends.
+
+    Raises:
+        StateError: when somebody else holds it (saying who, since when and with what command), or it cannot be made.
+    """
+    path = state_dir / "lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as problem:
+        raise StateError(f"cannot make the lock {path}: {problem.strerror or problem}") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError(_held(state_dir, _holder(handle))) from None
+        except OSError as problem:
+            raise StateError(f"cannot lock {path}: {problem.strerror or problem}") from None
+        _write(handle, _ourselves())
+        try:
+            yield
+        finally:
+            _write(handle, {})
+    finally:
+        os.close(handle)
+
+
+def _ourselves() -> dict[str, Any]:
+    import psutil
+
+    return {
+        "pid": os.getpid(),
+        "created": psutil.Process().create_time(),
+        "host": socket.gethostname(),
+        "since": time.time(),
+        "command": " ".join(sys.argv)[:500],
+    }
+
+
+def _holder(handle: int) -> dict[str, Any]:
+    try:
+        value = json.loads(os.pread(handle, 65_536, 0) or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _held(state_dir: Path, holder: dict[str, Any]) -> str:
+    since = holder.get("since")
+    who = f"process {holder.get('pid', 'unknown')} on {holder.get('host', 'this machine')}"
+    when = f", since {timestamp(since)}" if isinstance(since, int | float) else ""
+    command = f", running `{holder['command']}`" if holder.get("command") else ""
+    return (
+        f"another cycle is under way in {state_dir} ({who}{when}{command}); "
+        "wait until it ends, or give this one another --selfopt-state-dir"
+    )
+
+
+def _write(handle: int, value: dict[str, Any]) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(value).encode() if value else b"", 0)

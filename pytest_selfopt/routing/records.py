@@ -1,0 +1,114 @@
+"""The files beside the ledger: the history of cycles and the harness's feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.files import (
+    parse_strictly,
+    read_or_set_aside,
+    to_text,
+    write_atomically,
+)
+from pytest_selfopt.routing.rule import Recommendation
+
+HISTORY = "meta_loop_history.json"
+FEEDBACK = "harness_feedback.json"
+DECISIONS = "routing_decisions.jsonl"
+VERSION = 1
+
+_IGNORE = "# everything here is made by pytest-selfopt\n*\n"
+
+
+def prepare_state_dir(state_dir: Path) -> None:
+    """Make the state directory, kept out of git by its own .gitignore.
+
+    Raises:
+        StateError: when it cannot be made or written to.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        ignore = state_dir / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text(_IGNORE, encoding="utf-8")
+    except OSError as problem:
+        raise StateError(
+            f"cannot use {state_dir} as the state directory: {problem.strerror or problem}; "
+            "name another one by --selfopt-state-dir"
+        ) from None
+
+
+def load_history(path: Path) -> tuple[dict[str, Any], str]:
+    """The history; an empty one when there is none. An unusable file is set aside, which the sentence tells.
+
+    Raises:
+        StateError: when it can be neither read nor set aside.
+    """
+    return read_or_set_aside(path, _parse_history, {"version": VERSION, "cycles": []})
+
+
+def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Add the entries of one cycle (one a phase); entries of a cycle that is there already change nothing.
+
+    Returns a sentence when an unusable file was set aside, else an empty text.
+
+    Raises:
+        StateError: when the file cannot be written.
+    """
+    history, note = load_history(path)
+    known = {(one.get("cycle"), one.get("phase")) for one in history["cycles"] if isinstance(one, dict)}
+    new = [dict(entry) for entry in entries if (entry["cycle"], entry["phase"]) not in known]
+    if new:
+        write_atomically(path, to_text({**history, "cycles": [*history["cycles"], *new]}))
+    return note
+
+
+def write_feedback(
+    path: Path,
+    *,
+    generated_at: str,
+    recent_runs: Sequence[Mapping[str, Any]],
+    accuracy: Mapping[str, Mapping[str, Any]],
+    hot_failures: Sequence[Mapping[str, Any]],
+    recommendations: Sequence[Recommendation],
+) -> None:
+    """Write the feedback of a cycle.
+
+    `accuracy` is by "model::phase"; `hot_failures` are the prompts that failed in two or more runs.
+
+    Raises:
+        StateError: when the file cannot be written.
+    """
+    document = {
+        "version": VERSION,
+        "generated_at": generated_at,
+        "recent_runs": [dict(run) for run in recent_runs],
+        "model_phase_accuracy": {name: dict(value) for name, value in accuracy.items()},
+        "hot_failures": [dict(one) for one in hot_failures],
+        "recommendations": [_plain(one) for one in recommendations],
+    }
+    write_atomically(path, to_text(document))
+
+
+def _plain(recommendation: Recommendation) -> dict[str, Any]:
+    value = {name: one for name, one in asdict(recommendation).items() if one is not None}
+    return {**value, "requirements": list(recommendation.requirements)}
+
+
+def _parse_history(text: str) -> dict[str, Any]:
+    document = parse_strictly(text)
+    if not isinstance(document, dict) or not isinstance(document.get("cycles"), list):
+        raise ValueError("it must hold an object with a list of cycles")
+    version = document.get("version", VERSION)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ValueError("'version' must be a number")
+    if version > VERSION:
+        raise StateError(
+            f"the history has version {version}, this pytest-selfopt reads up to {VERSION}; "
+            "use the newer pytest-selfopt that wrote it"
+        )
+    return document

@@ -1,0 +1,131 @@
+"""What applications ask: which model and settings are in effect for (model, phase). Standard library only.
+
+    from pytest_selfopt.routing.resolve import resolve
+    route = resolve("embedded/smollm2-135m", "atomic")
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pytest_selfopt.routing.rule import Rule, rule_from_json
+
+Index: TypeAlias = Mapping[tuple[str, str], Rule]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The effective model for what was asked, and the settings its rule sets (None: not set).
+
+    `allowed` is False when the model is disabled and no fallback can stand in; `because` says how the route came
+    about, one sentence a step.
+    """
+
+    requested: str
+    phase: str
+    model: str
+    allowed: bool = True
+    enable_warmup: bool | None = None
+    variant: str | None = None
+    timeout_s: float | None = None
+    retries: int | None = None
+    isolated: bool | None = None
+    sampling: Mapping[str, Any] | None = None
+    because: tuple[str, ...] = ()
+
+    @property
+    def rerouted(self) -> bool:
+        """Whether another model than the requested one is in effect."""
+        return self.model != self.requested
+
+
+def index_rules(rules: Iterable[Rule]) -> dict[tuple[str, str], Rule]:
+    """The rules in force by (model, phase)."""
+    return {(rule.model, rule.phase): rule for rule in rules if rule.in_force}
+
+
+def route(index: Index, model: str, phase: str) -> Route:
+    """Follow fallbacks from `model` until a model is allowed; a loop or a dead end is a route that is not allowed."""
+    steps: list[str] = []
+    seen = [model]
+    while True:
+        rule = index.get((seen[-1], phase))
+        if rule is None or rule.allow:
+            return _settled(model, phase, seen[-1], rule, steps)
+        why = f" ({rule.reason})" if rule.reason else ""
+        if not rule.fallback_model:
+            steps.append(f"{seen[-1]} is disabled for {phase} and names no fallback{why}")
+            break
+        steps.append(f"{seen[-1]} is disabled for {phase}, {rule.fallback_model} stands in{why}")
+        if rule.fallback_model in seen:
+            steps.append(f"the fallbacks of {phase} lead back to {rule.fallback_model}")
+            break
+        seen.append(rule.fallback_model)
+    return Route(requested=model, phase=phase, model=model, allowed=False, because=tuple(steps))
+
+
+def _settled(requested: str, phase: str, model: str, rule: Rule | None, steps: list[str]) -> Route:
+    if rule is None:
+        return Route(requested=requested, phase=phase, model=model, because=tuple(steps))
+    said = f"the rule for {model} in {phase}" + (f": {rule.reason}" if rule.reason else "")
+    return Route(
+        requested=requested,
+        phase=phase,
+        model=model,
+        enable_warmup=rule.enable_warmup,
+        variant=rule.variant,
+        timeout_s=None if rule.timeout_s is None else float(rule.timeout_s),
+        retries=rule.retries,
+        isolated=rule.isolated,
+        sampling=rule.sampling,
+        because=(*steps, said),
+    )
+
+
+_turn = threading.Lock()
+_read: dict[str, tuple[tuple[int, int, int], Index]] = {}
+
+
+def resolve(
+    model: str, phase: str, *, path: str | Path = "routing_config.json", default: str | None = None
+) -> Route:
+    """The route for a model in a phase by the configuration at `path`.
+
+    Never raises for what the file holds: when it is missing or unreadable, or the route is a dead end, `default` (or
+    the requested model) is in effect and `because` says why. The file is read again only when it has changed.
+    """
+    try:
+        index = _index(str(path))
+    except FileNotFoundError:
+        return _instead(model, phase, default, f"there is no {path}")
+    except (OSError, ValueError, RecursionError) as problem:
+        return _instead(model, phase, default, f"{path} cannot be used: {problem}")
+    found = route(index, model, phase)
+    if found.allowed or default is None:
+        return found
+    return _instead(model, phase, default, *found.because)
+
+
+def _instead(model: str, phase: str, default: str | None, *because: str) -> Route:
+    return Route(requested=model, phase=phase, model=default or model, because=because)
+
+
+def _index(path: str) -> Index:
+    found = Path(path).stat()
+    mark = (found.st_mtime_ns, found.st_size, found.st_ino)
+    known = _read.get(path)
+    if known is not None and known[0] == mark:
+        return known[1]
+    with _turn:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        rules = document.get("rules", []) if isinstance(document, dict) else None
+        if not isinstance(rules, list):
+            raise ValueError("it holds no list of rules")
+        index = index_rules(rule_from_json(value) for value in rules)
+        _read[path] = (mark, index)
+        return index
