@@ -61,7 +61,8 @@ class Settings:
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""
         settings = self.phases.get(name) or PhaseSettings(
-            baseline=Spec(model=self.default_model, phase=name, variant="native_api"), limits=self.default_limits
+            baseline=Spec(model=self.default_model, phase=name, variant="native_api"),
+            limits=self.default_limits,
         )
         if self.forced_baseline is not None and self.forced_baseline.phase == name:
             return replace(settings, baseline=self.forced_baseline)
@@ -212,7 +213,5 @@ def _forced(text: str | None) -> Spec | None:
     except SpecError as problem:
         raise SettingsError(f"--selfopt-baseline: {problem}") from None
     if spec.variant not in VARIANTS:
-        raise SettingsError(
-            f"--selfopt-baseline: unknown variant {spec.variant!r}; known are {', '.join(VARIANTS)}"
-        )
+        raise SettingsError(f"--selfopt-baseline: unknown variant {spec.variant!r}; known are {', '.join(VARIANTS)}")
     return spec

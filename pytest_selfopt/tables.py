@@ -26,7 +26,7 @@ class Table:
 
     def text(self, key: str, default: str | None = None, *, choices: Sequence[str] = ()) -> str | None:
         """A string that is not empty, one of `choices` if any are given."""
-        value = self._take(key, str, "text", default)
+        value: str | None = self._take(key, str, "text", default)
         if value == "":
             self.refuse(key, "must not be empty")
         if value is not None and choices and value not in choices:
@@ -50,15 +50,18 @@ class Table:
 
     def numbers(self, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
         """A list of numbers."""
-        return self._list(key, (int, float), "numbers", default)
+        values: tuple[float, ...] = self._list(key, (int, float), "numbers", default)
+        return values
 
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """A list of strings."""
-        return self._list(key, str, "texts", default)
+        values: tuple[str, ...] = self._list(key, str, "texts", default)
+        return values
 
     def flags(self, key: str, default: tuple[bool, ...]) -> tuple[bool, ...]:
         """A list of true and false."""
-        return self._list(key, bool, "true and false", default)
+        values: tuple[bool, ...] = self._list(key, bool, "true and false", default)
+        return values
 
     def table(self, key: str) -> Table:
         """A table inside this one; a missing one reads as empty."""

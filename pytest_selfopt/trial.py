@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 class Outcome(StrEnum):
     """How a trial ended. An `ERROR` is the absence of an answer and is never counted as a `MISS`."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 (no password)
     MISS = "miss"
     ERROR = "error"
 

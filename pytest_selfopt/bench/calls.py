@@ -41,7 +41,10 @@ class ExpectedCall:
 
     def to_json(self) -> dict[str, Json]:
         """Name, and for each argument the list of alternatives."""
-        return {"name": self.name, "arguments": {name: list(values) for name, values in self.arguments.items()}}
+        return {
+            "name": self.name,
+            "arguments": {name: list(values) for name, values in self.arguments.items()},
+        }
 
 
 def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Mapping[str, Json] | None) -> str:
@@ -55,7 +58,10 @@ def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Mapping[str, Js
     return (
         _missing(expected, call, schema)
         or _unknown(expected, call)
-        or next(filter(None, (_wrong(expected, name, value, schema) for name, value in call.arguments.items())), "")
+        or next(
+            filter(None, (_wrong(expected, name, value, schema) for name, value in call.arguments.items())),
+            "",
+        )
     )
 
 
@@ -67,9 +73,7 @@ def unmatched(
         wanted = ", ".join(map(show_expected, expected))
         got = ", ".join(map(show_call, calls)) or "none"
         return f"expected {_count(len(expected))}: {wanted}; got {_count(len(calls))}: {got}"
-    reasons = [
-        [mismatch(one, call, schemas.get(_name(one.name))) for call in calls] for one in expected
-    ]
+    reasons = [[mismatch(one, call, schemas.get(_name(one.name))) for call in calls] for one in expected]
     if len(expected) == 1:
         return reasons[0][0]
     if _assignable([[not reason for reason in row] for row in reasons]):

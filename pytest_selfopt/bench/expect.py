@@ -191,7 +191,7 @@ def expectation_from_json(value: Any) -> Expectation:
         ValueError: with "FIELD: what is wrong".
     """
     if not isinstance(value, dict):
-        raise ValueError(f"expect: expected an object such as {{\"no_call\": true}}, got {show(value)}")
+        raise ValueError(f'expect: expected an object such as {{"no_call": true}}, got {show(value)}')
     kinds = [kind for kind in _READERS if kind in value]
     if len(kinds) != 1:
         named = " and ".join(kinds) if kinds else "none"

@@ -116,7 +116,10 @@ def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
     for key_node, node in root.value:
         kind = _SECTIONS.get(key_node.value)
         if kind is None:
-            problems.add(key_node.start_mark.line + 1, f"unknown section {key_node.value!r}; known are {', '.join(_SECTIONS)}")
+            problems.add(
+                key_node.start_mark.line + 1,
+                f"unknown section {key_node.value!r}; known are {', '.join(_SECTIONS)}",
+            )
         elif not isinstance(value[key_node.value], list):
             problems.add(node.start_mark.line + 1, f"{key_node.value}: expected a list")
         else:

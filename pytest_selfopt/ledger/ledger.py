@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.schema import connect
@@ -83,7 +83,7 @@ class Ledger:
         # One connection serves all threads; sqlite3 objects are not safe without this.
         self._turn = threading.Lock()
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -97,8 +97,12 @@ class Ledger:
             self._connection.close()
 
     def start_cycle(self, *, started: float, seed: int, command: str, plan: dict[str, Json]) -> int:
-        """Book a new cycle as running and return its number."""
+        """Book a new cycle as running and return its number.
+
+        The caller holds the lock, so a cycle that is still booked as running was cut off.
+        """
         with self._writing() as connection:
+            connection.execute("UPDATE cycle SET status = 'interrupted' WHERE status = 'running'")
             cursor = connection.execute(
                 "INSERT INTO cycle (started, status, seed, command, plan) VALUES (?, 'running', ?, ?, ?)",
                 (started, seed, command, _dump(plan)),
@@ -194,16 +198,10 @@ class Ledger:
 
     def comparisons(self, phase: str | None = None) -> tuple[Comparison, ...]:
         """All comparisons ever opened (of one phase), in their order."""
-        rows = self._read(
-            "SELECT * FROM comparison WHERE ? IS NULL OR phase = ? ORDER BY number", (phase, phase)
-        )
-        return tuple(
-            Comparison(**{**dict(row), "cycles": tuple(json.loads(row["cycles"]))}) for row in rows
-        )
+        rows = self._read("SELECT * FROM comparison WHERE ? IS NULL OR phase = ? ORDER BY number", (phase, phase))
+        return tuple(Comparison(**{**dict(row), "cycles": tuple(json.loads(row["cycles"]))}) for row in rows)
 
-    def open_comparison(
-        self, *, phase: str, baseline: str, candidate: str, suite_hash: str, cycle: int
-    ) -> Comparison:
+    def open_comparison(self, *, phase: str, baseline: str, candidate: str, suite_hash: str, cycle: int) -> Comparison:
         """Open a comparison in a cycle, or go on with the one there is; it keeps its number for ever."""
         key = (phase, baseline, candidate, suite_hash)
         columns = "phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"
@@ -230,19 +228,25 @@ class Ledger:
         """Store where a comparison stands."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE comparison SET state = ?, wins = ?, losses = ?, passes = ?, sentence = ? "
-                "WHERE number = ?",
+                "UPDATE comparison SET state = ?, wins = ?, losses = ?, passes = ?, sentence = ? WHERE number = ?",
                 (state, wins, losses, passes, sentence, number),
             )
 
     def record_decision(
-        self, cycle: int, *, time: float, phase: str, kind: str, spec: str, sentence: str, detail: dict[str, Json]
+        self,
+        cycle: int,
+        *,
+        time: float,
+        phase: str,
+        kind: str,
+        spec: str,
+        sentence: str,
+        detail: dict[str, Json],
     ) -> int:
         """Store a decision and return its number."""
         with self._writing() as connection:
             cursor = connection.execute(
-                "INSERT INTO decision (cycle, time, phase, kind, spec, sentence, detail) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO decision (cycle, time, phase, kind, spec, sentence, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (cycle, time, phase, kind, spec, sentence, _dump(detail)),
             )
         assert cursor.lastrowid is not None

@@ -103,9 +103,7 @@ def _perfect(trials: Sequence[Trial]) -> Diagnosis | None:
     failed = sum(trial.outcome is not Outcome.PASS for trial in trials)
     if failed > PERFECT_SHARE * len(trials):
         return None
-    return Diagnosis(
-        kind=DiagnosisKind.PERFECT, sentence=f"{len(trials) - failed} of {len(trials)} answers are right"
-    )
+    return Diagnosis(kind=DiagnosisKind.PERFECT, sentence=f"{len(trials) - failed} of {len(trials)} answers are right")
 
 
 def _incapable(trials: Sequence[Trial], phase: str, limits: Limits) -> Diagnosis | None:
@@ -146,9 +144,7 @@ def _run_effect(
             chance=dispersion.chance,
         )
     if best == 0:
-        return Diagnosis(
-            kind=DiagnosisKind.DRIFT, sentence=f"it got steadily worse ({said})", chance=dispersion.chance
-        )
+        return Diagnosis(kind=DiagnosisKind.DRIFT, sentence=f"it got steadily worse ({said})", chance=dispersion.chance)
     return _cold_start(trials, runs, best, said)
 
 
@@ -172,7 +168,8 @@ def _cold_start(trials: Sequence[Trial], runs: Sequence[int], cold: int, said: s
         )
     return Diagnosis(
         kind=DiagnosisKind.COLD_START,
-        sentence=f"the first {cold} of {len(runs)} runs are worse ({said}); by chance in 1 of {round(1 / chance)} orders",
+        sentence=f"the first {cold} of {len(runs)} runs are worse ({said}); "
+        f"by chance in 1 of {round(1 / chance)} orders",
         chance=chance,
         runs=tuple(runs[:cold]),
         action="allow_for_bounded_tasks",
@@ -237,7 +234,7 @@ def _decline(runs: int) -> list[float]:
 
 
 def _fit(shape: Sequence[float], totals: Sequence[int], flips: float) -> float:
-    """z of a contrast over the runs: its square is the part of the chi-square that it explains."""
+    """The z of a contrast over the runs: its square is the part of the chi-square that it explains."""
     length = math.sqrt(flips * math.fsum(weight * weight for weight in shape))
     return math.fsum(weight * total for weight, total in zip(shape, totals, strict=True)) / length if length else 0.0
 

@@ -58,14 +58,11 @@ def enforce(
     settled = _settle(known, baseline, pick, cycle, now)
     if settled is not None:
         changes.append(settled)
-    for recommendation in recommendations:
-        changes.append(_apply(known, recommendation, cycle, now))
+    changes += [_apply(known, recommendation, cycle, now) for recommendation in recommendations]
     return Enforcement(rules=tuple(known.values()), changes=tuple(changes))
 
 
-def _settle(
-    known: dict[tuple[str, str], Rule], baseline: Spec, pick: Pick, cycle: int, now: str
-) -> RuleChange | None:
+def _settle(known: dict[tuple[str, str], Rule], baseline: Spec, pick: Pick, cycle: int, now: str) -> RuleChange | None:
     """Write the winner's settings; without one, the baseline's when the phase has no rule yet."""
     address = (baseline.model, baseline.phase)
     if pick.winner is None:
@@ -110,9 +107,7 @@ def _with_settings(rule: Rule, spec: Spec, cycle: int, now: str) -> Rule:
     )
 
 
-def _apply(
-    known: dict[tuple[str, str], Rule], wanted: Recommendation, cycle: int, now: str
-) -> RuleChange:
+def _apply(known: dict[tuple[str, str], Rule], wanted: Recommendation, cycle: int, now: str) -> RuleChange:
     model, _, phase = wanted.target.rpartition("::")
     before = known.get((model, phase), Rule(model=model, phase=phase))
     about: dict[str, Json] = {"action": wanted.action}

@@ -50,6 +50,10 @@ class Metrics:
     restraint_trials: int
     restraint_calls: int
     """In how many of the restraint trials a tool was called or tried."""
+    silent_misses: int
+    """Misses in which a call was expected and none came."""
+    wrong_calls: int
+    """Misses in which a call was expected and another one came."""
     latency_median_s: float | None
     latency_p95_s: float | None
     tokens_in: int | None
@@ -87,6 +91,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
     by_run = outcomes_by_run(trials)
     answered = [trial for trial in trials if trial.outcome is not Outcome.ERROR]
     restraint = [trial for trial in answered if trial.restraint]
+    missed = [trial for trial in answered if trial.outcome is Outcome.MISS and not trial.restraint]
     latencies = sorted(trial.latency_s for trial in answered if trial.latency_s is not None)
     return Metrics(
         spec=spec,
@@ -103,6 +108,8 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         restraint=_share(restraint),
         restraint_trials=len(restraint),
         restraint_calls=sum(trial.called for trial in restraint),
+        silent_misses=sum(not trial.called for trial in missed),
+        wrong_calls=sum(trial.called for trial in missed),
         latency_median_s=statistics.median(latencies) if latencies else None,
         latency_p95_s=_nearest_rank(latencies, 0.95),
         tokens_in=_sum(trial.tokens_in for trial in answered),

@@ -10,6 +10,7 @@ the passes of both specs are interleaved.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,10 +167,10 @@ def findable_gain(cases: int) -> float:
     """About the smallest gain a cycle finds with 75 % power: measured values, interpolated on logarithmic scales."""
     if cases <= _FINDABLE[0][0]:
         return min(1.0, _FINDABLE[0][1] * math.sqrt(_FINDABLE[0][0] / max(cases, 1)))
-    for (few, gain), (many, less) in zip(_FINDABLE, _FINDABLE[1:], strict=False):
+    for (few, gain), (many, less) in itertools.pairwise(_FINDABLE):
         if cases <= many:
             share = math.log(cases / few) / math.log(many / few)
-            return gain * (less / gain) ** share
+            return gain * math.exp(share * math.log(less / gain))
     return _FINDABLE[-1][1] * math.sqrt(_FINDABLE[-1][0] / cases)
 
 
@@ -209,9 +210,7 @@ def _log_shifted(evidence: Tally, gain: float) -> float:
     for step in range(_GRID):
         x = widest * (step + 0.5) / _GRID
         logs.append(
-            wins * math.log1p(x * (1 - gain))
-            + losses * math.log1p(-x * (1 + gain))
-            + ties * math.log1p(-x * gain)
+            wins * math.log1p(x * (1 - gain)) + losses * math.log1p(-x * (1 + gain)) + ties * math.log1p(-x * gain)
         )
     top = max(logs)
     return top + math.log(math.fsum(math.exp(one - top) for one in logs) / _GRID)

@@ -129,9 +129,7 @@ def _comparable(candidate: Metrics, baseline: Metrics, limits: Limits, missing: 
     sentence = f"{share:.1%} of the calls gave no answer, at most {limits.max_error_share:.0%} may"
     if missing:
         sentence = f"{missing} planned trials never arrived"
-    return GateResult(
-        name="comparable", passed=passed, value=share, limit=limits.max_error_share, sentence=sentence
-    )
+    return GateResult(name="comparable", passed=passed, value=share, limit=limits.max_error_share, sentence=sentence)
 
 
 def _errors(metrics: Metrics, limits: Limits) -> GateResult:
@@ -193,7 +191,11 @@ def _absolute(metrics: Metrics, phase: str, limits: Limits) -> tuple[GateResult,
 def _restraint(metrics: Metrics, limits: Limits) -> GateResult:
     if metrics.restraint is None:
         return GateResult(
-            name="restraint", passed=True, value=None, limit=limits.restraint, sentence="no case needs restraint"
+            name="restraint",
+            passed=True,
+            value=None,
+            limit=limits.restraint,
+            sentence="no case needs restraint",
         )
     passed = metrics.restraint >= limits.restraint
     sentence = f"called a tool in {metrics.restraint_calls} of {metrics.restraint_trials} answers that need none"

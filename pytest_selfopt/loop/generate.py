@@ -47,9 +47,7 @@ def generate(
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
     chosen = [
-        Candidate(spec=around[name], why="goes on: the last cycle left it undecided")
-        for name in held
-        if name in around
+        Candidate(spec=around[name], why="goes on: the last cycle left it undecided") for name in held if name in around
     ]
     for action in asked_for:
         remedy = _remedy(action, baseline, space)

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO, Self, cast
 
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.config import EMBEDDED_WEIGHTS, ModelConfig
@@ -73,7 +74,7 @@ class EmbeddedServer:
         self.api_key = secrets.token_urlsafe(24)
         self.address = ""
 
-    def __enter__(self) -> EmbeddedServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -142,10 +143,11 @@ class EmbeddedServer:
         finally:
             process.stdout.close()
 
-    def _open_log(self) -> contextlib.AbstractContextManager[tempfile._TemporaryFileWrapper[bytes]]:
-        if self._log_path is None:
-            return tempfile.NamedTemporaryFile(prefix="selfopt-embedded-", suffix=".log")  # type: ignore[return-value]
-        return self._log_path.open("wb")  # type: ignore[return-value]
+    def _open_log(self) -> IO[bytes]:
+        if self._log_path is not None:
+            return self._log_path.open("wb")
+        temporary = tempfile.NamedTemporaryFile(prefix="selfopt-embedded-", suffix=".log")  # noqa: SIM115 (the caller closes it)
+        return cast("IO[bytes]", temporary)
 
     def _wait_for_address(self) -> str:
         assert self._process is not None

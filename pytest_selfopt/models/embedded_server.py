@@ -16,7 +16,7 @@ KEY_VARIABLE = "SELFOPT_EMBEDDED_KEY"
 
 def main() -> None:
     """Serve until standard input ends."""
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-untyped]
 
     path, port, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     parameters = xllamacpp.CommonParams()

@@ -55,9 +55,7 @@ class OpenAIClient:
         if key:
             headers["Authorization"] = f"Bearer {key}"
         began = time.perf_counter()
-        answer = self._transport.post(
-            self._url, self._body(request), headers, timeout_s=timeout_s, fresh=request.fresh
-        )
+        answer = self._transport.post(self._url, self._body(request), headers, timeout_s=timeout_s, fresh=request.fresh)
         if isinstance(answer, CallError):
             return answer
         # A server may repeat the key in what it says; nothing behind this line has ever seen it.
@@ -101,7 +99,9 @@ def read_answer(answer: HttpReply, *, latency_s: float) -> Reply | CallError:
     except (ValueError, RecursionError) as problem:
         what = "not JSON" if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError) else str(problem)
         return CallError(
-            kind=ErrorKind.MALFORMED, message=f"the reply is {what}: {quoted(answer.body)}", status=answer.status
+            kind=ErrorKind.MALFORMED,
+            message=f"the reply is {what}: {quoted(answer.body)}",
+            status=answer.status,
         )
 
 

@@ -149,11 +149,11 @@ def check_rules(rules: Iterable[Rule]) -> None:
             raise StateError(f"there are two rules for {rule.model} in {rule.phase}; keep one of them")
     for model, phase in index:
         seen = [model]
-        while (rule := index.get((seen[-1], phase))) is not None and not rule.allow and rule.fallback_model:
-            if rule.fallback_model in seen:
-                circle = " → ".join([*seen, rule.fallback_model])
+        while (here := index.get((seen[-1], phase))) is not None and not here.allow and here.fallback_model:
+            if here.fallback_model in seen:
+                circle = " → ".join([*seen, here.fallback_model])
                 raise StateError(f"the fallbacks of phase {phase} lead in a circle: {circle}")
-            seen.append(rule.fallback_model)
+            seen.append(here.fallback_model)
 
 
 def _check_version(version: object) -> None:

@@ -1,4 +1,4 @@
-"""`routing_decisions.jsonl`: every decision about routing, append-only, each line sealed by the hash of the one before."""
+"""`routing_decisions.jsonl`: every decision about routing, append-only, each line sealed by the one before."""
 
 from __future__ import annotations
 

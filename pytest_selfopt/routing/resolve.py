@@ -1,7 +1,7 @@
 """What applications ask: which model and settings are in effect for (model, phase). Standard library only.
 
-    from pytest_selfopt.routing.resolve import resolve
-    route = resolve("embedded/smollm2-135m", "atomic")
+from pytest_selfopt.routing.resolve import resolve
+route = resolve("embedded/smollm2-135m", "atomic")
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ _turn = threading.Lock()
 _read: dict[str, tuple[tuple[int, int, int], Index]] = {}
 
 
-def resolve(
-    model: str, phase: str, *, path: str | Path = "routing_config.json", default: str | None = None
-) -> Route:
+def resolve(model: str, phase: str, *, path: str | Path = "routing_config.json", default: str | None = None) -> Route:
     """The route for a model in a phase by the configuration at `path`.
 
     Never raises for what the file holds: when it is missing or unreadable, or the route is a dead end, `default` (or

@@ -90,7 +90,7 @@ def rule_from_json(value: Any) -> Rule:
     for name, one in value.items():
         if name in _TYPES and not (one is None and name in _NULLABLE):
             _check(name, one)
-    known = {_FIELDS.get(name, name): one for name, one in value.items() if name in _TYPES}
+    known: dict[str, Any] = {_FIELDS.get(name, name): one for name, one in value.items() if name in _TYPES}
     return Rule(**known, extra={name: one for name, one in value.items() if name not in _TYPES})
 
 

@@ -62,9 +62,7 @@ class Collection:
 
     def suites(self, phase: str) -> tuple[Suite, ...]:
         """The suites that make up a phase."""
-        found = {
-            trial.suite.name: trial.suite for trial in self.planned.values() if trial.key.phase == phase
-        }
+        found = {trial.suite.name: trial.suite for trial in self.planned.values() if trial.key.phase == phase}
         return tuple(found.values())
 
     def _load(self, path: Path) -> Suite:
@@ -108,7 +106,7 @@ def stash_planned(items: Sequence[pytest.Item], planned: dict[TrialKey, PlannedT
     for item in items:
         callspec = getattr(item, "callspec", None)
         spec = callspec.params.get("spec") if callspec is not None else None
-        if isinstance(spec, Spec):
+        if callspec is not None and isinstance(spec, Spec):
             case, run = callspec.params["case"], callspec.params["run"]
             trial = planned.get(TrialKey(spec.phase, spec.id, case.key, run))
             if trial is not None:
@@ -127,9 +125,7 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
 
 def _trials(plan: PhasePlan, suite: Suite) -> list[PlannedTrial]:
     return [
-        PlannedTrial(
-            key=TrialKey(plan.phase, spec.id, case.key, run), case=case, spec=spec, suite=suite
-        )
+        PlannedTrial(key=TrialKey(plan.phase, spec.id, case.key, run), case=case, spec=spec, suite=suite)
         for run in range(plan.most_passes)
         for case in suite.cases
         for spec in plan.specs

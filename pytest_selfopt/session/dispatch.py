@@ -44,12 +44,14 @@ class Dispatcher:
         runner: Runner,
         passes: Sequence[Pass],
         call_for: Callable[[TrialKey], Call],
+        id_of: Callable[[TrialKey], str],
         on_result: Callable[[Call, CallResult], None],
         ahead: bool,
     ) -> None:
         self._runner = runner
         self._passes = tuple(passes)
         self._call_for = call_for
+        self._id_of = id_of
         self._on_result = on_result
         self._ahead = ahead
         self._results: dict[str, CallResult] = {}
@@ -86,19 +88,24 @@ class Dispatcher:
         Raises:
             Exception: whatever ended the dispatch, such as a ledger that cannot be written.
         """
-        call = self._call_for(key)
         if not self._ahead:
-            return self._on_demand(call)
+            return self._on_demand(key)
+        name = self._id_of(key)
         while True:
             with self._arrived:
-                if call.id in self._results:
-                    return self._results.pop(call.id)
+                if name in self._results:
+                    return self._results.pop(name)
                 if self._failure is not None:
                     raise self._failure
                 self._arrived.wait(TICK_S)
             while_waiting()
 
-    def _on_demand(self, call: Call) -> CallResult:
+    def _on_demand(self, key: TrialKey) -> CallResult:
+        for one in self._passes:
+            if one.phase == key.phase and one.warmups:
+                warmups, one.warmups = one.warmups, ()
+                self._runner.run_batch(warmups, self._on_result)
+        call = self._call_for(key)
         result = self._runner.run(call)
         self._on_result(call, result)
         self.done += 1

@@ -100,7 +100,9 @@ def _tried(ledger: Ledger | None, baseline: Spec, suite: Suite) -> tuple[tuple[s
     waiting = [
         comparison.candidate
         for comparison in about
-        if comparison.state in ("held", "open") and len(comparison.cycles) < MOST_HELD_CYCLES
+        # One that was promoted while its baseline is still in force: the rule was never written.
+        if comparison.state == "promoted"
+        or (comparison.state in ("held", "open") and len(comparison.cycles) < MOST_HELD_CYCLES)
     ]
     return tuple(waiting), frozenset(
         comparison.candidate for comparison in about if comparison.candidate not in waiting
@@ -117,7 +119,5 @@ def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
 
 def _feasible(space: SearchSpace, suite: Suite) -> SearchSpace:
     """The space without variants that this suite cannot be asked in."""
-    possible = tuple(
-        name for name in space.variants if suite.examples or not variant_named(name).needs_examples
-    )
+    possible = tuple(name for name in space.variants if suite.examples or not variant_named(name).needs_examples)
     return replace(space, variants=possible)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.ledger import Comparison
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar, tally
@@ -30,12 +31,14 @@ class PhaseRun:
         *,
         plan: PhasePlan,
         cases: Sequence[str],
+        suites: Sequence[Suite],
         limits: Limits,
         comparisons: Mapping[str, Comparison],
         earlier: Mapping[int, Sequence[Trial]],
     ) -> None:
         self.plan = plan
         self.cases = tuple(cases)
+        self.suites = tuple(suites)
         self.limits = limits
         self.comparisons = comparisons
         self._earlier = earlier
@@ -84,11 +87,6 @@ class PhaseRun:
             self._live[run] = self._decide(run)
         return self._live[run]
 
-    def passes(self, spec: str) -> int:
-        """In how many runs a spec was to be asked, as far as is decided."""
-        decided = sum(spec in live for live in self._live.values())
-        return min(self.plan.least_passes, self.plan.most_passes) + decided
-
     def missing(self) -> int:
         """How many trials that should have come in did not."""
         runs = range(self.plan.most_passes)
@@ -124,9 +122,7 @@ class PhaseRun:
         comparison = self.comparisons.get(candidate)
         pooled = list(self.trials(spec))
         for cycle in comparison.cycles if comparison else ():
-            for trial in self._earlier.get(cycle, ()):
-                if trial.spec == spec:
-                    pooled.append(_in_cycle(trial, cycle))
+            pooled += [_in_cycle(trial, cycle) for trial in self._earlier.get(cycle, ()) if trial.spec == spec]
         return pooled
 
 

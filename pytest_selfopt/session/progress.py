@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 LOG_INTERVAL_S = 15.0
 TERMINAL_INTERVAL_S = 0.2
@@ -15,6 +19,10 @@ class Writer(Protocol):
     @property
     def fullwidth(self) -> int:
         """Columns of the terminal."""
+
+    @property
+    def width_of_current_line(self) -> int:
+        """Columns written since the last line break."""
 
     def write(self, msg: str, *, flush: bool = False, **markup: bool) -> None:
         """Write a text."""
@@ -38,10 +46,23 @@ class Progress:
         self._said = self._started
         self._shown = False
 
+    @classmethod
+    def on(cls, terminal: TerminalReporter) -> Progress:
+        """Progress on pytest's own terminal; a quiet session shows none."""
+        writer = terminal._tw  # noqa: SLF001 (pytest offers no other way to rewrite a line)
+        quiet = terminal.config.get_verbosity() < 0
+        return cls(writer, live=writer.hasmarkup and not quiet, quiet=quiet, clock=time.monotonic)
+
+    def say_all(self, lines: Sequence[str]) -> None:
+        """Write several lines that stay."""
+        for line in lines:
+            self.say(line)
+
     def say(self, text: str) -> None:
         """Write a line that stays."""
         if not self._quiet:
             self.clear()
+            self._leave_pytests_line()
             self._writer.line(text)
 
     def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
@@ -51,14 +72,18 @@ class Progress:
         if self._quiet or now - self._said < interval:
             return
         self._said = now
-        text = describe(
-            label=label, done=done, total=total, in_flight=in_flight, elapsed_s=now - self._started
-        )
+        text = describe(label=label, done=done, total=total, in_flight=in_flight, elapsed_s=now - self._started)
         if self._live:
             self._writer.write("\r" + text[: self._writer.fullwidth - 1].ljust(self._writer.fullwidth - 1), flush=True)
             self._shown = True
         else:
+            self._leave_pytests_line()
             self._writer.line(text)
+
+    def _leave_pytests_line(self) -> None:
+        """Leave the line on which pytest has written the name of the file."""
+        if self._writer.width_of_current_line:
+            self._writer.line()
 
     def clear(self) -> None:
         """Take the rewritten line away, so that something else can be written there."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-import sys
-import time
+import shlex
 from collections.abc import Generator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.session.closing import exit_status
 from pytest_selfopt.session.collection import Collection, arrange, stash_planned
 from pytest_selfopt.session.planned import PLANNED, PhasePlan
 from pytest_selfopt.session.replay import (
@@ -31,9 +31,6 @@ from pytest_selfopt.trial import ErrorKind, Outcome
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
-
-EXIT_GATE_FAILED = 1
-EXIT_NOT_ENOUGH_EVIDENCE = 10
 
 
 class SelfoptSession:
@@ -73,7 +70,7 @@ class SelfoptSession:
     def work(self) -> Work:
         """The part that touches files, servers and models, made when it is first needed."""
         if self._work is None:
-            self._work = Work(self.settings, read_only=self._looks_only)
+            self._work = Work(self.settings, makes_calls=not self._looks_only)
         return self._work
 
     @property
@@ -112,7 +109,7 @@ class SelfoptSession:
                 self._collection,
                 selected,
                 seed=self.seed,
-                command=" ".join(["pytest", *map(str, self._config.invocation_params.args)]),
+                command=shlex.join(["pytest", *map(str, self._config.invocation_params.args)]),
                 ahead=self._may_look_ahead,
                 terminal=self._terminal,
             )
@@ -147,7 +144,7 @@ class SelfoptSession:
         """Wait for the item's reply and hand it to the test body."""
         planned = item.stash.get(PLANNED, None)
         if planned is not None:
-            received = receive(planned, self._result(item))
+            received = receive(planned, self.work.result(planned.key))
             item.stash[RECEIVED] = received
             if received.reply is None:
                 assert received.result.error is not None
@@ -167,7 +164,11 @@ class SelfoptSession:
             return report
         outcome = judged(call)
         if call.when != "call":
-            outcome = (Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {call.excinfo and call.excinfo.value}")
+            outcome = (
+                Outcome.ERROR,
+                ErrorKind.TEST,
+                f"{call.when} failed: {call.excinfo and call.excinfo.value}",
+            )
         if outcome is None or report.outcome == "skipped":
             return report
         received = item.stash.get(RECEIVED, None)
@@ -175,7 +176,8 @@ class SelfoptSession:
         report.selfopt = to_evidence(trial)  # type: ignore[attr-defined]
         if received is not None and call.when == "call":
             report.duration = received.result.ended - received.result.started
-        if outcome[1] is not ErrorKind.TEST and report.failed:
+        answered_by_call = call.excinfo is not None and isinstance(call.excinfo.value, CallFailed)
+        if report.failed and (answered_by_call or (self._mode is Mode.CYCLE and outcome[1] is not ErrorKind.TEST)):
             report.longrepr = f"{planned.case.source}: {trial.reason}"
         return report
 
@@ -192,9 +194,7 @@ class SelfoptSession:
             self._unmasked += 1
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(
-        self, report: pytest.CollectReport | pytest.TestReport
-    ) -> tuple[str, str, str] | None:
+    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
         """In a cycle a wrong answer is data: counted, not printed as a failure."""
         evidence = getattr(report, "selfopt", None)
         if evidence is None or self._mode is not Mode.CYCLE:
@@ -219,12 +219,9 @@ class SelfoptSession:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         if not interrupted and not self._unmasked:
-            session.exitstatus = self._work.exit_status()
+            session.exitstatus = exit_status(self._work.conclusions)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
         if self._mode is Mode.CYCLE and self._work is not None and self._work.started:
             write_summary(terminalreporter, self._work)
-
-    def _result(self, item: pytest.Item):  # type: ignore[no-untyped-def]
-        return self.work.result(item.stash[PLANNED].key)

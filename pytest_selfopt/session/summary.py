@@ -1,16 +1,18 @@
-"""The decision section at the end of a session's output."""
+"""What a cycle says on the terminal: what it is going to do, how the passes went, and what it decided and why."""
 
 from __future__ import annotations
 
-import time
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.gate import Verdict
+from pytest_selfopt.loop.evidence import findable_gain
+from pytest_selfopt.loop.gate import Judgement, Verdict
+from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.progress import minutes
-from pytest_selfopt.specs.spec import Spec, difference, parse_spec
+from pytest_selfopt.specs.spec import difference, parse_spec
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -18,7 +20,40 @@ if TYPE_CHECKING:
     from pytest_selfopt.session.phases import PhaseRun
     from pytest_selfopt.session.work import Work
 
+WIDTH = 80
 COLOURS = {Verdict.PROMOTE: "green", Verdict.HOLD: "yellow", Verdict.REJECT: "red"}
+
+
+def announcement(plan: PhasePlan, cases: int, cycle: int, *, partial: bool) -> list[str]:
+    """What a cycle is going to do for a phase, and the smallest gain it can find."""
+    lines = [f"selfopt cycle {cycle}, phase {plan.phase}: baseline {plan.baseline.id}"]
+    lines += [f"  {reason}" for reason in plan.because]
+    lines += [
+        f"  candidate: {difference(plan.baseline, candidate.spec)} ({candidate.why})" for candidate in plan.candidates
+    ]
+    if partial:
+        lines.append("  only some trials are selected: they are recorded, nothing is decided")
+    elif not plan.candidates:
+        lines.append(f"  plateau: every neighbour of the baseline was tried; {plan.least_passes} passes watch over it")
+    else:
+        least = len(plan.specs) * plan.least_passes * cases
+        most = least + 2 * (plan.most_passes - plan.least_passes) * cases
+        lines.append(
+            f"  {cases} prompts, {plan.least_passes} to {plan.most_passes} passes, {least:,} to {most:,} calls; "
+            f"finds a gain of about {findable_gain(cases):+.2f} or more"
+        )
+    return [line for text in lines for line in _folded(text)]
+
+
+def pass_line(phase: PhaseRun, run: int) -> str:
+    """How one pass went for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
+    shares = []
+    for spec in phase.plan.specs:
+        trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
+        if trials:
+            name = "baseline" if spec == phase.plan.baseline else _short(difference(phase.plan.baseline, spec))
+            shares.append(f"{name} {sum(trial.outcome == 'pass' for trial in trials)}/{len(trials)}")
+    return f"  pass {run + 1} right: {', '.join(shares)}"
 
 
 def write_summary(terminal: TerminalReporter, work: Work) -> None:
@@ -27,16 +62,12 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
     for note in work.notes:
         terminal.write_line(note, yellow=True)
     if work.problem:
-        terminal.write_line(f"nothing was decided: {work.problem}", red=True)
-        return
-    if work.status != "decided":
-        for line in undecided(work.status, work.counts()):
-            terminal.write_line(line, yellow=True)
-        return
+        terminal.write_line(f"not everything could be written: {work.problem}", red=True)
+    for line in [] if work.status == "decided" or work.problem else undecided(work.status, work.counts):
+        terminal.write_line(line, yellow=True)
     for conclusion in work.conclusions:
-        _write_phase(terminal, conclusion, work.phases[conclusion.phase])
-    terminal.write_line("")
-    for line in closing_lines(work):
+        _write_phase(terminal, conclusion)
+    for line in closing_lines(work) if work.conclusions else []:
         terminal.write_line(line)
 
 
@@ -46,30 +77,63 @@ def undecided(status: str, counts: dict[str, int]) -> list[str]:
     reason = {
         "interrupted": "the session was interrupted",
         "partial": "only some of the planned trials were selected",
-    }.get(status, status)
-    return [
-        f"no decision: {reason}, so nothing was promoted and no file was rewritten",
-        f"in the ledger: {booked}",
-    ]
+    }.get(status, "the session did not get that far")
+    return [f"no decision: {reason}; nothing was promoted or rewritten", f"kept in the ledger: {booked}"]
 
 
-def table(conclusion: Conclusion, phase: PhaseRun) -> list[str]:
-    """The specs side by side: what was measured of each, aligned, at most 80 columns wide where names allow."""
-    names = {conclusion.baseline.id: "baseline"}
-    names |= {
-        judgement.spec: difference(conclusion.baseline, parse_spec(judgement.spec))
+def table(conclusion: Conclusion) -> list[str]:
+    """The specs side by side, aligned: what was measured of each, and how its misses came about."""
+    rows: list[tuple[str, ...]] = [("", "accuracy", "restraint", "errors", "no call", "wrong call", "median", "passes")]
+    rows.append(_row("baseline", conclusion.metrics[conclusion.baseline.id]))
+    rows += [
+        _row(_short(_change(conclusion, judgement)), conclusion.metrics[judgement.spec])
         for judgement in conclusion.judgements
-    }
-    rows = [("", "accuracy", "restraint", "errors", "median", "tokens out", "passes")]
-    rows += [_row(name, conclusion.metrics[spec]) for spec, name in names.items()]
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+        "  "
+        + "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+        )
         for row in rows
     ]
+
+
+def closing_lines(work: Work) -> list[str]:
+    """What was written where, what the next cycle does, and what this one took."""
+    metrics = [one for conclusion in work.conclusions for one in conclusion.metrics.values()]
+    calls = sum(one.attempts for one in metrics)
+    costs = [one.cost_usd for one in metrics]
+    cost = "unknown" if None in costs else f"${sum(cost or 0 for cost in costs):.4f}"
+    lines = [
+        (
+            f"{work.settings.routing_path.name} holds what is in force; history, decisions and ledger are in "
+            f"{work.settings.state_dir.name}/"
+        ),
+        f"{calls:,} calls in {minutes(work.took_s)}, cost {cost}",
+    ]
+    for phase, plan in work.following.items():
+        lines.append(f"next cycle, {phase}: {_next(plan)}")
+    return [line for text in lines for line in _folded(text)]
+
+
+def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
+    terminal.write_line(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)
+    for line in table(conclusion):
+        terminal.write_line(line)
+    for judgement in conclusion.judgements:
+        text = f"{_short(_change(conclusion, judgement))}: {judgement.sentence}"
+        for line in _folded(text):
+            terminal.write_line(line, **{COLOURS[judgement.verdict]: True})
+    in_force = "the winner" if conclusion.pick.winner else "the baseline"
+    lines = [f"in force now: {conclusion.in_force.id} ({in_force})"]
+    lines += [f"gate {gate.name}: {gate.sentence}" for gate in conclusion.gates if not gate.passed]
+    lines += [f"diagnosis: {diagnosis.kind}: {diagnosis.sentence}" for diagnosis in conclusion.diagnoses]
+    lines += [change.sentence for change in conclusion.changes if change.kind in ("trial", "skip")]
+    for text in lines:
+        for line in _folded(text):
+            terminal.write_line(line)
 
 
 def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
@@ -78,7 +142,29 @@ def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
         f"{metrics.accuracy:.3f}",
         "-" if metrics.restraint is None else f"{metrics.restraint:.2f}",
         str(metrics.errors),
+        str(metrics.silent_misses),
+        str(metrics.wrong_calls),
         "-" if metrics.latency_median_s is None else f"{metrics.latency_median_s:.2f} s",
-        str(metrics.tokens_out or 0),
         str(len(metrics.runs)),
     )
+
+
+def _change(conclusion: Conclusion, judgement: Judgement) -> str:
+    return difference(conclusion.baseline, parse_spec(judgement.spec))
+
+
+def _short(change: str) -> str:
+    """The new value alone where the dimension goes without saying, as in "few_shot"."""
+    return change.rpartition("→ ")[2] if change.startswith("variant ") else change.replace(" → ", "→")
+
+
+def _next(plan: PhasePlan) -> str:
+    if not plan.candidates:
+        return "plateau, nothing untried is left around the configuration in force"
+    tried = ", ".join(_short(difference(plan.baseline, candidate.spec)) for candidate in plan.candidates)
+    return f"tries {tried} beside {plan.baseline.id}"
+
+
+def _folded(text: str) -> Sequence[str]:
+    indent = " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False)

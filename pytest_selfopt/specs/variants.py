@@ -17,9 +17,7 @@ from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Json, Reply, ToolCall
 
-INSTRUCTION = (
-    'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
-)
+INSTRUCTION = 'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
 
 MAX_REPLY_CHARACTERS = 120
 """Bound of a constrained plain reply, so that one sentence fits into the usual token limit."""

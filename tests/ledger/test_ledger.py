@@ -91,9 +91,7 @@ def test_a_comparison_keeps_its_number_for_ever(ledger: Ledger) -> None:
     two = ledger.open_comparison(**where, candidate="c2", cycle=first)
     ledger.settle_comparison(one.number, state="held", wins=3, losses=1, passes=3, sentence="more is needed")
     again = ledger.open_comparison(**where, candidate="c1", cycle=second)
-    other_suite = ledger.open_comparison(
-        phase="atomic", baseline="b", candidate="c1", suite_hash="s:2", cycle=second
-    )
+    other_suite = ledger.open_comparison(phase="atomic", baseline="b", candidate="c1", suite_hash="s:2", cycle=second)
     assert (one.number, two.number, again.number, other_suite.number) == (1, 2, 1, 3)
     assert again.cycles == (first, second)
     assert [comparison.number for comparison in ledger.comparisons("atomic")] == [1, 2, 3]
@@ -130,9 +128,7 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
             print(index, flush=True)
     """)
     path = tmp_path / "ledger.sqlite"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     seen = [int(process.stdout.readline()) for _ in range(200)]
     os.kill(process.pid, signal.SIGKILL)

@@ -104,9 +104,7 @@ def test_neighbours_differ_in_exactly_one_dimension_and_never_repeat(spec: Spec)
     assert len(set(around)) == len(around)
     for other in around:
         changed = [
-            field.name
-            for field in dataclasses.fields(Spec)
-            if getattr(spec, field.name) != getattr(other, field.name)
+            field.name for field in dataclasses.fields(Spec) if getattr(spec, field.name) != getattr(other, field.name)
         ]
         assert len(changed) == 1
         assert changed[0] not in ("model", "phase", "sampling")

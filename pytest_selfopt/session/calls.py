@@ -1,0 +1,93 @@
+"""The calls of a session: from a planned trial to what is sent, and from what came back to what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_selfopt.bench.case import Message
+from pytest_selfopt.ledger.ledger import CallRecord
+from pytest_selfopt.runners.runner import Call, RunnerOptions
+from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.session.replay import cost_of
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import build_request
+from pytest_selfopt.trial import CallResult
+
+WARMUP_PROMPT = "What is 2+2?"
+WARMUP_TIMEOUT_S = 10.0
+
+
+class CallBook:
+    """Makes the calls of one cycle (0: a plain session) and remembers what each was for."""
+
+    def __init__(self, cycle: int, planned: Mapping[TrialKey, PlannedTrial], settings: Settings) -> None:
+        self._cycle = cycle
+        self._planned = planned
+        self._settings = settings
+        self._purposes: dict[str, TrialKey | Spec] = {}
+
+    def id_of(self, key: TrialKey) -> str:
+        """The id of a trial's call."""
+        return key.call_id(self._cycle, self._planned[key].case.content_hash)
+
+    def call(self, key: TrialKey) -> Call:
+        """The call of a trial."""
+        trial = self._planned[key]
+        call = Call(
+            id=self.id_of(key),
+            model=trial.spec.model,
+            request=build_request(trial.case, trial.suite.examples, trial.spec),
+            options=RunnerOptions(timeout_s=trial.spec.timeout_s, retries=trial.spec.retries),
+            lane=trial.spec.model,
+        )
+        self._purposes[call.id] = key
+        return call
+
+    def warmups(self, plan: PhasePlan) -> tuple[Call, ...]:
+        """One call for each spec of the plan that asks for it; never part of the statistics."""
+        calls = []
+        for spec in plan.specs:
+            if spec.warmup:
+                call = Call(
+                    id=f"warmup-{self._cycle}-{spec.id}",
+                    model=spec.model,
+                    request=ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),)),
+                    options=RunnerOptions(timeout_s=WARMUP_TIMEOUT_S, retries=0),
+                    lane=spec.model,
+                )
+                self._purposes[call.id] = spec
+                calls.append(call)
+        return tuple(calls)
+
+    def record(self, call: Call, result: CallResult) -> CallRecord:
+        """What the ledger keeps of a finished call."""
+        purpose = self._purposes[call.id]
+        cost = cost_of(result.reply, self._settings.model(call.model)) if result.reply else None
+        if isinstance(purpose, Spec):
+            return CallRecord(
+                id=call.id,
+                purpose="warmup",
+                phase=purpose.phase,
+                spec=purpose.id,
+                case="warmup",
+                case_hash="",
+                run=0,
+                restraint=False,
+                result=result,
+                cost_usd=cost,
+            )
+        case = self._planned[purpose].case
+        return CallRecord(
+            id=call.id,
+            purpose="trial",
+            phase=purpose.phase,
+            spec=purpose.spec,
+            case=purpose.case,
+            case_hash=case.content_hash,
+            run=purpose.run,
+            restraint=case.restraint,
+            result=result,
+            cost_usd=cost,
+        )

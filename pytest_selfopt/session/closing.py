@@ -1,0 +1,257 @@
+"""Closing a cycle: conclude each phase and write ledger, routing configuration, decisions, history and feedback."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
+from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
+from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.gate import GateResult, Judgement, Verdict
+from pytest_selfopt.routing.config import save_config
+from pytest_selfopt.routing.decisions import Decision, append_decision
+from pytest_selfopt.routing.files import timestamp
+from pytest_selfopt.routing.records import DECISIONS, FEEDBACK, HISTORY, append_cycles, write_feedback
+from pytest_selfopt.session.opening import plan_phase
+from pytest_selfopt.session.phases import PhaseRun
+from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.state import State
+from pytest_selfopt.trial import Outcome
+
+EXIT_DECIDED = 0
+EXIT_GATE_FAILED = 1
+EXIT_NOT_ENOUGH_EVIDENCE = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """What a cycle came to: its conclusions, the plans of the next one by phase, and sentences for the summary."""
+
+    conclusions: tuple[Conclusion, ...]
+    following: Mapping[str, PhasePlan]
+    notes: tuple[str, ...]
+
+
+def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> Closed:
+    """Judge the evidence of all phases and write what follows from it.
+
+    The ledger is first: whatever is cut off after it, the next cycle finds the verdicts and goes on from them.
+
+    Raises:
+        StateError: when a file cannot be written.
+    """
+    assert state.ledger is not None
+    ended = time.time()
+    now = timestamp(ended)
+    routing, conclusions = state.routing, []
+    for phase in phases:
+        conclusion = conclude(evidence_of(phase, cycle), routing.rules, now=now)
+        routing = routing.with_rules(conclusion.rules)
+        conclusions.append(conclusion)
+    _settle(state.ledger, conclusions, cycle=cycle, ended=ended)
+    save_config(state.settings.routing_path, routing, now=now)
+    notes = _log(state, conclusions, cycle=cycle, now=now)
+    following = {
+        phase.plan.phase: plan_phase(
+            phase.plan.phase, phase.suites[0], settings=state.settings, routing=routing, ledger=state.ledger
+        )
+        for phase in phases
+    }
+    entries = [
+        _history_entry(conclusion, following[conclusion.phase], cycle=cycle, began=began, ended=ended)
+        for conclusion in conclusions
+    ]
+    notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
+    _write_feedback(state, phases, conclusions, cycle=cycle, now=now)
+    return Closed(conclusions=tuple(conclusions), following=following, notes=tuple(note for note in notes if note))
+
+
+def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
+    """Everything a phase is judged by."""
+    return PhaseEvidence(
+        phase=phase.plan.phase,
+        cycle=cycle,
+        baseline=phase.plan.baseline,
+        baseline_trials=phase.trials(phase.plan.baseline.id),
+        contenders=tuple(
+            Contender(
+                spec=candidate.spec,
+                number=phase.comparisons[candidate.spec.id].number,
+                tally=phase.tally(candidate.spec.id),
+                trials=phase.trials(candidate.spec.id),
+            )
+            for candidate in phase.plan.candidates
+        ),
+        cases=phase.cases,
+        limits=phase.limits,
+        missing=phase.missing(),
+    )
+
+
+def exit_status(conclusions: Sequence[Conclusion]) -> int:
+    """Return the status of the session.
+
+    0: every phase was decided and what is in force passes its gates. 1: a gate says it is not good enough. 10: the
+    evidence is short.
+    """
+    failed = [gate for conclusion in conclusions for gate in conclusion.gates if not gate.passed]
+    if any(gate.asks is Verdict.REJECT for gate in failed):
+        return EXIT_GATE_FAILED
+    undecided = any(conclusion.verdict is Verdict.HOLD for conclusion in conclusions)
+    return EXIT_NOT_ENOUGH_EVIDENCE if failed or undecided else EXIT_DECIDED
+
+
+def _settle(ledger: Ledger, conclusions: Sequence[Conclusion], *, cycle: int, ended: float) -> None:
+    """Store where each comparison stands, each decision, and what the diagnoses ask of the next cycle."""
+    for conclusion in conclusions:
+        for judgement in conclusion.judgements:
+            ledger.settle_comparison(
+                judgement.comparison,
+                state=_state(judgement, conclusion),
+                wins=judgement.tally.wins,
+                losses=judgement.tally.losses,
+                passes=judgement.tally.passes,
+                sentence=judgement.sentence,
+            )
+        for change in conclusion.changes:
+            ledger.record_decision(
+                cycle,
+                time=ended,
+                phase=change.phase,
+                kind=change.kind,
+                spec=conclusion.in_force.id,
+                sentence=change.sentence,
+                detail=change.evidence,
+            )
+    asked = {
+        conclusion.phase: [diagnosis.action for diagnosis in conclusion.diagnoses if diagnosis.action]
+        for conclusion in conclusions
+    }
+    ledger.finish_cycle(cycle, ended=ended, status="decided", result={"asked_for": asked})  # type: ignore[dict-item]
+
+
+def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
+    if judgement is conclusion.pick.winner:
+        return "promoted"
+    return "rejected" if judgement.verdict is Verdict.REJECT else "held"
+
+
+def _log(state: State, conclusions: Sequence[Conclusion], *, cycle: int, now: str) -> list[str]:
+    """Append each decision to the log; returns sentences about a log that had to be repaired."""
+    notes = []
+    for conclusion in conclusions:
+        for change in conclusion.changes:
+            decision = Decision(
+                timestamp=now,
+                cycle=cycle,
+                kind=change.kind,
+                phase=change.phase,
+                model=change.model,
+                effective=conclusion.in_force.model,
+                reason=change.sentence,
+                evidence=change.evidence,
+            )
+            notes.append(append_decision(state.settings.state_dir / DECISIONS, decision))
+    return notes
+
+
+def _history_entry(
+    conclusion: Conclusion, following: PhasePlan, *, cycle: int, began: float, ended: float
+) -> dict[str, Any]:
+    before = conclusion.metrics[conclusion.baseline.id].accuracy
+    after = conclusion.metrics[conclusion.in_force.id].accuracy
+    return {
+        "cycle": cycle,
+        "phase": conclusion.phase,
+        "started": timestamp(began),
+        "ended": timestamp(ended),
+        "baseline_before": conclusion.baseline.id,
+        "baseline_after": conclusion.in_force.id,
+        "winner": conclusion.pick.winner.spec if conclusion.pick.winner else None,
+        "improvement": round(after - before, 6),
+        "reason": conclusion.pick.sentence,
+        "verdicts": [_verdict(judgement) for judgement in conclusion.judgements],
+        "metrics": {spec: _numbers(metrics) for spec, metrics in conclusion.metrics.items()},
+        "gates": [_gate(gate) for gate in conclusion.gates],
+        "diagnoses": [
+            {"kind": str(diagnosis.kind), "sentence": diagnosis.sentence, "chance": diagnosis.chance}
+            for diagnosis in conclusion.diagnoses
+        ],
+        "next": {
+            "baseline": following.baseline.id,
+            "candidates": [{"spec": candidate.spec.id, "why": candidate.why} for candidate in following.candidates],
+            "left": following.left,
+        },
+    }
+
+
+def _verdict(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "spec": judgement.spec,
+        "verdict": str(judgement.verdict),
+        "comparison": judgement.comparison,
+        "fixed": judgement.tally.wins,
+        "broken": judgement.tally.losses,
+        "passes": judgement.tally.passes,
+        "sentence": judgement.sentence,
+        "gates": [_gate(gate) for gate in judgement.gates],
+    }
+
+
+def _gate(gate: GateResult) -> dict[str, Any]:
+    return {
+        "name": gate.name,
+        "passed": gate.passed,
+        "value": gate.value,
+        "limit": gate.limit,
+        "sentence": gate.sentence,
+    }
+
+
+def _numbers(metrics: Metrics) -> dict[str, Any]:
+    return {
+        "accuracy": metrics.accuracy,
+        "run_accuracies": list(metrics.run_accuracies),
+        "variance": metrics.spread.variance,
+        "restraint": metrics.restraint,
+        "trials": metrics.trials,
+        "errors_by_kind": dict(metrics.errors_by_kind),
+        "latency_median_s": metrics.latency_median_s,
+        "latency_p95_s": metrics.latency_p95_s,
+        "tokens_in": metrics.tokens_in,
+        "tokens_out": metrics.tokens_out,
+        "cost_usd": metrics.cost_usd,
+    }
+
+
+def _write_feedback(
+    state: State, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
+) -> None:
+    runs, failures = [], Counter[str]()
+    accuracy: dict[str, dict[str, Any]] = {}
+    for phase, conclusion in zip(phases, conclusions, strict=True):
+        metrics = conclusion.metrics[conclusion.in_force.id]
+        runs += [
+            {"cycle": cycle, "spec": conclusion.in_force.id, "run": run, "accuracy": share}
+            for run, share in zip(metrics.runs, metrics.run_accuracies, strict=True)
+        ]
+        accuracy[f"{conclusion.in_force.model}::{conclusion.phase}"] = {
+            "passed": metrics.passes,
+            "total": metrics.trials,
+            "accuracy": metrics.accuracy,
+        }
+        failures.update(
+            trial.case for trial in phase.trials(conclusion.in_force.id) if trial.outcome is not Outcome.PASS
+        )
+    write_feedback(
+        state.settings.state_dir / FEEDBACK,
+        generated_at=now,
+        recent_runs=runs,
+        accuracy=accuracy,
+        hot_failures=[{"key": case, "count": count} for case, count in failures.most_common() if count >= 2],
+        recommendations=[one for conclusion in conclusions for one in conclusion.recommendations],
+    )

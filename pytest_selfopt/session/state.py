@@ -1,0 +1,92 @@
+"""What a cycle holds on disk: the lock, the ledger, and the routing configuration it starts from."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
+from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.records import prepare_state_dir
+from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.session.opening import suite_address
+from pytest_selfopt.session.phases import PhaseRun
+from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.trial import Json
+
+
+class State:
+    """The open state of a session; only a cycle that makes calls (`writes`) takes the lock and opens the ledger."""
+
+    def __init__(self, settings: Settings, *, writes: bool) -> None:
+        """Open the state.
+
+        Raises:
+            StateError: when another cycle is under way, or a file cannot be used.
+        """
+        self.settings = settings
+        self.ledger: Ledger | None = None
+        self.notes: list[str] = []
+        """Sentences for the summary, such as on a configuration that was set aside."""
+        self._held = ExitStack()
+        try:
+            self.routing = self._open() if writes else read_config(settings.routing_path)
+        except BaseException:
+            self._held.close()
+            raise
+
+    def _open(self) -> RoutingConfig:
+        """Take the lock before anything is read that another cycle could change."""
+        prepare_state_dir(self.settings.state_dir)
+        self._held.enter_context(hold_lock(self.settings.state_dir))
+        self.ledger = self._held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
+        routing = load_config(self.settings.routing_path)
+        if routing.problem:
+            self.notes.append(routing.problem)
+        return routing
+
+    def close(self) -> None:
+        """Close the ledger and free the lock; doing it twice is harmless."""
+        self._held.close()
+
+    def book(
+        self, collection: Collection, *, seed: int, command: str, partial: bool
+    ) -> tuple[int, dict[str, PhaseRun]]:
+        """Book a cycle with its comparisons; a partial selection opens none, because it cannot promote.
+
+        Returns the number of the cycle, and its phases with the evidence that earlier cycles left for them.
+        """
+        assert self.settings.mode is Mode.CYCLE
+        assert self.ledger is not None
+        plan: dict[str, Json] = {
+            name: {"baseline": one.baseline.id, "candidates": [spec.id for spec in one.specs[1:]]}
+            for name, one in collection.plans.items()
+        }
+        cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
+        return cycle, {
+            name: self._phase(self.ledger, collection, one, cycle, partial=partial)
+            for name, one in collection.plans.items()
+        }
+
+    def _phase(self, ledger: Ledger, collection: Collection, plan: PhasePlan, cycle: int, *, partial: bool) -> PhaseRun:
+        address = " ".join(sorted(suite_address(suite) for suite in collection.suites(plan.phase)))
+        comparisons: dict[str, Comparison] = {}
+        for candidate in () if partial else plan.candidates:
+            comparisons[candidate.spec.id] = ledger.open_comparison(
+                phase=plan.phase,
+                baseline=plan.baseline.id,
+                candidate=candidate.spec.id,
+                suite_hash=address,
+                cycle=cycle,
+            )
+        earlier = {one for comparison in comparisons.values() for one in comparison.cycles} - {cycle}
+        return PhaseRun(
+            plan=plan,
+            cases=collection.cases(plan.phase),
+            suites=collection.suites(plan.phase),
+            limits=self.settings.phase(plan.phase).limits,
+            comparisons=comparisons,
+            earlier=ledger.trials(sorted(earlier), plan.phase),
+        )
