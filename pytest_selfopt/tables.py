@@ -63,6 +63,20 @@ class Table:
         values: tuple[bool, ...] = self._list(key, bool, "true and false", default)
         return values
 
+    def flag(self, key: str) -> bool | None:
+        """True, false, or None when it is not there."""
+        value: bool | None = self._take(key, bool, "true or false", None)
+        return value
+
+    def raw(self, key: str) -> Any:
+        """The value as it is; None when it is not there."""
+        self._known.append(key)
+        return self._values.get(key)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a key."""
+        return key in self._values
+
     def table(self, key: str) -> Table:
         """A table inside this one; a missing one reads as empty."""
         self._known.append(key)

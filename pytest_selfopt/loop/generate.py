@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
-from pytest_selfopt.specs.spec import Spec, difference
+from pytest_selfopt.specs.spec import Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,16 @@ def generate(
     *,
     held: Sequence[str] = (),
     rejected: Collection[str] = (),
+    measured: Collection[str] = (),
     asked_for: Sequence[str] = (),
     limit: int = 3,
 ) -> Generation:
     """Choose at most `limit` candidates.
 
     `held` are the ids of comparisons with this baseline that wait for more evidence: they go on first. `asked_for`
-    are actions of the last diagnosis, which come next; then the untried neighbours in the order of the space.
-    `rejected` ids lost against this same baseline and are not tried again.
+    are actions of the last diagnosis, which come next; then the untried neighbours in the order of the space, those
+    last that were `measured` beside another baseline already. `rejected` ids lost against this same baseline and are
+    not tried again.
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
     chosen = [
@@ -54,8 +56,10 @@ def generate(
         if remedy is not None and remedy.id not in rejected:
             chosen.append(Candidate(spec=remedy, why=f"the last diagnosis asks for it ({action})"))
     chosen += [
-        Candidate(spec=spec, why=f"untried: {difference(baseline, spec)}")
-        for spec in around.values()
+        Candidate(spec=spec, why="measured so far only beside another baseline")
+        if spec.id in measured
+        else Candidate(spec=spec, why="untried")
+        for spec in sorted(around.values(), key=lambda spec: spec.id in measured)
         if spec.id not in rejected
     ]
     ordered = _first_of_each(chosen)

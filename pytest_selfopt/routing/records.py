@@ -11,6 +11,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.files import (
     parse_strictly,
     read_or_set_aside,
+    read_text,
     to_text,
     write_atomically,
 )
@@ -49,6 +50,21 @@ def load_history(path: Path) -> tuple[dict[str, Any], str]:
         StateError: when it can be neither read nor set aside.
     """
     return read_or_set_aside(path, _parse_history, {"version": VERSION, "cycles": []})
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The entries of the history, oldest first, without touching the file; none when there is no file.
+
+    Raises:
+        StateError: when the file cannot be used.
+    """
+    try:
+        cycles: list[dict[str, Any]] = _parse_history(read_text(path))["cycles"]
+    except FileNotFoundError:
+        return []
+    except ValueError as problem:
+        raise StateError(f"{path} cannot be used: {problem}") from None
+    return cycles
 
 
 def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:

@@ -25,7 +25,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "cycle": (int,),
     "evidence": (dict,),
 }
-_FIELDS = {"timeout": "timeout_s", "isolation": "isolated"}
+_FIELDS: dict[str, str] = {"timeout": "timeout_s", "isolation": "isolated"}
 _NULLABLE = ("fallback_model", "enable_warmup", "reason", "source", "timestamp")
 STATUSES = ("trial", "confirmed", "rolled_back", "expired")
 
@@ -90,8 +90,9 @@ def rule_from_json(value: Any) -> Rule:
     for name, one in value.items():
         if name in _TYPES and not (one is None and name in _NULLABLE):
             _check(name, one)
-    known: dict[str, Any] = {_FIELDS.get(name, name): one for name, one in value.items() if name in _TYPES}
-    return Rule(**known, extra={name: one for name, one in value.items() if name not in _TYPES})
+    document: dict[str, Any] = value
+    known = {_FIELDS.get(name, name): one for name, one in document.items() if name in _TYPES}
+    return Rule(**known, extra={name: one for name, one in document.items() if name not in _TYPES})
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
@@ -105,10 +106,10 @@ def rule_to_json(rule: Rule) -> dict[str, Any]:
 
 
 def _check(name: str, value: Any) -> None:
-    kinds = _TYPES[name]
+    kinds, number = _TYPES[name], value
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ValueError(f"{name!r} must be {' or '.join(kind.__name__ for kind in kinds)}, not {value!r}")
     if name == "status" and value not in STATUSES:
         raise ValueError(f"'status' must be one of {', '.join(STATUSES)}, not {value!r}")
-    if name in ("timeout", "retries") and value < 0:
+    if name in ("timeout", "retries") and number < 0:
         raise ValueError(f"{name!r} must not be negative, not {value!r}")

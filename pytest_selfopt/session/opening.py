@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.routing.config import RoutingConfig
@@ -35,12 +36,14 @@ def plan_phase(
     variant_named(baseline.variant)
     if settings.mode is Mode.PLAIN:
         return PhasePlan(phase=phase, baseline=baseline, because=because)
-    held, rejected = _tried(ledger, baseline, suite)
+    past = _comparisons(ledger, phase, suite)
+    held, rejected = _tried(past, baseline)
     generation = generate(
         baseline,
         _feasible(settings.space, suite),
         held=held,
         rejected=rejected,
+        measured={name for one in past for name in (one.baseline, one.candidate)},
         asked_for=_asked_for(ledger, phase),
         limit=settings.max_candidates,
     )
@@ -88,25 +91,22 @@ def suite_address(suite: Suite) -> str:
     return f"{suite.name}:{suite.content_hash}"
 
 
-def _tried(ledger: Ledger | None, baseline: Spec, suite: Suite) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Which candidates wait for more evidence against this baseline on this suite, and which are done with."""
-    if ledger is None:
-        return (), frozenset()
-    about = [
-        comparison
-        for comparison in ledger.comparisons(baseline.phase)
-        if comparison.baseline == baseline.id and suite_address(suite) in comparison.suite_hash.split()
-    ]
-    waiting = [
-        comparison.candidate
-        for comparison in about
+def _comparisons(ledger: Ledger | None, phase: str, suite: Suite) -> tuple[Comparison, ...]:
+    """What was compared on this very suite before."""
+    known = ledger.comparisons(phase) if ledger is not None else ()
+    return tuple(one for one in known if suite_address(suite) in one.suite_hash.split())
+
+
+def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Which candidates wait for more evidence against this baseline, and which are done with."""
+    about = [one for one in past if one.baseline == baseline.id]
+    waiting = tuple(
+        one.candidate
+        for one in about
         # One that was promoted while its baseline is still in force: the rule was never written.
-        if comparison.state == "promoted"
-        or (comparison.state in ("held", "open") and len(comparison.cycles) < MOST_HELD_CYCLES)
-    ]
-    return tuple(waiting), frozenset(
-        comparison.candidate for comparison in about if comparison.candidate not in waiting
+        if one.state == "promoted" or (one.state in ("held", "open") and len(one.cycles) < MOST_HELD_CYCLES)
     )
+    return waiting, frozenset(one.candidate for one in about if one.candidate not in waiting)
 
 
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
