@@ -84,10 +84,12 @@ def conclude(evidence: PhaseEvidence, rules: Sequence[Rule], *, now: str) -> Con
     recommendations = tuple(
         recommendation for diagnosis in diagnoses if (recommendation := recommend(diagnosis, in_force))
     )
+    gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits)
     enforcement = enforce(
         rules,
         baseline=evidence.baseline,
         pick=picked,
+        measured=all(gate.passed for gate in gates if gate.name in ("errors", "min_samples")),
         recommendations=recommendations,
         cycle=evidence.cycle,
         now=now,
@@ -99,7 +101,7 @@ def conclude(evidence: PhaseEvidence, rules: Sequence[Rule], *, now: str) -> Con
         metrics=metrics,
         judgements=judgements,
         diagnoses=diagnoses,
-        gates=absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits),
+        gates=gates,
         pick=picked,
         recommendations=recommendations,
         rules=enforcement.rules,

@@ -44,18 +44,20 @@ def enforce(
     *,
     baseline: Spec,
     pick: Pick,
+    measured: bool,
     recommendations: Sequence[Recommendation],
     cycle: int,
     now: str,
 ) -> Enforcement:
     """Turn a pick and the recommendations about one phase into rules.
 
-    `now` is the timestamp (ISO 8601, UTC) that changed rules get. Rules that say so already are left untouched, so
+    Without a proper measurement (`measured` is False, as in an outage) no rule is written for a baseline that merely
+    stays. `now` is the timestamp (ISO 8601, UTC) that changed rules get. Rules that say so already are left untouched, so
     that the same input twice changes nothing.
     """
     known = {(rule.model, rule.phase): rule for rule in rules}
     changes: list[RuleChange] = []
-    settled = _settle(known, baseline, pick, cycle, now)
+    settled = _settle(known, baseline, pick, cycle, now) if pick.winner or measured else None
     if settled is not None:
         changes.append(settled)
     changes += [_apply(known, recommendation, cycle, now) for recommendation in recommendations]

@@ -65,12 +65,19 @@ class Judgement:
     """The verdict on one candidate, with everything it rests on."""
 
     spec: str
+    phase: str
     verdict: Verdict
     gates: tuple[GateResult, ...]
     tally: Tally
     bar: Fraction
     comparison: int
-    sentence: str
+    grounds: str
+    """What the verdict rests on, in words."""
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with its grounds."""
+        return f"{self.verdict} {self.phase}: {self.grounds}"
 
 
 def judge(
@@ -98,12 +105,13 @@ def judge(
     verdict = Verdict.PROMOTE if not failed else Verdict.REJECT if Verdict.REJECT in failed else Verdict.HOLD
     return Judgement(
         spec=spec,
+        phase=phase,
         verdict=verdict,
         gates=gates,
         tally=tally,
         bar=bar,
         comparison=comparison,
-        sentence=_sentence(verdict, phase, gates, tally, bar, comparison),
+        grounds=_grounds(verdict, gates, tally, bar, comparison),
     )
 
 
@@ -239,19 +247,17 @@ def _is_broken(case: CaseTally) -> bool:
     return solid and (case.candidate_passes == 0 or odds(case.losses, case.wins) >= REVERSE_ODDS)
 
 
-def _sentence(
-    verdict: Verdict, phase: str, gates: Sequence[GateResult], tally: Tally, bar: Fraction, comparison: int
-) -> str:
+def _grounds(verdict: Verdict, gates: Sequence[GateResult], tally: Tally, bar: Fraction, comparison: int) -> str:
     counts = (
         f"fixed {tally.wins} answers, broke {tally.losses} in {tally.passes} passes "
         f"over the same {len(tally.cases)} prompts"
     )
     if verdict is Verdict.PROMOTE:
-        return f"{verdict} {phase}: {counts}; {_odds_words(tally, bar, comparison)}. {_gain_words(tally)}"
+        return f"{counts}; {_odds_words(tally, bar, comparison)}. {_gain_words(tally)}"
     asking = [gate for gate in gates if not gate.passed and gate.asks is verdict]
     reasons = "; ".join(f"{gate.name}: {gate.sentence}" for gate in asking if gate.name != "no_regression")
     weak = any(gate.name == "no_regression" for gate in asking)
-    parts = [f"{verdict} {phase}: {counts}"]
+    parts = [counts]
     if weak and verdict is Verdict.HOLD:
         parts.append(f"{_odds_words(tally, bar, comparison)}; {_what_it_takes(tally, bar)}")
     elif weak:

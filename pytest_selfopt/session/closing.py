@@ -96,8 +96,10 @@ def exit_status(conclusions: Sequence[Conclusion]) -> int:
     """Return the status of the session.
 
     0: every phase was decided and what is in force passes its gates. 1: a gate says it is not good enough. 10: the
-    evidence is short.
+    evidence is short, or only a part of it was asked for.
     """
+    if not conclusions:
+        return EXIT_NOT_ENOUGH_EVIDENCE
     failed = [gate for conclusion in conclusions for gate in conclusion.gates if not gate.passed]
     if any(gate.asks is Verdict.REJECT for gate in failed):
         return EXIT_GATE_FAILED

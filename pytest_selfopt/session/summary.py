@@ -123,7 +123,7 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
     for line in table(conclusion):
         terminal.write_line(line)
     for judgement in conclusion.judgements:
-        text = f"{_short(_change(conclusion, judgement))}: {judgement.sentence}"
+        text = f"{judgement.verdict} {_short(_change(conclusion, judgement))}: {judgement.grounds}"
         for line in _folded(text):
             terminal.write_line(line, **{COLOURS[judgement.verdict]: True})
     in_force = "the winner" if conclusion.pick.winner else "the baseline"

@@ -1,0 +1,117 @@
+"""A project with a benchmark, asked of a scripted model over real HTTP, and whole pytest sessions on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.models.scripted import ScriptedServer
+
+MODEL = "scripted/model"
+BASELINE = f"{MODEL}/atomic/native_api/t60/r1/i0"
+CALLS, RESTRAINT = 9, 3
+TOOL = {
+    "name": "look_up",
+    "description": "Look an item up.",
+    "parameters": {"type": "object", "properties": {"item": {"type": "string"}}, "required": ["item"]},
+}
+BODY = """
+import pytest
+
+@pytest.mark.selfopt("items.jsonl")
+def test_items(case, reply):
+    case.check(reply)
+"""
+
+
+def suite_lines() -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = [{"tool": TOOL}]
+    lines.append({"example": {"prompt": "Find item 99.", "tools": ["look_up"], "answer": {"call": call("99")}}})
+    lines += [
+        {
+            "id": f"item-{index}",
+            "prompt": f"Find item {index}.",
+            "tools": ["look_up"],
+            "expect": {"call": call(str(index))},
+        }
+        for index in range(CALLS)
+    ]
+    lines += [
+        {"id": f"hello-{index}", "prompt": f"Hello {index}!", "tools": ["look_up"], "expect": {"no_call": True}}
+        for index in range(RESTRAINT)
+    ]
+    return lines
+
+
+def call(item: str) -> dict[str, Any]:
+    return {"name": "look_up", "arguments": {"item": item}}
+
+
+def right(**when: Any) -> list[dict[str, Any]]:
+    """Rules by which every item is found under a condition, such as `constrained=True`."""
+    return [
+        {"when": {"prompt": f"item {index}.", **when}, "then": {"call": call(str(index))}} for index in range(CALLS)
+    ]
+
+
+@dataclass
+class Project:
+    """A project in a temporary folder; `run` is a pytest session in a process of its own."""
+
+    pytester: pytest.Pytester
+    server: ScriptedServer
+
+    @property
+    def path(self) -> Path:
+        return self.pytester.path
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+    def routing(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads((self.path / "routing_config.json").read_text())
+        return value
+
+    def history(self) -> list[dict[str, Any]]:
+        value: list[dict[str, Any]] = json.loads((self.path / ".selfopt" / "meta_loop_history.json").read_text())[
+            "cycles"
+        ]
+        return value
+
+    def write_suite(self, lines: list[dict[str, Any]]) -> None:
+        (self.path / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def configure(self, extra: str = "", *, base_url: str = "") -> None:
+        (self.path / "pyproject.toml").write_text(
+            f"""
+[tool.pytest.ini_options]
+addopts = ["--strict-markers"]
+[tool.selfopt]
+model = "{MODEL}"
+[tool.selfopt.models."{MODEL}"]
+base_url = "{base_url or self.server.base_url}"
+{extra}
+"""
+        )
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Iterator[Callable[..., Project]]:
+    """Make a project whose model plays a script."""
+    with ExitStack() as held:
+
+        def make(script: dict[str, Any] | None = None) -> Project:
+            server = held.enter_context(ScriptedServer(script or {}))
+            made = Project(pytester, server)
+            made.configure()
+            made.write_suite(suite_lines())
+            pytester.makepyfile(test_items=BODY)
+            return made
+
+        yield make

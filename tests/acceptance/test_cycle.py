@@ -1,0 +1,207 @@
+"""Whole cycles on a scripted model: what is promoted, held and rejected, and what is written."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import sqlite3
+from collections.abc import Callable
+
+import jsonschema
+
+from pytest_selfopt.routing.decisions import verify_log
+from pytest_selfopt.routing.resolve import resolve
+from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+
+
+def test_the_better_candidate_is_promoted_and_the_next_cycle_starts_from_it(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    first = made.run("--selfopt-cycle", "--selfopt-seed", "1")
+    assert first.ret == 0
+    first.stdout.fnmatch_lines(
+        ["PROMOTE schema: fixed 27 answers, broke 0 in 3 passes*", "in force now: *(the winner)"]
+    )
+    (rule,) = made.routing()["rules"]
+    assert (rule["model"], rule["phase"], rule["variant"], rule["status"]) == (MODEL, "atomic", "schema", "confirmed")
+    assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").variant == "schema"
+    asked = len(made.server.seen.requests)
+    assert asked == 4 * 3 * CASES
+
+    second = made.run("--selfopt-cycle")
+    assert second.ret == 0
+    second.stdout.fnmatch_lines([f"selfopt cycle 2, phase atomic: baseline {MODEL}/atomic/schema/t60/r1/i0"])
+    second.stdout.fnmatch_lines(["*the rule for scripted/model in atomic: PROMOTE*"])
+    assert [entry["baseline_before"] for entry in made.history()] == [BASELINE, f"{MODEL}/atomic/schema/t60/r1/i0"]
+    assert made.history()[1]["winner"] is None
+
+
+def test_what_is_written_is_valid_and_fits_together(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    assert made.run("--selfopt-cycle").ret == 0
+    schema = json.loads((importlib.resources.files("pytest_selfopt.routing") / "schema.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(made.routing())
+    state = made.path / ".selfopt"
+    assert verify_log(state / "routing_decisions.jsonl").ok
+    feedback = json.loads((state / "harness_feedback.json").read_text())
+    assert feedback["model_phase_accuracy"] == {f"{MODEL}::atomic": {"passed": 36, "total": 36, "accuracy": 1.0}}
+    with sqlite3.connect(state / "ledger.sqlite") as ledger:
+        outcomes = dict(ledger.execute("SELECT outcome, count(*) FROM call GROUP BY outcome").fetchall())
+        assert ledger.execute("SELECT status FROM cycle").fetchall() == [("decided",)]
+    # native and atomic: only restraint is right; schema and few_shot: everything
+    assert outcomes == {"pass": 2 * 3 * RESTRAINT + 2 * 3 * CASES, "miss": 2 * 3 * CALLS}
+    assert (state / ".gitignore").read_text().splitlines()[-1] == "*"
+
+
+def test_equal_candidates_are_rejected_after_three_passes(project: Make) -> None:
+    made = project({"rules": right()})
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["REJECT few_shot: fixed 0 answers, broke 0 in 3 passes*", "in force now: *(the baseline)"]
+    )
+    assert len(made.server.seen.requests) == 4 * 3 * CASES
+    assert made.routing()["rules"][0]["variant"] == "native_api"
+    assert {verdict["verdict"] for verdict in made.history()[0]["verdicts"]} == {"REJECT"}
+
+
+def test_a_more_accurate_candidate_that_calls_needlessly_is_rejected(project: Make) -> None:
+    needless = {
+        "when": {"prompt": "Hello", "constrained": True},
+        "then": {"call": {"name": "look_up", "arguments": {"item": "1"}}},
+    }
+    made = project({"rules": [*right(constrained=True), needless]})
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*restraint: called a*"])
+    assert made.history()[0]["winner"] is None
+    assert made.routing()["rules"][0]["variant"] == "native_api"
+
+
+def test_a_small_gain_goes_on_past_three_passes_with_the_leader_only(project: Make) -> None:
+    better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
+    made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    # one fixed answer a pass: e(11, 0) = 341 reaches the bar of comparison 2 (264) in pass 11, the last
+    result.stdout.fnmatch_lines(["*fixed 11 answers, broke 0 in 11 passes*"])
+    assert len(made.server.seen.requests) == (4 * 3 + 2 * 8) * CASES
+
+
+def test_what_stays_undecided_goes_on_in_the_next_cycle(project: Make) -> None:
+    better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
+    made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
+    made.configure(
+        '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\nwarmup = []\nisolation = []\nretries = []\ntimeouts = []'
+    )
+    first = made.run("--selfopt-cycle")
+    assert first.ret == 10
+    first.stdout.fnmatch_lines(["HOLD schema: fixed 7 answers, broke 0 in 7 passes*more passes*"])
+    second = made.run("--selfopt-cycle")
+    assert second.ret == 0
+    second.stdout.fnmatch_lines(["*goes on: the last cycle left it undecided*"])
+    second.stdout.fnmatch_lines(["PROMOTE schema: fixed 11 answers, broke 0 in 11 passes*"])
+    second.stdout.fnmatch_lines(["*(comparison 1 of this*"])
+
+
+def test_an_outage_decides_nothing_and_writes_no_rule(project: Make) -> None:
+    made = project()
+    made.configure(
+        '[tool.selfopt.phases.atomic]\nbaseline = "scripted/model/atomic/native_api/t60/r0/i0"',
+        base_url="http://127.0.0.1:9/v1",
+    )
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 10
+    result.stdout.fnmatch_lines(["diagnosis: infrastructure trouble: 36 of 36 calls gave no answer (36 connection);*"])
+    assert made.routing()["rules"] == []
+
+
+def test_a_test_body_that_raises_is_never_masked(project: Make) -> None:
+    made = project({"rules": right()})
+    made.pytester.makepyfile(test_items=BODY_WITH_BUG)
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
+    assert made.history()[0]["winner"] is None
+
+
+BODY_WITH_BUG = """
+import pytest
+
+@pytest.mark.selfopt("items.jsonl")
+def test_items(case, reply):
+    1 / 0
+"""
+
+
+def test_a_plain_assertion_judges_as_well_as_check(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.pytester.makepyfile(
+        test_items="""
+import pytest
+
+@pytest.mark.selfopt("items.jsonl")
+def test_items(reply, spec, run):
+    assert run >= 0
+    assert bool(reply.tool_calls) == (spec.variant in ("schema", "few_shot"))
+"""
+    )
+    assert made.run("--selfopt-cycle").ret == 0
+
+
+def test_a_partial_selection_is_recorded_and_decides_nothing(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    result = made.run("--selfopt-cycle", "-k", "item-1 and run0")
+    assert result.ret == 10
+    result.stdout.fnmatch_lines(["no decision: only some of the planned trials were selected*"])
+    assert not (made.path / "routing_config.json").exists()
+    assert len(made.server.seen.requests) == 4
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT count(*) FROM call").fetchone() == (4,)
+        assert ledger.execute("SELECT count(*) FROM comparison").fetchone() == (0,)
+
+
+def test_stopping_at_the_first_miss_wastes_no_call_and_decides_nothing(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    result = made.run("--selfopt-cycle", "-x")
+    result.stdout.fnmatch_lines(["no decision: the session was interrupted*"])
+    assert len(made.server.seen.requests) <= 8
+    assert not (made.path / "routing_config.json").exists()
+
+
+def test_a_corrupt_routing_configuration_is_set_aside_and_reported(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    (made.path / "routing_config.json").write_text('{"rules": [')
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["routing_config.json could not be used (invalid JSON at line 1*set aside*"])
+    (aside,) = made.path.glob("routing_config.json.corrupt-*")
+    assert aside.read_text() == '{"rules": ['
+
+
+def test_looking_only_makes_no_call_and_no_file(project: Make) -> None:
+    made = project()
+    before = sorted(path.name for path in made.path.iterdir())
+    for option in ("--collect-only", "--setup-plan"):
+        assert made.run("--selfopt-cycle", option).ret == 0
+    after = sorted(path.name for path in made.path.iterdir() if path.name != "__pycache__")
+    assert made.server.seen.requests == []
+    assert after == before
+
+
+def test_a_warm_up_is_made_once_recorded_and_never_counted(project: Make) -> None:
+    made = project({"rules": right()})
+    baseline = f"{MODEL}/atomic/native_api/t60/r1/i0/w1"
+    result = made.run("--selfopt-cycle", "--selfopt-baseline", baseline, "--selfopt-candidates", "1")
+    assert result.ret == 0
+    first = made.server.seen.requests[0]["messages"][-1]["content"]
+    assert first == "What is 2+2?"
+    assert sum(one["messages"][-1]["content"] == first for one in made.server.seen.requests) >= 1
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT purpose, outcome FROM call WHERE purpose = 'warmup'").fetchone() == (
+            "warmup",
+            None,
+        )
+    assert made.history()[0]["metrics"][baseline]["trials"] == 3 * CASES
