@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pytest_selfopt.loop.distributions import wilson
+from pytest_selfopt.loop.distributions import binomial_tail, wilson
 from pytest_selfopt.loop.evaluate import answered_rows, coin_flips, outcomes_by_run, spread
 from pytest_selfopt.loop.gate import Limits
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
@@ -24,6 +24,8 @@ CEILING_SHARE = 0.75
 NEVER_PASSES = 0.10
 COLD_LATENCY_FACTOR = 1.8
 MOST_COLD_RUNS = 3
+ORDER_CHANCE = 0.05
+"""In suites too small for the chi-square, failures that all come first have to be at least so unlikely."""
 EXPLAINED = 0.5
 """A pattern counts as the cause of a run effect when it explains this share of the chi-square."""
 
@@ -69,6 +71,7 @@ def diagnose(trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: 
         or _perfect(trials)
         or _incapable(trials, phase, limits)
         or _run_effect(trials, by_run, rows)
+        or _all_or_nothing(trials, by_run, rows)
         or _flaky(rows)
     )
     ceiling = _ceiling(rows, cases)
@@ -116,7 +119,7 @@ def _incapable(trials: Sequence[Trial], phase: str, limits: Limits) -> Diagnosis
         kind=DiagnosisKind.CAPABILITY,
         sentence=f"{passed} of {len(trials)} answers are right, with 95 % confidence at most {upper:.0%}; "
         f"{minimum:.0%} is needed",
-        chance=0.05,
+        chance=binomial_tail(passed, len(trials), minimum),
         action="disable_for_stateful" if phase != "atomic" else None,
     )
 
@@ -132,7 +135,7 @@ def _run_effect(
     if len(runs) < 3 or dispersion.chance >= RUN_EFFECT_CHANCE or not wide:
         return None
     flips = coin_flips(rows.values())
-    shapes = {cold: _first_runs(len(runs), cold) for cold in range(1, min(MOST_COLD_RUNS, len(runs) - 1) + 1)}
+    shapes = {cold: _first_runs(len(runs), cold) for cold in _cold_lengths(totals)}
     scores = {cold: _fit(shape, totals, flips) for cold, shape in shapes.items()}
     scores[0] = _fit(_decline(len(runs)), totals, flips)
     best = max(scores, key=lambda shape: scores[shape])
@@ -148,13 +151,26 @@ def _run_effect(
     return _cold_start(trials, runs, best, said)
 
 
+def _all_or_nothing(
+    trials: Sequence[Trial], by_run: Mapping[int, Mapping[str, Outcome]], rows: Mapping[str, Sequence[bool]]
+) -> Diagnosis | None:
+    """The first runs fail and all later ones pass, in every case: a cold start that two or three cases can show.
+
+    With fewer than four cases no pattern of runs makes the chi-square significant, so the order has to speak.
+    """
+    runs = list(by_run)
+    totals = [sum(row[column] for row in rows.values()) for column in range(len(runs))]
+    cold = totals.count(0)
+    step = [0] * cold + [len(rows)] * (len(runs) - cold)
+    if not 1 <= cold <= MOST_COLD_RUNS or totals != step or math.comb(len(runs), cold) * ORDER_CHANCE < 1:
+        return None
+    return _cold_start(trials, runs, cold, f"passes by run: {', '.join(map(str, totals))} of {len(rows)}")
+
+
 def _cold_start(trials: Sequence[Trial], runs: Sequence[int], cold: int, said: str) -> Diagnosis:
     """The first runs are worse: a cold start only if they really came first and, for one run alone, were slow."""
     chance = 1 / math.comb(len(runs), cold)
-    first = {trial.lane_seq for trial in trials if trial.run in runs[:cold]}
-    later = {trial.lane_seq for trial in trials if trial.run in runs[cold:]}
-    in_order = bool(first) and bool(later) and max(first) < min(later)
-    if not in_order:
+    if not _called_first(trials, runs[:cold]):
         return Diagnosis(
             kind=DiagnosisKind.UNKNOWN,
             sentence=f"the first {cold} runs are worse ({said}), but they were not called first",
@@ -176,8 +192,19 @@ def _cold_start(trials: Sequence[Trial], runs: Sequence[int], cold: int, said: s
     )
 
 
+def _called_first(trials: Sequence[Trial], early: Sequence[int]) -> bool:
+    """Whether in each lane the calls of the `early` runs came before all others, and each lane saw both.
+
+    A lane that a crash began anew has later runs only: what warmth they met is unknown.
+    """
+    lanes: defaultdict[str, tuple[list[tuple[int, float]], list[tuple[int, float]]]] = defaultdict(lambda: ([], []))
+    for trial in trials:
+        lanes[trial.lane][trial.run not in early].append((trial.lane_seq, trial.started))
+    return all(first and later and max(first) < min(later) for first, later in lanes.values())
+
+
 def _began_slowly(trials: Sequence[Trial]) -> bool:
-    first = min(trials, key=lambda trial: trial.lane_seq)
+    first = min(trials, key=lambda trial: (trial.lane_seq, trial.started))
     if first.load_s is not None and first.load_s > 0:
         return True
     latencies = [trial.latency_s for trial in trials if trial.latency_s is not None]
@@ -223,6 +250,12 @@ def _steady(trials: Sequence[Trial], by_run: Mapping[int, object], limits: Limit
         kind=DiagnosisKind.SUBOPTIMAL,
         sentence=f"steady, with {passed} of {len(trials)} answers right and no pattern in what fails",
     )
+
+
+def _cold_lengths(totals: Sequence[int]) -> list[int]:
+    """For how many first runs a cold start can be meant: each of them lies below the average of all later runs."""
+    most = min(MOST_COLD_RUNS, len(totals) - 1)
+    return [cold for cold in range(1, most + 1) if max(totals[:cold]) < statistics.fmean(totals[cold:])]
 
 
 def _first_runs(runs: int, cold: int) -> list[float]:

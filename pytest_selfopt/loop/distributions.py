@@ -30,6 +30,13 @@ def t_tail(value: float, degrees: int) -> float:
     return half if value > 0 else 1.0 - half
 
 
+def binomial_tail(successes: int, trials: int, share: float) -> float:
+    """The probability of at most `successes` in `trials` independent trials that succeed with `share`."""
+    if successes >= trials:
+        return 1.0
+    return incomplete_beta(trials - successes, successes + 1, 1 - share)
+
+
 def incomplete_beta(a: float, b: float, x: float) -> float:
     """The regularised incomplete beta function I_x(a, b)."""
     if x <= 0 or x >= 1:

@@ -10,13 +10,14 @@ the passes of both specs are interleaved.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pytest_selfopt.loop.distributions import t_tail
+from pytest_selfopt.loop.distributions import incomplete_beta, t_tail
 from pytest_selfopt.trial import Outcome, Trial
 
 ALPHA = Fraction(1, 20)
@@ -48,7 +49,10 @@ class CaseTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """A candidate beside the baseline over all whole passes; `excluded` pairs had an error on either side."""
+    """A candidate beside the baseline over all whole passes; `excluded` pairs had an error on either side.
+
+    `passes` counts the whole passes in which at least half of the pairs have an answer on both sides.
+    """
 
     cases: dict[str, CaseTally]
     passes: int
@@ -92,7 +96,11 @@ def tally(baseline: Sequence[Trial], candidate: Sequence[Trial], cases: Sequence
         answered = [pair for pair in pairs if Outcome.ERROR not in pair]
         excluded += len(pairs) - len(answered)
         tallies[case] = _case_tally(answered)
-    return Tally(cases=tallies, passes=len(whole), excluded=excluded)
+    answered_passes = sum(
+        2 * sum(Outcome.ERROR not in (theirs[case, run], ours[case, run]) for case in cases) >= len(cases)
+        for run in whole
+    )
+    return Tally(cases=tallies, passes=answered_passes, excluded=excluded)
 
 
 def odds(wins: int, losses: int) -> Fraction:
@@ -105,6 +113,19 @@ def odds(wins: int, losses: int) -> Fraction:
     return Fraction(total, (n + 1) * math.comb(n, wins))
 
 
+def log10_odds(wins: float, losses: float) -> float:
+    """The decimal logarithm of e(W, L), at once for any size; wins and losses need not be whole.
+
+    With n = W + L, e = 2^(n+1) · B(W+1, L+1) · I_½(L+1, W+1); exact to about nine digits unless the losses are many
+    times the wins, where the odds are next to nothing and the answer may be −∞.
+    """
+    share = incomplete_beta(losses + 1, wins + 1, 0.5)
+    if share <= 0:
+        return -math.inf
+    log_beta = math.lgamma(wins + 1) + math.lgamma(losses + 1) - math.lgamma(wins + losses + 2)
+    return ((wins + losses + 1) * math.log(2) + log_beta + math.log(share)) / math.log(10)
+
+
 def bar(comparison: int, alpha: Fraction = ALPHA) -> Fraction:
     """The odds that the j-th comparison ever opened has to reach: B(j) = (j+9)(j+10)/(10·α); Σ 1/B(j) = α."""
     return (comparison + 9) * (comparison + 10) / (10 * alpha)
@@ -114,7 +135,9 @@ def least_gain(evidence: Tally) -> float | None:
     """The largest g for which "the gain is at most g" has odds above 20 against it; None when none has.
 
     The odds against a gain of at most g average Π (1 + x(d − g)) over bets x in [0, 1/(1+g)], d being +1, 0 or −1
-    for each pair: no factor is negative there and none has an expectation above 1 if the gain is at most g.
+    for each pair: no factor is negative there and, if the gain over the cases of a pass is at most g, the product
+    over the pass has an expectation of at most 1. With x = u/(1+g), u in [0, 1], every factor falls as g rises, so
+    the largest g is found by halving.
     """
     if evidence.pairs == 0 or _log_shifted(evidence, -0.999) <= math.log(SHIFTED_ODDS):
         return None
@@ -139,7 +162,10 @@ class NewPrompts:
 
 
 def new_prompts(evidence: Tally) -> NewPrompts:
-    """Treat each case's difference as one observation, because repeats of a prompt are no new prompts."""
+    """Treat each case's difference as one observation, because repeats of a prompt are no new prompts.
+
+    Where all n cases differ alike, t has no spread to divide by; the chance is then that of the signs, 1/2ⁿ.
+    """
     differences = [case.difference for case in evidence.cases.values() if case.common]
     up = sum(difference > 0 for difference in differences)
     down = sum(difference < 0 for difference in differences)
@@ -147,20 +173,28 @@ def new_prompts(evidence: Tally) -> NewPrompts:
     mean = math.fsum(differences) / count if count else 0.0
     square = math.fsum((difference - mean) ** 2 for difference in differences)
     if count < 2 or square == 0:
-        return NewPrompts(up=up, down=down, cases=count, chance=1.0 if mean <= 0 else 0.5)
+        return NewPrompts(up=up, down=down, cases=count, chance=1.0 if mean <= 0 else 0.5**count)
     error = math.sqrt(square / (count - 1) / count)
     return NewPrompts(up=up, down=down, cases=count, chance=t_tail(mean / error, count - 1))
 
 
 def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> int | None:
-    """How many more passes like those so far until the odds reach `needed`; None when they do not grow."""
-    if evidence.passes == 0 or evidence.wins <= evidence.losses:
+    """How many more passes (at least 1) like those so far until the odds reach `needed`; None beyond `most`.
+
+    The odds after s times as many pairs are convex in s and 1 at s = 0, so once above a bar they stay above it.
+    """
+    wins, losses, passes = evidence.wins, evidence.losses, evidence.passes
+    if passes == 0 or wins <= losses:
         return None
-    for more in range(1, most + 1):
-        scale = Fraction(evidence.passes + more, evidence.passes)
-        if odds(int(evidence.wins * scale), math.ceil(evidence.losses * scale)) >= needed:
-            return more
-    return None
+    goal = math.log10(needed) - 1e-9
+
+    def reached(more: int) -> bool:
+        scale = (passes + more) / passes
+        return log10_odds(wins * scale, losses * scale) >= goal
+
+    futures = range(1, most + 1)
+    index = bisect.bisect_left(futures, True, key=reached)
+    return futures[index] if index < most else None
 
 
 def findable_gain(cases: int) -> float:

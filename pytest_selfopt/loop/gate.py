@@ -93,16 +93,16 @@ def judge(
     missing: int = 0,
 ) -> Judgement:
     """Apply all gates to a candidate. `missing` planned trials that never arrived make the evidence incomparable."""
+    comparable = _comparable(candidate, baseline, limits, missing)
     gates = (
-        _comparable(candidate, baseline, limits, missing),
+        comparable,
         _min_samples(tally.passes, limits),
         _variance(candidate, limits),
-        _no_regression(tally, bar, limits),
+        _no_regression(tally, bar, limits, comparable=comparable.passed),
         *_absolute(candidate, phase, limits),
         _veto(tally),
     )
-    failed = [gate.asks for gate in gates if not gate.passed]
-    verdict = Verdict.PROMOTE if not failed else Verdict.REJECT if Verdict.REJECT in failed else Verdict.HOLD
+    verdict = _worst(gates)
     return Judgement(
         spec=spec,
         phase=phase,
@@ -113,6 +113,15 @@ def judge(
         comparison=comparison,
         grounds=_grounds(verdict, gates, tally, bar, comparison),
     )
+
+
+def _worst(gates: Sequence[GateResult]) -> Verdict:
+    """The verdict of all gates; evidence that cannot be compared, or is too little, rejects nobody."""
+    failed = {gate.name: gate.asks for gate in gates if not gate.passed}
+    if not failed:
+        return Verdict.PROMOTE
+    unfounded = "comparable" in failed or "min_samples" in failed
+    return Verdict.REJECT if Verdict.REJECT in failed.values() and not unfounded else Verdict.HOLD
 
 
 def absolute_gates(metrics: Metrics, phase: str, limits: Limits) -> tuple[GateResult, ...]:
@@ -129,6 +138,17 @@ def may_promote(phase: str, metrics: Metrics, tally: Tally, limits: Limits) -> b
     """Whether no gate besides the number of passes and the odds stands in the way: who may lead the race."""
     gates = (_errors(metrics, limits), *_absolute(metrics, phase, limits), _veto(tally))
     return all(gate.passed for gate in gates)
+
+
+def hopeless(phase: str, metrics: Metrics, limits: Limits) -> bool:
+    """Whether a spec can be given up in the midst of its first passes.
+
+    True in the extended phase when all its answers are wrong and so many that this alone is 20:1 against the phase's
+    minimum: nine in a row for 0.30.
+    """
+    if phase != "extended" or metrics.passes:
+        return False
+    return (1 - limits.extended_min_accuracy) ** -metrics.misses >= GIVE_UP
 
 
 def _comparable(candidate: Metrics, baseline: Metrics, limits: Limits, missing: int) -> GateResult:
@@ -174,10 +194,11 @@ def _variance(metrics: Metrics, limits: Limits) -> GateResult:
     )
 
 
-def _no_regression(tally: Tally, bar: Fraction, limits: Limits) -> GateResult:
+def _no_regression(tally: Tally, bar: Fraction, limits: Limits, *, comparable: bool) -> GateResult:
     reached = tally.odds
     worse = odds(tally.losses, tally.wins) >= REVERSE_ODDS
-    behind = tally.wins <= tally.losses and tally.passes >= limits.min_samples
+    # An outage leaves nothing won and nothing lost, which is no ground to reject.
+    behind = comparable and tally.wins <= tally.losses and tally.passes >= limits.min_samples
     return GateResult(
         name="no_regression",
         passed=reached >= bar,
@@ -224,7 +245,8 @@ def _extended_minimum(metrics: Metrics, limits: Limits) -> GateResult:
         value=metrics.accuracy,
         limit=limits.extended_min_accuracy,
         sentence=f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limits.extended_min_accuracy:.2f}",
-        asks=Verdict.REJECT,
+        # Calls without an answer count against the accuracy, but say nothing about the model.
+        asks=Verdict.REJECT if metrics.error_share <= limits.max_error_share else Verdict.HOLD,
     )
 
 

@@ -119,7 +119,7 @@ def parse_config(text: str) -> RoutingConfig:
 
 
 def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig:
-    """Write the configuration with the timestamp `now`, unless the file says the same already.
+    """Write the configuration with the timestamp `now`, unless the file says the same already (a missing one: no rule).
 
     Raises:
         StateError: when it cannot be written or its fallbacks lead in a circle; the old file is untouched then.
@@ -129,7 +129,9 @@ def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig
     try:
         written = parse_config(read_text(path))
         same = {"rules": [rule_to_json(rule) for rule in written.rules], **written.extra} == body
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
+        same = body == {"rules": []}
+    except ValueError:
         same = False
     if same:
         return config

@@ -19,8 +19,8 @@ from pytest_selfopt.specs.request import Sampling
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import variant_named
 
-MOST_HELD_CYCLES = 3
-"""A comparison that is still undecided after the passes of three cycles is given up."""
+MOST_HELD_PASSES = 21
+"""A comparison that is still undecided after so many passes, three cycles of seven, is given up."""
 
 
 def plan_phase(
@@ -104,7 +104,7 @@ def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...],
         one.candidate
         for one in about
         # One that was promoted while its baseline is still in force: the rule was never written.
-        if one.state == "promoted" or (one.state in ("held", "open") and len(one.cycles) < MOST_HELD_CYCLES)
+        if one.state == "promoted" or (one.state in ("held", "open") and one.passes < MOST_HELD_PASSES)
     )
     return waiting, frozenset(one.candidate for one in about if one.candidate not in waiting)
 

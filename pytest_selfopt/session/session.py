@@ -211,7 +211,8 @@ class SelfoptSession:
         """Judge what was measured, write what follows, and set the exit status."""
         if self._mode is Mode.PLAIN or self._work is None or not self._work.started:
             return
-        interrupted = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        interrupted = not ended_well or bool(session.shouldfail) or bool(session.shouldstop)
         try:
             self._work.finish(interrupted=interrupted)
         except SelfoptError as problem:

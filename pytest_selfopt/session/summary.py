@@ -106,11 +106,10 @@ def closing_lines(work: Work) -> list[str]:
     calls = sum(one.attempts for one in metrics)
     costs = [one.cost_usd for one in metrics]
     cost = "unknown" if None in costs else f"${sum(cost or 0 for cost in costs):.4f}"
+    routing = work.settings.routing_path
+    holds = f"{routing.name} holds what is in force" if routing.exists() else "no rule was written"
     lines = [
-        (
-            f"{work.settings.routing_path.name} holds what is in force; history, decisions and ledger are in "
-            f"{work.settings.state_dir.name}/"
-        ),
+        f"{holds}; history, decisions and ledger are in {work.settings.state_dir.name}/",
         f"{calls:,} calls in {minutes(work.took_s)}, cost {cost}",
     ]
     for phase, plan in work.following.items():

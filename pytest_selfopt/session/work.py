@@ -170,6 +170,7 @@ class Work:
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
         if self._progress is not None:
+            self._announce_pass(None)
             self._progress.clear()
         if self._dispatcher is not None:
             self._dispatcher.stop()
@@ -213,13 +214,14 @@ class Work:
                 cases = len(collection.cases(plan.phase))
                 self._progress.say_all(announcement(plan, cases, self.cycle, partial=self.partial))
 
-    def _announce_pass(self, key: TrialKey) -> None:
-        """Say how the pass before went when the replay comes to a new one."""
-        if self._progress is not None and self._announced != (key.phase, key.run):
+    def _announce_pass(self, key: TrialKey | None) -> None:
+        """Say how the pass before went when the replay comes to a new one, or to its end (None)."""
+        here = (key.phase, key.run) if key is not None else None
+        if self._progress is not None and self._announced != here:
             if self._announced is not None:
                 phase, run = self._announced
                 self._progress.say(pass_line(self.phases[phase], run))
-            self._announced = (key.phase, key.run)
+            self._announced = here
 
     def _show_progress(self, key: TrialKey) -> None:
         assert self._dispatcher is not None

@@ -60,6 +60,11 @@ def right(**when: Any) -> list[dict[str, Any]]:
     ]
 
 
+def said(result: pytest.RunResult) -> str:
+    """Everything a session printed, with line breaks and indents folded into single spaces."""
+    return " ".join(result.stdout.str().split())
+
+
 @dataclass
 class Project:
     """A project in a temporary folder; `run` is a pytest session in a process of its own."""

@@ -11,7 +11,7 @@ import jsonschema
 
 from pytest_selfopt.routing.decisions import verify_log
 from pytest_selfopt.routing.resolve import resolve
-from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right
+from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right, said
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -21,9 +21,8 @@ def test_the_better_candidate_is_promoted_and_the_next_cycle_starts_from_it(proj
     made = project({"rules": right(constrained=True)})
     first = made.run("--selfopt-cycle", "--selfopt-seed", "1")
     assert first.ret == 0
-    first.stdout.fnmatch_lines(
-        ["PROMOTE schema: fixed 27 answers, broke 0 in 3 passes*", "in force now: *(the winner)"]
-    )
+    assert "PROMOTE schema: fixed 27 answers, broke 0 in 3 passes" in said(first)
+    assert "i0 (the winner)" in said(first)
     (rule,) = made.routing()["rules"]
     assert (rule["model"], rule["phase"], rule["variant"], rule["status"]) == (MODEL, "atomic", "schema", "confirmed")
     assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").variant == "schema"
@@ -32,8 +31,8 @@ def test_the_better_candidate_is_promoted_and_the_next_cycle_starts_from_it(proj
 
     second = made.run("--selfopt-cycle")
     assert second.ret == 0
-    second.stdout.fnmatch_lines([f"selfopt cycle 2, phase atomic: baseline {MODEL}/atomic/schema/t60/r1/i0"])
-    second.stdout.fnmatch_lines(["*the rule for scripted/model in atomic: PROMOTE*"])
+    assert f"selfopt cycle 2, phase atomic: baseline {MODEL}/atomic/schema/t60/r1/i0" in said(second)
+    assert "the rule for scripted/model in atomic: PROMOTE" in said(second)
     assert [entry["baseline_before"] for entry in made.history()] == [BASELINE, f"{MODEL}/atomic/schema/t60/r1/i0"]
     assert made.history()[1]["winner"] is None
 
@@ -59,9 +58,8 @@ def test_equal_candidates_are_rejected_after_three_passes(project: Make) -> None
     made = project({"rules": right()})
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["REJECT few_shot: fixed 0 answers, broke 0 in 3 passes*", "in force now: *(the baseline)"]
-    )
+    assert "REJECT few_shot: fixed 0 answers, broke 0 in 3 passes" in said(result)
+    assert "i0 (the baseline)" in said(result)
     assert len(made.server.seen.requests) == 4 * 3 * CASES
     assert made.routing()["rules"][0]["variant"] == "native_api"
     assert {verdict["verdict"] for verdict in made.history()[0]["verdicts"]} == {"REJECT"}
@@ -75,7 +73,7 @@ def test_a_more_accurate_candidate_that_calls_needlessly_is_rejected(project: Ma
     made = project({"rules": [*right(constrained=True), needless]})
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*restraint: called a*"])
+    assert "restraint: called a" in said(result)
     assert made.history()[0]["winner"] is None
     assert made.routing()["rules"][0]["variant"] == "native_api"
 
@@ -86,7 +84,7 @@ def test_a_small_gain_goes_on_past_three_passes_with_the_leader_only(project: Ma
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
     # one fixed answer a pass: e(11, 0) = 341 reaches the bar of comparison 2 (264) in pass 11, the last
-    result.stdout.fnmatch_lines(["*fixed 11 answers, broke 0 in 11 passes*"])
+    assert "fixed 11 answers, broke 0 in 11 passes" in said(result)
     assert len(made.server.seen.requests) == (4 * 3 + 2 * 8) * CASES
 
 
@@ -98,12 +96,12 @@ def test_what_stays_undecided_goes_on_in_the_next_cycle(project: Make) -> None:
     )
     first = made.run("--selfopt-cycle")
     assert first.ret == 10
-    first.stdout.fnmatch_lines(["HOLD schema: fixed 7 answers, broke 0 in 7 passes*more passes*"])
+    assert "HOLD schema: fixed 7 answers, broke 0 in 7 passes" in said(first)
     second = made.run("--selfopt-cycle")
     assert second.ret == 0
-    second.stdout.fnmatch_lines(["*goes on: the last cycle left it undecided*"])
-    second.stdout.fnmatch_lines(["PROMOTE schema: fixed 11 answers, broke 0 in 11 passes*"])
-    second.stdout.fnmatch_lines(["*(comparison 1 of this*"])
+    assert "goes on: the last cycle left it undecided" in said(second)
+    assert "PROMOTE schema: fixed 11 answers, broke 0 in 11 passes" in said(second)
+    assert "(comparison 1 of this" in said(second)
 
 
 def test_an_outage_decides_nothing_and_writes_no_rule(project: Make) -> None:
@@ -114,8 +112,11 @@ def test_an_outage_decides_nothing_and_writes_no_rule(project: Make) -> None:
     )
     result = made.run("--selfopt-cycle")
     assert result.ret == 10
-    result.stdout.fnmatch_lines(["diagnosis: infrastructure trouble: 36 of 36 calls gave no answer (36 connection);*"])
-    assert made.routing()["rules"] == []
+    assert "diagnosis: infrastructure trouble: 36 of 36 calls gave no answer (36 connection);" in said(result)
+    assert {verdict["verdict"] for verdict in made.history()[0]["verdicts"]} == {"HOLD"}
+    assert not (made.path / "routing_config.json").exists()
+    made.configure()
+    assert "goes on: the last cycle left it undecided" in said(made.run("--selfopt-cycle"))
 
 
 def test_a_test_body_that_raises_is_never_masked(project: Make) -> None:
@@ -123,7 +124,7 @@ def test_a_test_body_that_raises_is_never_masked(project: Make) -> None:
     made.pytester.makepyfile(test_items=BODY_WITH_BUG)
     result = made.run("--selfopt-cycle")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
+    assert "ZeroDivisionError" in said(result)
     assert made.history()[0]["winner"] is None
 
 
@@ -155,7 +156,7 @@ def test_a_partial_selection_is_recorded_and_decides_nothing(project: Make) -> N
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", "-k", "item-1 and run0")
     assert result.ret == 10
-    result.stdout.fnmatch_lines(["no decision: only some of the planned trials were selected*"])
+    assert "no decision: only some of the planned trials were selected" in said(result)
     assert not (made.path / "routing_config.json").exists()
     assert len(made.server.seen.requests) == 4
     with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
@@ -166,7 +167,7 @@ def test_a_partial_selection_is_recorded_and_decides_nothing(project: Make) -> N
 def test_stopping_at_the_first_miss_wastes_no_call_and_decides_nothing(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", "-x")
-    result.stdout.fnmatch_lines(["no decision: the session was interrupted*"])
+    assert "no decision: the session was interrupted" in said(result)
     assert len(made.server.seen.requests) <= 8
     assert not (made.path / "routing_config.json").exists()
 
@@ -176,7 +177,7 @@ def test_a_corrupt_routing_configuration_is_set_aside_and_reported(project: Make
     (made.path / "routing_config.json").write_text('{"rules": [')
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["routing_config.json could not be used (invalid JSON at line 1*set aside*"])
+    assert "routing_config.json could not be used (invalid JSON at line 1" in said(result)
     (aside,) = made.path.glob("routing_config.json.corrupt-*")
     assert aside.read_text() == '{"rules": ['
 
