@@ -26,7 +26,12 @@ def t_tail(value: float, degrees: int) -> float:
     """The probability that a t variable with `degrees` of freedom is at least `value`."""
     if degrees <= 0:
         return 0.5
-    half = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + value * value))
+    square = value * value
+    # Either form loses its digits where the other keeps them: near zero, and far out.
+    if square < degrees:
+        half = 0.5 - 0.5 * incomplete_beta(0.5, degrees / 2, square / (degrees + square))
+    else:
+        half = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + square))
     return half if value > 0 else 1.0 - half
 
 

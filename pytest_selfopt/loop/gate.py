@@ -93,12 +93,11 @@ def judge(
     missing: int = 0,
 ) -> Judgement:
     """Apply all gates to a candidate. `missing` planned trials that never arrived make the evidence incomparable."""
-    comparable = _comparable(candidate, baseline, limits, missing)
     gates = (
-        comparable,
+        _comparable(candidate, baseline, limits, missing),
         _min_samples(tally.passes, limits),
         _variance(candidate, limits),
-        _no_regression(tally, bar, limits, comparable=comparable.passed),
+        _no_regression(tally, bar, limits),
         *_absolute(candidate, phase, limits),
         _veto(tally),
     )
@@ -194,11 +193,10 @@ def _variance(metrics: Metrics, limits: Limits) -> GateResult:
     )
 
 
-def _no_regression(tally: Tally, bar: Fraction, limits: Limits, *, comparable: bool) -> GateResult:
+def _no_regression(tally: Tally, bar: Fraction, limits: Limits) -> GateResult:
     reached = tally.odds
     worse = odds(tally.losses, tally.wins) >= REVERSE_ODDS
-    # An outage leaves nothing won and nothing lost, which is no ground to reject.
-    behind = comparable and tally.wins <= tally.losses and tally.passes >= limits.min_samples
+    behind = tally.wins <= tally.losses and tally.passes >= limits.min_samples
     return GateResult(
         name="no_regression",
         passed=reached >= bar,
@@ -245,8 +243,7 @@ def _extended_minimum(metrics: Metrics, limits: Limits) -> GateResult:
         value=metrics.accuracy,
         limit=limits.extended_min_accuracy,
         sentence=f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limits.extended_min_accuracy:.2f}",
-        # Calls without an answer count against the accuracy, but say nothing about the model.
-        asks=Verdict.REJECT if metrics.error_share <= limits.max_error_share else Verdict.HOLD,
+        asks=Verdict.REJECT,
     )
 
 

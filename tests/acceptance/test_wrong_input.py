@@ -1,0 +1,181 @@
+"""Wrong input ends in one clear sentence and pytest's usage-error status, with nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import MODEL, Project, right, suite_lines
+
+Make = Callable[..., Project]
+
+
+def refused(made: Project, *arguments: str) -> str:
+    """The text of the usage error that a cycle ends in; nothing was asked or written."""
+    result = made.run("--selfopt-cycle", *arguments)
+    errors = result.stderr.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
+    assert "Traceback" not in errors + result.stdout.str()
+    assert made.server.seen.requests == []
+    assert not (made.path / "routing_config.json").exists()
+    assert not list((made.path / ".selfopt").glob("*.json*")) if (made.path / ".selfopt").is_dir() else True
+    return " ".join(errors.split())
+
+
+def with_case(**change: Any) -> list[dict[str, Any]]:
+    lines = suite_lines()
+    lines[2] = {name: value for name, value in {**lines[2], **change}.items() if value is not None}
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (with_case(promt="x"), "items.jsonl:3: unknown field 'promt' of a case; did you mean 'prompt'?"),
+        (with_case(id="item-1"), "items.jsonl:4: id: 'item-1' is used twice, first on line 3"),
+        (with_case(expect=None), "items.jsonl:3: case 'item-0': field 'expect' is missing"),
+        (with_case(tools=["look_upp"]), "items.jsonl:3: tools: unknown tool 'look_upp'; did you mean 'look_up'?"),
+        (with_case(prompt=7), "items.jsonl:3: prompt: expected a text that is not empty, got 7"),
+        ([], "items.jsonl: holds no case"),
+        (suite_lines()[:2], "items.jsonl: holds no case"),
+    ],
+)
+def test_a_wrong_suite(project: Make, lines: list[dict[str, Any]], sentence: str) -> None:
+    made = project()
+    made.write_suite(lines)
+    assert sentence in refused(made)
+    assert not (made.path / ".selfopt").exists()
+
+
+def test_invalid_json_and_several_problems_at_once(project: Make) -> None:
+    made = project()
+    (made.path / "items.jsonl").write_text('{"id": "a",\n' + json.dumps({"id": "b", "prompt": "p"}) + "\n")
+    text = refused(made)
+    assert "items.jsonl:1: invalid JSON at column 12" in text
+    assert "items.jsonl:2: case 'b': field 'expect' is missing" in text
+
+
+def test_a_missing_suite_file(project: Make) -> None:
+    made = project()
+    (made.path / "items.jsonl").unlink()
+    assert "there is no such suite file" in refused(made)
+
+
+@pytest.mark.parametrize(
+    ("extra", "sentence"),
+    [
+        ("max_concurency = 3", "unknown key 'max_concurency'; did you mean 'max_concurrency'?"),
+        ("max_concurrency = 0", "max_concurrency: 0 is outside 1 to 512"),
+        ('max_concurrency = "many"', "max_concurrency: expected a whole number, got 'many' (str)"),
+        ('[tool.selfopt.phases.atomic]\nbaseline = "what"', "baseline: 'what' is not a spec id; the form is"),
+        ("[tool.selfopt.gates]\nrestraint = 2", "gates: restraint: 2 is outside 0 to 1"),
+        ('[tool.selfopt.search]\nvariants = ["telepathy"]', "variants: 'telepathy' is none of native_api"),
+    ],
+)
+def test_wrong_settings(project: Make, extra: str, sentence: str) -> None:
+    made = project()
+    made.configure(extra)
+    assert sentence in refused(made)
+    assert not (made.path / ".selfopt").exists()
+
+
+def test_an_unknown_model(project: Make) -> None:
+    made = project()
+    text = refused(made, "--selfopt-baseline", "nobody/knows/atomic/schema/t60/r1/i0")
+    assert "unknown model 'nobody/knows'; known are embedded/smollm2-135m, scripted/model" in text
+    assert not (made.path / ".selfopt").exists()
+
+
+def test_a_wrong_baseline(project: Make) -> None:
+    made = project()
+    assert "--selfopt-baseline: 'x' is not a spec id" in refused(made, "--selfopt-baseline", "x")
+    text = refused(made, "--selfopt-baseline", f"{MODEL}/atomic/telepathy/t60/r1/i0")
+    assert "unknown variant 'telepathy'" in text
+
+
+def test_a_model_file_that_is_missing(project: Make) -> None:
+    made = project()
+    made.configure('[tool.selfopt.models."embedded/mine"]\nprovider = "embedded"\npath = "no/such.gguf"')
+    text = refused(made, "--selfopt-baseline", "embedded/mine/atomic/schema/t60/r1/i0")
+    assert "cannot read the model file no/such.gguf: No such file or directory" in text
+    assert not (made.path / ".selfopt").exists()
+
+
+def test_a_model_file_that_is_none(project: Make) -> None:
+    made = project()
+    made.configure('[tool.selfopt.models."embedded/mine"]\nprovider = "embedded"\npath = "items.jsonl"')
+    text = refused(made, "--selfopt-baseline", "embedded/mine/atomic/schema/t60/r1/i0")
+    assert "items.jsonl is no GGUF file" in text
+
+
+def test_a_port_in_use(project: Make) -> None:
+    made = project()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        made.configure(f'[tool.selfopt.models."embedded/smollm2-135m"]\nprovider = "embedded"\nport = {port}')
+        text = refused(made, "--selfopt-baseline", "embedded/smollm2-135m/atomic/schema/t60/r1/i0")
+    assert f"port {port} cannot be used (Address already in use)" in text
+
+
+def test_a_state_directory_that_cannot_be_used(project: Make) -> None:
+    made = project()
+    (made.path / ".selfopt").write_text("a file where the folder should be")
+    assert "cannot use" in refused(made)
+    assert (made.path / ".selfopt").read_text() == "a file where the folder should be"
+
+
+def test_a_state_directory_on_a_read_only_file_system(project: Make) -> None:
+    made = project()
+    assert "/proc/nowhere as the state directory" in refused(made, "--selfopt-state-dir", "/proc/nowhere")
+
+
+def test_a_folder_in_the_place_of_the_routing_configuration(project: Make) -> None:
+    made = project({"rules": right()})
+    (made.path / "routing_config.json").mkdir()
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "routing_config.json: Is a directory" in result.stderr.str()
+    assert made.server.seen.requests == []
+
+
+def test_a_model_that_is_disabled_without_a_fallback(project: Make) -> None:
+    made = project()
+    rule = {"model": MODEL, "phase": "atomic", "allow": False, "reason": "never again"}
+    (made.path / "routing_config.json").write_text(json.dumps({"version": 1, "rules": [rule]}))
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is disabled for phase 'atomic' and has no usable fallback" in result.stderr.str()
+
+
+def test_a_cycle_without_benchmarks(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_nothing(): ...")
+    result = pytester.runpytest_subprocess("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "no benchmark was collected" in result.stderr.str()
+
+
+def test_xdist_is_refused_for_now(project: Make) -> None:
+    assert "runs in one process" in refused(project(), "-n", "2")
+
+
+@pytest.mark.parametrize("marker", ["selfopt()", 'selfopt("items.jsonl", fase="atomic")', "selfopt(1)"])
+def test_a_wrong_marker(project: Make, marker: str) -> None:
+    made = project()
+    made.pytester.makepyfile(
+        test_items=f"import pytest\n@pytest.mark.{marker}\ndef test_items(case, reply): case.check(reply)\n"
+    )
+    assert "write the marker as @pytest.mark.selfopt" in refused(made)
+
+
+def test_the_same_suite_twice_in_a_phase(project: Make) -> None:
+    made = project()
+    test_file: Path = made.path / "test_items.py"
+    test_file.write_text(test_file.read_text() + test_file.read_text().replace("def test_items", "def test_again"))
+    assert "the suite 'items' of phase 'atomic' is already asked by" in refused(made)

@@ -1,0 +1,102 @@
+"""From trials to numbers: an error is never a miss, and coin flips are no unsteadiness."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.loop.evaluate import evaluate, outcomes_by_run, spread
+from pytest_selfopt.trial import Outcome, Trial
+from tests.loop.worlds import SPEC, draw, matrix, names
+
+rectangles = st.integers(2, 7).flatmap(
+    lambda runs: st.lists(st.text("PFE", min_size=runs, max_size=runs), min_size=1, max_size=8)
+)
+
+
+@given(rows=rectangles, rng=st.randoms(use_true_random=False))
+def test_the_order_in_which_trials_come_in_does_not_matter(rows: list[str], rng: random.Random) -> None:
+    trials = matrix(rows)
+    shuffled = rng.sample(trials, len(trials))
+    assert evaluate(SPEC, shuffled, names(len(rows))) == evaluate(SPEC, trials, names(len(rows)))
+
+
+@given(rows=rectangles)
+def test_every_trial_is_counted_once_as_what_it_is(rows: list[str]) -> None:
+    metrics = evaluate(SPEC, matrix(rows), names(len(rows)))
+    letters = "".join(rows)
+    assert (metrics.passes, metrics.misses, metrics.errors) == tuple(map(letters.count, "PFE"))
+    assert metrics.accuracy == pytest.approx(letters.count("P") / len(letters))
+    assert metrics.accuracy == pytest.approx(sum(metrics.run_accuracies) / len(metrics.run_accuracies))
+    low, high = metrics.accuracy_interval
+    assert low <= metrics.accuracy <= high
+
+
+def test_restraint_is_taken_among_the_answers_that_need_no_call() -> None:
+    rows = ["PFE", "FPP"]
+    trials = [replace(trial, restraint=trial.case == names(2)[0]) for trial in matrix(rows)]
+    trials = [replace(trial, called=trial.outcome is Outcome.MISS) for trial in trials]
+    metrics = evaluate(SPEC, trials, names(2))
+    assert (metrics.restraint, metrics.restraint_trials, metrics.restraint_calls) == (0.5, 2, 1)
+    assert evaluate(SPEC, matrix(rows), names(2)).restraint is None
+
+
+def test_latencies_are_those_of_answers() -> None:
+    metrics = evaluate(SPEC, matrix(["P" * 20, "E" * 20], latency=float), names(2))
+    assert (metrics.latency_median_s, metrics.latency_p95_s) == (19.0, 36.0)
+
+
+def test_one_unknown_price_makes_the_cost_unknown() -> None:
+    trials = [replace(trial, cost_usd=0.25, tokens_in=10) for trial in matrix(["PF"])]
+    assert evaluate(SPEC, trials, names(1)).cost_usd == 0.5
+    assert evaluate(SPEC, [*trials, replace(trials[0], run=2, cost_usd=None)], names(1)).cost_usd is None
+
+
+def test_misses_without_a_call_are_told_from_wrong_calls() -> None:
+    silent, wrong = matrix(["FF"])
+    metrics = evaluate(SPEC, [silent, replace(wrong, called=True)], names(1))
+    assert (metrics.silent_misses, metrics.wrong_calls) == (1, 1)
+
+
+def _spread_of(rows: list[str]) -> tuple[float, float, float]:
+    found = spread(outcomes_by_run(matrix(rows)))
+    return found.variance, found.coin_flips, found.chance
+
+
+@given(row=st.text("PF", min_size=1, max_size=12), runs=st.integers(2, 7))
+def test_a_model_that_repeats_itself_has_no_variance(row: str, runs: int) -> None:
+    assert _spread_of([letter * runs for letter in row]) == (0.0, 0.0, 1.0)
+
+
+def test_the_variance_of_coin_flips_is_the_sum_over_the_cases() -> None:
+    # s(R−s)/(R(R−1)) is 1·3/12, 2·2/12 and 0; the runs have 1/3, 2/3, 2/3 and 1/3 right
+    variance, flips, _ = _spread_of(["FPFF", "FFPP", "PPPF"])
+    assert flips == pytest.approx((3 / 12 + 4 / 12 + 3 / 12) / 9)
+    assert variance == pytest.approx(((1 / 6) ** 2 * 4) / 3)
+
+
+def test_independent_answers_seldom_look_unsteady() -> None:
+    rng = random.Random(4)
+    chances = [_spread_of(draw(rng, [[0.8] * 7] * 12))[2] for _ in range(400)]
+    assert 0.01 <= sum(chance < 0.05 for chance in chances) / 400 <= 0.08
+
+
+def test_runs_that_fail_as_a_whole_do() -> None:
+    variance, flips, chance = _spread_of(["PPFPPFP"] * 12)
+    assert variance > 5 * flips
+    assert chance < 1e-9
+
+
+def test_a_case_with_an_error_is_left_out_of_the_spread_only() -> None:
+    rows = ["PFPPPPP", "PPPFPPP"]
+    assert _spread_of([*rows, "EPPPFFF"]) == _spread_of(rows)
+
+
+def test_a_cell_that_arrives_twice_counts_the_first_time() -> None:
+    first: list[Trial] = matrix(["PP", "PP"])
+    again = [replace(trial, outcome=Outcome.MISS) for trial in first]
+    assert outcomes_by_run([*first, *again]) == outcomes_by_run(first)

@@ -1,0 +1,194 @@
+"""The evidence: exact odds that a fair game cannot raise, and what is read off them."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.loop.evidence import (
+    ALPHA,
+    CaseTally,
+    Tally,
+    bar,
+    findable_gain,
+    least_gain,
+    log10_odds,
+    new_prompts,
+    odds,
+    passes_to_decide,
+    show_odds,
+    tally,
+)
+from pytest_selfopt.trial import Outcome, Trial
+from tests.loop.worlds import matrix, names
+
+counts = st.integers(0, 60)
+
+
+def counted(wins: int, losses: int, ties: int = 0, *, passes: int = 3) -> Tally:
+    """Evidence of one case with these pairs."""
+    case = CaseTally(
+        wins=wins, losses=losses, common=wins + losses + ties, baseline_passes=losses, candidate_passes=wins
+    )
+    return Tally(cases={"suite/c0": case}, passes=passes, excluded=0)
+
+
+def two_of_twelve_fixed(passes: int) -> Tally:
+    """The worked example: two prompts fixed in every pass, none broken, of twelve."""
+    baseline = matrix(["F" * passes] * 2 + ["P" * passes] * 10)
+    return tally(baseline, matrix(["P" * passes] * 12), names(12))
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "expected"), [(0, 0, 1), (7, 0, 31.875), (11, 0, 341.25), (12, 0, 630.0769), (24, 5, 301.34)]
+)
+def test_the_odds_are_those_of_the_design(wins: int, losses: int, expected: float) -> None:
+    assert float(odds(wins, losses)) == pytest.approx(expected, rel=1e-5)
+
+
+@given(wins=counts, losses=counts)
+def test_the_odds_are_the_integral_term_by_term(wins: int, losses: int) -> None:
+    integral = sum(
+        Fraction(math.comb(wins, i) * math.comb(losses, j) * (-1) ** j, i + j + 1)
+        for i in range(wins + 1)
+        for j in range(losses + 1)
+    )
+    assert odds(wins, losses) == integral
+
+
+@given(wins=counts, losses=counts)
+def test_a_fair_pair_leaves_the_odds_where_they_are_on_average(wins: int, losses: int) -> None:
+    assert (odds(wins + 1, losses) + odds(wins, losses + 1)) / 2 == odds(wins, losses)
+
+
+@given(wins=st.integers(0, 400), losses=st.integers(0, 400))
+def test_the_quick_logarithm_agrees_with_the_exact_odds(wins: int, losses: int) -> None:
+    exact = odds(wins, losses)
+    expected = math.log10(exact.numerator) - math.log10(exact.denominator)
+    if losses <= 3 * wins + 3:
+        assert log10_odds(wins, losses) == pytest.approx(expected, abs=1e-8)
+    else:
+        assert log10_odds(wins, losses) < 0
+
+
+def test_the_bars_rise_and_spend_alpha_in_all() -> None:
+    assert [bar(j) for j in (1, 2, 3, 4, 20, 80)] == [220, 264, 312, 364, 1740, 16020]
+    spent = sum(1 / bar(j) for j in range(1, 1001))
+    assert spent == ALPHA * Fraction(1000, 1010)
+
+
+@given(rows=st.integers(1, 5).flatmap(lambda n: st.lists(st.text("PFE", min_size=2 * n, max_size=2 * n), min_size=1)))
+def test_swapping_the_sides_turns_wins_into_losses(rows: list[str]) -> None:
+    runs = len(rows[0]) // 2
+    ours, theirs = matrix([row[:runs] for row in rows]), matrix([row[runs:] for row in rows])
+    forth, back = tally(theirs, ours, names(len(rows))), tally(ours, theirs, names(len(rows)))
+    assert (forth.wins, forth.losses, forth.excluded) == (back.losses, back.wins, back.excluded)
+    assert forth.gain == -back.gain
+    assert forth.pairs + forth.excluded == runs * len(rows)
+
+
+def test_a_pair_with_an_error_is_left_out_and_counted() -> None:
+    found = tally(matrix(["FFF", "PPP"]), matrix(["PEP", "FPE"]), names(2))
+    assert (found.wins, found.losses, found.pairs, found.excluded) == (2, 1, 4, 2)
+
+
+def test_only_whole_passes_count() -> None:
+    baseline, candidate = matrix(["FFF"] * 4), matrix(["PPP"] * 4)
+    lost = [trial for trial in candidate if (trial.case, trial.run) != (names(4)[3], 1)]
+    found = tally(baseline, lost, names(4))
+    assert (found.passes, found.wins) == (2, 8)
+
+
+def test_a_pass_that_hardly_anybody_answered_is_no_sample() -> None:
+    found = tally(matrix(["FFF"] * 4), matrix(["PEP", "PEP", "PEP", "PPP"]), names(4))
+    assert (found.passes, found.wins) == (2, 9)
+
+
+def test_a_trial_that_arrives_twice_counts_once() -> None:
+    baseline, candidate = matrix(["FFF"]), matrix(["PPP"])
+    again: list[Trial] = [replace(trial, outcome=Outcome.MISS) for trial in candidate]
+    assert tally(baseline, [*candidate, *again], names(1)) == tally(baseline, candidate, names(1))
+
+
+def test_the_worked_example_gains_a_sixth_and_at_least_six_hundredths() -> None:
+    evidence = two_of_twelve_fixed(6)
+    assert evidence.gain == pytest.approx(1 / 6)
+    assert least_gain(evidence) == pytest.approx(0.0604, abs=1e-4)
+
+
+@given(wins=st.integers(0, 40), losses=st.integers(0, 40), ties=st.integers(0, 200))
+def test_the_least_gain_is_below_the_gain_and_positive_just_when_the_odds_are_above_twenty(
+    wins: int, losses: int, ties: int
+) -> None:
+    evidence = counted(wins, losses, ties)
+    least = least_gain(evidence)
+    if least is None:
+        assert evidence.odds < 20
+    else:
+        assert least < evidence.gain
+        # At g = 0 the shifted odds are the odds, up to the grid of the integral.
+        assert (least > 0) == (evidence.odds > 20) or evidence.odds == pytest.approx(20, rel=0.01)
+
+
+def test_the_least_gain_is_seldom_above_the_truth() -> None:
+    rng = random.Random(3)
+    above = 0
+    for _ in range(60):
+        differences = rng.choices((1, -1, 0), weights=(0.15, 0.05, 0.8), k=120)
+        least = least_gain(counted(differences.count(1), differences.count(-1), differences.count(0)))
+        above += least is not None and least > 0.10
+    assert above <= 3
+
+
+def test_on_new_prompts_two_of_twelve_show_nothing() -> None:
+    found = new_prompts(two_of_twelve_fixed(6))
+    assert (found.up, found.down, found.cases) == (2, 0, 12)
+    # mean 1/6 over standard error √(5/33/12): t = 1.483 on 11 degrees of freedom
+    assert found.chance == pytest.approx(0.0830, abs=1e-4)
+
+
+def test_more_passes_over_the_same_prompts_show_no_more_about_new_ones() -> None:
+    assert new_prompts(two_of_twelve_fixed(60)) == new_prompts(two_of_twelve_fixed(6))
+
+
+def test_on_new_prompts_twelve_of_twelve_are_shown_by_their_signs() -> None:
+    fixed = tally(matrix(["FFF"] * 12), matrix(["PPP"] * 12), names(12))
+    assert new_prompts(fixed).chance == 0.5**12
+    assert new_prompts(tally(matrix(["PFP"] * 12), matrix(["PFP"] * 12), names(12))).chance == 1.0
+
+
+@given(wins=st.integers(1, 12), losses=st.integers(0, 5), passes=st.integers(1, 6), number=st.integers(1, 40))
+def test_after_the_passes_named_the_odds_reach_the_bar_and_not_before(
+    wins: int, losses: int, passes: int, number: int
+) -> None:
+    needed = bar(number)
+    more = passes_to_decide(counted(wins * passes, losses * passes, passes=passes), needed, most=60)
+
+    def then(later: int) -> Fraction:
+        return odds(wins * (passes + later), losses * (passes + later))
+
+    if wins <= losses or more is None:
+        assert more is None
+        assert then(60) < needed
+    else:
+        assert then(more) >= needed
+        assert more == 1 or then(more - 1) < needed
+
+
+def test_how_many_passes_a_close_call_takes_is_known_at_once() -> None:
+    assert passes_to_decide(counted(30_000, 29_990), bar(3)) is None
+
+
+@given(cases=st.integers(1, 5_000))
+def test_more_cases_find_smaller_gains(cases: int) -> None:
+    assert 0 < findable_gain(cases + 1) < findable_gain(cases) <= 1
+
+
+def test_odds_are_shown_in_as_few_digits_as_they_need() -> None:
+    assert [show_odds(odds(wins, 0)) for wins in (0, 3, 12, 20, 40)] == ["1.0", "3.8", "630", "99,864", "10^10"]

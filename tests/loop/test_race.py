@@ -1,0 +1,74 @@
+"""The race: who goes on to the next pass, and why the others do not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.loop.evidence import bar
+from pytest_selfopt.loop.race import Standing, most_passes, step
+from tests.loop.test_evidence import counted
+
+
+def standing(wins: int, losses: int, *, number: int = 1, promotable: bool = True) -> Standing:
+    return Standing(evidence=counted(wins, losses), bar=bar(number), promotable=promotable)
+
+
+standings = st.dictionaries(
+    st.sampled_from("abcdef"), st.builds(standing, st.integers(0, 20), st.integers(0, 20), promotable=st.booleans())
+)
+
+
+@given(candidates=st.integers(1, 50))
+def test_a_race_never_costs_more_than_seven_passes_of_all(candidates: int) -> None:
+    everybody, leader = 3 * (candidates + 1), 2 * (most_passes(candidates) - 3)
+    assert everybody + leader == 7 * (candidates + 1)
+
+
+def test_without_candidates_the_baseline_has_three_passes() -> None:
+    assert most_passes(0) == 3
+
+
+def test_only_the_leader_goes_on() -> None:
+    found = step({"a": standing(5, 1), "b": standing(6, 0), "c": standing(6, 5)}, passes=3, most=11)
+    assert found.live == ("b",)
+    assert set(found.stopped) == {"a", "c"}
+    assert "fixed 5, broke 1" in found.stopped["a"]
+
+
+def test_the_leader_is_who_is_surest_not_who_fixed_most() -> None:
+    found = step({"many": standing(12, 8), "clean": standing(4, 0)}, passes=3, most=11)
+    assert found.live == ("clean",)
+
+
+def test_a_winner_ends_the_race() -> None:
+    found = step({"a": standing(12, 0), "b": standing(6, 0)}, passes=3, most=11)
+    assert found.live == ()
+    assert set(found.stopped) == {"b"}
+
+
+def test_a_leader_that_is_level_ends_the_race() -> None:
+    found = step({"a": standing(4, 4), "b": standing(0, 0)}, passes=4, most=11)
+    assert found.live == ()
+    assert "not ahead (fixed 4, broke 4)" in found.stopped["a"]
+
+
+def test_whom_another_gate_bars_neither_wins_nor_leads() -> None:
+    barred = standing(30, 0, promotable=False)
+    assert step({"a": barred, "b": standing(3, 1)}, passes=3, most=11).live == ("b",)
+    assert step({"a": barred}, passes=3, most=11).live == ()
+
+
+def test_the_last_pass_is_the_last() -> None:
+    found = step({"a": standing(8, 0)}, passes=11, most=11)
+    assert found.live == ()
+    assert "11 passes" in found.stopped["a"]
+
+
+@given(field=standings, passes=st.integers(3, 12))
+def test_everybody_goes_on_or_has_won_or_is_told_why_not(field: dict[str, Standing], passes: int) -> None:
+    found = step(field, passes=passes, most=9)
+    assert len(found.live) <= (passes < 9)
+    for name, runner in field.items():
+        assert (name in found.live) + runner.won + (name in found.stopped) == 1
+        assert found.stopped.get(name, "said.") != ""
