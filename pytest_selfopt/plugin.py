@@ -64,7 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a cycle that has nothing to measure."""
-    if session.config.getoption("selfopt_cycle") and SESSION not in session.config.stash:
+    missing = SESSION not in session.config.stash and not session.testsfailed
+    if missing and session.config.getoption("selfopt_cycle"):
         raise pytest.UsageError(
             "--selfopt-cycle: no benchmark was collected; mark a test with "
             '@pytest.mark.selfopt("suite.jsonl") or name the folder that holds your benchmarks'

@@ -51,8 +51,8 @@ def enforce(
 ) -> Enforcement:
     """Turn a pick and the recommendations about one phase into rules.
 
-    Without a proper measurement (`measured` is False, as in an outage) no rule is written for a baseline that merely
-    stays. `now` is the timestamp (ISO 8601, UTC) that changed rules get. Rules that say so already are left untouched, so
+    Without a proper measurement (`measured` is False, as in an outage) a baseline that merely stays gets no rule.
+    `now` is the timestamp (ISO 8601, UTC) that changed rules get. Rules that say so already are left untouched, so
     that the same input twice changes nothing.
     """
     known = {(rule.model, rule.phase): rule for rule in rules}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,12 +52,13 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
 def _ourselves() -> dict[str, Any]:
     import psutil
 
+    process = psutil.Process()
     return {
-        "pid": os.getpid(),
-        "created": psutil.Process().create_time(),
+        "pid": process.pid,
+        "created": process.create_time(),
         "host": socket.gethostname(),
         "since": time.time(),
-        "command": " ".join(sys.argv)[:500],
+        "command": shlex.join(process.cmdline())[:500],
     }
 
 

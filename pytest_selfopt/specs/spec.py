@@ -107,7 +107,7 @@ def difference(before: Spec, after: Spec) -> str:
     """What `after` changes of `before`, for people, such as "variant native_api → few_shot"."""
     names = {"timeout_s": "timeout", "isolated": "isolation", "warmup": "warm-up"}
     changes = [
-        f"{names.get(name, name)} {_shown(getattr(before, name))} → {_shown(getattr(after, name))}"
+        f"{names.get(name, name)} {_shown(name, before)} → {_shown(name, after)}"
         for name in Spec.__dataclass_fields__
         if getattr(before, name) != getattr(after, name)
     ]
@@ -135,9 +135,12 @@ def _plain(number: float) -> str:
     return f"{number:.3f}".rstrip("0").rstrip(".")
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, spec: Spec) -> str:
+    value: object = getattr(spec, name)
+    if name == "timeout_s":
+        return f"{spec.timeout_s:g} s"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, Sampling):
         return f"(temperature {value.temperature:g}, at most {value.max_tokens} tokens)"
-    return f"{value:g} s" if isinstance(value, float) else str(value)
+    return str(value)

@@ -92,7 +92,8 @@ def test_what_stays_undecided_goes_on_in_the_next_cycle(project: Make) -> None:
     better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
     made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
     made.configure(
-        '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\nwarmup = []\nisolation = []\nretries = []\ntimeouts = []'
+        '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\n'
+        "warmup = []\nisolation = []\nretries = []\ntimeouts = []"
     )
     first = made.run("--selfopt-cycle")
     assert first.ret == 10

@@ -83,7 +83,7 @@ def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(proj
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     refusal = result.stderr.str()
     assert f"process {process.pid} on " in refusal
-    assert re.search(r"since \d{4}-\d\d-\d\dT.*pytest -p no:cacheprovider --selfopt-cycle", refusal)
+    assert re.search(r"since \d{4}-\d\d-\d\dT.*-m pytest -p no:cacheprovider --selfopt-cycle", refusal)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
 

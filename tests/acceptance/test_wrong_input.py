@@ -177,5 +177,7 @@ def test_a_wrong_marker(project: Make, marker: str) -> None:
 def test_the_same_suite_twice_in_a_phase(project: Make) -> None:
     made = project()
     test_file: Path = made.path / "test_items.py"
-    test_file.write_text(test_file.read_text() + test_file.read_text().replace("def test_items", "def test_again"))
+    test_file.write_text(
+        test_file.read_text() + "\n\n" + test_file.read_text().replace("def test_items", "def test_again")
+    )
     assert "the suite 'items' of phase 'atomic' is already asked by" in refused(made)

@@ -1,0 +1,81 @@
+"""Generating, enforcing, and the loop composed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
+from pytest_selfopt.loop.evidence import tally
+from pytest_selfopt.loop.gate import Limits
+from pytest_selfopt.loop.generate import generate
+from pytest_selfopt.routing.rule import Rule
+from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
+from pytest_selfopt.specs.spec import Spec
+from tests.loop.worlds import matrix, names
+
+BASELINE = Spec(model="m", phase="atomic", variant="native_api")
+CANDIDATE = Spec(model="m", phase="atomic", variant="schema")
+
+
+def concluded(before: Sequence[str], after: Sequence[str], rules: Sequence[Rule] = ()) -> Conclusion:
+    cases = names(len(before))
+    baseline, candidate = matrix(before, spec=BASELINE.id), matrix(after, spec=CANDIDATE.id)
+    contender = Contender(spec=CANDIDATE, number=1, tally=tally(baseline, candidate, cases), trials=tuple(candidate))
+    evidence = PhaseEvidence(
+        phase="atomic",
+        cycle=4,
+        baseline=BASELINE,
+        baseline_trials=tuple(baseline),
+        contenders=(contender,),
+        cases=cases,
+        limits=Limits(),
+    )
+    return conclude(evidence, rules, now="2026-11-21T00:00:00Z")
+
+
+def test_a_winner_becomes_a_rule_that_keeps_what_it_does_not_know() -> None:
+    old = Rule(model="m", phase="atomic", extra={"note": "mine"})
+    conclusion = concluded(["FFF"] * 12, ["PPP"] * 12, [old, Rule(model="m", phase="extended", allow=False)])
+    rule, other = conclusion.rules
+    assert (rule.variant, rule.cycle, rule.extra) == ("schema", 4, {"note": "mine"})
+    assert other == Rule(model="m", phase="extended", allow=False)
+    assert conclusion.in_force == CANDIDATE
+    assert [change.kind for change in conclusion.changes] == ["promote"]
+
+
+def test_without_a_winner_a_known_rule_stays_as_it_is() -> None:
+    rule = Rule(model="m", phase="atomic", reason="decided long ago")
+    conclusion = concluded(["PPP"] * 12, ["PPP"] * 12, [rule])
+    assert conclusion.rules == (rule,)
+    assert conclusion.changes == ()
+
+
+def test_a_cold_start_puts_a_warm_up_rule_on_trial() -> None:
+    conclusion = concluded(["FFPPPPP"] * 12, ["FFFPPPP"] * 12)
+    assert [change.kind for change in conclusion.changes] == ["keep", "trial"]
+    assert conclusion.rules[0].enable_warmup is True
+    assert conclusion.rules[0].status == "trial"
+    assert conclusion.recommendations[0].requirements == ("warm-up",)
+
+
+def test_candidates_are_neighbours_and_none_that_lost_comes_again() -> None:
+    space = SearchSpace()
+    everybody = [spec.id for spec in neighbours(BASELINE, space)]
+    tried: list[str] = []
+    while True:
+        generation = generate(BASELINE, space, rejected=tried, limit=3)
+        if generation.plateau:
+            break
+        tried += [candidate.spec.id for candidate in generation.candidates]
+    assert sorted(tried) == sorted(everybody)
+
+
+def test_what_is_held_or_asked_for_comes_first_and_what_was_measured_last() -> None:
+    held, asked = CANDIDATE.id, f"{BASELINE.model}/atomic/native_api/t60/r2/i0"
+    measured = [f"m/atomic/{variant}/t60/r1/i0" for variant in ("atomic", "few_shot")]
+    generation = generate(
+        BASELINE, SearchSpace(), held=[held], asked_for=["retry"], measured=[held, *measured], limit=20
+    )
+    names = [candidate.spec.id for candidate in generation.candidates]
+    assert names[:2] == [held, asked]
+    assert names[-2:] == measured
