@@ -60,7 +60,8 @@ def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, flo
     centre = share + z * z / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    # At 0 and 1 rounding alone would leave the share itself outside.
+    return max(0.0, min(share, (centre - spread) / scale)), min(1.0, max(share, (centre + spread) / scale))
 
 
 def _gamma_series(a: float, x: float) -> float:

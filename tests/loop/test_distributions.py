@@ -71,5 +71,12 @@ def test_the_wilson_bounds_are_where_the_score_test_turns(trials: int, data: st.
         assert score == pytest.approx(1.959964 * math.sqrt(max(0.0, bound * (1 - bound)) / trials), abs=1e-6)
 
 
+@given(trials=st.integers(1, 1_000), data=st.data())
+def test_the_wilson_interval_holds_the_proportion_itself(trials: int, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials) | st.just(trials))
+    low, high = wilson(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1
+
+
 def test_without_trials_a_proportion_can_be_anything() -> None:
     assert wilson(0, 0) == (0.0, 1.0)

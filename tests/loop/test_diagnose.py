@@ -1,0 +1,169 @@
+"""Diagnoses: right about models whose faults are known, silent where their premises do not hold."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.loop.diagnose import Diagnosis, DiagnosisKind, diagnose
+from pytest_selfopt.loop.gate import Limits
+from pytest_selfopt.trial import Trial
+from tests.loop.worlds import WORLDS, flaky, matrix, names
+
+LIMITS = Limits()
+
+
+def of_trials(trials: list[Trial], *, phase: str = "extended") -> tuple[Diagnosis, ...]:
+    cases = len({trial.case for trial in trials})
+    return diagnose(trials, names(cases), phase, LIMITS)
+
+
+def of_rows(rows: list[str], *, phase: str = "extended") -> Diagnosis:
+    return of_trials(matrix(rows), phase=phase)[0]
+
+
+def slow_start(place: int) -> float:
+    return 3.0 if place == 0 else 1.0
+
+
+@pytest.mark.parametrize("cases", [1, 2, 3, 4, 12, 100])
+def test_two_failed_runs_before_five_that_pass_are_a_cold_start(cases: int) -> None:
+    (found,) = of_trials(matrix(["FFPPPPP"] * cases))
+    assert found.kind is DiagnosisKind.COLD_START
+    assert found.chance == pytest.approx(1 / 21)
+    assert found.runs == (0, 1)
+    assert found.action == "allow_for_bounded_tasks"
+
+
+@pytest.mark.parametrize("cases", [1, 12])
+def test_the_same_runs_called_in_another_order_are_none(cases: int) -> None:
+    trials = matrix(["FFPPPPP"] * cases)
+    backwards = [replace(trial, lane_seq=len(trials) - trial.lane_seq, started=-trial.started) for trial in trials]
+    (found,) = of_trials(backwards)
+    assert (found.kind, found.action) == (DiagnosisKind.UNKNOWN, None)
+
+
+def test_without_places_in_the_lane_the_times_tell_the_order() -> None:
+    trials = [replace(trial, lane_seq=0) for trial in matrix(["FFPPPPP"] * 4)]
+    assert of_trials(trials)[0].kind is DiagnosisKind.COLD_START
+
+
+def test_a_lane_that_began_anew_leaves_the_warmth_unknown() -> None:
+    trials = matrix(["FFPPPPP"] * 4)
+    crashed = [
+        replace(trial, lane="m@server/2", lane_seq=trial.lane_seq - 16) if trial.run > 3 else trial for trial in trials
+    ]
+    assert of_trials(crashed)[0].kind is DiagnosisKind.UNKNOWN
+
+
+def test_each_lane_starts_cold_by_itself() -> None:
+    first = [replace(trial, lane="one") for trial in matrix(["FFPPPPP"] * 4)]
+    second = [replace(trial, lane="two", case=f"{trial.case}-too") for trial in matrix(["FFPPPPP"] * 4)]
+    assert of_trials(first + second)[0].kind is DiagnosisKind.COLD_START
+
+
+def test_one_early_failure_is_no_evidence_unless_the_first_call_was_slow() -> None:
+    rows = ["FPPPPPP"] * 12
+    assert of_trials(matrix(rows, latency=slow_start))[0].kind is DiagnosisKind.COLD_START
+    loaded = [replace(trial, load_s=4.0 if trial.lane_seq == 0 else None) for trial in matrix(rows)]
+    assert of_trials(loaded)[0].kind is DiagnosisKind.COLD_START
+    (found,) = of_trials(matrix(rows))
+    assert (found.kind, found.action) == (DiagnosisKind.INFRASTRUCTURE, None)
+    assert of_trials(matrix(["FPPPPPP"], latency=slow_start))[0].kind is not DiagnosisKind.COLD_START
+
+
+@pytest.mark.parametrize("row", ["PFFPPPP", "PPPPPFF", "FPFPPPP", "PFPPFPP"])
+def test_failed_runs_elsewhere_are_no_cold_start(row: str) -> None:
+    for cases in (1, 3, 12):
+        assert of_rows([row] * cases).kind is not DiagnosisKind.COLD_START
+
+
+def test_a_steady_decline_is_drift_and_asks_for_nothing() -> None:
+    rows = ["".join("P" if case + 2 * run < 14 else "F" for run in range(7)) for case in range(12)]
+    found = of_rows(rows)
+    assert (found.kind, found.action) == (DiagnosisKind.DRIFT, None)
+
+
+@pytest.mark.parametrize(
+    ("letter", "kind", "action"),
+    [("E", DiagnosisKind.INFRASTRUCTURE, None), ("T", DiagnosisKind.TIMEOUTS, "longer_timeout")],
+)
+def test_errors_are_never_blamed_on_the_model(letter: str, kind: DiagnosisKind, action: str | None) -> None:
+    found = of_rows([letter * 7] * 11 + ["F" * 7])
+    assert (found.kind, found.action) == (kind, action)
+
+
+@pytest.mark.parametrize(("phase", "action"), [("extended", "disable_for_stateful"), ("atomic", None)])
+def test_a_model_that_cannot_do_it_is_disabled_where_there_is_state(phase: str, action: str | None) -> None:
+    found = of_rows(["F" * 7] * 2, phase=phase)
+    assert (found.kind, found.action) == (DiagnosisKind.CAPABILITY, action)
+    assert found.chance == pytest.approx(0.7**14)
+
+
+def test_seven_failures_alone_are_too_few_to_deny_a_capability() -> None:
+    """Their upper confidence bound, 0.35, is above the 0.30 that is needed."""
+    assert of_rows(["F" * 7]).kind is not DiagnosisKind.CAPABILITY
+
+
+def test_prompts_that_always_fail_are_named_alone_or_beside_another_finding() -> None:
+    (alone,) = of_trials(matrix(["F" * 7] * 2 + ["P" * 7] * 10))
+    assert (alone.kind, alone.cases) == (DiagnosisKind.CEILING, names(2))
+    wavering = ["PPPPPFF", "FPPPPPF", "PFFPPPP", "PPPFFPP", "PPFPFPP"]
+    beside = of_trials(matrix(["F" * 7] * 5 + wavering))
+    assert [found.kind for found in beside] == [DiagnosisKind.FLAKY, DiagnosisKind.CEILING]
+
+
+def test_a_flaky_model_names_the_prompts_that_waver() -> None:
+    found = of_rows(["PFPFPFP", "FPFPPPF", "PPPPPPP"])
+    assert (found.kind, found.cases, found.action) == (DiagnosisKind.FLAKY, names(3)[:2], "retry")
+
+
+def test_too_few_runs_or_none_cannot_tell() -> None:
+    assert diagnose([], names(3), "atomic", LIMITS)[0].kind is DiagnosisKind.UNKNOWN
+    one_run = of_rows(["P", "F", "P"])
+    assert one_run.kind is not DiagnosisKind.FLAKY
+    assert one_run.action is None
+
+
+rectangles = st.integers(1, 7).flatmap(
+    lambda runs: st.lists(st.text("PFET", min_size=runs, max_size=runs), min_size=1, max_size=6)
+)
+
+
+@given(rows=rectangles, rng=st.randoms(use_true_random=False))
+def test_every_matrix_has_a_diagnosis_and_the_order_of_arrival_does_not_matter(
+    rows: list[str], rng: random.Random
+) -> None:
+    trials = matrix(rows)
+    found = of_trials(trials)
+    shuffled = of_trials(rng.sample(trials, len(trials)))
+    assert [diagnosis.kind for diagnosis in found] == [diagnosis.kind for diagnosis in shuffled]
+    assert 1 <= len(found) <= 2
+    assert all(diagnosis.chance is None or 0 <= diagnosis.chance <= 1 for diagnosis in found)
+
+
+def kinds_found(world: str, cases: int, times: int) -> Counter[str]:
+    rng = random.Random(11)
+    latency = slow_start if world == "cold start" else (lambda _: 1.0)
+    return Counter(str(of_trials(matrix(WORLDS[world](rng, cases), latency=latency))[0].kind) for _ in range(times))
+
+
+@pytest.mark.parametrize(("cases", "times", "bound"), [(12, 60, 0.90), (100, 8, 0.97)])
+def test_diagnoses_are_right_about_known_faults(cases: int, times: int, bound: float) -> None:
+    right = {world: kinds_found(world, cases, times)[world.partition(",")[0]] / times for world in WORLDS}
+    assert sum(right.values()) / len(right) >= bound, right
+    assert right["cold start"] >= 0.97
+    assert min(right.values()) >= 0.6, right
+
+
+def test_a_flaky_model_hardly_ever_looks_cold() -> None:
+    rng = random.Random(12)
+    alarms = sum(
+        of_trials(matrix(flaky(rng, 12), latency=slow_start))[0].kind is DiagnosisKind.COLD_START for _ in range(1000)
+    )
+    assert alarms <= 5
