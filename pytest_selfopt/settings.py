@@ -102,17 +102,19 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     limits = _limits(table.table("gates"), Limits())
     models = {**EMBEDDED_MODELS, **_models(table.table("models"))}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
+    state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
+    candidates = table.integer("candidates", 3, least=1, most=50)
     settings = Settings(
         mode=mode,
         rootdir=rootdir,
-        state_dir=rootdir / (overrides.state_dir or table.text("state_dir", ".selfopt") or ".selfopt"),
+        state_dir=rootdir / (overrides.state_dir or state_dir),
         routing_path=rootdir / (table.text("routing", "routing_config.json") or "routing_config.json"),
         models=models,
         phases=_phases(table.table("phases"), limits, default_model),
         default_limits=limits,
         default_model=default_model,
         space=_space(table.table("search")),
-        max_candidates=overrides.max_candidates or table.integer("candidates", 3, least=1, most=50),
+        max_candidates=overrides.max_candidates or candidates,
         seed=overrides.seed,
         forced_baseline=_forced(overrides.baseline),
     )
@@ -127,7 +129,8 @@ def _tool_table(path: Path) -> object:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise SettingsError(f"cannot read {path.name}: {problem}") from None
-    return document.get("tool", {}).get("selfopt", {})
+    tool = document.get("tool", {})
+    return tool.get("selfopt", {}) if isinstance(tool, dict) else {}
 
 
 def _models(table: Table) -> dict[str, ModelConfig]:

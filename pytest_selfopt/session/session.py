@@ -14,7 +14,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.closing import exit_status
 from pytest_selfopt.session.collection import Collection, arrange, stash_planned
-from pytest_selfopt.session.planned import PLANNED, PhasePlan
+from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial
 from pytest_selfopt.session.replay import (
     RECEIVED,
     CallFailed,
@@ -27,7 +27,7 @@ from pytest_selfopt.session.replay import (
 from pytest_selfopt.session.summary import write_summary
 from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
-from pytest_selfopt.trial import ErrorKind, Outcome
+from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -144,7 +144,7 @@ class SelfoptSession:
         """Wait for the item's reply and hand it to the test body."""
         planned = item.stash.get(PLANNED, None)
         if planned is not None:
-            received = receive(planned, self.work.result(planned.key))
+            received = receive(planned, self._result(planned))
             item.stash[RECEIVED] = received
             if received.reply is None:
                 assert received.result.error is not None
@@ -226,3 +226,10 @@ class SelfoptSession:
         """Print the decision."""
         if self._mode is Mode.CYCLE and self._work is not None and self._work.started:
             write_summary(terminalreporter, self._work)
+
+    def _result(self, planned: PlannedTrial) -> CallResult:
+        """The result of an item's call; when calls can no longer be recorded the session ends at once."""
+        try:
+            return self.work.result(planned.key)
+        except SelfoptError as problem:
+            pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pytest_selfopt.ledger.ledger import Ledger
 from tests.acceptance.conftest import Project, right, said
 
 Make = Callable[..., Project]
@@ -88,16 +89,36 @@ def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(proj
     process.communicate(timeout=20)
 
 
+def test_a_disk_that_fills_up_ends_the_session_with_a_sentence(project: Make) -> None:
+    made = project({"rules": right()})
+    Ledger(made.path / ".selfopt" / "ledger.sqlite").close()
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        ledger.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON call WHEN (SELECT count(*) FROM call) >= 20 "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "database or disk is full" in said(result)
+    assert "Traceback" not in said(result)
+    assert finished_calls(made.path) == 20
+    assert not (made.path / "routing_config.json").exists()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_embedded_server_never_outlives_the_session(project: Make, how: signal.Signals) -> None:
     pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
     made = project()
     process = begin(made, "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0")
     session = psutil.Process(process.pid)
-    wait_until(lambda: any("embedded_server" in " ".join(child.cmdline()) for child in session.children()), 30)
-    children = session.children()
+    servers: list[psutil.Process] = []
+
+    def serving() -> bool:
+        servers.extend(child for child in session.children() if "embedded_server" in " ".join(child.cmdline()))
+        return bool(servers)
+
+    wait_until(serving, 30)
     os.kill(process.pid, how)
     process.communicate(timeout=30)
-    gone, alive = psutil.wait_procs(children, timeout=5)
-    assert gone
+    _, alive = psutil.wait_procs(servers, timeout=5)
     assert not alive
