@@ -152,12 +152,12 @@ def answered_rows(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[str, tupl
 
 
 def coin_flips(rows: Iterable[Sequence[bool]]) -> float:
-    """V: the expected variance of a run's number of passes when every answer is independent of the others."""
-    total = 0.0
-    for row in rows:
-        passed, runs = sum(row), len(row)
-        total += passed * (runs - passed) / (runs * (runs - 1)) if runs > 1 else 0.0
-    return total
+    """V: the expected variance of a run's number of passes when every answer is independent of the others.
+
+    The sum is exact before it is rounded, so that it does not depend on the order in which trials came in.
+    """
+    counts = ((sum(row), len(row)) for row in rows)
+    return math.fsum(passed * (runs - passed) / (runs * (runs - 1)) for passed, runs in counts if runs > 1)
 
 
 def outcomes_by_run(trials: Sequence[Trial]) -> dict[int, dict[str, Outcome]]:

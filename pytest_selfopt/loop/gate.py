@@ -23,8 +23,6 @@ SOLID_PASSES = 3
 """A case is solid when the baseline passed every one of at least so many passes."""
 REVERSE_ODDS = 10
 """Odds for the reverse at which a candidate (or a solid case) counts as worse."""
-GIVE_UP = Fraction(20)
-"""Odds against a phase's minimum at which a spec is given up."""
 
 
 class Verdict(StrEnum):
@@ -137,17 +135,6 @@ def may_promote(phase: str, metrics: Metrics, tally: Tally, limits: Limits) -> b
     """Whether no gate besides the number of passes and the odds stands in the way: who may lead the race."""
     gates = (_errors(metrics, limits), *_absolute(metrics, phase, limits), _veto(tally))
     return all(gate.passed for gate in gates)
-
-
-def hopeless(phase: str, metrics: Metrics, limits: Limits) -> bool:
-    """Whether a spec can be given up in the midst of its first passes.
-
-    True in the extended phase when all its answers are wrong and so many that this alone is 20:1 against the phase's
-    minimum: nine in a row for 0.30.
-    """
-    if phase != "extended" or metrics.passes:
-        return False
-    return (1 - limits.extended_min_accuracy) ** -metrics.misses >= GIVE_UP
 
 
 def _comparable(candidate: Metrics, baseline: Metrics, limits: Limits, missing: int) -> GateResult:

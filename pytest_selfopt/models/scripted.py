@@ -87,6 +87,7 @@ class Seen:
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    connections: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -185,6 +186,10 @@ def _handler_for(scripted: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            scripted.seen.connections += 1
+            super().setup()
 
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))

@@ -29,9 +29,10 @@ def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
     """
     found = [replace(spec, variant=variant) for variant in space.variants]
     found += [replace(spec, warmup=value) for value in space.warmup]
-    found += [replace(spec, isolated=value) for value in space.isolation]
     found += [replace(spec, retries=int(value)) for value in _adjacent(spec.retries, space.retries)]
     found += [replace(spec, timeout_s=float(value)) for value in _adjacent(spec.timeout_s, space.timeouts_s)]
+    # Last, because asking without the prompt cache costs the most.
+    found += [replace(spec, isolated=value) for value in space.isolation]
     return tuple(dict.fromkeys(one for one in found if one != spec))
 
 

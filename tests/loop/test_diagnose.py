@@ -118,6 +118,13 @@ def test_prompts_that_always_fail_are_named_alone_or_beside_another_finding() ->
     assert [found.kind for found in beside] == [DiagnosisKind.FLAKY, DiagnosisKind.CEILING]
 
 
+def test_failures_spread_over_the_prompts_are_steady_but_suboptimal() -> None:
+    """Seven of twelve failures are on the prompt that always fails: a pattern would be three quarters."""
+    once = ["".join("F" if run == case else "P" for run in range(7)) for case in range(5)]
+    found = of_rows(["F" * 7, *once, *["P" * 7] * 6])
+    assert (found.kind, found.action) == (DiagnosisKind.SUBOPTIMAL, None)
+
+
 def test_a_flaky_model_names_the_prompts_that_waver() -> None:
     found = of_rows(["PFPFPFP", "FPFPPPF", "PPPPPPP"])
     assert (found.kind, found.cases, found.action) == (DiagnosisKind.FLAKY, names(3)[:2], "retry")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 
@@ -77,6 +78,13 @@ def test_the_variance_of_coin_flips_is_the_sum_over_the_cases() -> None:
     variance, flips, _ = _spread_of(["FPFF", "FFPP", "PPPF"])
     assert flips == pytest.approx((3 / 12 + 4 / 12 + 3 / 12) / 9)
     assert variance == pytest.approx(((1 / 6) ** 2 * 4) / 3)
+
+
+def test_the_dispersion_test_has_one_degree_of_freedom_less_than_runs() -> None:
+    """With three runs the tail of the chi-square is exp(−χ²/2)."""
+    found = spread(outcomes_by_run(matrix(["PPF", "PPF", "FPF", "PPP"])))
+    assert found.chi_square == pytest.approx(2 * found.variance / found.coin_flips)
+    assert found.chance == pytest.approx(math.exp(-found.chi_square / 2))
 
 
 def test_independent_answers_seldom_look_unsteady() -> None:

@@ -1,0 +1,205 @@
+"""The decisions log, the lock, and the records beside the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
+from pytest_selfopt.routing.files import write_atomically
+from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.records import (
+    append_cycles,
+    load_history,
+    prepare_state_dir,
+    read_history,
+    write_feedback,
+)
+from pytest_selfopt.routing.rule import Recommendation
+
+HOLDER = """
+    import sys, time
+    from pathlib import Path
+    from pytest_selfopt.errors import StateError
+    from pytest_selfopt.routing.lock import hold_lock
+    try:
+        with hold_lock(Path(sys.argv[1])):
+            print("held", flush=True)
+            time.sleep(float(sys.argv[2]))
+    except StateError:
+        print("refused", flush=True)
+"""
+
+
+def decision(number: int, reason: str = "because") -> Decision:
+    return Decision(
+        timestamp="2026-11-21T00:00:00Z",
+        cycle=number,
+        kind="promote",
+        phase="atomic",
+        model="m",
+        effective="m",
+        reason=reason,
+        evidence={"fixed": number},
+    )
+
+
+def log_of(folder: Path, count: int) -> Path:
+    path = folder / "routing_decisions.jsonl"
+    for number in range(count):
+        assert append_decision(path, decision(number)) == ""
+    return path
+
+
+@given(st.lists(st.text(), max_size=6))
+def test_a_log_that_nobody_touched_is_whole(tmp_path_factory: pytest.TempPathFactory, reasons: list[str]) -> None:
+    path = tmp_path_factory.mktemp("log") / "routing_decisions.jsonl"
+    for number, reason in enumerate(reasons):
+        append_decision(path, decision(number, reason))
+    verification = verify_log(path)
+    assert verification.ok
+    assert verification.lines == len(reasons)
+
+
+@pytest.mark.parametrize("line", [0, 1, 3])
+def test_a_changed_line_is_found(tmp_path: Path, line: int) -> None:
+    path = log_of(tmp_path, 5)
+    lines = path.read_text().splitlines(keepends=True)
+    lines[line] = lines[line].replace('"fixed"', '"fexed"')
+    path.write_text("".join(lines))
+    assert verify_log(path).broken_line == line + 2
+
+
+def test_a_removed_line_is_found(tmp_path: Path) -> None:
+    path = log_of(tmp_path, 5)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2] + lines[3:]))
+    assert verify_log(path).broken_line == 3
+
+
+def test_a_line_that_a_crash_cut_off_is_set_aside_and_the_log_goes_on(tmp_path: Path) -> None:
+    path = log_of(tmp_path, 3)
+    torn = path.read_bytes()[:-20]
+    path.write_bytes(torn)
+    assert verify_log(path).broken_line == 3
+    note = append_decision(path, decision(9))
+    assert "was unfinished" in note
+    assert verify_log(path).ok
+    (aside,) = tmp_path.glob("*.corrupt-*")
+    assert aside.read_bytes() == torn
+    assert [json.loads(line)["cycle"] for line in path.read_text().splitlines()] == [0, 1, 9]
+
+
+def start_holder(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLDER), str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def first_word(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_twenty_starts_at_once_give_one_holder(tmp_path: Path) -> None:
+    holders = [start_holder(tmp_path, 3) for _ in range(20)]
+    words = [first_word(process) for process in holders]
+    for process in holders:
+        process.kill()
+        process.communicate()
+    assert sorted(words) == ["held"] + ["refused"] * 19
+
+
+def test_a_refusal_says_who_holds_it_and_a_killed_holder_is_gone_at_once(tmp_path: Path) -> None:
+    with start_holder(tmp_path, 60) as holder:
+        assert first_word(holder) == "held"
+        with (
+            pytest.raises(StateError, match=rf"process {holder.pid} on .*, since .*, running `.*-c"),
+            hold_lock(tmp_path),
+        ):
+            pass
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+    with hold_lock(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+    assert (tmp_path / "lock").read_text() == ""
+
+
+def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), hold_lock(tmp_path):
+        raise RuntimeError
+    with hold_lock(tmp_path):
+        pass
+
+
+def test_leftovers_in_the_lock_file_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text('{"pid": 1, "host": "elsewhere"')
+    with hold_lock(tmp_path):
+        pass
+
+
+def test_the_history_grows_by_a_cycle_once(tmp_path: Path) -> None:
+    path = tmp_path / "meta_loop_history.json"
+    entry: dict[str, Any] = {"cycle": 1, "phase": "atomic", "winner": None}
+    for _ in range(2):
+        assert append_cycles(path, [entry]) == ""
+    append_cycles(path, [{**entry, "cycle": 2}])
+    assert [one["cycle"] for one in read_history(path)] == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["{", '{"cycles": 3}', "[]", '{"version": "x", "cycles": []}'])
+def test_an_unusable_history_is_set_aside(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "meta_loop_history.json"
+    path.write_text(text)
+    history, note = load_history(path)
+    assert history["cycles"] == []
+    assert "set aside" in note
+    assert len(list(tmp_path.glob("*.corrupt-*"))) == 1
+
+
+def test_the_feedback_has_the_form_of_the_documents(tmp_path: Path) -> None:
+    path = tmp_path / "harness_feedback.json"
+    recommendation = Recommendation(
+        type="routing",
+        target="m::atomic",
+        action="allow_for_bounded_tasks",
+        reason="cold",
+        allow=True,
+        requirements=("warm-up",),
+    )
+    write_feedback(
+        path, generated_at="now", recent_runs=[], accuracy={}, hot_failures=[], recommendations=[recommendation]
+    )
+    assert json.loads(path.read_text())["recommendations"] == [
+        {
+            "type": "routing",
+            "target": "m::atomic",
+            "action": "allow_for_bounded_tasks",
+            "reason": "cold",
+            "allow": True,
+            "requirements": ["warm-up"],
+        }
+    ]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    with pytest.raises(StateError, match="cannot write"):
+        write_atomically(tmp_path / "target", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_the_state_directory_keeps_itself_out_of_git(tmp_path: Path) -> None:
+    prepare_state_dir(tmp_path / "a" / ".selfopt")
+    assert (tmp_path / "a" / ".selfopt" / ".gitignore").read_text().splitlines()[-1] == "*"

@@ -1,0 +1,152 @@
+"""The local runner: order, limits, retries, cancellation."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.openai import OpenAIClient
+from pytest_selfopt.models.scripted import ScriptedServer
+from pytest_selfopt.runners.local import RETRYABLE, LocalRunner
+from pytest_selfopt.runners.runner import Call, RunnerOptions
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply
+
+REQUEST = ChatRequest(messages=())
+
+
+class Client:
+    """Answers from a list, or by a function; it stands for a whole provider where HTTP is not the point."""
+
+    def __init__(self, answer: Callable[[], Reply | CallError]) -> None:
+        self._answer = answer
+        self.asked = 0
+
+    def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
+        self.asked += 1
+        return self._answer()
+
+    def abort(self) -> None: ...
+
+
+def runner_of(answers: Sequence[Reply | CallError], limit: int = 1) -> tuple[LocalRunner, Client]:
+    remaining = iter(answers)
+    client = Client(lambda: next(remaining))
+    return LocalRunner({"m": client}, {"m": limit}, rng=random.Random(1)), client
+
+
+def call(name: str = "c", *, retries: int = 0, **options: float) -> Call:
+    return Call(id=name, model="m", request=REQUEST, options=RunnerOptions(retries=retries, **options), lane="lane")
+
+
+def error(kind: ErrorKind, retry_after_s: float | None = None) -> CallError:
+    return CallError(kind=kind, message="scripted", retry_after_s=retry_after_s)
+
+
+def test_a_reply_after_retries_keeps_the_errors_before_it() -> None:
+    first, second = error(ErrorKind.SERVER), error(ErrorKind.CONNECTION)
+    runner, _ = runner_of([first, second, Reply(text="ok")])
+    result = runner.run(call(retries=2, backoff_s=0.01))
+    assert result.reply == Reply(text="ok")
+    assert result.attempt_errors == (first, second)
+    assert result.attempts == 3
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_only_errors_that_may_pass_are_tried_again(kind: ErrorKind) -> None:
+    runner, client = runner_of([error(kind)] * 3)
+    result = runner.run(call(retries=2, backoff_s=0.001))
+    assert result.error == error(kind)
+    assert client.asked == (3 if kind in RETRYABLE else 1)
+
+
+def test_the_server_is_given_the_time_it_asks_for() -> None:
+    runner, _ = runner_of([error(ErrorKind.RATE_LIMIT, 0.3), Reply()])
+    result = runner.run(call(retries=1, backoff_s=0.001))
+    assert result.reply is not None
+    assert result.ended - result.started >= 0.3
+
+
+def test_nobody_waits_for_a_server_that_asks_for_too_long() -> None:
+    runner, client = runner_of([error(ErrorKind.RATE_LIMIT, 3600), Reply()])
+    assert runner.run(call(retries=1)).error == error(ErrorKind.RATE_LIMIT, 3600)
+    assert client.asked == 1
+
+
+def test_the_limit_is_reached_and_never_passed_and_the_order_is_kept() -> None:
+    with ScriptedServer({"latency": 0.05}) as server:
+        config = ModelConfig(id="m", provider="openai", base_url=server.base_url, name="m")
+        runner = LocalRunner({"m": OpenAIClient(config)}, {"m": 5}, rng=random.Random(1))
+        results: dict[str, CallResult] = {}
+        runner.run_batch(
+            [call(str(index)) for index in range(30)], lambda one, result: results.update({one.id: result})
+        )
+        assert server.seen.most_in_flight == 5
+    assert len(results) == 30
+    assert sorted(result.lane_seq for result in results.values()) == list(range(30))
+    assert max(result.in_flight for result in results.values()) == 5
+    in_order = sorted(results, key=lambda name: results[name].lane_seq)
+    assert all(abs(place - int(name)) < 5 for place, name in enumerate(in_order))
+
+
+def test_five_hundred_calls_are_in_flight_at_once() -> None:
+    with ScriptedServer({"latency": 4.0}) as server:
+        config = ModelConfig(id="m", provider="openai", base_url=server.base_url, name="m")
+        runner = LocalRunner({"m": OpenAIClient(config)}, {"m": 512}, rng=random.Random(1))
+        kinds: Counter[str] = Counter()
+        runner.run_batch(
+            [call(str(index)) for index in range(512)],
+            lambda _, result: kinds.update([str(result.error.kind) if result.error else "reply"]),
+        )
+        assert kinds == {"reply": 512}
+        assert server.seen.most_in_flight == 512
+
+
+def test_results_are_handed_over_one_at_a_time() -> None:
+    inside = overlaps = 0
+
+    def receive(_: Call, __: CallResult) -> None:
+        nonlocal inside, overlaps
+        inside += 1
+        overlaps += inside > 1
+        time.sleep(0.005)
+        inside -= 1
+
+    runner, _ = runner_of([Reply()] * 20, limit=8)
+    runner.run_batch([call(str(index)) for index in range(20)], receive)
+    assert overlaps == 0
+
+
+def test_cancelling_ends_what_is_under_way_and_starts_nothing_more() -> None:
+    with ScriptedServer({"default": {"hang": True}}) as server:
+        config = ModelConfig(id="m", provider="openai", base_url=server.base_url, name="m")
+        runner = LocalRunner({"m": OpenAIClient(config)}, {"m": 3}, rng=random.Random(1))
+        results: list[CallResult] = []
+        batch = threading.Thread(
+            target=runner.run_batch,
+            args=([call(str(index), retries=2) for index in range(20)], lambda _, result: results.append(result)),
+        )
+        batch.start()
+        while server.seen.in_flight < 3:
+            time.sleep(0.01)
+        runner.cancel()
+        batch.join(timeout=2)
+        assert not batch.is_alive()
+        assert len(server.seen.requests) == 3
+    assert [result.error and result.error.kind for result in results] == [ErrorKind.CANCELLED] * 3
+    assert runner.run(call()).error == CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
+
+
+def test_cancelling_ends_the_wait_for_a_retry() -> None:
+    runner, client = runner_of([error(ErrorKind.SERVER, 60), Reply()])
+    threading.Timer(0.1, runner.cancel).start()
+    began = time.monotonic()
+    assert runner.run(call(retries=1)).reply is None
+    assert time.monotonic() - began < 2
+    assert client.asked == 1

@@ -1,0 +1,128 @@
+"""The parts of a session that decide nothing but must not be wrong: replay, evidence, progress."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.session.progress import Progress, describe
+from pytest_selfopt.session.replay import CallFailed, cost_of, from_evidence, judged, to_evidence
+from pytest_selfopt.trial import CallError, ErrorKind, Outcome, Reply, Trial
+
+
+def ended_with(problem: BaseException | None) -> pytest.CallInfo[None]:
+    def body() -> None:
+        if problem is not None:
+            raise problem
+
+    return pytest.CallInfo.from_call(body, "call")
+
+
+@pytest.mark.parametrize(
+    ("problem", "outcome", "kind"),
+    [
+        (None, Outcome.PASS, None),
+        (AssertionError("no"), Outcome.MISS, None),
+        (pytest.fail.Exception("no"), Outcome.MISS, None),
+        (pytest.fail.Exception("Timeout (>1.0s) from pytest-timeout."), Outcome.ERROR, ErrorKind.TIMEOUT),
+        (CallFailed(CallError(kind=ErrorKind.AUTH, message="who?")), Outcome.ERROR, ErrorKind.AUTH),
+        (ZeroDivisionError("x"), Outcome.ERROR, ErrorKind.TEST),
+    ],
+)
+def test_how_a_test_body_ends_is_an_outcome(
+    problem: BaseException | None, outcome: Outcome, kind: ErrorKind | None
+) -> None:
+    found = judged(ended_with(problem))
+    assert found is not None
+    assert found[:2] == (outcome, kind)
+    assert bool(found[2]) == (problem is not None)
+
+
+def test_a_skip_decides_nothing() -> None:
+    assert judged(ended_with(pytest.skip.Exception("later"))) is None
+
+
+@given(
+    st.builds(
+        Trial,
+        phase=st.text(),
+        spec=st.text(),
+        case=st.text(),
+        run=st.integers(),
+        outcome=st.sampled_from(Outcome),
+        error_kind=st.none() | st.sampled_from(ErrorKind),
+        reason=st.text(st.characters()),
+        latency_s=st.none() | st.floats(allow_nan=False),
+        restraint=st.booleans(),
+    )
+)
+def test_evidence_survives_the_way_between_processes(trial: Trial) -> None:
+    text = to_evidence(trial)
+    assert text.isascii()
+    assert from_evidence(text) == trial
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 99}'])
+def test_foreign_evidence_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        from_evidence(text)
+
+
+def test_an_unknown_price_or_count_is_unknown_never_zero() -> None:
+    priced = ModelConfig(id="m", provider="openai", price_in=1.0, price_out=2.0)
+    half = ModelConfig(id="m", provider="openai", price_in=1.0)
+    reply = Reply(tokens_in=1_000_000, tokens_out=500_000)
+    assert cost_of(reply, priced) == 2.0
+    assert cost_of(reply, half) is None
+    assert cost_of(Reply(tokens_in=5), priced) is None
+    assert cost_of(reply, ModelConfig(id="m", provider="embedded")) == 0.0
+
+
+def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:
+    text = describe(label="atomic pass 2", done=120, total=480, in_flight=4, elapsed_s=65)
+    assert text == "  atomic pass 2  calls 120/480, 4 in flight, 1:05 elapsed, about 3:15 left"
+    assert "left" not in describe(label="x", done=0, total=9, in_flight=1, elapsed_s=1)
+
+
+class Screen:
+    """What progress writes to."""
+
+    def __init__(self, fullwidth: int = 40) -> None:
+        self.fullwidth = fullwidth
+        self.width_of_current_line = 0
+        self.text = ""
+
+    def write(self, msg: str, *, flush: bool = False, **markup: bool) -> None:
+        self.text += msg
+
+    def line(self, s: str = "", **markup: bool) -> None:
+        self.text += s + "\n"
+
+
+def shown(*, live: bool, quiet: bool = False) -> str:
+    screen, seconds = Screen(), iter(range(0, 1000, 5))
+    progress = Progress(screen, live=live, quiet=quiet, clock=lambda: float(next(seconds)))
+    for done in range(8):
+        progress.tick(label="pass 1", done=done, total=8, in_flight=1)
+    progress.say("done")
+    return screen.text
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    lines = shown(live=False).splitlines()
+    assert [line.split()[3] for line in lines[:-1]] == ["2/8,", "5/8,"]
+    assert lines[-1] == "done"
+
+
+def test_a_terminal_gets_one_line_that_is_rewritten_and_cleared() -> None:
+    text = shown(live=True)
+    parts = text.split("\r")
+    assert all(len(part) <= 39 for part in parts[1:-1])
+    assert text.endswith("\r" + " " * 39 + "\rdone\n")
+    assert "\n" not in text[:-1]
+
+
+def test_a_quiet_session_gets_nothing() -> None:
+    assert shown(live=True, quiet=True) == ""
