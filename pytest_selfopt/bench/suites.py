@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pytest_selfopt.bench.case import Case, Example, Tool
 from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
 from pytest_selfopt.errors import SuiteError
+from pytest_selfopt.strict_json import parse_json
 
 _SECTIONS = {"tools": "tool", "examples": "example", "cases": "case"}
 _EXPECT_COLUMNS = ("call", "no_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
@@ -185,30 +185,3 @@ def _tools_beside(path: Path, problems: Problems) -> Iterator[Entry]:
         return
     for value in values:
         yield Entry("tool", value, 0)
-
-
-def parse_json(text: str) -> Any:
-    """Strict JSON: no NaN or Infinity, no key twice.
-
-    Raises:
-        ValueError: with a sentence that names the column.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-    except json.JSONDecodeError as problem:
-        raise ValueError(f"invalid JSON at column {problem.colno}: {problem.msg}") from None
-    except RecursionError:
-        raise ValueError("invalid JSON: nested too deeply") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"invalid JSON: {name} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"invalid JSON: the key {twice!r} stands twice in one object")
-    return value

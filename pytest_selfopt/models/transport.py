@@ -115,14 +115,8 @@ class _PlainConnection(HTTPConnection):
         super().request(*arguments, **named)
 
 
-class _TlsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _attach(self)
-
-    def request(self, *arguments: Any, **named: Any) -> None:
-        _attach(self)
-        super().request(*arguments, **named)
+class _TlsConnection(_PlainConnection, HTTPSConnection):
+    """The same over TLS: behind the first base's methods stand those of the second."""
 
 
 class _PlainPool(HTTPConnectionPool):

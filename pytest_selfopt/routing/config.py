@@ -11,7 +11,6 @@ from typing import Any
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import resolve
 from pytest_selfopt.routing.files import (
-    parse_strictly,
     read_or_set_aside,
     read_text,
     to_text,
@@ -19,6 +18,7 @@ from pytest_selfopt.routing.files import (
 )
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule, rule_from_json, rule_to_json
+from pytest_selfopt.strict_json import parse_json
 
 VERSION = 1
 
@@ -99,7 +99,7 @@ def parse_config(text: str) -> RoutingConfig:
         ValueError: saying what is wrong where.
         NewerVersionError: when a newer version wrote it.
     """
-    document = parse_strictly(text)
+    document = parse_json(text)
     if not isinstance(document, dict):
         raise ValueError("the file must hold an object")
     version = document.get("version", VERSION)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pytest_selfopt.errors import StateError
 
@@ -50,20 +50,6 @@ def write_atomically(path: Path, text: str) -> None:
 def to_text(document: Any) -> str:
     """A JSON document as the files of the state directory hold it."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def parse_strictly(text: str) -> Any:
-    """Parse JSON without NaN, Infinity and repeated keys.
-
-    Raises:
-        ValueError: saying where it is wrong.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
-    except json.JSONDecodeError as problem:
-        raise ValueError(f"invalid JSON at line {problem.lineno}, column {problem.colno}: {problem.msg}") from None
-    except RecursionError:
-        raise ValueError("invalid JSON: nested too deeply") from None
 
 
 def read_text(path: Path) -> str:
@@ -134,16 +120,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"invalid JSON: {name} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return value

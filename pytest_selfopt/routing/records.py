@@ -9,13 +9,13 @@ from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.files import (
-    parse_strictly,
     read_or_set_aside,
     read_text,
     to_text,
     write_atomically,
 )
 from pytest_selfopt.routing.rule import Recommendation
+from pytest_selfopt.strict_json import parse_json
 
 HISTORY = "meta_loop_history.json"
 FEEDBACK = "harness_feedback.json"
@@ -116,7 +116,7 @@ def _plain(recommendation: Recommendation) -> dict[str, Any]:
 
 
 def _parse_history(text: str) -> dict[str, Any]:
-    document = parse_strictly(text)
+    document = parse_json(text)
     if not isinstance(document, dict) or not isinstance(document.get("cycles"), list):
         raise ValueError("it must hold an object with a list of cycles")
     version = document.get("version", VERSION)

@@ -22,7 +22,7 @@ from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
 from pytest_selfopt.session.summary import announcement, pass_line
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, Trial
+from pytest_selfopt.trial import CallResult, ErrorKind, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -184,10 +184,14 @@ class Work:
             self._state.close()
 
     def _record(self, call: Call, result: CallResult) -> None:
-        """Store a finished call before anybody reads its reply; runs on the threads that make the calls."""
+        """Store a finished call before anybody reads its reply; runs on the threads that make the calls.
+
+        A call that was cancelled is not finished: it may be made again.
+        """
         assert self._book is not None
         assert self._state is not None
-        if self._state.ledger is not None:
+        cancelled = result.error is not None and result.error.kind is ErrorKind.CANCELLED
+        if self._state.ledger is not None and not cancelled:
             self._state.ledger.record_call(self.cycle, self._book.record(call, result))
 
     def _make_passes(self, collection: Collection, selected: Sequence[PlannedTrial]) -> list[Pass]:

@@ -178,7 +178,7 @@ def test_a_corrupt_routing_configuration_is_set_aside_and_reported(project: Make
     (made.path / "routing_config.json").write_text('{"rules": [')
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
-    assert "routing_config.json could not be used (invalid JSON at line 1" in said(result)
+    assert "routing_config.json could not be used (invalid JSON at column 12" in said(result)
     (aside,) = made.path.glob("routing_config.json.corrupt-*")
     assert aside.read_text() == '{"rules": ['
 

@@ -37,6 +37,12 @@ def finished_calls(path: Path) -> int:
     return count
 
 
+def unfinished_calls(path: Path) -> int:
+    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+        count: int = ledger.execute("SELECT count(*) FROM call WHERE error LIKE '%cancelled%'").fetchone()[0]
+    return count
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -56,7 +62,8 @@ def test_ctrl_c_ends_at_once_and_loses_no_finished_call(project: Make, after: in
     assert time.monotonic() - began < 5
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "no decision: the session was interrupted" in " ".join(output.split())
-    assert finished_calls(made.path) >= answered
+    assert answered <= finished_calls(made.path) <= len(made.server.seen.requests)
+    assert unfinished_calls(made.path) == 0
     assert not (made.path / "routing_config.json").exists()
 
 

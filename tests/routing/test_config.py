@@ -119,7 +119,7 @@ def test_an_unusable_file_is_set_aside_reported_and_never_lost(tmp_path: Path, t
 
 def test_reading_only_sets_nothing_aside(tmp_path: Path) -> None:
     path = write(tmp_path, "{")
-    with pytest.raises(StateError, match="invalid JSON at line 1"):
+    with pytest.raises(StateError, match="invalid JSON at column 2"):
         read_config(path)
     assert path.read_text() == "{"
 

@@ -1,0 +1,34 @@
+"""JSON as it should be: no NaN or Infinity, no key twice, and errors that say where."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def parse_json(text: str) -> Any:
+    """Parse a JSON text.
+
+    Raises:
+        ValueError: with a sentence that names line and column (the column alone in a text of one line).
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except json.JSONDecodeError as problem:
+        line = f"line {problem.lineno}, " if "\n" in text.strip() else ""
+        raise ValueError(f"invalid JSON at {line}column {problem.colno}: {problem.msg}") from None
+    except RecursionError:
+        raise ValueError("invalid JSON: nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"invalid JSON: {name} is no JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"invalid JSON: the key {twice!r} stands twice in one object")
+    return value
