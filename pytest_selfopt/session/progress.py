@@ -61,8 +61,10 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line that stays."""
         if not self._quiet:
-            self.clear()
-            self._leave_pytests_line()
+            if self._shown:
+                self.clear()
+            else:
+                self._leave_pytests_line()
             self._writer.line(text)
 
     def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:

@@ -63,8 +63,9 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
         terminal.write_line(note, yellow=True)
     if work.problem:
         terminal.write_line(f"not everything could be written: {work.problem}", red=True)
-    for line in [] if work.status == "decided" or work.problem else undecided(work.status, work.counts):
-        terminal.write_line(line, yellow=True)
+    for text in [] if work.status == "decided" or work.problem else undecided(work.status, work.counts):
+        for line in _folded(text):
+            terminal.write_line(line, yellow=True)
     for conclusion in work.conclusions:
         _write_phase(terminal, conclusion)
     for line in closing_lines(work) if work.conclusions else []:
