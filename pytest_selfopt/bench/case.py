@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pytest_selfopt.bench.expect import Expectation, Judgement, NoCall, expectation_from_json
+from pytest_selfopt.bench.expect import Expectation, Judgement, NoCall
+from pytest_selfopt.bench.read_expect import expectation_from_json
 from pytest_selfopt.trial import Json, Reply, ToolCall
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_selfopt.bench.calls import has_type, required_of, show, type_of
+from pytest_selfopt.bench.calls import has_type, required_of, type_of
 from pytest_selfopt.bench.case import Case, Example, Message, Tool
-from pytest_selfopt.bench.expect import Calls, Expectation, expectation_from_json
+from pytest_selfopt.bench.expect import Calls, Expectation
+from pytest_selfopt.bench.notation import did_you_mean, show
+from pytest_selfopt.bench.read_expect import expectation_from_json
 from pytest_selfopt.trial import ToolCall
 
 MOST_PROBLEMS = 10
@@ -127,7 +128,7 @@ class EntryReader:
             return read_tool(entry)
         if isinstance(entry, str) and entry in self.tools:
             return self.tools[entry]
-        raise ValueError(f"tools: unknown tool {show(entry)}{_guess(str(entry), tuple(self.tools))}")
+        raise ValueError(f"tools: unknown tool {show(entry)}{did_you_mean(str(entry), tuple(self.tools))}")
 
 
 def read_tool(value: Any) -> Tool:
@@ -159,7 +160,7 @@ def _object(value: Any, what: str, fields: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"expected a {what} as an object, got {show(value)}")
     for name in value:
         if name not in fields:
-            raise ValueError(f"unknown field {show(name)} of a {what}{_guess(str(name), fields)}")
+            raise ValueError(f"unknown field {show(name)} of a {what}{did_you_mean(str(name), fields)}")
     return value
 
 
@@ -218,13 +219,15 @@ def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
     known = {tool.name: tool for tool in tools}
     for call in expect.calls:
         if call.name not in known:
-            raise ValueError(f"expect: {call.name!r} is none of the case's tools{_guess(call.name, tuple(known))}")
+            raise ValueError(
+                f"expect: {call.name!r} is none of the case's tools{did_you_mean(call.name, tuple(known))}"
+            )
         schema = known[call.name].parameters
         properties = schema.get("properties")
         names = tuple(properties) if isinstance(properties, dict) else ()
         for name, values in call.arguments.items():
             if name not in names:
-                raise ValueError(f"expect: {call.name} has no argument {name!r}{_guess(name, names)}")
+                raise ValueError(f"expect: {call.name} has no argument {name!r}{did_you_mean(name, names)}")
             kind = type_of(schema, name)
             wrong = [value for value in values if kind and value != "" and not has_type(value, kind)]
             if wrong:
@@ -232,10 +235,3 @@ def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
         missing = [name for name in required_of(schema) if name not in call.arguments]
         if missing:
             raise ValueError(f"expect: {call.name} needs the argument {missing[0]!r}, the expectation does not name it")
-
-
-def _guess(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else "; none is defined"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_selfopt.bench.calls import ExpectedCall, schemas_by_name, show, show_call, unmatched
+from pytest_selfopt.bench.calls import ExpectedCall, schemas_by_name, unmatched
+from pytest_selfopt.bench.json_schema import first_problem
+from pytest_selfopt.bench.notation import line, show, show_calls
+from pytest_selfopt.bench.texts import NO_JSON, json_in, last_number
 from pytest_selfopt.trial import Json, Reply
 
 if TYPE_CHECKING:
     from pytest_selfopt.bench.case import Tool
-
-_NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:[,\u202f\u00a0 ']\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+−]?\.\d+")
-_FENCE = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ class Calls:
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; a reply without any says what came instead."""
         if reply.undecodable:
-            return _wrong(f"the reply {reply.undecodable}: {show(reply.text)}")
+            return _wrong(f"the reply {line(reply.undecodable)}: {show(reply.text)}")
         if not reply.tool_calls:
             return _wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
@@ -64,9 +63,9 @@ class NoCall:
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """A text that tries to be a call is no restraint either."""
         if reply.tool_calls:
-            return _wrong(f"expected no tool call, got {', '.join(map(show_call, reply.tool_calls))}")
+            return _wrong(f"expected no tool call, got {show_calls(reply.tool_calls)}")
         if reply.undecodable:
-            return _wrong(f"expected no tool call; the reply {reply.undecodable}: {show(reply.text)}")
+            return _wrong(f"expected no tool call; the reply {line(reply.undecodable)}: {show(reply.text)}")
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
@@ -154,19 +153,11 @@ class JsonSchema:
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Say what is wrong where."""
-        from jsonschema import exceptions, validators
-
-        fenced = _FENCE.search(reply.text)
-        try:
-            value = json.loads(fenced[1] if fenced else reply.text)
-        except (ValueError, RecursionError):
+        value = json_in(reply.text)
+        if reply.tool_calls or value is NO_JSON:
             return _text(reply, passed=False, expected="JSON")
-        validator = validators.validator_for(self.schema)(self.schema)
-        problem = exceptions.best_match(validator.iter_errors(value))
-        if problem is None:
-            return _text(reply, passed=True, expected="JSON")
-        where = problem.json_path
-        return _wrong(f"the JSON does not satisfy the schema at {where}: {show(problem.message)}")
+        problem = first_problem(self.schema, value)
+        return _wrong(f"the JSON does not satisfy the schema {problem}") if problem else RIGHT
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -176,137 +167,8 @@ class JsonSchema:
 Expectation: TypeAlias = Calls | NoCall | Exact | Contains | Regex | Number | JsonSchema
 
 
-def last_number(text: str) -> float | None:
-    """The last number in a text: signs, decimals, exponents and thousands separators are understood."""
-    found = _NUMBER.findall(text)
-    if not found:
-        return None
-    return float(re.sub(r"[,\u202f\u00a0 ']", "", found[-1]).replace("−", "-"))
-
-
-def expectation_from_json(value: Any) -> Expectation:
-    """Read an expectation as it stands in a suite file.
-
-    Raises:
-        ValueError: with "FIELD: what is wrong".
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f'expect: expected an object such as {{"no_call": true}}, got {show(value)}')
-    kinds = [kind for kind in _READERS if kind in value]
-    if len(kinds) != 1:
-        named = " and ".join(kinds) if kinds else "none"
-        raise ValueError(f"expect: needs exactly one of {', '.join(_READERS)}; it has {named}")
-    reader, beside = _READERS[kinds[0]]
-    unknown = [name for name in value if name != kinds[0] and name not in beside]
-    if unknown:
-        raise ValueError(f"expect: unknown field {unknown[0]!r} beside {kinds[0]!r}")
-    return reader(value)
-
-
-def _read_call(value: Mapping[str, Any]) -> Calls:
-    return Calls((_expected_call(value["call"], "expect.call"),))
-
-
-def _read_calls(value: Mapping[str, Any]) -> Calls:
-    entries = value["calls"]
-    if not isinstance(entries, list) or not entries:
-        raise ValueError("expect.calls: expected a list of calls that is not empty")
-    return Calls(tuple(_expected_call(entry, f"expect.calls[{index}]") for index, entry in enumerate(entries)))
-
-
-def _expected_call(value: Any, place: str) -> ExpectedCall:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
-        raise ValueError(f'{place}: expected {{"name": …, "arguments": {{…}}}}, got {show(value)}')
-    arguments = value.get("arguments", {})
-    if not isinstance(arguments, dict):
-        raise ValueError(f"{place}.arguments: expected an object, got {show(arguments)}")
-    unknown = set(value) - {"name", "arguments"}
-    if unknown:
-        raise ValueError(f"{place}: unknown field {min(unknown)!r}")
-    empty = [name for name, values in arguments.items() if values == []]
-    if empty:
-        raise ValueError(f"{place}.arguments.{empty[0]}: a list of alternatives must not be empty")
-    return ExpectedCall(
-        name=value["name"],
-        arguments={
-            name: tuple(values) if isinstance(values, list) else (values,) for name, values in arguments.items()
-        },
-    )
-
-
-def _read_no_call(value: Mapping[str, Any]) -> NoCall:
-    if value["no_call"] is not True:
-        raise ValueError(f"expect.no_call: expected true, got {show(value['no_call'])}")
-    return NoCall()
-
-
-def _read_exact(value: Mapping[str, Any]) -> Exact:
-    return Exact(_string(value, "exact"))
-
-
-def _read_contains(value: Mapping[str, Any]) -> Contains:
-    parts = value["contains"] if isinstance(value["contains"], list) else [value["contains"]]
-    if not parts or not all(isinstance(part, str) and part for part in parts):
-        raise ValueError(f"expect.contains: expected a text or a list of texts, got {show(value['contains'])}")
-    folded = value.get("ignore_case", False)
-    if not isinstance(folded, bool):
-        raise ValueError(f"expect.ignore_case: expected true or false, got {show(folded)}")
-    return Contains(tuple(parts), folded)
-
-
-def _read_regex(value: Mapping[str, Any]) -> Regex:
-    pattern = _string(value, "regex")
-    try:
-        re.compile(pattern)
-    except re.error as problem:
-        raise ValueError(f"expect.regex: {show(pattern)} is no regular expression: {problem}") from None
-    return Regex(pattern)
-
-
-def _read_number(value: Mapping[str, Any]) -> Number:
-    number, tolerance = value["number"], value.get("tolerance", 0)
-    for name, one in (("number", number), ("tolerance", tolerance)):
-        if not isinstance(one, int | float) or isinstance(one, bool):
-            raise ValueError(f"expect.{name}: expected a number, got {show(one)}")
-    if tolerance < 0:
-        raise ValueError(f"expect.tolerance: must not be negative, got {tolerance}")
-    return Number(float(number), float(tolerance))
-
-
-def _read_json_schema(value: Mapping[str, Any]) -> JsonSchema:
-    from jsonschema import exceptions, validators
-
-    schema = value["json_schema"]
-    if not isinstance(schema, dict):
-        raise ValueError(f"expect.json_schema: expected an object, got {show(schema)}")
-    try:
-        validators.validator_for(schema).check_schema(schema)
-    except exceptions.SchemaError as problem:
-        raise ValueError(f"expect.json_schema: is no JSON Schema: {problem.message}") from None
-    return JsonSchema(schema)
-
-
-def _string(value: Mapping[str, Any], name: str) -> str:
-    text = value[name]
-    if not isinstance(text, str):
-        raise ValueError(f"expect.{name}: expected a text, got {show(text)}")
-    return text
-
-
-_READERS: dict[str, tuple[Callable[[Mapping[str, Any]], Expectation], tuple[str, ...]]] = {
-    "call": (_read_call, ()),
-    "calls": (_read_calls, ()),
-    "no_call": (_read_no_call, ()),
-    "exact": (_read_exact, ()),
-    "contains": (_read_contains, ("ignore_case",)),
-    "regex": (_read_regex, ()),
-    "number": (_read_number, ("tolerance",)),
-    "json_schema": (_read_json_schema, ()),
-}
-
-
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:
     """The judgement of a text; a tool call where words were expected is a miss whatever the words."""
     if reply.tool_calls:
-        return _wrong(f"expected words, got {', '.join(map(show_call, reply.tool_calls))}")
+        return _wrong(f"expected words, got {show_calls(reply.tool_calls)}")
     return RIGHT if passed else _wrong(f"expected {expected}, got {show(reply.text)}")

@@ -71,6 +71,7 @@ def test_these_calls_match(wanted: ExpectedCall, got: ToolCall) -> None:
         (expected(city=["Paris"], days=[1]), called(city="Paris", days=True), "should be of type integer, got true"),
         (expected(city=["Paris"], days=[3]), called(city="Paris", days="3"), "should be of type integer, got '3'"),
         (expected(city=["Paris"], days=[3]), called(city="Paris", days=3.5), "should be of type integer, got 3.5"),
+        (expected(city=["Paris"], days=[3]), called(city="Paris", days=3.0), "should be of type integer, got 3.0"),
         (expected(city=["Paris"], open=[True]), called(city="Paris", open=False), "expected true, got false"),
         (expected(city=["Paris"], names=[["a", "b"]]), called(city="Paris", names=["b", "a"]), "argument names"),
         (expected(city=["Paris"], names=[["a"]]), called(city="Paris", names=["a", "a"]), "argument names"),
@@ -85,10 +86,17 @@ def test_dots_in_names_read_as_underscores() -> None:
     assert mismatch(wanted, ToolCall(name="math_sqrt", arguments={"x": 4}), None) == ""
 
 
+def as_expected(value: Any) -> Any:
+    """A value as an expectation of itself: in an expected object every member stands in a list of alternatives."""
+    if isinstance(value, dict):
+        return {name: [as_expected(member)] for name, member in value.items()}
+    return [as_expected(item) for item in value] if isinstance(value, list) else value
+
+
 @given(st.lists(st.tuples(st.sampled_from("fgh"), ARGUMENTS), min_size=1, max_size=4), st.randoms())
 def test_the_expected_calls_match_in_any_order(calls: list[tuple[str, dict[str, Any]]], rng: Any) -> None:
     wanted = [
-        ExpectedCall(name=name, arguments={key: (value,) for key, value in arguments.items()})
+        ExpectedCall(name=name, arguments={key: (as_expected(value),) for key, value in arguments.items()})
         for name, arguments in calls
     ]
     got = [ToolCall(name=name, arguments=arguments) for name, arguments in calls]
@@ -102,6 +110,14 @@ def test_a_call_with_an_argument_less_or_more_never_matches(arguments: dict[str,
     less = dict(list(arguments.items())[1:])
     assert mismatch(wanted, ToolCall(name="f", arguments=less), None)
     assert mismatch(wanted, ToolCall(name="f", arguments={**arguments, "another one": 1}), None)
+
+
+def test_a_list_in_an_expected_object_holds_alternatives() -> None:
+    wanted = ExpectedCall(name="f", arguments={"box": ({"size": [1, 2], "tags": [["a", "b"]], "lid": ["", True]},)})
+    assert mismatch(wanted, ToolCall(name="f", arguments={"box": {"size": 2, "tags": ["a", "b"]}}), None) == ""
+    assert mismatch(wanted, ToolCall(name="f", arguments={"box": {"size": 3, "tags": ["a", "b"]}}), None)
+    assert mismatch(wanted, ToolCall(name="f", arguments={"box": {"size": 1}}), None)
+    assert mismatch(wanted, ToolCall(name="f", arguments={"box": {"size": 1, "tags": "a"}}), None)
 
 
 def test_every_expected_call_needs_a_call_of_its_own() -> None:

@@ -1,0 +1,57 @@
+"""How values, calls and guesses are written in sentences for people: short, on one line, printable."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+
+from pytest_selfopt.trial import Json, ToolCall
+
+_VALUE = 60
+_CALL = 160
+_CALLS = 3
+
+
+def show(value: Json) -> str:
+    """A value: texts in quotes, everything else as JSON, of at most 60 characters."""
+    if isinstance(value, str):
+        # A model's text may be megabytes long; what is cut off below need not be escaped first.
+        return _cut(repr(value[: _VALUE + 1]), _VALUE)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "a value that is nested too deeply to show"
+    return line(text, _VALUE)
+
+
+def show_call(call: ToolCall) -> str:
+    """A call in the notation of a program, of at most 160 characters."""
+    arguments = ", ".join(f"{line(name, _VALUE)}={show(value)}" for name, value in call.arguments.items())
+    return _cut(f"{line(call.name, _VALUE)}({arguments})", _CALL)
+
+
+def show_calls(calls: Sequence[ToolCall]) -> str:
+    """The first three calls, and how many there are besides."""
+    more = len(calls) - _CALLS
+    shown = ", ".join(map(show_call, calls[:_CALLS]))
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def line(text: str, most: int = 200) -> str:
+    """A text without quotes on one line: what cannot be printed is escaped, what is too long is cut off."""
+    head = text[: most + 1]
+    printable = (sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in head)
+    return _cut("".join(printable), most)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an unknown word: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(known)}" if known else "; none is defined"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

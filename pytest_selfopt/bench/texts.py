@@ -1,0 +1,44 @@
+"""What a text of a model says: the last number in it, the JSON in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+# A minus after a digit, a letter or a bracket is a dash or an operator: 2024-05-17, Covid-19, (a)-5.
+_NUMBER = re.compile(
+    r"(?P<sign>(?<![\w)\]])[-+−][$€£¥]?)?"
+    r"(?P<digits>\d{1,3}(?P<between>[,\u2009\u202f\u00a0 '])\d{3}(?:(?P=between)\d{3})*(?!\d)(?:\.\d+)?"
+    r"|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
+    r"(?P<exponent>[eE][-+]?\d+)?"
+)
+_FENCE = re.compile(r"```[^\n`{\[]*(.*?)```", re.DOTALL)
+
+NO_JSON = object()
+"""What `json_in` answers where there is no JSON; None would be the JSON text `null`."""
+
+
+def last_number(text: str) -> float | None:
+    """The last number in a text: signs, decimals, exponents and thousands separators are understood."""
+    found = list(_NUMBER.finditer(text))
+    if not found:
+        return None
+    last = found[-1]
+    sign = "-" if last["sign"] and last["sign"][0] in "-−" else ""
+    digits = last["digits"].replace(last["between"], "") if last["between"] else last["digits"]
+    return float(f"{sign}{digits}{last['exponent'] or ''}")
+
+
+def json_in(text: str) -> Any:
+    """The JSON value that a text is, or else the first one in a code fence; `NO_JSON` when there is none."""
+    for candidate in (text, *_FENCE.findall(text)):
+        try:
+            return json.loads(candidate, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            continue
+    return NO_JSON
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
