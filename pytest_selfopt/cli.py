@@ -1,31 +1,45 @@
-"""The command line: `selfopt resolve` and `selfopt history`."""
+"""The command line: `selfopt resolve`, `history`, `models` and `scripted`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import SelfoptError, StateError
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.records import HISTORY, read_history
 
+if TYPE_CHECKING:
+    from pytest_selfopt.session.availability import Availability
+
+EXIT_MISSING = 1
+EXIT_INTERRUPTED = 2
 EXIT_USAGE = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, or 4 when something cannot be used (said in a sentence)."""
+    """Run one command and return its exit status.
+
+    0, or 1 when `models` found one that does not answer, or 4 when something cannot be used (said in a sentence).
+    """
     options = _parser().parse_args(arguments)
+    options.status = 0
     try:
-        lines = options.command(options)
+        lines: Iterable[str] = options.command(options)
+        for line in lines:
+            print(line, flush=True)
     except SelfoptError as problem:
         print(f"selfopt: {problem}", file=sys.stderr)
         return EXIT_USAGE
-    print("\n".join(lines))
-    return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    status: int = options.status
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +56,17 @@ def _parser() -> argparse.ArgumentParser:
     history = commands.add_parser("history", help="what each cycle compared and decided")
     history.add_argument("--state-dir", type=Path, default=Path(".selfopt"))
     history.set_defaults(command=_history)
+    models = commands.add_parser("models", help="which models there are, whether each answers, and what is missing")
+    models.add_argument("name", nargs="*", help="only these models (default: all that are built in or configured)")
+    models.add_argument("--no-ask", action="store_true", help="look only, make no call")
+    models.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    models.set_defaults(command=_models)
+    scripted = commands.add_parser(
+        "scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats"
+    )
+    scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
+    scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    scripted.set_defaults(command=_scripted)
     return parser
 
 
@@ -68,8 +93,41 @@ def _history(options: argparse.Namespace) -> list[str]:
     return [line for entry in entries for line in _cycle_lines(entry)]
 
 
+def _models(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.availability import availability, configured_models
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    settings = load_settings(options.rootdir.resolve(), Mode.PLAIN, Overrides())
+    chosen = tuple(settings.model(name) for name in options.name) or configured_models(settings)
+    for model in chosen:
+        found = availability(model, ask=not options.no_ask)
+        if found.answers is False:
+            options.status = EXIT_MISSING
+        yield from _model_lines(found)
+
+
+def _model_lines(found: Availability) -> list[str]:
+    model, provider = found.model, found.model.provider
+    prices = (model.price_in, model.price_out)
+    known = [f"${price:g}" if price is not None else "unknown" for price in prices]
+    cost = "free" if model.free else f"per million tokens {known[0]} in, {known[1]} out"
+    facts = [f"{provider.name} ({provider.wire})", provider.base_url, cost, f"{model.max_concurrency} calls at a time"]
+    facts += [f"tier {model.tier}"] if model.tier else []
+    facts += [f"context {model.context:,} tokens"] if model.context else []
+    return [model.id, f"  {', '.join(filter(None, facts))}", f"  {found.sentence}"]
+
+
+def _scripted(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.models.scripted import ScriptedServer, load_script
+
+    with ScriptedServer(load_script(options.script), port=options.port, remember=False) as server:
+        yield f"{server.base_url} (OpenAI format; Ollama's and Anthropic's at {server.address}), Ctrl-C ends it"
+        threading.Event().wait()
+
+
 def _cycle_lines(entry: dict[str, Any]) -> list[str]:
     lines = [f"cycle {entry['cycle']}  {entry['ended']}  {entry['phase']}  {entry['improvement']:+.3f}"]
+    lines += [f"  stopped: {entry['reason']}"] if entry.get("status") == "stopped" else []
     lines += [f"  {one['verdict']:7}  {one['spec']}" for one in entry["verdicts"]]
     return [*lines, f"  in force afterwards: {entry['baseline_after']}"]
 

@@ -46,6 +46,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Seed of the order in which specs are asked within a case (default: drawn and recorded).",
     )
     group.addoption(
+        "--selfopt-resume",
+        action="store_true",
+        help="Go on with the last cycle, which was cut off: no finished call is made again.",
+    )
+    group.addoption(
+        "--selfopt-warmup",
+        dest="selfopt_warmup",
+        action="store_true",
+        default=None,
+        help="Warm every spec up before its first run, whatever the routing configuration says.",
+    )
+    group.addoption(
+        "--no-selfopt-warmup",
+        dest="selfopt_warmup",
+        action="store_false",
+        default=None,
+        help="Warm nothing up, whatever the routing configuration says.",
+    )
+    group.addoption(
+        "--selfopt-max-calls",
+        metavar="N",
+        type=_at_least_one,
+        help="Make at most N calls (attempts, warm-up calls included) in a cycle; then stop with a HOLD.",
+    )
+    group.addoption(
+        "--selfopt-max-cost",
+        metavar="USD",
+        type=_dollars,
+        help="Spend at most so many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
+    )
+    group.addoption(
         "--selfopt-state-dir",
         metavar="DIR",
         help="Where ledger, history and logs are kept, relative to the rootdir (default: .selfopt).",
@@ -55,6 +86,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse what cannot be done before anything is collected."""
     config.addinivalue_line("markers", MARKER)
+    if config.getoption("selfopt_resume") and not config.getoption("selfopt_cycle"):
+        raise pytest.UsageError("--selfopt-resume goes on with a cycle; give --selfopt-cycle, too")
     if config.getoption("selfopt_cycle") and config.getoption("numprocesses", None):
         raise pytest.UsageError(
             "--selfopt-cycle runs in one process in this version (calls run in parallel anyway); leave out -n"
@@ -100,3 +133,13 @@ def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
     return int(text)
+
+
+def _dollars(text: str) -> float:
+    try:
+        amount = float(text.removeprefix("$"))
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected an amount in US dollars, such as 0.50")
+    return amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,14 +11,15 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.gate import Limits
-from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig
+from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
-PROVIDERS = ("openai", "embedded")
+CONFIG_FILE = "selfopt.toml"
 
 
 class Mode(StrEnum):
@@ -49,6 +51,9 @@ class Settings:
     rootdir: Path
     state_dir: Path
     routing_path: Path
+    place: str
+    """Where the settings stand, for sentences such as "configure it in …"."""
+    providers: Mapping[str, ProviderConfig]
     models: Mapping[str, ModelConfig]
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
@@ -57,6 +62,11 @@ class Settings:
     max_candidates: int
     seed: int | None
     forced_baseline: Spec | None
+    warmup: bool | None
+    """Whether to warm up whatever the routing configuration says; None leaves it to that."""
+    max_calls: int | None
+    max_cost_usd: float | None
+    resume: bool
 
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""
@@ -74,12 +84,14 @@ class Settings:
         Raises:
             SettingsError: when it is not configured.
         """
-        if name not in self.models:
+        model = self.models.get(name) or implied_model(name, self.providers)
+        if model is None:
             raise SettingsError(
                 f"unknown model {name!r}; known are {', '.join(sorted(self.models))}. "
-                f'Configure it under [tool.selfopt.models."{name}"] in pyproject.toml'
+                f"Configure it under {self.place} models.{json.dumps(name)}, or name it PROVIDER/MODEL, "
+                f"the provider being one of {', '.join(one for one in self.providers if one != 'embedded')}"
             )
-        return self.models[name]
+        return model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,25 +102,35 @@ class Overrides:
     state_dir: str | None = None
     max_candidates: int | None = None
     seed: int | None = None
+    warmup: bool | None = None
+    max_calls: int | None = None
+    max_cost_usd: float | None = None
+    resume: bool = False
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
-    """Read `[tool.selfopt]` of the project at `rootdir` and put the command line's word above it.
+    """Read the settings of the project at `rootdir` and put the command line's word above them.
+
+    They stand in `selfopt.toml`, or in pyproject.toml under `[tool.selfopt]`.
 
     Raises:
         SettingsError: naming file, table, key and value.
     """
-    table = Table(_tool_table(rootdir / "pyproject.toml"), "pyproject.toml [tool.selfopt]")
+    table = _table(rootdir)
     limits = _limits(table.table("gates"), Limits())
-    models = {**EMBEDDED_MODELS, **_models(table.table("models"))}
+    providers = read_providers(table.table("providers"))
+    models = read_models(table.table("models"), providers)
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     candidates = table.integer("candidates", 3, least=1, most=50)
+    max_calls, max_cost = _budget(table.table("budget"))
     settings = Settings(
         mode=mode,
         rootdir=rootdir,
         state_dir=rootdir / (overrides.state_dir or state_dir),
         routing_path=rootdir / (table.text("routing", "routing_config.json") or "routing_config.json"),
+        place=table.place,
+        providers=providers,
         models=models,
         phases=_phases(table.table("phases"), limits, default_model),
         default_limits=limits,
@@ -117,45 +139,40 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         max_candidates=overrides.max_candidates or candidates,
         seed=overrides.seed,
         forced_baseline=_forced(overrides.baseline),
+        warmup=overrides.warmup,
+        max_calls=overrides.max_calls or max_calls,
+        max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
+        resume=overrides.resume,
     )
     table.finish()
     return settings
 
 
-def _tool_table(path: Path) -> object:
+def _table(rootdir: Path) -> Table:
+    own, project = rootdir / CONFIG_FILE, rootdir / "pyproject.toml"
+    tool = _document(project).get("tool", {})
+    in_project = tool.get("selfopt") if isinstance(tool, dict) else None
+    if not own.exists():
+        return Table({} if in_project is None else in_project, "pyproject.toml [tool.selfopt]")
+    if in_project is not None:
+        raise SettingsError(f"settings stand in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
+    return Table(_document(own), CONFIG_FILE)
+
+
+def _document(path: Path) -> dict[str, object]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise SettingsError(f"cannot read {path.name}: {problem}") from None
-    tool = document.get("tool", {})
-    return tool.get("selfopt", {}) if isinstance(tool, dict) else {}
 
 
-def _models(table: Table) -> dict[str, ModelConfig]:
-    return {name: _model(name, entry) for name, entry in table.tables().items()}
-
-
-def _model(name: str, table: Table) -> ModelConfig:
-    provider = table.text("provider", "openai", choices=PROVIDERS) or "openai"
-    base_url = table.text("base_url")
-    if provider == "openai" and base_url is None:
-        table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
-    config = ModelConfig(
-        id=name,
-        provider="embedded" if provider == "embedded" else "openai",
-        base_url=base_url or "",
-        name=table.text("name") or name.partition("/")[2] or name,
-        api_key_env=table.text("api_key_env"),
-        max_concurrency=table.integer("max_concurrency", 4 if provider == "embedded" else 8, least=1, most=512),
-        price_in=table.number("price_in", None, least=0, most=1e6),
-        price_out=table.number("price_out", None, least=0, most=1e6),
-        path=table.text("path"),
-        port=table.integer("port", 0, least=0, most=65_535),
-    )
+def _budget(table: Table) -> tuple[int | None, float | None]:
+    calls = table.integer("max_calls", 0, least=1, most=10**9) if table.has("max_calls") else None
+    cost = table.number("max_cost", None, least=0, most=1e6)
     table.finish()
-    return config
+    return calls, cost
 
 
 def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, PhaseSettings]:

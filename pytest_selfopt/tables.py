@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_selfopt.errors import SettingsError
 
@@ -86,7 +86,7 @@ class Table:
         """All keys of this table, each as a table."""
         return {key: self.table(key) for key in self._values}
 
-    def refuse(self, key: str, why: str) -> None:
+    def refuse(self, key: str, why: str) -> NoReturn:
         """Refuse the value of `key`.
 
         Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -72,17 +73,30 @@ class CallError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """An attempt that was followed by another one. Times are seconds since the epoch."""
+
+    error: CallError
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
     """One finished call: either a reply or an error, with everything a diagnosis checks its premises by.
 
-    Times are seconds since the epoch; `attempt_errors` are those of the attempts before the last.
+    `started` and `ended` (seconds since the epoch) enclose all attempts, `failed_attempts` are those before the last.
     """
 
     reply: Reply | None = None
     error: CallError | None = None
     started: float
     ended: float
-    attempt_errors: tuple[CallError, ...] = ()
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    waited_s: float = 0.0
+    """Seconds for which it could have been sent and waited for its turn, before the first attempt."""
+    queue_depth: int = 0
+    """How many calls to the same model were still waiting behind it when it was sent."""
     in_flight: int = 1
     """How many calls this process had under way to the same model when this one was sent, itself included."""
     lane: str = ""
@@ -92,7 +106,12 @@ class CallResult:
     @property
     def attempts(self) -> int:
         """How many times the call was sent."""
-        return len(self.attempt_errors) + 1
+        return len(self.failed_attempts) + 1
+
+    @property
+    def first_try(self) -> bool:
+        """Whether the first attempt that reached the model gave the result; a rate limit turns away before that."""
+        return all(attempt.error.kind is ErrorKind.RATE_LIMIT for attempt in self.failed_attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +139,9 @@ class Trial:
     tokens_out: int | None = None
     cost_usd: float | None = None
     attempts: int = 1
+    first_try: bool = True
+    """Whether no attempt that reached the model failed before the one that counts."""
+    waited_s: float = 0.0
     in_flight: int = 1
     lane: str = ""
     lane_seq: int = 0
@@ -127,7 +149,7 @@ class Trial:
 
     def to_json(self) -> dict[str, Json]:
         """All fields as plain JSON values."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Trial:
@@ -136,12 +158,20 @@ class Trial:
         known["outcome"] = Outcome(known["outcome"])
         if known.get("error_kind") is not None:
             known["error_kind"] = ErrorKind(known["error_kind"])
+        # The same few texts in every trial: one copy of each is enough.
+        known |= {name: sys.intern(known[name]) for name in _REPEATED if name in known}
         return cls(**known)
+
+
+_REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model")
 
 
 def reply_to_json(reply: Reply) -> dict[str, Json]:
     """All fields of a reply as plain JSON values."""
-    return asdict(reply)
+    # Not dataclasses.asdict, which copies deeply and takes ten times as long; a reply is stored for every call.
+    values: dict[str, Any] = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
+    values["tool_calls"] = [{"name": call.name, "arguments": call.arguments} for call in reply.tool_calls]
+    return values
 
 
 def reply_from_json(value: dict[str, Any]) -> Reply:

@@ -18,6 +18,7 @@ from pytest_selfopt.trial import (
     CallError,
     CallResult,
     ErrorKind,
+    FailedAttempt,
     Json,
     Outcome,
     Reply,
@@ -26,7 +27,7 @@ from pytest_selfopt.trial import (
     reply_to_json,
 )
 
-CycleStatus = Literal["running", "decided", "partial", "interrupted"]
+CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
 ComparisonState = Literal["open", "held", "promoted", "rejected"]
 
 
@@ -67,6 +68,26 @@ class Comparison:
     losses: int = 0
     passes: int = 0
     sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmup:
+    """The warm-up call of a spec."""
+
+    phase: str
+    spec: str
+    result: CallResult
+
+    def to_json(self) -> dict[str, Json]:
+        """Whether it was answered, how long that took (seconds), and what went wrong."""
+        reply, error = self.result.reply, self.result.error
+        return {
+            "spec": self.spec,
+            "answered": reply is not None,
+            "latency_s": round(self.result.ended - self.result.started, 3),
+            "load_s": reply.load_s if reply else None,
+            "error": f"{error.kind}: {error.message}" if error else None,
+        }
 
 
 class Ledger:
@@ -110,15 +131,21 @@ class Ledger:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def finish_cycle(
-        self, cycle: int, *, ended: float, status: CycleStatus, result: dict[str, Json] | None = None
-    ) -> None:
+    def resume_cycle(self, cycle: int) -> None:
+        """Book a cycle that was cut off as running again; what it had decided before it was, it decides anew."""
+        with self._writing() as connection:
+            connection.execute("UPDATE cycle SET status = 'running', ended = NULL WHERE id = ?", (cycle,))
+            connection.execute("DELETE FROM decision WHERE cycle = ?", (cycle,))
+
+    def store_result(self, cycle: int, result: dict[str, Json]) -> None:
+        """Store what a cycle came to, which is not ended yet."""
+        with self._writing() as connection:
+            connection.execute("UPDATE cycle SET result = ? WHERE id = ?", (_dump(result), cycle))
+
+    def finish_cycle(self, cycle: int, *, ended: float, status: CycleStatus) -> None:
         """Book how a cycle ended."""
         with self._writing() as connection:
-            connection.execute(
-                "UPDATE cycle SET ended = ?, status = ?, result = ? WHERE id = ?",
-                (ended, status, _dump(result), cycle),
-            )
+            connection.execute("UPDATE cycle SET ended = ?, status = ? WHERE id = ?", (ended, status, cycle))
 
     def cycles(self) -> tuple[dict[str, Any], ...]:
         """All cycles, oldest first, with `plan` and `result` decoded."""
@@ -127,52 +154,48 @@ class Ledger:
             for row in self._read("SELECT * FROM cycle ORDER BY id")
         )
 
-    def record_call(self, cycle: int, record: CallRecord) -> None:
-        """Store a finished call. A second record of the same id changes nothing: the first one counts."""
-        reply, result = record.result.reply or Reply(), record.result
-        values = {
-            "id": record.id,
-            "cycle": cycle,
-            "purpose": record.purpose,
-            "phase": record.phase,
-            "spec": record.spec,
-            "case": record.case,
-            "case_hash": record.case_hash,
-            "run": record.run,
-            "restraint": record.restraint,
-            "started": result.started,
-            "ended": result.ended,
-            "attempts": result.attempts,
-            "in_flight": result.in_flight,
-            "lane": result.lane,
-            "lane_seq": result.lane_seq,
-            "latency_s": reply.latency_s if result.reply else None,
-            "load_s": reply.load_s,
-            "tokens_in": reply.tokens_in,
-            "tokens_out": reply.tokens_out,
-            "cost_usd": record.cost_usd,
-            "served_model": _text(reply.served_model),
-            "reply": _dump(reply_to_json(result.reply)) if result.reply else None,
-            "error": _dump(asdict(result.error)) if result.error else None,
-            "attempt_errors": _dump([asdict(error) for error in result.attempt_errors]),
-        }
-        names = ", ".join(f'"{name}"' for name in values)
-        places = ", ".join(f":{name}" for name in values)
-        with self._writing() as connection:
-            connection.execute(f"INSERT OR IGNORE INTO call ({names}) VALUES ({places})", values)  # noqa: S608 (names are ours)
+    def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> None:
+        """Store finished calls. A second record of the same id changes nothing: the first one counts.
 
-    def record_outcome(self, call_id: str, trial: Trial) -> None:
-        """Store how a recorded call was judged."""
+        When not all of them can be stored, those before the one that cannot are.
+        """
+        rows = [_row(cycle, record) for record in records]
+        try:
+            self._insert_calls(rows)
+        except StateError:
+            for row in rows:
+                self._insert_calls([row])
+
+    def _insert_calls(self, rows: Sequence[tuple[object, ...]]) -> None:
         with self._writing() as connection:
-            connection.execute(
+            connection.executemany(_INSERT_CALL, rows)
+
+    def record_outcomes(self, judged: Sequence[tuple[str, Trial]]) -> None:
+        """Store how recorded calls, named by their ids, were judged."""
+        with self._writing() as connection:
+            connection.executemany(
                 "UPDATE call SET outcome = ?, error_kind = ?, called = ?, reason = ? WHERE id = ?",
-                (trial.outcome, trial.error_kind, trial.called, _text(trial.reason), call_id),
+                [(one.outcome, one.error_kind, one.called, _text(one.reason), name) for name, one in judged],
             )
 
-    def call_result(self, call_id: str) -> CallResult | None:
-        """The stored result of a call, or None when it was never finished."""
-        rows = self._read("SELECT * FROM call WHERE id = ?", (call_id,))
-        return _result(rows[0]) if rows else None
+    def results(self, cycle: int) -> dict[str, CallResult]:
+        """The results of all finished calls of a cycle by id, warm-up calls included."""
+        return {row["id"]: _result(row) for row in self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))}
+
+    def spent(self, cycle: int) -> tuple[int, float]:
+        """Attempts and USD that went into a cycle; a call of unknown cost counts as much as the dearest known one."""
+        row = self._read(
+            "SELECT coalesce(sum(attempts), 0) AS attempts, "
+            "coalesce(sum(cost_usd), 0) + coalesce(max(cost_usd), 0) * (count(*) - count(cost_usd)) AS cost "
+            "FROM call WHERE cycle = ?",
+            (cycle,),
+        )[0]
+        return row["attempts"], row["cost"]
+
+    def warmups(self, cycle: int) -> tuple[Warmup, ...]:
+        """How the warm-up calls of a cycle went, in the order they were sent."""
+        rows = self._read("SELECT * FROM call WHERE cycle = ? AND purpose = 'warmup' ORDER BY started, id", (cycle,))
+        return tuple(Warmup(phase=row["phase"], spec=row["spec"], result=_result(row)) for row in rows)
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """The judged trials of a phase by cycle, in the order the calls were sent."""
@@ -215,7 +238,8 @@ class Ledger:
                     key,
                 )
                 row = connection.execute(f"SELECT * FROM comparison WHERE {columns}", key).fetchone()  # noqa: S608 (ours)
-            cycles = [*json.loads(row["cycles"]), cycle]
+            before = json.loads(row["cycles"])
+            cycles = before if cycle in before else [*before, cycle]
             connection.execute(
                 "UPDATE comparison SET state = 'open', cycles = ? WHERE number = ?",
                 (_dump(list(cycles)), row["number"]),
@@ -274,6 +298,50 @@ class Ledger:
                 raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
 
 
+_CALL_COLUMNS = (
+    *("id", "cycle", "purpose", "phase", "spec", "case", "case_hash", "run", "restraint", "started", "ended"),
+    *("attempts", "first_try", "waited_s", "queue_depth", "in_flight", "lane", "lane_seq", "latency_s", "load_s"),
+    *("tokens_in", "tokens_out", "cost_usd", "served_model", "reply", "error", "attempt_errors"),
+)
+_QUOTED_COLUMNS = ", ".join(f'"{name}"' for name in _CALL_COLUMNS)
+_PLACES = ", ".join("?" * len(_CALL_COLUMNS))
+_INSERT_CALL = f"INSERT OR IGNORE INTO call ({_QUOTED_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 (names are ours)
+
+
+def _row(cycle: int, record: CallRecord) -> tuple[object, ...]:
+    """The values of `_CALL_COLUMNS`."""
+    reply, result = record.result.reply or Reply(), record.result
+    return (
+        record.id,
+        cycle,
+        record.purpose,
+        record.phase,
+        record.spec,
+        record.case,
+        record.case_hash,
+        record.run,
+        record.restraint,
+        result.started,
+        result.ended,
+        result.attempts,
+        result.first_try,
+        result.waited_s,
+        result.queue_depth,
+        result.in_flight,
+        result.lane,
+        result.lane_seq,
+        reply.latency_s if result.reply else None,
+        reply.load_s,
+        reply.tokens_in,
+        reply.tokens_out,
+        record.cost_usd,
+        _text(reply.served_model),
+        _dump(reply_to_json(result.reply)) if result.reply else None,
+        _dump(asdict(result.error)) if result.error else None,
+        _dump([asdict(attempt) for attempt in result.failed_attempts]) if result.failed_attempts else "[]",
+    )
+
+
 def _dump(value: Json | list[dict[str, Any]] | dict[str, Any]) -> str:
     # ASCII, because a reply may hold lone surrogates, which SQLite's UTF-8 cannot.
     return json.dumps(value, ensure_ascii=True, sort_keys=True)
@@ -290,11 +358,20 @@ def _result(row: sqlite3.Row) -> CallResult:
         error=_error(json.loads(row["error"])) if row["error"] else None,
         started=row["started"],
         ended=row["ended"],
-        attempt_errors=tuple(_error(entry) for entry in json.loads(row["attempt_errors"])),
+        failed_attempts=tuple(_attempt(entry, row["started"]) for entry in json.loads(row["attempt_errors"])),
+        waited_s=row["waited_s"],
+        queue_depth=row["queue_depth"],
         in_flight=row["in_flight"],
         lane=row["lane"],
         lane_seq=row["lane_seq"],
     )
+
+
+def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
+    """A failed attempt; ledgers of version 1 kept its error only."""
+    if "error" not in value:
+        return FailedAttempt(error=_error(value), started=started, ended=started)
+    return FailedAttempt(error=_error(value["error"]), started=value["started"], ended=value["ended"])
 
 
 def _error(value: dict[str, Any]) -> CallError:
@@ -305,5 +382,5 @@ def _trial(row: sqlite3.Row) -> Trial:
     values = {name: row[name] for name in Trial.__dataclass_fields__}
     values["outcome"] = Outcome(row["outcome"])
     values["error_kind"] = ErrorKind(row["error_kind"]) if row["error_kind"] else None
-    values["restraint"], values["called"] = bool(row["restraint"]), bool(row["called"])
+    values |= {name: bool(row[name]) for name in ("restraint", "called", "first_try")}
     return Trial(**values)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE cycle (
@@ -33,6 +33,9 @@ CREATE TABLE call (
     started REAL NOT NULL,
     ended REAL NOT NULL,
     attempts INTEGER NOT NULL,
+    first_try INTEGER NOT NULL DEFAULT 1,
+    waited_s REAL NOT NULL DEFAULT 0,
+    queue_depth INTEGER NOT NULL DEFAULT 0,
     in_flight INTEGER NOT NULL,
     lane TEXT NOT NULL,
     lane_seq INTEGER NOT NULL,
@@ -77,6 +80,15 @@ CREATE TABLE decision (
 );
 """
 
+_UPGRADES = {
+    1: """
+ALTER TABLE call ADD COLUMN first_try INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE call ADD COLUMN waited_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE call ADD COLUMN queue_depth INTEGER NOT NULL DEFAULT 0;
+""",
+}
+"""What turns a ledger of a version into one of the next."""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the ledger at `path`, creating it and its folder when they are missing.
@@ -112,6 +124,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif version < SCHEMA_VERSION:
+        upgrade = "".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION))
+        connection.executescript(f"BEGIN IMMEDIATE; {upgrade} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif version > SCHEMA_VERSION:
         raise StateError(
             f"the ledger {path} has version {version}, this pytest-selfopt reads up to {SCHEMA_VERSION}; "

@@ -22,6 +22,8 @@ RUN_EFFECT_RANGE = 0.2
 FLAKY_MEAN = 0.08
 CEILING_SHARE = 0.75
 NEVER_PASSES = 0.10
+COLD_LOAD_S = 0.25
+COLD_LOAD_FACTOR = 3.0
 COLD_LATENCY_FACTOR = 1.8
 MOST_COLD_RUNS = 3
 ORDER_CHANCE = 0.05
@@ -205,7 +207,10 @@ def _called_first(trials: Sequence[Trial], early: Sequence[int]) -> bool:
 
 def _began_slowly(trials: Sequence[Trial]) -> bool:
     first = min(trials, key=lambda trial: (trial.lane_seq, trial.started))
-    if first.load_s is not None and first.load_s > 0:
+    loads = [trial.load_s for trial in trials if trial.load_s is not None and trial is not first]
+    # Ollama tells some milliseconds of loading for a model that is loaded, too.
+    warm = statistics.median(loads) if loads else 0.0
+    if first.load_s is not None and first.load_s >= max(COLD_LOAD_S, COLD_LOAD_FACTOR * warm):
         return True
     latencies = [trial.latency_s for trial in trials if trial.latency_s is not None]
     usual = statistics.median(latencies) if latencies else 0.0

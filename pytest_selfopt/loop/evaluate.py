@@ -60,6 +60,8 @@ class Metrics:
     tokens_out: int | None
     cost_usd: float | None
     errors_by_kind: Mapping[str, int]
+    first_attempt_passes: int
+    """Passes that needed no second attempt (a rate limit turns away before the model is reached, and is none)."""
     attempts: int
     most_in_flight: int
     served_models: tuple[str, ...]
@@ -68,6 +70,11 @@ class Metrics:
     def accuracy(self) -> float:
         """Passes over trials; 0 without trials."""
         return self.passes / self.trials if self.trials else 0.0
+
+    @property
+    def first_attempt_accuracy(self) -> float:
+        """What the accuracy would have been without retries."""
+        return self.first_attempt_passes / self.trials if self.trials else 0.0
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
@@ -114,8 +121,9 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         latency_p95_s=_nearest_rank(latencies, 0.95),
         tokens_in=_sum(trial.tokens_in for trial in answered),
         tokens_out=_sum(trial.tokens_out for trial in answered),
-        cost_usd=_cost(answered),
+        cost_usd=_cost(trials),
         errors_by_kind=dict(Counter(str(trial.error_kind) for trial in trials if trial.error_kind)),
+        first_attempt_passes=sum(trial.outcome is Outcome.PASS and trial.first_try for trial in trials),
         attempts=sum(trial.attempts for trial in trials),
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=tuple(sorted({trial.served_model for trial in answered if trial.served_model})),
@@ -183,6 +191,6 @@ def _sum(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _cost(answered: Sequence[Trial]) -> float | None:
-    costs = [trial.cost_usd for trial in answered]
+def _cost(trials: Sequence[Trial]) -> float | None:
+    costs = [trial.cost_usd for trial in trials]
     return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)

@@ -1,11 +1,30 @@
-"""What every client of a model offers, whatever its wire format."""
+"""What every client of a model offers, and the one that speaks over HTTP in any wire format."""
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Mapping
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.anthropic import AnthropicWire
+from pytest_selfopt.models.config import ModelConfig, WireName
+from pytest_selfopt.models.ollama import OllamaWire
+from pytest_selfopt.models.openai import OpenAIWire
+from pytest_selfopt.models.transport import Transport
+from pytest_selfopt.models.wire import Unsupported, Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, Reply
+from pytest_selfopt.trial import CallError, ErrorKind, Reply
+
+_WIRES: Mapping[WireName, Wire] = {
+    "openai": OpenAIWire(),
+    "embedded": OpenAIWire(),
+    "ollama": OllamaWire(),
+    "anthropic": AnthropicWire(),
+}
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Client(Protocol):
@@ -16,3 +35,67 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """End all attempts under way and refuse further ones; may be called from any thread."""
+
+
+class HttpClient:
+    """Asks one model over HTTP; safe to share among threads.
+
+    The key is read from the environment for each call, or given for a server of our own; it is kept out of `repr`.
+    """
+
+    def __init__(self, model: ModelConfig, *, base_url: str | None = None, api_key: str | None = None) -> None:
+        """Ask `model`, at `base_url` when it is not where its provider says.
+
+        Raises:
+            ModelError: when the address cannot be used.
+        """
+        self._model = model
+        self._wire = _WIRES[model.wire]
+        self._api_key = api_key
+        try:
+            address = urlsplit(base_url or model.provider.base_url)
+            host = address.hostname
+        except ValueError as problem:
+            raise ModelError(f"model {model.id!r}: base_url cannot be used: {problem}") from None
+        if address.scheme not in ("http", "https") or not host:
+            raise ModelError(f"model {model.id!r}: base_url must begin with http:// or https://")
+        if address.username or address.password:
+            raise ModelError(f"model {model.id!r}: base_url must not hold a password; name api_key_env instead")
+        url = address.geturl().rstrip("/") + self._wire.path
+        self._transport = Transport(url, trust_env=host not in _LOOPBACK, connections=model.max_concurrency)
+
+    def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
+        """Make one attempt; see `Client.ask`."""
+        missing = missing_key(self._model)
+        if missing:
+            return CallError(kind=ErrorKind.AUTH, message=missing)
+        key = self._api_key or os.environ.get(self._model.provider.api_key_env or "", "")
+        try:
+            body = self._wire.body(self._model, request)
+        except Unsupported as problem:
+            return CallError(kind=ErrorKind.REQUEST, message=str(problem))
+        began = time.perf_counter()
+        answer = self._transport.post(body, self._wire.headers(key), timeout_s=timeout_s, fresh=request.fresh)
+        if isinstance(answer, CallError):
+            return answer
+        latency_s = time.perf_counter() - began
+        # A server may repeat the key in what it says; nothing behind this line has ever seen it.
+        content = answer.body.replace(key.encode(), b"[key]") if key else answer.body
+        return read_answer(self._wire, answer.status, answer.headers, content, latency_s=latency_s, now=time.time())
+
+    def abort(self) -> None:
+        """End what is under way."""
+        self._transport.abort()
+
+
+def missing_key(model: ModelConfig) -> str:
+    """Why the key of a model's provider cannot be used; empty when it can, or none is needed."""
+    name = model.provider.api_key_env
+    if name is None:
+        return ""
+    key = os.environ.get(name, "")
+    if not key:
+        return f"the environment variable {name} is not set"
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return f"the environment variable {name} holds characters that no key has, such as blanks or line ends"
+    return ""

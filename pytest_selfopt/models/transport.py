@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import json
 import socket
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import requests
 import urllib3
@@ -20,12 +18,18 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from pytest_selfopt.errors import ModelError
 from pytest_selfopt.trial import CallError, ErrorKind, Json
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
 
-_CHUNK = 64 * 1024
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Content-Type": "application/json",
+    "User-Agent": "pytest-selfopt",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +76,41 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Exchange]] = []
-        self._count = itertools.count()
+        self._due: dict[Exchange, float] = {}
+        self._wakes_at = float("inf")
         self._thread: threading.Thread | None = None
 
     def watch(self, exchange: Exchange, timeout_s: float) -> None:
-        """End `exchange` in `timeout_s` seconds; ending one that is over does nothing."""
+        """End `exchange` in `timeout_s` seconds unless it is released before."""
+        due = time.monotonic() + timeout_s
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + timeout_s, next(self._count), exchange))
+            self._due[exchange] = due
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="selfopt-watchdog", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            # Waking the thread for every call would cost more than the call's own bookkeeping.
+            if due < self._wakes_at:
+                self._wakes_at = due
+                self._changed.notify()
+
+    def release(self, exchange: Exchange) -> None:
+        """Forget an exchange that is over."""
+        with self._changed:
+            self._due.pop(exchange, None)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._due or self._due[0][0] > time.monotonic():
-                    wait = self._due[0][0] - time.monotonic() if self._due else None
-                    self._changed.wait(wait)
-                _, _, exchange = heapq.heappop(self._due)
-            exchange.end(ErrorKind.TIMEOUT)
+                now = time.monotonic()
+                late = [exchange for exchange, due in self._due.items() if due <= now]
+                for exchange in late:
+                    del self._due[exchange]
+                if not late:
+                    self._wakes_at = min(self._due.values(), default=float("inf"))
+                    wait = self._wakes_at - now
+                    self._changed.wait(wait if wait < threading.TIMEOUT_MAX else None)
+            for exchange in late:
+                exchange.end(ErrorKind.TIMEOUT)
 
 
 _WATCHDOG = Watchdog()
@@ -106,6 +124,8 @@ def _attach(connection: HTTPConnection) -> None:
 
 
 class _PlainConnection(HTTPConnection):
+    _head: bytes | None = None
+
     def connect(self) -> None:
         super().connect()
         _attach(self)
@@ -113,6 +133,18 @@ class _PlainConnection(HTTPConnection):
     def request(self, *arguments: Any, **named: Any) -> None:
         _attach(self)
         super().request(*arguments, **named)
+
+    def endheaders(self, *arguments: Any, **named: Any) -> None:
+        self._head = b""
+        super().endheaders(*arguments, **named)
+
+    def send(self, data: Any) -> None:
+        """Send head and body together: every request of ours has a body, and a packet less is a wake-up less."""
+        if self._head == b"":
+            self._head = data
+        else:
+            super().send((self._head or b"") + data)
+            self._head = None
 
 
 class _TlsConnection(_PlainConnection, HTTPSConnection):
@@ -135,18 +167,40 @@ class _Adapter(HTTPAdapter):
 
 
 class Transport:
-    """Posts JSON; keeps one `requests.Session` for each thread, because sessions are not safe to share."""
+    """Posts JSON to one address, over connections that all threads share.
 
-    def __init__(self, *, trust_env: bool) -> None:
-        """`trust_env`: whether proxies and certificates of the environment are used (not on loopback)."""
-        self._trust_env = trust_env
-        self._sessions = threading.local()
+    `requests` settles proxies, certificates and TLS once; each exchange then uses the connection pool it made, because
+    a `requests.Session` costs as much CPU again for cookies, redirects and hooks, which no model server needs.
+    """
+
+    def __init__(self, url: str, *, trust_env: bool, connections: int) -> None:
+        """Post to `url`, keeping up to `connections` of them open.
+
+        `trust_env`: whether proxies and certificates of the environment are used (not on loopback).
+
+        Raises:
+            ModelError: when the address cannot be used.
+        """
+        self._connections = connections
+        self._request = requests.PreparedRequest()
+        session = requests.Session()
+        session.trust_env = trust_env
+        try:
+            self._request.prepare(method="POST", url=url)
+            settings = session.merge_environment_settings(url, {}, True, None, None)
+            # requests' own types for these differ from place to place.
+            self._verify: Any = settings["verify"]
+            self._cert: Any = settings["cert"]
+            self._proxies: Any = settings["proxies"]
+            self._pool, self._target = self._new_pool(connections)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
+            raise ModelError(f"the address {url} cannot be used: {problem}") from None
         self._turn = threading.Lock()
         self._under_way: set[Exchange] = set()
         self._aborted = False
 
     def post(
-        self, url: str, body: Mapping[str, Json], headers: Mapping[str, str], *, timeout_s: float, fresh: bool
+        self, body: Mapping[str, Json], headers: Mapping[str, str], *, timeout_s: float, fresh: bool
     ) -> HttpReply | CallError:
         """Post and read the whole answer within `timeout_s` seconds; `fresh` uses a connection of its own."""
         exchange = Exchange()
@@ -156,18 +210,19 @@ class Transport:
             self._under_way.add(exchange)
         _current.exchange = exchange
         _WATCHDOG.watch(exchange, timeout_s)
-        session = self._new_session() if fresh else self._session()
+        pool = self._new_pool(1)[0] if fresh else self._pool
         try:
-            return self._exchange(session, url, body, headers, timeout_s)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
+            return self._exchange(pool, body, headers, timeout_s)
+        except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as problem:
             return _failure(problem, exchange, timeout_s)
         finally:
             _current.exchange = None
+            _WATCHDOG.release(exchange)
             exchange.attach(None)  # the connection may serve another exchange now
             with self._turn:
                 self._under_way.discard(exchange)
             if fresh:
-                session.close()
+                pool.close()
 
     def abort(self) -> None:
         """End everything under way and refuse what comes later."""
@@ -177,58 +232,53 @@ class Transport:
         for exchange in under_way:
             exchange.end(ErrorKind.CANCELLED)
 
+    def _new_pool(self, connections: int) -> tuple[HTTPConnectionPool, str]:
+        """A connection pool as requests would use it, and what stands in the request line."""
+        adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
+        pool = adapter.get_connection_with_tls_context(
+            self._request, self._verify, proxies=self._proxies, cert=self._cert
+        )
+        return cast("HTTPConnectionPool", pool), adapter.request_url(self._request, self._proxies)
+
     def _exchange(
-        self,
-        session: requests.Session,
-        url: str,
-        body: Mapping[str, Json],
-        headers: Mapping[str, str],
-        timeout_s: float,
+        self, pool: HTTPConnectionPool, body: Mapping[str, Json], headers: Mapping[str, str], timeout_s: float
     ) -> HttpReply | CallError:
-        data = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
-        with session.post(
-            url,
-            data=data,
-            headers={"Content-Type": "application/json", **headers},
-            timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            parts, size = [], 0
-            for part in response.iter_content(_CHUNK):
-                parts.append(part)
-                size += len(part)
-                if size > MAX_REPLY_BYTES:
-                    return CallError(
-                        kind=ErrorKind.MALFORMED,
-                        message=f"the reply is longer than {MAX_REPLY_BYTES // 1024 // 1024} MiB",
-                        status=response.status_code,
-                    )
-            return HttpReply(status=response.status_code, headers=response.headers, body=b"".join(parts))
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._sessions, "session", None)
-        if session is None:
-            session = self._sessions.session = self._new_session()
-        return session
-
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = self._trust_env
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
-        return session
+        response = pool.urlopen(
+            "POST",
+            self._target,
+            body=json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii"),
+            headers={**_HEADERS, **headers},
+            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        whole = False
+        try:
+            content = response.read(MAX_REPLY_BYTES + 1, decode_content=True)
+            whole = len(content) <= MAX_REPLY_BYTES
+        finally:
+            # What was not read to its end would be taken for the beginning of the next answer.
+            response.release_conn() if whole else response.close()
+        if not whole:
+            mebibytes = MAX_REPLY_BYTES // 1024 // 1024
+            return CallError(
+                kind=ErrorKind.MALFORMED, message=f"the reply is longer than {mebibytes} MiB", status=response.status
+            )
+        return HttpReply(status=response.status, headers=response.headers, body=content)
 
 
 def _failure(problem: Exception, exchange: Exchange, timeout_s: float) -> CallError:
     """Name the kind of a failed exchange; the text of the exception may hold the URL but never a key."""
     if exchange.ended is ErrorKind.CANCELLED:
         return CallError(kind=ErrorKind.CANCELLED, message="cancelled while it was under way")
-    if exchange.ended is ErrorKind.TIMEOUT or isinstance(problem, requests.Timeout):
+    # urllib3 counts a connection that is refused among its time-outs.
+    late = isinstance(problem, urllib3.exceptions.TimeoutError)
+    if exchange.ended is ErrorKind.TIMEOUT or (late and not isinstance(problem, urllib3.exceptions.NewConnectionError)):
         return CallError(kind=ErrorKind.TIMEOUT, message=f"no complete reply within {timeout_s:g} s")
-    if isinstance(problem, requests.exceptions.ContentDecodingError):
+    if isinstance(problem, urllib3.exceptions.DecodeError):
         return CallError(kind=ErrorKind.MALFORMED, message="the reply's content encoding is broken")
-    if isinstance(problem, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError):
+    if isinstance(problem, urllib3.exceptions.ProtocolError):
         return CallError(kind=ErrorKind.CONNECTION, message="the connection broke before the reply was complete")
     return CallError(kind=ErrorKind.CONNECTION, message=_cause(problem))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -76,6 +77,21 @@ def append_decision(path: Path, decision: Decision) -> str:
     except OSError as problem:
         raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
     return note
+
+
+def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
+    """Kind, phase and original model of the decisions that a cycle has logged already; lines nobody can read aside."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return frozenset()
+    found: set[tuple[str, str, str]] = set()
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError, AttributeError):
+            entry = json.loads(line)
+            if entry.get("cycle") == cycle:
+                found.add((str(entry.get("kind")), str(entry.get("phase")), str(entry.get("original_model"))))
+    return frozenset(found)
 
 
 def verify_log(path: Path) -> Verification:

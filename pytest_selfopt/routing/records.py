@@ -68,7 +68,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 
 def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
-    """Add the entries of one cycle (one a phase); entries of a cycle that is there already change nothing.
+    """Add the entries of one cycle (one a phase); one that is there already stays, unless the cycle had stopped.
 
     Returns a sentence when an unusable file was set aside, else an empty text.
 
@@ -76,10 +76,12 @@ def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
         StateError: when the file cannot be written.
     """
     history, note = load_history(path)
-    known = {(one.get("cycle"), one.get("phase")) for one in history["cycles"] if isinstance(one, dict)}
+    addresses = {(entry["cycle"], entry["phase"]) for entry in entries}
+    kept = [one for one in history["cycles"] if not (_address(one) in addresses and one.get("status") == "stopped")]
+    known = {_address(one) for one in kept}
     new = [dict(entry) for entry in entries if (entry["cycle"], entry["phase"]) not in known]
     if new:
-        write_atomically(path, to_text({**history, "cycles": [*history["cycles"], *new]}))
+        write_atomically(path, to_text({**history, "cycles": [*kept, *new]}))
     return note
 
 
@@ -108,6 +110,10 @@ def write_feedback(
         "recommendations": [_plain(one) for one in recommendations],
     }
     write_atomically(path, to_text(document))
+
+
+def _address(entry: Any) -> tuple[Any, Any]:
+    return (entry.get("cycle"), entry.get("phase")) if isinstance(entry, dict) else (None, None)
 
 
 def _plain(recommendation: Recommendation) -> dict[str, Any]:

@@ -1,16 +1,21 @@
-"""The local runner: daemon threads in this process, retries, and a limit for each model."""
+"""The local runner: daemon threads in this process, retries, and limits that all callers share."""
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_selfopt.models.client import Client
-from pytest_selfopt.runners.runner import Call, RunnerOptions
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
+from pytest_selfopt.runners.slots import Slot, Slots
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Reply
 
 RETRYABLE = frozenset(
     {
@@ -23,121 +28,212 @@ RETRYABLE = frozenset(
 )
 """Kinds of errors that another attempt may cure; a wrong key or request stays wrong."""
 
+STOPPING_S = 2.0
+"""How long calls that were cancelled are waited for; a thread that hangs longer is left behind."""
+
+GATHER_S = 0.003
+"""How long results are gathered before they are handed over."""
+
+_POLL_S = 0.05
+
 _CANCELLED = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    call: Call
+    submitted: float
+    done: queue.SimpleQueue[Finished | None]
 
 
 class LocalRunner:
     """Makes calls on threads of this process; see `Runner`.
 
     Threads are daemons that never print or log, so that a call that hangs can neither hold up the end of the
-    session nor write into a test's captured output.
+    session nor write into a test's captured output. They are started when they are needed and then kept.
     """
 
     def __init__(
         self,
         clients: Mapping[str, Client],
-        limits: Mapping[str, int],
+        slots: Slots,
         *,
         rng: random.Random,
+        budget: Budget | None = None,
+        sequence: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Ask `clients` by model id, at most `limits` calls at a time each; `clock` gives seconds since the epoch."""
+        """Ask `clients` by model id as far as `slots` and `budget` allow.
+
+        `sequence` holds the next number of each lane, when earlier calls are gone on from; `clock` gives seconds since
+        the epoch.
+        """
         self._clients = clients
-        self._slots = {model: threading.BoundedSemaphore(limits[model]) for model in clients}
-        self._limits = limits
+        self._slots = slots
+        self._budget = budget
         self._rng = rng
         self._clock = clock
         self._turn = threading.Lock()
-        self._under_way: Counter[str] = Counter()
-        self._sequence: Counter[str] = Counter()
+        self._sequence: Counter[str] = Counter(sequence or {})
+        self._jobs: dict[str, queue.SimpleQueue[_Job | None]] = {model: queue.SimpleQueue() for model in clients}
+        self._threads: Counter[str] = Counter()
+        self._busy = 0
+        self._batches: set[queue.SimpleQueue[Finished | None]] = set()
         self._cancelled = threading.Event()
 
     @property
     def in_flight(self) -> int:
         """How many calls are under way."""
-        return self._under_way.total()
+        return self._slots.in_flight
 
     def run(self, call: Call) -> CallResult:
         """Carry out one call in the calling thread."""
-        with self._slots[call.model]:
-            return self._carry_out(call)
+        return self._carry_out(call, time.monotonic(), self._slots.waiting)
 
-    def run_batch(self, calls: Sequence[Call], on_result: Callable[[Call, CallResult], None]) -> None:
-        """Carry out calls, each model's in their order on as many threads as its limit allows."""
-        queues: dict[str, deque[Call]] = {}
-        for call in calls:
-            queues.setdefault(call.model, deque()).append(call)
-        handing_over = threading.Lock()
-
-        def work(queue: deque[Call]) -> None:
-            while not self._cancelled.is_set():
-                try:
-                    call = queue.popleft()
-                except IndexError:
-                    return
-                result = self.run(call)
-                with handing_over:
-                    on_result(call, result)
-
-        threads = [
-            threading.Thread(target=work, args=(queue,), name=f"selfopt-call-{model}", daemon=True)
-            for model, queue in queues.items()
-            for _ in range(min(self._limits[model], len(queue)))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
+        """Carry out calls, each model's in their order; see `Runner.run_batch`."""
+        done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
+        with self._turn:
+            self._batches.add(done)
+        try:
+            now = time.monotonic()
+            for call in calls:
+                self._jobs[call.model].put(_Job(call, now, done))
+            for model, number in Counter(call.model for call in calls).items():
+                self._have_threads(model, min(number, self._slots.most(model)))
+            self._hand_over(len(calls), done, on_results)
+        finally:
+            with self._turn:
+                self._batches.discard(done)
 
     def cancel(self) -> None:
         """Abort what is under way; nothing more is sent."""
         self._cancelled.set()
+        self._slots.close()
         for client in self._clients.values():
             client.abort()
-
-    def _carry_out(self, call: Call) -> CallResult:
         with self._turn:
-            self._under_way[call.model] += 1
-            in_flight = self._under_way[call.model]
-            sequence = self._sequence[call.lane]
-            self._sequence[call.lane] += 1
-        started = self._clock()
-        try:
-            last, errors = self._attempts(call)
-        finally:
+            for done in self._batches:
+                done.put(None)
+            for model, number in self._threads.items():
+                for _ in range(number):
+                    self._jobs[model].put(None)
+
+    def _hand_over(
+        self,
+        expected: int,
+        done: queue.SimpleQueue[Finished | None],
+        on_results: Callable[[Sequence[Finished]], None],
+    ) -> None:
+        """Pass results on until all have come, or until those that were cancelled have had their time."""
+        came = 0
+        deadline = float("inf")
+        while came < expected:
+            batch: list[Finished | None] = []
+            # Together they are stored in one transaction and wake the reader once.
+            time.sleep(GATHER_S)
+            with contextlib.suppress(queue.Empty):
+                batch.append(done.get() if deadline == float("inf") else done.get(timeout=_POLL_S))
+                while True:
+                    batch.append(done.get_nowait())
+            finished = [one for one in batch if one is not None]
+            if self._cancelled.is_set():
+                deadline = min(deadline, time.monotonic() + STOPPING_S)
+            came += len(finished)
+            if finished:
+                on_results(finished)
+            if self._cancelled.is_set() and done.empty() and (not self._busy or time.monotonic() >= deadline):
+                return
+
+    def _have_threads(self, model: str, number: int) -> None:
+        with self._turn:
+            missing = number - self._threads[model] if not self._cancelled.is_set() else 0
+            self._threads[model] += max(0, missing)
+        for _ in range(missing):
+            threading.Thread(target=self._work, args=(model,), name=f"selfopt-call-{model}", daemon=True).start()
+
+    def _work(self, model: str) -> None:
+        jobs = self._jobs[model]
+        while (job := jobs.get()) is not None and not self._cancelled.is_set():
             with self._turn:
-                self._under_way[call.model] -= 1
+                self._busy += 1
+            job.done.put(Finished(job.call, self._carry_out(job.call, job.submitted, jobs.qsize())))
+            with self._turn:
+                self._busy -= 1
+
+    def _carry_out(self, call: Call, submitted: float, depth: int) -> CallResult:
+        failed: list[FailedAttempt] = []
+        first: Slot | None = None
+        sequence = 0
+        started = self._clock()
+        began = time.monotonic()
+        while True:
+            slot = self._slots.take(call.model)
+            if slot is None:
+                answer: Reply | CallError = _CANCELLED
+                break
+            if first is None:
+                first, started, sequence = slot, self._clock(), self._next_in(call.lane)
+                began = slot.given_at
+            sent = self._clock()
+            answer = self._attempt(call, slot)
+            pause = self._pause(answer, failed, call.options, elapsed_s=time.monotonic() - began)
+            if isinstance(answer, Reply) or pause is None:
+                break
+            failed.append(FailedAttempt(error=answer, started=sent, ended=self._clock()))
+            self._cancelled.wait(pause)
         return CallResult(
-            reply=last if isinstance(last, Reply) else None,
-            error=last if isinstance(last, CallError) else None,
+            reply=answer if isinstance(answer, Reply) else None,
+            error=answer if isinstance(answer, CallError) else None,
             started=started,
             ended=self._clock(),
-            attempt_errors=errors,
-            in_flight=in_flight,
+            failed_attempts=tuple(failed),
+            waited_s=(first.given_at if first else time.monotonic()) - submitted,
+            queue_depth=depth,
+            in_flight=first.in_flight if first else 0,
             lane=call.lane,
             lane_seq=sequence,
         )
 
-    def _attempts(self, call: Call) -> tuple[Reply | CallError, tuple[CallError, ...]]:
-        """Try until there is a reply or no retry is left; also the errors of all attempts but the last."""
-        errors: list[CallError] = []
-        while True:
-            if self._cancelled.is_set():
-                return _CANCELLED, tuple(errors)
-            answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
-            pause = None if isinstance(answer, Reply) else self._pause(answer, len(errors), call.options)
-            if isinstance(answer, Reply) or pause is None:
-                return answer, tuple(errors)
-            errors.append(answer)
-            self._cancelled.wait(pause)
+    def _attempt(self, call: Call, slot: Slot) -> Reply | CallError:
+        """Make one attempt in a slot, which is given back whatever happens."""
+        answer: Reply | CallError = _CANCELLED
+        reserved = self._budget.admit(call.model, call.request) if self._budget else 0.0
+        try:
+            if reserved is None:
+                assert self._budget is not None
+                answer = CallError(kind=ErrorKind.CANCELLED, message=self._budget.spent)
+            elif not self._cancelled.is_set():
+                answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
+                self._heed(call, answer)
+        finally:
+            if self._budget and reserved is not None:
+                self._budget.settle(call.model, reserved, answer)
+            self._slots.give_back(slot, answer)
+        return answer
 
-    def _pause(self, error: CallError, failed: int, options: RunnerOptions) -> float | None:
+    def _heed(self, call: Call, answer: Reply | CallError) -> None:
+        """Let nobody else ask a server that said when it wants to be asked again."""
+        if isinstance(answer, CallError) and answer.kind is ErrorKind.RATE_LIMIT and answer.retry_after_s:
+            self._slots.hold(call.model, min(answer.retry_after_s, call.options.max_retry_after_s))
+
+    def _pause(
+        self, answer: Reply | CallError, failed: Sequence[FailedAttempt], options: RunnerOptions, *, elapsed_s: float
+    ) -> float | None:
         """Seconds to wait before the next attempt; None when there is none."""
-        if error.kind not in RETRYABLE or failed >= options.retries:
+        if isinstance(answer, Reply) or answer.kind not in RETRYABLE:
             return None
-        asked = error.retry_after_s or 0.0
-        if asked > options.max_retry_after_s:
+        turned_away = answer.kind is ErrorKind.RATE_LIMIT
+        before = sum((attempt.error.kind is ErrorKind.RATE_LIMIT) == turned_away for attempt in failed)
+        if before >= (options.rate_limit_retries if turned_away else options.retries):
             return None
+        asked = answer.retry_after_s or 0.0
         with self._turn:
-            jittered = self._rng.uniform(0, min(options.max_backoff_s, options.backoff_s * 2**failed))
-        return max(asked, jittered)
+            jittered = self._rng.uniform(0, min(options.max_backoff_s, options.backoff_s * 2**before))
+        pause = max(asked, jittered)
+        return None if asked > options.max_retry_after_s or elapsed_s + pause > options.max_total_s else pause
+
+    def _next_in(self, lane: str) -> int:
+        with self._turn:
+            self._sequence[lane] += 1
+            return self._sequence[lane] - 1

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from pytest_selfopt.bench.case import Message
 from pytest_selfopt.ledger.ledger import CallRecord
+from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.session.replay import cost_of
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
@@ -27,6 +27,7 @@ class CallBook:
         self._planned = planned
         self._settings = settings
         self._purposes: dict[str, TrialKey | Spec] = {}
+        self._requests: dict[tuple[str, str], ChatRequest] = {}
 
     def id_of(self, key: TrialKey) -> str:
         """The id of a trial's call."""
@@ -35,10 +36,15 @@ class CallBook:
     def call(self, key: TrialKey) -> Call:
         """The call of a trial."""
         trial = self._planned[key]
+        # The runs of a case ask the same; building a request anew for each would be most of a session's memory.
+        request = self._requests.get((key.spec, key.case))
+        if request is None:
+            request = build_request(trial.case, trial.suite.examples, trial.spec)
+            self._requests[key.spec, key.case] = request
         call = Call(
             id=self.id_of(key),
             model=trial.spec.model,
-            request=build_request(trial.case, trial.suite.examples, trial.spec),
+            request=request,
             options=RunnerOptions(timeout_s=trial.spec.timeout_s, retries=trial.spec.retries),
             lane=trial.spec.model,
         )
@@ -54,7 +60,7 @@ class CallBook:
                     id=f"warmup-{self._cycle}-{spec.id}",
                     model=spec.model,
                     request=ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),)),
-                    options=RunnerOptions(timeout_s=WARMUP_TIMEOUT_S, retries=0),
+                    options=RunnerOptions(timeout_s=WARMUP_TIMEOUT_S, retries=0, rate_limit_retries=0),
                     lane=spec.model,
                 )
                 self._purposes[call.id] = spec
@@ -64,7 +70,7 @@ class CallBook:
     def record(self, call: Call, result: CallResult) -> CallRecord:
         """What the ledger keeps of a finished call."""
         purpose = self._purposes[call.id]
-        cost = cost_of(result.reply, self._settings.model(call.model)) if result.reply else None
+        cost = cost_of_result(result, self._settings.model(call.model))
         if isinstance(purpose, Spec):
             return CallRecord(
                 id=call.id,

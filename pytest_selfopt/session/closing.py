@@ -13,7 +13,7 @@ from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conc
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import GateResult, Judgement, Verdict
 from pytest_selfopt.routing.config import save_config
-from pytest_selfopt.routing.decisions import Decision, append_decision
+from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
 from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.routing.records import DECISIONS, FEEDBACK, HISTORY, append_cycles, write_feedback
 from pytest_selfopt.session.opening import plan_phase
@@ -39,7 +39,8 @@ class Closed:
 def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> Closed:
     """Judge the evidence of all phases and write what follows from it.
 
-    The ledger is first: whatever is cut off after it, the next cycle finds the verdicts and goes on from them.
+    The verdicts go to the ledger first, and that the cycle is decided last: when something is cut off in between, the
+    cycle can be resumed and writes the same again, or the next one finds the verdicts and goes on from them.
 
     Raises:
         StateError: when a file cannot be written.
@@ -61,13 +62,47 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
         )
         for phase in phases
     }
+    warmups = state.ledger.warmups(cycle)
     entries = [
-        _history_entry(conclusion, following[conclusion.phase], cycle=cycle, began=began, ended=ended)
+        {
+            **_history_entry(conclusion, following[conclusion.phase], cycle=cycle, began=began, ended=ended),
+            "warmups": [one.to_json() for one in warmups if one.phase == conclusion.phase],
+        }
         for conclusion in conclusions
     ]
     notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
     _write_feedback(state, phases, conclusions, cycle=cycle, now=now)
+    state.ledger.finish_cycle(cycle, ended=ended, status="decided")
     return Closed(conclusions=tuple(conclusions), following=following, notes=tuple(note for note in notes if note))
+
+
+def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: int, began: float) -> tuple[str, ...]:
+    """Put a cycle into the history that stopped because its budget was used up: everything is held.
+
+    Raises:
+        StateError: when the history cannot be written.
+    """
+    entries = [
+        {
+            "cycle": cycle,
+            "phase": phase.plan.phase,
+            "status": "stopped",
+            "started": timestamp(began),
+            "ended": timestamp(time.time()),
+            "baseline_before": phase.plan.baseline.id,
+            "baseline_after": phase.plan.baseline.id,
+            "winner": None,
+            "improvement": 0.0,
+            "reason": reason,
+            "verdicts": [
+                {"spec": candidate.spec.id, "verdict": str(Verdict.HOLD), "sentence": reason}
+                for candidate in phase.plan.candidates
+            ],
+        }
+        for phase in phases
+    ]
+    note = append_cycles(state.settings.state_dir / HISTORY, entries)
+    return (note,) if note else ()
 
 
 def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
@@ -133,7 +168,7 @@ def _settle(ledger: Ledger, conclusions: Sequence[Conclusion], *, cycle: int, en
         conclusion.phase: [diagnosis.action for diagnosis in conclusion.diagnoses if diagnosis.action]
         for conclusion in conclusions
     }
-    ledger.finish_cycle(cycle, ended=ended, status="decided", result={"asked_for": asked})  # type: ignore[dict-item]
+    ledger.store_result(cycle, {"asked_for": asked})  # type: ignore[dict-item]
 
 
 def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
@@ -145,8 +180,12 @@ def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
 def _log(state: State, conclusions: Sequence[Conclusion], *, cycle: int, now: str) -> list[str]:
     """Append each decision to the log; returns sentences about a log that had to be repaired."""
     notes = []
+    path = state.settings.state_dir / DECISIONS
+    logged = decisions_of(path, cycle)
     for conclusion in conclusions:
         for change in conclusion.changes:
+            if (change.kind, change.phase, change.model) in logged:
+                continue
             decision = Decision(
                 timestamp=now,
                 cycle=cycle,
@@ -157,7 +196,7 @@ def _log(state: State, conclusions: Sequence[Conclusion], *, cycle: int, now: st
                 reason=change.sentence,
                 evidence=change.evidence,
             )
-            notes.append(append_decision(state.settings.state_dir / DECISIONS, decision))
+            notes.append(append_decision(path, decision))
     return notes
 
 
@@ -217,6 +256,8 @@ def _gate(gate: GateResult) -> dict[str, Any]:
 def _numbers(metrics: Metrics) -> dict[str, Any]:
     return {
         "accuracy": metrics.accuracy,
+        "first_attempt_accuracy": metrics.first_attempt_accuracy,
+        "attempts": metrics.attempts,
         "run_accuracies": list(metrics.run_accuracies),
         "variance": metrics.spread.variance,
         "restraint": metrics.restraint,

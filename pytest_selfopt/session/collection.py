@@ -11,7 +11,6 @@ import pytest
 from pytest_selfopt.bench.suites import Suite, load_suite
 from pytest_selfopt.errors import SelfoptError, SettingsError, SuiteError
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.specs.spec import Spec
 
 ARGUMENTS = ("case", "spec", "run", "reply")
 """What a benchmark test may ask for by name."""
@@ -30,6 +29,8 @@ class Collection:
         self.plans: dict[str, PhasePlan] = {}
         self.planned: dict[TrialKey, PlannedTrial] = {}
         self.problems: list[str] = []
+        self._rows: dict[str, list[PlannedTrial]] = {}
+        """The trials of each marked test, by its node id without parameters."""
 
     def parametrize(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Give the marked test its items; what is wrong with it is kept for `refuse_problems`."""
@@ -45,7 +46,18 @@ class Collection:
                 self.problems.append(str(problem))
             trials = []
         self.planned.update((trial.key, trial) for trial in trials)
+        self._rows[metafunc.definition.nodeid] = trials
         _give_items(metafunc, trials)
+
+    def stash_planned(self, items: Sequence[pytest.Item]) -> None:
+        """Attach to each benchmark item what it was collected for."""
+        for item in items:
+            callspec = getattr(item, "callspec", None)
+            rows = self._rows.get(item.nodeid.removesuffix(f"[{callspec.id}]")) if callspec is not None else None
+            if rows and callspec is not None:
+                item.stash[PLANNED] = rows[
+                    next(callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
+                ]
 
     def refuse_problems(self) -> None:
         """End the session with all problems found during collection.
@@ -101,18 +113,6 @@ def arrange(items: list[pytest.Item], seed: int) -> None:
         items[index] = item
 
 
-def stash_planned(items: Sequence[pytest.Item], planned: dict[TrialKey, PlannedTrial]) -> None:
-    """Attach to each benchmark item what it was collected for."""
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        spec = callspec.params.get("spec") if callspec is not None else None
-        if callspec is not None and isinstance(spec, Spec):
-            case, run = callspec.params["case"], callspec.params["run"]
-            trial = planned.get(TrialKey(spec.phase, spec.id, case.key, run))
-            if trial is not None:
-                item.stash[PLANNED] = trial
-
-
 def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
     unknown = set(marker.kwargs) - {"phase"}
     if unknown or len(marker.args) != 1 or not isinstance(marker.args[0], str | Path):
@@ -124,19 +124,26 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
 
 
 def _trials(plan: PhasePlan, suite: Suite) -> list[PlannedTrial]:
+    # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
+    cases = [(case, case.key) for case in suite.cases]
+    specs = [(spec, spec.id) for spec in plan.specs]
     return [
-        PlannedTrial(key=TrialKey(plan.phase, spec.id, case.key, run), case=case, spec=spec, suite=suite)
+        PlannedTrial(key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite)
         for run in range(plan.most_passes)
-        for case in suite.cases
-        for spec in plan.specs
+        for case, case_key in cases
+        for spec, spec_id in specs
     ]
 
 
 def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> None:
-    # A test need not ask for all four: pytest only accepts parameters among a function's fixture names.
-    metafunc.fixturenames.extend(name for name in ARGUMENTS if name not in metafunc.fixturenames)
+    # Each parameter is set up for every item, so a test only gets those that it or its fixtures ask for.
+    asked = tuple(name for name in ARGUMENTS if name in metafunc.fixturenames)
+    if not asked:
+        asked = ARGUMENTS[:1]
+        metafunc.fixturenames.append(asked[0])
+    rows = ({"case": one.case, "spec": one.spec, "run": one.key.run, "reply": None} for one in trials)
     metafunc.parametrize(
-        ARGUMENTS,
-        [(trial.case, trial.spec, trial.key.run, None) for trial in trials],
-        ids=[f"{trial.spec.id}-{trial.case.id}-run{trial.key.run}" for trial in trials],
+        asked,
+        [tuple(row[name] for name in asked) for row in rows],
+        ids=[f"{trial.key.spec}-{trial.case.id}-run{trial.key.run}" for trial in trials],
     )

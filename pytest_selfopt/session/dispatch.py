@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_selfopt.runners.runner import Call, Runner
+from pytest_selfopt.runners.runner import Call, Finished, Runner
 from pytest_selfopt.session.planned import TrialKey
 from pytest_selfopt.trial import CallResult
 
 TICK_S = 0.2
 """How often somebody who waits for a reply looks up, to show progress and to notice Ctrl-C."""
 
+MOST_TOGETHER = 8192
+"""Trials of passes that run into each other; their replies are all held until they are replayed."""
+
 
 @dataclass(slots=True)
 class Pass:
-    """One run index of a phase: its trials in order, and for later passes the word to go on."""
+    """One run index of a phase: its trials in order, and for later passes the word to go on.
+
+    With `overlap` it may begin while the pass before it still waits for its last replies.
+    """
 
     phase: str
     run: int
     keys: tuple[TrialKey, ...]
     warmups: tuple[Call, ...] = ()
+    overlap: bool = False
     released: threading.Event = field(default_factory=threading.Event)
     live: frozenset[str] = frozenset()
 
@@ -34,8 +41,9 @@ class Pass:
 class Dispatcher:
     """Makes the calls of a session on a thread of its own.
 
-    A pass starts when the one before it has ended and it was released. `on_result` is called for each finished call,
-    one at a time, before anybody can read its reply; whatever it raises ends the dispatch.
+    A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
+    before anybody can read their replies; whatever it raises ends the dispatch. Calls that are `stored` (by id) are
+    not made again. With a `window` no more than so many calls are made beyond the one that is waited for.
     """
 
     def __init__(
@@ -45,16 +53,21 @@ class Dispatcher:
         passes: Sequence[Pass],
         call_for: Callable[[TrialKey], Call],
         id_of: Callable[[TrialKey], str],
-        on_result: Callable[[Call, CallResult], None],
+        on_results: Callable[[Sequence[Finished]], None],
+        stored: Mapping[str, CallResult],
         ahead: bool,
+        window: int | None = None,
     ) -> None:
         self._runner = runner
         self._passes = tuple(passes)
         self._call_for = call_for
         self._id_of = id_of
-        self._on_result = on_result
+        self._on_results = on_results
+        self._stored = stored
         self._ahead = ahead
+        self._window = window
         self._results: dict[str, CallResult] = {}
+        self._wanted = ""
         self._arrived = threading.Condition()
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
@@ -70,7 +83,9 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Make no further call, abort those under way, and wait until nobody works any more."""
-        self._stopped.set()
+        with self._arrived:
+            self._stopped.set()
+            self._arrived.notify_all()
         for one in self._passes:
             one.released.set()
         self._runner.cancel()
@@ -81,6 +96,11 @@ class Dispatcher:
     def in_flight(self) -> int:
         """How many calls are under way."""
         return self._runner.in_flight
+
+    def has(self, key: TrialKey) -> bool:
+        """Whether a trial's reply is there and can be read without waiting."""
+        with self._arrived:
+            return self._id_of(key) in self._results
 
     def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
         """The result of a trial's call, waited for; made now if it was not made ahead.
@@ -97,6 +117,9 @@ class Dispatcher:
                     return self._results.pop(name)
                 if self._failure is not None:
                     raise self._failure
+                if self._window is not None and self._wanted != name:
+                    self._wanted = name
+                    self._arrived.notify_all()
                 self._arrived.wait(TICK_S)
             while_waiting()
 
@@ -104,39 +127,80 @@ class Dispatcher:
         for one in self._passes:
             if one.phase == key.phase and one.warmups:
                 warmups, one.warmups = one.warmups, ()
-                self._runner.run_batch(warmups, self._on_result)
+                self._make(warmups)
+        self.done += 1
+        stored = self._stored.get(self._id_of(key))
+        if stored is not None:
+            return stored
         call = self._call_for(key)
         result = self._runner.run(call)
-        self._on_result(call, result)
-        self.done += 1
+        self._on_results([Finished(call, result)])
         return result
 
     def _run(self) -> None:
         try:
-            for one in self._passes:
-                one.released.wait()
-                if self._stopped.is_set():
-                    return
-                if one.warmups and one.live:
-                    self._runner.run_batch(one.warmups, self._on_result)
-                calls = [self._call_for(key) for key in one.keys if key.spec in one.live]
-                self._runner.run_batch(calls, self._receive)
+            for group in self._groups():
+                self._make(group[0].warmups if group[0].live else ())
+                keys = [key for one in group for key in one.keys if key.spec in one.live]
+                for batch in self._batches(keys):
+                    self._runner.run_batch([self._call_for(key) for key in batch], self._receive)
         except BaseException as problem:  # noqa: BLE001 (handed to the thread that waits, which raises it)
-            self._fail(problem)
-
-    def _receive(self, call: Call, result: CallResult) -> None:
-        try:
-            self._on_result(call, result)
-        except BaseException as problem:  # noqa: BLE001 (the same)
-            self._fail(problem)
             self._runner.cancel()
-            return
+            with self._arrived:
+                self._failure = self._failure or problem
+                self._arrived.notify_all()
+
+    def _groups(self) -> Iterator[list[Pass]]:
+        """Passes as they are released, those together that may run into each other."""
+        waiting = list(self._passes)
+        while waiting:
+            waiting[0].released.wait()
+            if self._stopped.is_set():
+                return
+            group = [waiting.pop(0)]
+            while waiting and _may_join(waiting[0], group):
+                group.append(waiting.pop(0))
+            yield group
+
+    def _batches(self, keys: Sequence[TrialKey]) -> Iterator[Sequence[TrialKey]]:
+        """What is to be called of these trials; with a window, in parts that wait until they are wanted."""
+        names = [self._id_of(key) for key in keys]
+        known = {name: self._stored[name] for name in names if name in self._stored}
+        if known:
+            self._hand_out(known)
+        open_keys = [key for key, name in zip(keys, names, strict=True) if name not in known]
+        size = self._window or max(1, len(open_keys))
+        for start in range(0, len(open_keys), size):
+            batch = open_keys[start : start + size]
+            if self._window is not None and not self._wait_until_wanted(batch):
+                return
+            yield batch
+
+    def _wait_until_wanted(self, batch: Sequence[TrialKey]) -> bool:
+        """Wait until one of these trials is waited for; False when the session ends before."""
+        names = {self._id_of(key) for key in batch}
         with self._arrived:
-            self._results[call.id] = result
-            self.done += 1
+            self._arrived.wait_for(lambda: self._wanted in names or self._stopped.is_set())
+        return not self._stopped.is_set()
+
+    def _make(self, warmups: Sequence[Call]) -> None:
+        """Make the warm-up calls that were not made yet."""
+        missing = [call for call in warmups if call.id not in self._stored]
+        if missing:
+            self._runner.run_batch(missing, self._on_results)
+
+    def _receive(self, finished: Sequence[Finished]) -> None:
+        self._on_results(finished)
+        self._hand_out({one.call.id: one.result for one in finished})
+
+    def _hand_out(self, results: Mapping[str, CallResult]) -> None:
+        with self._arrived:
+            self._results.update(results)
+            self.done += len(results)
             self._arrived.notify_all()
 
-    def _fail(self, problem: BaseException) -> None:
-        with self._arrived:
-            self._failure = self._failure or problem
-            self._arrived.notify_all()
+
+def _may_join(one: Pass, group: Sequence[Pass]) -> bool:
+    """Whether a pass may run into those before it."""
+    size = sum(len(member.keys) for member in (*group, one))
+    return one.overlap and one.released.is_set() and not one.warmups and size <= MOST_TOGETHER

@@ -34,13 +34,16 @@ def plan_phase(
     baseline, because = baseline_of(phase, settings, routing)
     settings.model(baseline.model)
     variant_named(baseline.variant)
+    if settings.warmup is not None:
+        baseline = replace(baseline, warmup=settings.warmup)
+        because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
     if settings.mode is Mode.PLAIN:
         return PhasePlan(phase=phase, baseline=baseline, because=because)
     past = _comparisons(ledger, phase, suite)
     held, rejected = _tried(past, baseline)
     generation = generate(
         baseline,
-        _feasible(settings.space, suite),
+        _feasible(settings, suite),
         held=held,
         rejected=rejected,
         measured={name for one in past for name in (one.baseline, one.candidate)},
@@ -111,13 +114,14 @@ def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...],
 
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
     """The actions that the diagnosis of the last decided cycle asked for."""
-    decided = [cycle for cycle in ledger.cycles() if cycle["status"] == "decided"] if ledger else []
-    result = decided[-1]["result"] or {} if decided else {}
+    concluded = [cycle["result"] for cycle in ledger.cycles() if cycle["result"]] if ledger else []
+    result = concluded[-1] if concluded else {}
     asked = result.get("asked_for", {}).get(phase, [])
     return tuple(action for action in asked if isinstance(action, str))
 
 
-def _feasible(space: SearchSpace, suite: Suite) -> SearchSpace:
-    """The space without variants that this suite cannot be asked in."""
+def _feasible(settings: Settings, suite: Suite) -> SearchSpace:
+    """The space without variants that this suite cannot be asked in, and without what the command line settled."""
+    space = settings.space
     possible = tuple(name for name in space.variants if suite.examples or not variant_named(name).needs_examples)
-    return replace(space, variants=possible)
+    return replace(space, variants=possible, warmup=space.warmup if settings.warmup is None else ())

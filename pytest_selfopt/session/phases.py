@@ -42,8 +42,10 @@ class PhaseRun:
         self.limits = limits
         self.comparisons = comparisons
         self._earlier = earlier
-        self._trials: dict[str, dict[tuple[str, int], Trial]] = {spec.id: {} for spec in plan.specs}
+        self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
+        """By spec, run and case."""
         self._live: dict[int, frozenset[str]] = {}
+        self._all = frozenset(spec.id for spec in plan.specs)
         self.stopped: dict[str, str] = {}
         """Why a candidate did not go on, by spec id."""
         self.foreign = 0
@@ -56,15 +58,15 @@ class PhaseRun:
 
     def add(self, trial: Trial) -> None:
         """Book a trial; the first of an address counts."""
-        booked = self._trials.get(trial.spec)
-        if booked is None or (trial.case, trial.run) in booked:
+        runs = self._trials.get(trial.spec)
+        if runs is None or trial.case in runs.setdefault(trial.run, {}):
             self.foreign += 1
             return
-        booked[trial.case, trial.run] = trial
+        runs[trial.run][trial.case] = trial
 
     def trials(self, spec: str) -> tuple[Trial, ...]:
         """This session's trials of a spec."""
-        return tuple(self._trials[spec].values())
+        return tuple(trial for run in self._trials[spec].values() for trial in run.values())
 
     def metrics(self, spec: str) -> Metrics:
         """The numbers of a spec in this session."""
@@ -82,7 +84,7 @@ class PhaseRun:
     def live(self, run: int) -> frozenset[str]:
         """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
         if run < self.plan.least_passes:
-            return frozenset(self.specs)
+            return self._all
         if run not in self._live:
             self._live[run] = self._decide(run)
         return self._live[run]
@@ -97,11 +99,11 @@ class PhaseRun:
             for spec in self.live(run)
             for case in self.cases
         }
-        return sum((case, run) not in self._trials[spec] for spec, case, run in expected)
+        return sum(case not in self._trials[spec].get(run, {}) for spec, case, run in expected)
 
     def _decide(self, run: int) -> frozenset[str]:
         """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
-        before = frozenset(self.specs) if run == self.plan.least_passes else self.live(run - 1)
+        before = self._all if run == self.plan.least_passes else self.live(run - 1)
         if not before or not self._whole(run - 1, before) or not self.comparisons:
             return frozenset()
         standings = {spec: self._standing(spec) for spec in before if spec != self.plan.baseline.id}
@@ -115,7 +117,7 @@ class PhaseRun:
         return Standing(evidence=evidence, bar=self.bar(spec), promotable=promotable)
 
     def _whole(self, run: int, specs: frozenset[str]) -> bool:
-        return all((case, run) in self._trials[spec] for spec in specs for case in self.cases)
+        return all(case in self._trials[spec].get(run, {}) for spec in specs for case in self.cases)
 
     def _pooled(self, spec: str, candidate: str) -> list[Trial]:
         """Trials of a spec that belong to a comparison, with run indices that are unique over cycles."""

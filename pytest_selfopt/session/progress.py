@@ -67,13 +67,17 @@ class Progress:
                 self._leave_pytests_line()
             self._writer.line(text)
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time to show the state again."""
+        interval = TERMINAL_INTERVAL_S if self._live else LOG_INTERVAL_S
+        return not self._quiet and self._clock() - self._said >= interval
+
     def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
         """Show the state if it is time to."""
-        now = self._clock()
-        interval = TERMINAL_INTERVAL_S if self._live else LOG_INTERVAL_S
-        if self._quiet or now - self._said < interval:
+        if not self.due:
             return
-        self._said = now
+        now = self._said = self._clock()
         text = describe(label=label, done=done, total=total, in_flight=in_flight, elapsed_s=now - self._started)
         if self._live:
             self._writer.write("\r" + text[: self._writer.fullwidth - 1].ljust(self._writer.fullwidth - 1), flush=True)

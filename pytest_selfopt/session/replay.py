@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pytest
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.session.planned import PlannedTrial
 from pytest_selfopt.specs.variants import read_reply
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, Trial
@@ -34,9 +36,6 @@ class Received:
 
     result: CallResult
     reply: Reply | None
-
-
-RECEIVED = pytest.StashKey[Received]()
 
 
 def receive(planned: PlannedTrial, result: CallResult) -> Received:
@@ -89,8 +88,10 @@ def trial_of(
         load_s=reply.load_s if reply else None,
         tokens_in=reply.tokens_in if reply else None,
         tokens_out=reply.tokens_out if reply else None,
-        cost_usd=cost_of(reply, model) if reply else None,
+        cost_usd=cost_of_result(result, model) if result else 0.0,
         attempts=result.attempts if result else 0,
+        first_try=result.first_try if result else True,
+        waited_s=result.waited_s if result else 0.0,
         in_flight=result.in_flight if result else 0,
         lane=result.lane if result else "",
         lane_seq=result.lane_seq if result else 0,
@@ -98,24 +99,12 @@ def trial_of(
     )
 
 
-def cost_of(reply: Reply, model: ModelConfig) -> float | None:
-    """What a reply cost in USD; None when a price or a token count is unknown (unknown is never zero)."""
-    if model.provider == "embedded":
-        return 0.0
-    counts_and_prices = ((reply.tokens_in, model.price_in), (reply.tokens_out, model.price_out))
-    total = 0.0
-    for count, price in counts_and_prices:
-        if count is None or price is None:
-            return None
-        total += count * price / 1_000_000
-    return total
-
-
 def to_evidence(trial: Trial) -> str:
     """The trial as the text that travels on a report: ASCII JSON, version first, of bounded size."""
     return json.dumps({"version": EVIDENCE_VERSION, **trial.to_json()}, ensure_ascii=True)
 
 
+@lru_cache(maxsize=4)  # several hooks read the same report
 def from_evidence(text: str) -> Trial:
     """The inverse of `to_evidence`.
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pytest_selfopt.models.client import Client
+from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
-from pytest_selfopt.models.openai import OpenAIClient
-from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.slots import Room, Slots
 
 
 class Serving:
-    """Owns the servers and the runner of one session."""
+    """Owns the servers and the clients of one session."""
 
     def __init__(self, models: Iterable[ModelConfig], log_dir: Path | None) -> None:
         """Serve `models`; what an embedded server says goes to a file in `log_dir`, or to a temporary one."""
-        self._models = tuple(models)
+        self.models: Mapping[str, ModelConfig] = {model.id: model for model in models}
         self._log_dir = log_dir
         self._servers: list[EmbeddedServer] = []
 
@@ -29,29 +26,54 @@ class Serving:
         Raises:
             ModelError: when a package or a model file is missing.
         """
-        for model in self._models:
-            if model.provider == "embedded":
+        for model in self.models.values():
+            if model.wire == "embedded":
                 find_model_file(model)
 
-    def start(self) -> LocalRunner:
-        """Start what has to be started and return the runner that makes the calls.
+    def start(self) -> dict[str, Client]:
+        """Start what has to be started and return the clients by model id.
 
         Raises:
-            ModelError: when a server cannot be started.
+            ModelError: when a server cannot be started, or an address or a key cannot be used.
         """
-        clients = {model.id: self._client(model) for model in self._models}
-        limits = {model.id: model.max_concurrency for model in self._models}
-        return LocalRunner(clients, limits, rng=random.Random(), clock=time.time)
+        return {name: self.client(model) for name, model in self.models.items()}
+
+    def client(self, model: ModelConfig) -> Client:
+        """A client of a model, whose server is started when it is embedded.
+
+        Raises:
+            ModelError: when that is not possible.
+        """
+        if model.wire != "embedded":
+            return HttpClient(model)
+        server = EmbeddedServer(model, log_path=self._log_dir / "embedded.log" if self._log_dir else None)
+        self._servers.append(server)
+        server.start()
+        return HttpClient(model, base_url=server.base_url, api_key=server.api_key)
+
+    def slots(self) -> Slots:
+        """The places calls are made in, by the limits of models and providers."""
+        rooms = {
+            name: Room(most=model.max_concurrency, provider=model.provider.name) for name, model in self.models.items()
+        }
+        return Slots(rooms, provider_limits(self.models.values()))
+
+    def missing_keys(self) -> tuple[str, ...]:
+        """Sentences about keys that are not set."""
+        problems = ((name, missing_key(model)) for name, model in self.models.items())
+        return tuple(f"model {name!r}: {problem}" for name, problem in problems if problem)
 
     def stop(self) -> None:
         """End every server; doing it twice is harmless."""
         while self._servers:
             self._servers.pop().stop()
 
-    def _client(self, model: ModelConfig) -> Client:
-        if model.provider != "embedded":
-            return OpenAIClient(model)
-        server = EmbeddedServer(model, log_path=self._log_dir / "embedded.log" if self._log_dir else None)
-        self._servers.append(server)
-        server.start()
-        return OpenAIClient(model, base_url=server.base_url, api_key=server.api_key)
+
+def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:
+    """How many calls each provider takes at a time: what is configured, or else what its hungriest model may have."""
+    limits: dict[str, int] = {}
+    for model in models:
+        provider = model.provider
+        least = provider.max_concurrency if provider.fixed else max(provider.max_concurrency, model.max_concurrency)
+        limits[provider.name] = least if provider.fixed else max(least, limits.get(provider.name, 0))
+    return limits

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import random
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.session.closing import exit_status
-from pytest_selfopt.session.collection import Collection, arrange, stash_planned
+from pytest_selfopt.session.closing import EXIT_NOT_ENOUGH_EVIDENCE, exit_status
+from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial
 from pytest_selfopt.session.replay import (
-    RECEIVED,
     CallFailed,
+    Received,
     from_evidence,
     judged,
     receive,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 
+_NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
+
+
 class SelfoptSession:
     """Everything of one pytest session that has benchmarks in it."""
 
@@ -41,6 +45,9 @@ class SelfoptSession:
         self._mode = Mode.CYCLE if config.getoption("selfopt_cycle") else Mode.PLAIN
         self._collection = Collection(self._plan_for)
         self._unmasked = 0
+        self._running: pytest.Item | None = None
+        self._received: Received | None = None
+        """What came back for the item that is being run."""
         self._work: Work | None = None
 
     @cached_property
@@ -56,6 +63,10 @@ class SelfoptSession:
             state_dir=option("selfopt_state_dir"),
             max_candidates=option("selfopt_candidates"),
             seed=option("selfopt_seed"),
+            warmup=option("selfopt_warmup"),
+            max_calls=option("selfopt_max_calls"),
+            max_cost_usd=option("selfopt_max_cost"),
+            resume=option("selfopt_resume"),
         )
         return load_settings(self._config.rootpath, self._mode, overrides)
 
@@ -64,6 +75,8 @@ class SelfoptSession:
         """The seed of this session's order of specs; plain sessions need no chance."""
         if self._mode is Mode.PLAIN:
             return 0
+        if self._work is not None and self._work.resumed_seed is not None:
+            return self._work.resumed_seed
         return self.settings.seed if self.settings.seed is not None else random.randrange(2**31)
 
     @property
@@ -94,7 +107,7 @@ class SelfoptSession:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Refuse what is wrong, and order the items after every other plugin has had its say."""
         self._collection.refuse_problems()
-        stash_planned(items, self._collection.planned)
+        self._collection.stash_planned(items)
         yield
         arrange(items, self.seed)
 
@@ -111,6 +124,7 @@ class SelfoptSession:
                 seed=self.seed,
                 command=shlex.join(["pytest", *map(str, self._config.invocation_params.args)]),
                 ahead=self._may_look_ahead,
+                careful=bool(self._config.option.maxfail),
                 terminal=self._terminal,
             )
             return (yield)
@@ -121,10 +135,8 @@ class SelfoptSession:
 
     @property
     def _may_look_ahead(self) -> bool:
-        """Not when the session may end at any item, nor in an xdist worker, which gets only some of the items."""
-        option = self._config.option
-        worker = hasattr(self._config, "workerinput")
-        return not (worker or option.maxfail or option.usepdb)
+        """Not while somebody debugs, nor in an xdist worker, which gets only some of the items."""
+        return not (hasattr(self._config, "workerinput") or self._config.option.usepdb)
 
     @property
     def _terminal(self) -> TerminalReporter | None:
@@ -135,9 +147,16 @@ class SelfoptSession:
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Leave out items of specs that the race has stopped."""
         planned = item.stash.get(PLANNED, None)
-        if planned is None or self._looks_only or self.work.goes_on(planned):
+        if planned is None or self._looks_only:
             return None
-        return True
+        self._let_go_of_item(item)
+        return None if self.work.goes_on(planned) else True
+
+    def _let_go_of_item(self, following: pytest.Item) -> None:
+        """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""
+        done, self._running = self._running, following
+        if done is not None and self._mode is Mode.CYCLE:
+            del done.callspec  # type: ignore[attr-defined]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -145,12 +164,14 @@ class SelfoptSession:
         planned = item.stash.get(PLANNED, None)
         if planned is not None:
             received = receive(planned, self._result(planned))
-            item.stash[RECEIVED] = received
+            if self.work.stopped_because and received.reply is None:
+                pytest.skip(self.work.stopped_because)
+            self._received = received
             if received.reply is None:
                 assert received.result.error is not None
                 raise CallFailed(received.result.error)
-            item.funcargs["reply"] = received.reply  # type: ignore[attr-defined]
-            item.add_report_section("call", "reply", received.reply.text)
+            if "reply" in item.funcargs:  # type: ignore[attr-defined]
+                item.funcargs["reply"] = received.reply  # type: ignore[attr-defined]
         yield
 
     @pytest.hookimpl(wrapper=True)
@@ -160,7 +181,13 @@ class SelfoptSession:
         """Put the trial on the report, which is what travels between processes."""
         report = yield
         planned = item.stash.get(PLANNED, None)
-        if planned is None or (call.when != "call" and not report.failed):
+        if planned is None:
+            return report
+        received = self._received
+        if call.when == "teardown":
+            self._received = None
+        if call.when != "call" and not report.failed:
+            report.selfopt = None  # type: ignore[attr-defined]
             return report
         outcome = judged(call)
         if call.when != "call":
@@ -171,19 +198,42 @@ class SelfoptSession:
             )
         if outcome is None or report.outcome == "skipped":
             return report
-        received = item.stash.get(RECEIVED, None)
         trial = trial_of(planned, received, outcome, self.settings.model(planned.spec.model))
         report.selfopt = to_evidence(trial)  # type: ignore[attr-defined]
         if received is not None and call.when == "call":
             report.duration = received.result.ended - received.result.started
+            if received.reply is not None and (report.failed or self._shows_passes):
+                report.sections.append(("Captured reply call", received.reply.text))
         answered_by_call = call.excinfo is not None and isinstance(call.excinfo.value, CallFailed)
         if report.failed and (answered_by_call or (self._mode is Mode.CYCLE and outcome[1] is not ErrorKind.TEST)):
             report.longrepr = f"{planned.case.source}: {trial.reason}"
         return report
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Book the evidence that a report carries."""
+    @property
+    def _shows_passes(self) -> bool:
+        """Whether the user wants to read the output of passed tests, too (-rP, -rA)."""
+        return bool({"P", "A"} & set(self._config.option.reportchars))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Book the evidence that a report carries, and let go of what nobody reads after that."""
+        self._book(report)
+        yield
+        if hasattr(report, "selfopt") and not hasattr(self._config, "workerinput"):
+            self._let_go(report)
+
+    def _let_go(self, report: pytest.TestReport) -> None:
+        """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
+        evidence = getattr(report, "selfopt", None)
+        uneventful = evidence is None and not report.sections and not self._config.option.durations
+        kept = self._terminal.stats.get("") if uneventful and self._terminal is not None else None
+        if kept and kept[-1] is report:
+            kept.pop()
+        report.selfopt = None  # type: ignore[attr-defined]
+        if report.passed:
+            report.keywords = _NO_KEYWORDS
+
+    def _book(self, report: pytest.TestReport) -> None:
         evidence = getattr(report, "selfopt", None)
         if evidence is not None and self._mode is Mode.CYCLE and not hasattr(self._config, "workerinput"):
             trial = from_evidence(evidence)
@@ -219,7 +269,9 @@ class SelfoptSession:
             self._work.problem = str(problem)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        if not interrupted and not self._unmasked:
+        if self._work.stopped_because and not interrupted and not self._unmasked:
+            session.exitstatus = EXIT_NOT_ENOUGH_EVIDENCE
+        elif not interrupted and not self._unmasked:
             session.exitstatus = exit_status(self._work.conclusions)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:

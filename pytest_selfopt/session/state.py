@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
+from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.records import prepare_state_dir
 from pytest_selfopt.session.collection import Collection
-from pytest_selfopt.session.opening import suite_address
+from pytest_selfopt.session.opening import plan_phase, suite_address
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.resuming import CutOff, cut_off_cycle, resumed_plan, to_stored
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
 
@@ -28,6 +30,8 @@ class State:
         """
         self.settings = settings
         self.ledger: Ledger | None = None
+        self.cut_off: CutOff | None = None
+        """The cycle that this session goes on with."""
         self.notes: list[str] = []
         """Sentences for the summary, such as on a configuration that was set aside."""
         self._held = ExitStack()
@@ -42,6 +46,8 @@ class State:
         prepare_state_dir(self.settings.state_dir)
         self._held.enter_context(hold_lock(self.settings.state_dir))
         self.ledger = self._held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
+        if self.settings.resume:
+            self.cut_off = cut_off_cycle(self.ledger)
         routing = load_config(self.settings.routing_path)
         if routing.problem:
             self.notes.append(routing.problem)
@@ -51,20 +57,39 @@ class State:
         """Close the ledger and free the lock; doing it twice is harmless."""
         self._held.close()
 
+    def plan(self, phase: str, suite: Suite) -> PhasePlan:
+        """The plan of a phase: that of the cycle which is gone on with, or a new one.
+
+        Raises:
+            SelfoptError: when it cannot be made.
+        """
+        plan = plan_phase(phase, suite, settings=self.settings, routing=self.routing, ledger=self.ledger)
+        if self.cut_off is None:
+            return plan
+        resumed = resumed_plan(self.cut_off, phase, suite, plan.baseline)
+        for spec in resumed.specs:
+            self.settings.model(spec.model)
+        return resumed
+
     def book(
         self, collection: Collection, *, seed: int, command: str, partial: bool
     ) -> tuple[int, dict[str, PhaseRun]]:
-        """Book a cycle with its comparisons; a partial selection opens none, because it cannot promote.
+        """Book a cycle, or the one that is gone on with, and its comparisons.
+
+        A partial selection opens none, because it cannot promote.
 
         Returns the number of the cycle, and its phases with the evidence that earlier cycles left for them.
         """
         assert self.settings.mode is Mode.CYCLE
         assert self.ledger is not None
-        plan: dict[str, Json] = {
-            name: {"baseline": one.baseline.id, "candidates": [spec.id for spec in one.specs[1:]]}
-            for name, one in collection.plans.items()
-        }
-        cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
+        if self.cut_off is not None:
+            cycle = self.cut_off.cycle
+            self.ledger.resume_cycle(cycle)
+        else:
+            plan: dict[str, Json] = {
+                name: to_stored(one, collection.suites(name)) for name, one in collection.plans.items()
+            }
+            cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
         return cycle, {
             name: self._phase(self.ledger, collection, one, cycle, partial=partial)
             for name, one in collection.plans.items()

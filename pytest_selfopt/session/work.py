@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.ledger.ledger import CycleStatus
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.runner import Finished
 from pytest_selfopt.session.calls import CallBook
-from pytest_selfopt.session.closing import close_cycle
+from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
-from pytest_selfopt.session.opening import plan_phase
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.progress import Progress
@@ -26,6 +31,10 @@ from pytest_selfopt.trial import CallResult, ErrorKind, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
+
+OUTCOMES_AT_ONCE = 256
+"""Outcomes are stored so many at a time: they follow from the stored replies, so none is lost with the process."""
 
 
 class Work:
@@ -57,6 +66,11 @@ class Work:
         """Sentences for the summary that belong to no phase."""
         self.counts: dict[str, int] = {}
         """How many calls of an undecided session ended in each outcome."""
+        self.warmups: tuple[Warmup, ...] = ()
+        self.stopped_because = ""
+        """Why the session made no more calls, when its budget was used up."""
+        self._judged: list[tuple[str, Trial]] = []
+        self._budget: Budget | None = None
         self.problem = ""
         """Why the session could not be concluded; empty when it was."""
 
@@ -64,6 +78,12 @@ class Work:
     def started(self) -> bool:
         """Whether calls were begun."""
         return self._dispatcher is not None
+
+    @property
+    def resumed_seed(self) -> int | None:
+        """The seed of the cycle that is gone on with; None when none is."""
+        cut_off = self._state.cut_off if self._state is not None else None
+        return cut_off.seed if cut_off is not None else None
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
         """The plan of a phase, from settings, routing configuration and ledger.
@@ -77,7 +97,7 @@ class Work:
             Serving([self.settings.model(baseline.model)], None).check()
             self._state = State(self.settings, writes=self._writes)
             self.notes += self._state.notes
-        return plan_phase(phase, suite, settings=self.settings, routing=self._state.routing, ledger=self._state.ledger)
+        return self._state.plan(phase, suite)
 
     def start(
         self,
@@ -87,9 +107,12 @@ class Work:
         seed: int,
         command: str,
         ahead: bool,
+        careful: bool,
         terminal: TerminalReporter | None,
     ) -> None:
         """Start servers, book the cycle, and begin to make calls.
+
+        A `careful` session may end at any item: no more calls are made ahead than are under way at a time.
 
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be booked.
@@ -97,14 +120,23 @@ class Work:
         assert self._state is not None
         self.began = time.time()
         self.partial = len(selected) < len(collection.planned)
-        models = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
-        log_dir = self.settings.state_dir if self._writes else None
-        self._serving = Serving([self.settings.model(name) for name in models], log_dir)
+        names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
+        models = [self.settings.model(name) for name in names]
+        check_prices(self.settings, models)
+        self._serving = Serving(models, self.settings.state_dir if self._writes else None)
         self._serving.check()
-        runner = self._serving.start()
+        clients = self._serving.start()
+        stored: Mapping[str, CallResult] = {}
         if self._writes:
             self.cycle, self.phases = self._state.book(collection, seed=seed, command=command, partial=self.partial)
             self._progress = Progress.on(terminal) if terminal is not None else None
+            if self._state.cut_off is not None and self._state.ledger is not None:
+                stored = self._state.ledger.results(self.cycle)
+        self._budget = self._make_budget()
+        slots = self._serving.slots()
+        runner = LocalRunner(
+            clients, slots, rng=random.Random(), budget=self._budget, sequence=next_in_lanes(stored.values())
+        )
         self._book = CallBook(self.cycle, collection.planned, self.settings)
         passes = self._make_passes(collection, selected)
         self._passes = {(one.phase, one.run): one for one in passes}
@@ -113,10 +145,14 @@ class Work:
             passes=passes,
             call_for=self._book.call,
             id_of=self._book.id_of,
-            on_result=self._record,
+            on_results=self._record,
+            stored=stored,
             ahead=ahead,
+            window=max(slots.most(name) for name in names) if careful else None,
         )
         self._announce(collection)
+        if self._progress is not None and stored:
+            self._progress.say(f"  resumed: {len(stored):,} calls are in the ledger and are not made again")
         self._dispatcher.start()
 
     def result(self, key: TrialKey) -> CallResult:
@@ -127,10 +163,18 @@ class Work:
         """
         assert self._dispatcher is not None
         self._announce_pass(key)
-        return self._dispatcher.result(key, lambda: self._show_progress(key))
+        result = self._dispatcher.result(key, lambda: self._show_progress(key))
+        if self._budget is not None and self._budget.spent and result.reply is None:
+            assert result.error is not None
+            if result.error.kind is ErrorKind.CANCELLED:
+                self.stopped_because = self._budget.spent
+        return result
 
     def goes_on(self, planned: PlannedTrial) -> bool:
         """Whether an item is still to be run, or the race has stopped its spec."""
+        if self.stopped_because:
+            assert self._dispatcher is not None
+            return self._dispatcher.has(planned.key)
         phase = self.phases.get(planned.key.phase)
         if phase is None:
             return True
@@ -144,9 +188,11 @@ class Work:
     def book(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""
         self.phases[trial.phase].add(trial)
-        if self._state is not None and self._state.ledger is not None and self._book is not None:
-            key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
-            self._state.ledger.record_outcome(self._book.id_of(key), trial)
+        assert self._book is not None
+        key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
+        self._judged.append((self._book.id_of(key), trial))
+        if len(self._judged) >= OUTCOMES_AT_ONCE:
+            self._store_outcomes()
 
     def finish(self, *, interrupted: bool) -> None:
         """Conclude the cycle and write what follows; an interrupted or partial one only records how it ended.
@@ -157,10 +203,18 @@ class Work:
         self.stop()
         assert self._state is not None
         assert self._state.ledger is not None
-        if interrupted or self.partial:
-            self.status = "interrupted" if interrupted else "partial"
+        self._store_outcomes()
+        self.warmups = self._state.ledger.warmups(self.cycle)
+        if interrupted or self.partial or self.stopped_because:
+            # A part of a cycle that is gone on with leaves the cycle as it was: cut off.
+            partial: CycleStatus = "partial" if self._state.cut_off is None else "interrupted"
+            self.status = "interrupted" if interrupted else partial if self.partial else "stopped"
             self.counts = self._state.ledger.counts(self.cycle)
             self._state.ledger.finish_cycle(self.cycle, ended=time.time(), status=self.status)
+            if self.status == "stopped":
+                self.notes += note_stop(
+                    self._state, tuple(self.phases.values()), self.stopped_because, cycle=self.cycle, began=self.began
+                )
             return
         closed = close_cycle(self._state, tuple(self.phases.values()), cycle=self.cycle, began=self.began)
         self.conclusions, self.following, self.status = closed.conclusions, closed.following, "decided"
@@ -183,16 +237,39 @@ class Work:
         if self._state is not None:
             self._state.close()
 
-    def _record(self, call: Call, result: CallResult) -> None:
-        """Store a finished call before anybody reads its reply; runs on the threads that make the calls.
+    def _record(self, finished: Sequence[Finished]) -> None:
+        """Store finished calls before anybody reads their replies; runs on the dispatcher's thread.
 
         A call that was cancelled is not finished: it may be made again.
         """
         assert self._book is not None
         assert self._state is not None
-        cancelled = result.error is not None and result.error.kind is ErrorKind.CANCELLED
-        if self._state.ledger is not None and not cancelled:
-            self._state.ledger.record_call(self.cycle, self._book.record(call, result))
+        if self._state.ledger is not None:
+            records = [self._book.record(one.call, one.result) for one in finished if not cancelled(one.result)]
+            self._state.ledger.record_calls(self.cycle, records)
+
+    def _store_outcomes(self) -> None:
+        """Write how calls were judged; should it be cut off before, a resumed cycle judges the stored replies again."""
+        assert self._state is not None
+        judged, self._judged = self._judged, []
+        if self._state.ledger is not None and judged:
+            self._state.ledger.record_outcomes(judged)
+
+    def _make_budget(self) -> Budget | None:
+        settings = self.settings
+        if settings.max_calls is None and settings.max_cost_usd is None:
+            return None
+        assert self._state is not None
+        ledger = self._state.ledger
+        calls, cost_usd = ledger.spent(self.cycle) if ledger is not None else (0, 0.0)
+        assert self._serving is not None
+        return Budget(
+            self._serving.models,
+            max_calls=settings.max_calls,
+            max_cost_usd=settings.max_cost_usd,
+            calls=calls,
+            cost_usd=cost_usd,
+        )
 
     def _make_passes(self, collection: Collection, selected: Sequence[PlannedTrial]) -> list[Pass]:
         """The passes in the order of the items, which is that of the replay; the first ones need no word."""
@@ -206,7 +283,8 @@ class Work:
             plan = collection.plans[phase]
             warmups = () if phase in warmed else self._book.warmups(plan)
             warmed.add(phase)
-            one = Pass(phase=phase, run=run, keys=tuple(of_pass), warmups=warmups)
+            overlap = all(self.settings.model(spec.model).overlap for spec in plan.specs)
+            one = Pass(phase=phase, run=run, keys=tuple(of_pass), warmups=warmups, overlap=overlap)
             if run < plan.least_passes:
                 one.release(frozenset(spec.id for spec in plan.specs))
             passes.append(one)
@@ -229,7 +307,7 @@ class Work:
 
     def _show_progress(self, key: TrialKey) -> None:
         assert self._dispatcher is not None
-        if self._progress is not None:
+        if self._progress is not None and self._progress.due:
             released = [one for one in self._passes.values() if one.released.is_set()]
             total = sum(sum(known.spec in one.live for known in one.keys) for one in released)
             self._progress.tick(
@@ -238,3 +316,30 @@ class Work:
                 total=total,
                 in_flight=self._dispatcher.in_flight,
             )
+
+
+def check_prices(settings: Settings, models: Iterable[ModelConfig]) -> None:
+    """Refuse to bound what cannot be known.
+
+    Raises:
+        SettingsError: when there is a budget in USD and a model without prices.
+    """
+    for model in models:
+        if settings.max_cost_usd is not None and not model.free and None in (model.price_in, model.price_out):
+            raise SettingsError(
+                f"--selfopt-max-cost: model {model.id!r} has no price, so nobody can tell what it costs; set price_in "
+                "and price_out (USD per million tokens; 0 when it is free), or bound the calls by --selfopt-max-calls"
+            )
+
+
+def next_in_lanes(results: Iterable[CallResult]) -> dict[str, int]:
+    """The next sequence number of each lane, after what an earlier session recorded."""
+    found: Counter[str] = Counter()
+    for result in results:
+        found[result.lane] = max(found[result.lane], result.lane_seq + 1)
+    return dict(found)
+
+
+def cancelled(result: CallResult) -> bool:
+    """Whether a call was given up before it was finished."""
+    return result.error is not None and result.error.kind is ErrorKind.CANCELLED

@@ -70,7 +70,7 @@ def test_a_missing_suite_file(project: Make) -> None:
     ("extra", "sentence"),
     [
         ("max_concurency = 3", "unknown key 'max_concurency'; did you mean 'max_concurrency'?"),
-        ("max_concurrency = 0", "max_concurrency: 0 is outside 1 to 512"),
+        ("max_concurrency = 0", "max_concurrency: 0 is outside 1 to 4096"),
         ('max_concurrency = "many"', "max_concurrency: expected a whole number, got 'many' (str)"),
         ('[tool.selfopt.phases.atomic]\nbaseline = "what"', "baseline: 'what' is not a spec id; the form is"),
         ("[tool.selfopt.gates]\nrestraint = 2", "gates: restraint: 2 is outside 0 to 1"),

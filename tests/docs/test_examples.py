@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from pytest_selfopt.models.scripted import ScriptedServer
+from pytest_selfopt.models.config import PROVIDERS
+from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 
@@ -52,17 +54,43 @@ def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
     (block,) = blocks("docs/configuration.md", "toml")
     (tmp_path / "pyproject.toml").write_text(block)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
+    assert (settings.max_calls, settings.max_cost_usd) == (20_000, 0.5)
     assert settings.phase("atomic").baseline.model == "desk/llama"
     assert settings.model("desk/llama").price_out == 0.10
     assert settings.space == type(settings.space)()
 
 
+def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> None:
+    one, several = blocks("docs/models.md", "toml")
+    (tmp_path / "pyproject.toml").write_text(one + several)
+    settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
+    assert settings.model("desk/llama").name == "llama-3.2-3b"
+    assert settings.model("desk/other").provider.max_concurrency == 16
+    assert settings.model("ollama/llama3.2:1b").provider.wire == "ollama"
+
+
+def test_the_providers_of_the_docs_are_those_that_are_built_in() -> None:
+    page = (ROOT / "docs" / "models.md").read_text()
+    rows = re.findall(r"^\| `([a-z]+)` \| .*\| (\d+) \|$", page, flags=re.MULTILINE)
+    assert {name: int(limit) for name, limit in rows} == {one.name: one.max_concurrency for one in PROVIDERS.values()}
+
+
+def test_the_script_of_the_docs_is_accepted_and_its_keys_are_all_described(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text(blocks("README.md", "json")[0])
+    (tmp_path / "script.yaml").write_text(blocks("docs/scripted.md", "yaml")[0])
+    script = load_script(tmp_path / "script.yaml")
+    assert len(script.rules) == 4
+    page = (ROOT / "docs" / "scripted.md").read_text()
+    described = set(re.findall(r"`([a-z_]+)`", " ".join(re.findall(r"^\| `.*?\|", page, flags=re.MULTILINE))))
+    assert {field.name for kind in (When, Then) for field in fields(kind)} <= described
+
+
 def test_the_options_of_the_docs_are_those_of_the_plugin(pytester: pytest.Pytester) -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
-    documented = set(re.findall(r"^\| `(--selfopt-[a-z-]+)", page, flags=re.MULTILINE))
-    offered = set(
-        re.findall(r"^ +(--selfopt-[a-z-]+)", pytester.runpytest_subprocess("--help").stdout.str(), re.MULTILINE)
-    )
+    rows = " ".join(re.findall(r"^\| `--.*?\|", page, flags=re.MULTILINE))
+    documented = set(re.findall(r"--[a-z-]*selfopt-[a-z-]+", rows))
+    printed = pytester.runpytest_subprocess("--help").stdout.str()
+    offered = set(re.findall(r"^ +(--(?:no-)?selfopt-[a-z-]+)", printed, re.MULTILINE))
     assert documented == offered
 
 

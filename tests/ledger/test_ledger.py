@@ -15,7 +15,7 @@ import pytest
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import CallRecord, Ledger
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, ToolCall, Trial
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 
 SPEC = "m/atomic/schema/t60/r1/i0"
 
@@ -57,27 +57,30 @@ def start(ledger: Ledger) -> int:
 
 def test_a_call_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
     error = CallError(kind=ErrorKind.RATE_LIMIT, message="slow down", status=429, retry_after_s=2.0)
-    result = CallResult(error=error, started=1.0, ended=2.0, attempt_errors=(error, error), in_flight=2)
+    tried = FailedAttempt(error=error, started=1.0, ended=1.5)
+    result = CallResult(
+        error=error, started=1.0, ended=2.0, failed_attempts=(tried, tried), waited_s=0.5, queue_depth=3, in_flight=2
+    )
     cycle = start(ledger)
-    ledger.record_call(cycle, record("replied"))
-    ledger.record_call(cycle, record("failed", result=result))
-    assert ledger.call_result("replied") == record("replied").result
-    assert ledger.call_result("failed") == result
-    assert ledger.call_result("never made") is None
+    ledger.record_calls(cycle, [record("replied")])
+    ledger.record_calls(cycle, [record("failed", result=result)])
+    assert ledger.results(cycle)["replied"] == record("replied").result
+    assert ledger.results(cycle)["failed"] == result
+    assert "never made" not in ledger.results(cycle)
 
 
 def test_the_first_record_of_a_call_counts(ledger: Ledger) -> None:
     cycle = start(ledger)
-    ledger.record_call(cycle, record("one"))
-    ledger.record_call(cycle, record("one", result=CallResult(started=9.0, ended=9.0)))
-    assert ledger.call_result("one") == record("one").result
+    ledger.record_calls(cycle, [record("one")])
+    ledger.record_calls(cycle, [record("one", result=CallResult(started=9.0, ended=9.0))])
+    assert ledger.results(cycle)["one"] == record("one").result
 
 
 def test_a_trial_is_a_call_that_was_judged(ledger: Ledger) -> None:
     cycle = start(ledger)
-    ledger.record_call(cycle, record("judged"))
-    ledger.record_call(cycle, record("not yet", run=1))
-    ledger.record_outcome("judged", trial(Outcome.MISS, "said \ud800"))
+    ledger.record_calls(cycle, [record("judged")])
+    ledger.record_calls(cycle, [record("not yet", run=1)])
+    ledger.record_outcomes([("judged", trial(Outcome.MISS, "said \ud800"))])
     (found,) = ledger.trials([cycle], "atomic")[cycle]
     assert (found.outcome, found.reason, found.called) == (Outcome.MISS, "said \\ud800", True)
     assert (found.latency_s, found.tokens_in, found.lane_seq, found.restraint) == (0.5, 10, 7, True)
@@ -103,7 +106,7 @@ def test_many_threads_write_at_once(ledger: Ledger) -> None:
 
     def write(worker: int) -> None:
         for index in range(25):
-            ledger.record_call(cycle, record(f"{worker}-{index}"))
+            ledger.record_calls(cycle, [record(f"{worker}-{index}")])
 
     threads = [threading.Thread(target=write, args=(worker,)) for worker in range(8)]
     for thread in threads:
@@ -123,8 +126,8 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
         cycle = ledger.start_cycle(started=0.0, seed=1, command="c", plan={})
         for index in range(1_000_000):
             result = CallResult(reply=Reply(text="x" * 500), started=0.0, ended=0.0)
-            ledger.record_call(cycle, CallRecord(id=str(index), purpose="trial", phase="p", spec="s", case="c",
-                                                 case_hash="h", run=0, restraint=False, result=result))
+            ledger.record_calls(cycle, [CallRecord(id=str(index), purpose="trial", phase="p", spec="s", case="c",
+                                                   case_hash="h", run=0, restraint=False, result=result)])
             print(index, flush=True)
     """)
     path = tmp_path / "ledger.sqlite"
@@ -136,7 +139,7 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
     process.stdout.close()
     process.wait()
     with Ledger(path) as ledger:
-        assert ledger.call_result(str(seen[-1])) is not None
+        assert str(seen[-1]) in ledger.results(1)
         assert ledger.counts(1)["unjudged"] >= len(seen)
 
 

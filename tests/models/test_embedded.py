@@ -15,9 +15,9 @@ import pytest
 
 from pytest_selfopt.bench.case import Message
 from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import EMBEDDED_MODELS
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
-from pytest_selfopt.models.openai import OpenAIClient
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import Json, Reply
 
@@ -26,7 +26,7 @@ MODEL = EMBEDDED_MODELS["embedded/smollm2-135m"]
 
 def test_it_answers_and_keeps_to_a_schema_and_wants_its_key(tmp_path: Path) -> None:
     with EmbeddedServer(MODEL, log_path=tmp_path / "log") as server:
-        client = OpenAIClient(MODEL, base_url=server.base_url, api_key=server.api_key)
+        client = HttpClient(MODEL, base_url=server.base_url, api_key=server.api_key)
         schema: dict[str, Json] = {
             "type": "object",
             "properties": {"city": {"enum": ["Paris"]}},
@@ -42,7 +42,7 @@ def test_it_answers_and_keeps_to_a_schema_and_wants_its_key(tmp_path: Path) -> N
         assert isinstance(reply, Reply)
         assert "".join(reply.text.split()) == '{"city":"Paris"}'
         assert reply.tokens_in
-        refused = OpenAIClient(MODEL, base_url=server.base_url, api_key="wrong").ask(request, timeout_s=60)
+        refused = HttpClient(MODEL, base_url=server.base_url, api_key="wrong").ask(request, timeout_s=60)
         assert not isinstance(refused, Reply)
         assert refused.kind == "auth"
         pid = server.pid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.bench.case import Message
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.openai import OpenAIClient, read_answer, retry_after
+from pytest_selfopt.models.client import HttpClient
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig
+from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.models.transport import MAX_REPLY_BYTES, HttpReply
+from pytest_selfopt.models.transport import MAX_REPLY_BYTES
+from pytest_selfopt.models.wire import read_answer, retry_after
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 
@@ -28,13 +31,18 @@ GOOD: dict[str, Any] = {
 }
 
 
-def config(base_url: str, **change: Any) -> ModelConfig:
-    return ModelConfig(id="m", provider="openai", base_url=base_url, name="wire-name", **change)
+def config(base_url: str, api_key_env: str | None = None) -> ModelConfig:
+    provider = ProviderConfig(name="p", wire="openai", base_url=base_url, api_key_env=api_key_env)
+    return ModelConfig(id="m", provider=provider, name="wire-name")
 
 
 def ask(then: dict[str, Any], *, timeout_s: float = 5.0, request: ChatRequest = REQUEST) -> Reply | CallError:
     with ScriptedServer({"default": then}) as server:
-        return OpenAIClient(config(server.base_url)).ask(request, timeout_s=timeout_s)
+        return HttpClient(config(server.base_url)).ask(request, timeout_s=timeout_s)
+
+
+def read(status: int, body: bytes) -> Reply | CallError:
+    return read_answer(OpenAIWire(), status, {}, body, latency_s=1.0, now=0.0)
 
 
 def test_a_request_says_what_was_asked() -> None:
@@ -45,7 +53,7 @@ def test_a_request_says_what_was_asked() -> None:
         sampling=Sampling(temperature=0.5, max_tokens=7, top_p=0.9, seed=3),
     )
     with ScriptedServer({}) as server:
-        OpenAIClient(config(server.base_url)).ask(request, timeout_s=5)
+        HttpClient(config(server.base_url)).ask(request, timeout_s=5)
         (seen,) = server.seen.requests
     assert seen == {
         "model": "wire-name",
@@ -120,7 +128,7 @@ def test_trouble_has_a_name_and_a_sentence(then: dict[str, Any], kind: ErrorKind
 
 
 def test_a_server_that_is_not_there() -> None:
-    error = OpenAIClient(config("http://127.0.0.1:9/v1")).ask(REQUEST, timeout_s=5)
+    error = HttpClient(config("http://127.0.0.1:9/v1")).ask(REQUEST, timeout_s=5)
     assert error == CallError(kind=ErrorKind.CONNECTION, message="cannot connect: Connection refused")
 
 
@@ -138,15 +146,15 @@ def test_a_deadline_ends_the_call_also_when_bytes_trickle(then: dict[str, Any]) 
 
 def test_a_connection_that_is_used_again_is_not_ended_by_an_old_deadline() -> None:
     with ScriptedServer({"default": {"text": "ok"}, "latency": 0.0}) as server:
-        client = OpenAIClient(config(server.base_url))
+        client = HttpClient(config(server.base_url))
         assert isinstance(client.ask(REQUEST, timeout_s=0.3), Reply)
-        server.script = type(server.script)(default=server.script.default, latency=0.6)
+        server.script = replace(server.script, latency=0.6)
         assert isinstance(client.ask(REQUEST, timeout_s=5), Reply)
 
 
 def test_a_fresh_request_has_a_connection_of_its_own() -> None:
     with ScriptedServer({}) as server:
-        client = OpenAIClient(config(server.base_url))
+        client = HttpClient(config(server.base_url))
         for fresh in (False, False, True, True):
             client.ask(ChatRequest(messages=REQUEST.messages, fresh=fresh), timeout_s=5)
         assert server.seen.connections == 3
@@ -155,9 +163,9 @@ def test_a_fresh_request_has_a_connection_of_its_own() -> None:
 def test_a_key_is_sent_and_appears_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "sk-planted-123")
     with ScriptedServer({"default": {"status": 401, "message": "wrong key sk-planted-123"}}) as server:
-        client = OpenAIClient(config(server.base_url, api_key_env="SECRET_KEY"))
+        client = HttpClient(config(server.base_url, api_key_env="SECRET_KEY"))
         error = client.ask(REQUEST, timeout_s=5)
-        assert server.seen.headers[0]["Authorization"] == "Bearer sk-planted-123"
+        assert server.seen.headers[0]["authorization"] == "Bearer sk-planted-123"
     assert isinstance(error, CallError)
     assert error.message == "HTTP status 401: wrong key [key]"
     assert "planted" not in repr(client) + repr(vars(client))
@@ -166,7 +174,7 @@ def test_a_key_is_sent_and_appears_nowhere_else(monkeypatch: pytest.MonkeyPatch)
 def test_a_key_that_is_not_set_is_an_error_without_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with ScriptedServer({}) as server:
-        error = OpenAIClient(config(server.base_url, api_key_env="SECRET_KEY")).ask(REQUEST, timeout_s=5)
+        error = HttpClient(config(server.base_url, api_key_env="SECRET_KEY")).ask(REQUEST, timeout_s=5)
         assert server.seen.requests == []
     assert error == CallError(kind=ErrorKind.AUTH, message="the environment variable SECRET_KEY is not set")
 
@@ -174,7 +182,7 @@ def test_a_key_that_is_not_set_is_an_error_without_a_call(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://user:pass@host/v1", "host:80"])
 def test_an_address_that_cannot_be_used_is_refused(url: str) -> None:
     with pytest.raises(ModelError, match="base_url must"):
-        OpenAIClient(config(url))
+        HttpClient(config(url))
 
 
 @pytest.mark.parametrize(
@@ -194,10 +202,9 @@ JSON = st.recursive(
 
 @given(st.sampled_from(["id", "model", "choices", "usage", "timings"]), JSON)
 def test_whatever_a_server_sends_is_a_reply_or_an_error(field: str, value: Any) -> None:
-    answer = HttpReply(status=200, headers={}, body=json.dumps({**GOOD, field: value}).encode())
-    assert isinstance(read_answer(answer, latency_s=1.0), Reply | CallError)
+    assert isinstance(read(200, json.dumps({**GOOD, field: value}).encode()), Reply | CallError)
 
 
 @given(st.binary(max_size=200), st.integers(200, 599))
 def test_whatever_bytes_a_server_sends_are_a_reply_or_an_error(body: bytes, status: int) -> None:
-    assert isinstance(read_answer(HttpReply(status=status, headers={}, body=body), latency_s=1.0), Reply | CallError)
+    assert isinstance(read(status, body), Reply | CallError)

@@ -7,14 +7,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.openai import OpenAIClient
+from pytest_selfopt.models.client import HttpClient
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.runners.local import RETRYABLE, LocalRunner
-from pytest_selfopt.runners.runner import Call, RunnerOptions
+from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
+from pytest_selfopt.runners.slots import Room, Slots
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply
 
@@ -38,11 +40,17 @@ class Client:
 def runner_of(answers: Sequence[Reply | CallError], limit: int = 1) -> tuple[LocalRunner, Client]:
     remaining = iter(answers)
     client = Client(lambda: next(remaining))
-    return LocalRunner({"m": client}, {"m": limit}, rng=random.Random(1)), client
+    return LocalRunner({"m": client}, Slots({"m": Room(most=limit)}), rng=random.Random(1)), client
 
 
-def call(name: str = "c", *, retries: int = 0, **options: float) -> Call:
-    return Call(id=name, model="m", request=REQUEST, options=RunnerOptions(retries=retries, **options), lane="lane")
+def over_http(server: ScriptedServer, limit: int) -> LocalRunner:
+    provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
+    client = HttpClient(ModelConfig(id="m", provider=provider, name="m", max_concurrency=limit))
+    return LocalRunner({"m": client}, Slots({"m": Room(most=limit)}), rng=random.Random(1))
+
+
+def call(name: str = "c", **options: Any) -> Call:
+    return Call(id=name, model="m", request=REQUEST, options=RunnerOptions(**{"retries": 0, **options}), lane="lane")
 
 
 def error(kind: ErrorKind, retry_after_s: float | None = None) -> CallError:
@@ -54,14 +62,15 @@ def test_a_reply_after_retries_keeps_the_errors_before_it() -> None:
     runner, _ = runner_of([first, second, Reply(text="ok")])
     result = runner.run(call(retries=2, backoff_s=0.01))
     assert result.reply == Reply(text="ok")
-    assert result.attempt_errors == (first, second)
+    assert [attempt.error for attempt in result.failed_attempts] == [first, second]
+    assert all(attempt.started <= attempt.ended for attempt in result.failed_attempts)
     assert result.attempts == 3
 
 
 @pytest.mark.parametrize("kind", list(ErrorKind))
 def test_only_errors_that_may_pass_are_tried_again(kind: ErrorKind) -> None:
     runner, client = runner_of([error(kind)] * 3)
-    result = runner.run(call(retries=2, backoff_s=0.001))
+    result = runner.run(call(retries=2, rate_limit_retries=2, backoff_s=0.001))
     assert result.error == error(kind)
     assert client.asked == (3 if kind in RETRYABLE else 1)
 
@@ -81,11 +90,11 @@ def test_nobody_waits_for_a_server_that_asks_for_too_long() -> None:
 
 def test_the_limit_is_reached_and_never_passed_and_the_order_is_kept() -> None:
     with ScriptedServer({"latency": 0.05}) as server:
-        config = ModelConfig(id="m", provider="openai", base_url=server.base_url, name="m")
-        runner = LocalRunner({"m": OpenAIClient(config)}, {"m": 5}, rng=random.Random(1))
+        runner = over_http(server, 5)
         results: dict[str, CallResult] = {}
         runner.run_batch(
-            [call(str(index)) for index in range(30)], lambda one, result: results.update({one.id: result})
+            [call(str(index)) for index in range(30)],
+            lambda finished: results.update({one.call.id: one.result for one in finished}),
         )
         assert server.seen.most_in_flight == 5
     assert len(results) == 30
@@ -97,40 +106,50 @@ def test_the_limit_is_reached_and_never_passed_and_the_order_is_kept() -> None:
 
 def test_five_hundred_calls_are_in_flight_at_once() -> None:
     with ScriptedServer({"latency": 4.0}) as server:
-        config = ModelConfig(id="m", provider="openai", base_url=server.base_url, name="m")
-        runner = LocalRunner({"m": OpenAIClient(config)}, {"m": 512}, rng=random.Random(1))
+        runner = over_http(server, 512)
         kinds: Counter[str] = Counter()
         runner.run_batch(
             [call(str(index)) for index in range(512)],
-            lambda _, result: kinds.update([str(result.error.kind) if result.error else "reply"]),
+            lambda finished: kinds.update(
+                str(one.result.error.kind) if one.result.error else "reply" for one in finished
+            ),
         )
         assert kinds == {"reply": 512}
         assert server.seen.most_in_flight == 512
 
 
-def test_results_are_handed_over_one_at_a_time() -> None:
-    inside = overlaps = 0
+def test_results_are_handed_over_in_the_calling_thread_as_they_come() -> None:
+    seen: list[tuple[int, str]] = []
 
-    def receive(_: Call, __: CallResult) -> None:
-        nonlocal inside, overlaps
-        inside += 1
-        overlaps += inside > 1
-        time.sleep(0.005)
-        inside -= 1
+    def receive(finished: Sequence[Finished]) -> None:
+        seen.extend((threading.get_ident(), one.call.id) for one in finished)
 
     runner, _ = runner_of([Reply()] * 20, limit=8)
     runner.run_batch([call(str(index)) for index in range(20)], receive)
-    assert overlaps == 0
+    assert sorted(name for _, name in seen) == sorted(str(index) for index in range(20))
+    assert {thread for thread, _ in seen} == {threading.get_ident()}
+
+
+def test_what_a_receiver_raises_ends_the_batch() -> None:
+    def refuse(_: Sequence[Finished]) -> None:
+        raise RuntimeError("the disk is full")
+
+    runner, _ = runner_of([Reply()] * 20, limit=2)
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        runner.run_batch([call(str(index)) for index in range(20)], refuse)
 
 
 def test_cancelling_ends_what_is_under_way_and_starts_nothing_more() -> None:
     with ScriptedServer({"default": {"hang": True}}) as server:
-        config = ModelConfig(id="m", provider="openai", base_url=server.base_url, name="m")
-        runner = LocalRunner({"m": OpenAIClient(config)}, {"m": 3}, rng=random.Random(1))
+        runner = over_http(server, 3)
         results: list[CallResult] = []
+
+        def receive(finished: Sequence[Finished]) -> None:
+            results.extend(one.result for one in finished)
+
         batch = threading.Thread(
             target=runner.run_batch,
-            args=([call(str(index), retries=2) for index in range(20)], lambda _, result: results.append(result)),
+            args=([call(str(index), retries=2) for index in range(20)], receive),
         )
         batch.start()
         while server.seen.in_flight < 3:

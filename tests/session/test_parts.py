@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
+from pytest_selfopt.models.cost import cost_of
 from pytest_selfopt.session.progress import Progress, describe
-from pytest_selfopt.session.replay import CallFailed, cost_of, from_evidence, judged, to_evidence
+from pytest_selfopt.session.replay import CallFailed, from_evidence, judged, to_evidence
 from pytest_selfopt.trial import CallError, ErrorKind, Outcome, Reply, Trial
 
 
@@ -71,13 +72,14 @@ def test_foreign_evidence_is_refused(text: str) -> None:
 
 
 def test_an_unknown_price_or_count_is_unknown_never_zero() -> None:
-    priced = ModelConfig(id="m", provider="openai", price_in=1.0, price_out=2.0)
-    half = ModelConfig(id="m", provider="openai", price_in=1.0)
+    provider = ProviderConfig(name="p", wire="openai")
+    priced = ModelConfig(id="m", provider=provider, price_in=1.0, price_out=2.0)
+    half = ModelConfig(id="m", provider=provider, price_in=1.0)
     reply = Reply(tokens_in=1_000_000, tokens_out=500_000)
     assert cost_of(reply, priced) == 2.0
     assert cost_of(reply, half) is None
     assert cost_of(Reply(tokens_in=5), priced) is None
-    assert cost_of(reply, ModelConfig(id="m", provider="embedded")) == 0.0
+    assert cost_of(reply, EMBEDDED_MODELS["embedded/smollm2-135m"]) == 0.0
 
 
 def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:

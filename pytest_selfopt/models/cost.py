@@ -1,0 +1,48 @@
+"""What a call costs, by the prices of its model: known, unknown, or at most."""
+
+from __future__ import annotations
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.trial import CallResult, ErrorKind, Reply
+
+MILLION = 1_000_000
+OVERHEAD_TOKENS = 64
+"""Room for what a chat template puts around the messages."""
+
+UNBILLED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.AUTH, ErrorKind.REQUEST, ErrorKind.SERVER, ErrorKind.CANCELLED})
+"""Errors by which a provider says that it did no work; of others nobody knows what they cost."""
+
+
+def cost_of(reply: Reply, model: ModelConfig) -> float | None:
+    """What a reply cost in USD; None when a price or a token count is unknown (unknown is never zero)."""
+    if model.free:
+        return 0.0
+    counts_and_prices = ((reply.tokens_in, model.price_in), (reply.tokens_out, model.price_out))
+    total = 0.0
+    for count, price in counts_and_prices:
+        if count is None or price is None:
+            return None
+        total += count * price / MILLION
+    return total
+
+
+def cost_of_result(result: CallResult, model: ModelConfig) -> float | None:
+    """What a call cost with all its attempts, in USD; None when that of one of them is unknown."""
+    if model.free:
+        return 0.0
+    errors = [attempt.error for attempt in result.failed_attempts] + ([result.error] if result.error else [])
+    if any(error.kind not in UNBILLED for error in errors):
+        return None
+    return cost_of(result.reply, model) if result.reply else 0.0
+
+
+def most_it_can_cost(request: ChatRequest, model: ModelConfig) -> float | None:
+    """The USD that one attempt cannot exceed, as no tokenizer makes more tokens than bytes; None without prices."""
+    if model.free:
+        return 0.0
+    if model.price_in is None or model.price_out is None:
+        return None
+    texts = [message.content for message in request.messages] + [repr(request.tools), repr(request.answer_schema)]
+    tokens_in = sum(len(text.encode("utf-8", "backslashreplace")) for text in texts) + OVERHEAD_TOKENS
+    return (tokens_in * model.price_in + request.sampling.max_tokens * model.price_out) / MILLION

@@ -1,0 +1,75 @@
+"""Ollama's own wire format: POST {base_url}/api/chat (https://docs.ollama.com/api/chat)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.wire import count, item, optional, seconds, tool_call, tool_calls, typed
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.trial import CallError, Json, Reply, ToolCall
+
+NANOSECONDS = 1e9
+
+
+class OllamaWire:
+    """Ollama, with native tools, constrained answers and the time it took to load the model."""
+
+    path = "/api/chat"
+
+    def headers(self, key: str) -> dict[str, str]:
+        """None, but a bearer token for an Ollama behind a proxy that asks for one."""
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
+        """The whole answer at once; `num_ctx` is sent when configured, because Ollama cuts longer prompts silently."""
+        options: dict[str, Json] = {
+            "temperature": request.sampling.temperature,
+            "num_predict": request.sampling.max_tokens,
+        }
+        optionals = (("top_p", request.sampling.top_p), ("seed", request.sampling.seed), ("num_ctx", model.context))
+        options |= {name: value for name, value in optionals if value is not None}
+        body: dict[str, Json] = {
+            "model": model.name,
+            "messages": [message.to_json() for message in request.messages],
+            "stream": False,
+            "options": options,
+        }
+        if request.tools:
+            body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+        if request.answer_schema is not None:
+            body["format"] = request.answer_schema
+        if model.keep_alive is not None:
+            body["keep_alive"] = model.keep_alive
+        return body
+
+    def reply(self, value: Any, latency_s: float) -> Reply | CallError:
+        """The message; times come in nanoseconds."""
+        answer = typed(value, "", dict)
+        if isinstance(answer.get("error"), str):
+            raise ValueError("an error in place of an answer")
+        message = item(answer, "message", dict)
+        if answer.get("done") is not True:
+            raise ValueError("cut off (done is not true)")
+        calls, undecodable = tool_calls(
+            [_call(entry, index) for index, entry in enumerate(optional(message, "tool_calls", list) or [])]
+        )
+        load_s = seconds(answer, "load_duration", per=NANOSECONDS)
+        prompt_s = seconds(answer, "prompt_eval_duration", per=NANOSECONDS)
+        return Reply(
+            text=optional(message, "content", str) or "",
+            tool_calls=calls,
+            undecodable=undecodable,
+            finish_reason=optional(answer, "done_reason", str) or "",
+            served_model=optional(answer, "model", str) or "",
+            tokens_in=count(answer, "prompt_eval_count"),
+            tokens_out=count(answer, "eval_count"),
+            latency_s=latency_s,
+            load_s=load_s,
+            first_token_s=None if prompt_s is None else (load_s or 0.0) + prompt_s,
+        )
+
+
+def _call(entry: object, index: int) -> ToolCall | str:
+    function = item(typed(entry, f"message.tool_calls[{index}]", dict), "function", dict)
+    return tool_call(item(function, "name", str), function.get("arguments", {}))

@@ -1,0 +1,98 @@
+"""Providers and models as they are configured: the tables `providers` and `models`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+from urllib.parse import urlsplit
+
+from pytest_selfopt.models.config import EMBEDDED_MODELS, PROVIDERS, WIRES, ModelConfig, ProviderConfig, WireName
+from pytest_selfopt.tables import Table
+
+MOST_CONCURRENT = 4096
+
+
+def read_providers(table: Table) -> dict[str, ProviderConfig]:
+    """The built-in providers, and those of `[providers.NAME]`, which may change a built-in one.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+    return {**PROVIDERS, **{name: _provider(name, entry) for name, entry in table.tables().items()}}
+
+
+def read_models(table: Table, providers: Mapping[str, ProviderConfig]) -> dict[str, ModelConfig]:
+    """The built-in models, and those of `[models."NAME"]`.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+    return {**EMBEDDED_MODELS, **{name: _model(name, entry, providers) for name, entry in table.tables().items()}}
+
+
+def implied_model(name: str, providers: Mapping[str, ProviderConfig]) -> ModelConfig | None:
+    """The model that a name such as `ollama/llama3.2:1b` means without being configured; None when it means none."""
+    owner, _, rest = name.partition("/")
+    provider = providers.get(owner)
+    if provider is None or not rest or provider.wire == "embedded":
+        return None
+    return ModelConfig(id=name, provider=provider, name=rest, max_concurrency=provider.max_concurrency)
+
+
+def _provider(name: str, table: Table) -> ProviderConfig:
+    usual = PROVIDERS.get(name, ProviderConfig(name=name, wire="openai"))
+    wire = cast("WireName", table.text("wire", usual.wire, choices=WIRES))
+    base_url = table.text("base_url", usual.base_url or None)
+    if base_url is None and wire != "embedded":
+        table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
+    moved = base_url != usual.base_url
+    provider = ProviderConfig(
+        name=name,
+        wire=wire,
+        base_url=base_url or "",
+        # A key is never sent to another address than the one it is for.
+        api_key_env=table.text("api_key_env", None if moved else usual.api_key_env),
+        max_concurrency=table.integer("max_concurrency", usual.max_concurrency, least=1, most=MOST_CONCURRENT),
+        fixed=table.has("max_concurrency"),
+    )
+    table.finish()
+    return provider
+
+
+def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> ModelConfig:
+    owner = name.partition("/")[0]
+    provider = _provider_of(table, providers, owner)
+    config = ModelConfig(
+        id=name,
+        provider=provider,
+        name=table.text("name") or name.partition("/")[2] or name,
+        max_concurrency=table.integer("max_concurrency", provider.max_concurrency, least=1, most=MOST_CONCURRENT),
+        price_in=table.number("price_in", None, least=0, most=1e6),
+        price_out=table.number("price_out", None, least=0, most=1e6),
+        tier=table.text("tier"),
+        context=table.integer("context", 0, least=1, most=10**9) if table.has("context") else None,
+        keep_alive=table.text("keep_alive"),
+        overlap=table.flag("overlap") or False,
+        path=table.text("path"),
+        port=table.integer("port", 0, least=0, most=65_535),
+    )
+    table.finish()
+    return config
+
+
+def _provider_of(table: Table, providers: Mapping[str, ProviderConfig], owner: str) -> ProviderConfig:
+    """The provider a model names, or the one its name begins with; with a `base_url` of its own, a server apart."""
+    usual = owner if owner in providers else "openai"
+    named = providers[table.text("provider", usual, choices=tuple(providers)) or usual]
+    base_url, key = table.text("base_url"), table.text("api_key_env")
+    if base_url is None:
+        if named is PROVIDERS["openai"] and not table.has("provider") and owner != "openai":
+            table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
+        return replace(named, api_key_env=key) if key else named
+    try:
+        host = urlsplit(base_url).netloc
+    except ValueError as problem:
+        table.refuse("base_url", f"{base_url!r} is no address: {problem}")
+    # All models at one address share its limit, and it gets no key that is meant for the provider's own address.
+    return replace(named, name=host or base_url, base_url=base_url, api_key_env=key)

@@ -1,0 +1,262 @@
+"""Scripts: how a scripted model behaves, read from YAML and applied to requests."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pytest_selfopt.bench.calls import ExpectedCall
+from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.expect import Calls, Contains, Exact, NoCall, Number
+from pytest_selfopt.bench.suites import load_suite
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.tables import Table
+from pytest_selfopt.trial import Json, ToolCall
+
+LONGEST_S = 3600.0
+_RESTRAINED = "There is nothing to call here."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request, whatever its wire format: `messages` are pairs of role and text."""
+
+    model: str
+    messages: tuple[tuple[str, str], ...]
+    native: bool = False
+    """Whether tools are offered in the format's own fields."""
+    constrained: bool = False
+    """Whether an answer schema is given."""
+
+    @property
+    def prompt(self) -> str:
+        """What the user said last."""
+        return next((text for role, text in reversed(self.messages) if role == "user"), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """To which requests a rule applies; what is None is not asked about."""
+
+    case: str | None = None
+    prompt: str | None = None
+    anywhere: str | None = None
+    model: str | None = None
+    native: bool | None = None
+    constrained: bool | None = None
+    busy: int | None = None
+    first: int | None = None
+    chance: float = 1.0
+
+    def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int) -> bool:
+        """Whether a request is one this is about; `first` and `chance` are left to who counts."""
+        return (
+            (self.case is None or prompts[self.case] == asked.prompt)
+            and (self.prompt is None or self.prompt in asked.prompt)
+            and (self.anywhere is None or any(self.anywhere in text for _, text in asked.messages))
+            and (self.model is None or self.model == asked.model)
+            and (self.native is None or self.native == asked.native)
+            and (self.constrained is None or self.constrained == asked.constrained)
+            and (self.busy is None or in_flight > self.busy)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Then:
+    """What the server does. `latency` in seconds (None: that of the script) passes before anything else."""
+
+    text: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    reply: str | None = None
+    refusal: str | None = None
+    expected: bool = False
+    status: int = 200
+    retry_after: float | None = None
+    message: str = ""
+    body: str | None = None
+    truncate: int | None = None
+    drop: bool = False
+    hang: bool = False
+    trickle: bool = False
+    latency: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """How a scripted model behaves; `prompts` and `answers` are those of its suite, by case id and by prompt."""
+
+    rules: tuple[tuple[When, Then], ...] = ()
+    default: Then = Then(text="I do not know.")
+    latency: float = 0.0
+    seed: int = 0
+    load: float = 0.0
+    unload_after: float | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Then] = field(default_factory=dict)
+
+
+class Play:
+    """A script under way: counts what has applied and draws what is left to chance. Not safe to share."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._applied = [0] * len(script.rules)
+        self._asked: Counter[str] = Counter()
+
+    def choose(self, asked: Asked, in_flight: int) -> Then:
+        """What to do with a request, `in_flight` of them (itself included) being under way.
+
+        Chance is drawn from the seed, the prompt and how often it was asked, so that the order in which requests
+        of several threads arrive does not matter.
+        """
+        address = hashlib.sha256(repr(asked.messages).encode("utf-8", "backslashreplace")).hexdigest()
+        self._asked[address] += 1
+        for index, (when, then) in enumerate(self._script.rules):
+            if not when.fits(asked, self._script.prompts, in_flight):
+                continue
+            self._applied[index] += 1
+            if when.first is not None and self._applied[index] > when.first:
+                continue
+            drawn = random.Random(f"{self._script.seed}/{index}/{address}/{self._asked[address]}").random()
+            if when.chance >= 1 or drawn < when.chance:
+                return self._answer(then, asked)
+        return self._answer(self._script.default, asked)
+
+    def _answer(self, then: Then, asked: Asked) -> Then:
+        return self._script.answers.get(asked.prompt, self._script.default) if then.expected else then
+
+
+def load_script(path: Path) -> Script:
+    """Read a script file; a suite it names lies beside it.
+
+    Raises:
+        SettingsError: naming file and key when it cannot be read.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        raise SettingsError(f"cannot read the script {path}: {' '.join(str(problem).split())}") from None
+    return parse_script({} if value is None else value, path.name, folder=path.parent)
+
+
+def parse_script(value: object, place: str = "script", *, folder: Path = Path()) -> Script:
+    """Read a script.
+
+    Raises:
+        SettingsError: naming the key that is wrong.
+        SuiteError: when its suite cannot be read.
+    """
+    table = Table(value, place)
+    suite = table.text("suite")
+    cases = load_suite(folder / suite).cases if suite else ()
+    prompts = {case.id: case.prompt for case in cases}
+    entries = table.raw("rules") or []
+    if not isinstance(entries, list):
+        raise SettingsError(f"{place}: rules: expected a list")
+    default = _then(table.table("default"), cases) if table.has("default") else Script().default
+    script = Script(
+        rules=tuple(_rule(entry, f"{place}: rules[{index}]", cases) for index, entry in enumerate(entries)),
+        default=default,
+        latency=table.number("latency", 0.0, least=0, most=LONGEST_S) or 0.0,
+        seed=table.integer("seed", 0, least=0, most=2**32),
+        load=table.number("load", 0.0, least=0, most=LONGEST_S) or 0.0,
+        unload_after=table.number("unload_after", None, least=0, most=LONGEST_S),
+        prompts=prompts,
+        answers={case.prompt: answer for case in cases if (answer := expected_answer(case)) is not None},
+    )
+    table.finish()
+    return script
+
+
+def expected_answer(case: Case) -> Then | None:
+    """What answers a case rightly; None where an expectation only says how an answer may look."""
+    expect = case.expect
+    if isinstance(expect, Calls):
+        return Then(calls=tuple(_rightly(call) for call in expect.calls))
+    if isinstance(expect, NoCall):
+        return Then(reply=_RESTRAINED)
+    if isinstance(expect, Exact):
+        return Then(text=expect.text)
+    if isinstance(expect, Contains):
+        return Then(text=" ".join(expect.parts))
+    return Then(text=repr(expect.value)) if isinstance(expect, Number) else None
+
+
+def _rightly(call: ExpectedCall) -> ToolCall:
+    given = {name: values[0] for name, values in call.arguments.items() if values and "" not in values}
+    return ToolCall(name=call.name, arguments=given)
+
+
+def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, Then]:
+    table = Table(value, place)
+    when, then = table.table("when"), table.table("then")
+    table.finish()
+    condition = When(
+        case=when.text("case"),
+        prompt=when.text("prompt"),
+        anywhere=when.text("anywhere"),
+        model=when.text("model"),
+        native=when.flag("native"),
+        constrained=when.flag("constrained"),
+        busy=when.integer("busy", 0, least=1, most=10**6) if when.has("busy") else None,
+        first=when.integer("first", 0, least=1, most=10**9) if when.has("first") else None,
+        chance=1.0 if (chance := when.number("chance", None, least=0, most=1)) is None else chance,
+    )
+    if condition.case is not None and condition.case not in {case.id for case in cases}:
+        when.refuse("case", f"{condition.case!r} is no case of the script's suite")
+    when.finish()
+    return condition, _then(then, cases)
+
+
+def _then(table: Table, cases: tuple[Case, ...]) -> Then:
+    then = Then(
+        text=table.text("text"),
+        calls=_calls(table),
+        reply=table.text("reply"),
+        refusal=table.text("refusal"),
+        expected=table.flag("expected") or False,
+        status=table.integer("status", 200, least=100, most=599),
+        retry_after=table.number("retry_after", None, least=0, most=LONGEST_S),
+        message=table.text("message") or "",
+        body=table.raw("body"),
+        truncate=table.integer("truncate", 0, least=0, most=10**9) if table.has("truncate") else None,
+        drop=table.flag("drop") or False,
+        hang=table.flag("hang") or False,
+        trickle=table.flag("trickle") or False,
+        latency=table.number("latency", None, least=0, most=LONGEST_S),
+    )
+    if then.body is not None and not isinstance(then.body, str):
+        table.refuse("body", "expected a text")
+    if then.expected:
+        if not cases:
+            table.refuse("expected", "the script names no suite that says what is expected")
+        vague = next((case.id for case in cases if expected_answer(case) is None), None)
+        if vague is not None:
+            table.refuse("expected", f"the expectation of case {vague!r} does not say what a right answer is")
+    table.finish()
+    return then
+
+
+def _calls(table: Table) -> tuple[ToolCall, ...]:
+    single, several = table.raw("call"), table.raw("calls")
+    entries: Any = several if several is not None else [single] if single is not None else []
+    key = "calls" if several is not None else "call"
+    if not isinstance(entries, list):
+        table.refuse(key, "expected a list of calls")
+    return tuple(_call(entry, table, key) for entry in entries)
+
+
+def _call(entry: object, table: Table, key: str) -> ToolCall:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        table.refuse(key, "expected a name and arguments")
+    arguments: dict[str, Json] = entry.get("arguments") or {}
+    if not isinstance(arguments, dict):
+        table.refuse(key, "expected a mapping of arguments")
+    return ToolCall(name=entry["name"], arguments=arguments)

@@ -1,0 +1,277 @@
+"""The server that plays a script: one thread with an event loop, however many requests are under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.scripted.formats import Format, format_at, said_by
+from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then, parse_script
+
+TRICKLE_S = 0.05
+SEEN_PATH = "/seen"
+"""GET this for what the server has seen, as JSON."""
+
+_BACKLOG = 2048
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a scripted server has seen, for assertions; requests and headers only when it remembers them."""
+
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    asked: int = 0
+    connections: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+
+class ScriptedServer:
+    """Serves a script until the block ends; `base_url` is where, `seen` is what it was asked."""
+
+    def __init__(self, script: Script | Mapping[str, Any], *, port: int = 0, remember: bool = True) -> None:
+        """Serve `script` on loopback; port 0 takes a free one.
+
+        `remember` keeps every request, for assertions.
+
+        Raises:
+            ModelError: when the port cannot be used.
+        """
+        self.script = script if isinstance(script, Script) else parse_script(script)
+        self.seen = Seen()
+        self._remember = remember
+        self._play = Play(self.script)
+        self._loaded_at: dict[str, float] = {}
+        self._asked_at: dict[str, float] = {}
+        self._serving = threading.Event()
+        self._socket = _listening(port)
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, name="selfopt-scripted", daemon=True)
+        self._connections: set[_Connection] = set()
+
+    @property
+    def address(self) -> str:
+        """Where it listens: the base address of the Ollama and Anthropic formats."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """The base address of the OpenAI format."""
+        return f"{self.address}/v1"
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread.start()
+        self._serving.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        listening = self._loop.run_until_complete(
+            self._loop.create_server(lambda: _Connection(self), sock=self._socket, backlog=_BACKLOG)
+        )
+        self._loop.call_soon(self._serving.set)
+        try:
+            self._loop.run_forever()
+        finally:
+            listening.close()
+            for connection in list(self._connections):
+                connection.abort()
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.close()
+
+    # What follows runs on the server's own thread.
+
+    def began(self, connection: _Connection) -> None:
+        """Note a connection."""
+        self.seen.connections += 1
+        self._connections.add(connection)
+
+    def ended(self, connection: _Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+
+    def arrived(self, asked: Asked, body: dict[str, Any], headers: dict[str, str]) -> tuple[Then, float, float]:
+        """Note a request; what to do with it, after how many seconds, and how many of them loading takes."""
+        self.seen.asked += 1
+        self.seen.in_flight += 1
+        self.seen.most_in_flight = max(self.seen.most_in_flight, self.seen.in_flight)
+        if self._remember:
+            self.seen.requests.append(body)
+            self.seen.headers.append(headers)
+        then = self._play.choose(asked, self.seen.in_flight)
+        load_s = self._loading(asked.model)
+        return then, load_s + (self.script.latency if then.latency is None else then.latency), load_s
+
+    def left(self) -> None:
+        """Note that a request is over."""
+        self.seen.in_flight -= 1
+
+    def _loading(self, model: str) -> float:
+        """Seconds until a model is loaded; requests that come meanwhile wait for the same load."""
+        if not self.script.load:
+            return 0.0
+        now = self._loop.time()
+        idle_s = now - self._asked_at.get(model, now)
+        forgotten = self.script.unload_after is not None and idle_s > self.script.unload_after
+        if model not in self._loaded_at or forgotten:
+            self._loaded_at[model] = now + self.script.load
+        self._asked_at[model] = max(now, self._loaded_at[model])
+        return max(0.0, self._loaded_at[model] - now)
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection; requests on it are answered one after the other."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self._server = server
+        self._buffer = bytearray()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.began(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio calls it)
+        self._server.ended(self)
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._over()
+
+    def abort(self) -> None:
+        """Break the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _next(self) -> None:
+        """Act on the next request, once it is there whole and the one before it is answered."""
+        end = self._buffer.find(b"\r\n\r\n")
+        if self._busy or end < 0:
+            return
+        method, path, headers = _head(bytes(self._buffer[:end]))
+        length = int(headers.get("content-length", "0"))
+        if len(self._buffer) < end + 4 + length:
+            return
+        body = bytes(self._buffer[end + 4 : end + 4 + length])
+        del self._buffer[: end + 4 + length]
+        self._handle(method, path, headers, body)
+
+    def _handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+        wire = format_at(path) if method == "POST" else None
+        if wire is None:
+            found = method == "GET" and path == SEEN_PATH
+            seen = asdict(self._server.seen) if found else {"error": f"nothing is served at {path}"}
+            self._send(200 if found else 404, json.dumps(seen).encode(), {})
+            return
+        try:
+            value = json.loads(body)
+        except ValueError:
+            self._send(400, json.dumps(wire.refuse(400, "the request is not JSON")).encode(), {})
+            return
+        asked = wire.read(value)
+        self._busy = True
+        then, delay_s, load_s = self._server.arrived(asked, value, headers)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(delay_s, self._act, wire, asked, then, load_s, delay_s)
+
+    def _act(self, wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> None:
+        if self._transport is None or then.hang:
+            return
+        if then.drop:
+            self._transport.close()
+            return
+        body = _body(wire, asked, then, load_s, took_s)
+        headers = {"Retry-After": f"{then.retry_after:g}"} if then.retry_after is not None else {}
+        if then.trickle:
+            self._trickle(_head_of_answer(then.status, len(body), headers) + body)
+            return
+        self._send(then.status, body if then.truncate is None else body[: then.truncate], headers, length=len(body))
+        if then.truncate is not None:
+            self._transport.close()
+        self._over()
+        self._next()
+
+    def _trickle(self, rest: bytes) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(rest[:1])
+        if len(rest) > 1:
+            self._timer = asyncio.get_running_loop().call_later(TRICKLE_S, self._trickle, rest[1:])
+        else:
+            self._over()
+
+    def _over(self) -> None:
+        if self._busy:
+            self._busy = False
+            self._server.left()
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str], *, length: int | None = None) -> None:
+        if self._transport is not None:
+            head = _head_of_answer(status, len(body) if length is None else length, headers)
+            self._transport.write(head + body)
+
+
+def _head(text: bytes) -> tuple[str, str, dict[str, str]]:
+    """Method, path and headers (names in lower case) of a request."""
+    first, *rest = text.decode("latin-1").split("\r\n")
+    method, path, *_ = [*first.split(" "), "", ""]
+    pairs = (line.partition(":") for line in rest)
+    return method, path.partition("?")[0], {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _head_of_answer(status: int, length: int, headers: Mapping[str, str]) -> bytes:
+    with contextlib.suppress(ValueError):
+        reason = http.HTTPStatus(status).phrase
+        return _written(f"HTTP/1.1 {status} {reason}", length, headers)
+    return _written(f"HTTP/1.1 {status} Scripted", length, headers)
+
+
+def _written(first: str, length: int, headers: Mapping[str, str]) -> bytes:
+    lines = [first, "Content-Type: application/json", f"Content-Length: {length}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _body(wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> bytes:
+    if then.body is not None:
+        return then.body.encode("utf-8", "surrogatepass")
+    if then.status != 200:
+        return json.dumps(wire.refuse(then.status, then.message or f"scripted status {then.status}")).encode()
+    return json.dumps(wire.answer(asked, said_by(then, asked, load_s=load_s, took_s=took_s))).encode()
+
+
+def _listening(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as problem:
+        listening.close()
+        raise ModelError(f"the scripted server cannot use port {port}: {problem.strerror}") from None
+    # Before the loop runs, so that a request that comes at once waits instead of being refused.
+    listening.listen(_BACKLOG)
+    return listening

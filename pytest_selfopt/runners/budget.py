@@ -1,0 +1,78 @@
+"""The budget of a session: so many calls and so many dollars, never exceeded also when many calls are under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.cost import UNBILLED, cost_of, most_it_can_cost
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.trial import CallError, Reply
+
+
+class Budget:
+    """Admits attempts as long as they fit.
+
+    Dollars are reserved by the most that an attempt can cost before it is sent, and settled by what it did cost. An
+    attempt whose cost nobody knows, such as one that timed out, is settled as having cost the most.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelConfig],
+        *,
+        max_calls: int | None = None,
+        max_cost_usd: float | None = None,
+        calls: int = 0,
+        cost_usd: float = 0.0,
+    ) -> None:
+        """Bound attempts and USD, of which `calls` and `cost_usd` are used up already (when a cycle is resumed)."""
+        self._models = models
+        self._max_calls = max_calls
+        self._max_cost = max_cost_usd
+        self.calls = calls
+        self.cost_usd = cost_usd
+        self._reserved = 0.0
+        self._settled = threading.Condition()
+        self.spent = ""
+        """Why no further attempt is admitted, in words; empty while there is something left."""
+
+    def admit(self, model: str, request: ChatRequest) -> float | None:
+        """Reserve for an attempt and return the USD reserved; None when it is not to be made."""
+        with self._settled:
+            most = 0.0 if self._max_cost is None else most_it_can_cost(request, self._models[model]) or 0.0
+            while not self.spent and not self._fits(most) and self._reserved > 0:
+                self._settled.wait()
+            if not self.spent and not self._fits(most):
+                self.spent = self._reason()
+                self._settled.notify_all()
+            if self.spent:
+                return None
+            self.calls += 1
+            self._reserved += most
+            return most
+
+    def settle(self, model: str, reserved: float, answer: Reply | CallError) -> None:
+        """Book what an admitted attempt came to."""
+        with self._settled:
+            self._reserved -= reserved
+            if isinstance(answer, Reply):
+                known = cost_of(answer, self._models[model])
+                self.cost_usd += reserved if known is None else known
+            elif answer.kind not in UNBILLED:
+                self.cost_usd += reserved
+            self._settled.notify_all()
+
+    def _fits(self, most: float) -> bool:
+        if self._max_calls is not None and self.calls >= self._max_calls:
+            return False
+        return self._max_cost is None or self.cost_usd + self._reserved + most <= self._max_cost
+
+    def _reason(self) -> str:
+        if self._max_calls is not None and self.calls >= self._max_calls:
+            return f"the budget of {self._max_calls:,} calls (--selfopt-max-calls) is used up"
+        return (
+            f"the budget of ${self._max_cost:g} (--selfopt-max-cost) is used up: ${self.cost_usd:.4f} spent, "
+            "and another call could exceed it"
+        )

@@ -1,0 +1,94 @@
+"""Resuming: the plan of a cycle as the ledger keeps it, and going on with one that was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SettingsError, SpecError, StateError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.generate import Candidate
+from pytest_selfopt.session.opening import suite_address
+from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.trial import Json
+
+RESUMABLE = ("running", "interrupted", "stopped")
+"""How a cycle may stand that can be gone on with; one that is booked as running under our lock was cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOff:
+    """A cycle that did not come to its end: its number, its seed, and its plan as it was stored."""
+
+    cycle: int
+    seed: int
+    plan: Mapping[str, Any]
+
+
+def to_stored(plan: PhasePlan, suites: Sequence[Suite]) -> dict[str, Json]:
+    """A phase's plan as the ledger keeps it."""
+    return {
+        "baseline": plan.baseline.id,
+        "candidates": [{"spec": one.spec.id, "why": one.why} for one in plan.candidates],
+        "because": list(plan.because),
+        "least_passes": plan.least_passes,
+        "most_passes": plan.most_passes,
+        "left": plan.left,
+        "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
+    }
+
+
+def cut_off_cycle(ledger: Ledger) -> CutOff:
+    """The last cycle, if it did not come to its end; one of a partial selection is passed over.
+
+    Raises:
+        StateError: when there is nothing to resume.
+    """
+    whole = [cycle for cycle in ledger.cycles() if cycle["status"] != "partial"]
+    if not whole:
+        raise StateError("--selfopt-resume: there is no cycle in the ledger to go on with; leave the option out")
+    last = whole[-1]
+    if last["status"] not in RESUMABLE:
+        raise StateError(
+            f"--selfopt-resume: cycle {last['id']}, the last one, came to its end; leave the option out for a new one"
+        )
+    return CutOff(cycle=last["id"], seed=last["seed"], plan=last["plan"])
+
+
+def resumed_plan(cut_off: CutOff, phase: str, suite: Suite, in_force: Spec) -> PhasePlan:
+    """The plan of a phase in a cycle that is gone on with; `in_force` is the baseline that a new cycle would have.
+
+    Raises:
+        SettingsError: when suite, baseline or configuration have changed so that its calls do not fit any more.
+    """
+    stored = cut_off.plan.get(phase)
+    place = f"--selfopt-resume: cycle {cut_off.cycle}"
+    if not isinstance(stored, dict) or "least_passes" not in stored:
+        raise SettingsError(f"{place} has no plan for phase {phase!r}; leave the option out to begin a new cycle")
+    if suite_address(suite) not in stored["suites"]:
+        raise SettingsError(
+            f"{place} asked another version of the suite {suite.name!r}; its trials cannot be judged together with new "
+            "ones. Leave the option out to begin a new cycle, or undo the change"
+        )
+    try:
+        baseline = parse_spec(stored["baseline"])
+        candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])
+    except SpecError as problem:
+        raise SettingsError(f"{place}: {problem}") from None
+    if in_force not in (baseline, *(candidate.spec for candidate in candidates)):
+        raise SettingsError(
+            f"{place} compared with {baseline.id}, but {in_force.id} is in force now; leave the option out to begin a "
+            "new cycle"
+        )
+    return PhasePlan(
+        phase=phase,
+        baseline=baseline,
+        candidates=candidates,
+        because=tuple(stored["because"]),
+        least_passes=stored["least_passes"],
+        most_passes=stored["most_passes"],
+        left=stored["left"],
+    )
