@@ -99,9 +99,15 @@ def _trouble(trials: Sequence[Trial]) -> Diagnosis | None:
         )
     return Diagnosis(
         kind=DiagnosisKind.INFRASTRUCTURE,
-        sentence=f"{said}; that says nothing about the model, so no rule follows from it",
+        sentence=f"{said}; that says nothing about the model, so no rule follows from it{_most_said(trials)}",
         runs=runs,
     )
+
+
+def _most_said(trials: Sequence[Trial]) -> str:
+    """What most of the errors say, because that is what somebody has to look into."""
+    reasons = Counter(trial.reason for trial in trials if trial.outcome is Outcome.ERROR and trial.reason)
+    return f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
 
 
 def _perfect(trials: Sequence[Trial]) -> Diagnosis | None:

@@ -35,7 +35,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The numbers of one spec. Latencies in seconds (of answered trials), cost in USD (None: unknown)."""
+    """The numbers of one spec. Latencies in seconds (of answered trials), cost in USD (None: partly unknown)."""
 
     spec: str
     runs: tuple[int, ...]
@@ -59,6 +59,10 @@ class Metrics:
     tokens_in: int | None
     tokens_out: int | None
     cost_usd: float | None
+    known_cost_usd: float
+    """What the calls of known cost came to."""
+    unpriced: int
+    """How many calls are of unknown cost."""
     errors_by_kind: Mapping[str, int]
     first_attempt_passes: int
     """Passes that needed no second attempt (a rate limit turns away before the model is reached, and is none)."""
@@ -99,6 +103,8 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
     answered = [trial for trial in trials if trial.outcome is not Outcome.ERROR]
     restraint = [trial for trial in answered if trial.restraint]
     missed = [trial for trial in answered if trial.outcome is Outcome.MISS and not trial.restraint]
+    costs = [trial.cost_usd for trial in trials]
+    known_costs = [cost for cost in costs if cost is not None]
     latencies = sorted(trial.latency_s for trial in answered if trial.latency_s is not None)
     return Metrics(
         spec=spec,
@@ -121,7 +127,9 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         latency_p95_s=_nearest_rank(latencies, 0.95),
         tokens_in=_sum(trial.tokens_in for trial in answered),
         tokens_out=_sum(trial.tokens_out for trial in answered),
-        cost_usd=_cost(trials),
+        cost_usd=None if None in costs else sum(known_costs),
+        known_cost_usd=sum(known_costs),
+        unpriced=costs.count(None),
         errors_by_kind=dict(Counter(str(trial.error_kind) for trial in trials if trial.error_kind)),
         first_attempt_passes=sum(trial.outcome is Outcome.PASS and trial.first_try for trial in trials),
         attempts=sum(trial.attempts for trial in trials),
@@ -189,8 +197,3 @@ def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
 def _sum(values: Iterable[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _cost(trials: Sequence[Trial]) -> float | None:
-    costs = [trial.cost_usd for trial in trials]
-    return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)

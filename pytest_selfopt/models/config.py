@@ -30,8 +30,9 @@ class ModelConfig:
     """How a model is reached. Prices are USD per million tokens; None is unknown, never zero.
 
     `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of like prices.
-    `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the passes of a cycle run into each
-    other, for servers that have no warmth to share. `path` (a GGUF file) and `port` (0: any) are for embedded models.
+    `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the next pass of a cycle begins while the
+    one before waits for its last replies, which suits servers whose models are always loaded. `path` (a GGUF file) and
+    `port` (0: any) are for embedded models.
     """
 
     id: str

@@ -37,7 +37,18 @@ def implied_model(name: str, providers: Mapping[str, ProviderConfig]) -> ModelCo
     provider = providers.get(owner)
     if provider is None or not rest or provider.wire == "embedded":
         return None
-    return ModelConfig(id=name, provider=provider, name=rest, max_concurrency=provider.max_concurrency)
+    return ModelConfig(
+        id=name,
+        provider=provider,
+        name=rest,
+        max_concurrency=provider.max_concurrency,
+        overlap=is_always_loaded(provider),
+    )
+
+
+def is_always_loaded(provider: ProviderConfig) -> bool:
+    """Whether its models are loaded before anybody asks them; Ollama loads them with the first call."""
+    return provider.wire in ("openai", "anthropic")
 
 
 def _provider(name: str, table: Table) -> ProviderConfig:
@@ -73,7 +84,7 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
         tier=table.text("tier"),
         context=table.integer("context", 0, least=1, most=10**9) if table.has("context") else None,
         keep_alive=table.text("keep_alive"),
-        overlap=table.flag("overlap") or False,
+        overlap=is_always_loaded(provider) if (overlap := table.flag("overlap")) is None else overlap,
         path=table.text("path"),
         port=table.integer("port", 0, least=0, most=65_535),
     )

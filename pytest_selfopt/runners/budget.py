@@ -33,7 +33,7 @@ class Budget:
         self._max_cost = max_cost_usd
         self.calls = calls
         self.cost_usd = cost_usd
-        self._reserved = 0.0
+        self._reserved: list[float] = []
         self._settled = threading.Condition()
         self.spent = ""
         """Why no further attempt is admitted, in words; empty while there is something left."""
@@ -42,7 +42,7 @@ class Budget:
         """Reserve for an attempt and return the USD reserved; None when it is not to be made."""
         with self._settled:
             most = 0.0 if self._max_cost is None else most_it_can_cost(request, self._models[model]) or 0.0
-            while not self.spent and not self._fits(most) and self._reserved > 0:
+            while not self.spent and not self._fits(most) and self._reserved:
                 self._settled.wait()
             if not self.spent and not self._fits(most):
                 self.spent = self._reason()
@@ -50,13 +50,13 @@ class Budget:
             if self.spent:
                 return None
             self.calls += 1
-            self._reserved += most
+            self._reserved.append(most)
             return most
 
     def settle(self, model: str, reserved: float, answer: Reply | CallError) -> None:
         """Book what an admitted attempt came to."""
         with self._settled:
-            self._reserved -= reserved
+            self._reserved.remove(reserved)
             if isinstance(answer, Reply):
                 known = cost_of(answer, self._models[model])
                 self.cost_usd += reserved if known is None else known
@@ -67,7 +67,7 @@ class Budget:
     def _fits(self, most: float) -> bool:
         if self._max_calls is not None and self.calls >= self._max_calls:
             return False
-        return self._max_cost is None or self.cost_usd + self._reserved + most <= self._max_cost
+        return self._max_cost is None or self.cost_usd + sum(self._reserved) + most <= self._max_cost
 
     def _reason(self) -> str:
         if self._max_calls is not None and self.calls >= self._max_calls:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pytest_selfopt.bench.case import Message
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.models.client import missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.session.calls import WARMUP_PROMPT, WARMUP_TIMEOUT_S
 from pytest_selfopt.session.serving import Serving
@@ -42,9 +41,6 @@ def availability(model: ModelConfig, *, ask: bool) -> Availability:
     serving = Serving([model], None)
     try:
         serving.check()
-        missing = missing_key(model)
-        if missing:
-            return Availability(model=model, answers=False, sentence=f"cannot be asked: {missing}")
         if not ask:
             return Availability(model=model, answers=None, sentence="nothing is missing; not asked")
         return _asked(model, serving.client(model).ask(PROBE, timeout_s=WARMUP_TIMEOUT_S))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
@@ -24,11 +25,14 @@ class Serving:
         """Look whether everything that can be known without starting anything is in order.
 
         Raises:
-            ModelError: when a package or a model file is missing.
+            ModelError: when a package, a model file or a key is missing.
         """
         for model in self.models.values():
             if model.wire == "embedded":
                 find_model_file(model)
+            missing = missing_key(model)
+            if missing:
+                raise ModelError(f"model {model.id!r}: {missing}")
 
     def start(self) -> dict[str, Client]:
         """Start what has to be started and return the clients by model id.
@@ -57,11 +61,6 @@ class Serving:
             name: Room(most=model.max_concurrency, provider=model.provider.name) for name, model in self.models.items()
         }
         return Slots(rooms, provider_limits(self.models.values()))
-
-    def missing_keys(self) -> tuple[str, ...]:
-        """Sentences about keys that are not set."""
-        problems = ((name, missing_key(model)) for name, model in self.models.items())
-        return tuple(f"model {name!r}: {problem}" for name, problem in problems if problem)
 
     def stop(self) -> None:
         """End every server; doing it twice is harmless."""

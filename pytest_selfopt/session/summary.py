@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import findable_gain
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 COLOURS = {Verdict.PROMOTE: "green", Verdict.HOLD: "yellow", Verdict.REJECT: "red"}
+
+_COLUMNS: dict[str, Callable[[Metrics], str]] = {
+    "accuracy": lambda one: f"{one.accuracy:.3f}",
+    "restraint": lambda one: "-" if one.restraint is None else f"{one.restraint:.2f}",
+    "errors": lambda one: str(one.errors),
+    "no call": lambda one: str(one.silent_misses),
+    "wrong call": lambda one: str(one.wrong_calls),
+    "median": lambda one: "-" if one.latency_median_s is None else f"{one.latency_median_s:.2f} s",
+    "passes": lambda one: str(len(one.runs)),
+}
 
 
 def announcement(plan: PhasePlan, cases: int, cycle: int, *, partial: bool) -> list[str]:
@@ -63,33 +74,57 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
         terminal.write_line(note, yellow=True)
     if work.problem:
         terminal.write_line(f"not everything could be written: {work.problem}", red=True)
-    for text in [] if work.status == "decided" or work.problem else undecided(work.status, work.counts):
-        for line in _folded(text):
-            terminal.write_line(line, yellow=True)
+    if work.status != "decided" and not work.problem:
+        for text in undecided(work.status, work.counts, work.stopped_because):
+            for line in _folded(text):
+                terminal.write_line(line, yellow=True)
+    for warmup in work.warmups:
+        for line in _folded(warmup_line(warmup)):
+            terminal.write_line(line, yellow=warmup.result.reply is None)
     for conclusion in work.conclusions:
         _write_phase(terminal, conclusion)
     for line in closing_lines(work) if work.conclusions else []:
         terminal.write_line(line)
 
 
-def undecided(status: str, counts: dict[str, int]) -> list[str]:
-    """Why a session that recorded trials decided nothing."""
+def undecided(status: str, counts: dict[str, int], stopped_because: str = "") -> list[str]:
+    """Why a session that recorded trials decided nothing, and how to go on."""
     booked = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no calls"
-    reason = {
-        "interrupted": "the session was interrupted",
-        "partial": "only some of the planned trials were selected",
-    }.get(status, "the session did not get that far")
-    return [f"no decision: {reason}; nothing was promoted or rewritten", f"kept in the ledger: {booked}"]
+    kept = f"kept in the ledger: {booked}"
+    if status == "stopped":
+        return [
+            f"HOLD: {stopped_because}; nothing was promoted or rewritten",
+            f"{kept}; --selfopt-cycle --selfopt-resume with a larger budget goes on from there",
+        ]
+    if status == "interrupted":
+        return [
+            "no decision: the session was interrupted; nothing was promoted or rewritten",
+            f"{kept}; --selfopt-cycle --selfopt-resume goes on from there",
+        ]
+    reason = "only some of the planned trials were selected"
+    return [f"no decision: {reason}; nothing was promoted or rewritten", kept]
+
+
+def warmup_line(warmup: Warmup) -> str:
+    """How the warm-up call of a spec went."""
+    result = warmup.result
+    took = f"{result.ended - result.started:.2f} s"
+    if result.reply is None:
+        assert result.error is not None
+        return f"warm-up of {warmup.spec} failed after {took}: {result.error.kind}: {result.error.message}"
+    load_s = result.reply.load_s
+    return f"warm-up of {warmup.spec}: answered in {took}{f', {load_s:.2f} s of it loading' if load_s else ''}"
 
 
 def table(conclusion: Conclusion) -> list[str]:
     """The specs side by side, aligned: what was measured of each, and how its misses came about."""
-    rows: list[tuple[str, ...]] = [("", "accuracy", "restraint", "errors", "no call", "wrong call", "median", "passes")]
-    rows.append(_row("baseline", conclusion.metrics[conclusion.baseline.id]))
-    rows += [
-        _row(_short(_change(conclusion, judgement)), conclusion.metrics[judgement.spec])
-        for judgement in conclusion.judgements
-    ]
+    names = {conclusion.baseline.id: "baseline"}
+    names |= {judgement.spec: _short(_change(conclusion, judgement)) for judgement in conclusion.judgements}
+    columns = dict(_COLUMNS)
+    if any(one.first_attempt_passes < one.passes for one in conclusion.metrics.values()):
+        columns["1st attempt"] = lambda one: f"{one.first_attempt_accuracy:.3f}"
+    rows: list[tuple[str, ...]] = [("", *columns)]
+    rows += [(name, *(cell(conclusion.metrics[spec]) for cell in columns.values())) for spec, name in names.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(
@@ -104,13 +139,11 @@ def closing_lines(work: Work) -> list[str]:
     """What was written where, what the next cycle does, and what this one took."""
     metrics = [one for conclusion in work.conclusions for one in conclusion.metrics.values()]
     calls = sum(one.attempts for one in metrics)
-    costs = [one.cost_usd for one in metrics]
-    cost = "unknown" if None in costs else f"${sum(cost or 0 for cost in costs):.4f}"
     routing = work.settings.routing_path
     holds = f"{routing.name} holds what is in force" if routing.exists() else "no rule was written"
     lines = [
         f"{holds}; history, decisions and ledger are in {work.settings.state_dir.name}/",
-        f"{calls:,} calls in {minutes(work.took_s)}, cost {cost}",
+        f"{calls:,} calls in {minutes(work.took_s)}, cost {_cost(metrics)}",
     ]
     for phase, plan in work.following.items():
         lines.append(f"next cycle, {phase}: {_next(plan)}")
@@ -135,17 +168,12 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
             terminal.write_line(line)
 
 
-def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
-    return (
-        name,
-        f"{metrics.accuracy:.3f}",
-        "-" if metrics.restraint is None else f"{metrics.restraint:.2f}",
-        str(metrics.errors),
-        str(metrics.silent_misses),
-        str(metrics.wrong_calls),
-        "-" if metrics.latency_median_s is None else f"{metrics.latency_median_s:.2f} s",
-        str(len(metrics.runs)),
-    )
+def _cost(metrics: Sequence[Metrics]) -> str:
+    """What was spent: unknown is said to be unknown, never counted as nothing."""
+    known, unpriced = sum(one.known_cost_usd for one in metrics), sum(one.unpriced for one in metrics)
+    if not unpriced:
+        return f"${known:.4f}"
+    return f"at least ${known:.4f} and that of {unpriced:,} calls of unknown cost" if known else "unknown"
 
 
 def _change(conclusion: Conclusion, judgement: Judgement) -> str:

@@ -112,6 +112,7 @@ def test_an_outage_decides_nothing_and_writes_no_rule(project: Make) -> None:
     result = made.run("--selfopt-cycle")
     assert result.ret == 10
     assert "diagnosis: infrastructure trouble: 36 of 36 calls gave no answer (36 connection);" in said(result)
+    assert "; most often: cannot connect: Connection refused" in said(result)
     assert {verdict["verdict"] for verdict in made.history()[0]["verdicts"]} == {"HOLD"}
     assert not (made.path / "routing_config.json").exists()
     made.configure(no_retries)

@@ -149,7 +149,7 @@ def serving(folder: Path, latency_s: float) -> Iterator[str]:
 
 def _in_flight() -> None:
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), 2.0) as server:
-        project = Project(Path(folder), server, cases=640)
+        project = Project(Path(folder), server, cases=1_024)
         (used,) = project.best(1, "-k", "run0", concurrency=512)
         with urllib.request.urlopen(f"{server.removesuffix('/v1')}/seen") as answer:
             seen = json.load(answer)

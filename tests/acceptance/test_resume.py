@@ -1,0 +1,154 @@
+"""Cycles that are cut off and gone on with: no finished call is made again, and none is lost.
+
+`SELFOPT_CRASH_MOMENTS=24 uv run pytest tests/acceptance/test_resume.py` runs the crash test in full.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+from tests.acceptance.test_interruption import begin, wait_until
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+PLANNED = 4 * 3 * CASES
+MOMENTS = int(os.environ.get("SELFOPT_CRASH_MOMENTS", "5"))
+SEED = 20_261_121
+
+
+def ledger_rows(path: Path) -> dict[str, tuple[Any, ...]]:
+    """What the ledger holds of each finished call, apart from how it was judged."""
+    if not (path / ".selfopt" / "ledger.sqlite").exists():
+        return {}
+    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+        try:
+            rows = ledger.execute("SELECT id, started, ended, reply, error, spec, run FROM call").fetchall()
+        except sqlite3.OperationalError:
+            return {}  # killed before the tables were there
+    return {row[0]: row[1:] for row in rows}
+
+
+def decisions(path: Path) -> list[str]:
+    log = path / ".selfopt" / "routing_decisions.jsonl"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Make, moment: int) -> None:
+    made = project({"rules": right(constrained=True), "latency": 0.05})
+    rng = random.Random(f"{SEED}/{moment}")
+    process = begin(made, "--selfopt-seed", str(moment))
+    started = time.monotonic()
+    # Moments over the whole life of a cycle: before its first call, among its calls, and in its last steps.
+    if moment % 5 == 4:
+        log = made.path / ".selfopt" / "routing_decisions.jsonl"
+        wait_until(lambda: log.exists() or process.poll() is not None)
+    else:
+        wait_until(lambda: made.server.seen.asked > 0 or process.poll() is not None)
+        time.sleep(rng.uniform(0, 0.8))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert time.monotonic() - started < 60
+    before, asked = ledger_rows(made.path), made.server.seen.asked
+    wait_until(lambda: made.server.seen.in_flight == 0)
+
+    if status(made.path) == "decided":
+        assert len(before) == PLANNED
+        return
+    result = made.run("--selfopt-cycle", *(["--selfopt-resume"] if status(made.path) else []))
+    assert result.ret == 0, said(result)
+    after = ledger_rows(made.path)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == PLANNED
+    assert made.server.seen.asked - asked == PLANNED - len(before)
+    assert Counter((row[4], row[5]) for row in after.values()) == {
+        (spec, run): CASES for spec in {row[4] for row in after.values()} for run in range(3)
+    }
+    assert "PROMOTE schema" in said(result)
+    assert made.routing()["rules"][0]["variant"] == "schema"
+    assert len(decisions(made.path)) == 1
+    assert [entry["cycle"] for entry in made.history()] == [1]
+
+
+def status(path: Path) -> str:
+    """How the only cycle stands; empty when none was booked yet."""
+    if not (path / ".selfopt" / "ledger.sqlite").exists():
+        return ""
+    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+        try:
+            row = ledger.execute("SELECT status FROM cycle").fetchone()
+        except sqlite3.OperationalError:
+            return ""
+    return str(row[0]) if row else ""
+
+
+def test_a_resumed_cycle_decides_as_if_it_had_never_been_cut_off(project: Make) -> None:
+    made = project({"rules": right(constrained=True), "latency": 0.02})
+    process = begin(made, "--selfopt-seed", "7")
+    wait_until(lambda: made.server.seen.asked > 60)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert "--selfopt-cycle --selfopt-resume goes on from there" in " ".join(out.split())
+    result = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert result.ret == 0
+    assert "resumed: " in said(result)
+    assert "calls are in the ledger and are not made again" in said(result)
+    (entry,) = made.history()
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        lanes = [row[0] for row in ledger.execute("SELECT lane_seq FROM call ORDER BY lane_seq")]
+        assert ledger.execute("SELECT id, status, seed FROM cycle").fetchall() == [(1, "decided", 7)]
+        assert ledger.execute("SELECT count(*) FROM call WHERE outcome IS NULL").fetchone() == (0,)
+    assert len(set(lanes)) == PLANNED
+    assert {one["verdict"] for one in entry["verdicts"]} == {"PROMOTE", "REJECT"}
+
+
+def test_there_has_to_be_something_to_resume(project: Make) -> None:
+    made = project({"rules": right()})
+    nothing = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert nothing.ret == pytest.ExitCode.USAGE_ERROR
+    assert "there is no cycle in the ledger to go on with" in nothing.stderr.str()
+    assert made.run("--selfopt-cycle").ret == 0
+    ended = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert ended.ret == pytest.ExitCode.USAGE_ERROR
+    assert "cycle 1, the last one, came to its end" in ended.stderr.str()
+    assert "goes on with a cycle; give --selfopt-cycle, too" in made.run("--selfopt-resume").stderr.str()
+
+
+def test_trials_of_another_suite_are_not_mixed_in(project: Make) -> None:
+    made = project({"rules": right()})
+    assert made.run("--selfopt-cycle", "--selfopt-max-calls", "20").ret == 10
+    lines = suite_lines()
+    lines[2]["prompt"] = "Find item zero."
+    made.write_suite(lines)
+    refused = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "asked another version of the suite 'items'" in " ".join(refused.stderr.str().split())
+    assert made.run("--selfopt-cycle").ret == 0
+
+
+def test_another_baseline_in_force_is_not_compared_with_the_old_one(project: Make) -> None:
+    made = project({"rules": right()})
+    assert made.run("--selfopt-cycle", "--selfopt-max-calls", "20").ret == 10
+    other = made.run("--selfopt-cycle", "--selfopt-resume", "--selfopt-baseline", f"{MODEL}/atomic/atomic/t30/r1/i0")
+    assert other.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"but {MODEL}/atomic/atomic/t30/r1/i0 is in force now" in " ".join(other.stderr.str().split())
+
+
+def test_a_warm_up_that_was_made_is_not_made_again(project: Make) -> None:
+    made = project({"rules": right(), "latency": 0.01})
+    assert made.run("--selfopt-cycle", "--selfopt-warmup", "--selfopt-max-calls", "30").ret == 10
+    assert made.run("--selfopt-cycle", "--selfopt-warmup", "--selfopt-resume").ret == 0
+    prompts = Counter(request["messages"][-1]["content"] for request in made.server.seen.requests)
+    assert prompts["What is 2+2?"] == 4
+    assert sum(prompts.values()) == 4 + PLANNED
