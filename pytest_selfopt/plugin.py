@@ -86,8 +86,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse what cannot be done before anything is collected."""
     config.addinivalue_line("markers", MARKER)
-    if config.getoption("selfopt_resume") and not config.getoption("selfopt_cycle"):
-        raise pytest.UsageError("--selfopt-resume goes on with a cycle; give --selfopt-cycle, too")
+    for option in ("resume", "max_calls", "max_cost"):
+        if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
+            name = option.replace("_", "-")
+            raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
     if config.getoption("selfopt_cycle") and config.getoption("numprocesses", None):
         raise pytest.UsageError(
             "--selfopt-cycle runs in one process in this version (calls run in parallel anyway); leave out -n"

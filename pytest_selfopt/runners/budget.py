@@ -42,9 +42,10 @@ class Budget:
         """Reserve for an attempt and return the USD reserved; None when it is not to be made."""
         with self._settled:
             most = 0.0 if self._max_cost is None else most_it_can_cost(request, self._models[model]) or 0.0
-            while not self.spent and not self._fits(most) and self._reserved:
+            # What is under way may turn out to cost less than was reserved for it; calls do not come back.
+            while not self.spent and self._has_calls and not self._affords(most) and self._reserved:
                 self._settled.wait()
-            if not self.spent and not self._fits(most):
+            if not self.spent and not (self._has_calls and self._affords(most)):
                 self.spent = self._reason()
                 self._settled.notify_all()
             if self.spent:
@@ -64,13 +65,15 @@ class Budget:
                 self.cost_usd += reserved
             self._settled.notify_all()
 
-    def _fits(self, most: float) -> bool:
-        if self._max_calls is not None and self.calls >= self._max_calls:
-            return False
+    @property
+    def _has_calls(self) -> bool:
+        return self._max_calls is None or self.calls < self._max_calls
+
+    def _affords(self, most: float) -> bool:
         return self._max_cost is None or self.cost_usd + sum(self._reserved) + most <= self._max_cost
 
     def _reason(self) -> str:
-        if self._max_calls is not None and self.calls >= self._max_calls:
+        if not self._has_calls:
             return f"the budget of {self._max_calls:,} calls (--selfopt-max-calls) is used up"
         return (
             f"the budget of ${self._max_cost:g} (--selfopt-max-cost) is used up: ${self.cost_usd:.4f} spent, "

@@ -122,7 +122,8 @@ class Work:
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
         models = [self.settings.model(name) for name in names]
-        check_prices(self.settings, models)
+        if self.settings.mode is Mode.CYCLE:
+            check_prices(self.settings, models)
         self._serving = Serving(models, self.settings.state_dir if self._writes else None)
         self._serving.check()
         clients = self._serving.start()
@@ -257,7 +258,8 @@ class Work:
 
     def _make_budget(self) -> Budget | None:
         settings = self.settings
-        if settings.max_calls is None and settings.max_cost_usd is None:
+        # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
+        if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):
             return None
         assert self._state is not None
         ledger = self._state.ledger

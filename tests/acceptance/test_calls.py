@@ -151,6 +151,25 @@ def test_a_session_that_may_end_at_any_item_calls_little_ahead(project: Make, op
     assert "no decision: the session was interrupted" in said(result)
 
 
+def test_a_budget_in_the_settings_leaves_plain_sessions_whole(project: Make) -> None:
+    made = project({"rules": right()})
+    made.configure("[tool.selfopt.budget]\nmax_calls = 3")
+    made.run().assert_outcomes(passed=CASES)
+    assert made.run("--selfopt-cycle").ret == 10
+    assert made.server.seen.asked == CASES + 3
+
+
+@pytest.mark.parametrize(("overlap", "most"), [("true", 2 * CASES), ("false", CASES)])
+def test_passes_run_into_each_other_where_there_is_no_warmth_to_share(project: Make, overlap: str, most: int) -> None:
+    made = project({"rules": right(), "latency": 0.5})
+    made.configure(f"max_concurrency = {2 * CASES}\noverlap = {overlap}\n{ONLY_BASELINE}")
+    assert made.run("--selfopt-cycle").ret == 0
+    assert made.server.seen.most_in_flight == most
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        runs = [row[0] for row in ledger.execute("SELECT run FROM call ORDER BY lane_seq")]
+    assert runs == sorted(runs)
+
+
 def test_settings_may_stand_in_a_file_of_their_own(project: Make) -> None:
     made = project({"rules": right()})
     (made.path / "pyproject.toml").unlink()

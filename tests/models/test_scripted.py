@@ -1,0 +1,152 @@
+"""The scripted server does what its script says, in the same way every time."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pytest_selfopt.errors import ModelError, SettingsError
+from pytest_selfopt.models.scripted import ScriptedServer, load_script, parse_script
+
+PARAMETERS = {"type": "object", "properties": {"item": {"type": "string"}}, "required": ["item"]}
+SUITE: list[dict[str, Any]] = [
+    {"tool": {"name": "look_up", "description": "d", "parameters": PARAMETERS}},
+    {
+        "id": "item",
+        "prompt": "Find item 7.",
+        "tools": ["look_up"],
+        "expect": {"call": {"name": "look_up", "arguments": {"item": ["7", "seven"]}}},
+    },
+    {"id": "hello", "prompt": "Hello!", "tools": ["look_up"], "expect": {"no_call": True}},
+    {"id": "sum", "prompt": "What is 17 + 25?", "expect": {"number": 42}},
+]
+
+
+def say(server: ScriptedServer, prompt: str, **more: Any) -> str:
+    body = {"model": "m", "messages": [{"role": "user", "content": prompt}], **more}
+    answer = requests.post(f"{server.base_url}/chat/completions", json=body, timeout=10)
+    if answer.status_code != 200:
+        return str(answer.status_code)
+    text: str = answer.json()["choices"][0]["message"]["content"]
+    return text
+
+
+def test_a_suite_names_cases_and_what_is_expected_of_them(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SUITE))
+    (tmp_path / "script.yaml").write_text(
+        "suite: items.jsonl\nrules:\n- when: {case: sum}\n  then: {text: Perhaps 41.}\ndefault: {expected: true}\n"
+    )
+    with ScriptedServer(load_script(tmp_path / "script.yaml")) as server:
+        assert json.loads(say(server, "Find item 7.")) == {"tool": "look_up", "arguments": {"item": "7"}}
+        assert "reply" in json.loads(say(server, "Hello!"))
+        assert say(server, "What is 17 + 25?") == "Perhaps 41."
+
+
+def test_chance_depends_on_the_prompt_and_its_count_and_not_on_the_order() -> None:
+    script = {"seed": 3, "rules": [{"when": {"chance": 0.5}, "then": {"text": "yes"}}], "default": {"text": "no"}}
+    prompts = [f"Question {index}" for index in range(40)]
+    with ScriptedServer(script) as one, ScriptedServer(script) as other, ScriptedServer({**script, "seed": 4}) as third:
+        first = {(prompt, run): say(one, prompt) for run in range(2) for prompt in prompts}
+        second = {(prompt, run): say(other, prompt) for run in range(2) for prompt in reversed(prompts)}
+        different = {(prompt, run): say(third, prompt) for run in range(2) for prompt in prompts}
+    assert first == second != different
+    assert 20 <= Counter(first.values())["yes"] <= 60
+
+
+def test_first_counts_the_requests_that_match() -> None:
+    script = {"rules": [{"when": {"prompt": "cold", "first": 2}, "then": {"status": 500}}], "default": {"text": "warm"}}
+    with ScriptedServer(script) as server:
+        said = [say(server, prompt) for prompt in ("other", "cold", "cold", "cold")]
+    assert said == ["warm", "500", "500", "warm"]
+
+
+def test_a_model_loads_with_its_first_call_and_again_after_it_was_idle() -> None:
+    script = {"load": 0.3, "unload_after": 0.2, "default": {"text": "ok"}}
+    with ScriptedServer(script) as server:
+
+        def load_s() -> float:
+            body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+            answer = requests.post(f"{server.address}/api/chat", json=body, timeout=10).json()
+            return float(answer["load_duration"]) / 1e9
+
+        assert 0.25 < load_s() <= 0.3
+        assert load_s() == 0
+        time.sleep(0.4)
+        assert 0.25 < load_s() <= 0.3
+
+
+def test_what_it_has_seen_can_be_asked_for() -> None:
+    with ScriptedServer({}) as server:
+        say(server, "Hello")
+        seen = requests.get(f"{server.address}/seen", timeout=5).json()
+        assert (seen["asked"], seen["in_flight"], seen["most_in_flight"]) == (1, 0, 1)
+        assert requests.get(f"{server.address}/nothing", timeout=5).status_code == 404
+        assert requests.post(f"{server.base_url}/chat/completions", data="{", timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ({"rules": [{"when": {"promt": "x"}, "then": {}}]}, "script: rules[0] when: unknown key 'promt'; did you mean"),
+        ({"rules": [{"when": {"case": "x"}, "then": {}}]}, "case: 'x' is no case of the script's suite"),
+        ({"default": {"expected": True}}, "script default: expected: the script names no suite"),
+        ({"default": {"call": "f"}}, "call: expected a name and arguments"),
+        ({"default": {"calls": {"name": "f"}}}, "calls: expected a list of calls"),
+        ({"default": {"status": 42}}, "status: 42 is outside 100 to 599"),
+        ({"latency": "soon"}, "script: latency: expected a number, got 'soon' (str)"),
+        ({"rules": {}}, None),
+        ({"rules": "all"}, "rules: expected a list"),
+        ([], "script: expected a table"),
+    ],
+)
+def test_a_wrong_script_is_refused_with_its_place(script: object, sentence: str | None) -> None:
+    if sentence is None:
+        assert parse_script(script).rules == ()
+        return
+    with pytest.raises(SettingsError) as refused:
+        parse_script(script)
+    assert sentence in str(refused.value)
+
+
+def test_a_case_that_only_says_how_an_answer_may_look_has_no_expected_answer(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text('{"id": "a", "prompt": "p", "expect": {"regex": "x+"}}\n')
+    with pytest.raises(SettingsError, match="the expectation of case 'a' does not say what a right answer is"):
+        parse_script({"suite": "items.jsonl", "default": {"expected": True}}, folder=tmp_path)
+
+
+def test_a_port_in_use_is_a_sentence() -> None:
+    with ScriptedServer({}) as server, pytest.raises(ModelError, match=f"cannot use port {server.port}: Address"):
+        ScriptedServer({}, port=server.port)
+
+
+def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "script.yaml").write_text("default: {text: from a file}\n")
+    command = [sys.executable, "-m", "pytest_selfopt.cli", "scripted", str(tmp_path / "script.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[0]
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+        answer = requests.post(f"{address}/chat/completions", json=body, timeout=10).json()
+        assert answer["choices"][0]["message"]["content"] == "from a file"
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=10)
+        assert (process.returncode, complaints) == (2, "")
+
+
+def test_the_command_refuses_a_wrong_file_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "script.yaml").write_text("rules: [")
+    for file in ("script.yaml", "missing.yaml"):
+        command = [sys.executable, "-m", "pytest_selfopt.cli", "scripted", str(tmp_path / file)]
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        assert refused.returncode == 4
+        assert refused.stderr.startswith("selfopt: cannot read the script")
+        assert "Traceback" not in refused.stderr

@@ -1,0 +1,249 @@
+"""The Ollama and Anthropic formats over real HTTP, and what all formats have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.bench.case import Message
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.anthropic import AnthropicWire
+from pytest_selfopt.models.client import HttpClient
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig, WireName
+from pytest_selfopt.models.ollama import OllamaWire
+from pytest_selfopt.models.openai import OpenAIWire
+from pytest_selfopt.models.scripted import ScriptedServer
+from pytest_selfopt.models.wire import Wire, read_answer
+from pytest_selfopt.specs.request import ChatRequest, Sampling
+from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
+
+HELLO = ChatRequest(messages=(Message(role="user", content="Hello"),))
+TOOL: dict[str, Any] = {"name": "f", "description": "d", "parameters": {"type": "object"}}
+RICH = ChatRequest(
+    messages=(Message(role="system", content="Be brief."), Message(role="user", content="Hello")),
+    tools=(TOOL,),
+    answer_schema={"type": "object", "properties": {"a": {"type": "string", "maxLength": 5}}},
+    sampling=Sampling(temperature=0.5, max_tokens=7, top_p=0.9),
+)
+WIRES: dict[WireName, Wire] = {"openai": OpenAIWire(), "ollama": OllamaWire(), "anthropic": AnthropicWire()}
+OLLAMA: dict[str, Any] = {"model": "served", "done": True, "message": {"role": "assistant", "content": "Hi."}}
+ANTHROPIC: dict[str, Any] = {"model": "served", "content": [{"type": "text", "text": "Hi."}]}
+
+
+def client(server: ScriptedServer, wire: WireName, **change: Any) -> HttpClient:
+    address = server.base_url if wire == "openai" else server.address
+    provider = ProviderConfig(name="p", wire=wire, base_url=address)
+    return HttpClient(ModelConfig(id="m", provider=provider, name="wire-name", **change))
+
+
+def ask(wire: WireName, then: dict[str, Any], request: ChatRequest = HELLO, **change: Any) -> Reply | CallError:
+    with ScriptedServer({"default": then}) as server:
+        return client(server, wire, **change).ask(request, timeout_s=5)
+
+
+def sent(wire: WireName, request: ChatRequest, **change: Any) -> dict[str, Any]:
+    with ScriptedServer({}) as server:
+        client(server, wire, **change).ask(request, timeout_s=5)
+        return server.seen.requests[0]
+
+
+def read(wire: WireName, value: object) -> Reply | CallError:
+    return read_answer(WIRES[wire], 200, {}, json.dumps(value).encode(), latency_s=1.0, now=0.0)
+
+
+def reply(answer: Reply | CallError) -> Reply:
+    assert isinstance(answer, Reply)
+    return answer
+
+
+def test_ollama_is_asked_for_a_whole_answer_with_its_own_names() -> None:
+    assert sent("ollama", RICH, context=4096, keep_alive="30m") == {
+        "model": "wire-name",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}],
+        "stream": False,
+        "options": {"temperature": 0.5, "num_predict": 7, "top_p": 0.9, "num_ctx": 4096},
+        "tools": [{"type": "function", "function": TOOL}],
+        "format": RICH.answer_schema,
+        "keep_alive": "30m",
+    }
+    assert sent("ollama", HELLO)["options"] == {"temperature": 0.0, "num_predict": 64}
+
+
+def test_anthropic_gets_instructions_beside_the_messages_and_a_schema_it_accepts() -> None:
+    assert sent("anthropic", RICH) == {
+        "model": "wire-name",
+        "max_tokens": 7,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "temperature": 0.5,
+        "system": "Be brief.",
+        "top_p": 0.9,
+        "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}],
+        "output_config": {
+            "format": {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
+        },
+    }
+
+
+def test_anthropic_gets_turns_that_alternate() -> None:
+    said = [("user", "One."), ("user", "Two."), ("assistant", "Three."), ("user", "Four.")]
+    messages = tuple(Message(role=role, content=content) for role, content in said)
+    assert sent("anthropic", ChatRequest(messages=messages))["messages"] == [
+        {"role": "user", "content": "One.\n\nTwo."},
+        {"role": "assistant", "content": "Three."},
+        {"role": "user", "content": "Four."},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "sentence"), [(Sampling(seed=1), "takes no seed"), (Sampling(temperature=1.5), "up to 1, not 1.5")]
+)
+def test_what_anthropic_cannot_be_asked_is_refused_without_a_call(sampling: Sampling, sentence: str) -> None:
+    with ScriptedServer({}) as server:
+        error = client(server, "anthropic").ask(ChatRequest(messages=HELLO.messages, sampling=sampling), timeout_s=5)
+        assert server.seen.asked == 0
+    assert isinstance(error, CallError)
+    assert error.kind is ErrorKind.REQUEST
+    assert sentence in error.message
+
+
+def test_an_ollama_reply_is_read_whole() -> None:
+    durations = {"load_duration": 1_500_000_000, "prompt_eval_duration": 250_000_000, "eval_duration": 1}
+    found = reply(
+        read("ollama", {**OLLAMA, **durations, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 2})
+    )
+    assert (found.text, found.finish_reason, found.served_model) == ("Hi.", "stop", "served")
+    assert (found.tokens_in, found.tokens_out, found.load_s, found.first_token_s) == (5, 2, 1.5, 1.75)
+
+
+def test_an_anthropic_reply_is_read_whole() -> None:
+    usage = {
+        "input_tokens": 5,
+        "cache_read_input_tokens": 3,
+        "cache_creation_input_tokens": 2,
+        "output_tokens": 4,
+    }
+    content = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Hi"}, {"type": "text", "text": "."}]
+    found = reply(
+        read("anthropic", {**ANTHROPIC, "id": "msg_1", "content": content, "stop_reason": "max_tokens", "usage": usage})
+    )
+    assert (found.text, found.finish_reason, found.provider_id) == ("Hi.", "length", "msg_1")
+    assert (found.tokens_in, found.tokens_out, found.tokens_cached) == (10, 4, 3)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_words_and_native_calls_are_the_same_in_every_format(wire: WireName) -> None:
+    words = reply(ask(wire, {"text": "Hi."}))
+    assert (words.text, words.tool_calls, words.served_model) == ("Hi.", (), "wire-name")
+    assert words.latency_s > 0
+    calls = [{"name": "f", "arguments": {"x": [1]}}, {"name": "f", "arguments": {}}]
+    called = reply(ask(wire, {"calls": calls}, ChatRequest(messages=HELLO.messages, tools=(TOOL,))))
+    assert called.tool_calls == (ToolCall(name="f", arguments={"x": [1]}), ToolCall(name="f", arguments={}))
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    ("then", "kind", "message"),
+    [
+        ({"status": 401, "message": "no such key"}, ErrorKind.AUTH, "HTTP status 401: no such key"),
+        ({"status": 404, "message": "no such model"}, ErrorKind.REQUEST, "HTTP status 404: no such model"),
+        ({"status": 429, "retry_after": 2}, ErrorKind.RATE_LIMIT, "HTTP status 429"),
+        ({"status": 529, "message": "overloaded"}, ErrorKind.SERVER, "HTTP status 529: overloaded"),
+        ({"body": ""}, ErrorKind.MALFORMED, "the reply is not JSON: (empty)"),
+        ({"body": "<html>Bad gateway</html>"}, ErrorKind.MALFORMED, "the reply is not JSON: <html>"),
+        ({"body": "[]"}, ErrorKind.MALFORMED, "of the wrong shape"),
+        ({"body": "{}"}, ErrorKind.MALFORMED, "the reply is without"),
+        ({"body": '{"error": "it broke"}'}, ErrorKind.MALFORMED, "the reply is"),
+        ({"text": "cut off", "truncate": 20}, ErrorKind.CONNECTION, "broke before the reply was complete"),
+        ({"drop": True}, ErrorKind.CONNECTION, ""),
+    ],
+)
+def test_trouble_has_the_same_name_in_every_format(
+    wire: WireName, then: dict[str, Any], kind: ErrorKind, message: str
+) -> None:
+    error = ask(wire, then)
+    assert isinstance(error, CallError)
+    assert error.kind is kind
+    assert message in error.message
+    assert error.retry_after_s == then.get("retry_after")
+
+
+def test_a_refusal_by_the_provider_is_an_error_and_one_by_the_model_is_said() -> None:
+    refused = ask("anthropic", {"refusal": "no"})
+    assert isinstance(refused, CallError)
+    assert refused.kind is ErrorKind.REFUSED
+    assert reply(ask("openai", {"refusal": "I will not."})).refusal == "I will not."
+
+
+@pytest.mark.parametrize(
+    ("wire", "value"),
+    [
+        ("ollama", {**OLLAMA, "done": False}),
+        ("ollama", {**OLLAMA, "message": {"tool_calls": [{}]}}),
+        ("ollama", {**OLLAMA, "message": {"content": 3}}),
+        ("anthropic", {"content": [3]}),
+        ("anthropic", {"content": [{"type": "text"}]}),
+        ("anthropic", {"content": [{"type": "tool_use"}]}),
+    ],
+)
+def test_a_reply_of_the_wrong_shape_is_malformed(wire: WireName, value: object) -> None:
+    error = read(wire, value)
+    assert isinstance(error, CallError)
+    assert error.kind is ErrorKind.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("wire", "value"),
+    [
+        ("ollama", {**OLLAMA, "message": {"tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}}),
+        ("anthropic", {"content": [{"type": "tool_use", "name": "f", "input": [1]}]}),
+    ],
+)
+def test_a_call_without_proper_arguments_is_the_models_doing(wire: WireName, value: object) -> None:
+    assert reply(read(wire, value)).undecodable == "calls f with arguments that are no object"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = {
+    "ollama": ["message", "done", "done_reason", "model", "load_duration", "prompt_eval_duration", "eval_count"],
+    "anthropic": ["content", "stop_reason", "usage", "model", "id"],
+}
+
+
+@given(st.sampled_from(["ollama", "anthropic"]), st.data(), JSON)
+def test_any_value_in_any_field_gives_a_reply_or_an_error(wire: WireName, data: st.DataObject, value: Any) -> None:
+    good = OLLAMA if wire == "ollama" else ANTHROPIC
+    field = data.draw(st.sampled_from(FIELDS[wire]))
+    assert isinstance(read(wire, {**good, field: value}), Reply | CallError)
+
+
+@given(st.sampled_from(list(WIRES)), st.integers(200, 599), st.binary(max_size=60))
+def test_any_bytes_give_a_reply_or_an_error(wire: WireName, status: int, body: bytes) -> None:
+    assert isinstance(read_answer(WIRES[wire], status, {}, body, latency_s=1.0, now=0.0), Reply | CallError)
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nend", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("ODD_KEY", key)
+    provider = ProviderConfig(name="p", wire="anthropic", base_url="http://127.0.0.1:9", api_key_env="ODD_KEY")
+    error = HttpClient(ModelConfig(id="m", provider=provider, name="m")).ask(HELLO, timeout_s=1)
+    assert isinstance(error, CallError)
+    assert error.kind is ErrorKind.AUTH
+    assert "ODD_KEY holds characters that no key has" in error.message
+    assert key not in error.message
+
+
+@pytest.mark.parametrize("address", ["", "ftp://x", "http://", "http://user:pass@host", "http://[::1", "127.0.0.1:80"])
+def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
+    provider = ProviderConfig(name="p", wire="openai", base_url=address)
+    with pytest.raises(ModelError, match=r"^model 'm': base_url"):
+        HttpClient(ModelConfig(id="m", provider=provider, name="m"))
