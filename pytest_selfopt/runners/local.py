@@ -206,6 +206,10 @@ class LocalRunner:
             elif not self._cancelled.is_set():
                 answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
+        except Exception as problem:  # noqa: BLE001 (of whatever a client did not foresee only this one call may die)
+            answer = CallError(
+                kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"
+            )
         finally:
             if self._budget and reserved is not None:
                 self._budget.settle(call.model, reserved, answer)

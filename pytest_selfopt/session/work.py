@@ -52,7 +52,8 @@ class Work:
         self._progress: Progress | None = None
         self._book: CallBook | None = None
         self._passes: dict[tuple[str, int], Pass] = {}
-        self._announced: tuple[str, int] | None = None
+        self._pass: tuple[str, int] | None = None
+        """Phase and run of the pass that is replayed."""
         self.cycle = 0
         self.partial = False
         self.began = 0.0
@@ -163,7 +164,7 @@ class Work:
             SelfoptError: when calls cannot be recorded any more.
         """
         assert self._dispatcher is not None
-        self._announce_pass(key)
+        self._enter_pass(key)
         result = self._dispatcher.result(key, lambda: self._show_progress(key))
         if self._budget is not None and self._budget.spent and result.reply is None:
             assert result.error is not None
@@ -224,8 +225,9 @@ class Work:
 
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
+        self._say_pass()
+        self._pass = None
         if self._progress is not None:
-            self._announce_pass(None)
             self._progress.clear()
         if self._dispatcher is not None:
             self._dispatcher.stop()
@@ -298,14 +300,18 @@ class Work:
                 cases = len(collection.cases(plan.phase))
                 self._progress.say_all(announcement(plan, cases, self.cycle, partial=self.partial))
 
-    def _announce_pass(self, key: TrialKey | None) -> None:
-        """Say how the pass before went when the replay comes to a new one, or to its end (None)."""
-        here = (key.phase, key.run) if key is not None else None
-        if self._progress is not None and self._announced != here:
-            if self._announced is not None:
-                phase, run = self._announced
-                self._progress.say(pass_line(self.phases[phase], run))
-            self._announced = here
+    def _enter_pass(self, key: TrialKey) -> None:
+        """Store and say how the pass before went when the replay comes to a new one."""
+        here = (key.phase, key.run)
+        if self._pass != here:
+            self._store_outcomes()
+            self._say_pass()
+            self._pass = here
+
+    def _say_pass(self) -> None:
+        if self._progress is not None and self._pass is not None:
+            phase, run = self._pass
+            self._progress.say(pass_line(self.phases[phase], run))
 
     def _show_progress(self, key: TrialKey) -> None:
         assert self._dispatcher is not None

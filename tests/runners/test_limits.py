@@ -162,6 +162,19 @@ def test_attempts_are_bounded_in_number_and_in_time() -> None:
     assert 0.1 < time.monotonic() - began < 0.6
 
 
+def test_a_client_that_fails_in_a_way_nobody_foresaw_costs_only_that_call() -> None:
+    class Broken:
+        def ask(self, _request: ChatRequest, *, timeout_s: float) -> Reply:
+            raise KeyError(timeout_s)
+
+        def abort(self) -> None: ...
+
+    runner = LocalRunner({"m": Broken()}, Slots({"m": Room(most=2)}), rng=random.Random(1))
+    results = run(runner, calls("m", 5))
+    expected = CallError(kind=ErrorKind.MALFORMED, message="the reply could not be read (KeyError)")
+    assert [result.error for result in results] == [expected] * 5
+
+
 def test_a_budget_of_calls_admits_exactly_so_many() -> None:
     budget = Budget({"m": PRICED}, max_calls=3, calls=1)
     assert [budget.admit("m", REQUEST) is None for _ in range(4)] == [False, False, True, True]
