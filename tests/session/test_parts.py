@@ -10,6 +10,7 @@ from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderC
 from pytest_selfopt.models.cost import cost_of
 from pytest_selfopt.session.progress import Progress, describe
 from pytest_selfopt.session.replay import CallFailed, from_evidence, judged, to_evidence
+from pytest_selfopt.session.summary import undecided
 from pytest_selfopt.trial import CallError, ErrorKind, Outcome, Reply, Trial
 
 
@@ -80,6 +81,18 @@ def test_an_unknown_price_or_count_is_unknown_never_zero() -> None:
     assert cost_of(reply, half) is None
     assert cost_of(Reply(tokens_in=5), priced) is None
     assert cost_of(reply, EMBEDDED_MODELS["embedded/smollm2-135m"]) == 0.0
+
+
+def test_a_session_without_a_decision_says_why_and_how_to_go_on() -> None:
+    assert undecided("interrupted", {"pass": 3, "unjudged": 1}) == [
+        "no decision: the session was interrupted; nothing was promoted or rewritten",
+        "kept in the ledger: 3 pass, 1 unjudged; --selfopt-cycle --selfopt-resume goes on from there",
+    ]
+    assert undecided("stopped", {}, "the budget of 5 calls (--selfopt-max-calls) is used up") == [
+        "HOLD: the budget of 5 calls (--selfopt-max-calls) is used up; nothing was promoted or rewritten",
+        "kept in the ledger: no calls; --selfopt-cycle --selfopt-resume with a larger budget goes on from there",
+    ]
+    assert undecided("partial", {"pass": 1})[0].startswith("no decision: only some of the planned trials were selected")
 
 
 def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:
