@@ -109,6 +109,11 @@ class CallResult:
         return len(self.failed_attempts) + 1
 
     @property
+    def cancelled(self) -> bool:
+        """Whether it was given up before it was finished; it may be made again."""
+        return self.error is not None and self.error.kind is ErrorKind.CANCELLED
+
+    @property
     def first_try(self) -> bool:
         """Whether the first attempt that reached the model gave the result; a rate limit turns away before that."""
         return all(attempt.error.kind is ErrorKind.RATE_LIMIT for attempt in self.failed_attempts)

@@ -97,10 +97,11 @@ class Dispatcher:
         """How many calls are under way."""
         return self._runner.in_flight
 
-    def has(self, key: TrialKey) -> bool:
-        """Whether a trial's reply is there and can be read without waiting."""
+    def was_answered(self, key: TrialKey) -> bool:
+        """Whether a trial's call has ended otherwise than by being given up, and its result was not read yet."""
         with self._arrived:
-            return self._id_of(key) in self._results
+            result = self._results.get(self._id_of(key))
+        return result is not None and not result.cancelled
 
     def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
         """The result of a trial's call, waited for; made now if it was not made ahead.

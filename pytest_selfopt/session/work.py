@@ -27,7 +27,7 @@ from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
 from pytest_selfopt.session.summary import announcement, pass_line
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, ErrorKind, Trial
+from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -166,17 +166,15 @@ class Work:
         assert self._dispatcher is not None
         self._enter_pass(key)
         result = self._dispatcher.result(key, lambda: self._show_progress(key))
-        if self._budget is not None and self._budget.spent and result.reply is None:
-            assert result.error is not None
-            if result.error.kind is ErrorKind.CANCELLED:
-                self.stopped_because = self._budget.spent
+        if self._budget is not None and result.cancelled:
+            self.stopped_because = self._budget.spent
         return result
 
     def goes_on(self, planned: PlannedTrial) -> bool:
         """Whether an item is still to be run, or the race has stopped its spec."""
         if self.stopped_because:
             assert self._dispatcher is not None
-            return self._dispatcher.has(planned.key)
+            return self._dispatcher.was_answered(planned.key)
         phase = self.phases.get(planned.key.phase)
         if phase is None:
             return True
@@ -248,7 +246,7 @@ class Work:
         assert self._book is not None
         assert self._state is not None
         if self._state.ledger is not None:
-            records = [self._book.record(one.call, one.result) for one in finished if not cancelled(one.result)]
+            records = [self._book.record(one.call, one.result) for one in finished if not one.result.cancelled]
             self._state.ledger.record_calls(self.cycle, records)
 
     def _store_outcomes(self) -> None:
@@ -346,8 +344,3 @@ def next_in_lanes(results: Iterable[CallResult]) -> dict[str, int]:
     for result in results:
         found[result.lane] = max(found[result.lane], result.lane_seq + 1)
     return dict(found)
-
-
-def cancelled(result: CallResult) -> bool:
-    """Whether a call was given up before it was finished."""
-    return result.error is not None and result.error.kind is ErrorKind.CANCELLED

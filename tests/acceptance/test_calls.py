@@ -27,6 +27,7 @@ def test_a_budget_of_calls_is_kept_and_ends_in_a_hold(project: Make, calls: int)
     result = made.run("--selfopt-cycle", "--selfopt-max-calls", str(calls))
     assert result.ret == 10
     assert made.server.seen.asked == calls
+    assert result.parseoutcomes()["skipped"] == 1
     assert f"HOLD: the budget of {calls} calls (--selfopt-max-calls) is used up" in said(result)
     assert "goes on from there" in said(result)
     assert len(column(made, "id")) == calls
