@@ -90,7 +90,22 @@ def _history(options: argparse.Namespace) -> list[str]:
     entries = read_history(path)
     if not entries:
         raise StateError(f"there is no history in {options.state_dir}; run pytest with --selfopt-cycle first")
-    return [line for entry in entries for line in _cycle_lines(entry)]
+    return [line for entry in entries for line in _cycle_lines(entry)] + _budget_lines(options.state_dir)
+
+
+def _budget_lines(state_dir: Path) -> list[str]:
+    """How much of the bound on false promotions is spent, by the ledger: deleting a report does not refill it."""
+    from pytest_selfopt.ledger.ledger import Ledger
+    from pytest_selfopt.loop.evidence import ALPHA, bar, budget_spent
+
+    path = state_dir / "ledger.sqlite"
+    if not path.exists():
+        return []
+    with Ledger(path) as ledger:
+        opened = len(ledger.comparisons())
+    spent = float(budget_spent(opened))
+    needed = f"the next one needs odds of {float(bar(opened + 1)):,.0f}:1"
+    return [f"error budget: {opened} comparisons opened, {spent:.4f} of {float(ALPHA):g} spent in all cycles; {needed}"]
 
 
 def _models(options: argparse.Namespace) -> Iterator[str]:
@@ -128,8 +143,14 @@ def _scripted(options: argparse.Namespace) -> Iterator[str]:
 def _cycle_lines(entry: dict[str, Any]) -> list[str]:
     lines = [f"cycle {entry['cycle']}  {entry['ended']}  {entry['phase']}  {entry['improvement']:+.3f}"]
     lines += [f"  stopped: {entry['reason']}"] if entry.get("status") == "stopped" else []
-    lines += [f"  {one['verdict']:7}  {one['spec']}" for one in entry["verdicts"]]
+    lines += [f"  {one['verdict']:7}  {one['spec']}{_comparison(one)}" for one in entry["verdicts"]]
     return [*lines, f"  in force afterwards: {entry['baseline_after']}"]
+
+
+def _comparison(verdict: dict[str, Any]) -> str:
+    if "comparison" not in verdict:
+        return ""
+    return f"  (comparison {verdict['comparison']}: fixed {verdict['fixed']}, broke {verdict['broken']})"
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Seed of the order in which specs are asked within a case (default: drawn and recorded).",
     )
     group.addoption(
+        "--selfopt-no-race",
+        action="store_true",
+        help="Give every spec all passes (7) instead of stopping candidates that cannot win any more.",
+    )
+    group.addoption(
         "--selfopt-resume",
         action="store_true",
         help="Go on with the last cycle, which was cut off: no finished call is made again.",

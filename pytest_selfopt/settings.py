@@ -67,6 +67,8 @@ class Settings:
     max_calls: int | None
     max_cost_usd: float | None
     resume: bool
+    race: bool
+    """Whether candidates that cannot win any more are stopped early."""
 
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""
@@ -106,6 +108,7 @@ class Overrides:
     max_calls: int | None = None
     max_cost_usd: float | None = None
     resume: bool = False
+    race: bool = True
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
@@ -143,6 +146,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         max_calls=overrides.max_calls or max_calls,
         max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
         resume=overrides.resume,
+        race=overrides.race,
     )
     table.finish()
     return settings

@@ -43,6 +43,10 @@ def most_passes(candidates: int, least: int = 3) -> int:
     return least + 2 * (candidates + 1) if candidates else least
 
 
+FULL_PASSES = 7
+"""How many passes every spec gets where nobody is stopped early."""
+
+
 def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:
     """Decide after `passes` passes who goes on; `standings` are the candidates still in the race, by spec id."""
     winners = [spec for spec, standing in standings.items() if standing.won]
@@ -59,10 +63,13 @@ def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:
 
 
 def _beaten(standing: Standing) -> str:
-    evidence = standing.evidence
     if not standing.promotable:
-        return "stopped: a gate besides accuracy keeps it from being promoted"
-    return f"stopped: another candidate is further ahead (fixed {evidence.wins}, broke {evidence.losses})"
+        return f"stopped: a gate besides accuracy keeps it from being promoted ({_score(standing)})"
+    return f"stopped: another candidate is further ahead ({_score(standing)})"
+
+
+def _score(standing: Standing) -> str:
+    return f"fixed {standing.evidence.wins}, broke {standing.evidence.losses}"
 
 
 def _left(standing: Standing, passes: int, most: int) -> str:
@@ -70,5 +77,5 @@ def _left(standing: Standing, passes: int, most: int) -> str:
     if standing.promotable and standing.lead > 0 and passes >= most:
         return f"stopped: {most} passes are all a cycle gives; odds {show_odds(evidence.odds)}:1"
     if not standing.promotable:
-        return "stopped: a gate besides accuracy keeps it from being promoted"
-    return f"stopped: not ahead (fixed {evidence.wins}, broke {evidence.losses})"
+        return f"stopped: a gate besides accuracy keeps it from being promoted ({_score(standing)})"
+    return f"stopped: not ahead ({_score(standing)})"

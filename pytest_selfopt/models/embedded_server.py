@@ -5,6 +5,7 @@ It prints its address when it is ready, and ends as soon as its standard input d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -28,8 +29,10 @@ def main() -> None:
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
     parameters.api_keys = [os.environ.pop(KEY_VARIABLE)]
     server = xllamacpp.Server(parameters)
-    print(server.listening_address, flush=True)  # noqa: T201 (this is how the parent learns it)
-    sys.stdin.buffer.read()
+    # A parent that dies while the model is loaded closes both pipes: printing fails then.
+    with contextlib.suppress(OSError):
+        print(server.listening_address, flush=True)  # noqa: T201 (this is how the parent learns it)
+        sys.stdin.buffer.read()
     # A normal exit waits for the server's threads, which do not end.
     os._exit(0)
 

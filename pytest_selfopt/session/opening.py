@@ -9,7 +9,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.race import most_passes
+from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.session.planned import PhasePlan
@@ -50,13 +50,15 @@ def plan_phase(
         asked_for=_asked_for(ledger, phase),
         limit=settings.max_candidates,
     )
+    least = settings.phase(phase).limits.min_samples
+    full = max(FULL_PASSES, least)
     return PhasePlan(
         phase=phase,
         baseline=baseline,
         candidates=generation.candidates,
         because=because,
-        least_passes=settings.phase(phase).limits.min_samples,
-        most_passes=most_passes(len(generation.candidates), settings.phase(phase).limits.min_samples),
+        least_passes=least if settings.race else full,
+        most_passes=most_passes(len(generation.candidates), least) if settings.race else full,
         left=generation.left,
     )
 

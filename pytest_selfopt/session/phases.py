@@ -106,7 +106,8 @@ class PhaseRun:
         before = self._all if run == self.plan.least_passes else self.live(run - 1)
         if not before or not self._whole(run - 1, before) or not self.comparisons:
             return frozenset()
-        standings = {spec: self._standing(spec) for spec in before if spec != self.plan.baseline.id}
+        # In the order of the plan, which decides between candidates that are level, and not in that of a set.
+        standings = {spec: self._standing(spec) for spec in self.specs[1:] if spec in before}
         result = step(standings, passes=run, most=self.plan.most_passes)
         self.stopped.update(result.stopped)
         return frozenset({*result.live, self.plan.baseline.id}) if result.live else frozenset()

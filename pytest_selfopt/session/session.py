@@ -67,6 +67,7 @@ class SelfoptSession:
             max_calls=option("selfopt_max_calls"),
             max_cost_usd=option("selfopt_max_cost"),
             resume=option("selfopt_resume"),
+            race=not option("selfopt_no_race"),
         )
         return load_settings(self._config.rootpath, self._mode, overrides)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.ledger.ledger import Warmup
@@ -49,8 +49,11 @@ def announcement(plan: PhasePlan, cases: int, cycle: int, *, partial: bool) -> l
     else:
         least = len(plan.specs) * plan.least_passes * cases
         most = least + 2 * (plan.most_passes - plan.least_passes) * cases
+        passes, calls = f"{plan.least_passes}", f"{least:,}"
+        if most > least:
+            passes, calls = f"{passes} to {plan.most_passes}", f"{calls} to {most:,}"
         lines.append(
-            f"  {cases} prompts, {plan.least_passes} to {plan.most_passes} passes, {least:,} to {most:,} calls; "
+            f"  {cases} prompts, {passes} passes, {calls} calls; "
             f"finds a gain of about {findable_gain(cases):+.2f} or more"
         )
     return [line for text in lines for line in _folded(text)]
@@ -65,6 +68,16 @@ def pass_line(phase: PhaseRun, run: int) -> str:
             name = "baseline" if spec == phase.plan.baseline else _short(difference(phase.plan.baseline, spec))
             shares.append(f"{name} {sum(trial.outcome == 'pass' for trial in trials)}/{len(trials)}")
     return f"  pass {run + 1} right: {', '.join(shares)}"
+
+
+def stopped_lines(phase: PhaseRun, said: Collection[str]) -> list[str]:
+    """Why candidates do not go on, those that were `said` already left out."""
+    return [
+        line
+        for spec, reason in phase.stopped.items()
+        if spec not in said
+        for line in _folded(f"  {_short(difference(phase.plan.baseline, parse_spec(spec)))} {reason}")
+    ]
 
 
 def write_summary(terminal: TerminalReporter, work: Work) -> None:

@@ -25,7 +25,7 @@ from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.progress import Progress
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
-from pytest_selfopt.session.summary import announcement, pass_line
+from pytest_selfopt.session.summary import announcement, pass_line, stopped_lines
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Trial
 
@@ -54,6 +54,7 @@ class Work:
         self._passes: dict[tuple[str, int], Pass] = {}
         self._pass: tuple[str, int] | None = None
         """Phase and run of the pass that is replayed."""
+        self._said_stopped: set[str] = set()
         self.cycle = 0
         self.partial = False
         self.began = 0.0
@@ -308,8 +309,11 @@ class Work:
 
     def _say_pass(self) -> None:
         if self._progress is not None and self._pass is not None:
-            phase, run = self._pass
-            self._progress.say(pass_line(self.phases[phase], run))
+            name, run = self._pass
+            phase = self.phases[name]
+            self._progress.say(pass_line(phase, run))
+            self._progress.say_all(stopped_lines(phase, self._said_stopped))
+            self._said_stopped |= phase.stopped.keys()
 
     def _show_progress(self, key: TrialKey) -> None:
         assert self._dispatcher is not None

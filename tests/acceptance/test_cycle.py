@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.resources
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 
 import jsonschema
@@ -52,6 +54,33 @@ def test_what_is_written_is_valid_and_fits_together(project: Make) -> None:
     # native and atomic: only restraint is right; schema and few_shot: everything
     assert outcomes == {"pass": 2 * 3 * RESTRAINT + 2 * 3 * CASES, "miss": 2 * 3 * CALLS}
     assert (state / ".gitignore").read_text().splitlines()[-1] == "*"
+
+
+def test_without_the_race_every_spec_gets_seven_passes(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    result = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert result.ret == 0
+    assert made.server.seen.asked == 4 * 7 * CASES
+    assert f"{CASES} prompts, 7 passes, {4 * 7 * CASES} calls;" in said(result)
+    assert {verdict["passes"] for verdict in made.history()[0]["verdicts"]} == {7}
+    assert "stopped" not in said(result)
+
+
+def test_candidates_that_do_not_go_on_say_why(project: Make) -> None:
+    made = project({"rules": [*right(constrained=True), *right(native=True)][: 2 * CALLS - 1]})
+    result = made.run("--selfopt-cycle")
+    assert "atomic stopped: a gate besides accuracy keeps it from being promoted (fixed 0, broke 24)" in said(result)
+    assert "few_shot stopped: another candidate is further ahead (fixed 3, broke 0)" in said(result)
+
+
+def test_the_history_shows_how_much_of_the_error_budget_is_spent(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.run("--selfopt-cycle")
+    command = [sys.executable, "-m", "pytest_selfopt.cli", "history"]
+    shown = subprocess.run(command, cwd=made.path, capture_output=True, text=True, check=True).stdout
+    assert "(comparison 2: fixed 27, broke 0)" in shown
+    assert "error budget: 3 comparisons opened, 0.0115 of 0.05 spent" in shown
+    assert shown.rstrip().endswith("the next one needs odds of 364:1")
 
 
 def test_equal_candidates_are_rejected_after_three_passes(project: Make) -> None:

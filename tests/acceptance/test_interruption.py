@@ -16,6 +16,9 @@ import psutil
 import pytest
 
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.models.config import EMBEDDED_MODELS
+from pytest_selfopt.models.embedded import find_model_file
+from pytest_selfopt.models.embedded_server import KEY_VARIABLE
 from tests.acceptance.conftest import Project, right, said
 
 Make = Callable[..., Project]
@@ -110,6 +113,22 @@ def test_a_disk_that_fills_up_ends_the_session_with_a_sentence(project: Make) ->
     assert "Traceback" not in said(result)
     assert finished_calls(made.path) == 20
     assert not (made.path / "routing_config.json").exists()
+
+
+def test_the_embedded_server_ends_when_nobody_waits_for_it_to_load() -> None:
+    pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
+    path = find_model_file(EMBEDDED_MODELS["embedded/smollm2-135m"])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_selfopt.models.embedded_server", str(path), "0", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, KEY_VARIABLE: "key"},
+    )
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        pipe.close()
+    assert process.wait(timeout=30) == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
