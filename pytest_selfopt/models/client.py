@@ -79,9 +79,7 @@ class HttpClient:
         if isinstance(answer, CallError):
             return answer
         latency_s = time.perf_counter() - began
-        # A server may repeat the key in what it says; nothing behind this line has ever seen it.
-        content = answer.body.replace(key.encode(), b"[key]") if key else answer.body
-        return read_answer(self._wire, answer.status, answer.headers, content, latency_s=latency_s, now=time.time())
+        return read_answer(self._wire, answer, key=key, latency_s=latency_s, now=time.time())
 
     def abort(self) -> None:
         """End what is under way."""

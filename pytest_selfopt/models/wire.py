@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, Protocol
 
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.transport import HttpReply
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 
 _QUOTED = 120
+_KEY = "[key]"
 _STATUS_KINDS = {
     401: ErrorKind.AUTH,
     403: ErrorKind.AUTH,
@@ -49,19 +51,34 @@ class Wire(Protocol):
         """
 
 
-def read_answer(
-    wire: Wire, status: int, headers: Mapping[str, str], body: bytes, *, latency_s: float, now: float
-) -> Reply | CallError:
-    """The reply in a server's answer, or what is wrong with it. Nothing about its shape is taken for granted."""
-    if status != 200:
-        return _refused(status, headers, body, now)
+def read_answer(wire: Wire, answer: HttpReply, *, key: str, latency_s: float, now: float) -> Reply | CallError:
+    """The reply in a server's answer, or what is wrong with it. Nothing about its shape is taken for granted.
+
+    A server may repeat the key it was sent, plainly or with JSON's escapes: nothing that is returned holds it. `now`
+    is in seconds since the epoch, for a Retry-After that names a date.
+    """
+    body = answer.body.replace(key.encode(), _KEY.encode()) if key else answer.body
     try:
-        value = json.loads(body, parse_constant=no_constant)
-        return wire.reply(value, latency_s)
+        value: Any = json.loads(body, parse_constant=no_constant)
+        value = _without_key(value, key) if key else value
+        return wire.reply(value, latency_s) if answer.status == 200 else _refused(answer, _told(value) or body, now)
     except (ValueError, RecursionError) as problem:
+        if answer.status != 200:
+            return _refused(answer, body, now)
         what = "not JSON" if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError) else str(problem)
         message = f"the reply is {what}: {quoted(body)}"
-        return CallError(kind=ErrorKind.MALFORMED, message=message, status=status)
+        return CallError(kind=ErrorKind.MALFORMED, message=message, status=answer.status)
+
+
+def _without_key(value: Any, key: str) -> Any:
+    """A decoded JSON value with a key in any of its texts and names blacked out."""
+    if isinstance(value, str):
+        return value.replace(key, _KEY)
+    if isinstance(value, list):
+        return [_without_key(one, key) for one in value]
+    if isinstance(value, dict):
+        return {_without_key(name, key): _without_key(one, key) for name, one in value.items()}
+    return value
 
 
 def tool_call(name: str, arguments: object) -> ToolCall | str:
@@ -157,22 +174,18 @@ def no_constant(name: str) -> NoReturn:
     raise ValueError(f"of the wrong shape ({name} is no JSON number)")
 
 
-def _refused(status: int, headers: Mapping[str, str], body: bytes, now: float) -> CallError:
-    default = ErrorKind.SERVER if status >= 500 else ErrorKind.REQUEST
-    return CallError(
-        kind=_STATUS_KINDS.get(status, default),
-        message=f"HTTP status {status}: {quoted(_told(body))}",
-        status=status,
-        retry_after_s=retry_after(headers.get("Retry-After"), now=now),
-    )
-
-
-def _told(body: bytes) -> bytes:
-    """The provider's own sentence in an error body, or the body."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return body
+def _told(value: Any) -> bytes | None:
+    """The provider's own sentence in a decoded error body; None when there is none."""
     error = value.get("error") if isinstance(value, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return message.encode("utf-8", "backslashreplace") if isinstance(message, str) else body
+    return message.encode("utf-8", "backslashreplace") if isinstance(message, str) else None
+
+
+def _refused(answer: HttpReply, said: bytes, now: float) -> CallError:
+    default = ErrorKind.SERVER if answer.status >= 500 else ErrorKind.REQUEST
+    return CallError(
+        kind=_STATUS_KINDS.get(answer.status, default),
+        message=f"HTTP status {answer.status}: {quoted(said)}",
+        status=answer.status,
+        retry_after_s=retry_after(answer.headers.get("Retry-After"), now=now),
+    )

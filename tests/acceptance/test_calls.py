@@ -201,7 +201,11 @@ def test_a_key_is_written_nowhere(project: Make, monkeypatch: pytest.MonkeyPatch
     result = made.run("--selfopt-cycle", "-vv", "--showlocals", "--tb=long", "-rA", "--junitxml=junit.xml")
     assert any(key in "".join(headers.values()) for headers in made.server.seen.headers)
     assert any("[key]" in str(error) for error in column(made, "error"))
-    assert key not in result.stdout.str() + result.stderr.str()
+    plain = made.run("-vv", "--showlocals", "--tb=long", "-rA")
+    assert plain.ret == 1
+    said_in_all = "".join(one.stdout.str() + one.stderr.str() for one in (result, plain))
+    assert "[key]" in plain.stdout.str()
+    assert key not in said_in_all
     written = [path for path in made.path.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert len(written) > 8
     assert [path.name for path in written if key.encode() in path.read_bytes()] == []

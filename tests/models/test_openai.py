@@ -17,7 +17,7 @@ from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.models.transport import MAX_REPLY_BYTES
+from pytest_selfopt.models.transport import MAX_REPLY_BYTES, HttpReply
 from pytest_selfopt.models.wire import read_answer, retry_after
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
@@ -42,7 +42,8 @@ def ask(then: dict[str, Any], *, timeout_s: float = 5.0, request: ChatRequest = 
 
 
 def read(status: int, body: bytes) -> Reply | CallError:
-    return read_answer(OpenAIWire(), status, {}, body, latency_s=1.0, now=0.0)
+    answer = HttpReply(status=status, headers={}, body=body)
+    return read_answer(OpenAIWire(), answer, key="", latency_s=1.0, now=0.0)
 
 
 def test_a_request_says_what_was_asked() -> None:

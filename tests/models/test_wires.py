@@ -17,6 +17,7 @@ from pytest_selfopt.models.config import ModelConfig, ProviderConfig, WireName
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
+from pytest_selfopt.models.transport import HttpReply
 from pytest_selfopt.models.wire import Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
@@ -52,7 +53,8 @@ def sent(wire: WireName, request: ChatRequest, **change: Any) -> dict[str, Any]:
 
 
 def read(wire: WireName, value: object) -> Reply | CallError:
-    return read_answer(WIRES[wire], 200, {}, json.dumps(value).encode(), latency_s=1.0, now=0.0)
+    answer = HttpReply(status=200, headers={}, body=json.dumps(value).encode())
+    return read_answer(WIRES[wire], answer, key="", latency_s=1.0, now=0.0)
 
 
 def reply(answer: Reply | CallError) -> Reply:
@@ -226,7 +228,20 @@ def test_any_value_in_any_field_gives_a_reply_or_an_error(wire: WireName, data: 
 
 @given(st.sampled_from(list(WIRES)), st.integers(200, 599), st.binary(max_size=60))
 def test_any_bytes_give_a_reply_or_an_error(wire: WireName, status: int, body: bytes) -> None:
-    assert isinstance(read_answer(WIRES[wire], status, {}, body, latency_s=1.0, now=0.0), Reply | CallError)
+    answer = HttpReply(status=status, headers={}, body=body)
+    assert isinstance(read_answer(WIRES[wire], answer, key="k", latency_s=1.0, now=0.0), Reply | CallError)
+
+
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("written", ["sk-a/b+c", "sk-a\\/b+c", "sk\\u002da/b\\u002bc"])
+def test_a_key_is_blacked_out_however_json_writes_it(status: int, written: str) -> None:
+    said = f"You sent {written}."
+    message = f'{{"role": "assistant", "content": "{said}", "tool_calls": null}}'
+    body = f'{{"choices": [{{"message": {message}}}], "error": {{"message": "{said}"}}}}'.encode()
+    answer = HttpReply(status=status, headers={}, body=body)
+    found = read_answer(OpenAIWire(), answer, key="sk-a/b+c", latency_s=1.0, now=0.0)
+    shown = found.text if isinstance(found, Reply) else found.message
+    assert shown.endswith("You sent [key].")
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nend", "schlüssel"])
