@@ -58,21 +58,32 @@ def cut_off_cycle(ledger: Ledger) -> CutOff:
     return CutOff(cycle=last["id"], seed=last["seed"], plan=last["plan"])
 
 
-def resumed_plan(cut_off: CutOff, phase: str, suite: Suite, in_force: Spec) -> PhasePlan:
+def check_suites(cut_off: CutOff, phase: str, suites: Sequence[Suite]) -> None:
+    """Refuse to go on with other questions than those that were asked.
+
+    Raises:
+        SettingsError: when a suite was changed, added or left out since.
+    """
+    asked = cut_off.plan[phase]["suites"]
+    changed = [suite.name for suite in suites if suite_address(suite) not in asked]
+    if changed or len(suites) != len(asked):
+        what = f"another version of the suite {changed[0]!r}" if changed else f"{len(asked)} suites of {phase!r}"
+        raise SettingsError(
+            f"--selfopt-resume: cycle {cut_off.cycle} asked {what}; its trials cannot be judged together with new "
+            "ones. Leave the option out to begin a new cycle, or undo the change"
+        )
+
+
+def resumed_plan(cut_off: CutOff, phase: str, in_force: Spec) -> PhasePlan:
     """The plan of a phase in a cycle that is gone on with; `in_force` is the baseline that a new cycle would have.
 
     Raises:
-        SettingsError: when suite, baseline or configuration have changed so that its calls do not fit any more.
+        SettingsError: when the baseline or the configuration has changed so that its calls do not fit any more.
     """
     stored = cut_off.plan.get(phase)
     place = f"--selfopt-resume: cycle {cut_off.cycle}"
     if not isinstance(stored, dict) or "least_passes" not in stored:
         raise SettingsError(f"{place} has no plan for phase {phase!r}; leave the option out to begin a new cycle")
-    if suite_address(suite) not in stored["suites"]:
-        raise SettingsError(
-            f"{place} asked another version of the suite {suite.name!r}; its trials cannot be judged together with new "
-            "ones. Leave the option out to begin a new cycle, or undo the change"
-        )
     try:
         baseline = parse_spec(stored["baseline"])
         candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])

@@ -14,7 +14,7 @@ from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.opening import plan_phase, suite_address
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
-from pytest_selfopt.session.resuming import CutOff, cut_off_cycle, resumed_plan, to_stored
+from pytest_selfopt.session.resuming import CutOff, check_suites, cut_off_cycle, resumed_plan, to_stored
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
 
@@ -66,7 +66,7 @@ class State:
         plan = plan_phase(phase, suite, settings=self.settings, routing=self.routing, ledger=self.ledger)
         if self.cut_off is None:
             return plan
-        resumed = resumed_plan(self.cut_off, phase, suite, plan.baseline)
+        resumed = resumed_plan(self.cut_off, phase, plan.baseline)
         for spec in resumed.specs:
             self.settings.model(spec.model)
         return resumed
@@ -83,6 +83,8 @@ class State:
         assert self.settings.mode is Mode.CYCLE
         assert self.ledger is not None
         if self.cut_off is not None:
+            for name in collection.plans:
+                check_suites(self.cut_off, name, collection.suites(name))
             cycle = self.cut_off.cycle
             self.ledger.resume_cycle(cycle)
         else:

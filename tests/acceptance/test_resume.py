@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
 from tests.acceptance.test_interruption import begin, wait_until
 
 Make = Callable[..., Project]
@@ -50,10 +51,13 @@ def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Mak
     rng = random.Random(f"{SEED}/{moment}")
     process = begin(made, "--selfopt-seed", str(moment))
     started = time.monotonic()
-    # Moments over the whole life of a cycle: before its first call, among its calls, and in its last steps.
-    if moment % 5 == 4:
+    # Moments over the whole life of a cycle: while it starts, among its calls, and in its last steps.
+    starting, closing = moment % 5 == 3, moment % 5 == 4
+    if closing:
         log = made.path / ".selfopt" / "routing_decisions.jsonl"
         wait_until(lambda: log.exists() or process.poll() is not None)
+    elif starting:
+        time.sleep(rng.uniform(0, 0.8))
     else:
         wait_until(lambda: made.server.seen.asked > 0 or process.poll() is not None)
         time.sleep(rng.uniform(0, 0.8))
@@ -63,9 +67,10 @@ def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Mak
     before, asked = ledger_rows(made.path), made.server.seen.asked
     wait_until(lambda: made.server.seen.in_flight == 0)
 
-    if status(made.path) == "decided":
+    if closing and status(made.path) == "decided":
         assert len(before) == PLANNED
         return
+    assert closing or len(before) < PLANNED
     result = made.run("--selfopt-cycle", *(["--selfopt-resume"] if status(made.path) else []))
     assert result.ret == 0, said(result)
     after = ledger_rows(made.path)
@@ -134,6 +139,24 @@ def test_trials_of_another_suite_are_not_mixed_in(project: Make) -> None:
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     assert "asked another version of the suite 'items'" in " ".join(refused.stderr.str().split())
     assert made.run("--selfopt-cycle").ret == 0
+
+
+def test_every_suite_of_a_phase_has_to_be_the_same(project: Make) -> None:
+    made = project({"rules": right()})
+    other: dict[str, Any] = {"id": "other", "prompt": "Find item 3.", "expect": {"exact": "No."}}
+    (made.path / "more.jsonl").write_text(json.dumps(other))
+    made.pytester.makepyfile(test_more=BODY.replace("items.jsonl", "more.jsonl"))
+    assert made.run("--selfopt-cycle", "--selfopt-max-calls", "20").ret == 10
+    other["prompt"] = "Find item 4."
+    (made.path / "more.jsonl").write_text(json.dumps(other))
+    asked = made.server.seen.asked
+    changed = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert changed.ret == pytest.ExitCode.USAGE_ERROR
+    assert "asked another version of the suite 'more'" in " ".join(changed.stderr.str().split())
+    (made.path / "test_more.py").unlink()
+    fewer = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert "asked 2 suites of 'atomic'" in " ".join(fewer.stderr.str().split())
+    assert made.server.seen.asked == asked
 
 
 def test_another_baseline_in_force_is_not_compared_with_the_old_one(project: Make) -> None:
