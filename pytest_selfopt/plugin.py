@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,71 +21,8 @@ MARKER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("selfopt", "benchmarks of language models that improve what they measure")
-    group.addoption(
-        "--selfopt-cycle",
-        action="store_true",
-        help="Run one turn of the loop: compare the baseline with candidates, judge, diagnose, promote, "
-        "and rewrite the routing configuration.",
-    )
-    group.addoption(
-        "--selfopt-baseline",
-        metavar="SPEC",
-        help="Start from this spec instead of the routed one, such as "
-        "embedded/smollm2-135m/atomic/native_api/t60/r1/i0.",
-    )
-    group.addoption(
-        "--selfopt-candidates",
-        metavar="N",
-        type=_at_least_one,
-        help="Compare at most N candidates with the baseline in this cycle (default: 3).",
-    )
-    group.addoption(
-        "--selfopt-seed",
-        metavar="N",
-        type=int,
-        help="Seed of the order in which specs are asked within a case (default: drawn and recorded).",
-    )
-    group.addoption(
-        "--selfopt-no-race",
-        action="store_true",
-        help="Give every spec all passes (7) instead of stopping candidates that cannot win any more.",
-    )
-    group.addoption(
-        "--selfopt-resume",
-        action="store_true",
-        help="Go on with the last cycle, which was cut off: no finished call is made again.",
-    )
-    group.addoption(
-        "--selfopt-warmup",
-        dest="selfopt_warmup",
-        action="store_true",
-        default=None,
-        help="Warm every spec up before its first run, whatever the routing configuration says.",
-    )
-    group.addoption(
-        "--no-selfopt-warmup",
-        dest="selfopt_warmup",
-        action="store_false",
-        default=None,
-        help="Warm nothing up, whatever the routing configuration says.",
-    )
-    group.addoption(
-        "--selfopt-max-calls",
-        metavar="N",
-        type=_at_least_one,
-        help="Make at most N calls (attempts, warm-up calls included) in a cycle; then stop with a HOLD.",
-    )
-    group.addoption(
-        "--selfopt-max-cost",
-        metavar="USD",
-        type=_dollars,
-        help="Spend at most so many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
-    )
-    group.addoption(
-        "--selfopt-state-dir",
-        metavar="DIR",
-        help="Where ledger, history and logs are kept, relative to the rootdir (default: .selfopt).",
-    )
+    for name, keywords in _OPTIONS.items():
+        group.addoption(name, **keywords)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -150,3 +87,61 @@ def _dollars(text: str) -> float:
     if not 0 <= amount < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: expected an amount in US dollars, such as 0.50")
     return amount
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--selfopt-cycle": {
+        "action": "store_true",
+        "help": "Run one turn of the loop: compare the baseline with candidates, judge, diagnose, promote, "
+        "and rewrite the routing configuration.",
+    },
+    "--selfopt-baseline": {
+        "metavar": "SPEC",
+        "help": "Start from this spec instead of the routed one, such as "
+        "embedded/smollm2-135m/atomic/native_api/t60/r1/i0.",
+    },
+    "--selfopt-candidates": {
+        "metavar": "N",
+        "type": _at_least_one,
+        "help": "Compare at most N candidates with the baseline in this cycle (default: 3).",
+    },
+    "--selfopt-seed": {
+        "metavar": "N",
+        "type": int,
+        "help": "Seed of the order in which specs are asked within a case (default: drawn and recorded).",
+    },
+    "--selfopt-no-race": {
+        "action": "store_true",
+        "help": "Give every spec all passes (7) instead of stopping candidates that cannot win any more.",
+    },
+    "--selfopt-resume": {
+        "action": "store_true",
+        "help": "Go on with the last cycle, which was cut off: no finished call is made again.",
+    },
+    "--selfopt-warmup": {
+        "dest": "selfopt_warmup",
+        "action": "store_true",
+        "default": None,
+        "help": "Warm every spec up before its first run, whatever the routing configuration says.",
+    },
+    "--no-selfopt-warmup": {
+        "dest": "selfopt_warmup",
+        "action": "store_false",
+        "default": None,
+        "help": "Warm nothing up, whatever the routing configuration says.",
+    },
+    "--selfopt-max-calls": {
+        "metavar": "N",
+        "type": _at_least_one,
+        "help": "Make at most N calls (attempts, warm-up calls included) in a cycle; then stop with a HOLD.",
+    },
+    "--selfopt-max-cost": {
+        "metavar": "USD",
+        "type": _dollars,
+        "help": "Spend at most so many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
+    },
+    "--selfopt-state-dir": {
+        "metavar": "DIR",
+        "help": "Where ledger, history and logs are kept, relative to the rootdir (default: .selfopt).",
+    },
+}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.guess import did_you_mean
 
 
 class Table:
@@ -30,7 +30,7 @@ class Table:
         if value == "":
             self.refuse(key, "must not be empty")
         if value is not None and choices and value not in choices:
-            self.refuse(key, f"{value!r} is none of {', '.join(choices)}{_guess(value, choices)}")
+            self.refuse(key, f"{value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}")
         return value
 
     def integer(self, key: str, default: int, *, least: int, most: int) -> int:
@@ -102,7 +102,7 @@ class Table:
         """
         for key in self._values:
             if key not in self._known:
-                raise SettingsError(f"{self.place}: unknown key {key!r}{_guess(key, self._known)}")
+                raise SettingsError(f"{self.place}: unknown key {key!r}{did_you_mean(key, self._known)}")
 
     def _take(self, key: str, kind: type | tuple[type, ...], what: str, default: Any) -> Any:
         self._known.append(key)
@@ -123,8 +123,3 @@ class Table:
 
 def _shown(value: object) -> str:
     return f"{value!r} ({type(value).__name__})"
-
-
-def _guess(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}" if known else ""

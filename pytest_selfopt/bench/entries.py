@@ -10,8 +10,9 @@ from typing import Any
 from pytest_selfopt.bench.calls import has_type, required_of, type_of
 from pytest_selfopt.bench.case import Case, Example, Message, Tool
 from pytest_selfopt.bench.expect import Calls, Expectation
-from pytest_selfopt.bench.notation import did_you_mean, show
+from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.read_expect import expectation_from_json
+from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.trial import ToolCall
 
 MOST_PROBLEMS = 10

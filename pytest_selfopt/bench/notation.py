@@ -1,8 +1,7 @@
-"""How values, calls and guesses are written in sentences for people: short, on one line, printable."""
+"""How values and calls are written in sentences for people: short, on one line, printable."""
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 
@@ -43,14 +42,6 @@ def line(text: str, most: int = 200) -> str:
     head = text[: most + 1]
     printable = (sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in head)
     return _cut("".join(printable), most)
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """The end of a sentence about an unknown word: the nearest known one, or all of them."""
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else "; none is defined"
 
 
 def _cut(text: str, most: int) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from pytest_selfopt.bench.calls import ExpectedCall
 from pytest_selfopt.bench.expect import Calls, Contains, Exact, Expectation, JsonSchema, NoCall, Number, Regex
 from pytest_selfopt.bench.json_schema import check_schema
-from pytest_selfopt.bench.notation import did_you_mean, show
+from pytest_selfopt.bench.notation import show
+from pytest_selfopt.guess import did_you_mean
 
 
 def expectation_from_json(value: Any) -> Expectation:

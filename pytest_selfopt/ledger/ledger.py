@@ -199,11 +199,10 @@ class Ledger:
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """The judged trials of a phase by cycle, in the order the calls were sent."""
-        marks = ", ".join("?" * len(cycles))
         rows = self._read(
-            f"SELECT * FROM call WHERE cycle IN ({marks}) AND phase = ? AND purpose = 'trial' "  # noqa: S608 (marks only)
+            "SELECT * FROM call WHERE cycle IN (SELECT value FROM json_each(?)) AND phase = ? AND purpose = 'trial' "
             "AND outcome IS NOT NULL ORDER BY cycle, started, id",
-            (*cycles, phase),
+            (json.dumps(list(cycles)), phase),
         )
         found: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
         for row in rows:
@@ -227,17 +226,16 @@ class Ledger:
     def open_comparison(self, *, phase: str, baseline: str, candidate: str, suite_hash: str, cycle: int) -> Comparison:
         """Open a comparison in a cycle, or go on with the one there is; it keeps its number for ever."""
         key = (phase, baseline, candidate, suite_hash)
-        columns = "phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"
         with self._writing() as connection:
             # Not INSERT OR IGNORE: an ignored insert would still use up a number.
-            row = connection.execute(f"SELECT * FROM comparison WHERE {columns}", key).fetchone()  # noqa: S608 (ours)
+            row = connection.execute(_FIND_COMPARISON, key).fetchone()
             if row is None:
                 connection.execute(
                     "INSERT INTO comparison (phase, baseline, candidate, suite_hash, state, cycles) "
                     "VALUES (?, ?, ?, ?, 'open', '[]')",
                     key,
                 )
-                row = connection.execute(f"SELECT * FROM comparison WHERE {columns}", key).fetchone()  # noqa: S608 (ours)
+                row = connection.execute(_FIND_COMPARISON, key).fetchone()
             before = json.loads(row["cycles"])
             cycles = before if cycle in before else [*before, cycle]
             connection.execute(
@@ -298,18 +296,18 @@ class Ledger:
                 raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
 
 
-_CALL_COLUMNS = (
-    *("id", "cycle", "purpose", "phase", "spec", "case", "case_hash", "run", "restraint", "started", "ended"),
-    *("attempts", "first_try", "waited_s", "queue_depth", "in_flight", "lane", "lane_seq", "latency_s", "load_s"),
-    *("tokens_in", "tokens_out", "cost_usd", "served_model", "reply", "error", "attempt_errors"),
-)
-_QUOTED_COLUMNS = ", ".join(f'"{name}"' for name in _CALL_COLUMNS)
-_PLACES = ", ".join("?" * len(_CALL_COLUMNS))
-_INSERT_CALL = f"INSERT OR IGNORE INTO call ({_QUOTED_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 (names are ours)
+_FIND_COMPARISON = "SELECT * FROM comparison WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"
+_INSERT_CALL = """
+INSERT OR IGNORE INTO call (
+    id, cycle, purpose, phase, spec, "case", case_hash, run, restraint, started, ended, attempts, first_try, waited_s,
+    queue_depth, in_flight, lane, lane_seq, latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, reply,
+    error, attempt_errors
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 def _row(cycle: int, record: CallRecord) -> tuple[object, ...]:
-    """The values of `_CALL_COLUMNS`."""
+    """The values of `_INSERT_CALL`, in its order."""
     reply, result = record.result.reply or Reply(), record.result
     return (
         record.id,

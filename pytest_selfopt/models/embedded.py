@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, Self
 
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.config import EMBEDDED_WEIGHTS, ModelConfig
@@ -143,11 +144,14 @@ class EmbeddedServer:
         finally:
             process.stdout.close()
 
-    def _open_log(self) -> IO[bytes]:
-        if self._log_path is not None:
-            return self._log_path.open("wb")
-        temporary = tempfile.NamedTemporaryFile(prefix="selfopt-embedded-", suffix=".log")  # noqa: SIM115 (the caller closes it)
-        return cast("IO[bytes]", temporary)
+    @contextlib.contextmanager
+    def _open_log(self) -> Iterator[IO[bytes]]:
+        """The file the server writes to; one that nobody asked for is gone from its folder when the server runs."""
+        with (
+            tempfile.TemporaryDirectory(prefix="selfopt-") as folder,
+            (self._log_path or Path(folder) / "embedded.log").open("wb") as log,
+        ):
+            yield log
 
     def _wait_for_address(self) -> str:
         assert self._process is not None

@@ -17,7 +17,7 @@ KEY_VARIABLE = "SELFOPT_EMBEDDED_KEY"
 
 def main() -> None:
     """Serve until standard input ends."""
-    import xllamacpp  # type: ignore[import-untyped]
+    import xllamacpp
 
     path, port, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     parameters = xllamacpp.CommonParams()
@@ -29,9 +29,10 @@ def main() -> None:
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
     parameters.api_keys = [os.environ.pop(KEY_VARIABLE)]
     server = xllamacpp.Server(parameters)
-    # A parent that dies while the model is loaded closes both pipes: printing fails then.
+    # A parent that dies while the model is loaded closes both pipes: writing fails then.
     with contextlib.suppress(OSError):
-        print(server.listening_address, flush=True)  # noqa: T201 (this is how the parent learns it)
+        sys.stdout.write(f"{server.listening_address}\n")
+        sys.stdout.flush()
         sys.stdin.buffer.read()
     # A normal exit waits for the server's threads, which do not end.
     os._exit(0)

@@ -206,7 +206,7 @@ class LocalRunner:
             elif not self._cancelled.is_set():
                 answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
-        except Exception as problem:  # noqa: BLE001 (of whatever a client did not foresee only this one call may die)
+        except Exception as problem:  # noqa: BLE001 (clients are extensions; one that raises must not end this thread, whose call would be waited for for ever)
             answer = CallError(
                 kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"
             )

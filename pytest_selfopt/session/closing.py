@@ -20,7 +20,7 @@ from pytest_selfopt.session.opening import plan_phase
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.state import State
-from pytest_selfopt.trial import Outcome
+from pytest_selfopt.trial import Json, Outcome
 
 EXIT_DECIDED = 0
 EXIT_GATE_FAILED = 1
@@ -164,11 +164,11 @@ def _settle(ledger: Ledger, conclusions: Sequence[Conclusion], *, cycle: int, en
                 sentence=change.sentence,
                 detail=change.evidence,
             )
-    asked = {
+    asked: dict[str, Json] = {
         conclusion.phase: [diagnosis.action for diagnosis in conclusion.diagnoses if diagnosis.action]
         for conclusion in conclusions
     }
-    ledger.store_result(cycle, {"asked_for": asked})  # type: ignore[dict-item]
+    ledger.store_result(cycle, {"asked_for": asked})
 
 
 def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:

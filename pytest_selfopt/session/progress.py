@@ -49,7 +49,7 @@ class Progress:
     @classmethod
     def on(cls, terminal: TerminalReporter) -> Progress:
         """Progress on pytest's own terminal; a quiet session shows none."""
-        writer = terminal._tw  # noqa: SLF001 (pytest offers no other way to rewrite a line)
+        writer = terminal.config.get_terminal_writer()
         quiet = terminal.config.get_verbosity() < 0
         return cls(writer, live=writer.hasmarkup and not quiet, quiet=quiet, clock=time.monotonic)
 

@@ -119,7 +119,6 @@ class Work:
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be booked.
         """
-        assert self._state is not None
         self.began = time.time()
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
@@ -129,12 +128,8 @@ class Work:
         self._serving = Serving(models, self.settings.state_dir if self._writes else None)
         self._serving.check()
         clients = self._serving.start()
-        stored: Mapping[str, CallResult] = {}
-        if self._writes:
-            self.cycle, self.phases = self._state.book(collection, seed=seed, command=command, partial=self.partial)
-            self._progress = Progress.on(terminal) if terminal is not None else None
-            if self._state.cut_off is not None and self._state.ledger is not None:
-                stored = self._state.ledger.results(self.cycle)
+        stored = self._book_cycle(collection, seed=seed, command=command) if self._writes else {}
+        self._progress = Progress.on(terminal) if self._writes and terminal is not None else None
         self._budget = self._make_budget()
         slots = self._serving.slots()
         runner = LocalRunner(
@@ -153,10 +148,16 @@ class Work:
             ahead=ahead,
             window=max(slots.most(name) for name in names) if careful else None,
         )
-        self._announce(collection)
-        if self._progress is not None and stored:
-            self._progress.say(f"  resumed: {len(stored):,} calls are in the ledger and are not made again")
+        self._announce(collection, resumed=len(stored))
         self._dispatcher.start()
+
+    def _book_cycle(self, collection: Collection, *, seed: int, command: str) -> Mapping[str, CallResult]:
+        """Book the cycle; the results that are there already, by call id, when one is gone on with."""
+        assert self._state is not None
+        self.cycle, self.phases = self._state.book(collection, seed=seed, command=command, partial=self.partial)
+        if self._state.cut_off is None or self._state.ledger is None:
+            return {}
+        return self._state.ledger.results(self.cycle)
 
     def result(self, key: TrialKey) -> CallResult:
         """The result of a trial's call, waited for.
@@ -293,11 +294,13 @@ class Work:
             passes.append(one)
         return passes
 
-    def _announce(self, collection: Collection) -> None:
+    def _announce(self, collection: Collection, *, resumed: int) -> None:
         if self._progress is not None:
             for plan in collection.plans.values():
                 cases = len(collection.cases(plan.phase))
                 self._progress.say_all(announcement(plan, cases, self.cycle, partial=self.partial))
+            if resumed:
+                self._progress.say(f"  resumed: {resumed:,} calls are in the ledger and are not made again")
 
     def _enter_pass(self, key: TrialKey) -> None:
         """Store and say how the pass before went when the replay comes to a new one."""

@@ -155,7 +155,7 @@ class _Connection(asyncio.Protocol):
         self._buffer += data
         self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio calls it)
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._server.ended(self)
         self._transport = None
         if self._timer is not None:
