@@ -8,20 +8,26 @@ if TYPE_CHECKING:
     from pytest_selfopt.bench.case import Case as Case
     from pytest_selfopt.bench.case import Miss as Miss
     from pytest_selfopt.errors import SelfoptError as SelfoptError
+    from pytest_selfopt.loop.gates import GateResult as GateResult
+    from pytest_selfopt.loop.gates import Measured as Measured
+    from pytest_selfopt.loop.gates import Verdict as Verdict
     from pytest_selfopt.specs.spec import Spec as Spec
     from pytest_selfopt.trial import Reply as Reply
     from pytest_selfopt.trial import ToolCall as ToolCall
 
 _HOMES = {
     "Case": "pytest_selfopt.bench.case",
+    "GateResult": "pytest_selfopt.loop.gates",
+    "Measured": "pytest_selfopt.loop.gates",
     "Miss": "pytest_selfopt.bench.case",
     "Reply": "pytest_selfopt.trial",
     "SelfoptError": "pytest_selfopt.errors",
     "Spec": "pytest_selfopt.specs.spec",
     "ToolCall": "pytest_selfopt.trial",
+    "Verdict": "pytest_selfopt.loop.gates",
 }
 
-__all__ = ["Case", "Miss", "Reply", "SelfoptError", "Spec", "ToolCall"]
+__all__ = ["Case", "GateResult", "Measured", "Miss", "Reply", "SelfoptError", "Spec", "ToolCall", "Verdict"]
 
 
 def __getattr__(name: str) -> object:

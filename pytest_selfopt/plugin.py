@@ -25,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(name, **keywords)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer the hooks by which projects extend the plugin."""
+    from pytest_selfopt import hookspec
+
+    pluginmanager.add_hookspecs(hookspec)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse what cannot be done before anything is collected."""
     config.addinivalue_line("markers", MARKER)
@@ -109,6 +116,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "N",
         "type": int,
         "help": "Seed of the order in which specs are asked within a case (default: drawn and recorded).",
+    },
+    "--selfopt-profile": {
+        "choices": ("calibrated", "classic"),
+        "help": "Judge by odds against luck with a stated bound on false promotions (calibrated, the default), or by "
+        "the median of seven runs, which guarantees nothing (classic).",
     },
     "--selfopt-no-race": {
         "action": "store_true",

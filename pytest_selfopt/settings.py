@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_selfopt.errors import SettingsError, SpecError
-from pytest_selfopt.loop.gate import Limits
+from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
 from pytest_selfopt.specs.neighbours import SearchSpace
@@ -109,6 +109,7 @@ class Overrides:
     max_cost_usd: float | None = None
     resume: bool = False
     race: bool = True
+    profile: str | None = None
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
@@ -120,7 +121,9 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         SettingsError: naming file, table, key and value.
     """
     table = _table(rootdir)
-    limits = _limits(table.table("gates"), Limits())
+    profile = table.text("profile", choices=list(Profile))
+    usual = Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
+    limits = _limits(table.table("gates"), usual)
     providers = read_providers(table.table("providers"))
     models = read_models(table.table("models"), providers)
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
@@ -146,7 +149,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         max_calls=overrides.max_calls or max_calls,
         max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
         resume=overrides.resume,
-        race=overrides.race,
+        race=overrides.race and usual.profile is Profile.CALIBRATED,
     )
     table.finish()
     return settings
@@ -206,8 +209,13 @@ def _limits(table: Table, usual: Limits) -> Limits:
         min_samples=table.integer("min_samples", usual.min_samples, least=3, most=100),
         variance=share("variance", usual.variance),
         restraint=share("restraint", usual.restraint),
-        extended_min_accuracy=share("extended_phase_min_accuracy", usual.extended_min_accuracy),
-        max_error_share=share("max_error_share", usual.max_error_share),
+        extended_phase_min_accuracy=share("extended_phase_min_accuracy", usual.extended_phase_min_accuracy),
+        comparable=share("comparable", usual.comparable),
+        errors=share("errors", usual.errors),
+        latency=table.number("latency", usual.latency, least=0, most=86_400),
+        cost=table.number("cost", usual.cost, least=0, most=1e9),
+        veto=table.integer("veto", usual.veto, least=0, most=1_000_000),
+        claim=Claim(table.text("claim", str(usual.claim), choices=list(Claim)) or usual.claim),
     )
     table.finish()
     return limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,10 +54,13 @@ class CallRecord:
 class Comparison:
     """One comparison of a candidate with a baseline on one suite: the unit that spends the error budget.
 
-    `number` is its place j among all comparisons ever opened; `cycles` are those whose trials belong to it.
+    `number` is its place among all comparisons ever opened, `test` its place j among those that spend a `share` of
+    the error budget (None: it spends none, and guarantees nothing); `cycles` are those whose trials belong to it.
     """
 
     number: int
+    test: int | None
+    share: float
     phase: str
     baseline: str
     candidate: str
@@ -223,8 +226,22 @@ class Ledger:
         rows = self._read("SELECT * FROM comparison WHERE ? IS NULL OR phase = ? ORDER BY number", (phase, phase))
         return tuple(Comparison(**{**dict(row), "cycles": tuple(json.loads(row["cycles"]))}) for row in rows)
 
-    def open_comparison(self, *, phase: str, baseline: str, candidate: str, suite_hash: str, cycle: int) -> Comparison:
-        """Open a comparison in a cycle, or go on with the one there is; it keeps its number for ever."""
+    def open_comparison(
+        self,
+        *,
+        phase: str,
+        baseline: str,
+        candidate: str,
+        suite_hash: str,
+        cycle: int,
+        share_of: Callable[[int], float] | None,
+    ) -> Comparison:
+        """Open a comparison in a cycle, or go on with the one there is; it keeps its number for ever.
+
+        `share_of` tells the share of the error budget that the j-th test spends; None opens one that spends none.
+        When such a one is opened as a test later, it begins anew: which of them are, may have followed from their
+        trials.
+        """
         key = (phase, baseline, candidate, suite_hash)
         with self._writing() as connection:
             # Not INSERT OR IGNORE: an ignored insert would still use up a number.
@@ -236,13 +253,17 @@ class Ledger:
                     key,
                 )
                 row = connection.execute(_FIND_COMPARISON, key).fetchone()
-            before = json.loads(row["cycles"])
+            before, test, share = json.loads(row["cycles"]), row["test"], row["share"]
+            if share_of is not None and test is None:
+                before = []
+                test = connection.execute("SELECT coalesce(max(test), 0) + 1 FROM comparison").fetchone()[0]
+                share = share_of(test)
             cycles = before if cycle in before else [*before, cycle]
             connection.execute(
-                "UPDATE comparison SET state = 'open', cycles = ? WHERE number = ?",
-                (_dump(list(cycles)), row["number"]),
+                "UPDATE comparison SET state = 'open', cycles = ?, test = ?, share = ? WHERE number = ?",
+                (_dump(list(cycles)), test, share, row["number"]),
             )
-        return Comparison(**{**dict(row), "state": "open", "cycles": tuple(cycles)})
+        return Comparison(**{**dict(row), "state": "open", "cycles": tuple(cycles), "test": test, "share": share})
 
     def settle_comparison(
         self, number: int, *, state: ComparisonState, wins: int, losses: int, passes: int, sentence: str

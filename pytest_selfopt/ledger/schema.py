@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import StateError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _TABLES = """
 CREATE TABLE cycle (
@@ -56,6 +56,8 @@ CREATE TABLE call (
 CREATE INDEX call_by_cycle ON call (cycle, phase, spec, run);
 CREATE TABLE comparison (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
+    test INTEGER UNIQUE,
+    share REAL NOT NULL DEFAULT 0,
     phase TEXT NOT NULL,
     baseline TEXT NOT NULL,
     candidate TEXT NOT NULL,
@@ -85,6 +87,12 @@ _UPGRADES = {
 ALTER TABLE call ADD COLUMN first_try INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE call ADD COLUMN waited_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN queue_depth INTEGER NOT NULL DEFAULT 0;
+""",
+    2: """
+ALTER TABLE comparison ADD COLUMN test INTEGER;
+ALTER TABLE comparison ADD COLUMN share REAL NOT NULL DEFAULT 0;
+UPDATE comparison SET test = number, share = 0.5 / ((number + 9) * (number + 10));
+CREATE UNIQUE INDEX comparison_by_test ON comparison (test);
 """,
 }
 """What turns a ledger of a version into one of the next."""

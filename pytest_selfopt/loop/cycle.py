@@ -9,7 +9,9 @@ from pytest_selfopt.loop.diagnose import Diagnosis, diagnose
 from pytest_selfopt.loop.enforce import RuleChange, enforce
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
-from pytest_selfopt.loop.gate import GateResult, Judgement, Limits, Verdict, absolute_gates, judge
+from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
+from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, Verdict, no_own_gates
+from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.loop.pick import Pick, pick
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.specs.spec import Spec, parse_spec
@@ -18,10 +20,13 @@ from pytest_selfopt.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A candidate with its evidence: `tally` pairs it with the baseline over all cycles of comparison `number`."""
+    """A candidate with its evidence: `tally` pairs it with the baseline over all cycles of their comparison.
+
+    `number` is that of the test that it is; None when it spends no share of the error budget.
+    """
 
     spec: Spec
-    number: int
+    number: int | None
     tally: Tally
     trials: tuple[Trial, ...]
     """Its trials, and the baseline's beside it in `PhaseEvidence`, are those of this cycle."""
@@ -69,22 +74,24 @@ class Conclusion:
         return Verdict.HOLD if undecided else Verdict.REJECT
 
 
-def conclude(evidence: PhaseEvidence, rules: Sequence[Rule], *, now: str) -> Conclusion:
+def conclude(
+    evidence: PhaseEvidence, rules: Sequence[Rule], *, now: str, own_gates: OwnGates = no_own_gates
+) -> Conclusion:
     """Evaluate, gate, diagnose, pick and enforce.
 
-    `now` is the timestamp that changed rules get (ISO 8601, UTC).
+    `now` is the timestamp that changed rules get (ISO 8601, UTC); `own_gates` are those that the project adds.
     """
     trials = {contender.spec.id: contender.trials for contender in evidence.contenders}
     trials[evidence.baseline.id] = evidence.baseline_trials
     metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
-    judgements = tuple(_judge(contender, evidence, metrics) for contender in evidence.contenders)
+    judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
     picked = pick(judgements, metrics)
     in_force = parse_spec(picked.winner.spec) if picked.winner else evidence.baseline
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
     recommendations = tuple(
         recommendation for diagnosis in diagnoses if (recommendation := recommend(diagnosis, in_force))
     )
-    gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits)
+    gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
         rules,
         baseline=evidence.baseline,
@@ -126,15 +133,17 @@ def recommend(diagnosis: Diagnosis, spec: Spec) -> Recommendation | None:
     )
 
 
-def _judge(contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics]) -> Judgement:
-    return judge(
-        contender.spec.id,
+def _judge(
+    contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics], own_gates: OwnGates
+) -> Judgement:
+    number = contender.number
+    measured = Measured(
+        spec=contender.spec.id,
         phase=evidence.phase,
-        candidate=metrics[contender.spec.id],
+        metrics=metrics[contender.spec.id],
         baseline=metrics[evidence.baseline.id],
-        tally=contender.tally,
-        bar=bar(contender.number, evidence.limits.alpha),
-        comparison=contender.number,
-        limits=evidence.limits,
+        evidence=contender.tally,
+        needed=None if number is None else bar(number, evidence.limits.alpha),
         missing=evidence.missing,
     )
+    return judge(measured, evidence.limits, comparison=number, own_gates=own_gates)

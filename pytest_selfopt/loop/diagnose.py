@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pytest_selfopt.loop.distributions import binomial_tail, wilson
 from pytest_selfopt.loop.evaluate import answered_rows, coin_flips, outcomes_by_run, spread
-from pytest_selfopt.loop.gate import Limits
+from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 INFRASTRUCTURE_SHARE = 0.05
@@ -120,7 +120,7 @@ def _perfect(trials: Sequence[Trial]) -> Diagnosis | None:
 def _incapable(trials: Sequence[Trial], phase: str, limits: Limits) -> Diagnosis | None:
     passed = sum(trial.outcome is Outcome.PASS for trial in trials)
     _, upper = wilson(passed, len(trials))
-    minimum = limits.extended_min_accuracy
+    minimum = limits.extended_phase_min_accuracy
     if passed > INCAPABLE_SHARE * len(trials) or upper >= minimum:
         return None
     return Diagnosis(

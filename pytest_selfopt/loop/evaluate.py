@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.loop.distributions import chi_square_tail, wilson
+from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
 from pytest_selfopt.trial import Outcome, Trial
 
 
@@ -16,16 +17,22 @@ from pytest_selfopt.trial import Outcome, Trial
 class Spread:
     """How far the accuracies of the runs lie apart, and how far chance alone would put them.
 
-    `variance` is the sample variance (R − 1) of the run accuracies over the cases that were answered in every run.
+    `variance` is the sample variance (R − 1) of the run accuracies over the `cases` that were answered in every run.
     `coin_flips` is V/K² with V = Σ over cases of s(R−s)/(R(R−1)), s passes in R runs: what independent answers of the
     same cases bring about by themselves. `chance` is the dispersion test's p: χ² = (R−1)·variance/(V/K²) on R−1
     degrees of freedom.
     """
 
+    cases: int
     variance: float
     coin_flips: float
     chi_square: float
     chance: float
+
+    @property
+    def churn(self) -> float:
+        """The share of repeats of a case whose outcomes differ, expected of two runs: 2V/K."""
+        return 2 * self.coin_flips * self.cases
 
     @property
     def excess(self) -> float:
@@ -56,6 +63,8 @@ class Metrics:
     """Misses in which a call was expected and another one came."""
     latency_median_s: float | None
     latency_p95_s: float | None
+    latency_p95_low_s: float | None
+    """The lower 95 % confidence bound of the 95th percentile."""
     tokens_in: int | None
     tokens_out: int | None
     cost_usd: float | None
@@ -125,6 +134,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         wrong_calls=sum(trial.called for trial in missed),
         latency_median_s=statistics.median(latencies) if latencies else None,
         latency_p95_s=_nearest_rank(latencies, 0.95),
+        latency_p95_low_s=_low_bound(latencies, 0.95),
         tokens_in=_sum(trial.tokens_in for trial in answered),
         tokens_out=_sum(trial.tokens_out for trial in answered),
         cost_usd=None if None in costs else sum(known_costs),
@@ -140,15 +150,20 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
 
 def spread(by_run: Mapping[int, Mapping[str, Outcome]]) -> Spread:
     """The spread of run accuracies over the cases that have an answer in every run."""
-    rows = answered_rows(by_run)
-    runs, count = len(by_run), len(rows)
+    return spread_of(list(answered_rows(by_run).values()), len(by_run))
+
+
+def spread_of(rows: Sequence[Sequence[bool]], runs: int) -> Spread:
+    """The spread of run accuracies, from whether each case (row) passed in each of the `runs` (columns)."""
+    count = len(rows)
     if runs < 2 or not count:
-        return Spread(variance=0.0, coin_flips=0.0, chi_square=0.0, chance=1.0)
-    totals = [sum(row[column] for row in rows.values()) for column in range(runs)]
+        return Spread(cases=count, variance=0.0, coin_flips=0.0, chi_square=0.0, chance=1.0)
+    totals = [sum(column) for column in zip(*rows, strict=True)]
     variance = statistics.variance(total / count for total in totals)
-    flips = coin_flips(rows.values()) / count**2
+    flips = coin_flips(rows) / count**2
     chi_square = (runs - 1) * variance / flips if flips else 0.0
     return Spread(
+        cases=count,
         variance=variance,
         coin_flips=flips,
         chi_square=chi_square,
@@ -192,6 +207,18 @@ def _share(restraint: Sequence[Trial]) -> float | None:
 
 def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
+
+
+def _low_bound(ordered: Sequence[float], share: float) -> float | None:
+    """The lower 95 % confidence bound of a percentile, whatever the distribution.
+
+    With n values the k-th in order lies above the percentile only if fewer than k of them lie below it: with
+    probability P(Bin(n, share) < k). The largest k for which that is at most 5 % is taken; None when there is none.
+    """
+    count = len(ordered)
+    ranks = range(1, count + 1)
+    known = bisect.bisect_right(ranks, 0.05, key=lambda rank: binomial_tail(rank - 1, count, share))
+    return ordered[known - 1] if known else None
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

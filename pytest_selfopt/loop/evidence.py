@@ -11,7 +11,6 @@ the passes of both specs are interleaved.
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ SHIFTED_ODDS = 20.0
 """Odds at which a gain is claimed as "at least"."""
 
 _GRID = 400
-# Measured by simulation with three candidates at 75 % power: cases → smallest gain that is found.
-_FINDABLE = ((12, 0.20), (30, 0.13), (100, 0.10), (300, 0.05))
+_CLEAR = 1e-6
+"""Decimal logarithms of odds that differ by more than this differ for certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +48,16 @@ class CaseTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """A candidate beside the baseline over all whole passes; `excluded` pairs had an error on either side.
+    """A candidate beside the baseline over the whole passes of which at least half of the pairs were answered.
 
-    `passes` counts the whole passes in which at least half of the pairs have an answer on both sides.
+    `passes` is how many those are; `excluded` of their pairs had an error on either side. Passes of an outage, with
+    fewer answers, are `left_out`: they are no evidence, and do not spoil that of other passes.
     """
 
     cases: dict[str, CaseTally]
     passes: int
     excluded: int
+    left_out: int = 0
 
     @property
     def wins(self) -> int:
@@ -79,6 +80,11 @@ class Tally:
         return (self.wins - self.losses) / self.pairs if self.pairs else 0.0
 
     @property
+    def excluded_share(self) -> float:
+        """The share of pairs that lack an answer on one side."""
+        return self.excluded / (self.excluded + self.pairs) if self.excluded else 0.0
+
+    @property
     def odds(self) -> Fraction:
         """The odds that the candidate is better, against luck."""
         return odds(self.wins, self.losses)
@@ -89,18 +95,19 @@ def tally(baseline: Sequence[Trial], candidate: Sequence[Trial], cases: Sequence
     ours, theirs = _by_address(candidate), _by_address(baseline)
     runs = sorted({run for _, run in ours} & {run for _, run in theirs})
     whole = [run for run in runs if all((case, run) in ours and (case, run) in theirs for case in cases)]
-    tallies: dict[str, CaseTally] = {}
-    excluded = 0
-    for case in cases:
-        pairs = [(theirs[case, run], ours[case, run]) for run in whole]
-        answered = [pair for pair in pairs if Outcome.ERROR not in pair]
-        excluded += len(pairs) - len(answered)
-        tallies[case] = _case_tally(answered)
-    answered_passes = sum(
-        2 * sum(Outcome.ERROR not in (theirs[case, run], ours[case, run]) for case in cases) >= len(cases)
-        for run in whole
+    answered = {
+        run: {case for case in cases if Outcome.ERROR not in (theirs[case, run], ours[case, run])} for run in whole
+    }
+    counted = {run: known for run, known in answered.items() if 2 * len(known) >= len(cases)}
+    return Tally(
+        cases={
+            case: _case_tally([(theirs[case, run], ours[case, run]) for run, known in counted.items() if case in known])
+            for case in cases
+        },
+        passes=len(counted),
+        excluded=sum(len(cases) - len(known) for known in counted.values()),
+        left_out=len(whole) - len(counted),
     )
-    return Tally(cases=tallies, passes=answered_passes, excluded=excluded)
 
 
 def odds(wins: int, losses: int) -> Fraction:
@@ -183,6 +190,28 @@ def new_prompts(evidence: Tally) -> NewPrompts:
     return NewPrompts(up=up, down=down, cases=count, chance=t_tail(mean / error, count - 1))
 
 
+def reaches(wins: int, losses: int, needed: Fraction) -> bool:
+    """Whether e(W, L) is at least `needed`: exact, but quick where the answer is clear."""
+    margin = log10_odds(wins, losses) - math.log10(needed)
+    return margin > 0 if abs(margin) > _CLEAR else odds(wins, losses) >= needed
+
+
+def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Fraction) -> bool:
+    """Whether `more` passes can still bring the odds to `needed`, hoping for two standard errors more than was seen.
+
+    The evidence so far stays what it is; only of what is to come the difference per pass is taken to be
+    (W − L + 2√(W + L)) / passes, at most everything that differs. A bar that is out of reach then is reached by a
+    candidate as good as it looks in fewer than about 1 of 40 cases.
+    """
+    differing = wins + losses
+    if passes == 0 or wins <= losses:
+        return False
+    hoped = min(float(differing), wins - losses + 2 * math.sqrt(differing))
+    scale = more / passes
+    future = (wins + scale * (differing + hoped) / 2, losses + scale * (differing - hoped) / 2)
+    return log10_odds(*future) >= math.log10(needed) - _CLEAR
+
+
 def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> int | None:
     """How many more passes (at least 1) like those so far until the odds reach `needed`; None beyond `most`.
 
@@ -200,17 +229,6 @@ def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> 
     futures = range(1, most + 1)
     index = bisect.bisect_left(futures, True, key=reached)
     return futures[index] if index < most else None
-
-
-def findable_gain(cases: int) -> float:
-    """About the smallest gain a cycle finds with 75 % power: measured values, interpolated on logarithmic scales."""
-    if cases <= _FINDABLE[0][0]:
-        return min(1.0, _FINDABLE[0][1] * math.sqrt(_FINDABLE[0][0] / max(cases, 1)))
-    for (few, gain), (many, less) in itertools.pairwise(_FINDABLE):
-        if cases <= many:
-            share = math.log(cases / few) / math.log(many / few)
-            return gain * math.exp(share * math.log(less / gain))
-    return _FINDABLE[-1][1] * math.sqrt(_FINDABLE[-1][0] / cases)
 
 
 def show_odds(value: Fraction) -> str:

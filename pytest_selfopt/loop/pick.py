@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.gate import Judgement, Verdict
+from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gates import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,4 +39,4 @@ def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics]) -> Pic
 
 def _rank(judgement: Judgement, metrics: Metrics) -> tuple[float, float, int]:
     tokens = (metrics.tokens_in or 0) + (metrics.tokens_out or 0)
-    return (-metrics.accuracy, tokens, judgement.comparison)
+    return (-metrics.accuracy, tokens, judgement.comparison or 0)

@@ -1,33 +1,48 @@
-"""Who goes on to the next pass: three passes for all, then only the leader beside the baseline."""
+"""Who goes on to the next pass: three passes for all, then one candidate beside the baseline."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pytest_selfopt.loop.evidence import Tally, show_odds
+from pytest_selfopt.loop.evidence import odds, reaches, show_odds, within_reach
+from pytest_selfopt.loop.gates import GateResult, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a candidate stands: its evidence, the odds it has to reach, and whether its other gates would let it by."""
+    """Where a candidate stands after some passes, and the odds it has to reach.
 
-    evidence: Tally
+    `out` says that a gate besides the odds rejects it, `waits` that one holds it, which more passes may change.
+    """
+
+    wins: int
+    losses: int
+    passes: int
     bar: Fraction
-    promotable: bool
+    out: bool = False
+    waits: bool = False
 
     @property
     def won(self) -> bool:
         """Whether it would be promoted now."""
-        return self.promotable and self.evidence.odds >= self.bar
+        return not self.out and not self.waits and reaches(self.wins, self.losses, self.bar)
 
     @property
     def lead(self) -> float:
         """(W − L)/√(W + L); 0 when nothing differs."""
-        differing = self.evidence.wins + self.evidence.losses
-        return (self.evidence.wins - self.evidence.losses) / math.sqrt(differing) if differing else 0.0
+        differing = self.wins + self.losses
+        return (self.wins - self.losses) / math.sqrt(differing) if differing else 0.0
+
+    def may_win(self, more: int) -> bool:
+        """Whether `more` passes can still bring it over its bar."""
+        return (
+            not self.out
+            and self.lead > 0
+            and within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,35 +62,47 @@ FULL_PASSES = 7
 """How many passes every spec gets where nobody is stopped early."""
 
 
+def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
+    """Whether the gates besides the odds and the number of passes put a candidate out of the race, and hold it."""
+    failed = [result.asks for result in results if not result.passed and result.name not in _COUNTED]
+    return Verdict.REJECT in failed, Verdict.HOLD in failed
+
+
+_COUNTED = ("no_regression", "min_samples")
+
+
 def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:
-    """Decide after `passes` passes who goes on; `standings` are the candidates still in the race, by spec id."""
+    """Decide after `passes` passes who goes on; `standings` are all candidates by spec id, in the order of the plan.
+
+    The one that is furthest ahead goes on, of those that can still reach their bar; when it falls back, the next one
+    does. Nobody goes on when there is a winner. That a candidate pauses and returns leaves the evidence valid:
+    whether it is asked in a pass depends on earlier passes only.
+    """
     winners = [spec for spec, standing in standings.items() if standing.won]
-    if winners:
-        return Step(live=(), stopped={spec: _beaten(standings[spec]) for spec in standings if spec not in winners})
-    ahead = [spec for spec, standing in standings.items() if standing.promotable and standing.lead > 0]
-    leader = max(ahead, key=lambda spec: standings[spec].lead, default=None)
-    if leader is None or passes >= most:
-        return Step(live=(), stopped={spec: _left(standings[spec], passes, most) for spec in standings})
+    over = bool(winners) or passes >= most
+    hopeful = [spec for spec, one in standings.items() if not over and one.may_win(most - passes)]
+    leaders = sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
     return Step(
-        live=(leader,),
-        stopped={spec: _beaten(standing) for spec, standing in standings.items() if spec != leader},
+        live=tuple(leaders),
+        stopped={
+            spec: _why(standing, passes, most)
+            for spec, standing in standings.items()
+            if spec not in winners and spec not in leaders
+        },
     )
 
 
-def _beaten(standing: Standing) -> str:
-    if not standing.promotable:
-        return f"stopped: a gate besides accuracy keeps it from being promoted ({_score(standing)})"
-    return f"stopped: another candidate is further ahead ({_score(standing)})"
-
-
-def _score(standing: Standing) -> str:
-    return f"fixed {standing.evidence.wins}, broke {standing.evidence.losses}"
-
-
-def _left(standing: Standing, passes: int, most: int) -> str:
-    evidence = standing.evidence
-    if standing.promotable and standing.lead > 0 and passes >= most:
-        return f"stopped: {most} passes are all a cycle gives; odds {show_odds(evidence.odds)}:1"
-    if not standing.promotable:
-        return f"stopped: a gate besides accuracy keeps it from being promoted ({_score(standing)})"
-    return f"stopped: not ahead ({_score(standing)})"
+def _why(standing: Standing, passes: int, most: int) -> str:
+    score = f"fixed {standing.wins}, broke {standing.losses}"
+    if standing.out:
+        return f"stopped: a gate besides accuracy keeps it from being promoted ({score})"
+    if standing.lead <= 0:
+        return f"stopped: not ahead ({score})"
+    reached = f"{show_odds(odds(standing.wins, standing.losses))}:1"
+    if standing.waits and reaches(standing.wins, standing.losses, standing.bar):
+        return f"stopped: a gate besides accuracy holds it ({score}, odds {reached})"
+    if passes >= most:
+        return f"stopped: {most} passes are all a cycle gives ({score}, odds {reached})"
+    if not standing.may_win(most - passes):
+        return f"stopped: {most - passes} more passes will not show it ({score}, odds {reached})"
+    return f"stopped: another candidate is further ahead ({score})"

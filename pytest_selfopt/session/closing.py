@@ -11,7 +11,8 @@ from typing import Any
 from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.gate import GateResult, Judgement, Verdict
+from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gates import GateResult, Verdict
 from pytest_selfopt.routing.config import save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
 from pytest_selfopt.routing.files import timestamp
@@ -50,10 +51,10 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     now = timestamp(ended)
     routing, conclusions = state.routing, []
     for phase in phases:
-        conclusion = conclude(evidence_of(phase, cycle), routing.rules, now=now)
+        conclusion = conclude(evidence_of(phase, cycle), routing.rules, now=now, own_gates=phase.own_gates)
         routing = routing.with_rules(conclusion.rules)
         conclusions.append(conclusion)
-    _settle(state.ledger, conclusions, cycle=cycle, ended=ended)
+    _settle(state.ledger, phases, conclusions, cycle=cycle, ended=ended)
     save_config(state.settings.routing_path, routing, now=now)
     notes = _log(state, conclusions, cycle=cycle, now=now)
     following = {
@@ -115,7 +116,7 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
         contenders=tuple(
             Contender(
                 spec=candidate.spec,
-                number=phase.comparisons[candidate.spec.id].number,
+                number=phase.test_number(candidate.spec.id),
                 tally=phase.tally(candidate.spec.id),
                 trials=phase.trials(candidate.spec.id),
             )
@@ -142,12 +143,14 @@ def exit_status(conclusions: Sequence[Conclusion]) -> int:
     return EXIT_NOT_ENOUGH_EVIDENCE if failed or undecided else EXIT_DECIDED
 
 
-def _settle(ledger: Ledger, conclusions: Sequence[Conclusion], *, cycle: int, ended: float) -> None:
+def _settle(
+    ledger: Ledger, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
+) -> None:
     """Store where each comparison stands, each decision, and what the diagnoses ask of the next cycle."""
-    for conclusion in conclusions:
+    for phase, conclusion in zip(phases, conclusions, strict=True):
         for judgement in conclusion.judgements:
             ledger.settle_comparison(
-                judgement.comparison,
+                phase.comparisons[judgement.spec].number,
                 state=_state(judgement, conclusion),
                 wins=judgement.tally.wins,
                 losses=judgement.tally.losses,
@@ -168,7 +171,11 @@ def _settle(ledger: Ledger, conclusions: Sequence[Conclusion], *, cycle: int, en
         conclusion.phase: [diagnosis.action for diagnosis in conclusion.diagnoses if diagnosis.action]
         for conclusion in conclusions
     }
-    ledger.store_result(cycle, {"asked_for": asked})
+    churn: dict[str, Json] = {
+        conclusion.phase: {conclusion.in_force.id: conclusion.metrics[conclusion.in_force.id].spread.churn}
+        for conclusion in conclusions
+    }
+    ledger.store_result(cycle, {"asked_for": asked, "churn": churn})
 
 
 def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:

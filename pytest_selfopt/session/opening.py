@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
@@ -116,10 +117,19 @@ def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...],
 
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
     """The actions that the diagnosis of the last decided cycle asked for."""
-    concluded = [cycle["result"] for cycle in ledger.cycles() if cycle["result"]] if ledger else []
-    result = concluded[-1] if concluded else {}
-    asked = result.get("asked_for", {}).get(phase, [])
+    asked = _last_result(ledger).get("asked_for", {}).get(phase, [])
     return tuple(action for action in asked if isinstance(action, str))
+
+
+def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
+    """The share of a baseline's repeats that differed in the last decided cycle; None when it was not measured."""
+    churn = _last_result(ledger).get("churn", {}).get(baseline.phase, {}).get(baseline.id)
+    return churn if isinstance(churn, (int, float)) else None
+
+
+def _last_result(ledger: Ledger | None) -> dict[str, Any]:
+    concluded = [cycle["result"] for cycle in ledger.cycles() if cycle["result"]] if ledger else []
+    return concluded[-1] if concluded else {}
 
 
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.ledger import Comparison
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar, tally
-from pytest_selfopt.loop.gate import Limits, may_promote
-from pytest_selfopt.loop.race import Standing, step
+from pytest_selfopt.loop.gate import comparing_gates
+from pytest_selfopt.loop.gates import EXTENDED, Measured, OwnGates, is_hopeless
+from pytest_selfopt.loop.limits import Limits, Profile
+from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
+from pytest_selfopt.loop.race import Standing, obstacles, step
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.trial import Trial
 
@@ -23,7 +25,7 @@ class PhaseRun:
     """The state of one phase in a session.
 
     `comparisons` are those opened for the plan's candidates, by spec id; `earlier` are the trials of earlier cycles
-    that belong to them, by cycle number.
+    that belong to them, by cycle number; `churn` is the share of the baseline's repeats that are known to differ.
     """
 
     def __init__(
@@ -35,19 +37,23 @@ class PhaseRun:
         limits: Limits,
         comparisons: Mapping[str, Comparison],
         earlier: Mapping[int, Sequence[Trial]],
+        own_gates: OwnGates,
+        churn: float | None,
     ) -> None:
         self.plan = plan
         self.cases = tuple(cases)
         self.suites = tuple(suites)
         self.limits = limits
         self.comparisons = comparisons
+        self.own_gates = own_gates
+        self._churn = churn
         self._earlier = earlier
         self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
         """By spec, run and case."""
         self._live: dict[int, frozenset[str]] = {}
         self._all = frozenset(spec.id for spec in plan.specs)
-        self.stopped: dict[str, str] = {}
-        """Why a candidate did not go on, by spec id."""
+        self.stopped: Mapping[str, str] = {}
+        """Why a candidate does not go on, by spec id, as it stands now."""
         self.foreign = 0
         """How many trials arrived that were not planned, or arrived twice."""
 
@@ -77,13 +83,34 @@ class PhaseRun:
         baseline = self.plan.baseline.id
         return tally(self._pooled(baseline, candidate), self._pooled(candidate, candidate), self.cases)
 
-    def bar(self, candidate: str) -> Fraction:
-        """The odds that a candidate has to reach."""
-        return bar(self.comparisons[candidate].number, self.limits.alpha)
+    def outlooks(self) -> tuple[Outlook, ...]:
+        """What is ahead: one outlook, or two that enclose it when nobody knows how much the answers vary.
+
+        The classic rule has none: it finds whatever luck brings.
+        """
+        if self.limits.profile is Profile.CLASSIC:
+            return ()
+        tests = [one.test for one in self.comparisons.values() if one.test is not None]
+        return tuple(
+            Outlook(
+                cases=len(self.cases),
+                candidates=len(self.plan.candidates),
+                first_test=min(tests, default=1),
+                churn=churn,
+                least=self.plan.least_passes,
+                race=self.plan.most_passes > self.plan.least_passes,
+            )
+            for churn in ((STEADY, VARYING) if self._churn is None else (self._churn,))
+        )
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether specs can be out before every spec had its least passes."""
+        return self.plan.phase == EXTENDED
 
     def live(self, run: int) -> frozenset[str]:
         """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
-        if run < self.plan.least_passes:
+        if run == 0 or (run < self.plan.least_passes and not self.may_stop_early):
             return self._all
         if run not in self._live:
             self._live[run] = self._decide(run)
@@ -103,19 +130,56 @@ class PhaseRun:
 
     def _decide(self, run: int) -> frozenset[str]:
         """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
-        before = self._all if run == self.plan.least_passes else self.live(run - 1)
+        before = self.live(run - 1)
+        if run < self.plan.least_passes:
+            return self._capable(before)
         if not before or not self._whole(run - 1, before) or not self.comparisons:
             return frozenset()
         # In the order of the plan, which decides between candidates that are level, and not in that of a set.
-        standings = {spec: self._standing(spec) for spec in self.specs[1:] if spec in before}
+        standings = {spec: self._standing(spec) for spec in self.specs[1:]}
         result = step(standings, passes=run, most=self.plan.most_passes)
-        self.stopped.update(result.stopped)
+        self.stopped = result.stopped
         return frozenset({*result.live, self.plan.baseline.id}) if result.live else frozenset()
 
+    def _capable(self, before: frozenset[str]) -> frozenset[str]:
+        """Those whose failures alone do not settle it yet; the baseline goes on while there is one to compare with."""
+        hopeless = {spec for spec in before if is_hopeless(self.plan.phase, self.metrics(spec), self.limits)}
+        self.stopped = {
+            **self.stopped,
+            **{spec: "stopped: nothing but wrong answers" for spec in hopeless if spec != self.plan.baseline.id},
+        }
+        going_on = before - hopeless
+        return going_on | {self.plan.baseline.id} if going_on else frozenset()
+
     def _standing(self, spec: str) -> Standing:
-        evidence = self.tally(spec)
-        promotable = may_promote(self.plan.phase, self.metrics(spec), evidence, self.limits)
-        return Standing(evidence=evidence, bar=self.bar(spec), promotable=promotable)
+        measured = self.measured(spec)
+        assert measured.evidence is not None
+        assert measured.needed is not None
+        out, waits = obstacles(comparing_gates(measured, self.limits, own_gates=self.own_gates))
+        return Standing(
+            wins=measured.evidence.wins,
+            losses=measured.evidence.losses,
+            passes=measured.evidence.passes,
+            bar=measured.needed,
+            out=out,
+            waits=waits,
+        )
+
+    def test_number(self, candidate: str) -> int | None:
+        """The number of the test that a comparison is; the classic rule makes none."""
+        return None if self.limits.profile is Profile.CLASSIC else self.comparisons[candidate].test
+
+    def measured(self, candidate: str) -> Measured:
+        """What the gates look at while the race is on."""
+        test = self.test_number(candidate)
+        return Measured(
+            spec=candidate,
+            phase=self.plan.phase,
+            metrics=self.metrics(candidate),
+            baseline=self.metrics(self.plan.baseline.id),
+            evidence=self.tally(candidate),
+            needed=None if test is None else bar(test, self.limits.alpha),
+        )
 
     def _whole(self, run: int, specs: frozenset[str]) -> bool:
         return all(case in self._trials[spec].get(run, {}) for spec in specs for case in self.cases)

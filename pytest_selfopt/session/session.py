@@ -15,6 +15,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.closing import EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.session.collection import Collection, arrange
+from pytest_selfopt.session.own_gates import own_gates_of
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial
 from pytest_selfopt.session.replay import (
     CallFailed,
@@ -68,6 +69,7 @@ class SelfoptSession:
             max_cost_usd=option("selfopt_max_cost"),
             resume=option("selfopt_resume"),
             race=not option("selfopt_no_race"),
+            profile=option("selfopt_profile"),
         )
         return load_settings(self._config.rootpath, self._mode, overrides)
 
@@ -84,7 +86,7 @@ class SelfoptSession:
     def work(self) -> Work:
         """The part that touches files, servers and models, made when it is first needed."""
         if self._work is None:
-            self._work = Work(self.settings, makes_calls=not self._looks_only)
+            self._work = Work(self.settings, makes_calls=not self._looks_only, own_gates=own_gates_of(self._config))
         return self._work
 
     @property
@@ -151,7 +153,10 @@ class SelfoptSession:
         if planned is None or self._looks_only:
             return None
         self._let_go_of_item(item)
-        return None if self.work.goes_on(planned) else True
+        try:
+            return None if self.work.goes_on(planned) else True
+        except SelfoptError as problem:
+            pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _let_go_of_item(self, following: pytest.Item) -> None:
         """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""

@@ -7,11 +7,14 @@ from contextlib import ExitStack
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.loop.evidence import bar
+from pytest_selfopt.loop.gates import OwnGates
+from pytest_selfopt.loop.limits import Profile
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.records import prepare_state_dir
 from pytest_selfopt.session.collection import Collection
-from pytest_selfopt.session.opening import plan_phase, suite_address
+from pytest_selfopt.session.opening import known_churn, plan_phase, suite_address
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.resuming import CutOff, check_suites, cut_off_cycle, resumed_plan, to_stored
@@ -22,13 +25,14 @@ from pytest_selfopt.trial import Json
 class State:
     """The open state of a session; only a cycle that makes calls (`writes`) takes the lock and opens the ledger."""
 
-    def __init__(self, settings: Settings, *, writes: bool) -> None:
-        """Open the state.
+    def __init__(self, settings: Settings, *, writes: bool, own_gates: OwnGates) -> None:
+        """Open the state; `own_gates` are those that the project adds.
 
         Raises:
             StateError: when another cycle is under way, or a file cannot be used.
         """
         self.settings = settings
+        self._own_gates = own_gates
         self.ledger: Ledger | None = None
         self.cut_off: CutOff | None = None
         """The cycle that this session goes on with."""
@@ -99,6 +103,7 @@ class State:
 
     def _phase(self, ledger: Ledger, collection: Collection, plan: PhasePlan, cycle: int, *, partial: bool) -> PhaseRun:
         address = " ".join(sorted(suite_address(suite) for suite in collection.suites(plan.phase)))
+        limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in () if partial else plan.candidates:
             comparisons[candidate.spec.id] = ledger.open_comparison(
@@ -107,13 +112,16 @@ class State:
                 candidate=candidate.spec.id,
                 suite_hash=address,
                 cycle=cycle,
+                share_of=None if limits.profile is Profile.CLASSIC else lambda test: float(1 / bar(test, limits.alpha)),
             )
         earlier = {one for comparison in comparisons.values() for one in comparison.cycles} - {cycle}
         return PhaseRun(
             plan=plan,
             cases=collection.cases(plan.phase),
             suites=collection.suites(plan.phase),
-            limits=self.settings.phase(plan.phase).limits,
+            limits=limits,
             comparisons=comparisons,
             earlier=ledger.trials(sorted(earlier), plan.phase),
+            own_gates=self._own_gates,
+            churn=known_churn(ledger, plan.baseline),
         )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.evidence import findable_gain
-from pytest_selfopt.loop.gate import Judgement, Verdict
+from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gates import Verdict
+from pytest_selfopt.loop.power import Outlook, findable_gain
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.progress import minutes
 from pytest_selfopt.specs.spec import difference, parse_spec
@@ -35,7 +36,7 @@ _COLUMNS: dict[str, Callable[[Metrics], str]] = {
 }
 
 
-def announcement(plan: PhasePlan, cases: int, cycle: int, *, partial: bool) -> list[str]:
+def announcement(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
     """What a cycle is going to do for a phase, and the smallest gain it can find."""
     lines = [f"selfopt cycle {cycle}, phase {plan.phase}: baseline {plan.baseline.id}"]
     lines += [f"  {reason}" for reason in plan.because]
@@ -52,11 +53,19 @@ def announcement(plan: PhasePlan, cases: int, cycle: int, *, partial: bool) -> l
         passes, calls = f"{plan.least_passes}", f"{least:,}"
         if most > least:
             passes, calls = f"{passes} to {plan.most_passes}", f"{calls} to {most:,}"
-        lines.append(
-            f"  {cases} prompts, {passes} passes, {calls} calls; "
-            f"finds a gain of about {findable_gain(cases):+.2f} or more"
-        )
+        lines.append(f"  {cases} prompts, {passes} passes, {calls} calls; {_findable(outlooks)}")
     return [line for text in lines for line in _folded(text)]
+
+
+def _findable(outlooks: Sequence[Outlook]) -> str:
+    """The smallest gain that is found in three of four cycles; for two outlooks, if answers repeat and if they vary."""
+    if not outlooks:
+        return "judged by the classic rule, which guarantees nothing"
+    gains = [findable_gain(outlook) for outlook in outlooks]
+    words = ["no gain at all" if gain is None else f"about {gain:+.2f}" for gain in gains]
+    if len(words) == 1:
+        return f"finds a gain of {words[0]} or more"
+    return f"finds a gain of {words[0]} if answers repeat, of {words[1]} if {outlooks[1].churn:.0%} of repeats differ"
 
 
 def pass_line(phase: PhaseRun, run: int) -> str:
@@ -70,12 +79,13 @@ def pass_line(phase: PhaseRun, run: int) -> str:
     return f"  pass {run + 1} right: {', '.join(shares)}"
 
 
-def stopped_lines(phase: PhaseRun, said: Collection[str]) -> list[str]:
-    """Why candidates do not go on, those that were `said` already left out."""
+def race_lines(phase: PhaseRun, said: Collection[str]) -> list[str]:
+    """Why candidates do not go on, those that were `said` already left out, and which go on after all."""
+    news = {spec: reason for spec, reason in phase.stopped.items() if spec not in said}
+    news |= {spec: "goes on after all" for spec in phase.specs if spec in said and spec not in phase.stopped}
     return [
         line
-        for spec, reason in phase.stopped.items()
-        if spec not in said
+        for spec, reason in news.items()
         for line in _folded(f"  {_short(difference(phase.plan.baseline, parse_spec(spec)))} {reason}")
     ]
 

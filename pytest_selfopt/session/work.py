@@ -12,6 +12,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.gates import EXTENDED, OwnGates, no_own_gates
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.local import LocalRunner
@@ -25,7 +26,7 @@ from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.progress import Progress
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
-from pytest_selfopt.session.summary import announcement, pass_line, stopped_lines
+from pytest_selfopt.session.summary import announcement, pass_line, race_lines
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Trial
 
@@ -43,8 +44,9 @@ class Work:
     A session that only looks (`makes_calls` is False) takes no lock and writes no file.
     """
 
-    def __init__(self, settings: Settings, *, makes_calls: bool) -> None:
+    def __init__(self, settings: Settings, *, makes_calls: bool, own_gates: OwnGates = no_own_gates) -> None:
         self.settings = settings
+        self._own_gates = own_gates
         self._writes = makes_calls and settings.mode is Mode.CYCLE
         self._state: State | None = None
         self._serving: Serving | None = None
@@ -54,7 +56,8 @@ class Work:
         self._passes: dict[tuple[str, int], Pass] = {}
         self._pass: tuple[str, int] | None = None
         """Phase and run of the pass that is replayed."""
-        self._said_stopped: set[str] = set()
+        self._said_stopped: dict[str, frozenset[str]] = {}
+        """The candidates that were last said to be stopped, by phase."""
         self.cycle = 0
         self.partial = False
         self.began = 0.0
@@ -97,7 +100,7 @@ class Work:
             # What can be refused without touching the disk is refused first.
             baseline = self.settings.phase(phase).baseline
             Serving([self.settings.model(baseline.model)], None).check()
-            self._state = State(self.settings, writes=self._writes)
+            self._state = State(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
 
@@ -289,7 +292,8 @@ class Work:
             warmed.add(phase)
             overlap = all(self.settings.model(spec.model).overlap for spec in plan.specs)
             one = Pass(phase=phase, run=run, keys=tuple(of_pass), warmups=warmups, overlap=overlap)
-            if run < plan.least_passes:
+            # A spec of nothing but wrong answers may be out after its first pass: the others wait for the word.
+            if run == 0 or (run < plan.least_passes and phase != EXTENDED):
                 one.release(frozenset(spec.id for spec in plan.specs))
             passes.append(one)
         return passes
@@ -298,7 +302,8 @@ class Work:
         if self._progress is not None:
             for plan in collection.plans.values():
                 cases = len(collection.cases(plan.phase))
-                self._progress.say_all(announcement(plan, cases, self.cycle, partial=self.partial))
+                outlooks = self.phases[plan.phase].outlooks()
+                self._progress.say_all(announcement(plan, cases, self.cycle, outlooks, partial=self.partial))
             if resumed:
                 self._progress.say(f"  resumed: {resumed:,} calls are in the ledger and are not made again")
 
@@ -315,8 +320,8 @@ class Work:
             name, run = self._pass
             phase = self.phases[name]
             self._progress.say(pass_line(phase, run))
-            self._progress.say_all(stopped_lines(phase, self._said_stopped))
-            self._said_stopped |= phase.stopped.keys()
+            self._progress.say_all(race_lines(phase, self._said_stopped.get(name, ())))
+            self._said_stopped[name] = frozenset(phase.stopped)
 
     def _show_progress(self, key: TrialKey) -> None:
         assert self._dispatcher is not None

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,16 +90,44 @@ def test_a_trial_is_a_call_that_was_judged(ledger: Ledger) -> None:
 
 def test_a_comparison_keeps_its_number_for_ever(ledger: Ledger) -> None:
     first, second = start(ledger), start(ledger)
-    where = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1"}
+    where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "share_of": share}
     one = ledger.open_comparison(**where, candidate="c1", cycle=first)
     two = ledger.open_comparison(**where, candidate="c2", cycle=first)
     ledger.settle_comparison(one.number, state="held", wins=3, losses=1, passes=3, sentence="more is needed")
     again = ledger.open_comparison(**where, candidate="c1", cycle=second)
-    other_suite = ledger.open_comparison(phase="atomic", baseline="b", candidate="c1", suite_hash="s:2", cycle=second)
+    other_suite = ledger.open_comparison(
+        phase="atomic", baseline="b", candidate="c1", suite_hash="s:2", cycle=second, share_of=share
+    )
     assert (one.number, two.number, again.number, other_suite.number) == (1, 2, 1, 3)
     assert again.cycles == (first, second)
     assert [comparison.number for comparison in ledger.comparisons("atomic")] == [1, 2, 3]
     assert ledger.comparisons("extended") == ()
+
+
+def share(test: int) -> float:
+    return 1 / (test + 1)
+
+
+def test_the_sum_of_shares_is_what_the_tests_have_spent(ledger: Ledger) -> None:
+    cycle = start(ledger)
+    where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "cycle": cycle}
+    free = ledger.open_comparison(**where, candidate="c1", share_of=None)
+    first = ledger.open_comparison(**where, candidate="c2", share_of=share)
+    again = ledger.open_comparison(**where, candidate="c2", share_of=share)
+    assert (free.test, free.share) == (None, 0)
+    assert (first.test, first.share) == (again.test, again.share) == (1, 0.5)
+    assert [one.share for one in ledger.comparisons()] == [0, 0.5]
+
+
+def test_a_comparison_without_guarantee_becomes_a_test_only_with_new_trials(ledger: Ledger) -> None:
+    first, second = start(ledger), start(ledger)
+    where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "candidate": "c"}
+    free = ledger.open_comparison(**where, cycle=first, share_of=None)
+    counted = ledger.open_comparison(**where, cycle=second, share_of=share)
+    assert (free.cycles, counted.cycles) == ((first,), (second,))
+    assert (counted.number, counted.test) == (free.number, 1)
+    kept = ledger.open_comparison(**where, cycle=start(ledger), share_of=None)
+    assert (kept.test, kept.share, kept.cycles) == (1, 0.5, (second, 3))
 
 
 def test_many_threads_write_at_once(ledger: Ledger) -> None:

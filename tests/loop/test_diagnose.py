@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.loop.diagnose import Diagnosis, DiagnosisKind, diagnose
-from pytest_selfopt.loop.gate import Limits
+from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.trial import Trial
 from tests.loop.worlds import WORLDS, flaky, matrix, names
 

@@ -17,14 +17,15 @@ from pytest_selfopt.loop.evidence import (
     Tally,
     bar,
     budget_spent,
-    findable_gain,
     least_gain,
     log10_odds,
     new_prompts,
     odds,
     passes_to_decide,
+    reaches,
     show_odds,
     tally,
+    within_reach,
 )
 from pytest_selfopt.trial import Outcome, Trial
 from tests.loop.worlds import matrix, names
@@ -92,7 +93,8 @@ def test_swapping_the_sides_turns_wins_into_losses(rows: list[str]) -> None:
     forth, back = tally(theirs, ours, names(len(rows))), tally(ours, theirs, names(len(rows)))
     assert (forth.wins, forth.losses, forth.excluded) == (back.losses, back.wins, back.excluded)
     assert forth.gain == -back.gain
-    assert forth.pairs + forth.excluded == runs * len(rows)
+    assert forth.pairs + forth.excluded == forth.passes * len(rows)
+    assert forth.passes + forth.left_out == runs
 
 
 def test_a_pair_with_an_error_is_left_out_and_counted() -> None:
@@ -107,9 +109,9 @@ def test_only_whole_passes_count() -> None:
     assert (found.passes, found.wins) == (2, 8)
 
 
-def test_a_pass_that_hardly_anybody_answered_is_no_sample() -> None:
+def test_a_pass_that_hardly_anybody_answered_is_no_evidence() -> None:
     found = tally(matrix(["FFF"] * 4), matrix(["PEP", "PEP", "PEP", "PPP"]), names(4))
-    assert (found.passes, found.wins) == (2, 9)
+    assert (found.passes, found.left_out, found.wins, found.excluded) == (2, 1, 8, 0)
 
 
 def test_a_trial_that_arrives_twice_counts_once() -> None:
@@ -187,9 +189,32 @@ def test_how_many_passes_a_close_call_takes_is_known_at_once() -> None:
     assert passes_to_decide(counted(30_000, 29_990), bar(3)) is None
 
 
-@given(cases=st.integers(1, 5_000))
-def test_more_cases_find_smaller_gains(cases: int) -> None:
-    assert 0 < findable_gain(cases + 1) < findable_gain(cases) <= 1
+@given(wins=st.integers(0, 80), losses=st.integers(0, 80), number=st.integers(1, 100))
+def test_the_quick_answer_about_a_bar_is_the_exact_one(wins: int, losses: int, number: int) -> None:
+    assert reaches(wins, losses, bar(number)) == (odds(wins, losses) >= bar(number))
+
+
+def test_odds_that_are_the_bar_itself_reach_it() -> None:
+    assert reaches(12, 0, odds(12, 0))
+    assert not reaches(12, 0, odds(12, 0) + Fraction(1, 10**12))
+
+
+@given(wins=st.integers(1, 40), losses=st.integers(0, 40), passes=st.integers(1, 9), more=st.integers(0, 30))
+def test_a_bar_that_is_reached_at_the_difference_seen_is_within_reach(
+    wins: int, losses: int, passes: int, more: int
+) -> None:
+    """What is hoped for is never less than what was seen, and the hope does not shrink with the passes left."""
+    needed = bar(3)
+
+    def within(later: int) -> bool:
+        return within_reach(wins, losses, passes, more=later, needed=needed)
+
+    decide = passes_to_decide(counted(wins, losses, passes=passes), needed)
+    if decide is not None and decide <= more:
+        assert within(more)
+    if within(more):
+        assert wins > losses
+        assert within(more + 1)
 
 
 def test_odds_are_shown_in_as_few_digits_as_they_need() -> None:

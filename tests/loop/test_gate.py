@@ -9,15 +9,10 @@ import pytest
 
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import bar, tally
-from pytest_selfopt.loop.gate import (
-    GateResult,
-    Judgement,
-    Limits,
-    Verdict,
-    absolute_gates,
-    judge,
-    may_promote,
-)
+from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
+from pytest_selfopt.loop.gates import GateResult, Measured, Verdict
+from pytest_selfopt.loop.limits import Claim, Limits, Profile
+from pytest_selfopt.loop.race import obstacles
 from pytest_selfopt.trial import Outcome, Trial
 from tests.loop.worlds import SPEC, draw, matrix, names
 
@@ -30,20 +25,25 @@ def measured(trials: list[Trial], cases: int) -> Metrics:
 
 
 def judged(
-    baseline: list[Trial], candidate: list[Trial], *, phase: str = "atomic", number: int = 3, missing: int = 0
+    baseline: list[Trial],
+    candidate: list[Trial],
+    *,
+    phase: str = "atomic",
+    number: int = 3,
+    missing: int = 0,
+    limits: Limits = LIMITS,
 ) -> Judgement:
-    cases = len({trial.case for trial in baseline})
-    return judge(
-        CANDIDATE,
+    cases = tuple(dict.fromkeys(trial.case for trial in baseline))
+    found = Measured(
+        spec=CANDIDATE,
         phase=phase,
-        candidate=measured(candidate, cases),
-        baseline=measured(baseline, cases),
-        tally=tally(baseline, candidate, names(cases)),
-        bar=bar(number),
-        comparison=number,
-        limits=LIMITS,
+        metrics=evaluate(CANDIDATE, candidate, cases),
+        baseline=evaluate(SPEC, baseline, cases),
+        evidence=tally(baseline, candidate, cases),
+        needed=bar(number),
         missing=missing,
     )
+    return judge(found, limits, comparison=number)
 
 
 def failed(judgement: Judgement) -> list[str]:
@@ -69,22 +69,26 @@ def test_the_worked_example_is_promoted_in_these_words() -> None:
     )
 
 
-@pytest.mark.parametrize(("passes", "more"), [(3, 3), (4, 2), (5, 1)])
+@pytest.mark.parametrize(("passes", "more"), [(3, 3), (4, 2)])
 def test_short_of_the_bar_it_is_held_and_told_how_many_passes_are_missing(passes: int, more: int) -> None:
     found = fixing_two(passes)
     assert (found.verdict, failed(found)) == (Verdict.HOLD, ["no_regression"])
-    assert f"about {more} more pass" in found.sentence
+    prompts = 12 + 12 * more // passes
+    assert f"at this difference about {more} more passes, or {prompts} prompts instead of 12" in found.sentence
 
 
 def test_gates_are_answered_in_the_order_of_the_design() -> None:
     found = judged(matrix(["FFF"] * 4), matrix(["PPP"] * 4), phase="extended")
     assert [gate.name for gate in found.gates] == [
         "comparable",
+        "errors",
         "min_samples",
         "variance",
         "no_regression",
         "restraint",
         "extended_phase_min_accuracy",
+        "latency",
+        "cost",
         "veto",
     ]
 
@@ -108,29 +112,26 @@ def test_a_candidate_that_calls_tools_where_none_is_needed_is_rejected_however_m
     candidate = matrix(["PPP"] * 12) + [
         replace(trial, case=f"{trial.case}-none") for trial in restrained(matrix(["FFF"] * 3 + ["FFP"]))
     ]
-    cases = tuple(dict.fromkeys(trial.case for trial in baseline))
-    evidence = tally(baseline, candidate, cases)
-    metrics = evaluate(CANDIDATE, candidate, cases)
-    found = judge(
-        CANDIDATE,
-        phase="atomic",
-        candidate=metrics,
-        baseline=evaluate(SPEC, baseline, cases),
-        tally=evidence,
-        bar=bar(1),
-        comparison=1,
-        limits=LIMITS,
-    )
-    assert evidence.odds > bar(1)
+    found = judged(baseline, candidate)
+    assert found.tally.odds > bar(3)
     assert found.verdict is Verdict.REJECT
     assert "called a tool in 11 of 12 answers that need none" in found.sentence
-    assert not may_promote("atomic", metrics, evidence, LIMITS)
+    assert obstacles(found.gates) == (True, True), "out for its restraint, held for what it broke"
 
 
-def test_a_solid_case_may_not_be_broken_by_an_average_gain() -> None:
-    found = judged(matrix(["FFFF"] * 11 + ["PPPP"]), matrix(["PPPP"] * 11 + ["FFFF"]))
-    assert (found.verdict, failed(found)) == (Verdict.HOLD, ["veto"])
-    assert "c11" in found.sentence
+@pytest.mark.parametrize(("passes", "verdict"), [(3, Verdict.HOLD), (4, Verdict.REJECT)])
+def test_a_solid_case_may_not_be_broken_by_an_average_gain(passes: int, verdict: Verdict) -> None:
+    """Of 12 unchanged cases one looks broken after 3 passes in up to 19 of 100 suites, after 4 in up to 5."""
+    baseline = matrix(["F" * passes] * 11 + ["P" * passes])
+    found = judged(baseline, matrix(["P" * passes] * 11 + ["F" * passes]))
+    assert (found.verdict, failed(found)) == (verdict, ["veto"])
+    assert "breaks 1 that the baseline always solves: c11" in found.sentence
+
+
+def test_as_many_solid_cases_may_be_broken_as_is_configured() -> None:
+    baseline, candidate = matrix(["FFFF"] * 10 + ["PPPP"] * 2), matrix(["PPPP"] * 10 + ["FFFF"] * 2)
+    assert judged(baseline, candidate, limits=replace(LIMITS, veto=1)).verdict is Verdict.REJECT
+    assert judged(baseline, candidate, limits=replace(LIMITS, veto=2)).verdict is Verdict.PROMOTE
 
 
 def test_a_case_broken_often_but_not_always_is_vetoed_when_that_is_no_accident() -> None:
@@ -157,8 +158,26 @@ def test_the_extended_phase_has_a_minimum_that_the_atomic_has_not(passed: int, v
 def test_too_many_errors_hold_whatever_the_rest_says(rows: list[str]) -> None:
     found = judged(matrix(["PPP"] * 12), matrix(rows), phase="extended")
     assert found.verdict is Verdict.HOLD
-    assert "comparable" in failed(found)
-    assert "gave no answer" in found.sentence
+    assert "errors" in failed(found)
+    assert "calls gave no answer" in found.sentence
+    assert ("pairs lack an answer on one side" in found.sentence) is (rows[0] != "EEE")
+
+
+def test_an_outage_of_some_passes_does_not_spoil_the_others() -> None:
+    limits = replace(LIMITS, errors=0.5)
+    found = judged(matrix(["FFFFF"] * 12), matrix(["EEPPP"] * 12), limits=limits)
+    assert found.verdict is Verdict.PROMOTE
+    assert "2 passes were hardly answered" in found.gates[0].sentence
+
+
+@pytest.mark.parametrize(("lost", "held"), [(3, []), (4, ["comparable"])])
+def test_pairs_without_an_answer_are_counted_over_both_sides(lost: int, held: list[str]) -> None:
+    """Five passes of twelve: 3 + 3 pairs of 60 are a tenth, 4 + 3 are more; no side alone is above 0.07."""
+    baseline = matrix(["FFFFF"] * 9 + ["FFFFE"] * 3)
+    candidate = matrix(["PPPEP"] * lost + ["PPPPP"] * (12 - lost))
+    limits = replace(LIMITS, errors=0.07)
+    assert failed(judged(baseline, candidate, limits=limits)) == held
+    assert failed(judged(baseline, candidate, limits=replace(limits, comparable=0.12))) == []
 
 
 def test_planned_trials_that_never_arrived_hold_a_candidate_that_would_be_promoted() -> None:
@@ -187,6 +206,143 @@ def _by_name(gates: tuple[GateResult, ...]) -> dict[str, bool]:
 def test_the_spec_in_force_has_to_pass_its_own_gates() -> None:
     sound = _by_name(absolute_gates(measured(matrix(["PPP"] * 12), 12), "extended", LIMITS))
     assert all(sound.values())
-    assert set(sound) == {"errors", "min_samples", "variance", "restraint", "extended_phase_min_accuracy"}
+    assert set(sound) == {
+        "errors",
+        "min_samples",
+        "variance",
+        "restraint",
+        "extended_phase_min_accuracy",
+        "latency",
+        "cost",
+    }
     weak = _by_name(absolute_gates(measured(matrix(["FF"] * 11 + ["EE"]), 12), "extended", LIMITS))
     assert weak == {**sound, "errors": False, "min_samples": False, "extended_phase_min_accuracy": False}
+
+
+def timed(*seconds: float, in_flight: int = 1) -> Metrics:
+    trials = matrix(["P"] * len(seconds), latency=lambda place: seconds[place])
+    return measured([replace(trial, in_flight=in_flight) for trial in trials], len(seconds))
+
+
+def answer(name: str, metrics: Metrics, limits: Limits) -> GateResult:
+    (found,) = (gate for gate in absolute_gates(metrics, "atomic", limits) if gate.name == name)
+    return found
+
+
+def test_without_a_limit_latency_and_cost_are_only_told() -> None:
+    slow = timed(*[100.0] * 20)
+    assert (answer("latency", slow, LIMITS).passed, answer("latency", slow, LIMITS).value) == (True, 100.0)
+    assert answer("cost", slow, LIMITS).passed
+
+
+def test_a_latency_that_may_still_be_chance_holds_and_one_that_is_not_rejects() -> None:
+    """With 20 answers of which 2 are late, 95 % may well be in time; with 200 of which 20 are late they are not."""
+    limits = replace(LIMITS, latency=2.0)
+    assert answer("latency", timed(*[1.0] * 19, 9.0), limits).passed
+    unsure = answer("latency", timed(*[1.0] * 18, 9.0, 9.0), limits)
+    assert (unsure.passed, unsure.asks, unsure.value) == (False, Verdict.HOLD, 9.0)
+    certain = answer("latency", timed(*[1.0] * 180, *[9.0] * 20), limits)
+    assert (certain.passed, certain.asks) == (False, Verdict.REJECT)
+
+
+def test_latencies_of_a_crowd_reject_nobody() -> None:
+    crowded = answer("latency", timed(*[9.0] * 200, in_flight=512), replace(LIMITS, latency=2.0))
+    assert (crowded.passed, crowded.asks) == (False, Verdict.HOLD)
+    assert "512 calls under way" in crowded.sentence
+
+
+def test_the_lower_bound_of_a_percentile_is_seldom_above_it() -> None:
+    rng = random.Random(6)
+    above = 0
+    for _ in range(400):
+        low = timed(*(rng.expovariate(1.0) for _ in range(60))).latency_p95_low_s
+        above += low is not None and low > 2.9957
+    assert above <= 0.05 * 400 + 10
+
+
+def spending(usd: float | None) -> Metrics:
+    return measured([replace(trial, cost_usd=usd) for trial in matrix(["P"] * 10)], 10)
+
+
+def test_what_costs_too_much_is_rejected_and_an_unknown_cost_is_no_low_one() -> None:
+    limits = replace(LIMITS, cost=2.0)
+    cheap, dear, unknown = (answer("cost", spending(usd), limits) for usd in (0.001, 0.003, None))
+    assert [one.value for one in (cheap, dear)] == pytest.approx([1.0, 3.0])
+    assert unknown.value is None
+    assert [one.passed for one in (cheap, dear, unknown)] == [True, False, False]
+    assert (dear.asks, unknown.asks) == (Verdict.REJECT, Verdict.HOLD)
+
+
+@pytest.mark.parametrize(("misses", "verdict"), [(8, Verdict.HOLD), (9, Verdict.REJECT)])
+def test_nine_failures_and_nothing_else_settle_the_extended_phase_after_one_pass(misses: int, verdict: Verdict) -> None:
+    rows = ["F"] * misses
+    assert judged(matrix(rows), matrix(rows), phase="extended").verdict is verdict
+    assert judged(matrix(rows), matrix(rows)).verdict is Verdict.HOLD
+    one_right = judged(matrix(["F"] * 12), matrix(["F"] * 11 + ["P"]), phase="extended")
+    assert one_right.verdict is Verdict.HOLD
+
+
+def test_errors_are_no_failures_that_settle_anything() -> None:
+    assert judged(matrix(["F"] * 12), matrix(["E"] * 12), phase="extended").verdict is Verdict.HOLD
+
+
+def test_the_claim_about_new_prompts_is_a_condition_of_its_own() -> None:
+    claim = replace(LIMITS, claim=Claim.NEW_PROMPTS)
+    few = judged(matrix(["F" * 7] * 2 + ["P" * 7] * 10), matrix(["P" * 7] * 12), limits=claim)
+    assert (few.verdict, failed(few)) == (Verdict.HOLD, ["new_prompts"])
+    baseline, candidate = matrix(["FFF"] * 12 + ["PPP"] * 88), matrix(["PPP"] * 100)
+    assert judged(baseline, candidate, limits=claim).verdict is Verdict.PROMOTE
+
+
+CLASSIC = Limits(profile=Profile.CLASSIC)
+
+
+def test_the_classic_rule_promotes_by_the_median_and_says_what_that_is_worth() -> None:
+    baseline, candidate = matrix(["FFFFFFF"] * 2 + ["P" * 7] * 22), matrix(["PPPPFFF"] + ["F" * 7] + ["P" * 7] * 22)
+    found = judged(baseline, candidate, limits=CLASSIC)
+    assert found.verdict is Verdict.PROMOTE
+    assert "guarantees nothing" in found.sentence
+    assert judged(baseline, candidate).verdict is Verdict.HOLD
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict", "why"),
+    [
+        ("FFFFFFF", Verdict.HOLD, "better"),
+        ("PFPFPFP", Verdict.HOLD, "variance"),
+        ("PP", Verdict.HOLD, "min_samples"),
+    ],
+)
+def test_the_classic_gates_hold(row: str, verdict: Verdict, why: str) -> None:
+    runs = len(row)
+    found = judged(matrix(["F" * runs] * 2 + ["P" * runs] * 2), matrix([row] * 2 + ["P" * runs] * 2), limits=CLASSIC)
+    assert found.verdict is verdict
+    assert why in failed(found)
+
+
+def test_a_lower_median_is_rejected_by_the_classic_rule() -> None:
+    found = judged(matrix(["P" * 7] * 4), matrix(["F" * 7] + ["P" * 7] * 3), limits=CLASSIC)
+    assert (found.verdict, failed(found)) == (Verdict.REJECT, ["no_regression", "better"])
+
+
+def test_gates_of_a_project_count_like_the_built_in_ones() -> None:
+    def own(found: Measured) -> list[GateResult]:
+        long = (found.metrics.tokens_out or 0) > 100
+        return [GateResult(name="short", passed=not long, value=0, limit=1, sentence="long", asks=Verdict.REJECT)]
+
+    baseline, candidate = matrix(["FFF"] * 12), matrix(["PPP"] * 12)
+    wordy = [replace(trial, tokens_out=500) for trial in candidate]
+
+    def verdict(trials: list[Trial]) -> Verdict:
+        found = Measured(
+            spec=CANDIDATE,
+            phase="atomic",
+            metrics=measured(trials, 12),
+            baseline=measured(baseline, 12),
+            evidence=tally(baseline, trials, names(12)),
+            needed=bar(1),
+        )
+        return judge(found, LIMITS, comparison=1, own_gates=own).verdict
+
+    assert verdict(candidate) is Verdict.PROMOTE
+    assert verdict(wordy) is Verdict.REJECT

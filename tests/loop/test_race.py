@@ -7,15 +7,17 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.race import Standing, most_passes, step
-from tests.loop.test_evidence import counted
 
 
-def standing(wins: int, losses: int, *, number: int = 1, promotable: bool = True) -> Standing:
-    return Standing(evidence=counted(wins, losses), bar=bar(number), promotable=promotable)
+def standing(
+    wins: int, losses: int, *, number: int = 1, passes: int = 3, out: bool = False, waits: bool = False
+) -> Standing:
+    return Standing(wins=wins, losses=losses, passes=passes, bar=bar(number), out=out, waits=waits)
 
 
 standings = st.dictionaries(
-    st.sampled_from("abcdef"), st.builds(standing, st.integers(0, 20), st.integers(0, 20), promotable=st.booleans())
+    st.sampled_from("abcdef"),
+    st.builds(standing, st.integers(0, 20), st.integers(0, 20), out=st.booleans(), waits=st.booleans()),
 )
 
 
@@ -30,10 +32,10 @@ def test_without_candidates_the_baseline_has_three_passes() -> None:
 
 
 def test_only_the_leader_goes_on() -> None:
-    found = step({"a": standing(5, 1), "b": standing(6, 0), "c": standing(6, 5)}, passes=3, most=11)
+    found = step({"a": standing(5, 0), "b": standing(6, 0), "c": standing(6, 5)}, passes=3, most=11)
     assert found.live == ("b",)
     assert set(found.stopped) == {"a", "c"}
-    assert "fixed 5, broke 1" in found.stopped["a"]
+    assert "fixed 5, broke 0" in found.stopped["a"]
 
 
 def test_the_leader_is_who_is_surest_not_who_fixed_most() -> None:
@@ -54,9 +56,28 @@ def test_a_leader_that_is_level_ends_the_race() -> None:
 
 
 def test_whom_another_gate_bars_neither_wins_nor_leads() -> None:
-    barred = standing(30, 0, promotable=False)
-    assert step({"a": barred, "b": standing(3, 1)}, passes=3, most=11).live == ("b",)
+    barred = standing(30, 0, out=True)
+    assert step({"a": barred, "b": standing(5, 1)}, passes=3, most=11).live == ("b",)
     assert step({"a": barred}, passes=3, most=11).live == ()
+
+
+def test_whom_a_gate_holds_goes_on_because_more_passes_may_change_that() -> None:
+    found = step({"a": standing(30, 0, waits=True), "b": standing(3, 1)}, passes=3, most=11)
+    assert found.live == ("a",)
+    assert "holds it" in step({"a": standing(30, 0, waits=True)}, passes=11, most=11).stopped["a"]
+
+
+def test_when_the_leader_falls_back_the_next_one_goes_on() -> None:
+    field = {"a": standing(5, 0), "b": standing(5, 1)}
+    assert step(field, passes=3, most=11).live == ("a",)
+    field["a"] = standing(6, 5, passes=5)
+    assert step(field, passes=5, most=11).live == ("b",)
+
+
+def test_nobody_is_asked_on_who_cannot_reach_the_bar_any_more() -> None:
+    found = step({"a": standing(3, 1)}, passes=9, most=11)
+    assert found.live == ()
+    assert found.stopped["a"] == "stopped: 2 more passes will not show it (fixed 3, broke 1, odds 1.3:1)"
 
 
 def test_the_last_pass_is_the_last() -> None:

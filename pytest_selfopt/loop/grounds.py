@@ -1,0 +1,60 @@
+"""What a verdict rests on, in words that need no knowledge of statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from pytest_selfopt.loop.evidence import Tally, least_gain, new_prompts, passes_to_decide, show_odds
+from pytest_selfopt.loop.gates import GateResult, Measured, Verdict
+
+
+def grounds(measured: Measured, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
+    """What the verdict on a candidate rests on; `comparison` is the number of its test in this history."""
+    tally, needed = measured.evidence, measured.needed
+    assert tally is not None
+    assert needed is not None
+    if verdict is Verdict.PROMOTE:
+        return f"{counts(tally)}; {_odds_words(tally, needed, comparison)}. {_gain_words(tally)}"
+    asking = [result for result in results if not result.passed and result.asks is verdict]
+    reasons = "; ".join(f"{result.name}: {result.sentence}" for result in asking if result.name != "no_regression")
+    weak = any(result.name == "no_regression" for result in asking)
+    parts = [counts(tally)]
+    if weak and verdict is Verdict.HOLD:
+        parts.append(f"{_odds_words(tally, needed, comparison)}; {what_it_takes(tally, needed)}")
+    elif weak:
+        parts.append("not better than the baseline")
+    return "; ".join([*parts, *([reasons] if reasons else [])])
+
+
+def counts(tally: Tally) -> str:
+    """How many answers were fixed and broken, and over how much."""
+    return (
+        f"fixed {tally.wins} answers, broke {tally.losses} in {tally.passes} passes "
+        f"over the same {len(tally.cases)} prompts"
+    )
+
+
+def what_it_takes(tally: Tally, needed: Fraction) -> str:
+    """How many more passes, or how many prompts instead of so many, would decide at the observed difference."""
+    more = passes_to_decide(tally, needed)
+    if more is None:
+        return "at this difference no number of passes decides"
+    prompts = math.ceil(len(tally.cases) * (tally.passes + more) / tally.passes)
+    passes = "1 more pass" if more == 1 else f"{more} more passes"
+    return f"at this difference about {passes}, or {prompts} prompts instead of {len(tally.cases)}, would decide"
+
+
+def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
+    return (
+        f"odds {show_odds(tally.odds)}:1 against luck, needed {show_odds(needed)}:1 "
+        f"(comparison {comparison} of this history)"
+    )
+
+
+def _gain_words(tally: Tally) -> str:
+    least, new = least_gain(tally), new_prompts(tally)
+    at_least = f", at least {least:+.2f}" if least is not None else ""
+    shown = f"shown (p = {new.chance:.2g})" if new.chance < 0.05 else "not shown"
+    return f"Gain {tally.gain:+.3f}{at_least}. On new prompts: {shown} ({new.up} up, {new.down} down of {new.cases})."

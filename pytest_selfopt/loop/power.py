@@ -1,0 +1,142 @@
+"""Power: what gain a cycle can find, and in how many calls, before anything is spent."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from pytest_selfopt.loop.evidence import bar, log10_odds
+from pytest_selfopt.loop.race import Standing, most_passes, step
+
+LOWER_QUARTILE = 0.6745
+"""How many standard deviations below the mean a quarter of a normal distribution lies."""
+STEADY, VARYING = 0.0, 0.3
+"""Shares of repeats that differ, for answers that nobody measured yet: temperature 0, and a model that samples."""
+
+
+class Chance(Protocol):
+    """A source of numbers in [0, 1), such as `random.Random`."""
+
+    def random(self) -> float:
+        """The next number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The cycle that is ahead.
+
+    `first_test` is the number that its first comparison gets, `churn` the share of repeats of one prompt by one
+    configuration whose outcomes differ (0: always the same; 0.5: coin flips). Without a `race` all get the `least`
+    passes.
+    """
+
+    cases: int
+    candidates: int
+    first_test: int = 1
+    churn: float = STEADY
+    least: int = 3
+    race: bool = True
+
+    @property
+    def most(self) -> int:
+        """The most passes that a candidate gets."""
+        return most_passes(self.candidates, self.least) if self.race else self.least
+
+    @property
+    def fewest_calls(self) -> int:
+        """Calls of a cycle in which nobody goes on after the first passes."""
+        return (self.candidates + 1) * self.least * self.cases
+
+    @property
+    def most_calls(self) -> int:
+        """Calls of a cycle whose leader is asked to the end."""
+        return self.fewest_calls + 2 * (self.most - self.least) * self.cases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """How often a candidate of this `gain` is promoted in one cycle, and the calls that takes on average."""
+
+    gain: float
+    found: float
+    calls: float
+
+
+def power(gain: float, outlook: Outlook, *, times: int, rng: Chance) -> Power:
+    """Play `times` cycles in which the last candidate gains `gain` and the others nothing."""
+    ends = [_race(gain, outlook, rng) for _ in range(times)]
+    return Power(
+        gain=gain,
+        found=sum(won for won, _ in ends) / times,
+        calls=sum(calls for _, calls in ends) / times,
+    )
+
+
+def findable_gain(outlook: Outlook) -> float | None:
+    """About the smallest gain, in whole prompts, that one cycle finds with 75 % power; None when not even 1.0 is.
+
+    What is reckoned: after the most passes n of a leader among K prompts, the difference W − L lies around nKg with a
+    variance of nK(1 − g)·churn; the gain g is found when the lower quartile of W − L reaches the odds of the bar. Races
+    that are played out (`power`) agree to about one prompt.
+    """
+    passes = outlook.most
+    needed = math.log10(bar(outlook.first_test + outlook.candidates - 1))
+
+    def found(prompts: int) -> bool:
+        fixed, noise = prompts * passes, (outlook.cases - prompts) * outlook.churn * passes
+        differing, lead = fixed + noise, fixed - LOWER_QUARTILE * math.sqrt(noise)
+        return lead > 0 and log10_odds((differing + lead) / 2, (differing - lead) / 2) >= needed
+
+    prompts = range(1, outlook.cases + 1)
+    index = bisect.bisect_left(prompts, True, key=found)
+    return prompts[index] / outlook.cases if index < len(prompts) else None
+
+
+def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
+    """Whether the better candidate won, and the calls made."""
+    fixed = math.floor(gain * outlook.cases + rng.random())
+    noise = _binomial(outlook.cases - fixed, outlook.churn / 2)
+    better = outlook.candidates - 1
+    scores = [[0, 0, 0] for _ in range(outlook.candidates)]
+    live: Sequence[str] = tuple(map(str, range(outlook.candidates)))
+    passes = calls = 0
+    while live:
+        passes += 1
+        calls += (1 + len(live)) * outlook.cases
+        for score in (scores[int(name)] for name in live):
+            score[0] += bisect.bisect(noise, rng.random())
+            score[1] += bisect.bisect(noise, rng.random())
+            score[2] += 1
+        if str(better) in live:
+            scores[better][0] += fixed
+        if passes < outlook.least:
+            continue
+        standings = {
+            str(place): Standing(wins=wins, losses=losses, passes=asked, bar=bar(outlook.first_test + place))
+            for place, (wins, losses, asked) in enumerate(scores)
+        }
+        if standings[str(better)].won:
+            return True, calls
+        live = step(standings, passes=passes, most=outlook.most).live
+    return False, calls
+
+
+@cache
+def _binomial(trials: int, share: float) -> tuple[float, ...]:
+    """The cumulative binomial probabilities, into which a number in [0, 1) is looked up to draw from it."""
+    if share <= 0:
+        return (1.0,)
+    logs = (
+        math.lgamma(trials + 1)
+        - math.lgamma(hits + 1)
+        - math.lgamma(trials - hits + 1)
+        + hits * math.log(share)
+        + (trials - hits) * math.log1p(-share)
+        for hits in range(trials + 1)
+    )
+    return tuple(itertools.accumulate(math.exp(one) for one in logs))

@@ -1,0 +1,400 @@
+"""Simulated histories: the real gates, race and generator over models whose true pass rates are known."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from pytest_selfopt.loop.evaluate import Metrics, spread_of
+from pytest_selfopt.loop.evidence import CaseTally, Tally, bar
+from pytest_selfopt.loop.gate import comparing_gates, worst
+from pytest_selfopt.loop.gates import Measured, Verdict
+from pytest_selfopt.loop.generate import generate
+from pytest_selfopt.loop.limits import Limits, Profile
+from pytest_selfopt.loop.race import FULL_PASSES, Standing, most_passes, obstacles, step
+from pytest_selfopt.session.opening import MOST_HELD_PASSES
+from pytest_selfopt.specs.neighbours import SearchSpace
+from pytest_selfopt.specs.spec import Spec, parse_spec
+
+CYCLES = 20
+MEAN = 0.7
+"""The mean pass rate of the first baseline over all prompts there could be."""
+EFFECTS = ((-0.10, 0.15), (-0.05, 0.20), (0.0, 0.40), (0.05, 0.12), (0.10, 0.08), (0.20, 0.05))
+"""What a candidate changes on new prompts, and how often."""
+EQUAL = ((0.0, 1.0),)
+"""Candidates that change nothing at all."""
+CALIBRATED, CLASSIC = Limits(), Limits(profile=Profile.CLASSIC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A configuration as it truly is: the pass rate of each case, and over all prompts there could be."""
+
+    rates: tuple[float, ...]
+    population: float
+
+    @property
+    def truth(self) -> float:
+        """The true accuracy on the cases of the suite."""
+        return sum(self.rates) / len(self.rates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """How models answer: how the pass rates of prompts are drawn, and how a change moves them."""
+
+    name: str
+    rate: Callable[[random.Random], float]
+    strength: float
+    """How much of the way to always right (or wrong) a changed prompt goes; 0: all prompts shift by a little."""
+
+    def baseline(self, rng: random.Random, cases: int) -> Model:
+        """A first configuration over a new suite."""
+        return Model(rates=tuple(self.rate(rng) for _ in range(cases)), population=MEAN)
+
+    def changed(self, rng: random.Random, model: Model, effect: float) -> Model:
+        """A configuration that differs by `effect` on new prompts, and on these by what falls to them."""
+        if not self.strength:
+            rates = (min(1.0, max(0.0, rate + rng.gauss(effect, 0.05))) for rate in model.rates)
+            return Model(rates=tuple(rates), population=model.population + effect)
+        up, down = self._shares(rng, model.population, effect)
+        return Model(
+            rates=tuple(self._moved(rng, rate, up, down) for rate in model.rates),
+            population=model.population + effect,
+        )
+
+    def _shares(self, rng: random.Random, mean: float, effect: float) -> tuple[float, float]:
+        """Which shares of prompts get better and worse, so that together they make the effect."""
+        against = rng.choice((0.0, 0.0, 0.02, 0.05))
+        for_it = abs(effect) / self.strength
+        if effect > 0:
+            return min(1.0, (for_it + against * mean) / max(1 - mean, 0.05)), against
+        return against, min(1.0, (for_it + against * (1 - mean)) / mean)
+
+    def _moved(self, rng: random.Random, rate: float, up: float, down: float) -> float:
+        drawn = rng.random()
+        if drawn < up:
+            return rate + self.strength * (1 - rate)
+        return rate * (1 - self.strength) if drawn < up + down else rate
+
+
+WORLDS = {
+    world.name: world
+    for world in (
+        World(name="deterministic", rate=lambda rng: float(rng.random() < MEAN), strength=1.0),
+        World(name="bimodal", rate=lambda rng: rng.betavariate(0.35, 0.15), strength=0.8),
+        World(name="noisy", rate=lambda rng: rng.uniform(0.5, 0.9), strength=0.0),
+    )
+}
+
+
+@dataclass(slots=True)
+class Pairs:
+    """A comparison: per case wins, losses, and passes of either side; `number` is that of its test."""
+
+    number: int
+    cases: int
+    passes: int = 0
+    counts: list[list[int]] = field(default_factory=list)
+
+    def add(self, before: Sequence[bool], after: Sequence[bool]) -> None:
+        """Take in one pass."""
+        self.passes += 1
+        self.counts = self.counts or [[0, 0, 0, 0] for _ in range(self.cases)]
+        for count, old, new in zip(self.counts, before, after, strict=True):
+            count[0] += new > old
+            count[1] += old > new
+            count[2] += old
+            count[3] += new
+
+    def tally(self) -> Tally:
+        """The evidence, as the product counts it."""
+        cases = {
+            f"s/{place}": CaseTally(
+                wins=wins, losses=losses, common=self.passes, baseline_passes=old, candidate_passes=new
+            )
+            for place, (wins, losses, old, new) in enumerate(self.counts)
+        }
+        return Tally(cases=cases, passes=self.passes, excluded=0)
+
+
+class Cycle:
+    """One cycle: the candidates' comparisons with the baseline under the rule of `limits`."""
+
+    def __init__(self, rng: random.Random, baseline: Model, limits: Limits) -> None:
+        self._rng = rng
+        self._baseline = baseline
+        self._limits = limits
+        self._models: dict[str, Model] = {}
+        self._pairs: dict[str, Pairs] = {}
+        self._rows: dict[str, list[list[bool]]] = {"": []}
+        """The answers of this cycle by spec, pass and case."""
+        self.spec_passes = 0
+        self.passes = 0
+
+    def add(self, name: str, model: Model, pairs: Pairs) -> None:
+        """Let a candidate take part."""
+        self._models[name], self._pairs[name], self._rows[name] = model, pairs, []
+
+    def run(self) -> dict[str, Verdict]:
+        """Race, or ask everybody in full under the classic rule; the verdict on each candidate."""
+        if self._limits.profile is Profile.CLASSIC:
+            for _ in range(FULL_PASSES):
+                self._ask(tuple(self._models))
+            return {name: worst(comparing_gates(self._measured(name), self._limits)) for name in self._models}
+        least, most = self._limits.min_samples, most_passes(len(self._models), self._limits.min_samples)
+        standings: dict[str, Standing] = {}
+        live: Sequence[str] = tuple(self._models)
+        while live:
+            self._ask(live)
+            if self.passes >= least:
+                standings |= {name: self._standing(name) for name in (live if standings else self._models)}
+                live = step(standings, passes=self.passes, most=most).live
+        return {name: worst(comparing_gates(self._measured(name), self._limits)) for name in self._models}
+
+    def accuracy(self, name: str) -> float:
+        """What was measured of a candidate in this cycle."""
+        return self._metrics(name).accuracy
+
+    def _ask(self, live: Sequence[str]) -> None:
+        self.passes += 1
+        self.spec_passes += 1 + len(live)
+        before = self._answers(self._baseline)
+        self._rows[""].append(before)
+        for name in live:
+            after = self._answers(self._models[name])
+            self._rows[name].append(after)
+            self._pairs[name].add(before, after)
+
+    def _answers(self, model: Model) -> list[bool]:
+        draw = self._rng.random
+        return [draw() < rate for rate in model.rates]
+
+    def _standing(self, name: str) -> Standing:
+        measured = self._measured(name)
+        assert measured.evidence is not None
+        assert measured.needed is not None
+        out, waits = obstacles(comparing_gates(measured, self._limits))
+        evidence = measured.evidence
+        return Standing(
+            wins=evidence.wins,
+            losses=evidence.losses,
+            passes=evidence.passes,
+            bar=measured.needed,
+            out=out,
+            waits=waits,
+        )
+
+    def _measured(self, name: str) -> Measured:
+        return Measured(
+            spec=name,
+            phase="atomic",
+            metrics=self._metrics(name),
+            baseline=self._metrics(""),
+            evidence=self._pairs[name].tally(),
+            needed=self._bar(name),
+        )
+
+    def _bar(self, name: str) -> Fraction:
+        return bar(self._pairs[name].number)
+
+    def _metrics(self, name: str) -> Metrics:
+        passes = self._rows[name]
+        right = [sum(one) for one in passes]
+        cases = len(self._baseline.rates)
+        return Metrics(
+            spec=name,
+            runs=tuple(range(len(passes))),
+            cases=cases,
+            trials=cases * len(passes),
+            passes=sum(right),
+            misses=cases * len(passes) - sum(right),
+            errors=0,
+            run_accuracies=tuple(one / cases for one in right),
+            spread=spread_of(list(zip(*passes, strict=True)), len(passes)),
+            restraint=None,
+            restraint_trials=0,
+            restraint_calls=0,
+            silent_misses=0,
+            wrong_calls=0,
+            latency_median_s=None,
+            latency_p95_s=None,
+            latency_p95_low_s=None,
+            tokens_in=None,
+            tokens_out=None,
+            cost_usd=0.0,
+            known_cost_usd=0.0,
+            unpriced=0,
+            errors_by_kind={},
+            first_attempt_passes=sum(right),
+            attempts=cases * len(passes),
+            most_in_flight=1,
+            served_models=(),
+        )
+
+
+@dataclass(slots=True)
+class Ended:
+    """What a history came to."""
+
+    spec_passes: int = 0
+    promotions: int = 0
+    false_promotions: int = 0
+    """Promotions of what is in truth no better on these cases."""
+    falls: int = 0
+    """Promotions of what is in truth worse on new prompts."""
+    gain: float = 0.0
+    """By how much the true accuracy on these cases rose in all."""
+    claimed: float = 0.0
+    """By how much it would have risen by the measured differences."""
+
+
+class History:
+    """Cycle after cycle over one suite, until `CYCLES` are done.
+
+    In an `endless` space every cycle has new candidates; else it is the space of the product, with its plateau.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        world: World,
+        cases: int,
+        *,
+        limits: Limits,
+        candidates: int = 4,
+        endless: bool = False,
+        effects: Sequence[tuple[float, float]] = EFFECTS,
+    ) -> None:
+        self._rng = rng
+        self._world = world
+        self._cases = cases
+        self._limits = limits
+        self._candidates = candidates
+        self._endless = endless
+        self._effects = effects
+        start = Spec(model="m", phase="atomic", variant="native_api")
+        self._baseline = start.id
+        self._models = {start.id: world.baseline(rng, cases)}
+        self._pairs: dict[tuple[str, str], Pairs] = {}
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self.ended = Ended()
+
+    def run(self) -> Ended:
+        """Live through all cycles."""
+        for cycle in range(CYCLES):
+            self._cycle(self._fresh(cycle) if self._endless else self._neighbours())
+        return self.ended
+
+    def _cycle(self, candidates: Sequence[str]) -> None:
+        classic = self._limits.profile is Profile.CLASSIC
+        if not candidates:
+            # A plateau: the baseline alone is watched over.
+            self.ended.spec_passes += FULL_PASSES if classic else self._limits.min_samples
+            return
+        baseline = self._models[self._baseline]
+        cycle = Cycle(self._rng, baseline, self._limits)
+        for name in candidates:
+            if name not in self._models:
+                effect = self._drawn_effect()
+                same = effect == 0 and (self._effects is EQUAL or self._rng.random() < 0.5)
+                self._models[name] = baseline if same else self._world.changed(self._rng, baseline, effect)
+            key = (self._baseline, name)
+            if classic or key not in self._pairs:
+                number = self._pairs[key].number if key in self._pairs else len(self._pairs) + 1
+                self._pairs[key] = Pairs(number=number, cases=self._cases)
+            cycle.add(name, self._models[name], self._pairs[key])
+        verdicts = cycle.run()
+        self.ended.spec_passes += cycle.spec_passes
+        self._verdicts |= {(self._baseline, name): verdict for name, verdict in verdicts.items()}
+        promoted = [name for name, verdict in verdicts.items() if verdict is Verdict.PROMOTE]
+        if promoted:
+            winner = max(promoted, key=cycle.accuracy)
+            self._book(baseline, self._models[winner], cycle.accuracy(winner) - cycle.accuracy(""))
+            self._baseline = winner
+
+    def _book(self, before: Model, after: Model, claimed: float) -> None:
+        self.ended.promotions += 1
+        self.ended.false_promotions += after.truth <= before.truth + 1e-12
+        self.ended.falls += after.population < before.population - 1e-12
+        self.ended.gain += after.truth - before.truth
+        self.ended.claimed += claimed
+
+    def _drawn_effect(self) -> float:
+        values, weights = zip(*self._effects, strict=True)
+        return float(self._rng.choices(values, weights)[0])
+
+    def _held(self) -> list[str]:
+        return [
+            candidate
+            for (baseline, candidate), verdict in self._verdicts.items()
+            if baseline == self._baseline
+            and verdict is Verdict.HOLD
+            and self._pairs[baseline, candidate].passes < MOST_HELD_PASSES
+        ]
+
+    def _fresh(self, cycle: int) -> list[str]:
+        new = [f"{cycle}-{place}" for place in range(self._candidates)]
+        # The classic rule starts over with everything it did not promote; new candidates are the better bet.
+        held = [] if self._limits.profile is Profile.CLASSIC else self._held()
+        return (held + new)[: self._candidates]
+
+    def _neighbours(self) -> list[str]:
+        held = self._held()
+        tried = {candidate for baseline, candidate in self._verdicts if baseline == self._baseline}
+        chosen = generate(
+            parse_spec(self._baseline),
+            SearchSpace(),
+            held=held,
+            rejected=tried - set(held),
+            measured=set(self._models),
+            limit=self._candidates,
+        )
+        names = [candidate.spec.id for candidate in chosen.candidates]
+        if not names and self._limits.profile is Profile.CLASSIC:
+            # Without evidence that lasts, everything is tried again and again.
+            return self._rng.sample(sorted(tried), min(self._candidates, len(tried)))
+        return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneCycle:
+    """What a single cycle came to, one of whose candidates is better."""
+
+    found: bool
+    share_of_calls: float
+    """Of what seven passes for all would take."""
+
+
+def one_cycle(
+    rng: random.Random, world: World, cases: int, gain: float, *, candidates: int, limits: Limits = CALIBRATED
+) -> OneCycle:
+    """A cycle whose last candidate gains `gain` on these cases and breaks none, and whose others change nothing."""
+    baseline = world.baseline(rng, cases)
+    cycle = Cycle(rng, baseline, limits)
+    better = candidates - 1
+    for place in range(candidates):
+        model = improved(rng, baseline, gain) if place == better else baseline
+        cycle.add(str(place), model, Pairs(number=place + 1, cases=cases))
+    verdicts = cycle.run()
+    promoted = {name for name, verdict in verdicts.items() if verdict is Verdict.PROMOTE}
+    return OneCycle(
+        found=bool(promoted) and max(promoted, key=cycle.accuracy) == str(better),
+        share_of_calls=cycle.spec_passes / (FULL_PASSES * (candidates + 1)),
+    )
+
+
+def improved(rng: random.Random, model: Model, gain: float) -> Model:
+    """The model with its weakest prompts fixed, some at random first, until its accuracy has risen by `gain`."""
+    rates, missing = list(model.rates), gain * len(model.rates)
+    for place in rng.sample(range(len(rates)), len(rates)):
+        step_up = min(1 - rates[place], missing)
+        # A prompt that a deterministic model fails is fixed whole or not at all.
+        if rates[place] == 0 and step_up < 1:
+            step_up = float(rng.random() < step_up)
+            missing = step_up
+        rates[place] += step_up
+        missing -= step_up
+    return Model(rates=tuple(rates), population=model.population + gain)
