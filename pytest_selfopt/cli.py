@@ -1,4 +1,4 @@
-"""The command line: `selfopt resolve`, `history`, `models` and `scripted`."""
+"""The command line: `selfopt resolve`, `history`, `models`, `power` and `scripted`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_selfopt.errors import SelfoptError, StateError
+from pytest_selfopt.errors import SelfoptError, SettingsError, StateError
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.records import HISTORY, read_history
 
@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--no-ask", action="store_true", help="look only, make no call")
     models.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
     models.set_defaults(command=_models)
+    power = commands.add_parser("power", help="what gain a cycle over these suites can find, and in how many calls")
+    power.add_argument("suite", type=Path, nargs="+", help="the suite files of one phase")
+    power.add_argument("--phase", default="atomic", help="which phase they are of (default: atomic)")
+    power.add_argument(
+        "--candidates", type=int, help="how many are compared with the baseline (default: as configured)"
+    )
+    power.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    power.set_defaults(command=_power)
     scripted = commands.add_parser(
         "scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats"
     )
@@ -96,16 +104,18 @@ def _history(options: argparse.Namespace) -> list[str]:
 def _budget_lines(state_dir: Path) -> list[str]:
     """How much of the bound on false promotions is spent, by the ledger: deleting a report does not refill it."""
     from pytest_selfopt.ledger.ledger import Ledger
-    from pytest_selfopt.loop.evidence import ALPHA, bar, budget_spent
+    from pytest_selfopt.loop.evidence import ALPHA, bar
 
     path = state_dir / "ledger.sqlite"
     if not path.exists():
         return []
     with Ledger(path) as ledger:
-        opened = len(ledger.comparisons())
-    spent = float(budget_spent(opened))
-    needed = f"the next one needs odds of {float(bar(opened + 1)):,.0f}:1"
-    return [f"error budget: {opened} comparisons opened, {spent:.4f} of {float(ALPHA):g} spent in all cycles; {needed}"]
+        comparisons = ledger.comparisons()
+    shares = [one.share for one in comparisons if one.test is not None]
+    free = len(comparisons) - len(shares)
+    spent = f"{len(shares)} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
+    lines = [f"error budget: {spent}; the next one needs odds of {float(bar(len(shares) + 1)):,.0f}:1"]
+    return lines + ([f"by the classic rule, without any guarantee: {free} comparisons"] if free else [])
 
 
 def _models(options: argparse.Namespace) -> Iterator[str]:
@@ -132,6 +142,18 @@ def _model_lines(found: Availability) -> list[str]:
     return [model.id, f"  {', '.join(filter(None, facts))}", f"  {found.sentence}"]
 
 
+def _power(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.foresight import foresight, known_of
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    if options.candidates is not None and options.candidates < 1:
+        raise SettingsError(f"--candidates {options.candidates}: there has to be at least 1")
+    settings = load_settings(options.rootdir.resolve(), Mode.PLAIN, Overrides(max_candidates=options.candidates))
+    least = settings.phase(options.phase).limits.min_samples
+    known = known_of(settings, options.phase)
+    return foresight(options.suite, candidates=settings.max_candidates, least=least, known=known)
+
+
 def _scripted(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.models.scripted import ScriptedServer, load_script
 
@@ -150,7 +172,8 @@ def _cycle_lines(entry: dict[str, Any]) -> list[str]:
 def _comparison(verdict: dict[str, Any]) -> str:
     if "comparison" not in verdict:
         return ""
-    return f"  (comparison {verdict['comparison']}: fixed {verdict['fixed']}, broke {verdict['broken']})"
+    which = "classic" if verdict["comparison"] is None else f"comparison {verdict['comparison']}"
+    return f"  ({which}: fixed {verdict['fixed']}, broke {verdict['broken']})"
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         SettingsError: naming file, table, key and value.
     """
     table = _table(rootdir)
-    profile = table.text("profile", choices=list(Profile))
+    profile = table.text("profile", choices=[str(one) for one in Profile])
     usual = Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
     limits = _limits(table.table("gates"), usual)
     providers = read_providers(table.table("providers"))
@@ -215,7 +215,7 @@ def _limits(table: Table, usual: Limits) -> Limits:
         latency=table.number("latency", usual.latency, least=0, most=86_400),
         cost=table.number("cost", usual.cost, least=0, most=1e9),
         veto=table.integer("veto", usual.veto, least=0, most=1_000_000),
-        claim=Claim(table.text("claim", str(usual.claim), choices=list(Claim)) or usual.claim),
+        claim=Claim(table.text("claim", str(usual.claim), choices=[str(one) for one in Claim]) or usual.claim),
     )
     table.finish()
     return limits

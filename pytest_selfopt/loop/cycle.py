@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.loop.diagnose import Diagnosis, diagnose
+from pytest_selfopt.loop.diagnose import diagnose
+from pytest_selfopt.loop.diagnosis import Diagnosis
 from pytest_selfopt.loop.enforce import RuleChange, enforce
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar

@@ -15,7 +15,7 @@ from pytest_selfopt.loop.gates import GateResult, Verdict
 class Standing:
     """Where a candidate stands after some passes, and the odds it has to reach.
 
-    `out` says that a gate besides the odds rejects it, `waits` that one holds it, which more passes may change.
+    `out` says that a gate besides the odds bars it, `waits` that one holds it, which more passes may change.
     """
 
     wins: int
@@ -64,11 +64,14 @@ FULL_PASSES = 7
 
 def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
     """Whether the gates besides the odds and the number of passes put a candidate out of the race, and hold it."""
-    failed = [result.asks for result in results if not result.passed and result.name not in _COUNTED]
-    return Verdict.REJECT in failed, Verdict.HOLD in failed
+    failed = [result for result in results if not result.passed and result.name not in _COUNTED]
+    out = any(result.asks is Verdict.REJECT or result.name in _LASTING for result in failed)
+    return out, any(result.asks is Verdict.HOLD for result in failed)
 
 
 _COUNTED = ("no_regression", "min_samples")
+_LASTING = ("comparable", "errors", "cost")
+"""Gates that more passes of the same kind do not help to pass: missing answers, and prices that nobody knows."""
 
 
 def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:

@@ -226,7 +226,14 @@ def _history_entry(
         "metrics": {spec: _numbers(metrics) for spec, metrics in conclusion.metrics.items()},
         "gates": [_gate(gate) for gate in conclusion.gates],
         "diagnoses": [
-            {"kind": str(diagnosis.kind), "sentence": diagnosis.sentence, "chance": diagnosis.chance}
+            {
+                "kind": str(diagnosis.kind),
+                "sentence": diagnosis.sentence,
+                "chance": diagnosis.chance,
+                "trials": diagnosis.trials,
+                "runs": list(diagnosis.runs),
+                "cases": list(diagnosis.cases),
+            }
             for diagnosis in conclusion.diagnoses
         ],
         "next": {

@@ -127,6 +127,12 @@ def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
     return churn if isinstance(churn, (int, float)) else None
 
 
+def last_churn(ledger: Ledger, phase: str) -> float | None:
+    """The same of whatever was in force for a phase after the last decided cycle."""
+    values = list(_last_result(ledger).get("churn", {}).get(phase, {}).values())
+    return values[0] if values and isinstance(values[0], (int, float)) else None
+
+
 def _last_result(ledger: Ledger | None) -> dict[str, Any]:
     concluded = [cycle["result"] for cycle in ledger.cycles() if cycle["result"]] if ledger else []
     return concluded[-1] if concluded else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.diagnosis import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
@@ -158,6 +159,20 @@ def table(conclusion: Conclusion) -> list[str]:
     ]
 
 
+def diagnosis_line(diagnosis: Diagnosis) -> str:
+    """A finding with the trials it rests on, and how likely they would be by chance."""
+    rests = f"{diagnosis.trials:,} trials" if diagnosis.trials else ""
+    chance = "" if diagnosis.chance is None else f"by chance {_chance(diagnosis.chance)}"
+    grounds = ", ".join(filter(None, (rests, chance)))
+    return f"diagnosis: {diagnosis.kind}: {diagnosis.sentence}{f' ({grounds})' if grounds else ''}"
+
+
+def _chance(share: float) -> str:
+    if share >= 0.001:
+        return f"{share:.1%}"
+    return "less than 1 in 10^9" if share < 1e-9 else f"1 in {round(1 / share):,}"
+
+
 def closing_lines(work: Work) -> list[str]:
     """What was written where, what the next cycle does, and what this one took."""
     metrics = [one for conclusion in work.conclusions for one in conclusion.metrics.values()]
@@ -184,7 +199,7 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
     in_force = "the winner" if conclusion.pick.winner else "the baseline"
     lines = [f"in force now: {conclusion.in_force.id} ({in_force})"]
     lines += [f"gate {gate.name}: {gate.sentence}" for gate in conclusion.gates if not gate.passed]
-    lines += [f"diagnosis: {diagnosis.kind}: {diagnosis.sentence}" for diagnosis in conclusion.diagnoses]
+    lines += [diagnosis_line(diagnosis) for diagnosis in conclusion.diagnoses]
     lines += [change.sentence for change in conclusion.changes if change.kind in ("trial", "skip")]
     for text in lines:
         for line in _folded(text):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from collections import Counter
 from dataclasses import replace
@@ -10,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.diagnose import Diagnosis, DiagnosisKind, diagnose
+from pytest_selfopt.loop.diagnose import diagnose
+from pytest_selfopt.loop.diagnosis import Diagnosis, DiagnosisKind
 from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.run_effects import order_chance
 from pytest_selfopt.trial import Trial
 from tests.loop.worlds import WORLDS, flaky, matrix, names
 
@@ -73,7 +77,7 @@ def test_one_early_failure_is_no_evidence_unless_the_first_call_was_slow() -> No
     loaded = [replace(trial, load_s=4.0 if trial.lane_seq == 0 else None) for trial in matrix(rows)]
     assert of_trials(loaded)[0].kind is DiagnosisKind.COLD_START
     (found,) = of_trials(matrix(rows))
-    assert (found.kind, found.action) == (DiagnosisKind.INFRASTRUCTURE, None)
+    assert (found.kind, found.action) == (DiagnosisKind.CORRELATED, None)
     assert of_trials(matrix(["FPPPPPP"], latency=slow_start))[0].kind is not DiagnosisKind.COLD_START
 
 
@@ -96,6 +100,65 @@ def test_a_steady_decline_is_drift_and_asks_for_nothing() -> None:
 def test_errors_are_never_blamed_on_the_model(letter: str, kind: DiagnosisKind, action: str | None) -> None:
     found = of_rows([letter * 7] * 11 + ["F" * 7])
     assert (found.kind, found.action) == (kind, action)
+
+
+@pytest.mark.parametrize("cold", [1, 2, 3])
+def test_a_model_that_times_out_while_it_loads_is_cold(cold: int) -> None:
+    rows = ["T" * cold + "P" * (7 - cold)] * 12
+    (found,) = of_trials(matrix(rows))
+    assert (found.kind, found.runs) == (DiagnosisKind.COLD_START, tuple(range(cold)))
+    assert found.chance == pytest.approx(1 / math.comb(7, cold))
+    assert found.trials == 12 * cold
+    assert found.action == "allow_for_bounded_tasks"
+
+
+@pytest.mark.parametrize("row", ["EEPPPPP", "PTTPPPP", "TTPPTPP", "TTTTTTT", "TTTTPPP"])
+def test_other_errors_are_no_cold_start(row: str) -> None:
+    """A refused connection is no model that loads; time-outs in the middle, at the end or throughout are no start."""
+    assert of_rows([row] * 12).kind is not DiagnosisKind.COLD_START
+
+
+def test_every_lane_has_to_begin_slowly() -> None:
+    rows = ["FPPPPPP"] * 6
+    one = [replace(trial, lane="one") for trial in matrix(rows, latency=slow_start)]
+    slow = [replace(trial, lane="two", case=f"{trial.case}-too") for trial in matrix(rows, latency=slow_start)]
+    quick = [replace(trial, lane="two", case=f"{trial.case}-too") for trial in matrix(rows)]
+    assert of_trials(one + slow)[0].kind is DiagnosisKind.COLD_START
+    assert of_trials(one + quick)[0].kind is DiagnosisKind.CORRELATED
+
+
+@given(totals=st.lists(st.integers(0, 5), min_size=2, max_size=7), rng=st.randoms(use_true_random=False))
+def test_the_chance_of_an_order_is_the_share_of_all_orders_that_are_as_bad(
+    totals: list[int], rng: random.Random
+) -> None:
+    first = rng.randint(1, len(totals) - 1)
+    orders = list(itertools.permutations(totals))
+    as_bad = sum(sum(order[:first]) <= sum(totals[:first]) for order in orders)
+    assert order_chance(totals, first) == pytest.approx(as_bad / len(orders))
+
+
+def test_runs_that_differ_without_a_pattern_are_correlated_and_name_what_the_server_said() -> None:
+    trials = [
+        replace(trial, served_model="tiny-2" if trial.run in (2, 5) else "tiny-1") for trial in matrix(["PPFPPFP"] * 12)
+    ]
+    (found,) = of_trials(trials)
+    assert (found.kind, found.action) == (DiagnosisKind.CORRELATED, None)
+    assert "answered as tiny-1 and as tiny-2" in found.sentence
+
+
+def test_each_finding_names_its_chance_and_the_trials_it_rests_on() -> None:
+    flaky_rows = ["PFPFPFP", "FPFPPPF", "PPPPPPP"]
+    found = {
+        "perfect": of_rows(["P" * 7] * 12),
+        "flaky": of_rows(flaky_rows),
+        "ceiling": of_rows(["F" * 7] * 2 + ["P" * 7] * 10),
+        "timeouts": of_rows(["TPTPTPT"] * 3),
+        "steady": of_rows([*["".join("F" if run == case else "P" for run in range(7)) for case in range(5)], "P" * 7]),
+    }
+    assert found["perfect"].chance == pytest.approx(0.95**84)
+    assert found["perfect"].trials == 84
+    assert (found["flaky"].trials, found["ceiling"].trials, found["timeouts"].trials) == (14, 14, 12)
+    assert all(one.chance is not None and one.chance < 0.05 for one in found.values()), found
 
 
 @pytest.mark.parametrize(("phase", "action"), [("extended", "disable_for_stateful"), ("atomic", None)])
@@ -156,7 +219,7 @@ def test_every_matrix_has_a_diagnosis_and_the_order_of_arrival_does_not_matter(
 
 def kinds_found(world: str, cases: int, times: int) -> Counter[str]:
     rng = random.Random(11)
-    latency = slow_start if world == "cold start" else (lambda _: 1.0)
+    latency = slow_start if world.startswith("cold start") else (lambda _: 1.0)
     return Counter(str(of_trials(matrix(WORLDS[world](rng, cases), latency=latency))[0].kind) for _ in range(times))
 
 

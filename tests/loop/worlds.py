@@ -81,6 +81,12 @@ def _cold(rng: random.Random, cases: int) -> list[str]:
     return draw(rng, [[0.15 * rate if run < cold else rate for run in range(RUNS)] for rate in good(rng, cases)])
 
 
+def _loading(rng: random.Random, cases: int) -> list[str]:
+    cold = rng.choice((1, 2, 3))
+    answers = draw(rng, [[rate] * RUNS for rate in good(rng, cases)])
+    return with_errors(rng, answers, "T", [0.8 if run < cold else 0.0 for run in range(RUNS)])
+
+
 def _drifting(rng: random.Random, cases: int) -> list[str]:
     return draw(rng, [[rate * (1 - 0.8 * run / (RUNS - 1)) for run in range(RUNS)] for rate in good(rng, cases)])
 
@@ -104,8 +110,9 @@ WORLDS: Mapping[str, Callable[[random.Random, int], list[str]]] = {
     "capability limit": lambda _, cases: ["F" * RUNS] * cases,
     "infrastructure trouble": _outage,
     "time-outs": _slow,
-    "infrastructure trouble, without errors": _shared,
+    "correlated runs": _shared,
     "cold start": _cold,
+    "cold start, by time-outs": _loading,
     "drift": _drifting,
     "flaky": flaky,
     "prompts that always fail": _ceiling,

@@ -1,0 +1,233 @@
+"""Gates in whole sessions: own ones, limits by phase, the classic rule, early ends, and the budget they spend."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+TWO_SPECS = (
+    '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\n'
+    "warmup = []\nisolation = []\nretries = []\ntimeouts = []\n"
+)
+OWN_GATE = """
+from pytest_selfopt import GateResult, Verdict
+
+def pytest_selfopt_gates(measured):
+    return GateResult(
+        name="house_rule", passed="schema" not in measured.spec, value=None, limit=None,
+        sentence=f"schema is not for us; {measured.phase}", asks=Verdict.REJECT,
+    )
+"""
+
+
+def selfopt(made: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest_selfopt.cli", *arguments]
+    return subprocess.run(command, cwd=made.path, capture_output=True, text=True)
+
+
+def test_a_gate_of_the_project_rejects_whom_the_others_would_promote(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    made.pytester.makeconftest(OWN_GATE)
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    assert "schema stopped: a gate besides accuracy keeps it from being promoted (fixed 27, broke 0)" in said(result)
+    assert "REJECT schema: fixed 27 answers, broke 0 in 3 passes" in said(result)
+    assert "house_rule: schema is not for us; atomic" in said(result)
+    (entry,) = made.history()
+    assert [gate["name"] for gate in entry["verdicts"][0]["gates"]][-1] == "house_rule"
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ('"no"', "answered 'no'; expected a GateResult"),
+        ('GateResult(name="veto", passed=True, value=0, limit=0, sentence="")', "there is a gate 'veto' already"),
+        ("1 / 0", "ZeroDivisionError: division by zero; the trials are in the ledger"),
+    ],
+)
+def test_a_gate_of_the_project_that_is_wrong_loses_no_trial(project: Make, answer: str, complaint: str) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    made.pytester.makeconftest(
+        f"from pytest_selfopt import GateResult\n\ndef pytest_selfopt_gates(measured):\n    return {answer}\n"
+    )
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint in said(result)
+    assert "Traceback" not in said(result)
+    assert not (made.path / "routing_config.json").exists()
+    asked = made.server.seen.asked
+    made.pytester.makeconftest("")
+    again = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert again.ret == 0
+    assert "PROMOTE schema" in said(again)
+    assert made.server.seen.asked == asked == 2 * 3 * CASES
+
+
+def test_the_classic_rule_asks_seven_times_and_spends_no_error_budget(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    result = made.run("--selfopt-cycle", "--selfopt-profile", "classic")
+    assert result.ret == 0
+    assert "judged by the classic rule, which guarantees nothing" in said(result)
+    assert "PROMOTE schema: median 1.000 beside 0.250 in 7 runs. By the classic rule" in said(result)
+    assert made.server.seen.asked == 2 * 7 * CASES
+    shown = selfopt(made, "history").stdout
+    assert "error budget: 0 comparisons opened, 0.0000 of 0.05 spent" in shown
+    assert "by the classic rule, without any guarantee: 1 comparisons" in shown
+    assert "comparison None" not in shown
+
+
+def test_the_profile_can_be_configured(project: Make) -> None:
+    made = project({"rules": right()})
+    made.configure(TWO_SPECS)
+    text = (made.path / "pyproject.toml").read_text()
+    (made.path / "pyproject.toml").write_text(text.replace("[tool.selfopt]\n", '[tool.selfopt]\nprofile = "classic"\n'))
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 10, "as good is not better, which is a HOLD to the letter of the documents"
+    assert "better: the median is not above the baseline's" in said(result)
+    assert made.run("--selfopt-cycle", "--selfopt-profile", "calibrated").ret == 0
+    (made.path / "pyproject.toml").write_text(text.replace("[tool.selfopt]\n", '[tool.selfopt]\nprofile = "clasic"\n'))
+    wrong = made.run("--selfopt-cycle")
+    assert "profile: 'clasic' is none of calibrated, classic; did you mean 'classic'?" in wrong.stderr.str()
+
+
+def test_deleting_history_and_reports_does_not_refill_the_error_budget(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    assert made.run("--selfopt-cycle").ret == 0
+    for name in ("meta_loop_history.json", "harness_feedback.json", "routing_decisions.jsonl"):
+        (made.path / ".selfopt" / name).unlink()
+    (made.path / "routing_config.json").unlink()
+    assert made.run("--selfopt-cycle", "--selfopt-baseline", f"{MODEL}/atomic/schema/t60/r1/i0").ret == 0
+    (entry,) = made.history()
+    assert [verdict["comparison"] for verdict in entry["verdicts"]] == [4, 5, 6]
+    assert "error budget: 6 comparisons opened, 0.0188 of 0.05 spent" in selfopt(made, "history").stdout
+
+
+EXTENDED = BODY.replace('"items.jsonl"', '"items.jsonl", phase="extended"')
+
+
+def test_nothing_but_wrong_answers_end_the_extended_phase_after_one_pass(project: Make) -> None:
+    made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}})
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS)
+    result = made.run("--selfopt-cycle")
+    assert made.server.seen.asked == 2 * CASES
+    assert result.ret == 1
+    assert "schema stopped: nothing but wrong answers" in said(result)
+    assert "REJECT schema" in said(result)
+    assert "extended_phase_min_accuracy: all 12 answers are wrong: 20:1 against the 0.30" in said(result)
+    assert "diagnosis: capability limit: 0 of 12 answers are right" in said(result)
+
+
+def test_in_the_extended_phase_those_who_can_go_on(project: Make) -> None:
+    """The baseline, hopeless itself, is asked beside a candidate that is not; the other one is out."""
+    wrong = {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}
+    made = project({"rules": right(constrained=True), "default": wrong})
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS.replace('"schema"', '"schema", "atomic"'))
+    made.run("--selfopt-cycle")
+    asked = Counter(request.get("tools") is not None for request in made.server.seen.requests)
+    assert asked[True] == 3 * CASES, "the baseline"
+    assert asked[False] == (3 + 1) * CASES, "schema in every pass, atomic in the first"
+
+
+def test_limits_of_one_phase_leave_the_other_alone(project: Make) -> None:
+    made = project({"rules": right(constrained=True), "latency": 0.02})
+    made.pytester.makepyfile(test_items=BODY, test_more=EXTENDED)
+    made.configure(TWO_SPECS + "[tool.selfopt.phases.extended.gates]\nlatency = 0.001\nerrors = 0.01\n")
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 1, "the baseline of the extended phase is too slow, too"
+    verdicts = {entry["phase"]: entry["verdicts"][0]["verdict"] for entry in made.history()}
+    assert verdicts == {"atomic": "PROMOTE", "extended": "REJECT"}
+    assert "95 % of the answers take up to" in said(result)
+    assert "s, at most 0.001 s may" in said(result)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("latency = -1", "latency: -1 is outside 0 to 86400"),
+        ('cost = "much"', "cost: expected a number"),
+        ("veto = 0.5", "veto: expected a whole number"),
+        ("errors = 7", "errors: 7 is outside 0 to 1"),
+        ('claim = "all"', "claim: 'all' is none of suite, new-prompts"),
+        ("latencies = 1", "unknown key 'latencies'; did you mean 'latency'?"),
+    ],
+)
+def test_a_wrong_limit_is_refused_with_its_place(project: Make, line: str, complaint: str) -> None:
+    made = project()
+    made.configure(f"[tool.selfopt.gates]\n{line}\n")
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"pyproject.toml [tool.selfopt] gates: {complaint}" in result.stderr.str()
+
+
+def test_the_claim_about_new_prompts_holds_what_a_few_prompts_cannot_show(project: Make) -> None:
+    better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
+    made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
+    made.configure(TWO_SPECS + '[tool.selfopt.gates]\nclaim = "new-prompts"\nmin_samples = 9\n')
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 10
+    assert "new_prompts: 1 prompts up, 0 down of 12: on new prompts by chance with p = 0.17" in said(result)
+    assert "HOLD schema: fixed 13 answers, broke 0 in 13 passes" in said(result)
+
+
+def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    before = selfopt(made, "power", "items.jsonl")
+    assert before.returncode == 0
+    assert f"items: {CASES} prompts, {RESTRAINT} of them need no tool" in before.stdout
+    assert "3 candidates beside the baseline: 144 to 336 calls a cycle" in before.stdout
+    assert "is comparison 1: it needs odds of 220:1" in before.stdout
+    assert "found in 3 of 4 cycles when 0% of repeats differ: +0.08 or more" in before.stdout
+    assert made.server.seen.asked == 0
+    assert not (made.path / ".selfopt").exists()
+    assert made.run("--selfopt-cycle").ret == 0
+    after = selfopt(made, "power", "items.jsonl", "--candidates", "8").stdout
+    assert "is comparison 4: it needs odds of 364:1" in after
+    assert "in the last cycle 0.0% of the repeats of a prompt differed" in after
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere.jsonl"], "nowhere.jsonl: there is no such suite file"),
+        (["items.jsonl", "--candidates", "0"], "--candidates 0: there has to be at least 1"),
+    ],
+)
+def test_power_says_what_is_wrong(project: Make, arguments: list[str], complaint: str) -> None:
+    found = selfopt(project(), "power", *arguments)
+    assert (found.returncode, complaint in found.stderr) == (4, True)
+
+
+def test_a_known_variation_is_what_the_next_cycle_reckons_with(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    first = said(made.run("--selfopt-cycle"))
+    assert "finds a gain of about +0.08 if answers repeat, of about +0.25 if 30% of repeats differ" in first
+    second = said(made.run("--selfopt-cycle"))
+    assert "finds a gain of about +0.17 or more" in second
+
+
+def test_pairs_without_an_answer_are_named_when_there_are_too_many(project: Make) -> None:
+    rules = [
+        {"when": {"prompt": "item 1."}, "then": {"status": 400}},
+        {"when": {"prompt": "item 2."}, "then": {"status": 400}},
+    ]
+    made = project({"rules": [*rules, *right(constrained=True)]})
+    made.configure(TWO_SPECS)
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 10
+    assert "comparable: 6 of 36 pairs lack an answer on one side (16.7%), at most 10% may" in said(result)
+    made.configure(TWO_SPECS + "[tool.selfopt.gates]\ncomparable = 0.2\nerrors = 0.2\n")
+    assert "PROMOTE schema" in said(made.run("--selfopt-cycle"))
+    assert len(suite_lines()) == CASES + 2
