@@ -202,14 +202,10 @@ class Ledger:
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """The judged trials of a phase by cycle, in the order the calls were sent."""
-        rows = self._read(
-            "SELECT * FROM call WHERE cycle IN (SELECT value FROM json_each(?)) AND phase = ? AND purpose = 'trial' "
-            "AND outcome IS NOT NULL ORDER BY cycle, started, id",
-            (json.dumps(list(cycles)), phase),
-        )
         found: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
-        for row in rows:
-            found[row["cycle"]].append(_trial(row))
+        for row in self._read(_SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
+            values = dict(row)
+            found[values.pop("cycle")].append(_trial(values))
         return {cycle: tuple(trials) for cycle, trials in found.items()}
 
     def counts(self, cycle: int) -> dict[str, int]:
@@ -318,6 +314,17 @@ class Ledger:
 
 
 _FIND_COMPARISON = "SELECT * FROM comparison WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"
+_OUTCOMES = {one.value: one for one in Outcome}
+_ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
+# Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
+_SELECT_TRIALS = """
+SELECT cycle, phase, spec, "case", run, outcome, restraint, called, error_kind, reason, case_hash, started, ended,
+    latency_s, load_s, tokens_in, tokens_out, cost_usd, attempts, first_try, waited_s, in_flight, lane,
+    lane_seq, served_model
+FROM call
+WHERE cycle IN (SELECT value FROM json_each(?)) AND phase = ? AND purpose = 'trial' AND outcome IS NOT NULL
+ORDER BY cycle, started, id
+"""
 _INSERT_CALL = """
 INSERT OR IGNORE INTO call (
     id, cycle, purpose, phase, spec, "case", case_hash, run, restraint, started, ended, attempts, first_try, waited_s,
@@ -397,9 +404,9 @@ def _error(value: dict[str, Any]) -> CallError:
     return CallError(**{**value, "kind": ErrorKind(value["kind"])})
 
 
-def _trial(row: sqlite3.Row) -> Trial:
-    values = {name: row[name] for name in Trial.__dataclass_fields__}
-    values["outcome"] = Outcome(row["outcome"])
-    values["error_kind"] = ErrorKind(row["error_kind"]) if row["error_kind"] else None
-    values |= {name: bool(row[name]) for name in ("restraint", "called", "first_try")}
+def _trial(values: dict[str, Any]) -> Trial:
+    values["outcome"] = _OUTCOMES[values["outcome"]]
+    values["error_kind"] = _ERROR_KINDS[values["error_kind"]]
+    for name in ("restraint", "called", "first_try"):
+        values[name] = bool(values[name])
     return Trial(**values)
