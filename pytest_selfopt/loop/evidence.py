@@ -58,6 +58,8 @@ class Tally:
     passes: int
     excluded: int
     left_out: int = 0
+    apart: int = 0
+    """How many of the passes asked one spec only after the other, so that load and drift may have hit one alone."""
 
     @property
     def wins(self) -> int:
@@ -96,7 +98,8 @@ def tally(baseline: Sequence[Trial], candidate: Sequence[Trial], cases: Sequence
     runs = sorted({run for _, run in ours} & {run for _, run in theirs})
     whole = [run for run in runs if all((case, run) in ours and (case, run) in theirs for case in cases)]
     answered = {
-        run: {case for case in cases if Outcome.ERROR not in (theirs[case, run], ours[case, run])} for run in whole
+        run: {case for case in cases if Outcome.ERROR not in (theirs[case, run].outcome, ours[case, run].outcome)}
+        for run in whole
     }
     counted = {run: known for run, known in answered.items() if 2 * len(known) >= len(cases)}
     return Tally(
@@ -107,6 +110,9 @@ def tally(baseline: Sequence[Trial], candidate: Sequence[Trial], cases: Sequence
         passes=len(counted),
         excluded=sum(len(cases) - len(known) for known in counted.values()),
         left_out=len(whole) - len(counted),
+        apart=sum(
+            _apart([theirs[case, run] for case in cases], [ours[case, run] for case in cases]) for run in counted
+        ),
     )
 
 
@@ -240,15 +246,21 @@ def show_odds(value: Fraction) -> str:
     return f"10^{len(str(int(value))) - 1}"
 
 
-def _by_address(trials: Sequence[Trial]) -> dict[tuple[str, int], Outcome]:
-    found: dict[tuple[str, int], Outcome] = {}
+def _by_address(trials: Sequence[Trial]) -> dict[tuple[str, int], Trial]:
+    found: dict[tuple[str, int], Trial] = {}
     for trial in trials:
-        found.setdefault((trial.case, trial.run), trial.outcome)
+        found.setdefault((trial.case, trial.run), trial)
     return found
 
 
-def _case_tally(pairs: Sequence[tuple[Outcome, Outcome]]) -> CaseTally:
-    passed = [(before is Outcome.PASS, after is Outcome.PASS) for before, after in pairs]
+def _apart(one: Sequence[Trial], other: Sequence[Trial]) -> bool:
+    """Whether all calls of one side began before the first of the other."""
+    begun, later = [trial.started for trial in one], [trial.started for trial in other]
+    return len(one) > 1 and (max(begun) < min(later) or max(later) < min(begun))
+
+
+def _case_tally(pairs: Sequence[tuple[Trial, Trial]]) -> CaseTally:
+    passed = [(before.outcome is Outcome.PASS, after.outcome is Outcome.PASS) for before, after in pairs]
     return CaseTally(
         wins=sum(after and not before for before, after in passed),
         losses=sum(before and not after for before, after in passed),

@@ -13,6 +13,8 @@ from pytest_selfopt.loop.limits import Limits
 
 EXTENDED = "extended"
 """The phase that has a minimum accuracy."""
+STEADY_PASSES = 7
+"""Specs that were asked in turns, pass by pass, are compared only after so many passes."""
 SOLID_PASSES = 3
 """A case is solid when the baseline passed every one of at least so many passes."""
 REVERSE_ODDS = 10
@@ -88,9 +90,15 @@ def comparable(measured: Measured, limits: Limits) -> GateResult | None:
     )
     if evidence.left_out:
         sentence += f"; {evidence.left_out} passes were hardly answered and are left out"
+    alternating = evidence.apart > 0 and evidence.passes < STEADY_PASSES
+    if alternating:
+        sentence = (
+            f"{evidence.apart} passes asked one spec after the other, so that drift may have hit one alone: "
+            f"{STEADY_PASSES} steady passes are needed then"
+        )
     if measured.missing:
         sentence = f"{measured.missing} planned trials never arrived"
-    passed = measured.missing == 0 and share <= limits.comparable
+    passed = measured.missing == 0 and share <= limits.comparable and not alternating
     return GateResult(name="comparable", passed=passed, value=share, limit=limits.comparable, sentence=sentence)
 
 

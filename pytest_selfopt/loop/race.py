@@ -85,27 +85,33 @@ def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:
     over = bool(winners) or passes >= most
     hopeful = [spec for spec, one in standings.items() if not over and one.may_win(most - passes)]
     leaders = sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
+    ahead = standings[(winners or leaders)[0]] if winners or leaders else None
     return Step(
         live=tuple(leaders),
         stopped={
-            spec: _why(standing, passes, most)
+            spec: f"stopped: {_why(standing, ahead, passes, most)}"
             for spec, standing in standings.items()
             if spec not in winners and spec not in leaders
         },
     )
 
 
-def _why(standing: Standing, passes: int, most: int) -> str:
-    score = f"fixed {standing.wins}, broke {standing.losses}"
+def _why(standing: Standing, ahead: Standing | None, passes: int, most: int) -> str:
+    """Why a candidate does not go on, and how far it is behind; `ahead` is who wins or goes on."""
+    score = _score(standing)
     if standing.out:
-        return f"stopped: a gate besides accuracy keeps it from being promoted ({score})"
+        return f"a gate besides accuracy keeps it from being promoted ({score})"
     if standing.lead <= 0:
-        return f"stopped: not ahead ({score})"
-    reached = f"{show_odds(odds(standing.wins, standing.losses))}:1"
+        return f"not ahead ({score})"
+    reached = f"{score}, odds {show_odds(odds(standing.wins, standing.losses))}:1 of {show_odds(standing.bar)}:1"
     if standing.waits and reaches(standing.wins, standing.losses, standing.bar):
-        return f"stopped: a gate besides accuracy holds it ({score}, odds {reached})"
+        return f"a gate besides accuracy holds it ({reached})"
     if passes >= most:
-        return f"stopped: {most} passes are all a cycle gives ({score}, odds {reached})"
-    if not standing.may_win(most - passes):
-        return f"stopped: {most - passes} more passes will not show it ({score}, odds {reached})"
-    return f"stopped: another candidate is further ahead ({score})"
+        return f"{most} passes are all a cycle gives ({reached})"
+    if not standing.may_win(most - passes) or ahead is None:
+        return f"{most - passes} more passes will not show it ({reached})"
+    return f"another candidate is further ahead ({score}; that one {_score(ahead)})"
+
+
+def _score(standing: Standing) -> str:
+    return f"fixed {standing.wins}, broke {standing.losses}"

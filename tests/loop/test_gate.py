@@ -180,6 +180,16 @@ def test_pairs_without_an_answer_are_counted_over_both_sides(lost: int, held: li
     assert failed(judged(baseline, candidate, limits=replace(limits, comparable=0.12))) == []
 
 
+@pytest.mark.parametrize(("passes", "verdict"), [(6, Verdict.HOLD), (7, Verdict.PROMOTE)])
+def test_specs_that_were_not_interleaved_need_seven_steady_passes(passes: int, verdict: Verdict) -> None:
+    baseline = matrix(["F" * passes] * 12)
+    later = [replace(trial, started=trial.started + 12 * passes) for trial in matrix(["P" * passes] * 12)]
+    found = judged(baseline, later)
+    assert found.verdict is verdict
+    assert found.tally.apart == passes
+    assert ("asked one spec after the other" in found.gates[0].sentence) is (verdict is Verdict.HOLD)
+
+
 def test_planned_trials_that_never_arrived_hold_a_candidate_that_would_be_promoted() -> None:
     baseline, candidate = matrix(["FFF"] * 12), matrix(["PPP"] * 12)
     assert judged(baseline, candidate).verdict is Verdict.PROMOTE
