@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.models.config import PROVIDERS
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
 from pytest_selfopt.routing.config import read_config
@@ -50,6 +51,21 @@ def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
     assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('there is no routing_config.json',)")
 
 
+def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
+    suite, test = blocks("README.md", "json")[0], blocks("README.md", "python")[0]
+    (gate,) = blocks("docs/verdicts.md", "python")
+    pytester.makepyfile(test_items=test)
+    (pytester.path / "items.jsonl").write_text(suite)
+    pytester.makeconftest(gate)
+    with ScriptedServer({"default": {"text": "Hello to you."}}) as server:
+        model = f'[tool.selfopt.models."desk/llama"]\nbase_url = "{server.base_url}"\n'
+        pytester.makepyprojecttoml(f'[tool.selfopt]\nmodel = "desk/llama"\n{model}')
+        assert pytester.runpytest_subprocess("--selfopt-cycle").ret == 0
+    (cycle,) = json.loads((pytester.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
+    (found,) = (one for one in cycle["gates"] if one["name"] == "short_answers")
+    assert (found["passed"], found["limit"]) == (True, 200)
+
+
 def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
     (block,) = blocks("docs/configuration.md", "toml")
     (tmp_path / "pyproject.toml").write_text(block)
@@ -58,6 +74,7 @@ def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
     assert settings.phase("atomic").baseline.model == "desk/llama"
     assert settings.model("desk/llama").price_out == 0.10
     assert settings.space == type(settings.space)()
+    assert replace(settings.default_limits, latency=None, cost=None) == Limits()
 
 
 def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> None:

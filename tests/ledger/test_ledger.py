@@ -193,3 +193,33 @@ def test_a_state_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(StateError, match="cannot open the ledger"):
         Ledger(tmp_path / "state" / "ledger.sqlite")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        cycle = start(ledger)
+        ledger.record_calls(cycle, [record("kept")])
+        ledger.record_outcomes([("kept", trial(Outcome.MISS, "wrong"))])
+        where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "cycle": cycle}
+        for name in ("c1", "c2"):
+            ledger.open_comparison(**where, candidate=name, share_of=share)
+    undo = {
+        2: "DROP INDEX IF EXISTS comparison_by_test; CREATE TABLE older AS SELECT number, phase, baseline, candidate, "
+        "suite_hash, state, cycles, wins, losses, passes, sentence FROM comparison; DROP TABLE comparison; "
+        "ALTER TABLE older RENAME TO comparison;",
+        1: "ALTER TABLE call DROP COLUMN first_try; ALTER TABLE call DROP COLUMN waited_s; "
+        "ALTER TABLE call DROP COLUMN queue_depth;",
+    }
+    with sqlite3.connect(path) as connection:
+        for step in range(2, version - 1, -1):
+            connection.executescript(undo[step])
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    with Ledger(path) as ledger:
+        assert [(one.test, round(1 / one.share)) for one in ledger.comparisons()] == [(1, 220), (2, 264)]
+        assert ledger.results(cycle)["kept"].first_try
+        (found,) = ledger.trials([cycle], "atomic")[cycle]
+        assert found.outcome is Outcome.MISS
+        assert ledger.open_comparison(**where, candidate="c3", share_of=share).test == 3
