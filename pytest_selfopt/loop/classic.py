@@ -13,17 +13,6 @@ from pytest_selfopt.loop.gates import Gate, GateResult, Measured, Verdict
 from pytest_selfopt.loop.limits import Limits
 
 
-def _min_samples(measured: Measured, limits: Limits) -> GateResult:
-    runs = len(measured.metrics.runs)
-    return GateResult(
-        name="min_samples",
-        passed=runs >= limits.min_samples,
-        value=runs,
-        limit=limits.min_samples,
-        sentence=f"{runs} runs, at least {limits.min_samples} are needed",
-    )
-
-
 def _variance(measured: Measured, limits: Limits) -> GateResult:
     found = measured.metrics.spread.variance
     return GateResult(
@@ -59,7 +48,7 @@ def _better(measured: Measured, _: Limits) -> GateResult | None:
 
 
 GATES: tuple[Gate, ...] = (
-    _min_samples,
+    gates.min_samples,
     _variance,
     _no_regression,
     gates.restraint,
