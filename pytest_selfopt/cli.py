@@ -1,10 +1,11 @@
-"""The command line: `selfopt resolve`, `history`, `models`, `power` and `scripted`."""
+"""The command line: `selfopt resolve`, `history`, `models`, `enforce`, `verify`, `power` and `scripted`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from pytest_selfopt.routing.records import HISTORY, read_history
 if TYPE_CHECKING:
     from pytest_selfopt.session.availability import Availability
 
-EXIT_MISSING = 1
+EXIT_FAILED = 1
 EXIT_INTERRUPTED = 2
 EXIT_USAGE = 4
 
@@ -25,7 +26,8 @@ EXIT_USAGE = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0, or 1 when `models` found one that does not answer, or 4 when something cannot be used (said in a sentence).
+    0; 1 when `models` found one that does not answer, `verify` a broken seal, or `enforce` something that cannot be
+    done; 4 when something cannot be used (said in a sentence).
     """
     options = _parser().parse_args(arguments)
     options.status = 0
@@ -61,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--no-ask", action="store_true", help="look only, make no call")
     models.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
     models.set_defaults(command=_models)
+    enforce = commands.add_parser("enforce", help="turn the recommendations of a feedback file into rules on trial")
+    enforce.add_argument("feedback", type=Path, nargs="?", help="the file (default: the one of the last cycle)")
+    enforce.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    enforce.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    enforce.set_defaults(command=_enforce)
+    verify = commands.add_parser("verify", help="check the seals of the decisions log")
+    verify.add_argument("--state-dir", type=Path, default=Path(".selfopt"))
+    verify.set_defaults(command=_verify)
     power = commands.add_parser("power", help="what gain a cycle over these suites can find, and in how many calls")
     power.add_argument("suite", type=Path, nargs="+", help="the suite files of one phase")
     power.add_argument("--phase", default="atomic", help="which phase they are of (default: atomic)")
@@ -127,7 +137,7 @@ def _models(options: argparse.Namespace) -> Iterator[str]:
     for model in chosen:
         found = availability(model, ask=not options.no_ask)
         if found.answers is False:
-            options.status = EXIT_MISSING
+            options.status = EXIT_FAILED
         yield from _model_lines(found)
 
 
@@ -140,6 +150,33 @@ def _model_lines(found: Availability) -> list[str]:
     facts += [f"tier {model.tier}"] if model.tier else []
     facts += [f"context {model.context:,} tokens"] if model.context else []
     return [model.id, f"  {', '.join(filter(None, facts))}", f"  {found.sentence}"]
+
+
+def _enforce(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.routing.feedback import FEEDBACK
+    from pytest_selfopt.routing.files import timestamp
+    from pytest_selfopt.session.enforcing import enforce_feedback
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    settings = load_settings(options.rootdir.resolve(), Mode.PLAIN, Overrides())
+    path = options.feedback or settings.state_dir / FEEDBACK
+    enforced = enforce_feedback(path, settings, now=timestamp(time.time()), dry_run=options.dry_run)
+    yield from enforced.notes
+    for change in (*enforced.applied, *enforced.skipped):
+        yield change.sentence
+    for error in enforced.errors:
+        yield f"error: {error}"
+    yield f"{'dry run, nothing was written: ' if options.dry_run else ''}{enforced.summary}"
+    options.status = EXIT_FAILED if enforced.errors else 0
+
+
+def _verify(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.routing.decisions import verify_log
+    from pytest_selfopt.routing.records import DECISIONS
+
+    found = verify_log(options.state_dir / DECISIONS)
+    options.status = 0 if found.ok else EXIT_FAILED
+    return [found.sentence]
 
 
 def _power(options: argparse.Namespace) -> Iterator[str]:

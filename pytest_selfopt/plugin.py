@@ -126,6 +126,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "help": "Give every spec all passes (7) instead of stopping candidates that cannot win any more.",
     },
+    "--selfopt-no-promote": {
+        "action": "store_true",
+        "help": "Judge the candidates and leave the baseline in force, whatever the verdict.",
+    },
+    "--selfopt-no-enforce": {
+        "action": "store_true",
+        "help": "Diagnose and recommend, but put no rule on trial.",
+    },
     "--selfopt-resume": {
         "action": "store_true",
         "help": "Go on with the last cycle, which was cut off: no finished call is made again.",

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_selfopt.errors import SettingsError, SpecError
+from pytest_selfopt.loop.enforce import Switches
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
@@ -37,6 +38,8 @@ class PhaseSettings:
 
     baseline: Spec
     limits: Limits
+    fallback: str | None = None
+    """The model that stands in when the baseline's is not up to the phase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,8 @@ class Settings:
     max_calls: int | None
     max_cost_usd: float | None
     resume: bool
+    switches: Switches
+    """Which automatic actions are on."""
     race: bool
     """Whether candidates that cannot win any more are stopped early."""
 
@@ -110,6 +115,8 @@ class Overrides:
     resume: bool = False
     race: bool = True
     profile: str | None = None
+    promote: bool = True
+    enforce: bool = True
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
@@ -149,6 +156,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         max_calls=overrides.max_calls or max_calls,
         max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
         resume=overrides.resume,
+        switches=_switches(table.table("actions"), overrides),
         race=overrides.race and usual.profile is Profile.CALIBRATED,
     )
     table.finish()
@@ -182,6 +190,19 @@ def _budget(table: Table) -> tuple[int | None, float | None]:
     return calls, cost
 
 
+def _switches(table: Table, overrides: Overrides) -> Switches:
+    def on(key: str) -> bool:
+        return table.flag(key) is not False
+
+    found = Switches(
+        promote=on("promote") and overrides.promote,
+        warm_up=on("warm_up") and overrides.enforce,
+        fall_back=on("fall_back") and overrides.enforce,
+    )
+    table.finish()
+    return found
+
+
 def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, PhaseSettings]:
     found: dict[str, PhaseSettings] = {}
     for name, entry in table.tables().items():
@@ -193,7 +214,9 @@ def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, Phase
             raise SettingsError(f"{entry.place}: baseline: {problem}") from None
         if baseline.phase != name:
             entry.refuse("baseline", f"{text!r} is a spec of phase {baseline.phase!r}, not of {name!r}")
-        found[name] = PhaseSettings(baseline=baseline, limits=_limits(entry.table("gates"), limits))
+        found[name] = PhaseSettings(
+            baseline=baseline, limits=_limits(entry.table("gates"), limits), fallback=entry.text("fallback")
+        )
         entry.finish()
     return found
 

@@ -208,6 +208,15 @@ class Ledger:
             found[values.pop("cycle")].append(_trial(values))
         return {cycle: tuple(trials) for cycle, trials in found.items()}
 
+    def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
+        """Passes and answers of each spec in a phase, over all cycles."""
+        rows = self._read(
+            "SELECT spec, sum(outcome = 'pass') AS passes, count(*) AS answers FROM call "
+            "WHERE phase = ? AND purpose = 'trial' AND outcome IN ('pass', 'miss') GROUP BY spec ORDER BY spec",
+            (phase,),
+        )
+        return {row["spec"]: (row["passes"], row["answers"]) for row in rows}
+
     def counts(self, cycle: int) -> dict[str, int]:
         """How many calls of a cycle ended in each outcome; "unjudged" are recorded calls that nobody judged."""
         rows = self._read(

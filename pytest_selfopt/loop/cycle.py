@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnose import diagnose
 from pytest_selfopt.loop.diagnosis import Diagnosis
-from pytest_selfopt.loop.enforce import RuleChange, enforce
+from pytest_selfopt.loop.enforce import ALL_ON, RuleChange, Switches, enforce
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
@@ -45,6 +45,8 @@ class PhaseEvidence:
     cases: tuple[str, ...]
     limits: Limits
     missing: int = 0
+    fallback: str | None = None
+    """The model that stands in when the baseline's is not up to the phase; None when nobody knows one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +78,29 @@ class Conclusion:
 
 
 def conclude(
-    evidence: PhaseEvidence, rules: Sequence[Rule], *, now: str, own_gates: OwnGates = no_own_gates
+    evidence: PhaseEvidence,
+    rules: Sequence[Rule],
+    *,
+    now: str,
+    own_gates: OwnGates = no_own_gates,
+    switches: Switches = ALL_ON,
 ) -> Conclusion:
     """Evaluate, gate, diagnose, pick and enforce.
 
-    `now` is the timestamp that changed rules get (ISO 8601, UTC); `own_gates` are those that the project adds.
+    `now` is the timestamp that changed rules get (ISO 8601, UTC); `own_gates` are those that the project adds,
+    `switches` the automatic actions that are on.
     """
     trials = {contender.spec.id: contender.trials for contender in evidence.contenders}
     trials[evidence.baseline.id] = evidence.baseline_trials
     metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
-    picked = pick(judgements, metrics)
+    picked = pick(judgements, metrics, promote=switches.promote)
     in_force = parse_spec(picked.winner.spec) if picked.winner else evidence.baseline
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
     recommendations = tuple(
-        recommendation for diagnosis in diagnoses if (recommendation := recommend(diagnosis, in_force))
+        recommendation
+        for diagnosis in diagnoses
+        if (recommendation := recommend(diagnosis, in_force, evidence.fallback))
     )
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
@@ -101,6 +111,7 @@ def conclude(
         recommendations=recommendations,
         cycle=evidence.cycle,
         now=now,
+        switches=switches,
     )
     return Conclusion(
         phase=evidence.phase,
@@ -117,8 +128,11 @@ def conclude(
     )
 
 
-def recommend(diagnosis: Diagnosis, spec: Spec) -> Recommendation | None:
-    """The recommendation a diagnosis of `spec` amounts to; None when there is nothing to do."""
+def recommend(diagnosis: Diagnosis, spec: Spec, fallback: str | None = None) -> Recommendation | None:
+    """The recommendation a diagnosis of `spec` amounts to; None when there is nothing to do.
+
+    `fallback` is the model that stands in when it is one to disable the model.
+    """
     if diagnosis.action is None:
         return None
     warm = diagnosis.action == "allow_for_bounded_tasks"
@@ -129,7 +143,8 @@ def recommend(diagnosis: Diagnosis, spec: Spec) -> Recommendation | None:
         action=diagnosis.action,
         reason=diagnosis.sentence,
         allow=diagnosis.action != "disable_for_stateful" if routes else None,
-        requirements=("warm-up",) if warm else (),
+        fallback=fallback if diagnosis.action == "disable_for_stateful" else None,
+        requirements=("warm-up",) if warm else None,
         diagnosis=str(diagnosis.kind),
     )
 

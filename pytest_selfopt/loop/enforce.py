@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from pytest_selfopt.loop.pick import Pick
@@ -39,6 +39,18 @@ class Enforcement:
     changes: tuple[RuleChange, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """Which automatic actions are on: promoting winners, and each action that a recommendation may ask for."""
+
+    promote: bool = True
+    warm_up: bool = True
+    fall_back: bool = True
+
+
+ALL_ON = Switches()
+
+
 def enforce(
     rules: Sequence[Rule],
     *,
@@ -48,6 +60,7 @@ def enforce(
     recommendations: Sequence[Recommendation],
     cycle: int,
     now: str,
+    switches: Switches = ALL_ON,
 ) -> Enforcement:
     """Turn a pick and the recommendations about one phase into rules.
 
@@ -60,8 +73,79 @@ def enforce(
     settled = _settle(known, baseline, pick, cycle, now) if pick.winner or measured else None
     if settled is not None:
         changes.append(settled)
-    changes += [_apply(known, recommendation, cycle, now) for recommendation in recommendations]
-    return Enforcement(rules=tuple(known.values()), changes=tuple(changes))
+    after = tuple(known.values())
+    for recommendation in recommendations:
+        after, change = apply_recommendation(after, recommendation, cycle=cycle, now=now, switches=switches)
+        changes.append(change)
+    return Enforcement(rules=after, changes=tuple(changes))
+
+
+def apply_recommendation(
+    rules: Sequence[Rule], wanted: Recommendation, *, cycle: int, now: str, switches: Switches = ALL_ON
+) -> tuple[tuple[Rule, ...], RuleChange]:
+    """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are."""
+    model, _, phase = wanted.target.rpartition("::")
+    known = {(rule.model, rule.phase): rule for rule in rules}
+    before = known.get((model, phase), Rule(model=model, phase=phase))
+    action = _ACTIONS.get(wanted.action)
+    after = action(before, wanted, switches) if action is not None else _unknown(wanted)
+    about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
+    if isinstance(after, str):
+        return tuple(rules), RuleChange(
+            kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {after}", evidence=about
+        )
+    known[model, phase] = replace(
+        after, reason=wanted.reason, source="harness_feedback", status="trial", timestamp=now, cycle=cycle
+    )
+    return tuple(known.values()), RuleChange(
+        kind="trial",
+        model=model,
+        phase=phase,
+        sentence=trial_sentence(wanted),
+        evidence=about,
+    )
+
+
+def trial_sentence(wanted: Recommendation) -> str:
+    """What is said of a recommendation that was put on trial."""
+    model, _, phase = wanted.target.rpartition("::")
+    return f"on trial: {wanted.action} for {model} in {phase}: {wanted.reason}"
+
+
+def _warm_up(before: Rule, wanted: Recommendation, switches: Switches) -> Rule | str:
+    warm = wanted.requirements is None or "warm-up" in wanted.requirements
+    if not switches.warm_up:
+        return "this action is switched off"
+    if before.allow and (before.enable_warmup or not warm):
+        return f"{before.model} is already {'warmed up' if warm else 'allowed'} for {before.phase}"
+    return replace(before, allow=True, enable_warmup=True if warm else before.enable_warmup)
+
+
+def _fall_back(before: Rule, wanted: Recommendation, switches: Switches) -> Rule | str:
+    if not switches.fall_back:
+        return "this action is switched off"
+    if not wanted.fallback:
+        return f"no fallback is named for {before.model} in {before.phase}, and none is invented"
+    if not before.allow and before.fallback_model == wanted.fallback:
+        return f"{before.model} is already disabled for {before.phase}"
+    return replace(before, allow=False, fallback_model=wanted.fallback)
+
+
+def _try_first(_: Rule, wanted: Recommendation, __: Switches) -> Rule | str:
+    return f"it is no routing rule; the next cycle tries it as a candidate ({wanted.reason})"
+
+
+def _unknown(wanted: Recommendation) -> str:
+    return f"there is no such action; known are {', '.join(_ACTIONS)} ({wanted.reason})"
+
+
+_ACTIONS: Mapping[str, Callable[[Rule, Recommendation, Switches], Rule | str]] = {
+    "allow_for_bounded_tasks": _warm_up,
+    "disable_for_stateful": _fall_back,
+    "retry": _try_first,
+    "longer_timeout": _try_first,
+}
+"""What each action makes of the rule there is, or why it is skipped."""
 
 
 def _settle(known: dict[tuple[str, str], Rule], baseline: Spec, pick: Pick, cycle: int, now: str) -> RuleChange | None:
@@ -106,40 +190,6 @@ def _with_settings(rule: Rule, spec: Spec, cycle: int, now: str) -> Rule:
         sampling=drawn if spec.sampling != DEFAULT_SAMPLING else rule.sampling,
         timestamp=now,
         cycle=cycle,
-    )
-
-
-def _apply(known: dict[tuple[str, str], Rule], wanted: Recommendation, cycle: int, now: str) -> RuleChange:
-    model, _, phase = wanted.target.rpartition("::")
-    before = known.get((model, phase), Rule(model=model, phase=phase))
-    about: dict[str, Json] = {"action": wanted.action}
-
-    def skip(why: str) -> RuleChange:
-        return RuleChange(
-            kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {why}", evidence=about
-        )
-
-    if wanted.action == "allow_for_bounded_tasks":
-        if before.enable_warmup:
-            return skip(f"{model} is already warmed up for {phase}")
-        after = replace(before, allow=True, enable_warmup=True)
-    elif wanted.action == "disable_for_stateful":
-        if not wanted.fallback:
-            return skip(f"no fallback is named for {model} in {phase}, and none is invented")
-        if not before.allow and before.fallback_model == wanted.fallback:
-            return skip(f"{model} is already disabled for {phase}")
-        after = replace(before, allow=False, fallback_model=wanted.fallback)
-    else:
-        return skip(f"it is no routing rule; the next cycle tries it as a candidate ({wanted.reason})")
-    known[model, phase] = replace(
-        after, reason=wanted.reason, source="harness_feedback", status="trial", timestamp=now, cycle=cycle
-    )
-    return RuleChange(
-        kind="trial",
-        model=model,
-        phase=phase,
-        sentence=f"on trial: {wanted.action} for {model} in {phase}: {wanted.reason}",
-        evidence=about,
     )
 
 

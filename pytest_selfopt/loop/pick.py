@@ -18,12 +18,15 @@ class Pick:
     sentence: str
 
 
-def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics]) -> Pick:
+def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics], *, promote: bool = True) -> Pick:
     """Choose among the PROMOTE verdicts the most accurate; on a tie the one of fewer tokens, then the first opened.
 
-    `metrics` are those of every judged spec, by id.
+    `metrics` are those of every judged spec, by id. Without `promote` nobody wins, whatever the verdicts.
     """
     promoted = [judgement for judgement in judgements if judgement.verdict is Verdict.PROMOTE]
+    if promoted and not promote:
+        names = ", ".join(judgement.spec for judgement in promoted)
+        return Pick(winner=None, sentence=f"the baseline stays, because promoting is switched off; better is {names}")
     if promoted:
         winner = min(promoted, key=lambda judgement: _rank(judgement, metrics[judgement.spec]))
         others = len(promoted) - 1

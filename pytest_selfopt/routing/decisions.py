@@ -79,19 +79,32 @@ def append_decision(path: Path, decision: Decision) -> str:
     return note
 
 
-def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
-    """Kind, phase and original model of the decisions that a cycle has logged already; lines nobody can read aside."""
+def read_decisions(path: Path) -> list[dict[str, Any]]:
+    """The decisions in the log, oldest first; lines that nobody can read are left out."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
-        return frozenset()
-    found: set[tuple[str, str, str]] = set()
+        return []
+    found: list[dict[str, Any]] = []
     for line in lines:
-        with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)
-            if entry.get("cycle") == cycle:
-                found.add((str(entry.get("kind")), str(entry.get("phase")), str(entry.get("original_model"))))
-    return frozenset(found)
+            found += [entry] if isinstance(entry, dict) else []
+    return found
+
+
+def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
+    """Kind, phase and original model of the decisions that a cycle has logged already."""
+    return frozenset(
+        (str(entry.get("kind")), str(entry.get("phase")), str(entry.get("original_model")))
+        for entry in read_decisions(path)
+        if entry.get("cycle") == cycle
+    )
+
+
+def reasons_of(path: Path, cycle: int) -> frozenset[str]:
+    """The reasons of the decisions that are logged of a cycle."""
+    return frozenset(str(entry.get("reason")) for entry in read_decisions(path) if entry.get("cycle") == cycle)
 
 
 def verify_log(path: Path) -> Verification:

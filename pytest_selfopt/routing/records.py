@@ -1,9 +1,8 @@
-"""The files beside the ledger: the history of cycles and the harness's feedback."""
+"""The state directory, and the history of cycles in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from pytest_selfopt.routing.files import (
     to_text,
     write_atomically,
 )
-from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.strict_json import parse_json
 
 HISTORY = "meta_loop_history.json"
-FEEDBACK = "harness_feedback.json"
 DECISIONS = "routing_decisions.jsonl"
 VERSION = 1
 
@@ -85,40 +82,8 @@ def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
     return note
 
 
-def write_feedback(
-    path: Path,
-    *,
-    generated_at: str,
-    recent_runs: Sequence[Mapping[str, Any]],
-    accuracy: Mapping[str, Mapping[str, Any]],
-    hot_failures: Sequence[Mapping[str, Any]],
-    recommendations: Sequence[Recommendation],
-) -> None:
-    """Write the feedback of a cycle.
-
-    `accuracy` is by "model::phase"; `hot_failures` are the prompts that failed in two or more runs.
-
-    Raises:
-        StateError: when the file cannot be written.
-    """
-    document = {
-        "version": VERSION,
-        "generated_at": generated_at,
-        "recent_runs": [dict(run) for run in recent_runs],
-        "model_phase_accuracy": {name: dict(value) for name, value in accuracy.items()},
-        "hot_failures": [dict(one) for one in hot_failures],
-        "recommendations": [_plain(one) for one in recommendations],
-    }
-    write_atomically(path, to_text(document))
-
-
 def _address(entry: Any) -> tuple[Any, Any]:
     return (entry.get("cycle"), entry.get("phase")) if isinstance(entry, dict) else (None, None)
-
-
-def _plain(recommendation: Recommendation) -> dict[str, Any]:
-    value = {name: one for name, one in asdict(recommendation).items() if one is not None}
-    return {**value, "requirements": list(recommendation.requirements)}
 
 
 def _parse_history(text: str) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Recommendation:
     reason: str
     allow: bool | None = None
     fallback: str | None = None
-    requirements: tuple[str, ...] = ()
+    requirements: tuple[str, ...] | None = None
     diagnosis: str | None = None
 
 

@@ -15,8 +15,10 @@ from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
 from pytest_selfopt.routing.config import save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
+from pytest_selfopt.routing.feedback import FEEDBACK, write_feedback
 from pytest_selfopt.routing.files import timestamp
-from pytest_selfopt.routing.records import DECISIONS, FEEDBACK, HISTORY, append_cycles, write_feedback
+from pytest_selfopt.routing.records import DECISIONS, HISTORY, append_cycles
+from pytest_selfopt.session.fallbacks import fallback_for
 from pytest_selfopt.session.opening import plan_phase
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
@@ -51,7 +53,13 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     now = timestamp(ended)
     routing, conclusions = state.routing, []
     for phase in phases:
-        conclusion = conclude(evidence_of(phase, cycle), routing.rules, now=now, own_gates=phase.own_gates)
+        conclusion = conclude(
+            evidence_of(phase, cycle, state),
+            routing.rules,
+            now=now,
+            own_gates=phase.own_gates,
+            switches=state.settings.switches,
+        )
         routing = routing.with_rules(conclusion.rules)
         conclusions.append(conclusion)
     _settle(state.ledger, phases, conclusions, cycle=cycle, ended=ended)
@@ -106,13 +114,15 @@ def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: i
     return (note,) if note else ()
 
 
-def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
+def evidence_of(phase: PhaseRun, cycle: int, state: State) -> PhaseEvidence:
     """Everything a phase is judged by."""
+    assert state.ledger is not None
+    baseline = phase.plan.baseline
     return PhaseEvidence(
         phase=phase.plan.phase,
         cycle=cycle,
-        baseline=phase.plan.baseline,
-        baseline_trials=phase.trials(phase.plan.baseline.id),
+        baseline=baseline,
+        baseline_trials=phase.trials(baseline.id),
         contenders=tuple(
             Contender(
                 spec=candidate.spec,
@@ -125,6 +135,7 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
         cases=phase.cases,
         limits=phase.limits,
         missing=phase.missing(),
+        fallback=fallback_for(baseline.model, baseline.phase, state.settings, state.routing, state.ledger),
     )
 
 

@@ -70,6 +70,8 @@ class SelfoptSession:
             resume=option("selfopt_resume"),
             race=not option("selfopt_no_race"),
             profile=option("selfopt_profile"),
+            promote=not option("selfopt_no_promote"),
+            enforce=not option("selfopt_no_enforce"),
         )
         return load_settings(self._config.rootpath, self._mode, overrides)
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
+from pytest_selfopt.routing.feedback import write_feedback
 from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.records import (
@@ -24,7 +25,6 @@ from pytest_selfopt.routing.records import (
     load_history,
     prepare_state_dir,
     read_history,
-    write_feedback,
 )
 from pytest_selfopt.routing.rule import Recommendation
 

@@ -1,0 +1,124 @@
+"""`harness_feedback.json`: what a cycle recommends, ours or written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.files import read_text, to_text, write_atomically
+from pytest_selfopt.routing.rule import Recommendation
+from pytest_selfopt.strict_json import parse_json
+
+FEEDBACK = "harness_feedback.json"
+VERSION = 1
+
+_TEXTS = ("type", "target", "action", "reason", "fallback", "diagnosis")
+_NEEDED = ("target", "action")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a feedback file recommends, and what in it cannot be used, a sentence each.
+
+    `cycle` is the last one it speaks of; 0 when it names none.
+    """
+
+    recommendations: tuple[Recommendation, ...]
+    problems: tuple[str, ...]
+    cycle: int = 0
+
+
+def read_feedback(path: Path) -> Feedback:
+    """Read a feedback file; a recommendation that cannot be used is named and leaves the others alone.
+
+    Raises:
+        StateError: when there is no such file, or it is no feedback at all.
+    """
+    try:
+        document = parse_json(read_text(path))
+    except FileNotFoundError:
+        raise StateError(f"there is no {path}; pytest --selfopt-cycle writes one, or write one by hand") from None
+    except ValueError as problem:
+        raise StateError(f"{path} cannot be used: {problem}") from None
+    values = document.get("recommendations") if isinstance(document, dict) else document
+    if not isinstance(values, list):
+        raise StateError(f"{path} cannot be used: it must hold a list of recommendations")
+    recommendations, problems = [], []
+    for number, value in enumerate(values):
+        try:
+            recommendations.append(_recommendation(value))
+        except ValueError as problem:
+            problems.append(f"recommendations[{number}]: {problem}")
+    runs = document.get("recent_runs", []) if isinstance(document, dict) else []
+    cycles = [run.get("cycle") for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+    return Feedback(
+        recommendations=tuple(recommendations),
+        problems=tuple(problems),
+        cycle=max((cycle for cycle in cycles if type(cycle) is int), default=0),
+    )
+
+
+def write_feedback(
+    path: Path,
+    *,
+    generated_at: str,
+    recent_runs: Sequence[Mapping[str, Any]],
+    accuracy: Mapping[str, Mapping[str, Any]],
+    hot_failures: Sequence[Mapping[str, Any]],
+    recommendations: Sequence[Recommendation],
+) -> None:
+    """Write the feedback of a cycle.
+
+    `accuracy` is by "model::phase"; `hot_failures` are the prompts that failed in two or more runs.
+
+    Raises:
+        StateError: when the file cannot be written.
+    """
+    document = {
+        "version": VERSION,
+        "generated_at": generated_at,
+        "recent_runs": [dict(run) for run in recent_runs],
+        "model_phase_accuracy": {name: dict(value) for name, value in accuracy.items()},
+        "hot_failures": [dict(one) for one in hot_failures],
+        "recommendations": [_plain(one) for one in recommendations],
+    }
+    write_atomically(path, to_text(document))
+
+
+def _recommendation(value: Any) -> Recommendation:
+    if not isinstance(value, dict):
+        raise ValueError(f"it must be an object, not {value!r}")
+    for name in _TEXTS:
+        if value.get(name) is not None and not isinstance(value[name], str):
+            raise ValueError(f"{name!r} must be a text, not {value[name]!r}")
+    for name in _NEEDED:
+        if not value.get(name):
+            raise ValueError(f"{name!r} is missing")
+    model, separator, phase = value["target"].rpartition("::")
+    if not separator or not model or not phase:
+        raise ValueError(f"'target' must read \"model::phase\", not {value['target']!r}")
+    allow, requirements = value.get("allow"), value.get("requirements")
+    if allow is not None and not isinstance(allow, bool):
+        raise ValueError(f"'allow' must be true or false, not {allow!r}")
+    if requirements is not None and not (
+        isinstance(requirements, list) and all(isinstance(one, str) for one in requirements)
+    ):
+        raise ValueError(f"'requirements' must be a list of texts, not {requirements!r}")
+    return Recommendation(
+        type=value.get("type") or "routing",
+        target=value["target"],
+        action=value["action"],
+        reason=value.get("reason") or "no reason is given",
+        allow=allow,
+        fallback=value.get("fallback"),
+        requirements=None if requirements is None else tuple(requirements),
+        diagnosis=value.get("diagnosis"),
+    )
+
+
+def _plain(recommendation: Recommendation) -> dict[str, Any]:
+    value = {name: one for name, one in asdict(recommendation).items() if one is not None}
+    return {**value, "requirements": list(recommendation.requirements or ())}

@@ -1,0 +1,168 @@
+"""`selfopt enforce`: feedback, ours or written by hand, becomes rules that a fresh reader finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.routing.resolve import resolve
+
+WARM = {
+    "type": "routing",
+    "target": "lfm2.5-thinking:1.2b::atomic",
+    "action": "allow_for_bounded_tasks",
+    "reason": "the first two runs failed",
+}
+DISABLE = {
+    "type": "routing",
+    "target": "lfm2.5-thinking:1.2b::extended",
+    "action": "disable_for_stateful",
+    "reason": "0 of 7",
+    "fallback": "ollama/llama3.2:3b",
+}
+
+
+def selfopt(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest_selfopt.cli", *arguments]
+    return subprocess.run(command, cwd=path, capture_output=True, text=True)
+
+
+def write(path: Path, *recommendations: Any, name: str = "harness_feedback.json") -> None:
+    (path / name).write_text(json.dumps({"recommendations": list(recommendations)}))
+
+
+def rules(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((path / "routing_config.json").read_text())["rules"]
+    return found
+
+
+def test_feedback_written_by_hand_becomes_rules_that_applications_follow(tmp_path: Path) -> None:
+    write(tmp_path, WARM, DISABLE)
+    done = selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 applied, 0 skipped, 0 errors")
+    config = tmp_path / "routing_config.json"
+    warm = resolve("lfm2.5-thinking:1.2b", "atomic", path=config)
+    assert (warm.model, warm.enable_warmup) == ("lfm2.5-thinking:1.2b", True)
+    assert resolve("lfm2.5-thinking:1.2b", "extended", path=config).model == "ollama/llama3.2:3b"
+    assert {rule["status"] for rule in rules(tmp_path)} == {"trial"}
+    log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
+    assert [entry["reason"] for entry in read_decisions(log)] == [
+        "on trial: allow_for_bounded_tasks for lfm2.5-thinking:1.2b in atomic: the first two runs failed",
+        "on trial: disable_for_stateful for lfm2.5-thinking:1.2b in extended: 0 of 7",
+    ]
+    verified = selfopt(tmp_path, "verify")
+    assert (verified.returncode, verified.stdout) == (0, "routing_decisions.jsonl: all 2 lines fit each other\n")
+
+
+def test_the_same_feedback_twice_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, WARM, DISABLE)
+    selfopt(tmp_path, "enforce", "harness_feedback.json")
+    before = {
+        name: (tmp_path / name).read_bytes() for name in ("routing_config.json", ".selfopt/routing_decisions.jsonl")
+    }
+    again = selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert again.stdout.splitlines()[-1] == "0 applied, 2 skipped, 0 errors"
+    assert "already warmed up" in again.stdout
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, WARM)
+    dry = selfopt(tmp_path, "enforce", "harness_feedback.json", "--dry-run")
+    assert dry.stdout.splitlines()[-1] == "dry run, nothing was written: 1 applied, 0 skipped, 0 errors"
+    assert [one.name for one in tmp_path.iterdir()] == ["harness_feedback.json"]
+
+
+def test_what_cannot_be_used_is_named_and_leaves_the_rest_alone(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"target": "m::atomic", "action": "dance", "reason": "why not"},
+        {"target": "m", "action": "allow_for_bounded_tasks"},
+        {"action": "allow_for_bounded_tasks"},
+        "warm it up",
+        {**DISABLE, "fallback": "claude-haiku"},
+        {**DISABLE, "fallback": "lfm2.5-thinking:1.2b"},
+        {key: value for key, value in DISABLE.items() if key != "fallback"},
+        {"target": "m::atomic", "action": "longer_timeout", "reason": "12 timeouts"},
+        WARM,
+    )
+    done = selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 applied, 3 skipped, 5 errors")
+    for sentence in (
+        "skipped dance: there is no such action; known are allow_for_bounded_tasks, disable_for_stateful, retry",
+        "recommendations[1]: 'target' must read \"model::phase\", not 'm'",
+        "recommendations[2]: 'target' is missing",
+        "recommendations[3]: it must be an object, not 'warm it up'",
+        "error: disable_for_stateful for lfm2.5-thinking:1.2b::extended: unknown model 'claude-haiku'",
+        "lead in a circle: lfm2.5-thinking:1.2b → lfm2.5-thinking:1.2b",
+        "skipped disable_for_stateful: no fallback is named for lfm2.5-thinking:1.2b in extended, and none is invented",
+        "skipped longer_timeout: it is no routing rule; the next cycle tries it as a candidate (12 timeouts)",
+    ):
+        assert sentence in done.stdout
+    assert [rule["phase"] for rule in rules(tmp_path)] == ["atomic"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2", '{"recommendations": 7}', "\x00", "null"])
+def test_a_file_that_is_no_feedback_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "harness_feedback.json").write_text(content)
+    done = selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert done.returncode == 4
+    assert "harness_feedback.json cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert selfopt(tmp_path, "enforce").stderr.startswith("selfopt: there is no ")
+
+
+def test_the_fallback_that_the_configuration_names_stands_in(tmp_path: Path) -> None:
+    (tmp_path / "selfopt.toml").write_text('[phases.extended]\nfallback = "ollama/llama3.2:3b"\n')
+    write(tmp_path, {key: value for key, value in DISABLE.items() if key != "fallback"})
+    assert selfopt(tmp_path, "enforce", "harness_feedback.json").returncode == 0
+    assert rules(tmp_path)[0]["fallback_model"] == "ollama/llama3.2:3b"
+
+
+@pytest.mark.parametrize(("key", "skipped"), [("warm_up", "allow_for"), ("fall_back", "disable_for")])
+def test_each_action_can_be_switched_off(tmp_path: Path, key: str, skipped: str) -> None:
+    (tmp_path / "selfopt.toml").write_text(f"[actions]\n{key} = false\n")
+    write(tmp_path, WARM, DISABLE)
+    done = selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert done.stdout.splitlines()[-1] == "1 applied, 1 skipped, 0 errors"
+    assert f"skipped {skipped}" in done.stdout
+    assert "this action is switched off" in done.stdout
+
+
+def test_a_log_that_somebody_changed_is_found(tmp_path: Path) -> None:
+    write(tmp_path, WARM, DISABLE)
+    selfopt(tmp_path, "enforce", "harness_feedback.json")
+    log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
+    log.write_text(log.read_text().replace("failed", "passed"))
+    found = selfopt(tmp_path, "verify")
+    assert found.returncode == 1
+    assert "line 2 of 2 does not fit the line before it" in found.stdout
+
+
+MOMENTS = int(os.environ.get("SELFOPT_CRASH_MOMENTS", "6"))
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_after_kill_9_the_file_is_whole_and_what_is_done_again_is_done_once(tmp_path: Path, moment: int) -> None:
+    write(tmp_path, WARM, DISABLE)
+    command = [sys.executable, "-m", "pytest_selfopt.cli", "enforce", "harness_feedback.json"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    time.sleep(0.05 + 0.45 * moment / MOMENTS)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    config = tmp_path / "routing_config.json"
+    assert not config.exists() or len(rules(tmp_path)) == 2
+    assert selfopt(tmp_path, "enforce", "harness_feedback.json").returncode == 0
+    assert len(rules(tmp_path)) == 2
+    log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
+    assert verify_log(log).ok
+    assert len({entry["reason"] for entry in read_decisions(log)}) == len(read_decisions(log)) == 2
