@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,10 +33,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Run several cycles, each as a session of its own."""
+    count = config.getoption("selfopt_cycles")
+    if not count or config.getoption("help") or hasattr(config, "workerinput"):
+        return None
+    from pytest_selfopt.session.cycles import CHILD, begin_cycles
+
+    return None if CHILD in os.environ else begin_cycles(config, count)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse what cannot be done before anything is collected."""
     config.addinivalue_line("markers", MARKER)
-    for option in ("resume", "max_calls", "max_cost"):
+    for option in ("resume", "max_calls", "max_cost", "dry_run"):
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
@@ -102,10 +114,23 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Run one turn of the loop: compare the baseline with candidates, judge, diagnose, promote, "
         "and rewrite the routing configuration.",
     },
+    "--selfopt-cycles": {
+        "metavar": "N",
+        "type": _at_least_one,
+        "help": "Run up to N cycles, one after the other, and stop when nothing is left to try.",
+    },
+    "--selfopt-dry-run": {
+        "action": "store_true",
+        "help": "Say what a cycle would do, in how many calls and at what cost; make no call.",
+    },
     "--selfopt-baseline": {
         "metavar": "SPEC",
         "help": "Start from this spec instead of the routed one, such as "
         "embedded/smollm2-135m/atomic/native_api/t60/r1/i0.",
+    },
+    "--selfopt-force-model": {
+        "metavar": "MODEL",
+        "help": "Ask this model in every phase, whatever the routing configuration says; that is logged.",
     },
     "--selfopt-candidates": {
         "metavar": "N",

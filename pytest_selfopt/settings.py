@@ -65,6 +65,8 @@ class Settings:
     max_candidates: int
     seed: int | None
     forced_baseline: Spec | None
+    forced_model: str | None
+    """The model to ask in every phase, whatever the routing configuration says; None leaves it to that."""
     warmup: bool | None
     """Whether to warm up whatever the routing configuration says; None leaves it to that."""
     max_calls: int | None
@@ -117,6 +119,7 @@ class Overrides:
     profile: str | None = None
     promote: bool = True
     enforce: bool = True
+    model: str | None = None
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
@@ -152,6 +155,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         max_candidates=overrides.max_candidates or candidates,
         seed=overrides.seed,
         forced_baseline=_forced(overrides.baseline),
+        forced_model=overrides.model,
         warmup=overrides.warmup,
         max_calls=overrides.max_calls or max_calls,
         max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,

@@ -217,6 +217,20 @@ class Ledger:
         )
         return {row["spec"]: (row["passes"], row["answers"]) for row in rows}
 
+    def tokens_by_model(self, phase: str) -> dict[str, tuple[float, float]]:
+        """Tokens in and out that an answered call of a phase took on average, by model."""
+        rows = self._read(
+            "SELECT spec, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, count(*) AS calls FROM call "
+            "WHERE phase = ? AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL GROUP BY spec",
+            (phase,),
+        )
+        sums: dict[str, list[float]] = {}
+        for row in rows:
+            known = sums.setdefault(row["spec"].partition(f"/{phase}/")[0], [0.0, 0.0, 0.0])
+            for place, name in enumerate(("tokens_in", "tokens_out", "calls")):
+                known[place] += row[name]
+        return {model: (one[0] / one[2], one[1] / one[2]) for model, one in sums.items()}
+
     def counts(self, cycle: int) -> dict[str, int]:
         """How many calls of a cycle ended in each outcome; "unjudged" are recorded calls that nobody judged."""
         rows = self._read(

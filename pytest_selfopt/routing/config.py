@@ -92,6 +92,14 @@ def read_config(path: Path) -> RoutingConfig:
         raise StateError(f"{path.name} cannot be used: {problem}; repair it or move it away") from None
 
 
+def peek(path: Path) -> RoutingConfig:
+    """The configuration as far as it can be read, touching nothing: an unusable one is as good as none."""
+    try:
+        return read_config(path)
+    except StateError:
+        return RoutingConfig()
+
+
 def parse_config(text: str) -> RoutingConfig:
     """Read the text of a configuration file.
 

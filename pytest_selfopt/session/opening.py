@@ -32,6 +32,7 @@ def plan_phase(
     Raises:
         SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
+    requested, forced = settings.phase(phase).baseline.model, settings.forced_model is not None
     baseline, because = baseline_of(phase, settings, routing)
     settings.model(baseline.model)
     variant_named(baseline.variant)
@@ -39,7 +40,7 @@ def plan_phase(
         baseline = replace(baseline, warmup=settings.warmup)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
     if settings.mode is Mode.PLAIN:
-        return PhasePlan(phase=phase, baseline=baseline, because=because)
+        return PhasePlan(phase=phase, baseline=baseline, because=because, requested=requested, forced=forced)
     past = _comparisons(ledger, phase, suite)
     held, rejected = _tried(past, baseline)
     generation = generate(
@@ -61,6 +62,8 @@ def plan_phase(
         least_passes=least if settings.race else full,
         most_passes=most_passes(len(generation.candidates), least) if settings.race else full,
         left=generation.left,
+        requested=requested,
+        forced=forced,
     )
 
 
@@ -69,6 +72,9 @@ def baseline_of(phase: str, settings: Settings, routing: RoutingConfig) -> tuple
     start = settings.phase(phase).baseline
     if settings.forced_baseline is not None and settings.forced_baseline.phase == phase:
         return start, ("the baseline was given by --selfopt-baseline, over the routing configuration",)
+    if settings.forced_model is not None:
+        forced = f"{settings.forced_model} is asked by --selfopt-force-model, over the routing configuration"
+        return replace(start, model=settings.forced_model), (forced,)
     route = routing.apply_routing(start.model, phase)
     if not route.allowed:
         raise SettingsError(

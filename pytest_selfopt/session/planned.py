@@ -43,7 +43,8 @@ class PhasePlan:
     """What a session does for one phase.
 
     Every spec gets `least_passes`; `most_passes` is how far the race may go on with those that are still in it.
-    `because` says where the baseline comes from; `left` counts untried neighbours beyond the candidates.
+    `because` says where the baseline comes from; `left` counts untried neighbours beyond the candidates. `requested` is
+    the model that was configured, which another one may stand in for, by a rule or because it was `forced`.
     """
 
     phase: str
@@ -53,6 +54,8 @@ class PhasePlan:
     least_passes: int = 1
     most_passes: int = 1
     left: int = 0
+    requested: str = ""
+    forced: bool = False
 
     @property
     def specs(self) -> tuple[Spec, ...]:

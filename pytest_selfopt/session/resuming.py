@@ -12,7 +12,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.session.opening import suite_address
 from pytest_selfopt.session.planned import PhasePlan
-from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Json
 
 RESUMABLE = ("running", "interrupted", "stopped")
@@ -74,8 +74,8 @@ def check_suites(cut_off: CutOff, phase: str, suites: Sequence[Suite]) -> None:
         )
 
 
-def resumed_plan(cut_off: CutOff, phase: str, in_force: Spec) -> PhasePlan:
-    """The plan of a phase in a cycle that is gone on with; `in_force` is the baseline that a new cycle would have.
+def resumed_plan(cut_off: CutOff, phase: str, planned: PhasePlan) -> PhasePlan:
+    """The plan of a phase in a cycle that is gone on with; `planned` is what a new cycle would do.
 
     Raises:
         SettingsError: when the baseline or the configuration has changed so that its calls do not fit any more.
@@ -89,6 +89,7 @@ def resumed_plan(cut_off: CutOff, phase: str, in_force: Spec) -> PhasePlan:
         candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])
     except SpecError as problem:
         raise SettingsError(f"{place}: {problem}") from None
+    in_force = planned.baseline
     if in_force not in (baseline, *(candidate.spec for candidate in candidates)):
         raise SettingsError(
             f"{place} compared with {baseline.id}, but {in_force.id} is in force now; leave the option out to begin a "
@@ -102,4 +103,6 @@ def resumed_plan(cut_off: CutOff, phase: str, in_force: Spec) -> PhasePlan:
         least_passes=stored["least_passes"],
         most_passes=stored["most_passes"],
         left=stored["left"],
+        requested=planned.requested,
+        forced=planned.forced,
     )

@@ -70,6 +70,7 @@ class SelfoptSession:
             resume=option("selfopt_resume"),
             race=not option("selfopt_no_race"),
             profile=option("selfopt_profile"),
+            model=option("selfopt_force_model"),
             promote=not option("selfopt_no_promote"),
             enforce=not option("selfopt_no_enforce"),
         )
@@ -94,7 +95,7 @@ class SelfoptSession:
     @property
     def _looks_only(self) -> bool:
         option = self._config.option
-        return bool(option.collectonly or option.setuponly or option.setupplan)
+        return bool(option.collectonly or option.setuponly or option.setupplan or option.selfopt_dry_run)
 
     def _plan_for(self, phase: str, suite: Suite) -> PhasePlan:
         return self.work.plan(phase, suite)
@@ -119,6 +120,11 @@ class SelfoptSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Make the calls while pytest's own loop runs."""
+        if self._config.option.selfopt_dry_run:
+            self._show_dry_run()
+            # Nothing is to be run, and pytest's own loop would.
+            session.items.clear()
+            return (yield)
         selected = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]
         if self._looks_only or not selected or session.testsfailed:
             return (yield)
@@ -137,6 +143,15 @@ class SelfoptSession:
             raise pytest.UsageError(str(problem)) from None
         finally:
             self.work.stop()
+
+    def _show_dry_run(self) -> None:
+        try:
+            lines = self.work.dry_run(self._collection)
+        except SelfoptError as problem:
+            raise pytest.UsageError(str(problem)) from None
+        if self._terminal is not None:
+            for line in lines:
+                self._terminal.write_line(line)
 
     @property
     def _may_look_ahead(self) -> bool:

@@ -11,8 +11,10 @@ from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import OwnGates
 from pytest_selfopt.loop.limits import Profile
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
+from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
+from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.records import prepare_state_dir
+from pytest_selfopt.routing.records import DECISIONS, prepare_state_dir
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.opening import known_churn, plan_phase, suite_address
 from pytest_selfopt.session.phases import PhaseRun
@@ -40,10 +42,17 @@ class State:
         """Sentences for the summary, such as on a configuration that was set aside."""
         self._held = ExitStack()
         try:
-            self.routing = self._open() if writes else read_config(settings.routing_path)
+            self.routing = self._open() if writes else self._look()
         except BaseException:
             self._held.close()
             raise
+
+    def _look(self) -> RoutingConfig:
+        """Read what is there; a dry run plans by the ledger, too."""
+        path = self.settings.state_dir / "ledger.sqlite"
+        if self.settings.mode is Mode.CYCLE and path.exists():
+            self.ledger = self._held.enter_context(Ledger(path))
+        return read_config(self.settings.routing_path)
 
     def _open(self) -> RoutingConfig:
         """Take the lock before anything is read that another cycle could change."""
@@ -70,7 +79,7 @@ class State:
         plan = plan_phase(phase, suite, settings=self.settings, routing=self.routing, ledger=self.ledger)
         if self.cut_off is None:
             return plan
-        resumed = resumed_plan(self.cut_off, phase, plan.baseline)
+        resumed = resumed_plan(self.cut_off, phase, plan)
         for spec in resumed.specs:
             self.settings.model(spec.model)
         return resumed
@@ -96,10 +105,29 @@ class State:
                 name: to_stored(one, collection.suites(name)) for name, one in collection.plans.items()
             }
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
+        for one in collection.plans.values():
+            self._log_routing(one, cycle)
         return cycle, {
             name: self._phase(self.ledger, collection, one, cycle, partial=partial)
             for name, one in collection.plans.items()
         }
+
+    def _log_routing(self, plan: PhasePlan, cycle: int) -> None:
+        """Log that another model than the configured one is asked, once a cycle."""
+        path, kind = self.settings.state_dir / DECISIONS, "forced" if plan.forced else "route"
+        if plan.baseline.model == plan.requested or (kind, plan.phase, plan.requested) in decisions_of(path, cycle):
+            return
+        decision = Decision(
+            timestamp=timestamp(time.time()),
+            cycle=cycle,
+            kind=kind,
+            phase=plan.phase,
+            model=plan.requested,
+            effective=plan.baseline.model,
+            reason="; ".join(plan.because),
+            evidence={},
+        )
+        self.notes += filter(None, [append_decision(path, decision)])
 
     def _phase(self, ledger: Ledger, collection: Collection, plan: PhasePlan, cycle: int, *, partial: bool) -> PhaseRun:
         address = " ".join(sorted(suite_address(suite) for suite in collection.suites(plan.phase)))

@@ -198,6 +198,8 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
             terminal.write_line(line, **{COLOURS[judgement.verdict]: True})
     in_force = "the winner" if conclusion.pick.winner else "the baseline"
     lines = [f"in force now: {conclusion.in_force.id} ({in_force})"]
+    if conclusion.pick.winner is None and Verdict.PROMOTE in {one.verdict for one in conclusion.judgements}:
+        lines.append(conclusion.pick.sentence)
     lines += [f"gate {gate.name}: {gate.sentence}" for gate in conclusion.gates if not gate.passed]
     lines += [diagnosis_line(diagnosis) for diagnosis in conclusion.diagnoses]
     lines += [change.sentence for change in conclusion.changes if change.kind in ("trial", "skip")]

@@ -14,6 +14,7 @@ from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import EXTENDED, OwnGates, no_own_gates
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Finished
@@ -21,6 +22,8 @@ from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
+from pytest_selfopt.session.dry_run import dry_run
+from pytest_selfopt.session.opening import baseline_of
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.progress import Progress
@@ -98,11 +101,19 @@ class Work:
         """
         if self._state is None:
             # What can be refused without touching the disk is refused first.
-            baseline = self.settings.phase(phase).baseline
-            Serving([self.settings.model(baseline.model)], None).check()
+            model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
+            Serving([self.settings.model(model)], None).check()
             self._state = State(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
+
+    def dry_run(self, collection: Collection) -> list[str]:
+        """What a cycle would do.
+
+        Raises:
+            SelfoptError: when the ledger cannot be read.
+        """
+        return dry_run(collection, self.settings, self._state.ledger if self._state is not None else None)
 
     def start(
         self,

@@ -1,0 +1,177 @@
+"""What runs by itself and what can be switched off: several cycles, dry runs, forced models, no promotion, no rules."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from pytest_selfopt.routing.decisions import read_decisions
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
+from tests.acceptance.test_interruption import begin, wait_until
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+OTHER = "scripted/other"
+
+
+def second_model(made: Project, *, extra: str = "", key: str = "") -> str:
+    """The settings of another model on the same server."""
+    needs = f'\napi_key_env = "{key}"' if key else ""
+    return f'[tool.selfopt.models."{OTHER}"]\nbase_url = "{made.server.base_url}"{needs}\n{extra}'
+
+
+def test_several_cycles_run_one_after_the_other_and_stop_when_nothing_is_left(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    result = made.run("--selfopt-cycles", "5", "-q")
+    assert result.ret == 0
+    assert [entry["cycle"] for entry in made.history()] == [1, 2]
+    assert [entry["winner"] for entry in made.history()] == [f"{MODEL}/atomic/schema/t60/r1/i0", None]
+    assert "selfopt: cycle 1 of 5" in said(result)
+    assert "selfopt: stopped after 2 of 5 cycles: plateau, nothing untried or undecided is left" in said(result)
+
+
+def test_as_many_cycles_are_run_as_are_asked_for(project: Make) -> None:
+    made = project({"rules": right()})
+    result = made.run("--selfopt-cycles=2", "-q", "--selfopt-candidates", "2")
+    assert result.ret == 0
+    assert [len(entry["verdicts"]) for entry in made.history()] == [2, 2]
+    assert "stopped after" not in said(result)
+
+
+def test_cycles_that_cannot_begin_are_not_tried_again(project: Make) -> None:
+    made = project({"rules": right()})
+    made.configure("nonsense = 1")
+    assert made.run("--selfopt-cycles", "3").ret == pytest.ExitCode.USAGE_ERROR
+    made.configure()
+    made.write_suite([{"id": 1}])
+    result = made.run("--selfopt-cycles", "3", "-q")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "stopped after 1 of 3 cycles: the session ended with usage error" in said(result)
+
+
+def test_an_interrupt_ends_the_row_of_cycles(project: Make) -> None:
+    made = project({"rules": right(), "latency": 0.2})
+    process = begin(made, "--selfopt-cycles", "3")
+    wait_until(lambda: made.server.seen.asked > 5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 2
+    asked = made.server.seen.asked
+    wait_until(lambda: made.server.seen.in_flight == 0)
+    assert made.server.seen.asked == asked
+
+
+def test_a_dry_run_plans_as_the_cycle_would_and_makes_no_call(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    dry = made.run("--selfopt-cycle", "--selfopt-dry-run")
+    assert dry.ret == 0
+    assert f"candidate {MODEL}/atomic/schema/t60/r1/i0 (untried)" in said(dry)
+    assert f"{CASES} prompts, 144 to 336 calls, cost unknown: {MODEL} has no price" in said(dry)
+    assert made.server.seen.asked == 0
+    assert not (made.path / ".selfopt").exists()
+    assert made.run("--selfopt-cycle").ret == 0
+    after = made.run("--selfopt-cycle", "--selfopt-dry-run")
+    assert f"baseline {MODEL}/atomic/schema/t60/r1/i0" in said(after)
+    assert made.server.seen.asked == 144
+
+
+def test_a_dry_run_tells_the_cost_by_what_earlier_calls_took(project: Make) -> None:
+    made = project({"rules": right()})
+    prices = "\nprice_in = 1000\nprice_out = 2000\n"
+    made.configure(prices)
+    assert "was not asked yet" in said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
+    made.run("--selfopt-cycle")
+    dry = said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
+    assert "by the tokens of earlier calls; that is more than $0.50" in dry
+
+
+def test_a_dry_run_is_about_a_cycle(project: Make) -> None:
+    assert project().run("--selfopt-dry-run").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_without_promotion_the_baseline_stays_whatever_the_verdict(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    result = made.run("--selfopt-cycle", "--selfopt-no-promote")
+    assert result.ret == 0
+    assert "PROMOTE schema: fixed 27 answers" in said(result)
+    assert made.routing()["rules"][0]["variant"] == "native_api"
+    assert "promoting is switched off; better is scripted/model/atomic/schema/t60/r1/i0" in said(result)
+    assert made.history()[0]["winner"] is None
+    assert made.run("--selfopt-cycle").ret == 0
+    assert made.routing()["rules"][0]["variant"] == "schema"
+
+
+def capable(made_rules: list[dict[str, object]]) -> dict[str, object]:
+    """A server on which one model finds everything and the other nothing."""
+    return {"rules": made_rules, "default": {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}}
+
+
+def able(model: str) -> list[dict[str, object]]:
+    hello = [
+        {"when": {"prompt": f"Hello {index}", "model": model}, "then": {"text": "Hello!"}} for index in range(RESTRAINT)
+    ]
+    return [*right(model=model), *hello]
+
+
+def test_a_model_that_can_do_nothing_in_the_extended_phase_is_replaced_by_its_fallback(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
+    first = made.run("--selfopt-cycle")
+    assert first.ret == 1
+    assert "on trial: disable_for_stateful for scripted/model in extended" in said(first)
+    second = made.run("--selfopt-cycle")
+    assert second.ret == 0
+    assert f"selfopt cycle 2, phase extended: baseline {OTHER}/extended/native_api" in said(second)
+    assert made.history()[1]["metrics"][f"{OTHER}/extended/native_api/t60/r1/i0"]["accuracy"] == 1.0
+    log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
+    route = next(entry for entry in log if entry["kind"] == "route")
+    assert (route["cycle"], route["original_model"], route["effective_model"]) == (2, MODEL, OTHER)
+    made.run("-q")
+    assert {request["model"] for request in made.server.seen.requests[-CASES:]} == {"other"}
+
+
+def test_without_enforcing_a_diagnosis_makes_no_rule(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
+    result = made.run("--selfopt-cycle", "--selfopt-no-enforce")
+    assert "skipped disable_for_stateful: this action is switched off" in said(result)
+    assert not (made.path / "routing_config.json").exists()
+
+
+def test_a_forced_model_is_asked_over_every_rule_and_that_is_logged(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
+    made.run("--selfopt-cycle")
+    asked = len(made.server.seen.requests)
+    made.run("-q", "--selfopt-force-model", MODEL)
+    assert {request["model"] for request in made.server.seen.requests[asked:]} == {"model"}
+    forced = made.run("--selfopt-cycle", "--selfopt-force-model", OTHER)
+    assert f"{OTHER} is asked by --selfopt-force-model, over the routing configuration" in said(forced)
+    log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
+    assert [(entry["original_model"], entry["effective_model"]) for entry in log if entry["kind"] == "forced"] == [
+        (MODEL, OTHER)
+    ]
+    unknown = made.run("--selfopt-cycle", "--selfopt-force-model", "nobody")
+    assert "unknown model 'nobody'" in unknown.stderr.str()
+
+
+def test_a_fallback_without_its_key_is_reported_before_any_call(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    fallback = f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n'
+    made.configure(TWO_SPECS + fallback + second_model(made, key="NO_SUCH_KEY_IS_SET"))
+    made.run("--selfopt-cycle")
+    asked = made.server.seen.asked
+    refused = made.run("--selfopt-cycle")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"model '{OTHER}'" in refused.stderr.str()
+    assert "NO_SUCH_KEY_IS_SET" in refused.stderr.str()
+    assert made.server.seen.asked == asked
