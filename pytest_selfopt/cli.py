@@ -1,22 +1,23 @@
-"""The command line: `selfopt resolve`, `history`, `models`, `enforce`, `verify`, `power` and `scripted`."""
+"""The command line: `selfopt COMMAND`; each command is a function from its options to lines."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_selfopt.errors import SelfoptError, SettingsError, StateError
+from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.routing.config import read_config
-from pytest_selfopt.routing.records import HISTORY, read_history
 
 if TYPE_CHECKING:
     from pytest_selfopt.session.availability import Availability
+    from pytest_selfopt.settings import Settings
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 2
@@ -55,21 +56,36 @@ def _parser() -> argparse.ArgumentParser:
     resolve.add_argument("phase")
     resolve.add_argument("--config", type=Path, default=Path("routing_config.json"))
     resolve.set_defaults(command=_resolve)
-    history = commands.add_parser("history", help="what each cycle compared and decided")
-    history.add_argument("--state-dir", type=Path, default=Path(".selfopt"))
+    history = commands.add_parser("history", help="what each cycle compared and decided, and how the accuracy rose")
+    _add_places(history)
     history.set_defaults(command=_history)
+    why = commands.add_parser("why", help="how a rule came about, and on which trials it rests")
+    why.add_argument("rule", help='"model::phase", or a model followed by a phase')
+    why.add_argument("phase", nargs="?")
+    _add_places(why)
+    why.set_defaults(command=_why)
+    rollback = commands.add_parser("rollback", help="put the rules back as they were before a cycle or a change")
+    rollback.add_argument("what", nargs="?", help='a cycle, or a rule as "model::phase" (default: the last change)')
+    rollback.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    _add_places(rollback)
+    rollback.set_defaults(command=_rollback)
+    decide = commands.add_parser("decide", help="judge the stored trials of a cycle again, without a call")
+    decide.add_argument("cycle", nargs="?", type=int, help="its number (default: the last decided one)")
+    decide.add_argument("--json", action="store_true", help="print the verdicts as the history holds them")
+    _add_places(decide)
+    decide.set_defaults(command=_decide)
     models = commands.add_parser("models", help="which models there are, whether each answers, and what is missing")
     models.add_argument("name", nargs="*", help="only these models (default: all that are built in or configured)")
     models.add_argument("--no-ask", action="store_true", help="look only, make no call")
-    models.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    _add_places(models)
     models.set_defaults(command=_models)
     enforce = commands.add_parser("enforce", help="turn the recommendations of a feedback file into rules on trial")
     enforce.add_argument("feedback", type=Path, nargs="?", help="the file (default: the one of the last cycle)")
     enforce.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
-    enforce.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    _add_places(enforce)
     enforce.set_defaults(command=_enforce)
     verify = commands.add_parser("verify", help="check the seals of the decisions log")
-    verify.add_argument("--state-dir", type=Path, default=Path(".selfopt"))
+    _add_places(verify)
     verify.set_defaults(command=_verify)
     power = commands.add_parser("power", help="what gain a cycle over these suites can find, and in how many calls")
     power.add_argument("suite", type=Path, nargs="+", help="the suite files of one phase")
@@ -77,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     power.add_argument(
         "--candidates", type=int, help="how many are compared with the baseline (default: as configured)"
     )
-    power.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    _add_places(power)
     power.set_defaults(command=_power)
     scripted = commands.add_parser(
         "scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats"
@@ -88,51 +104,68 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_places(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    command.add_argument("--state-dir", type=Path, help="where the ledger is (default: as configured)")
+
+
 def _resolve(options: argparse.Namespace) -> list[str]:
-    route = read_config(options.config).apply_routing(options.model, options.phase)
-    settings = {
-        "variant": route.variant,
-        "timeout": route.timeout_s,
-        "retries": route.retries,
-        "isolation": route.isolated,
-        "warm-up": route.enable_warmup,
-        "sampling": route.sampling,
-    }
-    lines = [f"{route.requested} in {route.phase}: {route.model if route.allowed else 'disabled'}"]
-    lines += [f"  {name}: {value}" for name, value in settings.items() if value is not None]
-    return lines + [f"  because {reason}" for reason in route.because or ("no rule is about it",)]
+    from pytest_selfopt.session.explaining import route_lines
+
+    return route_lines(read_config(options.config).apply_routing(options.model, options.phase))
 
 
 def _history(options: argparse.Namespace) -> list[str]:
-    path = options.state_dir / HISTORY
-    entries = read_history(path)
-    if not entries:
-        raise StateError(f"there is no history in {options.state_dir}; run pytest with --selfopt-cycle first")
-    return [line for entry in entries for line in _cycle_lines(entry)] + _budget_lines(options.state_dir)
+    from pytest_selfopt.session.explaining import history
+
+    return history(_settings(options))
 
 
-def _budget_lines(state_dir: Path) -> list[str]:
-    """How much of the bound on false promotions is spent, by the ledger: deleting a report does not refill it."""
-    from pytest_selfopt.ledger.ledger import Ledger
-    from pytest_selfopt.loop.evidence import ALPHA, bar
+def _why(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.explaining import why
 
-    path = state_dir / "ledger.sqlite"
-    if not path.exists():
-        return []
-    with Ledger(path) as ledger:
-        comparisons = ledger.comparisons()
-    shares = [one.share for one in comparisons if one.test is not None]
-    free = len(comparisons) - len(shares)
-    spent = f"{len(shares)} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
-    lines = [f"error budget: {spent}; the next one needs odds of {float(bar(len(shares) + 1)):,.0f}:1"]
-    return lines + ([f"by the classic rule, without any guarantee: {free} comparisons"] if free else [])
+    model, _, phase = options.rule.rpartition("::") if options.phase is None else (options.rule, "", options.phase)
+    if not model or not phase:
+        raise SettingsError(f'{options.rule!r}: name a rule as "model::phase", or a model and a phase')
+    return why(_settings(options), model, phase)
+
+
+def _rollback(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.routing.files import timestamp
+    from pytest_selfopt.session.rolling_back import roll_back
+
+    return roll_back(_settings(options), options.what, now=timestamp(time.time()), dry_run=options.dry_run)
+
+
+def _decide(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.deciding import decide_again
+
+    phases = decide_again(_settings(options), options.cycle)
+    if options.json:
+        yield json.dumps(
+            [{"cycle": one.cycle, "phase": one.phase, "verdicts": one.verdicts} for one in phases], indent=2
+        )
+        return
+    for one in phases:
+        yield f"cycle {one.cycle}, {one.phase}: {'as it was decided' if one.same else 'NOT as it was decided'}"
+        before = {verdict["spec"]: verdict["verdict"] for verdict in one.recorded}
+        for judgement in one.conclusion.judgements:
+            then = before.get(judgement.spec, "not judged")
+            changed = "" if then == judgement.verdict else f" (then {then})"
+            yield f"  {judgement.verdict}{changed} {judgement.spec}: {judgement.grounds}"
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    overrides = Overrides(state_dir=str(options.state_dir) if options.state_dir else None)
+    return load_settings(options.rootdir.resolve(), Mode.PLAIN, overrides)
 
 
 def _models(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.session.availability import availability, configured_models
-    from pytest_selfopt.settings import Mode, Overrides, load_settings
 
-    settings = load_settings(options.rootdir.resolve(), Mode.PLAIN, Overrides())
+    settings = _settings(options)
     chosen = tuple(settings.model(name) for name in options.name) or configured_models(settings)
     for model in chosen:
         found = availability(model, ask=not options.no_ask)
@@ -156,9 +189,8 @@ def _enforce(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.routing.feedback import FEEDBACK
     from pytest_selfopt.routing.files import timestamp
     from pytest_selfopt.session.enforcing import enforce_feedback
-    from pytest_selfopt.settings import Mode, Overrides, load_settings
 
-    settings = load_settings(options.rootdir.resolve(), Mode.PLAIN, Overrides())
+    settings = _settings(options)
     path = options.feedback or settings.state_dir / FEEDBACK
     enforced = enforce_feedback(path, settings, now=timestamp(time.time()), dry_run=options.dry_run)
     yield from enforced.notes
@@ -174,21 +206,20 @@ def _verify(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.routing.decisions import verify_log
     from pytest_selfopt.routing.records import DECISIONS
 
-    found = verify_log(options.state_dir / DECISIONS)
+    found = verify_log(_settings(options).state_dir / DECISIONS)
     options.status = 0 if found.ok else EXIT_FAILED
     return [found.sentence]
 
 
 def _power(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.session.foresight import foresight, known_of
-    from pytest_selfopt.settings import Mode, Overrides, load_settings
 
     if options.candidates is not None and options.candidates < 1:
         raise SettingsError(f"--candidates {options.candidates}: there has to be at least 1")
-    settings = load_settings(options.rootdir.resolve(), Mode.PLAIN, Overrides(max_candidates=options.candidates))
+    settings = _settings(options)
     least = settings.phase(options.phase).limits.min_samples
     known = known_of(settings, options.phase)
-    return foresight(options.suite, candidates=settings.max_candidates, least=least, known=known)
+    return foresight(options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known)
 
 
 def _scripted(options: argparse.Namespace) -> Iterator[str]:
@@ -197,20 +228,6 @@ def _scripted(options: argparse.Namespace) -> Iterator[str]:
     with ScriptedServer(load_script(options.script), port=options.port, remember=False) as server:
         yield f"{server.base_url} (OpenAI format; Ollama's and Anthropic's at {server.address}), Ctrl-C ends it"
         threading.Event().wait()
-
-
-def _cycle_lines(entry: dict[str, Any]) -> list[str]:
-    lines = [f"cycle {entry['cycle']}  {entry['ended']}  {entry['phase']}  {entry['improvement']:+.3f}"]
-    lines += [f"  stopped: {entry['reason']}"] if entry.get("status") == "stopped" else []
-    lines += [f"  {one['verdict']:7}  {one['spec']}{_comparison(one)}" for one in entry["verdicts"]]
-    return [*lines, f"  in force afterwards: {entry['baseline_after']}"]
-
-
-def _comparison(verdict: dict[str, Any]) -> str:
-    if "comparison" not in verdict:
-        return ""
-    which = "classic" if verdict["comparison"] is None else f"comparison {verdict['comparison']}"
-    return f"  ({which}: fixed {verdict['fixed']}, broke {verdict['broken']})"
 
 
 if __name__ == "__main__":

@@ -294,6 +294,14 @@ class Ledger:
                 (state, wins, losses, passes, sentence, number),
             )
 
+    def take_back(self, test: int, *, sentence: str) -> None:
+        """Settle a comparison that was promoted as lost, so that what was rolled back is not promoted again at once."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE comparison SET state = 'rejected', sentence = ? WHERE test = ? AND state = 'promoted'",
+                (sentence, test),
+            )
+
     def record_decision(
         self,
         cycle: int,

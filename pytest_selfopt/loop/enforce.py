@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from pytest_selfopt.loop.pick import Pick
-from pytest_selfopt.routing.rule import Recommendation, Rule
+from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import DEFAULT_SAMPLING, Spec, difference, parse_spec
 from pytest_selfopt.trial import Json
 
@@ -24,11 +24,22 @@ class RuleChange:
     phase: str
     sentence: str
     evidence: dict[str, Json]
+    before: Rule | None = None
+    after: Rule | None = None
+    """The rule as it was and as it is; None where there is none."""
 
     @property
     def applied(self) -> bool:
         """Whether a rule was changed."""
         return self.kind != "skip"
+
+    @property
+    def record(self) -> dict[str, Json]:
+        """What the log keeps of it: the evidence and, when a rule was changed, both sides, so that it can be undone."""
+        if not self.applied:
+            return self.evidence
+        sides = {"rule_before": self.before, "rule_after": self.after}
+        return {**self.evidence, **{name: rule_to_json(rule) if rule else None for name, rule in sides.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,7 @@ def apply_recommendation(
         return tuple(rules), RuleChange(
             kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {after}", evidence=about
         )
+    there = known.get((model, phase))
     known[model, phase] = replace(
         after, reason=wanted.reason, source="harness_feedback", status="trial", timestamp=now, cycle=cycle
     )
@@ -103,6 +115,8 @@ def apply_recommendation(
         phase=phase,
         sentence=trial_sentence(wanted),
         evidence=about,
+        before=there,
+        after=known[model, phase],
     )
 
 
@@ -156,9 +170,11 @@ def _settle(known: dict[tuple[str, str], Rule], baseline: Spec, pick: Pick, cycl
             return None
         known[address] = _with_settings(Rule(model=baseline.model, phase=baseline.phase), baseline, cycle, now)
         known[address] = replace(known[address], reason=pick.sentence, source="selfopt-cycle")
-        return _change("keep", baseline, f"kept {baseline.id}: {pick.sentence}", {})
+        kept = _change("keep", baseline, f"kept {baseline.id}: {pick.sentence}", {})
+        return replace(kept, after=known[address])
     winner = parse_spec(pick.winner.spec)
-    before = known.get(address, Rule(model=winner.model, phase=winner.phase))
+    there = known.get(address)
+    before = there or Rule(model=winner.model, phase=winner.phase)
     evidence: dict[str, Json] = {
         "comparison": pick.winner.comparison,
         "baseline": baseline.id,
@@ -174,7 +190,8 @@ def _settle(known: dict[tuple[str, str], Rule], baseline: Spec, pick: Pick, cycl
         evidence=evidence,
     )
     sentence = f"promoted {winner.id} ({difference(baseline, winner)}): {pick.sentence}"
-    return _change("promote", winner, sentence, {**evidence, "spec": winner.id})
+    promoted = _change("promote", winner, sentence, {**evidence, "spec": winner.id})
+    return replace(promoted, before=there, after=known[address])
 
 
 def _with_settings(rule: Rule, spec: Spec, cycle: int, now: str) -> Rule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
@@ -54,7 +54,7 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     routing, conclusions = state.routing, []
     for phase in phases:
         conclusion = conclude(
-            evidence_of(phase, cycle, state),
+            _with_fallback(evidence_of(phase, cycle), state),
             routing.rules,
             now=now,
             own_gates=phase.own_gates,
@@ -114,9 +114,14 @@ def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: i
     return (note,) if note else ()
 
 
-def evidence_of(phase: PhaseRun, cycle: int, state: State) -> PhaseEvidence:
+def _with_fallback(evidence: PhaseEvidence, state: State) -> PhaseEvidence:
+    """The evidence with the model that may stand in for the baseline's."""
+    model = evidence.baseline.model
+    return replace(evidence, fallback=fallback_for(model, evidence.phase, state.settings, state.routing, state.ledger))
+
+
+def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
     """Everything a phase is judged by."""
-    assert state.ledger is not None
     baseline = phase.plan.baseline
     return PhaseEvidence(
         phase=phase.plan.phase,
@@ -135,7 +140,6 @@ def evidence_of(phase: PhaseRun, cycle: int, state: State) -> PhaseEvidence:
         cases=phase.cases,
         limits=phase.limits,
         missing=phase.missing(),
-        fallback=fallback_for(baseline.model, baseline.phase, state.settings, state.routing, state.ledger),
     )
 
 
@@ -212,7 +216,7 @@ def _log(state: State, conclusions: Sequence[Conclusion], *, cycle: int, now: st
                 model=change.model,
                 effective=conclusion.in_force.model,
                 reason=change.sentence,
-                evidence=change.evidence,
+                evidence=change.record,
             )
             notes.append(append_decision(path, decision))
     return notes
@@ -233,7 +237,7 @@ def _history_entry(
         "winner": conclusion.pick.winner.spec if conclusion.pick.winner else None,
         "improvement": round(after - before, 6),
         "reason": conclusion.pick.sentence,
-        "verdicts": [_verdict(judgement) for judgement in conclusion.judgements],
+        "verdicts": [verdict_entry(judgement) for judgement in conclusion.judgements],
         "metrics": {spec: _numbers(metrics) for spec, metrics in conclusion.metrics.items()},
         "gates": [_gate(gate) for gate in conclusion.gates],
         "diagnoses": [
@@ -255,7 +259,8 @@ def _history_entry(
     }
 
 
-def _verdict(judgement: Judgement) -> dict[str, Any]:
+def verdict_entry(judgement: Judgement) -> dict[str, Any]:
+    """A verdict as the history holds it."""
     return {
         "spec": judgement.spec,
         "verdict": str(judgement.verdict),

@@ -61,7 +61,7 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
             save_config(settings.routing_path, routing, now=now)
         fresh = read_config(settings.routing_path)
         errors = (*enforced.errors, *_not_in_effect(fresh, enforced.applied))
-        notes += _log(settings.state_dir / DECISIONS, feedback, fresh, now=now)
+        notes += _log(settings.state_dir / DECISIONS, feedback, enforced.applied, fresh, now=now)
         return replace(enforced, errors=errors, notes=tuple(filter(None, notes)))
 
 
@@ -137,12 +137,13 @@ def _in_effect(fresh: RoutingConfig, change: RuleChange) -> bool:
     return route.allowed and not route.rerouted
 
 
-def _log(path: Path, feedback: Feedback, fresh: RoutingConfig, *, now: str) -> list[str]:
+def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: RoutingConfig, *, now: str) -> list[str]:
     """Log every rule that this feedback put on trial and that is not in the log yet.
 
     Such a one is there when the process was cut off between writing the rule and the log.
     """
     known = reasons_of(path, feedback.cycle)
+    records = {change.sentence: change.record for change in applied}
     notes = []
     for wanted in feedback.recommendations:
         model, _, phase = wanted.target.rpartition("::")
@@ -157,7 +158,7 @@ def _log(path: Path, feedback: Feedback, fresh: RoutingConfig, *, now: str) -> l
                 model=model,
                 effective=fresh.apply_routing(model, phase).model,
                 reason=trial_sentence(wanted),
-                evidence={"action": wanted.action, "diagnosis": wanted.diagnosis},
+                evidence=records.get(trial_sentence(wanted), {"action": wanted.action}),
             )
             notes.append(append_decision(path, decision))
     return notes
