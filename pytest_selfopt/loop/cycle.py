@@ -45,6 +45,8 @@ class PhaseEvidence:
     cases: tuple[str, ...]
     limits: Limits
     missing: int = 0
+    trial: str = ""
+    """The id of the contender that is the baseline with the rule on trial; empty when none is."""
     fallback: str | None = None
     """The model that stands in when the baseline's is not up to the phase; None when nobody knows one."""
 
@@ -95,6 +97,7 @@ def conclude(
     metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
     picked = pick(judgements, metrics, promote=switches.promote)
+    trial = next((one for one in judgements if one.spec == evidence.trial), None)
     in_force = parse_spec(picked.winner.spec) if picked.winner else evidence.baseline
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
     recommendations = tuple(
@@ -107,6 +110,7 @@ def conclude(
         rules,
         baseline=evidence.baseline,
         pick=picked,
+        trial=trial,
         measured=all(gate.passed for gate in gates if gate.name in ("errors", "min_samples")),
         recommendations=recommendations,
         cycle=evidence.cycle,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.pick import Pick
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import DEFAULT_SAMPLING, Spec, difference, parse_spec
@@ -16,7 +18,7 @@ class RuleChange:
     """One decision about a rule: what was done or left, and why.
 
     `kind` is "promote", "keep" (the first rule of a phase, so that applications read what was measured), "trial"
-    (a remedy that the next cycles have to prove) or "skip".
+    (a remedy that the next cycles have to prove), "confirmed" or "rolled_back" (when they have), or "skip".
     """
 
     kind: str
@@ -61,30 +63,35 @@ class Switches:
 
 ALL_ON = Switches()
 
+MOST_HELD_PASSES = 21
+"""A comparison that is still undecided after so many passes, three cycles of seven, is given up."""
+
 
 def enforce(
     rules: Sequence[Rule],
     *,
     baseline: Spec,
     pick: Pick,
+    trial: Judgement | None,
     measured: bool,
     recommendations: Sequence[Recommendation],
     cycle: int,
     now: str,
     switches: Switches = ALL_ON,
 ) -> Enforcement:
-    """Turn a pick and the recommendations about one phase into rules.
+    """Turn a pick, the verdict on what is on trial, and the recommendations about one phase into rules.
 
-    Without a proper measurement (`measured` is False, as in an outage) a baseline that merely stays gets no rule.
-    `now` is the timestamp (ISO 8601, UTC) that changed rules get. Rules that say so already are left untouched, so
-    that the same input twice changes nothing.
+    `baseline` is the spec without what is on trial. Without a proper measurement (`measured` is False, as in an
+    outage) a baseline that merely stays gets no rule. `now` is the timestamp (ISO 8601, UTC) that changed rules get.
+    Rules that say so already are left untouched, so that the same input twice changes nothing.
     """
-    known = {(rule.model, rule.phase): rule for rule in rules}
-    changes: list[RuleChange] = []
-    settled = _settle(known, baseline, pick, cycle, now) if pick.winner or measured else None
-    if settled is not None:
-        changes.append(settled)
-    after = tuple(known.values())
+    address = (baseline.model, baseline.phase)
+    there = next((rule for rule in rules if rule.in_force and (rule.model, rule.phase) == address), None)
+    others = tuple(rule for rule in rules if rule is not there)
+    settling = _Settling(baseline=baseline, there=there, cycle=cycle, now=now)
+    settled = settling.settle(pick, trial, measured=measured)
+    after = (*settled.rules, *others)
+    changes = list(settled.changes)
     for recommendation in recommendations:
         after, change = apply_recommendation(after, recommendation, cycle=cycle, now=now, switches=switches)
         changes.append(change)
@@ -96,28 +103,51 @@ def apply_recommendation(
 ) -> tuple[tuple[Rule, ...], RuleChange]:
     """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are."""
     model, _, phase = wanted.target.rpartition("::")
-    known = {(rule.model, rule.phase): rule for rule in rules}
-    before = known.get((model, phase), Rule(model=model, phase=phase))
-    action = _ACTIONS.get(wanted.action)
-    after = action(before, wanted, switches) if action is not None else _unknown(wanted)
+    of_address = [rule for rule in rules if (rule.model, rule.phase) == (model, phase)]
+    there = next((rule for rule in of_address if rule.in_force), None)
+    after = _acted(there or Rule(model=model, phase=phase), wanted, of_address, switches)
     about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
     if isinstance(after, str):
         return tuple(rules), RuleChange(
             kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {after}", evidence=about
         )
-    there = known.get((model, phase))
-    known[model, phase] = replace(
-        after, reason=wanted.reason, source="harness_feedback", status="trial", timestamp=now, cycle=cycle
+    untried = there.untried if there is not None else None
+    after = replace(
+        after,
+        reason=wanted.reason,
+        source="harness_feedback",
+        status="trial",
+        timestamp=now,
+        cycle=cycle,
+        evidence=about,
+        before=rule_to_json(untried) if untried is not None else None,
     )
-    return tuple(known.values()), RuleChange(
+    return (*(rule for rule in rules if rule is not there), after), RuleChange(
         kind="trial",
         model=model,
         phase=phase,
         sentence=trial_sentence(wanted),
         evidence=about,
         before=there,
-        after=known[model, phase],
+        after=after,
     )
+
+
+def _acted(before: Rule, wanted: Recommendation, known: Sequence[Rule], switches: Switches) -> Rule | str:
+    """The rule that an action makes, or why there is none."""
+    action = _ACTIONS.get(wanted.action)
+    if action is None:
+        return f"there is no such action; known are {', '.join(_ACTIONS)} ({wanted.reason})"
+    after = action(before, wanted, switches)
+    lost = next((rule for rule in known if rule.status == "rolled_back" and _same_try(rule, wanted)), None)
+    if lost is not None and not isinstance(after, str):
+        return f"it was tried and rolled back in cycle {lost.cycle} ({lost.reason})"
+    return after
+
+
+def _same_try(rule: Rule, wanted: Recommendation) -> bool:
+    action = (rule.evidence or {}).get("action")
+    return action == wanted.action and (not wanted.fallback or rule.fallback_model == wanted.fallback)
 
 
 def trial_sentence(wanted: Recommendation) -> str:
@@ -149,10 +179,6 @@ def _try_first(_: Rule, wanted: Recommendation, __: Switches) -> Rule | str:
     return f"it is no routing rule; the next cycle tries it as a candidate ({wanted.reason})"
 
 
-def _unknown(wanted: Recommendation) -> str:
-    return f"there is no such action; known are {', '.join(_ACTIONS)} ({wanted.reason})"
-
-
 _ACTIONS: Mapping[str, Callable[[Rule, Recommendation, Switches], Rule | str]] = {
     "allow_for_bounded_tasks": _warm_up,
     "disable_for_stateful": _fall_back,
@@ -162,53 +188,137 @@ _ACTIONS: Mapping[str, Callable[[Rule, Recommendation, Switches], Rule | str]] =
 """What each action makes of the rule there is, or why it is skipped."""
 
 
-def _settle(known: dict[tuple[str, str], Rule], baseline: Spec, pick: Pick, cycle: int, now: str) -> RuleChange | None:
-    """Write the winner's settings; without one, the baseline's when the phase has no rule yet."""
-    address = (baseline.model, baseline.phase)
-    if pick.winner is None:
-        if address in known:
-            return None
-        known[address] = _with_settings(Rule(model=baseline.model, phase=baseline.phase), baseline, cycle, now)
-        known[address] = replace(known[address], reason=pick.sentence, source="selfopt-cycle")
-        kept = _change("keep", baseline, f"kept {baseline.id}: {pick.sentence}", {})
-        return replace(kept, after=known[address])
-    winner = parse_spec(pick.winner.spec)
-    there = known.get(address)
-    before = there or Rule(model=winner.model, phase=winner.phase)
-    evidence: dict[str, Json] = {
-        "comparison": pick.winner.comparison,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settling:
+    """What becomes of the one rule in force about a baseline's model and phase; `there` is that rule, if any."""
+
+    baseline: Spec
+    there: Rule | None
+    cycle: int
+    now: str
+
+    def settle(self, pick: Pick, trial: Judgement | None, *, measured: bool) -> Enforcement:
+        """Promote, confirm or roll back, or leave everything as it is."""
+        there, winner = self.there, pick.winner
+        if there is not None and there.on_trial and trial is not None:
+            return self._settle_trial(there, trial, winner)
+        if winner is not None:
+            rule = self._promoted(there, winner)
+            return Enforcement(rules=(rule,), changes=(self._promotion(winner, there, rule),))
+        if there is not None or not measured:
+            return Enforcement(rules=(there,) if there is not None else (), changes=())
+        rule = replace(self._set(self._fresh(), self.baseline), reason=pick.sentence, source="selfopt-cycle")
+        kept = self._change("keep", f"kept {self.baseline.id}: {pick.sentence}", {}, None, rule)
+        return Enforcement(rules=(rule,), changes=(kept,))
+
+    def _settle_trial(self, there: Rule, trial: Judgement, winner: Judgement | None) -> Enforcement:
+        if winner is trial:
+            rule = self._confirmed(there, trial)
+            sentence = f"confirmed {self._action(there)}: {trial.sentence}"
+            confirmed = self._change("confirmed", sentence, _numbers(trial, self.baseline), there, rule)
+            return Enforcement(rules=(rule,), changes=(confirmed,))
+        base = there.untried
+        changes: list[RuleChange] = []
+        if winner is not None:
+            base = self._promoted(base, winner)
+            changes.append(self._promotion(winner, there, base))
+        if not _lost(trial):
+            rule = there if winner is None or base is None else self._trial_over(there, base)
+            return Enforcement(rules=(rule,), changes=tuple(changes))
+        remembered = replace(
+            there, status="rolled_back", reason=trial.sentence, cycle=self.cycle, timestamp=self.now, before=None
+        )
+        sentence = f"rolled back {self._action(there)}: {trial.sentence}"
+        changes.append(self._change("rolled_back", sentence, _numbers(trial, self.baseline), there, base))
+        return Enforcement(rules=(*((base,) if base is not None else ()), remembered), changes=tuple(changes))
+
+    def _confirmed(self, there: Rule, trial: Judgement) -> Rule:
+        spec = parse_spec(trial.spec)
+        rule = self._set(there, spec) if spec.model == there.model else there
+        return replace(
+            rule,
+            status="confirmed",
+            reason=f"{there.reason}; {trial.sentence}",
+            cycle=self.cycle,
+            timestamp=self.now,
+            evidence={**(there.evidence or {}), **_numbers(trial, self.baseline)},
+            before=None,
+        )
+
+    def _trial_over(self, there: Rule, base: Rule) -> Rule:
+        """The rule on trial put over another base, such as one that was promoted meanwhile."""
+        over = replace(base, allow=there.allow, fallback_model=there.fallback_model, enable_warmup=there.enable_warmup)
+        return replace(
+            over,
+            status="trial",
+            reason=there.reason,
+            source=there.source,
+            cycle=there.cycle,
+            evidence=there.evidence,
+            before=rule_to_json(base),
+        )
+
+    def _promoted(self, before: Rule | None, winner: Judgement) -> Rule:
+        return replace(
+            self._set(before or self._fresh(), parse_spec(winner.spec)),
+            reason=winner.sentence,
+            source="selfopt-cycle",
+            status="confirmed",
+            evidence=_numbers(winner, self.baseline),
+        )
+
+    def _promotion(self, winner: Judgement, before: Rule | None, after: Rule) -> RuleChange:
+        change = difference(self.baseline, parse_spec(winner.spec))
+        sentence = f"promoted {winner.spec} ({change}): {winner.sentence}"
+        numbers: dict[str, Json] = {**_numbers(winner, self.baseline), "spec": winner.spec}
+        return self._change("promote", sentence, numbers, before, after)
+
+    def _fresh(self) -> Rule:
+        return Rule(model=self.baseline.model, phase=self.baseline.phase)
+
+    def _action(self, rule: Rule) -> str:
+        return f"{(rule.evidence or {}).get('action', 'the rule')} for {rule.model} in {rule.phase}"
+
+    def _set(self, rule: Rule, spec: Spec) -> Rule:
+        """The rule with all settings of a spec."""
+        drawn = {name: value for name, value in asdict(spec.sampling).items() if value is not None}
+        return replace(
+            rule,
+            allow=True,
+            variant=spec.variant,
+            timeout_s=spec.timeout_s,
+            retries=spec.retries,
+            isolated=spec.isolated,
+            enable_warmup=spec.warmup,
+            sampling=drawn if spec.sampling != DEFAULT_SAMPLING else rule.sampling,
+            timestamp=self.now,
+            cycle=self.cycle,
+        )
+
+    def _change(
+        self, kind: str, sentence: str, evidence: dict[str, Json], before: Rule | None, after: Rule | None
+    ) -> RuleChange:
+        return RuleChange(
+            kind=kind,
+            model=self.baseline.model,
+            phase=self.baseline.phase,
+            sentence=sentence,
+            evidence=evidence,
+            before=before,
+            after=after,
+        )
+
+
+def _lost(trial: Judgement) -> bool:
+    """Whether a rule on trial has had its chance: it is not better, or was not shown to be in three cycles' passes."""
+    return trial.verdict is Verdict.REJECT or (trial.verdict is Verdict.HOLD and trial.tally.passes >= MOST_HELD_PASSES)
+
+
+def _numbers(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
+    return {
+        "comparison": judgement.comparison,
         "baseline": baseline.id,
-        "fixed": pick.winner.tally.wins,
-        "broken": pick.winner.tally.losses,
-        "passes": pick.winner.tally.passes,
+        "fixed": judgement.tally.wins,
+        "broken": judgement.tally.losses,
+        "passes": judgement.tally.passes,
     }
-    known[address] = replace(
-        _with_settings(before, winner, cycle, now),
-        reason=pick.sentence,
-        source="selfopt-cycle",
-        status="confirmed",
-        evidence=evidence,
-    )
-    sentence = f"promoted {winner.id} ({difference(baseline, winner)}): {pick.sentence}"
-    promoted = _change("promote", winner, sentence, {**evidence, "spec": winner.id})
-    return replace(promoted, before=there, after=known[address])
-
-
-def _with_settings(rule: Rule, spec: Spec, cycle: int, now: str) -> Rule:
-    drawn = {name: value for name, value in asdict(spec.sampling).items() if value is not None}
-    return replace(
-        rule,
-        allow=True,
-        variant=spec.variant,
-        timeout_s=spec.timeout_s,
-        retries=spec.retries,
-        isolated=spec.isolated,
-        enable_warmup=spec.warmup,
-        sampling=drawn if spec.sampling != DEFAULT_SAMPLING else rule.sampling,
-        timestamp=now,
-        cycle=cycle,
-    )
-
-
-def _change(kind: str, spec: Spec, sentence: str, evidence: dict[str, Json]) -> RuleChange:
-    return RuleChange(kind=kind, model=spec.model, phase=spec.phase, sentence=sentence, evidence=evidence)

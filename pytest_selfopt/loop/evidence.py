@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,9 @@ ALPHA = Fraction(1, 20)
 
 SHIFTED_ODDS = 20.0
 """Odds at which a gain is claimed as "at least"."""
+
+DRIFTS_S = 10.0
+"""Seconds within which load and weather are the same for all."""
 
 _GRID = 400
 _CLEAR = 1e-6
@@ -254,9 +258,10 @@ def _by_address(trials: Sequence[Trial]) -> dict[tuple[str, int], Trial]:
 
 
 def _apart(one: Sequence[Trial], other: Sequence[Trial]) -> bool:
-    """Whether all calls of one side began before the first of the other."""
+    """Whether all calls of one side began before the first of the other, and long enough before for drift."""
     begun, later = [trial.started for trial in one], [trial.started for trial in other]
-    return len(one) > 1 and (max(begun) < min(later) or max(later) < min(begun))
+    in_turns = max(begun) < min(later) or max(later) < min(begun)
+    return len(one) > 1 and in_turns and abs(statistics.fmean(begun) - statistics.fmean(later)) > DRIFTS_S
 
 
 def _case_tally(pairs: Sequence[tuple[Trial, Trial]]) -> CaseTally:

@@ -52,6 +52,11 @@ class RoutingConfig:
         """The effective model and settings, fallbacks followed."""
         return resolve.route(self._index, model, phase)
 
+    def without_trials(self) -> RoutingConfig:
+        """The configuration as it would be if nothing were on trial."""
+        untried = (rule.untried for rule in self.rules)
+        return replace(self, rules=tuple(rule for rule in untried if rule is not None))
+
     def with_rules(self, rules: Iterable[Rule]) -> RoutingConfig:
         """The configuration with other rules, sorted by model and phase.
 
@@ -64,7 +69,9 @@ class RoutingConfig:
 
     def save_rule(self, path: Path, rule: Rule, *, now: str) -> RoutingConfig:
         """Put a rule in the place of the one for the same model and phase, and write the file."""
-        others = [one for one in self.rules if (one.model, one.phase) != (rule.model, rule.phase)]
+        others = [
+            one for one in self.rules if not (one.in_force and (one.model, one.phase) == (rule.model, rule.phase))
+        ]
         return save_config(path, self.with_rules([*others, rule]), now=now)
 
 

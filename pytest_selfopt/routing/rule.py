@@ -24,6 +24,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (str,),
     "cycle": (int,),
     "evidence": (dict,),
+    "before": (dict,),
 }
 _FIELDS: dict[str, str] = {"timeout": "timeout_s", "isolation": "isolated"}
 _NULLABLE = ("fallback_model", "enable_warmup", "reason", "source", "timestamp")
@@ -54,7 +55,21 @@ class Rule:
     timestamp: str | None = None
     cycle: int | None = None
     evidence: Mapping[str, Any] | None = None
+    before: Mapping[str, Any] | None = None
+    """Of a rule on trial: the rule that it stands in for, as it was in the file; None when there was none."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it still has to prove itself."""
+        return self.status == "trial"
+
+    @property
+    def untried(self) -> Rule | None:
+        """The rule as it is without what is on trial; None when there is none then."""
+        if not self.on_trial:
+            return self
+        return None if self.before is None else rule_from_json(dict(self.before))
 
     @property
     def in_force(self) -> bool:

@@ -140,6 +140,7 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
         cases=phase.cases,
         limits=phase.limits,
         missing=phase.missing(),
+        trial=phase.plan.trial,
     )
 
 

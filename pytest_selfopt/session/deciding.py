@@ -78,6 +78,7 @@ def _again(
         candidates=candidates,
         least_passes=0,
         most_passes=0,
+        trial=stored.get("trial", ""),
     )
     run = PhaseRun(
         plan=plan,

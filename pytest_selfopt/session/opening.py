@@ -9,7 +9,8 @@ from typing import Any
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
-from pytest_selfopt.loop.generate import generate
+from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
+from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
@@ -19,9 +20,6 @@ from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.request import Sampling
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import variant_named
-
-MOST_HELD_PASSES = 21
-"""A comparison that is still undecided after so many passes, three cycles of seven, is given up."""
 
 
 def plan_phase(
@@ -33,9 +31,11 @@ def plan_phase(
         SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
     requested, forced = settings.phase(phase).baseline.model, settings.forced_model is not None
-    baseline, because = baseline_of(phase, settings, routing)
+    cycle = settings.mode is Mode.CYCLE
+    baseline, because = baseline_of(phase, settings, routing.without_trials() if cycle else routing)
     settings.model(baseline.model)
     variant_named(baseline.variant)
+    tried = _on_trial(phase, settings, routing, baseline) if cycle else ()
     if settings.warmup is not None:
         baseline = replace(baseline, warmup=settings.warmup)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
@@ -47,24 +47,36 @@ def plan_phase(
         baseline,
         _feasible(settings, suite),
         held=held,
-        rejected=rejected,
+        rejected={*rejected, *(candidate.spec.id for candidate in tried)},
         measured={name for one in past for name in (one.baseline, one.candidate)},
         asked_for=_asked_for(ledger, phase),
-        limit=settings.max_candidates,
+        limit=settings.max_candidates - len(tried),
     )
+    candidates = (*tried, *generation.candidates)
     least = settings.phase(phase).limits.min_samples
     full = max(FULL_PASSES, least)
     return PhasePlan(
         phase=phase,
         baseline=baseline,
-        candidates=generation.candidates,
+        candidates=candidates,
         because=because,
         least_passes=least if settings.race else full,
-        most_passes=most_passes(len(generation.candidates), least) if settings.race else full,
+        most_passes=most_passes(len(candidates), least) if settings.race else full,
         left=generation.left,
         requested=requested,
         forced=forced,
+        trial=tried[0].spec.id if tried else "",
     )
+
+
+def _on_trial(phase: str, settings: Settings, routing: RoutingConfig, baseline: Spec) -> tuple[Candidate, ...]:
+    """The baseline with what is on trial, to be measured beside its absence; nothing when nothing is."""
+    spec, _ = baseline_of(phase, settings, routing)
+    rule = routing.get_rule(baseline.model, phase)
+    if rule is None or not rule.on_trial or spec == baseline:
+        return ()
+    settings.model(spec.model)
+    return (Candidate(spec=spec, why=f"on trial: {rule.reason}"),)
 
 
 def baseline_of(phase: str, settings: Settings, routing: RoutingConfig) -> tuple[Spec, tuple[str, ...]]:

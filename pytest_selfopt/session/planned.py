@@ -56,6 +56,8 @@ class PhasePlan:
     left: int = 0
     requested: str = ""
     forced: bool = False
+    trial: str = ""
+    """The id of the candidate that is the baseline with the rule on trial; empty when none is."""
 
     @property
     def specs(self) -> tuple[Spec, ...]:

@@ -37,6 +37,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite]) -> dict[str, Json]:
         "least_passes": plan.least_passes,
         "most_passes": plan.most_passes,
         "left": plan.left,
+        "trial": plan.trial,
         "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
     }
 
@@ -103,6 +104,7 @@ def resumed_plan(cut_off: CutOff, phase: str, planned: PhasePlan) -> PhasePlan:
         least_passes=stored["least_passes"],
         most_passes=stored["most_passes"],
         left=stored["left"],
+        trial=stored.get("trial", ""),
         requested=planned.requested,
         forced=planned.forced,
     )

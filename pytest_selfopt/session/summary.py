@@ -202,7 +202,9 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
         lines.append(conclusion.pick.sentence)
     lines += [f"gate {gate.name}: {gate.sentence}" for gate in conclusion.gates if not gate.passed]
     lines += [diagnosis_line(diagnosis) for diagnosis in conclusion.diagnoses]
-    lines += [change.sentence for change in conclusion.changes if change.kind in ("trial", "skip")]
+    lines += [
+        change.sentence for change in conclusion.changes if change.kind in ("trial", "skip", "confirmed", "rolled_back")
+    ]
     for text in lines:
         for line in _folded(text):
             terminal.write_line(line)
@@ -222,7 +224,7 @@ def _change(conclusion: Conclusion, judgement: Judgement) -> str:
 
 def _short(change: str) -> str:
     """The new value alone where the dimension goes without saying, as in "few_shot"."""
-    return change.rpartition("→ ")[2] if change.startswith("variant ") else change.replace(" → ", "→")
+    return change.rpartition("→ ")[2] if change.startswith(("variant ", "model ")) else change.replace(" → ", "→")
 
 
 def _next(plan: PhasePlan) -> str:

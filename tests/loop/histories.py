@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evaluate import Metrics, spread_of
 from pytest_selfopt.loop.evidence import CaseTally, Tally, bar
 from pytest_selfopt.loop.gate import comparing_gates, worst
@@ -14,7 +15,6 @@ from pytest_selfopt.loop.gates import Measured, Verdict
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.limits import Limits, Profile
 from pytest_selfopt.loop.race import FULL_PASSES, Standing, most_passes, obstacles, step
-from pytest_selfopt.session.opening import MOST_HELD_PASSES
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
