@@ -15,6 +15,7 @@ from pytest_selfopt.loop.limits import Claim, Limits, Profile
 
 _COMPARING: tuple[Gate, ...] = (
     gates.comparable,
+    gates.interleaved,
     gates.errors,
     gates.min_samples,
     gates.variance,

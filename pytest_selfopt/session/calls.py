@@ -51,13 +51,14 @@ class CallBook:
         self._purposes[call.id] = key
         return call
 
-    def warmups(self, plan: PhasePlan) -> tuple[Call, ...]:
-        """One call for each spec of the plan that asks for it; never part of the statistics."""
+    def warmups(self, plan: PhasePlan, run: int) -> tuple[Call, ...]:
+        """One call for each spec of a run that asks for it; never part of the statistics."""
+        turn = f"-run{run}" if plan.turns else ""
         calls = []
-        for spec in plan.specs:
+        for spec in plan.specs_in(run):
             if spec.warmup:
                 call = Call(
-                    id=f"warmup-{self._cycle}-{spec.id}",
+                    id=f"warmup-{self._cycle}-{spec.id}{turn}",
                     model=spec.model,
                     request=ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),)),
                     options=RunnerOptions(timeout_s=WARMUP_TIMEOUT_S, retries=0, rate_limit_retries=0),

@@ -126,12 +126,12 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
 def _trials(plan: PhasePlan, suite: Suite) -> list[PlannedTrial]:
     # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
     cases = [(case, case.key) for case in suite.cases]
-    specs = [(spec, spec.id) for spec in plan.specs]
+    specs = {run: [(spec, spec.id) for spec in plan.specs_in(run)] for run in range(plan.most_passes)}
     return [
         PlannedTrial(key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite)
         for run in range(plan.most_passes)
         for case, case_key in cases
-        for spec, spec_id in specs
+        for spec, spec_id in specs[run]
     ]
 
 

@@ -79,6 +79,7 @@ def _again(
         least_passes=0,
         most_passes=0,
         trial=stored.get("trial", ""),
+        turns=stored.get("turns", 0),
     )
     run = PhaseRun(
         plan=plan,

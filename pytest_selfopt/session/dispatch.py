@@ -21,7 +21,8 @@ MOST_TOGETHER = 8192
 class Pass:
     """One run index of a phase: its trials in order, and for later passes the word to go on.
 
-    With `overlap` it may begin while the pass before it still waits for its last replies.
+    With `overlap` it may begin while the pass before it still waits for its last replies; `prepare` is done before its
+    warm-up calls, if anybody is asked in it.
     """
 
     phase: str
@@ -29,6 +30,7 @@ class Pass:
     keys: tuple[TrialKey, ...]
     warmups: tuple[Call, ...] = ()
     overlap: bool = False
+    prepare: Callable[[], None] | None = None
     released: threading.Event = field(default_factory=threading.Event)
     live: frozenset[str] = frozenset()
 
@@ -141,8 +143,10 @@ class Dispatcher:
     def _run(self) -> None:
         try:
             for group in self._groups():
-                self._make(group[0].warmups if group[0].live else ())
                 keys = [key for one in group for key in one.keys if key.spec in one.live]
+                if group[0].prepare is not None and not self._all_stored(keys):
+                    group[0].prepare()
+                self._make(group[0].warmups if group[0].live else ())
                 for batch in self._batches(keys):
                     self._runner.run_batch([self._call_for(key) for key in batch], self._receive)
         except BaseException as problem:  # noqa: BLE001 (handed to the thread that waits, which raises it)
@@ -150,6 +154,9 @@ class Dispatcher:
             with self._arrived:
                 self._failure = self._failure or problem
                 self._arrived.notify_all()
+
+    def _all_stored(self, keys: Sequence[TrialKey]) -> bool:
+        return all(self._id_of(key) in self._stored for key in keys)
 
     def _groups(self) -> Iterator[list[Pass]]:
         """Passes as they are released, those together that may run into each other."""

@@ -23,9 +23,9 @@ def dry_run(collection: Collection, settings: Settings, ledger: Ledger | None) -
 
 def _phase(plan: PhasePlan, cases: int, settings: Settings, ledger: Ledger | None) -> list[str]:
     fewest = {spec.model: 0 for spec in plan.specs}
-    for spec in plan.specs:
-        fewest[spec.model] += plan.least_passes * cases
-    further = 2 * (plan.most_passes - plan.least_passes) * cases
+    for spec in (spec for run in range(plan.least_passes) for spec in plan.specs_in(run)):
+        fewest[spec.model] += cases
+    further = plan.most_calls(cases) - plan.fewest_calls(cases)
     least, most = sum(fewest.values()), sum(fewest.values()) + further
     lines = [f"{plan.phase}: baseline {plan.baseline.id}"]
     lines += [f"  {reason}" for reason in plan.because]

@@ -15,11 +15,17 @@ from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.serving import can_unload
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.request import Sampling
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import variant_named
+
+PASSES_OF_A_TURN = 3
+"""As many first runs as a cold start can take."""
+ROUNDS_OF_TURNS = 3
+"""Nine passes of each: enough for specs that are not interleaved."""
 
 
 def plan_phase(
@@ -36,6 +42,14 @@ def plan_phase(
     settings.model(baseline.model)
     variant_named(baseline.variant)
     tried = _on_trial(phase, settings, routing, baseline) if cycle else ()
+    turns = 0
+    if tried and replace(tried[0].spec, warmup=baseline.warmup) == baseline:
+        if not can_unload(settings.model(baseline.model)):
+            # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
+            cannot = "its warm-up stays on trial: nobody can tell this server to unload the model, to see it cold again"
+            baseline, because, tried = tried[0].spec, (*because, cannot), ()
+        else:
+            turns = PASSES_OF_A_TURN
     if settings.warmup is not None:
         baseline = replace(baseline, warmup=settings.warmup)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
@@ -50,9 +64,24 @@ def plan_phase(
         rejected={*rejected, *(candidate.spec.id for candidate in tried)},
         measured={name for one in past for name in (one.baseline, one.candidate)},
         asked_for=_asked_for(ledger, phase),
-        limit=settings.max_candidates - len(tried),
+        limit=settings.max_candidates - len(tried) if not turns else 0,
     )
     candidates = (*tried, *generation.candidates)
+    if turns:
+        rounds = 2 * turns
+        return PhasePlan(
+            phase=phase,
+            baseline=baseline,
+            candidates=tried,
+            because=because,
+            least_passes=rounds,
+            most_passes=ROUNDS_OF_TURNS * rounds,
+            left=generation.left,
+            requested=requested,
+            forced=forced,
+            trial=tried[0].spec.id,
+            turns=turns,
+        )
     least = settings.phase(phase).limits.min_samples
     full = max(FULL_PASSES, least)
     return PhasePlan(

@@ -13,6 +13,7 @@ from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, no_own_gat
 HOOK = "pytest_selfopt_gates"
 BUILT_IN = (
     "comparable",
+    "interleaved",
     "errors",
     "min_samples",
     "variance",

@@ -88,7 +88,7 @@ class PhaseRun:
 
         The classic rule has none: it finds whatever luck brings.
         """
-        if self.limits.profile is Profile.CLASSIC:
+        if self.limits.profile is Profile.CLASSIC or self.plan.turns:
             return ()
         tests = [one.test for one in self.comparisons.values() if one.test is not None]
         return tuple(
@@ -110,11 +110,26 @@ class PhaseRun:
 
     def live(self, run: int) -> frozenset[str]:
         """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
+        if self.plan.turns:
+            return self._turn(run)
         if run == 0 or (run < self.plan.least_passes and not self.may_stop_early):
             return self._all
         if run not in self._live:
             self._live[run] = self._decide(run)
         return self._live[run]
+
+    def _turn(self, run: int) -> frozenset[str]:
+        """Who is asked in a run of a turn: it goes on after every round of turns, as the race goes on after a pass."""
+        asked = frozenset(spec.id for spec in self.plan.specs_in(run))
+        begun = run - run % (self.plan.turns * len(self.plan.specs))
+        if begun and begun not in self._live:
+            standings = {spec: self._standing(spec) for spec in self.comparisons}
+            passes = self.plan.pass_of(begun)
+            result = step(standings, passes=passes, most=self.plan.pass_of(self.plan.most_passes))
+            self.stopped = result.stopped
+            whole = all(self._whole(one, self._turn(one)) for one in range(begun))
+            self._live[begun] = self._all if result.live and whole else frozenset()
+        return asked & self._live.get(begun, self._all)
 
     def missing(self) -> int:
         """How many trials that should have come in did not."""
@@ -122,7 +137,7 @@ class PhaseRun:
         expected = {
             (spec, case, run)
             for run in runs
-            if run < self.plan.least_passes or run in self._live
+            if run < self.plan.least_passes or run in self._live or (self.plan.turns and self._decided(run))
             for spec in self.live(run)
             for case in self.cases
         }
@@ -181,16 +196,25 @@ class PhaseRun:
             needed=None if test is None else bar(test, self.limits.alpha),
         )
 
+    def _decided(self, run: int) -> bool:
+        return run - run % (self.plan.turns * len(self.plan.specs)) in self._live
+
     def _whole(self, run: int, specs: frozenset[str]) -> bool:
         return all(case in self._trials[spec].get(run, {}) for spec in specs for case in self.cases)
 
     def _pooled(self, spec: str, candidate: str) -> list[Trial]:
         """Trials of a spec that belong to a comparison, with run indices that are unique over cycles."""
         comparison = self.comparisons.get(candidate)
-        pooled = list(self.trials(spec))
+        pooled = [self._in_pass(trial) for trial in self.trials(spec)]
         for cycle in comparison.cycles if comparison else ():
-            pooled += [_in_cycle(trial, cycle) for trial in self._earlier.get(cycle, ()) if trial.spec == spec]
+            pooled += [
+                _in_cycle(self._in_pass(trial), cycle) for trial in self._earlier.get(cycle, ()) if trial.spec == spec
+            ]
         return pooled
+
+    def _in_pass(self, trial: Trial) -> Trial:
+        """The trial under the number of its pass: in turns, each spec's passes are counted by themselves."""
+        return replace(trial, run=self.plan.pass_of(trial.run)) if self.plan.turns else trial
 
 
 def _in_cycle(trial: Trial, cycle: int) -> Trial:

@@ -58,11 +58,36 @@ class PhasePlan:
     forced: bool = False
     trial: str = ""
     """The id of the candidate that is the baseline with the rule on trial; empty when none is."""
+    turns: int = 0
+    """Passes of a turn, where specs are asked in turns and each turn begins cold; 0: they are interleaved."""
 
     @property
     def specs(self) -> tuple[Spec, ...]:
         """The baseline, then the candidates."""
         return (self.baseline, *(candidate.spec for candidate in self.candidates))
+
+    def specs_in(self, run: int) -> tuple[Spec, ...]:
+        """The specs that a run is planned for: all of them, or the one whose turn it is."""
+        return (self.specs[run // self.turns % len(self.specs)],) if self.turns else self.specs
+
+    def begins_turn(self, run: int) -> bool:
+        """Whether a turn begins with a run."""
+        return self.turns > 0 and run % self.turns == 0
+
+    def pass_of(self, run: int) -> int:
+        """Which pass a run of a spec is, counted for each spec by itself."""
+        if not self.turns:
+            return run
+        return run // (self.turns * len(self.specs)) * self.turns + run % self.turns
+
+    def fewest_calls(self, cases: int) -> int:
+        """The calls of the passes that everybody gets."""
+        return sum(len(self.specs_in(run)) for run in range(self.least_passes)) * cases
+
+    def most_calls(self, cases: int) -> int:
+        """The calls when one candidate is asked to the end."""
+        both = min(2, len(self.specs_in(0)))
+        return self.fewest_calls(cases) + both * (self.most_passes - self.least_passes) * cases
 
 
 PLANNED = pytest.StashKey[PlannedTrial]()

@@ -38,6 +38,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite]) -> dict[str, Json]:
         "most_passes": plan.most_passes,
         "left": plan.left,
         "trial": plan.trial,
+        "turns": plan.turns,
         "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
     }
 
@@ -105,6 +106,7 @@ def resumed_plan(cut_off: CutOff, phase: str, planned: PhasePlan) -> PhasePlan:
         most_passes=stored["most_passes"],
         left=stored["left"],
         trial=stored.get("trial", ""),
+        turns=stored.get("turns", 0),
         requested=planned.requested,
         forced=planned.forced,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_selfopt.errors import ModelError
@@ -10,6 +11,9 @@ from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
 from pytest_selfopt.runners.slots import Room, Slots
+from pytest_selfopt.specs.request import ChatRequest
+
+UNLOAD_TIMEOUT_S = 30.0
 
 
 class Serving:
@@ -55,6 +59,14 @@ class Serving:
         server.start()
         return HttpClient(model, base_url=server.base_url, api_key=server.api_key)
 
+    def unload(self, name: str) -> None:
+        """Let a model be cold; of what cannot be told so nothing is asked."""
+        model = self.models[name]
+        if can_unload(model):
+            # Ollama unloads a model that is asked nothing and kept for no time.
+            client = HttpClient(replace(model, keep_alive="0s"))
+            client.ask(ChatRequest(messages=()), timeout_s=UNLOAD_TIMEOUT_S)
+
     def slots(self) -> Slots:
         """The places calls are made in, by the limits of models and providers."""
         rooms = {
@@ -66,6 +78,11 @@ class Serving:
         """End every server; doing it twice is harmless."""
         while self._servers:
             self._servers.pop().stop()
+
+
+def can_unload(model: ModelConfig) -> bool:
+    """Whether a model's server can be told to unload it, so that a cold start can be had at will."""
+    return model.wire == "ollama"
 
 
 def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:

@@ -49,13 +49,18 @@ def announcement(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Out
     elif not plan.candidates:
         lines.append(f"  plateau: every neighbour of the baseline was tried; {plan.least_passes} passes watch over it")
     else:
-        least = len(plan.specs) * plan.least_passes * cases
-        most = least + 2 * (plan.most_passes - plan.least_passes) * cases
+        least, most = plan.fewest_calls(cases), plan.most_calls(cases)
         passes, calls = f"{plan.least_passes}", f"{least:,}"
         if most > least:
             passes, calls = f"{passes} to {plan.most_passes}", f"{calls} to {most:,}"
-        lines.append(f"  {cases} prompts, {passes} passes, {calls} calls; {_findable(outlooks)}")
+        lines.append(f"  {cases} prompts, {passes} passes, {calls} calls; {_how(plan, outlooks)}")
     return [line for text in lines for line in _folded(text)]
+
+
+def _how(plan: PhasePlan, outlooks: Sequence[Outlook]) -> str:
+    if plan.turns:
+        return f"asked in turns of {plan.turns} passes, each from a cold start"
+    return _findable(outlooks)
 
 
 def _findable(outlooks: Sequence[Outlook]) -> str:

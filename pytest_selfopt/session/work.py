@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
@@ -31,6 +32,7 @@ from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
 from pytest_selfopt.session.summary import announcement, pass_line, race_lines
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
@@ -296,18 +298,30 @@ class Work:
         for trial in selected:
             keys.setdefault((trial.key.phase, trial.key.run), []).append(trial.key)
         passes: list[Pass] = []
-        warmed: set[str] = set()
+        begun: set[str] = set()
         for (phase, run), of_pass in keys.items():
             plan = collection.plans[phase]
-            warmups = () if phase in warmed else self._book.warmups(plan)
-            warmed.add(phase)
             overlap = all(self.settings.model(spec.model).overlap for spec in plan.specs)
-            one = Pass(phase=phase, run=run, keys=tuple(of_pass), warmups=warmups, overlap=overlap)
+            one = Pass(
+                phase=phase,
+                run=run,
+                keys=tuple(of_pass),
+                warmups=self._book.warmups(plan, run) if phase not in begun or plan.begins_turn(run) else (),
+                overlap=overlap and not plan.turns,
+                prepare=partial(self._unload, plan.specs_in(run)) if plan.begins_turn(run) else None,
+            )
+            begun.add(phase)
             # A spec of nothing but wrong answers may be out after its first pass: the others wait for the word.
             if run == 0 or (run < plan.least_passes and phase != EXTENDED):
-                one.release(frozenset(spec.id for spec in plan.specs))
+                one.release(frozenset(spec.id for spec in plan.specs_in(run)))
             passes.append(one)
         return passes
+
+    def _unload(self, specs: Sequence[Spec]) -> None:
+        """Make the models of these specs cold; runs on the dispatcher's thread, between passes."""
+        assert self._serving is not None
+        for name in {spec.model for spec in specs}:
+            self._serving.unload(name)
 
     def _announce(self, collection: Collection, *, resumed: int) -> None:
         if self._progress is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from pytest_selfopt.tables import Table
 from pytest_selfopt.trial import Json, ToolCall
 
 LONGEST_S = 3600.0
+WARM_UP = "What is 2+2?"
+"""The question that warms a model up at once."""
 _RESTRAINED = "There is nothing to call here."
 
 
@@ -53,10 +56,14 @@ class When:
     constrained: bool | None = None
     busy: int | None = None
     first: int | None = None
+    cold: int | None = None
     chance: float = 1.0
 
-    def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int) -> bool:
-        """Whether a request is one this is about; `first` and `chance` are left to who counts."""
+    def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int, since_load: float) -> bool:
+        """Whether a request is one this is about; `first` and `chance` are left to who counts.
+
+        `since_load` is how many requests came before it since the model was loaded; infinity once it is warm.
+        """
         return (
             (self.case is None or prompts[self.case] == asked.prompt)
             and (self.prompt is None or self.prompt in asked.prompt)
@@ -65,6 +72,7 @@ class When:
             and (self.native is None or self.native == asked.native)
             and (self.constrained is None or self.constrained == asked.constrained)
             and (self.busy is None or in_flight > self.busy)
+            and (self.cold is None or since_load < self.cold)
         )
 
 
@@ -109,6 +117,11 @@ class Play:
         self._script = script
         self._applied = [0] * len(script.rules)
         self._asked: Counter[str] = Counter()
+        self._since_load: dict[str, float] = {}
+
+    def unload(self, model: str) -> None:
+        """Forget that a model was loaded: it is cold again."""
+        self._since_load.pop(model, None)
 
     def choose(self, asked: Asked, in_flight: int) -> Then:
         """What to do with a request, `in_flight` of them (itself included) being under way.
@@ -118,8 +131,10 @@ class Play:
         """
         address = hashlib.sha256(repr(asked.messages).encode("utf-8", "backslashreplace")).hexdigest()
         self._asked[address] += 1
+        since_load = self._since_load.get(asked.model, 0.0)
+        self._since_load[asked.model] = math.inf if WARM_UP in asked.prompt else since_load + 1
         for index, (when, then) in enumerate(self._script.rules):
-            if not when.fits(asked, self._script.prompts, in_flight):
+            if not when.fits(asked, self._script.prompts, in_flight, since_load):
                 continue
             self._applied[index] += 1
             if when.first is not None and self._applied[index] > when.first:
@@ -207,6 +222,7 @@ def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, The
         constrained=when.flag("constrained"),
         busy=when.integer("busy", 0, least=1, most=10**6) if when.has("busy") else None,
         first=when.integer("first", 0, least=1, most=10**9) if when.has("first") else None,
+        cold=when.integer("cold", 0, least=1, most=10**9) if when.has("cold") else None,
         chance=1.0 if (chance := when.number("chance", None, least=0, most=1)) is None else chance,
     )
     if condition.case is not None and condition.case not in {case.id for case in cases}:

@@ -119,6 +119,11 @@ class ScriptedServer:
         load_s = self._loading(asked.model)
         return then, load_s + (self.script.latency if then.latency is None else then.latency), load_s
 
+    def unload(self, model: str) -> None:
+        """Let a model be cold again, as Ollama does when it is asked nothing and to keep it for no time."""
+        self._loaded_at.pop(model, None)
+        self._play.unload(model)
+
     def left(self) -> None:
         """Note that a request is over."""
         self.seen.in_flight -= 1
@@ -130,6 +135,8 @@ class ScriptedServer:
         now = self._loop.time()
         idle_s = now - self._asked_at.get(model, now)
         forgotten = self.script.unload_after is not None and idle_s > self.script.unload_after
+        if forgotten:
+            self._play.unload(model)
         if model not in self._loaded_at or forgotten:
             self._loaded_at[model] = now + self.script.load
         self._asked_at[model] = max(now, self._loaded_at[model])
@@ -193,6 +200,12 @@ class _Connection(asyncio.Protocol):
             self._send(400, json.dumps(wire.refuse(400, "the request is not JSON")).encode(), {})
             return
         asked = wire.read(value)
+        if not asked.messages and value.get("keep_alive") in (0, "0s"):
+            self._server.unload(asked.model)
+            self._send(
+                200, json.dumps(wire.answer(asked, said_by(Then(text=""), asked, load_s=0.0, took_s=0.0))).encode(), {}
+            )
+            return
         self._busy = True
         then, delay_s, load_s = self._server.arrived(asked, value, headers)
         loop = asyncio.get_running_loop()

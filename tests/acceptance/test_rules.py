@@ -1,0 +1,132 @@
+"""Rules that prove themselves: put on trial, measured against their absence, kept or taken back, nobody in between.
+
+`SELFOPT_FLAKY_SEEDS=200 uv run pytest tests/acceptance/test_rules.py` runs the flaky models in full.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.routing.resolve import resolve
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+MODEL = "desk/model"
+NOTHING_ELSE = """
+[tool.selfopt.search]
+variants = []
+warmup = []
+isolation = []
+retries = []
+timeouts = []
+"""
+WRONG = {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}
+SEEDS = int(os.environ.get("SELFOPT_FLAKY_SEEDS", "4"))
+
+
+def with_ollama(made: Project, extra: str = NOTHING_ELSE) -> Project:
+    """The project asks the scripted server in Ollama's format, which can be told to unload a model."""
+    made.configure(
+        f'[tool.selfopt.providers.desk]\nwire = "ollama"\nbase_url = "{made.server.address}"\n{extra}', base_url=""
+    )
+    text = (made.path / "pyproject.toml").read_text()
+    head, _, rest = text.partition("[tool.selfopt]")
+    rest = rest.partition("[tool.selfopt.providers")[2]
+    (made.path / "pyproject.toml").write_text(f'{head}[tool.selfopt]\nmodel = "{MODEL}"\n[tool.selfopt.providers{rest}')
+    return made
+
+
+def cold_for(requests: int, key: str = "cold") -> dict[str, Any]:
+    """A model that is wrong in its first answers after it was loaded, or (`first`) ever."""
+    return {"rules": [{"when": {key: requests}, "then": WRONG}, *right()], "default": {"text": "Hello!"}}
+
+
+def kinds(made: Project) -> list[str]:
+    log = made.path / ".selfopt" / "routing_decisions.jsonl"
+    assert verify_log(log).ok
+    return [entry["kind"] for entry in read_decisions(log)]
+
+
+def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed(project: Make) -> None:
+    made = with_ollama(project(cold_for(2 * CASES)))
+    first = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert "diagnosis: cold start: the first 2 of 7 runs are worse (passes by run: 0, 0, 12, 12, 12, 12, 12" in said(
+        first
+    )
+    assert "on trial: allow_for_bounded_tasks for desk/model in atomic" in said(first)
+    (entry,) = made.history()
+    assert entry["metrics"][entry["baseline_before"]]["accuracy"] == pytest.approx(5 / 7)
+    assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").enable_warmup is True
+    assert made.routing()["rules"][0]["status"] == "trial"
+
+    second = made.run("--selfopt-cycle")
+    assert second.ret == 0
+    assert "asked in turns of 3 passes, each from a cold start" in said(second)
+    assert "pass 1 right: baseline 0/12" in said(second)
+    assert "pass 4 right: warm-up off→on 12/12" in said(second)
+    assert "confirmed allow_for_bounded_tasks for desk/model in atomic: PROMOTE atomic: fixed 24" in said(second)
+    (rule,) = made.routing()["rules"]
+    assert (rule["status"], rule["enable_warmup"]) == ("confirmed", True)
+    after = made.history()[1]
+    assert after["metrics"][after["baseline_after"]]["accuracy"] == 1.0
+    assert after["baseline_after"].endswith("/w1")
+    assert kinds(made) == ["keep", "trial", "confirmed"]
+
+    third = made.run("--selfopt-cycle")
+    assert third.ret == 0
+    assert "pass 1 right: baseline 12/12" in said(third)
+
+
+def test_a_warm_up_that_does_not_help_is_rolled_back_and_not_tried_again(project: Make) -> None:
+    made = with_ollama(project(cold_for(2 * CASES, "first")))
+    assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
+    second = made.run("--selfopt-cycle")
+    assert "rolled back allow_for_bounded_tasks for desk/model in atomic: REJECT" in said(second)
+    statuses = {rule.get("status"): rule.get("enable_warmup") for rule in made.routing()["rules"]}
+    assert statuses == {None: False, "rolled_back": True}
+    assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").enable_warmup is False
+    made.server._play._applied = [0] * (1 + CALLS)
+    third = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert "diagnosis: cold start" in said(third)
+    assert "skipped allow_for_bounded_tasks: it was tried and rolled back in cycle 2" in said(third)
+    assert kinds(made) == ["keep", "trial", "rolled_back", "skip"]
+
+
+def test_a_server_that_cannot_be_told_to_unload_keeps_the_warm_up_on_trial_and_says_why(project: Make) -> None:
+    made = project(cold_for(2 * CASES))
+    made.configure(NOTHING_ELSE)
+    assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
+    second = made.run("--selfopt-cycle")
+    assert "its warm-up stays on trial: nobody can tell this server to unload the model" in said(second)
+    assert made.routing()["rules"][0]["status"] == "trial"
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT count(*) FROM call WHERE purpose = 'warmup' AND cycle = 2").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("then", "bound"),
+    [({"drop": True}, []), ({"status": 401}, []), ({"status": 429, "retry_after": 0}, ["--selfopt-max-calls", "40"])],
+    ids=["dropped", "401", "429"],
+)
+def test_an_outage_makes_no_rule_at_all(project: Make, then: dict[str, Any], bound: list[str]) -> None:
+    """Rate limits are waited out for long; a budget bounds that."""
+    made = with_ollama(project({"default": then}))
+    result = made.run("--selfopt-cycle", *bound)
+    assert result.ret == 10
+    assert not (made.path / "routing_config.json").exists()
+    assert kinds(made) == []
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_flaky_model_gets_no_warm_up_rule(project: Make, seed: int) -> None:
+    chances = [{**rule, "when": {**rule["when"], "chance": 0.7}} for rule in right()]
+    made = with_ollama(project({"rules": chances, "default": {"text": "Hello!"}, "seed": seed}))
+    made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert "trial" not in kinds(made)
