@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnose import diagnose
 from pytest_selfopt.loop.diagnosis import Diagnosis
-from pytest_selfopt.loop.enforce import ALL_ON, RuleChange, Switches, enforce
+from pytest_selfopt.loop.enforce import ALL_ON, RuleChange, Switches, enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
@@ -58,7 +58,7 @@ class Conclusion:
     phase: str
     baseline: Spec
     in_force: Spec
-    """The spec in force afterwards: the winner, or the baseline still."""
+    """The spec in force afterwards: the winner, the baseline with a rule that stays on trial, or the baseline."""
     metrics: Mapping[str, Metrics]
     judgements: tuple[Judgement, ...]
     diagnoses: tuple[Diagnosis, ...]
@@ -98,7 +98,7 @@ def conclude(
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
     picked = pick(judgements, metrics, promote=switches.promote)
     trial = next((one for one in judgements if one.spec == evidence.trial), None)
-    in_force = parse_spec(picked.winner.spec) if picked.winner else evidence.baseline
+    in_force = _in_force(evidence, picked, trial)
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
     recommendations = tuple(
         recommendation
@@ -130,6 +130,13 @@ def conclude(
         rules=enforcement.rules,
         changes=enforcement.changes,
     )
+
+
+def _in_force(evidence: PhaseEvidence, picked: Pick, trial: Judgement | None) -> Spec:
+    """The winner, or else the baseline with what stays on trial."""
+    if picked.winner is not None:
+        return parse_spec(picked.winner.spec)
+    return evidence.baseline if trial is None or has_lost(trial) else parse_spec(trial.spec)
 
 
 def recommend(diagnosis: Diagnosis, spec: Spec, fallback: str | None = None) -> Recommendation | None:

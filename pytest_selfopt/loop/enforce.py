@@ -222,7 +222,7 @@ class _Settling:
         if winner is not None:
             base = self._promoted(base, winner)
             changes.append(self._promotion(winner, there, base))
-        if not _lost(trial):
+        if not has_lost(trial):
             rule = there if winner is None or base is None else self._trial_over(there, base)
             return Enforcement(rules=(rule,), changes=tuple(changes))
         remembered = replace(
@@ -309,7 +309,7 @@ class _Settling:
         )
 
 
-def _lost(trial: Judgement) -> bool:
+def has_lost(trial: Judgement) -> bool:
     """Whether a rule on trial has had its chance: it is not better, or was not shown to be in three cycles' passes."""
     return trial.verdict is Verdict.REJECT or (trial.verdict is Verdict.HOLD and trial.tally.passes >= MOST_HELD_PASSES)
 

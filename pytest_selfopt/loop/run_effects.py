@@ -158,7 +158,8 @@ def _was_slow(first: Trial, later: Sequence[Trial]) -> bool:
         return True
     latencies = [trial.latency_s for trial in later if trial.latency_s is not None]
     usual = statistics.median(latencies) if latencies else 0.0
-    return first.latency_s is not None and first.latency_s >= COLD_LATENCY_FACTOR * usual > 0
+    # Where answers take milliseconds, opening a connection makes the first of them several times as long.
+    return first.latency_s is not None and first.latency_s >= max(COLD_LATENCY_FACTOR * usual, usual + COLD_LOAD_S)
 
 
 def _errors(matrix: Matrix, run: int) -> int:

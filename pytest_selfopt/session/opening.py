@@ -51,7 +51,9 @@ def plan_phase(
         else:
             turns = PASSES_OF_A_TURN
     if settings.warmup is not None:
-        baseline = replace(baseline, warmup=settings.warmup)
+        baseline, turns = replace(baseline, warmup=settings.warmup), 0
+        overridden = (replace(one, spec=replace(one.spec, warmup=settings.warmup)) for one in tried)
+        tried = tuple(one for one in overridden if one.spec != baseline)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
     if settings.mode is Mode.PLAIN:
         return PhasePlan(phase=phase, baseline=baseline, because=because, requested=requested, forced=forced)

@@ -201,7 +201,8 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
         text = f"{judgement.verdict} {_short(_change(conclusion, judgement))}: {judgement.grounds}"
         for line in _folded(text):
             terminal.write_line(line, **{COLOURS[judgement.verdict]: True})
-    in_force = "the winner" if conclusion.pick.winner else "the baseline"
+    in_force = "the baseline" if conclusion.in_force == conclusion.baseline else "on trial"
+    in_force = "the winner" if conclusion.pick.winner else in_force
     lines = [f"in force now: {conclusion.in_force.id} ({in_force})"]
     if conclusion.pick.winner is None and Verdict.PROMOTE in {one.verdict for one in conclusion.judgements}:
         lines.append(conclusion.pick.sentence)

@@ -83,6 +83,9 @@ class Project:
         value: dict[str, Any] = json.loads((self.path / "routing_config.json").read_text())
         return value
 
+    def write_routing(self, rules: list[dict[str, Any]]) -> None:
+        (self.path / "routing_config.json").write_text(json.dumps({"version": 1, "rules": rules}))
+
     def history(self) -> list[dict[str, Any]]:
         value: list[dict[str, Any]] = json.loads((self.path / ".selfopt" / "meta_loop_history.json").read_text())[
             "cycles"
