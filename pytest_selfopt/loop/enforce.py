@@ -215,7 +215,7 @@ class _Settling:
         if winner is trial:
             rule = self._confirmed(there, trial)
             sentence = f"confirmed {self._action(there)}: {trial.sentence}"
-            confirmed = self._change("confirmed", sentence, _numbers(trial, self.baseline), there, rule)
+            confirmed = self._change("confirmed", sentence, _judged(trial, self.baseline), there, rule)
             return Enforcement(rules=(rule,), changes=(confirmed,))
         base = there.untried
         changes: list[RuleChange] = []
@@ -229,7 +229,7 @@ class _Settling:
             there, status="rolled_back", reason=trial.sentence, cycle=self.cycle, timestamp=self.now, before=None
         )
         sentence = f"rolled back {self._action(there)}: {trial.sentence}"
-        changes.append(self._change("rolled_back", sentence, _numbers(trial, self.baseline), there, base))
+        changes.append(self._change("rolled_back", sentence, _judged(trial, self.baseline), there, base))
         return Enforcement(rules=(*((base,) if base is not None else ()), remembered), changes=tuple(changes))
 
     def _confirmed(self, there: Rule, trial: Judgement) -> Rule:
@@ -270,8 +270,7 @@ class _Settling:
     def _promotion(self, winner: Judgement, before: Rule | None, after: Rule) -> RuleChange:
         change = difference(self.baseline, parse_spec(winner.spec))
         sentence = f"promoted {winner.spec} ({change}): {winner.sentence}"
-        numbers: dict[str, Json] = {**_numbers(winner, self.baseline), "spec": winner.spec}
-        return self._change("promote", sentence, numbers, before, after)
+        return self._change("promote", sentence, _judged(winner, self.baseline), before, after)
 
     def _fresh(self) -> Rule:
         return Rule(model=self.baseline.model, phase=self.baseline.phase)
@@ -312,6 +311,12 @@ class _Settling:
 def has_lost(trial: Judgement) -> bool:
     """Whether a rule on trial has had its chance: it is not better, or was not shown to be in three cycles' passes."""
     return trial.verdict is Verdict.REJECT or (trial.verdict is Verdict.HOLD and trial.tally.passes >= MOST_HELD_PASSES)
+
+
+def _judged(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
+    """What the log keeps of a verdict: its counts, and the number and limit of each gate."""
+    gates: dict[str, Json] = {gate.name: [gate.value, gate.limit] for gate in judgement.gates}
+    return {**_numbers(judgement, baseline), "spec": judgement.spec, "gates": gates}
 
 
 def _numbers(judgement: Judgement, baseline: Spec) -> dict[str, Json]:

@@ -40,6 +40,7 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
             raise StateError(_held(state_dir, _holder(handle))) from None
         except OSError as problem:
             raise StateError(f"cannot lock {path}: {problem.strerror or problem}") from None
+        _refuse_other_host(state_dir, _holder(handle))
         _write(handle, _ourselves())
         try:
             yield
@@ -47,6 +48,20 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
             _write(handle, {})
     finally:
         os.close(handle)
+
+
+def _refuse_other_host(state_dir: Path, holder: dict[str, Any]) -> None:
+    """Refuse when another host wrote that it holds the lock: across hosts the kernel's lock may not be seen.
+
+    Raises:
+        StateError: saying how to clear it.
+    """
+    host = holder.get("host")
+    if host and host != socket.gethostname():
+        raise StateError(
+            f"{_held(state_dir, holder)}. Nobody can tell from here whether that is still so: if it is not, delete "
+            f"{state_dir / 'lock'}"
+        )
 
 
 def _ourselves() -> dict[str, Any]:

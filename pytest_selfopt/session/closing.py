@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
+from pytest_selfopt.loop.enforce import RuleChange
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
@@ -64,7 +65,7 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
         conclusions.append(conclusion)
     _settle(state.ledger, phases, conclusions, cycle=cycle, ended=ended)
     save_config(state.settings.routing_path, routing, now=now)
-    notes = _log(state, conclusions, cycle=cycle, now=now)
+    notes = _log(state, phases, conclusions, cycle=cycle, now=now)
     following = {
         phase.plan.phase: plan_phase(
             phase.plan.phase, phase.suites[0], settings=state.settings, routing=routing, ledger=state.ledger
@@ -200,12 +201,14 @@ def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
     return "rejected" if judgement.verdict is Verdict.REJECT else "held"
 
 
-def _log(state: State, conclusions: Sequence[Conclusion], *, cycle: int, now: str) -> list[str]:
+def _log(
+    state: State, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
+) -> list[str]:
     """Append each decision to the log; returns sentences about a log that had to be repaired."""
     notes = []
     path = state.settings.state_dir / DECISIONS
     logged = decisions_of(path, cycle)
-    for conclusion in conclusions:
+    for phase, conclusion in zip(phases, conclusions, strict=True):
         for change in conclusion.changes:
             if (change.kind, change.phase, change.model) in logged:
                 continue
@@ -217,10 +220,26 @@ def _log(state: State, conclusions: Sequence[Conclusion], *, cycle: int, now: st
                 model=change.model,
                 effective=conclusion.in_force.model,
                 reason=change.sentence,
-                evidence=change.record,
+                evidence={**change.record, "rests_on": _rests_on(phase, conclusion, change, cycle)},
             )
             notes.append(append_decision(path, decision))
     return notes
+
+
+def _rests_on(phase: PhaseRun, conclusion: Conclusion, change: RuleChange, cycle: int) -> dict[str, Json]:
+    """Where the trials of a decision are in the ledger, and what was diagnosed of what is in force."""
+    candidate = change.evidence.get("spec")
+    comparison = phase.comparisons.get(candidate) if isinstance(candidate, str) else None
+    cycles = comparison.cycles if comparison is not None else (cycle,)
+    specs = [conclusion.baseline.id, *([candidate] if isinstance(candidate, str) else [])]
+    return {
+        "table": "call",
+        "phase": phase.plan.phase,
+        "cycles": list[Json](cycles),
+        "specs": list[Json](specs),
+        "trials_of_this_cycle": sum(len(phase.trials(spec)) for spec in specs),
+        "diagnoses": [str(diagnosis.kind) for diagnosis in conclusion.diagnoses],
+    }
 
 
 def _history_entry(

@@ -74,6 +74,11 @@ def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed(project: M
     assert "confirmed allow_for_bounded_tasks for desk/model in atomic: PROMOTE atomic: fixed 24" in said(second)
     (rule,) = made.routing()["rules"]
     assert (rule["status"], rule["enable_warmup"]) == ("confirmed", True)
+    log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
+    evidence = log[-1]["evidence"]
+    assert (evidence["fixed"], evidence["broken"], evidence["gates"]["min_samples"]) == (24, 0, [3, 3])
+    assert evidence["rests_on"]["specs"] == [f"{MODEL}/atomic/native_api/t60/r1/i0{end}" for end in ("", "/w1")]
+    assert (evidence["rests_on"]["cycles"], evidence["rests_on"]["trials_of_this_cycle"]) == ([2], 2 * 3 * CASES)
     after = made.history()[1]
     assert after["metrics"][after["baseline_after"]]["accuracy"] == 1.0
     assert after["baseline_after"].endswith("/w1")

@@ -149,6 +149,21 @@ def test_leftovers_in_the_lock_file_do_not_matter(tmp_path: Path) -> None:
         pass
 
 
+def test_a_lock_of_another_host_is_not_cleared_by_guess(tmp_path: Path) -> None:
+    held = {"pid": 7, "host": "elsewhere", "since": 1.0, "command": "pytest --selfopt-cycle"}
+    (tmp_path / "lock").write_text(json.dumps(held))
+    with (
+        pytest.raises(StateError, match=r"process 7 on elsewhere, since 1970.*running `pytest") as refused,
+        hold_lock(tmp_path),
+    ):
+        pass
+    assert f"delete {tmp_path / 'lock'}" in str(refused.value)
+    assert json.loads((tmp_path / "lock").read_text()) == held
+    (tmp_path / "lock").unlink()
+    with hold_lock(tmp_path):
+        pass
+
+
 def test_the_history_grows_by_a_cycle_once(tmp_path: Path) -> None:
     path = tmp_path / "meta_loop_history.json"
     entry: dict[str, Any] = {"cycle": 1, "phase": "atomic", "winner": None}
