@@ -147,6 +147,19 @@ def test_a_model_that_can_do_nothing_in_the_extended_phase_is_replaced_by_its_fa
     assert {request["model"] for request in made.server.seen.requests[-CASES:]} == {"other"}
 
 
+def test_without_a_named_fallback_the_best_model_that_the_ledger_knows_stands_in(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS + second_model(made))
+    unknown = made.run("--selfopt-cycle")
+    assert "no fallback is named for scripted/model in extended, and none is invented" in said(unknown)
+    made.run("--selfopt-cycle", "--selfopt-baseline", f"{OTHER}/extended/native_api/t60/r1/i0")
+    known = made.run("--selfopt-cycle")
+    assert "on trial: disable_for_stateful for scripted/model in extended" in said(known)
+    rules = {rule["model"]: rule for rule in made.routing()["rules"]}
+    assert rules[MODEL]["fallback_model"] == OTHER
+
+
 def test_a_fallback_that_is_no_better_is_rolled_back_and_not_tried_again(project: Make) -> None:
     made = project(capable([]))
     made.pytester.makepyfile(test_items=EXTENDED)

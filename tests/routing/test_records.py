@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
-from pytest_selfopt.routing.feedback import write_feedback
+from pytest_selfopt.routing.feedback import read_feedback, write_feedback
 from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.records import (
@@ -218,3 +218,43 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
 def test_the_state_directory_keeps_itself_out_of_git(tmp_path: Path) -> None:
     prepare_state_dir(tmp_path / "a" / ".selfopt")
     assert (tmp_path / "a" / ".selfopt" / ".gitignore").read_text().splitlines()[-1] == "*"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+entries = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("type", "target", "action", "reason", "fallback", "requirements", "allow"), values),
+)
+
+
+@given(recommendations=st.lists(entries | values, max_size=4))
+def test_any_feedback_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, recommendations: list[Any]) -> None:
+    path = tmp_path_factory.mktemp("feedback") / "harness_feedback.json"
+    path.write_text(json.dumps({"recommendations": recommendations}))
+    found = read_feedback(path)
+    assert len(found.recommendations) + len(found.problems) == len(recommendations)
+    assert all("recommendations[" in problem for problem in found.problems)
+
+
+def test_feedback_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "harness_feedback.json"
+    given_ = (
+        Recommendation(
+            type="routing", target="a::b::c", action="x", reason="y", fallback="z", requirements=("warm-up",)
+        ),
+        Recommendation(type="settings", target="m::p", action="retry", reason="flaky", requirements=()),
+    )
+    write_feedback(
+        path,
+        generated_at="now",
+        recent_runs=[{"cycle": 3}],
+        accuracy={},
+        hot_failures=[],
+        recommendations=given_,
+    )
+    assert read_feedback(path).recommendations == given_
+    assert read_feedback(path).cycle == 3
