@@ -7,10 +7,10 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.routing.config import read_config
@@ -18,6 +18,8 @@ from pytest_selfopt.routing.config import read_config
 if TYPE_CHECKING:
     from pytest_selfopt.session.availability import Availability
     from pytest_selfopt.settings import Settings
+
+AddCommand: TypeAlias = Callable[..., argparse.ArgumentParser]
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 2
@@ -51,43 +53,54 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("pytest-selfopt"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    resolve = commands.add_parser("resolve", help="which model and settings are in effect for MODEL in PHASE")
+    _add_answers(commands.add_parser)
+    _add_tools(commands.add_parser)
+    return parser
+
+
+def _add_answers(add: AddCommand) -> None:
+    """The commands that explain, judge again and take back what cycles have decided."""
+    resolve = add("resolve", help="which model and settings are in effect for MODEL in PHASE")
     resolve.add_argument("model")
     resolve.add_argument("phase")
     resolve.add_argument("--config", type=Path, default=Path("routing_config.json"))
     resolve.set_defaults(command=_resolve)
-    history = commands.add_parser("history", help="what each cycle compared and decided, and how the accuracy rose")
+    history = add("history", help="what each cycle compared and decided, and how the accuracy rose")
     _add_places(history)
     history.set_defaults(command=_history)
-    why = commands.add_parser("why", help="how a rule came about, and on which trials it rests")
+    why = add("why", help="how a rule came about, and on which trials it rests")
     why.add_argument("rule", help='"model::phase", or a model followed by a phase')
     why.add_argument("phase", nargs="?")
     _add_places(why)
     why.set_defaults(command=_why)
-    rollback = commands.add_parser("rollback", help="put the rules back as they were before a cycle or a change")
+    rollback = add("rollback", help="put the rules back as they were before a cycle or a change")
     rollback.add_argument("what", nargs="?", help='a cycle, or a rule as "model::phase" (default: the last change)')
     rollback.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
     _add_places(rollback)
     rollback.set_defaults(command=_rollback)
-    decide = commands.add_parser("decide", help="judge the stored trials of a cycle again, without a call")
+    decide = add("decide", help="judge the stored trials of a cycle again, without a call")
     decide.add_argument("cycle", nargs="?", type=int, help="its number (default: the last decided one)")
     decide.add_argument("--json", action="store_true", help="print the verdicts as the history holds them")
     _add_places(decide)
     decide.set_defaults(command=_decide)
-    models = commands.add_parser("models", help="which models there are, whether each answers, and what is missing")
+
+
+def _add_tools(add: AddCommand) -> None:
+    """The commands that look ahead, look around and lend a hand."""
+    models = add("models", help="which models there are, whether each answers, and what is missing")
     models.add_argument("name", nargs="*", help="only these models (default: all that are built in or configured)")
     models.add_argument("--no-ask", action="store_true", help="look only, make no call")
     _add_places(models)
     models.set_defaults(command=_models)
-    enforce = commands.add_parser("enforce", help="turn the recommendations of a feedback file into rules on trial")
+    enforce = add("enforce", help="turn the recommendations of a feedback file into rules on trial")
     enforce.add_argument("feedback", type=Path, nargs="?", help="the file (default: the one of the last cycle)")
     enforce.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
     _add_places(enforce)
     enforce.set_defaults(command=_enforce)
-    verify = commands.add_parser("verify", help="check the seals of the decisions log")
+    verify = add("verify", help="check the seals of the decisions log")
     _add_places(verify)
     verify.set_defaults(command=_verify)
-    power = commands.add_parser("power", help="what gain a cycle over these suites can find, and in how many calls")
+    power = add("power", help="what gain a cycle over these suites can find, and in how many calls")
     power.add_argument("suite", type=Path, nargs="+", help="the suite files of one phase")
     power.add_argument("--phase", default="atomic", help="which phase they are of (default: atomic)")
     power.add_argument(
@@ -95,13 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_places(power)
     power.set_defaults(command=_power)
-    scripted = commands.add_parser(
-        "scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats"
-    )
+    scripted = add("scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats")
     scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
     scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
     scripted.set_defaults(command=_scripted)
-    return parser
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:

@@ -7,47 +7,27 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.schema import connect
-from pytest_selfopt.trial import (
-    CallError,
-    CallResult,
-    ErrorKind,
-    FailedAttempt,
-    Json,
-    Outcome,
-    Reply,
-    Trial,
-    reply_from_json,
-    reply_to_json,
+from pytest_selfopt.ledger.rows import (
+    INSERT_CALL,
+    SELECT_TRIALS,
+    CallRecord,
+    dump,
+    result_of,
+    row_of,
+    text,
+    trial_of,
 )
+from pytest_selfopt.ledger.schema import connect
+from pytest_selfopt.trial import CallResult, Json, Trial
 
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
 ComparisonState = Literal["open", "held", "promoted", "rejected"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
-    """One finished call as it is stored, before anybody judged it.
-
-    `purpose` is "trial", or "warmup" for a call that is never in the statistics.
-    """
-
-    id: str
-    purpose: Literal["trial", "warmup"]
-    phase: str
-    spec: str
-    case: str
-    case_hash: str
-    run: int
-    restraint: bool
-    result: CallResult
-    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +109,7 @@ class Ledger:
             connection.execute("UPDATE cycle SET status = 'interrupted' WHERE status = 'running'")
             cursor = connection.execute(
                 "INSERT INTO cycle (started, status, seed, command, plan) VALUES (?, 'running', ?, ?, ?)",
-                (started, seed, command, _dump(plan)),
+                (started, seed, command, dump(plan)),
             )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -143,7 +123,7 @@ class Ledger:
     def store_result(self, cycle: int, result: dict[str, Json]) -> None:
         """Store what a cycle came to, which is not ended yet."""
         with self._writing() as connection:
-            connection.execute("UPDATE cycle SET result = ? WHERE id = ?", (_dump(result), cycle))
+            connection.execute("UPDATE cycle SET result = ? WHERE id = ?", (dump(result), cycle))
 
     def finish_cycle(self, cycle: int, *, ended: float, status: CycleStatus) -> None:
         """Book how a cycle ended."""
@@ -162,7 +142,7 @@ class Ledger:
 
         When not all of them can be stored, those before the one that cannot are.
         """
-        rows = [_row(cycle, record) for record in records]
+        rows = [row_of(cycle, record) for record in records]
         try:
             self._insert_calls(rows)
         except StateError:
@@ -171,19 +151,19 @@ class Ledger:
 
     def _insert_calls(self, rows: Sequence[tuple[object, ...]]) -> None:
         with self._writing() as connection:
-            connection.executemany(_INSERT_CALL, rows)
+            connection.executemany(INSERT_CALL, rows)
 
     def record_outcomes(self, judged: Sequence[tuple[str, Trial]]) -> None:
         """Store how recorded calls, named by their ids, were judged."""
         with self._writing() as connection:
             connection.executemany(
                 "UPDATE call SET outcome = ?, error_kind = ?, called = ?, reason = ? WHERE id = ?",
-                [(one.outcome, one.error_kind, one.called, _text(one.reason), name) for name, one in judged],
+                [(one.outcome, one.error_kind, one.called, text(one.reason), name) for name, one in judged],
             )
 
     def results(self, cycle: int) -> dict[str, CallResult]:
         """The results of all finished calls of a cycle by id, warm-up calls included."""
-        return {row["id"]: _result(row) for row in self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))}
+        return {row["id"]: result_of(row) for row in self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))}
 
     def spent(self, cycle: int) -> tuple[int, float]:
         """Attempts and USD that went into a cycle; a call of unknown cost counts as much as the dearest known one."""
@@ -198,14 +178,14 @@ class Ledger:
     def warmups(self, cycle: int) -> tuple[Warmup, ...]:
         """How the warm-up calls of a cycle went, in the order they were sent."""
         rows = self._read("SELECT * FROM call WHERE cycle = ? AND purpose = 'warmup' ORDER BY started, id", (cycle,))
-        return tuple(Warmup(phase=row["phase"], spec=row["spec"], result=_result(row)) for row in rows)
+        return tuple(Warmup(phase=row["phase"], spec=row["spec"], result=result_of(row)) for row in rows)
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """The judged trials of a phase by cycle, in the order the calls were sent."""
         found: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
-        for row in self._read(_SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
+        for row in self._read(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
             values = dict(row)
-            found[values.pop("cycle")].append(_trial(values))
+            found[values.pop("cycle")].append(trial_of(values))
         return {cycle: tuple(trials) for cycle, trials in found.items()}
 
     def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
@@ -280,7 +260,7 @@ class Ledger:
             cycles = before if cycle in before else [*before, cycle]
             connection.execute(
                 "UPDATE comparison SET state = 'open', cycles = ?, test = ?, share = ? WHERE number = ?",
-                (_dump(list(cycles)), test, share, row["number"]),
+                (dump(list(cycles)), test, share, row["number"]),
             )
         return Comparison(**{**dict(row), "state": "open", "cycles": tuple(cycles), "test": test, "share": share})
 
@@ -317,7 +297,7 @@ class Ledger:
         with self._writing() as connection:
             cursor = connection.execute(
                 "INSERT INTO decision (cycle, time, phase, kind, spec, sentence, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (cycle, time, phase, kind, spec, sentence, _dump(detail)),
+                (cycle, time, phase, kind, spec, sentence, dump(detail)),
             )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -345,99 +325,3 @@ class Ledger:
 
 
 _FIND_COMPARISON = "SELECT * FROM comparison WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"
-_OUTCOMES = {one.value: one for one in Outcome}
-_ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
-# Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
-_SELECT_TRIALS = """
-SELECT cycle, phase, spec, "case", run, outcome, restraint, called, error_kind, reason, case_hash, started, ended,
-    latency_s, load_s, tokens_in, tokens_out, cost_usd, attempts, first_try, waited_s, in_flight, lane,
-    lane_seq, served_model
-FROM call
-WHERE cycle IN (SELECT value FROM json_each(?)) AND phase = ? AND purpose = 'trial' AND outcome IS NOT NULL
-ORDER BY cycle, started, id
-"""
-_INSERT_CALL = """
-INSERT OR IGNORE INTO call (
-    id, cycle, purpose, phase, spec, "case", case_hash, run, restraint, started, ended, attempts, first_try, waited_s,
-    queue_depth, in_flight, lane, lane_seq, latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, reply,
-    error, attempt_errors
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-
-def _row(cycle: int, record: CallRecord) -> tuple[object, ...]:
-    """The values of `_INSERT_CALL`, in its order."""
-    reply, result = record.result.reply or Reply(), record.result
-    return (
-        record.id,
-        cycle,
-        record.purpose,
-        record.phase,
-        record.spec,
-        record.case,
-        record.case_hash,
-        record.run,
-        record.restraint,
-        result.started,
-        result.ended,
-        result.attempts,
-        result.first_try,
-        result.waited_s,
-        result.queue_depth,
-        result.in_flight,
-        result.lane,
-        result.lane_seq,
-        reply.latency_s if result.reply else None,
-        reply.load_s,
-        reply.tokens_in,
-        reply.tokens_out,
-        record.cost_usd,
-        _text(reply.served_model),
-        _dump(reply_to_json(result.reply)) if result.reply else None,
-        _dump(asdict(result.error)) if result.error else None,
-        _dump([asdict(attempt) for attempt in result.failed_attempts]) if result.failed_attempts else "[]",
-    )
-
-
-def _dump(value: Json | list[dict[str, Any]] | dict[str, Any]) -> str:
-    # ASCII, because a reply may hold lone surrogates, which SQLite's UTF-8 cannot.
-    return json.dumps(value, ensure_ascii=True, sort_keys=True)
-
-
-def _text(value: str) -> str:
-    """The text with lone surrogates escaped, which SQLite's UTF-8 cannot hold."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _result(row: sqlite3.Row) -> CallResult:
-    return CallResult(
-        reply=reply_from_json(json.loads(row["reply"])) if row["reply"] else None,
-        error=_error(json.loads(row["error"])) if row["error"] else None,
-        started=row["started"],
-        ended=row["ended"],
-        failed_attempts=tuple(_attempt(entry, row["started"]) for entry in json.loads(row["attempt_errors"])),
-        waited_s=row["waited_s"],
-        queue_depth=row["queue_depth"],
-        in_flight=row["in_flight"],
-        lane=row["lane"],
-        lane_seq=row["lane_seq"],
-    )
-
-
-def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
-    """A failed attempt; ledgers of version 1 kept its error only."""
-    if "error" not in value:
-        return FailedAttempt(error=_error(value), started=started, ended=started)
-    return FailedAttempt(error=_error(value["error"]), started=value["started"], ended=value["ended"])
-
-
-def _error(value: dict[str, Any]) -> CallError:
-    return CallError(**{**value, "kind": ErrorKind(value["kind"])})
-
-
-def _trial(values: dict[str, Any]) -> Trial:
-    values["outcome"] = _OUTCOMES[values["outcome"]]
-    values["error_kind"] = _ERROR_KINDS[values["error_kind"]]
-    for name in ("restraint", "called", "first_try"):
-        values[name] = bool(values[name])
-    return Trial(**values)

@@ -100,11 +100,8 @@ def conclude(
     trial = next((one for one in judgements if one.spec == evidence.trial), None)
     in_force = _in_force(evidence, picked, trial)
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
-    recommendations = tuple(
-        recommendation
-        for diagnosis in diagnoses
-        if (recommendation := recommend(diagnosis, in_force, evidence.fallback))
-    )
+    asked = (recommend(diagnosis, in_force, evidence.fallback) for diagnosis in diagnoses)
+    recommendations = tuple(one for one in asked if one is not None)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
         rules,

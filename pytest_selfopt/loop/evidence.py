@@ -148,11 +148,6 @@ def bar(comparison: int, alpha: Fraction = ALPHA) -> Fraction:
     return (comparison + 9) * (comparison + 10) / (10 * alpha)
 
 
-def budget_spent(comparisons: int, alpha: Fraction = ALPHA) -> Fraction:
-    """How much of α the first n comparisons of a history have spent: Σ_{j≤n} 1/B(j) = α·n/(n+10), never all of it."""
-    return alpha * comparisons / (comparisons + 10)
-
-
 def least_gain(evidence: Tally) -> float | None:
     """The largest g for which "the gain is at most g" has odds above 20 against it; None when none has.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_selfopt.bench.case import Message
-from pytest_selfopt.ledger.ledger import CallRecord
+from pytest_selfopt.ledger.rows import CallRecord
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey

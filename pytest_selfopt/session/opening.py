@@ -36,11 +36,31 @@ def plan_phase(
     Raises:
         SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
-    requested, forced = settings.phase(phase).baseline.model, settings.forced_model is not None
+    begun = _begin(phase, settings, routing)
+    settings.model(begun.baseline.model)
+    variant_named(begun.baseline.variant)
+    if settings.mode is Mode.PLAIN:
+        return begun
+    past = _comparisons(ledger, phase, suite)
+    held, rejected = _tried(past, begun.baseline)
+    generation = generate(
+        begun.baseline,
+        _feasible(settings, suite),
+        held=held,
+        rejected={*rejected, *(candidate.spec.id for candidate in begun.candidates)},
+        measured={name for one in past for name in (one.baseline, one.candidate)},
+        asked_for=_asked_for(ledger, phase),
+        limit=settings.max_candidates - len(begun.candidates) if not begun.turns else 0,
+    )
+    plan = replace(begun, candidates=(*begun.candidates, *generation.candidates), left=generation.left)
+    least, most = _passes(plan, settings)
+    return replace(plan, least_passes=least, most_passes=most)
+
+
+def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:
+    """The plan of a phase before candidates are generated: its baseline and, in a cycle, what is on trial beside it."""
     cycle = settings.mode is Mode.CYCLE
     baseline, because = baseline_of(phase, settings, routing.without_trials() if cycle else routing)
-    settings.model(baseline.model)
-    variant_named(baseline.variant)
     tried = _on_trial(phase, settings, routing, baseline) if cycle else ()
     turns = 0
     if tried and replace(tried[0].spec, warmup=baseline.warmup) == baseline:
@@ -55,49 +75,26 @@ def plan_phase(
         overridden = (replace(one, spec=replace(one.spec, warmup=settings.warmup)) for one in tried)
         tried = tuple(one for one in overridden if one.spec != baseline)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
-    if settings.mode is Mode.PLAIN:
-        return PhasePlan(phase=phase, baseline=baseline, because=because, requested=requested, forced=forced)
-    past = _comparisons(ledger, phase, suite)
-    held, rejected = _tried(past, baseline)
-    generation = generate(
-        baseline,
-        _feasible(settings, suite),
-        held=held,
-        rejected={*rejected, *(candidate.spec.id for candidate in tried)},
-        measured={name for one in past for name in (one.baseline, one.candidate)},
-        asked_for=_asked_for(ledger, phase),
-        limit=settings.max_candidates - len(tried) if not turns else 0,
-    )
-    candidates = (*tried, *generation.candidates)
-    if turns:
-        rounds = 2 * turns
-        return PhasePlan(
-            phase=phase,
-            baseline=baseline,
-            candidates=tried,
-            because=because,
-            least_passes=rounds,
-            most_passes=ROUNDS_OF_TURNS * rounds,
-            left=generation.left,
-            requested=requested,
-            forced=forced,
-            trial=tried[0].spec.id,
-            turns=turns,
-        )
-    least = settings.phase(phase).limits.min_samples
-    full = max(FULL_PASSES, least)
     return PhasePlan(
         phase=phase,
         baseline=baseline,
-        candidates=candidates,
+        candidates=tried,
         because=because,
-        least_passes=least if settings.race else full,
-        most_passes=most_passes(len(candidates), least) if settings.race else full,
-        left=generation.left,
-        requested=requested,
-        forced=forced,
+        requested=settings.phase(phase).baseline.model,
+        forced=settings.forced_model is not None,
         trial=tried[0].spec.id if tried else "",
+        turns=turns,
     )
+
+
+def _passes(plan: PhasePlan, settings: Settings) -> tuple[int, int]:
+    """The passes that everybody gets, and those that one candidate may get."""
+    if plan.turns:
+        a_round = plan.turns * len(plan.specs)
+        return a_round, ROUNDS_OF_TURNS * a_round
+    least = settings.phase(plan.phase).limits.min_samples
+    full = max(FULL_PASSES, least)
+    return (least, most_passes(len(plan.candidates), least)) if settings.race else (full, full)
 
 
 def _on_trial(phase: str, settings: Settings, routing: RoutingConfig, baseline: Spec) -> tuple[Candidate, ...]:

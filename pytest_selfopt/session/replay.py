@@ -99,6 +99,17 @@ def trial_of(
     )
 
 
+def attach(report: pytest.TestReport, evidence: str | None) -> None:
+    """Put evidence on a report: what is in its `__dict__` travels with it from an xdist worker to the controller."""
+    vars(report)["selfopt"] = evidence
+
+
+def attached(report: pytest.CollectReport | pytest.TestReport) -> str | None:
+    """The evidence on a report; None where there is none."""
+    evidence: str | None = vars(report).get("selfopt")
+    return evidence
+
+
 def to_evidence(trial: Trial) -> str:
     """The trial as the text that travels on a report: ASCII JSON, version first, of bounded size."""
     return json.dumps({"version": EVIDENCE_VERSION, **trial.to_json()}, ensure_ascii=True)

@@ -20,6 +20,8 @@ from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial
 from pytest_selfopt.session.replay import (
     CallFailed,
     Received,
+    attach,
+    attached,
     from_evidence,
     judged,
     receive,
@@ -178,8 +180,8 @@ class SelfoptSession:
     def _let_go_of_item(self, following: pytest.Item) -> None:
         """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""
         done, self._running = self._running, following
-        if done is not None and self._mode is Mode.CYCLE:
-            del done.callspec  # type: ignore[attr-defined]
+        if isinstance(done, pytest.Function) and self._mode is Mode.CYCLE:
+            del done.callspec
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -193,8 +195,8 @@ class SelfoptSession:
             if received.reply is None:
                 assert received.result.error is not None
                 raise CallFailed(received.result.error)
-            if "reply" in item.funcargs:  # type: ignore[attr-defined]
-                item.funcargs["reply"] = received.reply  # type: ignore[attr-defined]
+            if isinstance(item, pytest.Function) and "reply" in item.funcargs:
+                item.funcargs["reply"] = received.reply
         yield
 
     @pytest.hookimpl(wrapper=True)
@@ -210,7 +212,7 @@ class SelfoptSession:
         if call.when == "teardown":
             self._received = None
         if call.when != "call" and not report.failed:
-            report.selfopt = None  # type: ignore[attr-defined]
+            attach(report, None)
             return report
         outcome = judged(call)
         if call.when != "call":
@@ -222,7 +224,7 @@ class SelfoptSession:
         if outcome is None or report.outcome == "skipped":
             return report
         trial = trial_of(planned, received, outcome, self.settings.model(planned.spec.model))
-        report.selfopt = to_evidence(trial)  # type: ignore[attr-defined]
+        attach(report, to_evidence(trial))
         if received is not None and call.when == "call":
             report.duration = received.result.ended - received.result.started
             if received.reply is not None and (report.failed or self._shows_passes):
@@ -247,17 +249,17 @@ class SelfoptSession:
 
     def _let_go(self, report: pytest.TestReport) -> None:
         """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
-        evidence = getattr(report, "selfopt", None)
+        evidence = attached(report)
         uneventful = evidence is None and not report.sections and not self._config.option.durations
         kept = self._terminal.stats.get("") if uneventful and self._terminal is not None else None
         if kept and kept[-1] is report:
             kept.pop()
-        report.selfopt = None  # type: ignore[attr-defined]
+        attach(report, None)
         if report.passed:
             report.keywords = _NO_KEYWORDS
 
     def _book(self, report: pytest.TestReport) -> None:
-        evidence = getattr(report, "selfopt", None)
+        evidence = attached(report)
         if evidence is not None and self._mode is Mode.CYCLE and not hasattr(self._config, "workerinput"):
             trial = from_evidence(evidence)
             if trial.error_kind is ErrorKind.TEST:
@@ -269,7 +271,7 @@ class SelfoptSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
         """In a cycle a wrong answer is data: counted, not printed as a failure."""
-        evidence = getattr(report, "selfopt", None)
+        evidence = attached(report)
         if evidence is None or self._mode is not Mode.CYCLE:
             return None
         trial = from_evidence(evidence)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.ledger import CallRecord, Ledger
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.rows import CallRecord
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 
 SPEC = "m/atomic/schema/t60/r1/i0"
@@ -149,7 +150,8 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from pytest_selfopt.ledger.ledger import CallRecord, Ledger
+        from pytest_selfopt.ledger.ledger import Ledger
+        from pytest_selfopt.ledger.rows import CallRecord
         from pytest_selfopt.trial import CallResult, Reply
         ledger = Ledger(Path(sys.argv[1]))
         cycle = ledger.start_cycle(started=0.0, seed=1, command="c", plan={})

@@ -1,0 +1,141 @@
+"""Rows of the table of calls: from records to values, and from rows to results and trials."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pytest_selfopt.trial import (
+    CallError,
+    CallResult,
+    ErrorKind,
+    FailedAttempt,
+    Json,
+    Outcome,
+    Reply,
+    Trial,
+    reply_from_json,
+    reply_to_json,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One finished call as it is stored, before anybody judged it.
+
+    `purpose` is "trial", or "warmup" for a call that is never in the statistics.
+    """
+
+    id: str
+    purpose: Literal["trial", "warmup"]
+    phase: str
+    spec: str
+    case: str
+    case_hash: str
+    run: int
+    restraint: bool
+    result: CallResult
+    cost_usd: float | None = None
+
+
+_OUTCOMES = {one.value: one for one in Outcome}
+_ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
+# Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
+SELECT_TRIALS = """
+SELECT cycle, phase, spec, "case", run, outcome, restraint, called, error_kind, reason, case_hash, started, ended,
+    latency_s, load_s, tokens_in, tokens_out, cost_usd, attempts, first_try, waited_s, in_flight, lane,
+    lane_seq, served_model
+FROM call
+WHERE cycle IN (SELECT value FROM json_each(?)) AND phase = ? AND purpose = 'trial' AND outcome IS NOT NULL
+ORDER BY cycle, started, id
+"""
+INSERT_CALL = """
+INSERT OR IGNORE INTO call (
+    id, cycle, purpose, phase, spec, "case", case_hash, run, restraint, started, ended, attempts, first_try, waited_s,
+    queue_depth, in_flight, lane, lane_seq, latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, reply,
+    error, attempt_errors
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
+    """The values of `INSERT_CALL`, in its order."""
+    reply, result = record.result.reply or Reply(), record.result
+    return (
+        record.id,
+        cycle,
+        record.purpose,
+        record.phase,
+        record.spec,
+        record.case,
+        record.case_hash,
+        record.run,
+        record.restraint,
+        result.started,
+        result.ended,
+        result.attempts,
+        result.first_try,
+        result.waited_s,
+        result.queue_depth,
+        result.in_flight,
+        result.lane,
+        result.lane_seq,
+        reply.latency_s if result.reply else None,
+        reply.load_s,
+        reply.tokens_in,
+        reply.tokens_out,
+        record.cost_usd,
+        text(reply.served_model),
+        dump(reply_to_json(result.reply)) if result.reply else None,
+        dump(asdict(result.error)) if result.error else None,
+        dump([asdict(attempt) for attempt in result.failed_attempts]) if result.failed_attempts else "[]",
+    )
+
+
+def dump(value: Json | list[dict[str, Any]] | dict[str, Any]) -> str:
+    """The value as JSON text."""
+    # ASCII, because a reply may hold lone surrogates, which SQLite's UTF-8 cannot.
+    return json.dumps(value, ensure_ascii=True, sort_keys=True)
+
+
+def text(value: str) -> str:
+    """The text with lone surrogates escaped, which SQLite's UTF-8 cannot hold."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def result_of(row: sqlite3.Row) -> CallResult:
+    """The result of a finished call."""
+    return CallResult(
+        reply=reply_from_json(json.loads(row["reply"])) if row["reply"] else None,
+        error=_error(json.loads(row["error"])) if row["error"] else None,
+        started=row["started"],
+        ended=row["ended"],
+        failed_attempts=tuple(_attempt(entry, row["started"]) for entry in json.loads(row["attempt_errors"])),
+        waited_s=row["waited_s"],
+        queue_depth=row["queue_depth"],
+        in_flight=row["in_flight"],
+        lane=row["lane"],
+        lane_seq=row["lane_seq"],
+    )
+
+
+def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
+    """A failed attempt; ledgers of version 1 kept its error only."""
+    if "error" not in value:
+        return FailedAttempt(error=_error(value), started=started, ended=started)
+    return FailedAttempt(error=_error(value["error"]), started=value["started"], ended=value["ended"])
+
+
+def _error(value: dict[str, Any]) -> CallError:
+    return CallError(**{**value, "kind": ErrorKind(value["kind"])})
+
+
+def trial_of(values: dict[str, Any]) -> Trial:
+    """The trial in a row of `SELECT_TRIALS` without its cycle."""
+    values["outcome"] = _OUTCOMES[values["outcome"]]
+    values["error_kind"] = _ERROR_KINDS[values["error_kind"]]
+    for name in ("restraint", "called", "first_try"):
+        values[name] = bool(values[name])
+    return Trial(**values)
