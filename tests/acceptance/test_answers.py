@@ -54,6 +54,14 @@ def test_why_says_when_there_is_nothing_to_tell(project: Make) -> None:
     assert (wrong.returncode, 'name a rule as "model::phase"' in wrong.stderr) == (4, True)
 
 
+def test_a_reader_that_has_seen_enough_may_leave(project: Make) -> None:
+    made = promoted(project)
+    command = f"{sys.executable} -m pytest_selfopt.cli why {MODEL} atomic | head -1"
+    shown = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=made.path, capture_output=True, text=True)
+    assert shown.stdout.startswith(f"{MODEL} in atomic")
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
 def test_history_shows_how_the_accuracy_rose(project: Make) -> None:
     made = promoted(project)
     made.run("--selfopt-cycle")
