@@ -285,12 +285,17 @@ def _is_gone(case: CaseTally, cases: int) -> bool:
     return case.candidate_passes == 0 and cases * 0.25**case.common <= CERTAIN_BREAK
 
 
-def new_prompts_shown(measured: Measured, _: Limits) -> GateResult | None:
-    """Whether the gain is shown for prompts like these, by the share of the error budget that the comparison has."""
+def new_prompts_shown(measured: Measured, limits: Limits) -> GateResult | None:
+    """Whether the gain is shown for prompts like these, by the share of the error budget that the comparison has.
+
+    A t-test is not safe against looking often, so the share is divided among the looks after each pass: the i-th has
+    1/(i(i+1)) of it, which sums to 1 however many there are (union bound).
+    """
     evidence, needed = measured.evidence, measured.needed
     if evidence is None or needed is None:
         return None
-    found, share = new_prompts(evidence), float(1 / needed)
+    look = max(1, evidence.passes - limits.min_samples + 1)
+    found, share = new_prompts(evidence), float(1 / needed) / (look * (look + 1))
     return GateResult(
         name="new_prompts",
         passed=found.chance <= share,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from fractions import Fraction
 
 import pytest
 
@@ -14,7 +15,7 @@ from pytest_selfopt.loop.diagnose import diagnose
 from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import comparing_gates, judge, worst
-from pytest_selfopt.loop.gates import Measured, Verdict
+from pytest_selfopt.loop.gates import Measured, Verdict, new_prompts_shown
 from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.loop.power import Outlook, findable_gain, power
 from pytest_selfopt.loop.race import Standing
@@ -90,6 +91,28 @@ def test_a_tenth_gained_on_a_hundred_cases_is_found_at_three_fifths_of_the_calls
     assert sum(power_of.values()) / len(WORLDS) >= 0.95, power_of
     assert min(power_of.values()) >= 0.85, power_of
     assert calls <= 0.60
+
+
+def test_what_changes_nothing_on_new_prompts_is_claimed_for_them_in_at_most_the_share_however_often_one_looks() -> None:
+    """Shares are large here, so that few histories show it; looking often without dividing the share breaks it."""
+    share, times, claimed = 0.2, 150, 0
+    for number in range(times):
+        rng = random.Random(number)
+        baseline, candidate = ([rng.uniform(0.5, 0.9) for _ in range(50)] for _ in range(2))
+        pairs = Pairs(number=1, cases=50)
+        looks = []
+        for _ in range(10):
+            pairs.add([rng.random() < rate for rate in baseline], [rng.random() < rate for rate in candidate])
+            measured = Measured(
+                spec="c",
+                phase="atomic",
+                metrics=evaluate("c", matrix(["P"]), names(1)),
+                evidence=pairs.tally(),
+                needed=Fraction(1 / share),
+            )
+            looks.append(new_prompts_shown(measured, Limits()))
+        claimed += any(look is not None and look.passed for look in looks[2:])
+    assert claimed <= share * times
 
 
 @pytest.mark.parametrize("cases", [12, 30, 100])
