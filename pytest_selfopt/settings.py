@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_selfopt.errors import SettingsError, SpecError
-from pytest_selfopt.loop.enforce import Switches
+from pytest_selfopt.loop.actions import Switches
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
@@ -202,6 +202,8 @@ def _switches(table: Table, overrides: Overrides) -> Switches:
         promote=on("promote") and overrides.promote,
         warm_up=on("warm_up") and overrides.enforce,
         fall_back=on("fall_back") and overrides.enforce,
+        retry=on("retry") and overrides.enforce,
+        longer_timeout=on("longer_timeout") and overrides.enforce,
     )
     table.finish()
     return found

@@ -34,6 +34,12 @@ class ErrorKind(StrEnum):
     """The test body raised something that is not a judgement (a bug in the benchmark, not in the model)."""
 
 
+TRANSIENT = frozenset(
+    {ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.RATE_LIMIT, ErrorKind.SERVER, ErrorKind.MALFORMED}
+)
+"""Kinds of errors that another attempt may cure; a wrong key or request stays wrong."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One call of a tool that a model asked for."""

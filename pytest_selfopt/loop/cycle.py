@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches
 from pytest_selfopt.loop.diagnose import diagnose
 from pytest_selfopt.loop.diagnosis import Diagnosis
-from pytest_selfopt.loop.enforce import ALL_ON, RuleChange, Switches, enforce, has_lost
+from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
 from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, Verdict, no_own_gates
 from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.loop.pick import Pick, pick
+from pytest_selfopt.loop.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP, remedy
 from pytest_selfopt.routing.rule import Recommendation, Rule
+from pytest_selfopt.specs.neighbours import USUAL_SPACE, SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.trial import Trial
 
@@ -47,6 +50,8 @@ class PhaseEvidence:
     missing: int = 0
     trial: str = ""
     """The id of the contender that is the baseline with the rule on trial; empty when none is."""
+    space: SearchSpace = USUAL_SPACE
+    """What there is to try: more retries and longer time-outs are taken from it."""
     fallback: str | None = None
     """The model that stands in when the baseline's is not up to the phase; None when nobody knows one."""
 
@@ -100,7 +105,9 @@ def conclude(
     trial = next((one for one in judgements if one.spec == evidence.trial), None)
     in_force = _in_force(evidence, picked, trial)
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
-    asked = (recommend(diagnosis, in_force, evidence.fallback) for diagnosis in diagnoses)
+    asked = (
+        recommend(diagnosis, in_force, fallback=evidence.fallback, space=evidence.space) for diagnosis in diagnoses
+    )
     recommendations = tuple(one for one in asked if one is not None)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
@@ -136,23 +143,28 @@ def _in_force(evidence: PhaseEvidence, picked: Pick, trial: Judgement | None) ->
     return evidence.baseline if trial is None or has_lost(trial) else parse_spec(trial.spec)
 
 
-def recommend(diagnosis: Diagnosis, spec: Spec, fallback: str | None = None) -> Recommendation | None:
+def recommend(
+    diagnosis: Diagnosis, spec: Spec, *, fallback: str | None = None, space: SearchSpace = USUAL_SPACE
+) -> Recommendation | None:
     """The recommendation a diagnosis of `spec` amounts to; None when there is nothing to do.
 
-    `fallback` is the model that stands in when it is one to disable the model.
+    `fallback` is the model that stands in when it is one to disable the model, `space` has the settings to go on to.
     """
-    if diagnosis.action is None:
+    action = diagnosis.action
+    if action is None:
         return None
-    warm = diagnosis.action == "allow_for_bounded_tasks"
-    routes = warm or diagnosis.action == "disable_for_stateful"
+    routes = action in (WARM_UP, FALL_BACK)
+    better = remedy(action, spec, space)
     return Recommendation(
         type="routing" if routes else "settings",
         target=f"{spec.model}::{spec.phase}",
-        action=diagnosis.action,
+        action=action,
         reason=diagnosis.sentence,
-        allow=diagnosis.action != "disable_for_stateful" if routes else None,
-        fallback=fallback if diagnosis.action == "disable_for_stateful" else None,
-        requirements=("warm-up",) if warm else None,
+        allow=action != FALL_BACK if routes else None,
+        fallback=fallback if action == FALL_BACK else None,
+        requirements=("warm-up",) if action == WARM_UP else None,
+        retries=better.retries if action == RETRY and better else None,
+        timeout=better.timeout_s if action == LONGER_TIMEOUT and better else None,
         diagnosis=str(diagnosis.kind),
     )
 

@@ -10,6 +10,7 @@ from pytest_selfopt.loop.diagnosis import Diagnosis, DiagnosisKind, Matrix
 from pytest_selfopt.loop.distributions import binomial_tail, wilson
 from pytest_selfopt.loop.evaluate import coin_flips
 from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.remedies import FALL_BACK, LONGER_TIMEOUT, RETRIED, RETRY
 from pytest_selfopt.loop.run_effects import cold_errors, run_effect
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
@@ -64,7 +65,7 @@ def _trouble(matrix: Matrix) -> Diagnosis | None:
             sentence=f"{said}; most of them ran out of time",
             chance=chance,
             runs=runs,
-            action="longer_timeout",
+            action=LONGER_TIMEOUT,
         )
     return Diagnosis(
         kind=DiagnosisKind.INFRASTRUCTURE,
@@ -103,7 +104,7 @@ def _incapable(matrix: Matrix, phase: str, limits: Limits) -> Diagnosis | None:
         sentence=f"{passed} of {trials} answers are right, with 95 % confidence at most {upper:.0%}; "
         f"{minimum:.0%} is needed",
         chance=binomial_tail(passed, trials, minimum),
-        action="disable_for_stateful" if phase != "atomic" else None,
+        action=FALL_BACK if phase != "atomic" else None,
     )
 
 
@@ -112,12 +113,24 @@ def _flaky(matrix: Matrix) -> Diagnosis | None:
     if runs < 2 or not rows or coin_flips(rows.values()) / len(rows) < FLAKY_MEAN:
         return None
     wavering = {name: row for name, row in rows.items() if 0 < sum(row) < len(row)}
+    unanswered = sum(trial.error_kind in RETRIED for trial in matrix.errors)
     return Diagnosis(
         kind=DiagnosisKind.FLAKY,
-        sentence=f"{len(wavering)} of {len(rows)} prompts sometimes pass and sometimes fail: {_named(wavering)}",
+        sentence=f"{len(wavering)} of {len(rows)} prompts sometimes pass and sometimes fail: {_named(wavering)}; "
+        + _retry_helps(unanswered, len(matrix.trials)),
         chance=_at_least(len(wavering), len(rows), 1 - (1 - STRAY_SHARE) ** runs),
         cases=tuple(wavering),
-        action="retry",
+        action=RETRY if unanswered else None,
+    )
+
+
+def _retry_helps(unanswered: int, trials: int) -> str:
+    """Whether another retry can help, and at what cost: it repeats calls without an answer, never wrong answers."""
+    if not unanswered:
+        return "a retry would not help, for the answers came and were wrong"
+    return (
+        f"another retry can help the {unanswered} of {trials} calls that gave no answer, and costs up to as many calls "
+        f"({unanswered / trials:.1%} more)"
     )
 
 

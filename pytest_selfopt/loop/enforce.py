@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.pick import Pick
@@ -14,54 +15,12 @@ from pytest_selfopt.trial import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleChange:
-    """One decision about a rule: what was done or left, and why.
-
-    `kind` is "promote", "keep" (the first rule of a phase, so that applications read what was measured), "trial"
-    (a remedy that the next cycles have to prove), "confirmed" or "rolled_back" (when they have), or "skip".
-    """
-
-    kind: str
-    model: str
-    phase: str
-    sentence: str
-    evidence: dict[str, Json]
-    before: Rule | None = None
-    after: Rule | None = None
-    """The rule as it was and as it is; None where there is none."""
-
-    @property
-    def applied(self) -> bool:
-        """Whether a rule was changed."""
-        return self.kind != "skip"
-
-    @property
-    def record(self) -> dict[str, Json]:
-        """What the log keeps of it: the evidence and, when a rule was changed, both sides, so that it can be undone."""
-        if not self.applied:
-            return self.evidence
-        sides = {"rule_before": self.before, "rule_after": self.after}
-        return {**self.evidence, **{name: rule_to_json(rule) if rule else None for name, rule in sides.items()}}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcement:
     """The rules afterwards, and each decision on the way there."""
 
     rules: tuple[Rule, ...]
     changes: tuple[RuleChange, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switches:
-    """Which automatic actions are on: promoting winners, and each action that a recommendation may ask for."""
-
-    promote: bool = True
-    warm_up: bool = True
-    fall_back: bool = True
-
-
-ALL_ON = Switches()
 
 MOST_HELD_PASSES = 21
 """A comparison that is still undecided after so many passes, three cycles of seven, is given up."""
@@ -98,94 +57,8 @@ def enforce(
     return Enforcement(rules=after, changes=tuple(changes))
 
 
-def apply_recommendation(
-    rules: Sequence[Rule], wanted: Recommendation, *, cycle: int, now: str, switches: Switches = ALL_ON
-) -> tuple[tuple[Rule, ...], RuleChange]:
-    """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are."""
-    model, _, phase = wanted.target.rpartition("::")
-    of_address = [rule for rule in rules if (rule.model, rule.phase) == (model, phase)]
-    there = next((rule for rule in of_address if rule.in_force), None)
-    after = _acted(there or Rule(model=model, phase=phase), wanted, of_address, switches)
-    about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
-    if isinstance(after, str):
-        return tuple(rules), RuleChange(
-            kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {after}", evidence=about
-        )
-    untried = there.untried if there is not None else None
-    after = replace(
-        after,
-        reason=wanted.reason,
-        source="harness_feedback",
-        status="trial",
-        timestamp=now,
-        cycle=cycle,
-        evidence=about,
-        before=rule_to_json(untried) if untried is not None else None,
-    )
-    return (*(rule for rule in rules if rule is not there), after), RuleChange(
-        kind="trial",
-        model=model,
-        phase=phase,
-        sentence=trial_sentence(wanted),
-        evidence=about,
-        before=there,
-        after=after,
-    )
-
-
-def _acted(before: Rule, wanted: Recommendation, known: Sequence[Rule], switches: Switches) -> Rule | str:
-    """The rule that an action makes, or why there is none."""
-    action = _ACTIONS.get(wanted.action)
-    if action is None:
-        return f"there is no such action; known are {', '.join(_ACTIONS)} ({wanted.reason})"
-    after = action(before, wanted, switches)
-    lost = next((rule for rule in known if rule.status == "rolled_back" and _same_try(rule, wanted)), None)
-    if lost is not None and not isinstance(after, str):
-        return f"it was tried and rolled back in cycle {lost.cycle} ({lost.reason})"
-    return after
-
-
-def _same_try(rule: Rule, wanted: Recommendation) -> bool:
-    action = (rule.evidence or {}).get("action")
-    return action == wanted.action and (not wanted.fallback or rule.fallback_model == wanted.fallback)
-
-
-def trial_sentence(wanted: Recommendation) -> str:
-    """What is said of a recommendation that was put on trial."""
-    model, _, phase = wanted.target.rpartition("::")
-    return f"on trial: {wanted.action} for {model} in {phase}: {wanted.reason}"
-
-
-def _warm_up(before: Rule, wanted: Recommendation, switches: Switches) -> Rule | str:
-    warm = wanted.requirements is None or "warm-up" in wanted.requirements
-    if not switches.warm_up:
-        return "this action is switched off"
-    if before.allow and (before.enable_warmup or not warm):
-        return f"{before.model} is already {'warmed up' if warm else 'allowed'} for {before.phase}"
-    return replace(before, allow=True, enable_warmup=True if warm else before.enable_warmup)
-
-
-def _fall_back(before: Rule, wanted: Recommendation, switches: Switches) -> Rule | str:
-    if not switches.fall_back:
-        return "this action is switched off"
-    if not wanted.fallback:
-        return f"no fallback is named for {before.model} in {before.phase}, and none is invented"
-    if not before.allow and before.fallback_model == wanted.fallback:
-        return f"{before.model} is already disabled for {before.phase}"
-    return replace(before, allow=False, fallback_model=wanted.fallback)
-
-
-def _try_first(_: Rule, wanted: Recommendation, __: Switches) -> Rule | str:
-    return f"it is no routing rule; the next cycle tries it as a candidate ({wanted.reason})"
-
-
-_ACTIONS: Mapping[str, Callable[[Rule, Recommendation, Switches], Rule | str]] = {
-    "allow_for_bounded_tasks": _warm_up,
-    "disable_for_stateful": _fall_back,
-    "retry": _try_first,
-    "longer_timeout": _try_first,
-}
-"""What each action makes of the rule there is, or why it is skipped."""
+_ROUTES = ("allow", "fallback_model", "enable_warmup", "variant", "timeout_s", "retries", "isolated", "sampling")
+"""The fields of a rule that say what is asked, and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,10 +119,11 @@ class _Settling:
         )
 
     def _trial_over(self, there: Rule, base: Rule) -> Rule:
-        """The rule on trial put over another base, such as one that was promoted meanwhile."""
-        over = replace(base, allow=there.allow, fallback_model=there.fallback_model, enable_warmup=there.enable_warmup)
+        """What the rule on trial changes, put over another base, such as one that was promoted meanwhile."""
+        untried = there.untried or self._fresh()
+        changed = {name: getattr(there, name) for name in _ROUTES if getattr(there, name) != getattr(untried, name)}
         return replace(
-            over,
+            replace(base, **changed),
             status="trial",
             reason=there.reason,
             source=there.source,

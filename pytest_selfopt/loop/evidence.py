@@ -13,12 +13,12 @@ from __future__ import annotations
 import bisect
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_selfopt.loop.distributions import incomplete_beta, t_tail
-from pytest_selfopt.trial import Outcome, Trial
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 ALPHA = Fraction(1, 20)
 """The stated bound on the chance of ever promoting something false in the whole life of a history."""
@@ -52,16 +52,19 @@ class CaseTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """A candidate beside the baseline over the whole passes of which at least half of the pairs were answered.
+    """A candidate beside the baseline over the whole passes of which at least half of the pairs count.
 
-    `passes` is how many those are; `excluded` of their pairs had an error on either side. Passes of an outage, with
-    fewer answers, are `left_out`: they are no evidence, and do not spoil that of other passes.
+    `passes` is how many those are; `excluded` of their pairs had an error on either side, one that the candidate's
+    change cannot cure. Passes of an outage, with fewer pairs, are `left_out`: they are no evidence, and do not spoil
+    that of other passes.
     """
 
     cases: dict[str, CaseTally]
     passes: int
     excluded: int
     left_out: int = 0
+    rescued: int = 0
+    """How many pairs are wins because the baseline gave no answer."""
     apart: int = 0
     """How many of the passes asked one spec only after the other, so that load and drift may have hit one alone."""
 
@@ -77,7 +80,7 @@ class Tally:
 
     @property
     def pairs(self) -> int:
-        """Pairs with an answer on both sides."""
+        """Pairs that count: with an answer on both sides, or an error that the candidate's change can cure."""
         return sum(case.common for case in self.cases.values())
 
     @property
@@ -96,15 +99,27 @@ class Tally:
         return odds(self.wins, self.losses)
 
 
-def tally(baseline: Sequence[Trial], candidate: Sequence[Trial], cases: Sequence[str]) -> Tally:
-    """Pair two specs' trials by case and run. Only runs count in which both have a trial of every case."""
+def tally(
+    baseline: Sequence[Trial],
+    candidate: Sequence[Trial],
+    cases: Sequence[str],
+    *,
+    curable: Collection[ErrorKind] = (),
+) -> Tally:
+    """Pair two specs' trials by case and run. Only runs count in which both have a trial of every case.
+
+    A pair with an error on either side is left out, unless it is one of the `curable` kinds, which the candidate's
+    change is about, such as time-outs when it waits longer: such an error counts as not passed. Which kinds those are
+    follows from the two specs and is fixed before the first trial, so the bound on the odds holds as it does without.
+    """
+
+    def counts(trial: Trial) -> bool:
+        return trial.outcome is not Outcome.ERROR or trial.error_kind in curable
+
     ours, theirs = _by_address(candidate), _by_address(baseline)
     runs = sorted({run for _, run in ours} & {run for _, run in theirs})
     whole = [run for run in runs if all((case, run) in ours and (case, run) in theirs for case in cases)]
-    answered = {
-        run: {case for case in cases if Outcome.ERROR not in (theirs[case, run].outcome, ours[case, run].outcome)}
-        for run in whole
-    }
+    answered = {run: {case for case in cases if counts(theirs[case, run]) and counts(ours[case, run])} for run in whole}
     counted = {run: known for run, known in answered.items() if 2 * len(known) >= len(cases)}
     return Tally(
         cases={
@@ -114,6 +129,11 @@ def tally(baseline: Sequence[Trial], candidate: Sequence[Trial], cases: Sequence
         passes=len(counted),
         excluded=sum(len(cases) - len(known) for known in counted.values()),
         left_out=len(whole) - len(counted),
+        rescued=sum(
+            theirs[case, run].outcome is Outcome.ERROR and ours[case, run].outcome is Outcome.PASS
+            for run, known in counted.items()
+            for case in known
+        ),
         apart=sum(
             _apart([theirs[case, run] for case in cases], [ours[case, run] for case in cases]) for run in counted
         ),

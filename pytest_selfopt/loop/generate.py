@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from pytest_selfopt.loop.remedies import remedy
 from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
 from pytest_selfopt.specs.spec import Spec
 
@@ -52,9 +53,9 @@ def generate(
         Candidate(spec=around[name], why="goes on: the last cycle left it undecided") for name in held if name in around
     ]
     for action in asked_for:
-        remedy = _remedy(action, baseline, space)
-        if remedy is not None and remedy.id not in rejected:
-            chosen.append(Candidate(spec=remedy, why=f"the last diagnosis asks for it ({action})"))
+        asked = remedy(action, baseline, space)
+        if asked is not None and asked.id not in rejected:
+            chosen.append(Candidate(spec=asked, why=f"the last diagnosis asks for it ({action})"))
     chosen += [
         Candidate(spec=spec, why="measured so far only beside another baseline")
         if spec.id in measured
@@ -71,16 +72,3 @@ def _first_of_each(chosen: Sequence[Candidate]) -> list[Candidate]:
     for candidate in chosen:
         first.setdefault(candidate.spec.id, candidate)
     return list(first.values())
-
-
-def _remedy(action: str, baseline: Spec, space: SearchSpace) -> Spec | None:
-    """The neighbour that an action of a diagnosis asks for, or None when the space has none."""
-    if action == "allow_for_bounded_tasks" and True in space.warmup and not baseline.warmup:
-        return replace(baseline, warmup=True)
-    more_retries = [value for value in space.retries if value > baseline.retries]
-    if action == "retry" and more_retries:
-        return replace(baseline, retries=min(more_retries))
-    longer = [value for value in space.timeouts_s if value > baseline.timeout_s]
-    if action == "longer_timeout" and longer:
-        return replace(baseline, timeout_s=min(longer))
-    return None

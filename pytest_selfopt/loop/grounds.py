@@ -30,8 +30,9 @@ def grounds(measured: Measured, verdict: Verdict, results: Sequence[GateResult],
 
 def counts(tally: Tally) -> str:
     """How many answers were fixed and broken, and over how much."""
+    rescued = f" ({tally.rescued} of them had not come at all)" if tally.rescued else ""
     return (
-        f"fixed {tally.wins} answers, broke {tally.losses} in {tally.passes} passes "
+        f"fixed {tally.wins} answers{rescued}, broke {tally.losses} in {tally.passes} passes "
         f"over the same {len(tally.cases)} prompts"
     )
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from pytest_selfopt.loop.diagnosis import Diagnosis, DiagnosisKind, Matrix
 from pytest_selfopt.loop.evaluate import coin_flips
-from pytest_selfopt.trial import ErrorKind, Trial
+from pytest_selfopt.loop.remedies import LOADING, WARM_UP
+from pytest_selfopt.trial import Trial
 
 RUN_EFFECT_CHANCE = 0.001
 RUN_EFFECT_Z = 3.5
@@ -20,8 +21,6 @@ COLD_LOAD_S = 0.25
 COLD_LOAD_FACTOR = 3.0
 COLD_LATENCY_FACTOR = 1.8
 MOST_COLD_RUNS = 3
-LOADING = (ErrorKind.TIMEOUT, ErrorKind.SERVER)
-"""The errors by which a model shows that it is still being loaded; a refused connection is no model at all."""
 LATER_ERRORS = 0.05
 """The share of errors in later runs up to which the early ones are something of their own."""
 ORDER_CHANCE = 0.05
@@ -110,7 +109,7 @@ def _cold_start(matrix: Matrix, cold: int, totals: Sequence[int], said: str) -> 
         sentence=f"{first} worse ({said}); by chance in 1 of {round(1 / chance)} orders",
         chance=chance,
         runs=early,
-        action="allow_for_bounded_tasks",
+        action=WARM_UP,
     )
     if not _called_first(matrix.trials, early):
         return replace(

@@ -115,8 +115,18 @@ def _recommendation(value: Any) -> Recommendation:
         allow=allow,
         fallback=value.get("fallback"),
         requirements=None if requirements is None else tuple(requirements),
+        retries=_number(value, "retries", int, most=10),
+        timeout=_number(value, "timeout", (int, float), most=86_400),
         diagnosis=value.get("diagnosis"),
     )
+
+
+def _number(value: dict[str, Any], name: str, kinds: type[int] | tuple[type, ...], *, most: int) -> Any:
+    number: Any = value.get(name)
+    usable = isinstance(number, kinds) and not isinstance(number, bool)
+    if number is not None and not (usable and 0 < float(number) <= most):
+        raise ValueError(f"{name!r} must be a number above 0 and at most {most}, not {number!r}")
+    return number
 
 
 def _plain(recommendation: Recommendation) -> dict[str, Any]:

@@ -79,7 +79,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """What a diagnosis recommends, in the form of the feedback file; `target` is "model::phase"."""
+    """What a diagnosis recommends, in the form of the feedback file; `target` is "model::phase".
+
+    `retries` and `timeout` (seconds) are what more retries and a longer time-out come to.
+    """
 
     type: str
     target: str
@@ -88,6 +91,8 @@ class Recommendation:
     allow: bool | None = None
     fallback: str | None = None
     requirements: tuple[str, ...] | None = None
+    retries: int | None = None
+    timeout: float | None = None
     diagnosis: str | None = None
 
 

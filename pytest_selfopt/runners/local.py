@@ -15,18 +15,7 @@ from pytest_selfopt.models.client import Client
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.runners.slots import Slot, Slots
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Reply
-
-RETRYABLE = frozenset(
-    {
-        ErrorKind.TIMEOUT,
-        ErrorKind.CONNECTION,
-        ErrorKind.RATE_LIMIT,
-        ErrorKind.SERVER,
-        ErrorKind.MALFORMED,
-    }
-)
-"""Kinds of errors that another attempt may cure; a wrong key or request stays wrong."""
+from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
 
 STOPPING_S = 2.0
 """How long calls that were cancelled are waited for; a thread that hangs longer is left behind."""
@@ -225,7 +214,7 @@ class LocalRunner:
         self, answer: Reply | CallError, failed: Sequence[FailedAttempt], options: RunnerOptions, *, elapsed_s: float
     ) -> float | None:
         """Seconds to wait before the next attempt; None when there is none."""
-        if isinstance(answer, Reply) or answer.kind not in RETRYABLE:
+        if isinstance(answer, Reply) or answer.kind not in TRANSIENT:
             return None
         turned_away = answer.kind is ErrorKind.RATE_LIMIT
         before = sum((attempt.error.kind is ErrorKind.RATE_LIMIT) == turned_away for attempt in failed)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
+from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
-from pytest_selfopt.loop.enforce import RuleChange
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
@@ -55,7 +55,7 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     routing, conclusions = state.routing, []
     for phase in phases:
         conclusion = conclude(
-            _with_fallback(evidence_of(phase, cycle), state),
+            _with_remedies(evidence_of(phase, cycle), state),
             routing.rules,
             now=now,
             own_gates=phase.own_gates,
@@ -115,10 +115,11 @@ def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: i
     return (note,) if note else ()
 
 
-def _with_fallback(evidence: PhaseEvidence, state: State) -> PhaseEvidence:
-    """The evidence with the model that may stand in for the baseline's."""
-    model = evidence.baseline.model
-    return replace(evidence, fallback=fallback_for(model, evidence.phase, state.settings, state.routing, state.ledger))
+def _with_remedies(evidence: PhaseEvidence, state: State) -> PhaseEvidence:
+    """The evidence with what there is to remedy it: settings to go on to, and who may stand in for the model."""
+    settings, model = state.settings, evidence.baseline.model
+    fallback = fallback_for(model, evidence.phase, settings, state.routing, state.ledger)
+    return replace(evidence, space=settings.space, fallback=fallback)
 
 
 def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:

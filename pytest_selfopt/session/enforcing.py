@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SelfoptError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.enforce import RuleChange, apply_recommendation, trial_sentence
+from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, trial_sentence
+from pytest_selfopt.loop.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, remedy
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_of
 from pytest_selfopt.routing.feedback import Feedback, read_feedback
@@ -17,6 +18,7 @@ from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.records import DECISIONS, prepare_state_dir
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.session.fallbacks import fallback_for
+from pytest_selfopt.session.opening import routed
 from pytest_selfopt.settings import Settings
 
 
@@ -76,15 +78,15 @@ def _apply(
     changes: list[RuleChange] = []
     errors = list(feedback.problems)
     for one in feedback.recommendations:
-        wanted = _with_fallback(one, settings, routing, ledger)
-        rules, change = apply_recommendation(
-            routing.rules, wanted, cycle=feedback.cycle, now=now, switches=settings.switches
-        )
         try:
+            wanted = _completed(one, settings, routing, ledger)
+            rules, change = apply_recommendation(
+                routing.rules, wanted, cycle=feedback.cycle, now=now, switches=settings.switches
+            )
             after = routing.with_rules(rules)
             _check(after, change, settings)
         except SelfoptError as problem:
-            errors.append(f"{wanted.action} for {wanted.target}: {problem}")
+            errors.append(f"{one.action} for {one.target}: {problem}")
             continue
         routing = after
         changes.append(change)
@@ -95,15 +97,28 @@ def _apply(
     )
 
 
-def _with_fallback(
+def _completed(
     wanted: Recommendation, settings: Settings, routing: RoutingConfig, ledger: Ledger | None
 ) -> Recommendation:
-    if wanted.fallback or wanted.action != "disable_for_stateful":
-        return wanted
+    """The recommendation with what it leaves open: who stands in, or the next value of the search space.
+
+    Raises:
+        SelfoptError: when what it is about is no model or no phase.
+    """
     model, _, phase = wanted.target.rpartition("::")
-    rule = routing.get_rule(model, phase)
-    known = rule.fallback_model if rule is not None else None
-    return replace(wanted, fallback=known or fallback_for(model, phase, settings, routing, ledger))
+    if wanted.action == FALL_BACK and not wanted.fallback:
+        rule = routing.get_rule(model, phase)
+        known = rule.fallback_model if rule is not None else None
+        return replace(wanted, fallback=known or fallback_for(model, phase, settings, routing, ledger))
+    if wanted.action not in (RETRY, LONGER_TIMEOUT) or wanted.retries is not None or wanted.timeout is not None:
+        return wanted
+    start = replace(settings.phase(phase).baseline, model=model)
+    better = remedy(wanted.action, routed(start, routing.without_trials().apply_routing(model, phase)), settings.space)
+    if better is None:
+        return wanted
+    if wanted.action == RETRY:
+        return replace(wanted, retries=better.retries)
+    return replace(wanted, timeout=better.timeout_s)
 
 
 def _check(routing: RoutingConfig, change: RuleChange, settings: Settings) -> None:
@@ -132,9 +147,18 @@ def _not_in_effect(fresh: RoutingConfig, applied: Sequence[RuleChange]) -> list[
 
 def _in_effect(fresh: RoutingConfig, change: RuleChange) -> bool:
     route = fresh.apply_routing(change.model, change.phase)
-    if change.evidence["action"] == "disable_for_stateful":
+    if change.evidence["action"] == FALL_BACK:
         return route.allowed and route.rerouted
-    return route.allowed and not route.rerouted
+    rule = change.after
+    set_so = rule is None or all(
+        asked is None or asked == found
+        for asked, found in (
+            (rule.enable_warmup, route.enable_warmup),
+            (rule.retries, route.retries),
+            (rule.timeout_s, route.timeout_s),
+        )
+    )
+    return route.allowed and not route.rerouted and set_so
 
 
 def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: RoutingConfig, *, now: str) -> list[str]:

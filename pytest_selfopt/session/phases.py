@@ -14,7 +14,9 @@ from pytest_selfopt.loop.gates import EXTENDED, Measured, OwnGates, is_hopeless
 from pytest_selfopt.loop.limits import Limits, Profile
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
 from pytest_selfopt.loop.race import Standing, obstacles, step
+from pytest_selfopt.loop.remedies import curable
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Trial
 
 EARLIER_RUNS = 1_000
@@ -80,8 +82,13 @@ class PhaseRun:
 
     def tally(self, candidate: str) -> Tally:
         """The paired evidence for a candidate, earlier cycles of the same comparison included."""
-        baseline = self.plan.baseline.id
-        return tally(self._pooled(baseline, candidate), self._pooled(candidate, candidate), self.cases)
+        baseline = self.plan.baseline
+        return tally(
+            self._pooled(baseline.id, candidate),
+            self._pooled(candidate, candidate),
+            self.cases,
+            curable=curable(baseline, parse_spec(candidate)),
+        )
 
     def outlooks(self) -> tuple[Outlook, ...]:
         """What is ahead: one outlook, or two that enclose it when nobody knows how much the answers vary.

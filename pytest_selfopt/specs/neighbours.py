@@ -22,6 +22,9 @@ class SearchSpace:
     warmup: tuple[bool, ...] = (False, True)
 
 
+USUAL_SPACE = SearchSpace()
+
+
 def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
     """All specs that differ from `spec` in one dimension, the most telling dimension first.
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_used_is_named_and_leaves_the_rest_alone(tmp_path: Path) 
         WARM,
     )
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 applied, 3 skipped, 5 errors")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 applied, 2 skipped, 5 errors")
     for sentence in (
         "skipped dance: there is no such action; known are allow_for_bounded_tasks, disable_for_stateful, retry",
         "recommendations[1]: 'target' must read \"model::phase\", not 'm'",
@@ -105,10 +105,28 @@ def test_what_cannot_be_used_is_named_and_leaves_the_rest_alone(tmp_path: Path) 
         "error: disable_for_stateful for lfm2.5-thinking:1.2b::extended: unknown model 'claude-haiku'",
         "lead in a circle: lfm2.5-thinking:1.2b → lfm2.5-thinking:1.2b",
         "skipped disable_for_stateful: no fallback is named for lfm2.5-thinking:1.2b in extended, and none is invented",
-        "skipped longer_timeout: it is no routing rule; the next cycle tries it as a candidate (12 timeouts)",
+        "on trial: longer_timeout for m in atomic: 12 timeouts",
     ):
         assert sentence in done.stdout
-    assert [rule["phase"] for rule in rules(tmp_path)] == ["atomic"]
+    assert [(rule["model"], rule.get("timeout")) for rule in rules(tmp_path)] == [
+        ("lfm2.5-thinking:1.2b", None),
+        ("m", 120.0),
+    ]
+
+
+def test_more_retries_and_longer_time_outs_go_on_from_what_is_in_effect(tmp_path: Path) -> None:
+    retry = {"target": "m::atomic", "action": "retry", "reason": "dropped"}
+    longer = {"target": "m::atomic", "action": "longer_timeout", "reason": "late", "timeout": 90}
+    write(tmp_path, retry, longer)
+    assert selfopt(tmp_path, "enforce", "harness_feedback.json").stdout.splitlines()[-1].startswith("2 applied")
+    assert [(rule["retries"], rule["timeout"], rule["status"]) for rule in rules(tmp_path)] == [(2, 90, "trial")]
+    again = selfopt(tmp_path, "enforce", "harness_feedback.json").stdout
+    assert "skipped retry: m already gets 2 retries in atomic" in again
+    assert "skipped longer_timeout: m already gets 90 s in atomic" in again
+    write(tmp_path, {**retry, "retries": 99}, {**longer, "timeout": "long"})
+    wrong = selfopt(tmp_path, "enforce", "harness_feedback.json").stdout
+    assert "'retries' must be a number above 0 and at most 10, not 99" in wrong
+    assert "'timeout' must be a number above 0 and at most 86400, not 'long'" in wrong
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2", '{"recommendations": 7}', "\x00", "null"])

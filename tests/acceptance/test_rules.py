@@ -115,6 +115,25 @@ def test_a_server_that_cannot_be_told_to_unload_keeps_the_warm_up_on_trial_and_s
         assert ledger.execute("SELECT count(*) FROM call WHERE purpose = 'warmup' AND cycle = 2").fetchone() == (1,)
 
 
+def test_a_model_that_answers_too_late_gets_more_time_and_the_rule_is_confirmed(project: Make) -> None:
+    late = [{**rule, "then": {**rule["then"], "latency": 0.9}} for rule in right()]
+    slow = [{**rule, "when": {**rule["when"], "chance": 0.5}} for rule in late]
+    made = project({"rules": [*slow, *right()], "default": {"text": "Hello!"}})
+    made.configure(
+        "[tool.selfopt.search]\nwarmup = []\nisolation = []\nretries = []\ntimeouts = [0.4, 5]\n"
+        '[tool.selfopt.phases.atomic]\nbaseline = "scripted/model/atomic/native_api/t0.4/r0/i0"\n'
+    )
+    first = said(made.run("--selfopt-cycle", "--selfopt-candidates", "1"))
+    assert "diagnosis: time-outs" in first
+    assert "on trial: longer_timeout for scripted/model in atomic" in first
+    second = made.run("--selfopt-cycle", "--selfopt-candidates", "1")
+    assert "confirmed longer_timeout for scripted/model in atomic: PROMOTE atomic: fixed" in said(second)
+    assert "of them had not come at all" in said(second)
+    assert second.ret == 0
+    (rule,) = made.routing()["rules"]
+    assert (rule["status"], rule["timeout"], rule["retries"]) == ("confirmed", 5.0, 0)
+
+
 @pytest.mark.parametrize(
     ("then", "bound"),
     [({"drop": True}, []), ({"status": 401}, []), ({"status": 429, "retry_after": 0}, ["--selfopt-max-calls", "40"])],

@@ -190,7 +190,15 @@ def test_failures_spread_over_the_prompts_are_steady_but_suboptimal() -> None:
 
 def test_a_flaky_model_names_the_prompts_that_waver() -> None:
     found = of_rows(["PFPFPFP", "FPFPPPF", "PPPPPPP"])
-    assert (found.kind, found.cases, found.action) == (DiagnosisKind.FLAKY, names(3)[:2], "retry")
+    assert (found.kind, found.cases, found.action) == (DiagnosisKind.FLAKY, names(3)[:2], None)
+    assert "a retry would not help, for the answers came and were wrong" in found.sentence
+
+
+def test_more_retries_are_asked_for_only_where_calls_gave_no_answer_and_their_cost_is_told() -> None:
+    rows = ["PFPFPFP", "FPFPPPF", *["PPPPPPP"] * 5, "PPPEPPP"]
+    found = of_rows(rows)
+    assert (found.kind, found.action) == (DiagnosisKind.FLAKY, "retry")
+    assert "can help the 1 of 56 calls that gave no answer, and costs up to as many calls (1.8% more)" in found.sentence
 
 
 def test_too_few_runs_or_none_cannot_tell() -> None:

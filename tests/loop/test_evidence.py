@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,9 @@ from pytest_selfopt.loop.evidence import (
     tally,
     within_reach,
 )
-from pytest_selfopt.trial import Outcome, Trial
+from pytest_selfopt.loop.remedies import curable
+from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 from tests.loop.worlds import matrix, names
 
 counts = st.integers(0, 60)
@@ -98,6 +101,29 @@ def test_swapping_the_sides_turns_wins_into_losses(rows: list[str]) -> None:
 def test_a_pair_with_an_error_is_left_out_and_counted() -> None:
     found = tally(matrix(["FFF", "PPP"]), matrix(["PEP", "FPE"]), names(2))
     assert (found.wins, found.losses, found.pairs, found.excluded) == (2, 1, 4, 2)
+
+
+def test_an_error_that_the_change_can_cure_counts_as_not_passed() -> None:
+    late = tally(matrix(["TTT", "PTE"]), matrix(["PPP", "PTP"]), names(2), curable={ErrorKind.TIMEOUT})
+    assert (late.wins, late.losses, late.pairs, late.excluded, late.rescued) == (3, 0, 5, 1, 3)
+    hasty = tally(matrix(["PPP", "PPP"]), matrix(["TTT", "PPP"]), names(2), curable={ErrorKind.TIMEOUT})
+    assert (hasty.wins, hasty.losses, hasty.rescued) == (0, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        ({"timeout_s": 120.0}, {ErrorKind.TIMEOUT}),
+        ({"timeout_s": 30.0}, {ErrorKind.TIMEOUT}),
+        ({"warmup": True}, {ErrorKind.TIMEOUT, ErrorKind.SERVER}),
+        ({"retries": 3}, {ErrorKind.TIMEOUT, ErrorKind.SERVER, ErrorKind.CONNECTION, ErrorKind.MALFORMED}),
+        ({"variant": "schema"}, set()),
+        ({"model": "other", "timeout_s": 120.0}, set()),
+    ],
+)
+def test_which_errors_a_change_can_cure_follows_from_it(change: dict[str, Any], kinds: set[ErrorKind]) -> None:
+    spec = parse_spec("m/atomic/native_api/t60/r1/i0")
+    assert curable(spec, replace(spec, **change)) == kinds
 
 
 def test_only_whole_passes_count() -> None:

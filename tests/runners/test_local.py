@@ -14,11 +14,11 @@ import pytest
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.runners.local import RETRYABLE, LocalRunner
+from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.runners.slots import Room, Slots
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply
+from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, Reply
 
 REQUEST = ChatRequest(messages=())
 
@@ -72,7 +72,7 @@ def test_only_errors_that_may_pass_are_tried_again(kind: ErrorKind) -> None:
     runner, client = runner_of([error(kind)] * 3)
     result = runner.run(call(retries=2, rate_limit_retries=2, backoff_s=0.001))
     assert result.error == error(kind)
-    assert client.asked == (3 if kind in RETRYABLE else 1)
+    assert client.asked == (3 if kind in TRANSIENT else 1)
 
 
 def test_the_server_is_given_the_time_it_asks_for() -> None:

@@ -1,0 +1,162 @@
+"""What each recommended action makes of the rules: a rule on trial, or a sentence on why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_selfopt.loop.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP
+from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
+from pytest_selfopt.trial import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChange:
+    """One decision about a rule: what was done or left, and why.
+
+    `kind` is "promote", "keep" (the first rule of a phase, so that applications read what was measured), "trial"
+    (a remedy that the next cycles have to prove), "confirmed" or "rolled_back" (when they have), or "skip".
+    """
+
+    kind: str
+    model: str
+    phase: str
+    sentence: str
+    evidence: dict[str, Json]
+    before: Rule | None = None
+    after: Rule | None = None
+    """The rule as it was and as it is; None where there is none."""
+
+    @property
+    def applied(self) -> bool:
+        """Whether a rule was changed."""
+        return self.kind != "skip"
+
+    @property
+    def record(self) -> dict[str, Json]:
+        """What the log keeps of it: the evidence and, when a rule was changed, both sides, so that it can be undone."""
+        if not self.applied:
+            return self.evidence
+        sides = {"rule_before": self.before, "rule_after": self.after}
+        return {**self.evidence, **{name: rule_to_json(rule) if rule else None for name, rule in sides.items()}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """Which automatic actions are on: promoting winners, and each action that a recommendation may ask for."""
+
+    promote: bool = True
+    warm_up: bool = True
+    fall_back: bool = True
+    retry: bool = True
+    longer_timeout: bool = True
+
+    def allows(self, action: str) -> bool:
+        """Whether an action of a recommendation is on."""
+        on = {WARM_UP: self.warm_up, FALL_BACK: self.fall_back, RETRY: self.retry, LONGER_TIMEOUT: self.longer_timeout}
+        return on.get(action, True)
+
+
+ALL_ON = Switches()
+
+
+def apply_recommendation(
+    rules: Sequence[Rule], wanted: Recommendation, *, cycle: int, now: str, switches: Switches = ALL_ON
+) -> tuple[tuple[Rule, ...], RuleChange]:
+    """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are."""
+    model, _, phase = wanted.target.rpartition("::")
+    of_address = [rule for rule in rules if (rule.model, rule.phase) == (model, phase)]
+    there = next((rule for rule in of_address if rule.in_force), None)
+    after = _acted(there or Rule(model=model, phase=phase), wanted, of_address, switches)
+    about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
+    if isinstance(after, str):
+        return tuple(rules), RuleChange(
+            kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {after}", evidence=about
+        )
+    untried = there.untried if there is not None else None
+    after = replace(
+        after,
+        reason=wanted.reason,
+        source="harness_feedback",
+        status="trial",
+        timestamp=now,
+        cycle=cycle,
+        evidence=about,
+        before=rule_to_json(untried) if untried is not None else None,
+    )
+    return (*(rule for rule in rules if rule is not there), after), RuleChange(
+        kind="trial",
+        model=model,
+        phase=phase,
+        sentence=trial_sentence(wanted),
+        evidence=about,
+        before=there,
+        after=after,
+    )
+
+
+def _acted(before: Rule, wanted: Recommendation, known: Sequence[Rule], switches: Switches) -> Rule | str:
+    """The rule that an action makes, or why there is none."""
+    action = _ACTIONS.get(wanted.action)
+    if action is None:
+        return f"there is no such action; known are {', '.join(_ACTIONS)} ({wanted.reason})"
+    if not switches.allows(wanted.action):
+        return "this action is switched off"
+    after = action(before, wanted)
+    lost = next((rule for rule in known if rule.status == "rolled_back" and _same_try(rule, wanted)), None)
+    if lost is not None and not isinstance(after, str):
+        return f"it was tried and rolled back in cycle {lost.cycle} ({lost.reason})"
+    return after
+
+
+def _same_try(rule: Rule, wanted: Recommendation) -> bool:
+    asked = (wanted.fallback, wanted.retries, wanted.timeout)
+    tried = (rule.fallback_model, rule.retries, rule.timeout_s)
+    same = all(ours is None or ours == theirs for ours, theirs in zip(asked, tried, strict=True))
+    return same and (rule.evidence or {}).get("action") == wanted.action
+
+
+def trial_sentence(wanted: Recommendation) -> str:
+    """What is said of a recommendation that was put on trial."""
+    model, _, phase = wanted.target.rpartition("::")
+    return f"on trial: {wanted.action} for {model} in {phase}: {wanted.reason}"
+
+
+def _warm_up(before: Rule, wanted: Recommendation) -> Rule | str:
+    warm = wanted.requirements is None or "warm-up" in wanted.requirements
+    if before.allow and (before.enable_warmup or not warm):
+        return f"{before.model} is already {'warmed up' if warm else 'allowed'} for {before.phase}"
+    return replace(before, allow=True, enable_warmup=True if warm else before.enable_warmup)
+
+
+def _fall_back(before: Rule, wanted: Recommendation) -> Rule | str:
+    if not wanted.fallback:
+        return f"no fallback is named for {before.model} in {before.phase}, and none is invented"
+    if not before.allow and before.fallback_model == wanted.fallback:
+        return f"{before.model} is already disabled for {before.phase}"
+    return replace(before, allow=False, fallback_model=wanted.fallback)
+
+
+def _retry(before: Rule, wanted: Recommendation) -> Rule | str:
+    if wanted.retries is None:
+        return "the search space has no more retries to offer"
+    if before.retries is not None and before.retries >= wanted.retries:
+        return f"{before.model} already gets {before.retries} retries in {before.phase}"
+    return replace(before, retries=wanted.retries)
+
+
+def _longer_timeout(before: Rule, wanted: Recommendation) -> Rule | str:
+    if wanted.timeout is None:
+        return "the search space has no longer time-out to offer"
+    if before.timeout_s is not None and before.timeout_s >= wanted.timeout:
+        return f"{before.model} already gets {before.timeout_s:g} s in {before.phase}"
+    return replace(before, timeout_s=wanted.timeout)
+
+
+_ACTIONS: Mapping[str, Callable[[Rule, Recommendation], Rule | str]] = {
+    WARM_UP: _warm_up,
+    FALL_BACK: _fall_back,
+    RETRY: _retry,
+    LONGER_TIMEOUT: _longer_timeout,
+}
+"""What each action makes of the rule there is, or why it is skipped."""
