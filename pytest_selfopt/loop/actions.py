@@ -15,7 +15,8 @@ class RuleChange:
     """One decision about a rule: what was done or left, and why.
 
     `kind` is "promote", "keep" (the first rule of a phase, so that applications read what was measured), "trial"
-    (a remedy that the next cycles have to prove), "confirmed" or "rolled_back" (when they have), or "skip".
+    (a remedy that has to be proven), "confirmed" or "rolled_back" (when it was), "expired" (when what a rule rests on
+    has changed), "forgotten" (what was rolled back may be tried again), or "skip".
     """
 
     kind: str
@@ -35,7 +36,7 @@ class RuleChange:
     @property
     def record(self) -> dict[str, Json]:
         """What the log keeps of it: the evidence and, when a rule was changed, both sides, so that it can be undone."""
-        if not self.applied:
+        if not self.applied or (self.before is None and self.after is None):
             return self.evidence
         sides = {"rule_before": self.before, "rule_after": self.after}
         return {**self.evidence, **{name: rule_to_json(rule) if rule else None for name, rule in sides.items()}}
@@ -61,9 +62,18 @@ ALL_ON = Switches()
 
 
 def apply_recommendation(
-    rules: Sequence[Rule], wanted: Recommendation, *, cycle: int, now: str, switches: Switches = ALL_ON
+    rules: Sequence[Rule],
+    wanted: Recommendation,
+    *,
+    premises: Mapping[str, str] | None = None,
+    cycle: int,
+    now: str,
+    switches: Switches = ALL_ON,
 ) -> tuple[tuple[Rule, ...], RuleChange]:
-    """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are."""
+    """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are.
+
+    `premises` are what the diagnosis rests on that it came from, `now` is a timestamp (ISO 8601, UTC).
+    """
     model, _, phase = wanted.target.rpartition("::")
     of_address = [rule for rule in rules if (rule.model, rule.phase) == (model, phase)]
     there = next((rule for rule in of_address if rule.in_force), None)
@@ -81,7 +91,8 @@ def apply_recommendation(
         status="trial",
         timestamp=now,
         cycle=cycle,
-        evidence=about,
+        evidence={**about, "because": wanted.reason},
+        premises=premises,
         before=rule_to_json(untried) if untried is not None else None,
     )
     return (*(rule for rule in rules if rule is not there), after), RuleChange(

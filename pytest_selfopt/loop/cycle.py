@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches
 from pytest_selfopt.loop.diagnose import diagnose
@@ -15,6 +15,7 @@ from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
 from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, Verdict, no_own_gates
 from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.loop.pick import Pick, pick
+from pytest_selfopt.loop.premises import Premises
 from pytest_selfopt.loop.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP, remedy
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.specs.neighbours import USUAL_SPACE, SearchSpace
@@ -52,6 +53,8 @@ class PhaseEvidence:
     """The id of the contender that is the baseline with the rule on trial; empty when none is."""
     space: SearchSpace = USUAL_SPACE
     """What there is to try: more retries and longer time-outs are taken from it."""
+    premises: Mapping[str, Premises] = field(default_factory=dict)
+    """What the results of each spec rest on, by its id."""
     fallback: str | None = None
     """The model that stands in when the baseline's is not up to the phase; None when nobody knows one."""
 
@@ -117,6 +120,8 @@ def conclude(
         trial=trial,
         measured=all(gate.passed for gate in gates if gate.name in ("errors", "min_samples")),
         recommendations=recommendations,
+        premises=evidence.premises,
+        diagnosed=in_force.id,
         cycle=evidence.cycle,
         now=now,
         switches=switches,

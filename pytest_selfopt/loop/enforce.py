@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.pick import Pick
+from pytest_selfopt.loop.premises import Premises, together
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import DEFAULT_SAMPLING, Spec, difference, parse_spec
 from pytest_selfopt.trial import Json
@@ -34,6 +36,8 @@ def enforce(
     trial: Judgement | None,
     measured: bool,
     recommendations: Sequence[Recommendation],
+    premises: Mapping[str, Premises],
+    diagnosed: str,
     cycle: int,
     now: str,
     switches: Switches = ALL_ON,
@@ -41,18 +45,22 @@ def enforce(
     """Turn a pick, the verdict on what is on trial, and the recommendations about one phase into rules.
 
     `baseline` is the spec without what is on trial. Without a proper measurement (`measured` is False, as in an
-    outage) a baseline that merely stays gets no rule. `now` is the timestamp (ISO 8601, UTC) that changed rules get.
+    outage) a baseline that merely stays gets no rule. `premises` are what the results of each spec rest on, by its id;
+    the recommendations are about the one that was `diagnosed`. `now` is the timestamp (ISO 8601, UTC) that changed
+    rules get.
     Rules that say so already are left untouched, so that the same input twice changes nothing.
     """
     address = (baseline.model, baseline.phase)
     there = next((rule for rule in rules if rule.in_force and (rule.model, rule.phase) == address), None)
     others = tuple(rule for rule in rules if rule is not there)
-    settling = _Settling(baseline=baseline, there=there, cycle=cycle, now=now)
+    settling = _Settling(baseline=baseline, there=there, premises=premises, cycle=cycle, now=now)
     settled = settling.settle(pick, trial, measured=measured)
     after = (*settled.rules, *others)
     changes = list(settled.changes)
     for recommendation in recommendations:
-        after, change = apply_recommendation(after, recommendation, cycle=cycle, now=now, switches=switches)
+        after, change = apply_recommendation(
+            after, recommendation, premises=premises.get(diagnosed), cycle=cycle, now=now, switches=switches
+        )
         changes.append(change)
     return Enforcement(rules=after, changes=tuple(changes))
 
@@ -67,6 +75,7 @@ class _Settling:
 
     baseline: Spec
     there: Rule | None
+    premises: Mapping[str, Premises]
     cycle: int
     now: str
 
@@ -99,7 +108,13 @@ class _Settling:
             rule = there if winner is None or base is None else self._trial_over(there, base)
             return Enforcement(rules=(rule,), changes=tuple(changes))
         remembered = replace(
-            there, status="rolled_back", reason=trial.sentence, cycle=self.cycle, timestamp=self.now, before=None
+            there,
+            status="rolled_back",
+            reason=trial.sentence,
+            cycle=self.cycle,
+            timestamp=self.now,
+            premises=self._rests_on(trial),
+            before=None,
         )
         sentence = f"rolled back {self._action(there)}: {trial.sentence}"
         changes.append(self._change("rolled_back", sentence, _judged(trial, self.baseline), there, base))
@@ -111,12 +126,20 @@ class _Settling:
         return replace(
             rule,
             status="confirmed",
-            reason=f"{there.reason}; {trial.sentence}",
+            reason="; ".join(filter(None, [(there.evidence or {}).get("because"), trial.sentence])),
             cycle=self.cycle,
             timestamp=self.now,
             evidence={**(there.evidence or {}), **_numbers(trial, self.baseline)},
-            before=None,
+            premises=self._rests_on(trial),
+            before=_unproven(there.untried),
         )
+
+    def _rests_on(self, judged: Judgement) -> Premises | None:
+        """What a proof rests on: a model that stands in for another one was compared with it."""
+        own = self.premises.get(judged.spec)
+        if parse_spec(judged.spec).model == self.baseline.model or own is None:
+            return own
+        return together(self.premises.get(self.baseline.id, {}), own)
 
     def _trial_over(self, there: Rule, base: Rule) -> Rule:
         """What the rule on trial changes, put over another base, such as one that was promoted meanwhile."""
@@ -129,6 +152,7 @@ class _Settling:
             source=there.source,
             cycle=there.cycle,
             evidence=there.evidence,
+            premises=there.premises,
             before=rule_to_json(base),
         )
 
@@ -139,6 +163,8 @@ class _Settling:
             source="selfopt-cycle",
             status="confirmed",
             evidence=_numbers(winner, self.baseline),
+            premises=self._rests_on(winner),
+            before=_unproven(before),
         )
 
     def _promotion(self, winner: Judgement, before: Rule | None, after: Rule) -> RuleChange:
@@ -180,6 +206,13 @@ class _Settling:
             before=before,
             after=after,
         )
+
+
+def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:
+    """What would hold without anything that had to be proven."""
+    if rule is None or rule.status == "confirmed":
+        return rule.before if rule is not None else None
+    return rule_to_json(rule)
 
 
 def has_lost(trial: Judgement) -> bool:

@@ -24,7 +24,7 @@ _WIRES: Mapping[WireName, Wire] = {
     "ollama": OllamaWire(),
     "anthropic": AnthropicWire(),
 }
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Client(Protocol):
@@ -62,7 +62,7 @@ class HttpClient:
         if address.username or address.password:
             raise ModelError(f"model {model.id!r}: base_url must not hold a password; name api_key_env instead")
         url = address.geturl().rstrip("/") + self._wire.path
-        self._transport = Transport(url, trust_env=host not in _LOOPBACK, connections=model.max_concurrency)
+        self._transport = Transport(url, trust_env=host not in LOOPBACK, connections=model.max_concurrency)
 
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
         """Make one attempt; see `Client.ask`."""

@@ -24,6 +24,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (str,),
     "cycle": (int,),
     "evidence": (dict,),
+    "premises": (dict,),
     "before": (dict,),
 }
 _FIELDS: dict[str, str] = {"timeout": "timeout_s", "isolation": "isolated"}
@@ -55,8 +56,11 @@ class Rule:
     timestamp: str | None = None
     cycle: int | None = None
     evidence: Mapping[str, Any] | None = None
+    premises: Mapping[str, Any] | None = None
+    """What its proof rests on, such as the digest of the model and the content of the suite; texts by name."""
     before: Mapping[str, Any] | None = None
-    """Of a rule on trial: the rule that it stands in for, as it was in the file; None when there was none."""
+    """Of a rule on trial: the rule that it stands in for, as it was in the file; of a confirmed one: what would hold
+    without anything that had to be proven. None when there is none."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
+from pytest_selfopt.ledger.ledger import ComparisonState
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.evaluate import Metrics
@@ -20,10 +20,11 @@ from pytest_selfopt.routing.feedback import FEEDBACK, write_feedback
 from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.routing.records import DECISIONS, HISTORY, append_cycles
 from pytest_selfopt.session.fallbacks import fallback_for
-from pytest_selfopt.session.opening import plan_phase
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.premises import served_names, suites_as_premises
 from pytest_selfopt.session.state import State
+from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Json, Outcome
 
 EXIT_DECIDED = 0
@@ -55,7 +56,7 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     routing, conclusions = state.routing, []
     for phase in phases:
         conclusion = conclude(
-            _with_remedies(evidence_of(phase, cycle), state),
+            _completed(evidence_of(phase, cycle), phase, state),
             routing.rules,
             now=now,
             own_gates=phase.own_gates,
@@ -63,15 +64,10 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
         )
         routing = routing.with_rules(conclusion.rules)
         conclusions.append(conclusion)
-    _settle(state.ledger, phases, conclusions, cycle=cycle, ended=ended)
+    _settle(state, phases, conclusions, cycle=cycle, ended=ended)
     save_config(state.settings.routing_path, routing, now=now)
     notes = _log(state, phases, conclusions, cycle=cycle, now=now)
-    following = {
-        phase.plan.phase: plan_phase(
-            phase.plan.phase, phase.suites[0], settings=state.settings, routing=routing, ledger=state.ledger
-        )
-        for phase in phases
-    }
+    following = {phase.plan.phase: state.planned(phase.plan.phase, phase.suites[0], routing) for phase in phases}
     warmups = state.ledger.warmups(cycle)
     entries = [
         {
@@ -115,11 +111,24 @@ def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: i
     return (note,) if note else ()
 
 
-def _with_remedies(evidence: PhaseEvidence, state: State) -> PhaseEvidence:
-    """The evidence with what there is to remedy it: settings to go on to, and who may stand in for the model."""
+def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: State) -> PhaseEvidence:
+    """The evidence with what it rests on, with settings to go on to, and with who may stand in for the model."""
     settings, model = state.settings, evidence.baseline.model
-    fallback = fallback_for(model, evidence.phase, settings, state.routing, state.ledger)
-    return replace(evidence, space=settings.space, fallback=fallback)
+    suites = suites_as_premises(phase.suites)
+    return replace(
+        evidence,
+        space=settings.space,
+        fallback=fallback_for(model, evidence.phase, settings, state.routing, state.ledger),
+        premises={
+            spec.id: {**state.surroundings.of(spec, served=_served(phase)), **suites} for spec in phase.plan.specs
+        },
+    )
+
+
+def _served(phase: PhaseRun) -> dict[str, str]:
+    """The name that each model was served under in this cycle."""
+    names = served_names(trial for spec in phase.specs for trial in phase.trials(spec))
+    return {parse_spec(spec).model: name for spec, name in names.items()}
 
 
 def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
@@ -162,12 +171,13 @@ def exit_status(conclusions: Sequence[Conclusion]) -> int:
 
 
 def _settle(
-    ledger: Ledger, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
+    state: State, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
 ) -> None:
-    """Store where each comparison stands, each decision, and what the diagnoses ask of the next cycle."""
+    """Store where each comparison stands, each decision, and what the next cycle has to know."""
+    assert state.ledger is not None
     for phase, conclusion in zip(phases, conclusions, strict=True):
         for judgement in conclusion.judgements:
-            ledger.settle_comparison(
+            state.ledger.settle_comparison(
                 phase.comparisons[judgement.spec].number,
                 state=_state(judgement, conclusion),
                 wins=judgement.tally.wins,
@@ -175,8 +185,8 @@ def _settle(
                 passes=judgement.tally.passes,
                 sentence=judgement.sentence,
             )
-        for change in conclusion.changes:
-            ledger.record_decision(
+        for change in (*state.expired.get(conclusion.phase, ()), *conclusion.changes):
+            state.ledger.record_decision(
                 cycle,
                 time=ended,
                 phase=change.phase,
@@ -193,7 +203,8 @@ def _settle(
         conclusion.phase: {conclusion.in_force.id: conclusion.metrics[conclusion.in_force.id].spread.churn}
         for conclusion in conclusions
     }
-    ledger.store_result(cycle, {"asked_for": asked, "churn": churn})
+    served: dict[str, Json] = {model: name for phase in phases for model, name in _served(phase).items()}
+    state.ledger.store_result(cycle, {"asked_for": asked, "churn": churn, "served": served})
 
 
 def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
@@ -210,7 +221,7 @@ def _log(
     path = state.settings.state_dir / DECISIONS
     logged = decisions_of(path, cycle)
     for phase, conclusion in zip(phases, conclusions, strict=True):
-        for change in conclusion.changes:
+        for change in (*state.expired.get(conclusion.phase, ()), *conclusion.changes):
             if (change.kind, change.phase, change.model) in logged:
                 continue
             decision = Decision(

@@ -15,11 +15,12 @@ from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.premises import RESTS, Surroundings
 from pytest_selfopt.session.serving import can_unload
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.request import Sampling
-from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.specs.variants import variant_named
 
 PASSES_OF_A_TURN = 3
@@ -29,9 +30,18 @@ ROUNDS_OF_TURNS = 3
 
 
 def plan_phase(
-    phase: str, suite: Suite, *, settings: Settings, routing: RoutingConfig, ledger: Ledger | None
+    phase: str,
+    suite: Suite,
+    *,
+    settings: Settings,
+    routing: RoutingConfig,
+    ledger: Ledger | None,
+    surroundings: Surroundings,
 ) -> PhasePlan:
     """What this session does for a phase; candidates only in a cycle, knowing what the ledger says was tried.
+
+    What is on trial and came from no diagnosis, such as a promotion to be proven anew, is settled before anything else
+    is searched.
 
     Raises:
         SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
@@ -41,7 +51,7 @@ def plan_phase(
     variant_named(begun.baseline.variant)
     if settings.mode is Mode.PLAIN:
         return begun
-    past = _comparisons(ledger, phase, suite)
+    past = _comparisons(ledger, phase, suite, surroundings)
     held, rejected = _tried(past, begun.baseline)
     generation = generate(
         begun.baseline,
@@ -50,7 +60,7 @@ def plan_phase(
         rejected={*rejected, *(candidate.spec.id for candidate in begun.candidates)},
         measured={name for one in past for name in (one.baseline, one.candidate)},
         asked_for=_asked_for(ledger, phase),
-        limit=settings.max_candidates - len(begun.candidates) if not begun.turns else 0,
+        limit=0 if begun.turns or begun.only_proves else settings.max_candidates - len(begun.candidates),
     )
     plan = replace(begun, candidates=(*begun.candidates, *generation.candidates), left=generation.left)
     least, most = _passes(plan, settings)
@@ -75,10 +85,12 @@ def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:
         overridden = (replace(one, spec=replace(one.spec, warmup=settings.warmup)) for one in tried)
         tried = tuple(one for one in overridden if one.spec != baseline)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
+    rule = routing.get_rule(baseline.model, phase)
     return PhasePlan(
         phase=phase,
         baseline=baseline,
         candidates=tried,
+        only_proves=bool(tried) and rule is not None and "action" not in (rule.evidence or {}),
         because=because,
         requested=settings.phase(phase).baseline.model,
         forced=settings.forced_model is not None,
@@ -143,10 +155,17 @@ def suite_address(suite: Suite) -> str:
     return f"{suite.name}:{suite.content_hash}"
 
 
-def _comparisons(ledger: Ledger | None, phase: str, suite: Suite) -> tuple[Comparison, ...]:
-    """What was compared on this very suite before."""
-    known = ledger.comparisons(phase) if ledger is not None else ()
-    return tuple(one for one in known if suite_address(suite) in one.suite_hash.split())
+def _comparisons(ledger: Ledger | None, phase: str, suite: Suite, surroundings: Surroundings) -> tuple[Comparison, ...]:
+    """What was compared before on this very suite, of these very models."""
+
+    def same(one: Comparison) -> bool:
+        known = one.suite_hash.split()
+        rests = [part for part in known if part.startswith(RESTS)]
+        return suite_address(suite) in known and (
+            not rests or surroundings.token(parse_spec(one.baseline), parse_spec(one.candidate)) in rests
+        )
+
+    return tuple(one for one in (ledger.comparisons(phase) if ledger is not None else ()) if same(one))
 
 
 def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -163,25 +182,26 @@ def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...],
 
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
     """The actions that the diagnosis of the last decided cycle asked for."""
-    asked = _last_result(ledger).get("asked_for", {}).get(phase, [])
-    return tuple(action for action in asked if isinstance(action, str))
+    return tuple(action for action in _last(ledger, "asked_for", phase, []) if isinstance(action, str))
 
 
 def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
     """The share of a baseline's repeats that differed in the last decided cycle; None when it was not measured."""
-    churn = _last_result(ledger).get("churn", {}).get(baseline.phase, {}).get(baseline.id)
+    churn = _last(ledger, "churn", baseline.phase, {}).get(baseline.id)
     return churn if isinstance(churn, (int, float)) else None
 
 
 def last_churn(ledger: Ledger, phase: str) -> float | None:
     """The same of whatever was in force for a phase after the last decided cycle."""
-    values = list(_last_result(ledger).get("churn", {}).get(phase, {}).values())
+    values = list(_last(ledger, "churn", phase, {}).values())
     return values[0] if values and isinstance(values[0], (int, float)) else None
 
 
-def _last_result(ledger: Ledger | None) -> dict[str, Any]:
-    concluded = [cycle["result"] for cycle in ledger.cycles() if cycle["result"]] if ledger else []
-    return concluded[-1] if concluded else {}
+def _last(ledger: Ledger | None, what: str, phase: str, default: Any) -> Any:
+    """What the last decided cycle of a phase left of something."""
+    results = [cycle["result"] or {} for cycle in ledger.cycles()] if ledger is not None else []
+    known = [result[what][phase] for result in results if phase in (result.get(what) or {})]
+    return known[-1] if known else default
 
 
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:

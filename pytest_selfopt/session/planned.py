@@ -58,6 +58,8 @@ class PhasePlan:
     forced: bool = False
     trial: str = ""
     """The id of the candidate that is the baseline with the rule on trial; empty when none is."""
+    only_proves: bool = False
+    """Whether nothing is searched: what is on trial is to be settled first."""
     turns: int = 0
     """Passes of a turn, where specs are asked in turns and each turn begins cold; 0: they are interleaved."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import OwnGates
 from pytest_selfopt.loop.limits import Profile
@@ -16,9 +18,11 @@ from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.records import DECISIONS, prepare_state_dir
 from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.session.expiring import expired
 from pytest_selfopt.session.opening import known_churn, plan_phase, suite_address
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.premises import Surroundings
 from pytest_selfopt.session.resuming import CutOff, check_suites, cut_off_cycle, resumed_plan, to_stored
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
@@ -40,9 +44,12 @@ class State:
         """The cycle that this session goes on with."""
         self.notes: list[str] = []
         """Sentences for the summary, such as on a configuration that was set aside."""
+        self.expired: dict[str, tuple[RuleChange, ...]] = {}
+        """The rules that have expired when this session began, by phase."""
         self._held = ExitStack()
         try:
             self.routing = self._open() if writes else self._look()
+            self.surroundings = Surroundings(settings, self.ledger, asks=writes)
         except BaseException:
             self._held.close()
             raise
@@ -76,13 +83,33 @@ class State:
         Raises:
             SelfoptError: when it cannot be made.
         """
-        plan = plan_phase(phase, suite, settings=self.settings, routing=self.routing, ledger=self.ledger)
+        if self.settings.mode is Mode.CYCLE:
+            self.routing, self.expired[phase] = expired(
+                self.routing,
+                phase,
+                suite,
+                settings=self.settings,
+                surroundings=self.surroundings,
+                now=timestamp(time.time()),
+            )
+        plan = self.planned(phase, suite, self.routing)
+        plan = replace(plan, because=(*plan.because, *(change.sentence for change in self.expired.get(phase, ()))))
         if self.cut_off is None:
             return plan
         resumed = resumed_plan(self.cut_off, phase, plan)
         for spec in resumed.specs:
             self.settings.model(spec.model)
         return resumed
+
+    def planned(self, phase: str, suite: Suite, routing: RoutingConfig) -> PhasePlan:
+        """What a cycle would do for a phase under a configuration.
+
+        Raises:
+            SelfoptError: when it cannot be planned.
+        """
+        return plan_phase(
+            phase, suite, settings=self.settings, routing=routing, ledger=self.ledger, surroundings=self.surroundings
+        )
 
     def book(
         self, collection: Collection, *, seed: int, command: str, partial: bool
@@ -130,7 +157,7 @@ class State:
         self.notes += filter(None, [append_decision(path, decision)])
 
     def _phase(self, ledger: Ledger, collection: Collection, plan: PhasePlan, cycle: int, *, partial: bool) -> PhaseRun:
-        address = " ".join(sorted(suite_address(suite) for suite in collection.suites(plan.phase)))
+        addresses = sorted(suite_address(suite) for suite in collection.suites(plan.phase))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in () if partial else plan.candidates:
@@ -138,7 +165,7 @@ class State:
                 phase=plan.phase,
                 baseline=plan.baseline.id,
                 candidate=candidate.spec.id,
-                suite_hash=address,
+                suite_hash=" ".join([*addresses, self.surroundings.token(plan.baseline, candidate.spec)]),
                 cycle=cycle,
                 share_of=None if limits.profile is Profile.CLASSIC else lambda test: float(1 / bar(test, limits.alpha)),
             )

@@ -98,7 +98,11 @@ class Then:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How a scripted model behaves; `prompts` and `answers` are those of its suite, by case id and by prompt."""
+    """How a scripted model behaves; `prompts` and `answers` are those of its suite, by case id and by prompt.
+
+    `served_as` is the name that answers come under (empty: the one that was asked), `digests` are what Ollama's list of
+    models says of the weights, by model.
+    """
 
     rules: tuple[tuple[When, Then], ...] = ()
     default: Then = Then(text="I do not know.")
@@ -106,6 +110,8 @@ class Script:
     seed: int = 0
     load: float = 0.0
     unload_after: float | None = None
+    served_as: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
     prompts: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Then] = field(default_factory=dict)
 
@@ -183,11 +189,20 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
         seed=table.integer("seed", 0, least=0, most=2**32),
         load=table.number("load", 0.0, least=0, most=LONGEST_S) or 0.0,
         unload_after=table.number("unload_after", None, least=0, most=LONGEST_S),
+        served_as=table.text("served_as") or "",
+        digests=_digests(table),
         prompts=prompts,
         answers={case.prompt: answer for case in cases if (answer := expected_answer(case)) is not None},
     )
     table.finish()
     return script
+
+
+def _digests(table: Table) -> Mapping[str, str]:
+    value = table.raw("digests") or {}
+    if not isinstance(value, dict) or not all(isinstance(one, str) for pair in value.items() for one in pair):
+        table.refuse("digests", "expected a mapping of models to texts")
+    return value
 
 
 def expected_answer(case: Case) -> Then | None:

@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,8 @@ from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then, par
 TRICKLE_S = 0.05
 SEEN_PATH = "/seen"
 """GET this for what the server has seen, as JSON."""
+TAGS_PATH = "/api/tags"
+"""Where Ollama lists its models."""
 
 _BACKLOG = 2048
 
@@ -96,7 +98,21 @@ class ScriptedServer:
             self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
+    def play(self, script: Mapping[str, Any]) -> None:
+        """Go on with another script, as if the model had been replaced."""
+        self.script = parse_script(script)
+        self._play = Play(self.script)
+
     # What follows runs on the server's own thread.
+
+    def look_up(self, path: str) -> dict[str, Any] | None:
+        """What is told at an address that is no question to a model; None when there is no such address."""
+        if path == SEEN_PATH:
+            return asdict(self.seen)
+        if path == TAGS_PATH:
+            digests = self.script.digests.items()
+            return {"models": [{"name": name, "model": name, "digest": digest} for name, digest in digests]}
+        return None
 
     def began(self, connection: _Connection) -> None:
         """Note a connection."""
@@ -190,9 +206,9 @@ class _Connection(asyncio.Protocol):
     def _handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         wire = format_at(path) if method == "POST" else None
         if wire is None:
-            found = method == "GET" and path == SEEN_PATH
-            seen = asdict(self._server.seen) if found else {"error": f"nothing is served at {path}"}
-            self._send(200 if found else 404, json.dumps(seen).encode(), {})
+            found = self._server.look_up(path) if method == "GET" else None
+            told = found if found is not None else {"error": f"nothing is served at {path}"}
+            self._send(404 if found is None else 200, json.dumps(told).encode(), {})
             return
         try:
             value = json.loads(body)
@@ -200,6 +216,7 @@ class _Connection(asyncio.Protocol):
             self._send(400, json.dumps(wire.refuse(400, "the request is not JSON")).encode(), {})
             return
         asked = wire.read(value)
+        served = replace(asked, model=self._server.script.served_as or asked.model)
         if not asked.messages and value.get("keep_alive") in (0, "0s"):
             self._server.unload(asked.model)
             self._send(
@@ -209,7 +226,7 @@ class _Connection(asyncio.Protocol):
         self._busy = True
         then, delay_s, load_s = self._server.arrived(asked, value, headers)
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(delay_s, self._act, wire, asked, then, load_s, delay_s)
+        self._timer = loop.call_later(delay_s, self._act, wire, served, then, load_s, delay_s)
 
     def _act(self, wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> None:
         if self._transport is None or then.hang:

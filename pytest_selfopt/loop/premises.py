@@ -1,0 +1,103 @@
+"""What a rule rests on, and what becomes of it when that changes.
+
+Premises are texts by name, such as "model digest" or "suite atomic". What is known on one side only is not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_selfopt.loop.actions import RuleChange
+from pytest_selfopt.routing.rule import Rule
+
+Premises = Mapping[str, str]
+
+FALLBACK = "fallback "
+"""What the names of premises about the model that stands in begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """The rules after those of one address whose premises have changed, and what was done about them."""
+
+    rules: tuple[Rule, ...]
+    changes: tuple[RuleChange, ...]
+
+
+def together(own: Premises, stand_in: Premises | None) -> dict[str, str]:
+    """What a rule rests on about its own model, and about the one that stands in for it."""
+    beside = {f"{FALLBACK}{name}": value for name, value in (stand_in or {}).items() if not name.startswith("suite ")}
+    return {**own, **beside}
+
+
+def changed(then: Mapping[str, Any], now: Premises) -> str:
+    """What is not as it was, in words; empty when everything that can be compared is."""
+    gone = [f"{name} was {then[name]}, is {now[name]}" for name in then if name in now and then[name] != now[name]]
+    return "; ".join(gone)
+
+
+def expire(
+    rules: Sequence[Rule],
+    model: str,
+    phase: str,
+    *,
+    premises: Callable[[Rule], Premises],
+    matters: Callable[[Rule], bool],
+    now: str,
+) -> Expiry:
+    """Let the rules about a model in a phase expire whose premises have changed.
+
+    A confirmed rule goes on trial again, to be proven anew beside its absence; one that is still on trial leaves
+    force, because the diagnosis it came from is of something else; of one that was rolled back the memory ends, so
+    that it may be tried again. `premises` tells what a rule would rest on now, `matters` whether a rule that goes on
+    trial changes anything; `now` is a timestamp (ISO 8601, UTC).
+    """
+    after: list[Rule] = []
+    changes: list[RuleChange] = []
+    for rule in rules:
+        about_it = (rule.model, rule.phase) == (model, phase)
+        lapse = _LAPSES.get(rule.status) if about_it else None
+        gone = changed(rule.premises or {}, premises(rule)) if lapse is not None else ""
+        if lapse is None or not gone or (rule.status == "confirmed" and not matters(replace(rule, status="trial"))):
+            after.append(rule)
+            continue
+        lapsed, change = lapse(rule, gone, now)
+        after += lapsed
+        changes.append(change)
+    return Expiry(rules=tuple(after), changes=tuple(changes))
+
+
+def _prove_again(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
+    again = replace(rule, status="trial", timestamp=now)
+    sentence = f"expired, and on trial again: the rule for {rule.model} in {rule.phase}, because {gone}"
+    return [again], _change("expired", rule, sentence, again)
+
+
+def _leave(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
+    untried = rule.untried
+    remembered = replace(rule, status="expired", reason=f"{rule.reason}; {gone}", timestamp=now, before=None)
+    sentence = f"expired before it was proven: the rule for {rule.model} in {rule.phase}, because {gone}"
+    return [*([untried] if untried is not None else []), remembered], _change("expired", rule, sentence, untried)
+
+
+def _forget(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
+    remembered = replace(rule, status="expired", reason=f"{rule.reason}; {gone}", timestamp=now)
+    sentence = f"may be tried again: what was rolled back for {rule.model} in {rule.phase}, because {gone}"
+    return [remembered], RuleChange(
+        kind="forgotten", model=rule.model, phase=rule.phase, sentence=sentence, evidence={"was": rule.reason}
+    )
+
+
+_LAPSES: Mapping[str | None, Callable[[Rule, str, str], tuple[list[Rule], RuleChange]]] = {
+    "confirmed": _prove_again,
+    "trial": _leave,
+    "rolled_back": _forget,
+}
+
+
+def _change(kind: str, before: Rule, sentence: str, after: Rule | None) -> RuleChange:
+    return RuleChange(
+        kind=kind, model=before.model, phase=before.phase, sentence=sentence, evidence={}, before=before, after=after
+    )

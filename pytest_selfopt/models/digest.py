@@ -1,0 +1,59 @@
+"""Which weights a model has, where that can be known without asking it anything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.client import LOOPBACK, missing_key
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.embedded import find_model_file
+
+LIST_TIMEOUT_S = 2.0
+DIGITS = 16
+
+
+def digest_of(model: ModelConfig) -> str | None:
+    """A digest of the weights: of an embedded model's file, or what Ollama's list of models says; None if unknown."""
+    if model.wire == "embedded":
+        return _digest_of_file(model)
+    return _digest_in_list(model) if model.wire == "ollama" else None
+
+
+def _digest_of_file(model: ModelConfig) -> str | None:
+    try:
+        path = find_model_file(model)
+        state = path.stat()
+        return _hashed(path, state.st_size, state.st_mtime_ns)
+    except (ModelError, OSError):
+        return None
+
+
+@lru_cache
+def _hashed(path: Path, _size: int, _changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def _digest_in_list(model: ModelConfig) -> str | None:
+    """GET /api/tags (https://docs.ollama.com/api/tags); a server that is away says nothing, and its calls will."""
+    if missing_key(model):
+        return None
+    key = os.environ.get(model.provider.api_key_env or "", "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    address = f"{model.provider.base_url.rstrip('/')}/api/tags"
+    try:
+        with requests.Session() as session:
+            session.trust_env = urlsplit(address).hostname not in LOOPBACK
+            listed = session.get(address, headers=headers, timeout=LIST_TIMEOUT_S).json()["models"]
+        named = {name: one["digest"] for one in listed for name in (one["name"], one["name"].removesuffix(":latest"))}
+    except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    digest = named.get(model.name)
+    return digest[:DIGITS] if isinstance(digest, str) else None
