@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,10 +45,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return None if CHILD in os.environ else begin_cycles(config, count)
 
 
+@pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
+def pytest_cmdline_main_and_prove(config: pytest.Config) -> Generator[None, int, int]:
+    """Prove what a cycle has put on trial, in a session of its own that follows it."""
+    status = yield
+    session = config.stash.get(SESSION, None)
+    return status if session is None else session.prove(status)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse what cannot be done before anything is collected."""
     config.addinivalue_line("markers", MARKER)
-    for option in ("resume", "max_calls", "max_cost", "dry_run"):
+    for option in ("resume", "max_calls", "max_cost", "dry_run", "prove"):
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
@@ -158,6 +167,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--selfopt-no-enforce": {
         "action": "store_true",
         "help": "Diagnose and recommend, but put no rule on trial.",
+    },
+    "--selfopt-prove": {
+        "action": "store_true",
+        "help": "Search nothing: only measure what is on trial beside its absence, and confirm or roll it back.",
+    },
+    "--selfopt-no-prove": {
+        "action": "store_true",
+        "help": "Leave what a cycle puts on trial to the next cycle, instead of proving it at once.",
     },
     "--selfopt-resume": {
         "action": "store_true",

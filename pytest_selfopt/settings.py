@@ -74,6 +74,10 @@ class Settings:
     resume: bool
     switches: Switches
     """Which automatic actions are on."""
+    only_proves: bool
+    """Whether nothing is searched: what is on trial is measured beside its absence."""
+    proves_at_once: bool
+    """Whether what a cycle puts on trial is proven right after it."""
     race: bool
     """Whether candidates that cannot win any more are stopped early."""
 
@@ -119,6 +123,8 @@ class Overrides:
     profile: str | None = None
     promote: bool = True
     enforce: bool = True
+    only_prove: bool = False
+    prove_at_once: bool = True
     model: str | None = None
 
 
@@ -140,6 +146,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     candidates = table.integer("candidates", 3, least=1, most=50)
     max_calls, max_cost = _budget(table.table("budget"))
+    switches, at_once = _actions(table.table("actions"), overrides)
     settings = Settings(
         mode=mode,
         rootdir=rootdir,
@@ -160,7 +167,9 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         max_calls=overrides.max_calls or max_calls,
         max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
         resume=overrides.resume,
-        switches=_switches(table.table("actions"), overrides),
+        switches=switches,
+        only_proves=overrides.only_prove,
+        proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
         race=overrides.race and usual.profile is Profile.CALIBRATED,
     )
     table.finish()
@@ -194,7 +203,9 @@ def _budget(table: Table) -> tuple[int | None, float | None]:
     return calls, cost
 
 
-def _switches(table: Table, overrides: Overrides) -> Switches:
+def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
+    """Which automatic actions are on, and whether what they put on trial is proven at once."""
+
     def on(key: str) -> bool:
         return table.flag(key) is not False
 
@@ -205,8 +216,9 @@ def _switches(table: Table, overrides: Overrides) -> Switches:
         retry=on("retry") and overrides.enforce,
         longer_timeout=on("longer_timeout") and overrides.enforce,
     )
+    at_once = on("prove")
     table.finish()
-    return found
+    return found, at_once
 
 
 def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, PhaseSettings]:

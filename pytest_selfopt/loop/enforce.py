@@ -58,6 +58,8 @@ def enforce(
     after = (*settled.rules, *others)
     changes = list(settled.changes)
     for recommendation in recommendations:
+        if _rolled_back_now(after, recommendation, cycle):
+            continue
         after, change = apply_recommendation(
             after, recommendation, premises=premises.get(diagnosed), cycle=cycle, now=now, switches=switches
         )
@@ -206,6 +208,14 @@ class _Settling:
             before=before,
             after=after,
         )
+
+
+def _rolled_back_now(rules: Sequence[Rule], wanted: Recommendation, cycle: int) -> bool:
+    """Whether this very cycle has seen that it does not help; of the diagnosis that stays there is no more to say."""
+    return any(
+        rule.status == "rolled_back" and rule.cycle == cycle and (rule.evidence or {}).get("action") == wanted.action
+        for rule in rules
+    )
 
 
 def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:

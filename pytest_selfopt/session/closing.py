@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -155,14 +155,15 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
     )
 
 
-def exit_status(conclusions: Sequence[Conclusion]) -> int:
-    """Return the status of the session.
+def exit_status(conclusions: Sequence[Conclusion], *, proven_next: Collection[str] = ()) -> int:
+    """Return the status of the session; of phases that are `proven_next`, the proof tells it.
 
     0: every phase was decided and what is in force passes its gates. 1: a gate says it is not good enough. 10: the
     evidence is short, or only a part of it was asked for.
     """
     if not conclusions:
         return EXIT_NOT_ENOUGH_EVIDENCE
+    conclusions = [conclusion for conclusion in conclusions if conclusion.phase not in proven_next]
     failed = [gate for conclusion in conclusions for gate in conclusion.gates if not gate.passed]
     if any(gate.asks is Verdict.REJECT for gate in failed):
         return EXIT_GATE_FAILED

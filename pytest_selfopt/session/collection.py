@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from collections.abc import Collection as AnyCollection
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ class Collection:
                 item.stash[PLANNED] = rows[
                     next(callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
                 ]
+
+    def leave_out(self, phases: AnyCollection[str], items: list[pytest.Item]) -> list[pytest.Item]:
+        """Forget phases that are not to be measured, and take their items out of `items`; returns those."""
+        for phase in phases:
+            del self.plans[phase]
+        self.planned = {key: trial for key, trial in self.planned.items() if key.phase not in phases}
+        dropped = [item for item in items if PLANNED in item.stash and item.stash[PLANNED].key.phase in phases]
+        gone = set(dropped)
+        items[:] = [item for item in items if item not in gone]
+        return dropped
 
     def refuse_problems(self) -> None:
         """End the session with all problems found during collection.

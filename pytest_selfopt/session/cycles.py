@@ -31,11 +31,11 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
     except SelfoptError as problem:
         raise pytest.UsageError(str(problem)) from None
     arguments = without_cycles([str(argument) for argument in config.invocation_params.args])
-    return run_cycles(count, arguments, settings.state_dir, _say)
+    return run_cycles(count, arguments, settings.state_dir, say)
 
 
-def _say(text: str) -> None:
-    """Before a session there is no reporter yet, and what is captured is let through."""
+def say(text: str) -> None:
+    """Tell something between sessions: there is no reporter yet, and what is captured is let through."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -49,7 +49,7 @@ def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, say: Calla
     for number in range(1, count + 1):
         say(f"selfopt: cycle {number} of {count}")
         before = len(_history(state_dir))
-        status = _session(arguments, f"{number}/{count}")
+        status = run_session(arguments, f"{number}/{count}")
         entries = _history(state_dir)[before:]
         why = _end(status, entries)
         if why and number < count:
@@ -70,7 +70,8 @@ def without_cycles(arguments: Sequence[str]) -> list[str]:
     return kept if "--selfopt-cycle" in kept else [*kept, "--selfopt-cycle"]
 
 
-def _session(arguments: Sequence[str], which: str) -> int:
+def run_session(arguments: Sequence[str], which: str) -> int:
+    """Run a session of its own with these arguments; `which` one it is stands in its environment."""
     # In a process group of its own, so that Ctrl-C reaches the session once, from here: a second one would cut it off
     # while it writes down what it has.
     command = [sys.executable, "-m", "pytest", *arguments]
@@ -102,6 +103,7 @@ def _end(status: int, entries: Sequence[dict[str, Any]]) -> str:
         return "the last one recorded nothing"
     if any(entry.get("status") == "stopped" for entry in entries):
         return "its budget is used up"
-    if all(not entry.get("next", {}).get("candidates") for entry in entries):
+    last = {entry["phase"]: entry for entry in entries}
+    if all(not entry.get("next", {}).get("candidates") for entry in last.values()):
         return "plateau, nothing untried or undecided is left around what is in force"
     return ""

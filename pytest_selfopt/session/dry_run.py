@@ -8,6 +8,8 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.session.proving import most_calls
+from pytest_selfopt.session.serving import can_unload
 from pytest_selfopt.settings import Settings
 
 DOLLAR_WARNING = 0.50
@@ -33,7 +35,11 @@ def _phase(plan: PhasePlan, cases: int, settings: Settings, ledger: Ledger | Non
     lines += [] if plan.candidates else ["  plateau: every neighbour of the baseline was tried"]
     calls = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     cost = _cost(fewest, further, settings, ledger, plan.phase)
-    return [*lines, f"  {cases} prompts, {calls} calls, {cost}"]
+    lines.append(f"  {cases} prompts, {calls} calls, {cost}")
+    if settings.proves_at_once:
+        proof = most_calls(settings, plan.phase, cases, turns=can_unload(settings.model(plan.baseline.model)))
+        lines.append(f"  a rule that follows from it is proven at once, in up to {proof:,} calls more")
+    return lines
 
 
 def _cost(fewest: Mapping[str, int], further: int, settings: Settings, ledger: Ledger | None, phase: str) -> str:

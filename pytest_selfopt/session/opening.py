@@ -14,6 +14,7 @@ from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
+from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.premises import RESTS, Surroundings
 from pytest_selfopt.session.serving import can_unload
@@ -85,18 +86,22 @@ def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:
         overridden = (replace(one, spec=replace(one.spec, warmup=settings.warmup)) for one in tried)
         tried = tuple(one for one in overridden if one.spec != baseline)
         because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
-    rule = routing.get_rule(baseline.model, phase)
     return PhasePlan(
         phase=phase,
         baseline=baseline,
         candidates=tried,
-        only_proves=bool(tried) and rule is not None and "action" not in (rule.evidence or {}),
+        only_proves=settings.only_proves
+        or (bool(tried) and _from_no_diagnosis(routing.get_rule(baseline.model, phase))),
         because=because,
         requested=settings.phase(phase).baseline.model,
         forced=settings.forced_model is not None,
         trial=tried[0].spec.id if tried else "",
         turns=turns,
     )
+
+
+def _from_no_diagnosis(rule: Rule | None) -> bool:
+    return rule is not None and "action" not in (rule.evidence or {})
 
 
 def _passes(plan: PhasePlan, settings: Settings) -> tuple[int, int]:

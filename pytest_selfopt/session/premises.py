@@ -106,7 +106,7 @@ def _provider(model: ModelConfig) -> str:
     address = urlsplit(model.provider.base_url)
     local = address.hostname in LOOPBACK
     place = f"{address.hostname if local else address.netloc}{address.path}"
-    return f"{model.provider.name} ({model.wire}{f' at {place}' if model.provider.base_url else ''})"
+    return f"{model.wire} at {place}" if model.provider.base_url else model.wire
 
 
 _TOOL = Tool(name="tool", description="A tool.", parameters={"type": "object", "properties": {"a": {"type": "string"}}})

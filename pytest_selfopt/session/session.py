@@ -13,10 +13,11 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.session.closing import EXIT_NOT_ENOUGH_EVIDENCE, exit_status
+from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.own_gates import own_gates_of
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial
+from pytest_selfopt.session.proving import prove
 from pytest_selfopt.session.replay import (
     CallFailed,
     Received,
@@ -48,6 +49,7 @@ class SelfoptSession:
         self._mode = Mode.CYCLE if config.getoption("selfopt_cycle") else Mode.PLAIN
         self._collection = Collection(self._plan_for)
         self._unmasked = 0
+        self._nothing_on_trial = False
         self._running: pytest.Item | None = None
         self._received: Received | None = None
         """What came back for the item that is being run."""
@@ -75,6 +77,8 @@ class SelfoptSession:
             model=option("selfopt_force_model"),
             promote=not option("selfopt_no_promote"),
             enforce=not option("selfopt_no_enforce"),
+            only_prove=option("selfopt_prove"),
+            prove_at_once=not option("selfopt_no_prove"),
         )
         return load_settings(self._config.rootpath, self._mode, overrides)
 
@@ -106,6 +110,11 @@ class SelfoptSession:
         """Parametrize a marked test."""
         self._collection.parametrize(metafunc, marker)
 
+    def prove(self, status: int) -> int:
+        """Prove what this session has put on trial, in a session that follows it; the status of both."""
+        proof = self._work.proof if self._work is not None else None
+        return status if proof is None else prove(proof, self._config, status)
+
     def close(self) -> None:
         """Let go of servers, ledger and lock; doing it twice is harmless."""
         if self._work is not None:
@@ -116,6 +125,11 @@ class SelfoptSession:
         """Refuse what is wrong, and order the items after every other plugin has had its say."""
         self._collection.refuse_problems()
         self._collection.stash_planned(items)
+        if self._config.option.selfopt_prove:
+            idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
+            dropped = self._collection.leave_out(idle, items)
+            self._nothing_on_trial = bool(dropped) and not self._collection.plans
+            self._config.hook.pytest_deselected(items=dropped)
         yield
         arrange(items, self.seed)
 
@@ -284,6 +298,8 @@ class SelfoptSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge what was measured, write what follows, and set the exit status."""
+        if self._nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = EXIT_DECIDED
         if self._mode is Mode.PLAIN or self._work is None or not self._work.started:
             return
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -297,10 +313,12 @@ class SelfoptSession:
         if self._work.stopped_because and not interrupted and not self._unmasked:
             session.exitstatus = EXIT_NOT_ENOUGH_EVIDENCE
         elif not interrupted and not self._unmasked:
-            session.exitstatus = exit_status(self._work.conclusions)
+            session.exitstatus = exit_status(self._work.conclusions, proven_next=self._work.proven_next)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
+        if self._nothing_on_trial:
+            terminalreporter.write_line("selfopt: nothing is on trial, so there is nothing to prove")
         if self._mode is Mode.CYCLE and self._work is not None and self._work.started:
             write_summary(terminalreporter, self._work)
 

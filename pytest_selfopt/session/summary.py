@@ -39,7 +39,8 @@ _COLUMNS: dict[str, Callable[[Metrics], str]] = {
 
 def announcement(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
     """What a cycle is going to do for a phase, and the smallest gain it can find."""
-    lines = [f"selfopt cycle {cycle}, phase {plan.phase}: baseline {plan.baseline.id}"]
+    what = "proof of what is on trial" if plan.only_proves else f"phase {plan.phase}"
+    lines = [f"selfopt cycle {cycle}, {what}: baseline {plan.baseline.id}"]
     lines += [f"  {reason}" for reason in plan.because]
     lines += [
         f"  candidate: {difference(plan.baseline, candidate.spec)} ({candidate.why})" for candidate in plan.candidates
@@ -189,7 +190,10 @@ def closing_lines(work: Work) -> list[str]:
         f"{calls:,} calls in {minutes(work.took_s)}, cost {_cost(metrics)}",
     ]
     for phase, plan in work.following.items():
-        lines.append(f"next cycle, {phase}: {_next(plan)}")
+        if phase in work.proven_next:
+            lines.append(f"now, {phase}: proves {_short(difference(plan.baseline, plan.candidates[0].spec))}")
+        else:
+            lines.append(f"next cycle, {phase}: {_next(plan)}")
     return [line for text in lines for line in _folded(text)]
 
 

@@ -28,6 +28,7 @@ from pytest_selfopt.session.opening import baseline_of
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.progress import Progress
+from pytest_selfopt.session.proving import Proof, proof_of
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
 from pytest_selfopt.session.summary import announcement, pass_line, race_lines
@@ -81,8 +82,15 @@ class Work:
         """Why the session made no more calls, when its budget was used up."""
         self._judged: list[tuple[str, Trial]] = []
         self._budget: Budget | None = None
+        self.proof: Proof | None = None
+        """What this session has put on trial, to be proven by one that follows it."""
         self.problem = ""
         """Why the session could not be concluded; empty when it was."""
+
+    @property
+    def proven_next(self) -> tuple[str, ...]:
+        """The phases whose rule on trial is proven right after this session."""
+        return self.proof.phases if self.proof is not None else ()
 
     @property
     def started(self) -> bool:
@@ -237,7 +245,10 @@ class Work:
         closed = close_cycle(self._state, tuple(self.phases.values()), cycle=self.cycle, began=self.began)
         self.conclusions, self.following, self.status = closed.conclusions, closed.following, "decided"
         self.took_s = time.time() - self.began
-        self.notes += closed.notes
+        cases = {name: len(phase.cases) for name, phase in self.phases.items()}
+        spent = self._state.ledger.spent(self.cycle)
+        self.proof, waits = proof_of(closed.conclusions, closed.following, cases, self.settings, spent=spent)
+        self.notes += [*closed.notes, *filter(None, [waits])]
 
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""

@@ -73,19 +73,20 @@ def test_other_weights_under_the_same_name_are_seen_before_any_call(project: Mak
 
 def test_what_was_rolled_back_may_be_tried_again_on_another_suite(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * (CALLS + 3), "first")))
-    assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
-    assert "rolled back allow_for_bounded_tasks" in said(made.run("--selfopt-cycle"))
+    assert "rolled back allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     made.write_suite(more_items())
     made.server.play(cold_for(2 * (CALLS + 4), "first"))
     third = said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     assert "may be tried again: what was rolled back for desk/model in atomic, because suite items was" in third
     assert "on trial: allow_for_bounded_tasks" in third
-    assert kinds(made)[-2:] == ["forgotten", "trial"]
+    assert kinds(made)[-3:] == ["forgotten", "trial", "rolled_back"]
 
 
 def test_a_diagnosis_of_another_suite_is_not_proven_but_dropped(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * (CALLS + 3))))
-    assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
+    assert "on trial: allow_for_bounded_tasks" in said(
+        made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
+    )
     made.write_suite(more_items())
     second = said(made.run("--selfopt-cycle"))
     assert "expired before it was proven: the rule for desk/model in atomic, because suite items was" in second

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.resolve import resolve
-from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import BODY, CALLS, RESTRAINT, Project, right, said
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -54,24 +54,20 @@ def kinds(made: Project) -> list[str]:
     return [entry["kind"] for entry in read_decisions(log)]
 
 
-def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed(project: Make) -> None:
+def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed_in_one_command(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES)))
-    first = made.run("--selfopt-cycle", "--selfopt-no-race")
+    result = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert result.ret == 0
     assert "diagnosis: cold start: the first 2 of 7 runs are worse (passes by run: 0, 0, 12, 12, 12, 12, 12" in said(
-        first
+        result
     )
-    assert "on trial: allow_for_bounded_tasks for desk/model in atomic" in said(first)
-    (entry,) = made.history()
-    assert entry["metrics"][entry["baseline_before"]]["accuracy"] == pytest.approx(5 / 7)
-    assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").enable_warmup is True
-    assert made.routing()["rules"][0]["status"] == "trial"
-
-    second = made.run("--selfopt-cycle")
-    assert second.ret == 0
-    assert "asked in turns of 3 passes, each from a cold start" in said(second)
-    assert "pass 1 right: baseline 0/12" in said(second)
-    assert "pass 4 right: warm-up off→on 12/12" in said(second)
-    assert "confirmed allow_for_bounded_tasks for desk/model in atomic: PROMOTE atomic: fixed 24" in said(second)
+    assert "on trial: allow_for_bounded_tasks for desk/model in atomic" in said(result)
+    assert "selfopt: proves allow_for_bounded_tasks for desk/model in atomic" in said(result)
+    assert "selfopt cycle 2, proof of what is on trial" in said(result)
+    assert "asked in turns of 3 passes, each from a cold start" in said(result)
+    assert "pass 1 right: baseline 0/12" in said(result)
+    assert "pass 4 right: warm-up off→on 12/12" in said(result)
+    assert "confirmed allow_for_bounded_tasks for desk/model in atomic: PROMOTE atomic: fixed 24" in said(result)
     (rule,) = made.routing()["rules"]
     assert (rule["status"], rule["enable_warmup"]) == ("confirmed", True)
     log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
@@ -79,20 +75,67 @@ def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed(project: M
     assert (evidence["fixed"], evidence["broken"], evidence["gates"]["min_samples"]) == (24, 0, [3, 3])
     assert evidence["rests_on"]["specs"] == [f"{MODEL}/atomic/native_api/t60/r1/i0{end}" for end in ("", "/w1")]
     assert (evidence["rests_on"]["cycles"], evidence["rests_on"]["trials_of_this_cycle"]) == ([2], 2 * 3 * CASES)
-    after = made.history()[1]
+    before, after = made.history()
+    assert before["metrics"][before["baseline_before"]]["accuracy"] == pytest.approx(5 / 7)
     assert after["metrics"][after["baseline_after"]]["accuracy"] == 1.0
     assert after["baseline_after"].endswith("/w1")
     assert kinds(made) == ["keep", "trial", "confirmed"]
 
-    third = made.run("--selfopt-cycle")
-    assert third.ret == 0
-    assert "pass 1 right: baseline 12/12" in said(third)
+    following = made.run("--selfopt-cycle")
+    assert following.ret == 0
+    assert "pass 1 right: baseline 12/12" in said(following)
+    assert "selfopt: proves" not in said(following)
+
+
+def test_what_is_on_trial_can_be_left_to_the_next_cycle(project: Make) -> None:
+    made = with_ollama(project(cold_for(2 * CASES)))
+    first = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
+    assert first.ret == 1
+    assert "next cycle, atomic: tries warm-up off→on" in said(first)
+    assert made.routing()["rules"][0]["status"] == "trial"
+    assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").enable_warmup is True
+    assert made.run("--selfopt-cycle").ret == 0
+    assert kinds(made) == ["keep", "trial", "confirmed"]
+
+
+@pytest.mark.parametrize(("budget", "needed"), [(7 * CASES + 71, 72), (7 * CASES + 73, 0)])
+def test_a_proof_waits_for_the_next_cycle_when_the_budget_is_too_small(project: Make, budget: int, needed: int) -> None:
+    """Two turns of three passes and a warm-up call are 73 calls."""
+    made = with_ollama(project(cold_for(2 * CASES)))
+    result = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-max-calls", str(budget))
+    assert result.ret == (1 if needed else 0)
+    waits = f"is left to the next cycle: proving it takes {needed} calls, the budget has 71"
+    assert (waits in said(result)) is bool(needed)
+    assert made.server.seen.asked <= budget + 2
+
+
+def test_a_proof_alone_searches_nothing_and_leaves_other_phases_alone(project: Make) -> None:
+    made = with_ollama(project({"rules": right(), "default": {"text": "Hello!"}}), extra="")
+    made.pytester.makepyfile(test_more=BODY.replace('"items.jsonl"', '"more.jsonl", phase="other"'))
+    (made.path / "more.jsonl").write_text((made.path / "items.jsonl").read_text())
+    nothing = made.run("--selfopt-cycle", "--selfopt-prove")
+    assert nothing.ret == 0
+    assert "nothing is on trial, so there is nothing to prove" in said(nothing)
+    assert made.server.seen.asked == 0
+    made.write_routing([{"model": MODEL, "phase": "atomic", "retries": 2, "status": "trial"}])
+    result = made.run("--selfopt-cycle", "--selfopt-prove", "--junitxml=found.xml")
+    assert [(one["phase"], len(one["verdicts"])) for one in made.history()] == [("atomic", 1)]
+    assert f"{7 * 2 * CASES} deselected" not in said(result)
+    assert "rolled back the rule for desk/model in atomic" in said(result)
+    assert made.run("--selfopt-prove").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_proof_writes_a_junit_report_of_its_own(project: Make) -> None:
+    made = with_ollama(project(cold_for(2 * CASES)))
+    made.run("--selfopt-cycle", "--selfopt-no-race", "--junitxml=out/found.xml")
+    reports = {path.name: path.read_text().count("<testcase") for path in (made.path / "out").iterdir()}
+    assert reports == {"found.xml": 7 * CASES, "found-proof.xml": 6 * CASES}
 
 
 def test_a_warm_up_that_does_not_help_is_rolled_back_and_not_tried_again(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES, "first")))
-    assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
-    second = made.run("--selfopt-cycle")
+    second = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert "on trial: allow_for_bounded_tasks" in said(second)
     assert "rolled back allow_for_bounded_tasks for desk/model in atomic: REJECT" in said(second)
     statuses = {rule.get("status"): rule.get("enable_warmup") for rule in made.routing()["rules"]}
     assert statuses == {None: False, "rolled_back": True}
@@ -123,10 +166,9 @@ def test_a_model_that_answers_too_late_gets_more_time_and_the_rule_is_confirmed(
         "[tool.selfopt.search]\nwarmup = []\nisolation = []\nretries = []\ntimeouts = [0.4, 5]\n"
         '[tool.selfopt.phases.atomic]\nbaseline = "scripted/model/atomic/native_api/t0.4/r0/i0"\n'
     )
-    first = said(made.run("--selfopt-cycle", "--selfopt-candidates", "1"))
-    assert "diagnosis: time-outs" in first
-    assert "on trial: longer_timeout for scripted/model in atomic" in first
     second = made.run("--selfopt-cycle", "--selfopt-candidates", "1")
+    assert "diagnosis: time-outs" in said(second)
+    assert "on trial: longer_timeout for scripted/model in atomic" in said(second)
     assert "confirmed longer_timeout for scripted/model in atomic: PROMOTE atomic: fixed" in said(second)
     assert "of them had not come at all" in said(second)
     assert second.ret == 0

@@ -1,0 +1,92 @@
+"""Proving at once: what a cycle has put on trial is measured beside its absence in a session that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.race import most_passes
+from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
+from pytest_selfopt.session.cycles import GOES_ON, run_session, say
+from pytest_selfopt.session.opening import PASSES_OF_A_TURN, ROUNDS_OF_TURNS
+from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.settings import Settings
+
+_SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What is to be proven: the rules, in words, and the budget that is left for it (None: no bound)."""
+
+    phases: tuple[str, ...]
+    what: str
+    max_calls: int | None = None
+    max_cost_usd: float | None = None
+
+
+def proof_of(
+    conclusions: Sequence[Conclusion],
+    following: Mapping[str, PhasePlan],
+    cases: Mapping[str, int],
+    settings: Settings,
+    *,
+    spent: tuple[int, float],
+) -> tuple[Proof | None, str]:
+    """What this cycle has put on trial and can be proven at once; or why it has to wait, in a sentence.
+
+    `following` are the plans of the next cycle, `cases` the number of prompts, both by phase; `spent` are the calls and
+    the USD of this cycle.
+    """
+    trials = {
+        one.phase: change
+        for one in conclusions
+        for change in one.changes
+        if change.kind == "trial" and following[one.phase].trial
+    }
+    if not trials or not settings.proves_at_once:
+        return None, ""
+    calls, cost_usd = spent
+    left_calls = None if settings.max_calls is None else settings.max_calls - calls
+    left_usd = None if settings.max_cost_usd is None else settings.max_cost_usd - cost_usd
+    needed = sum(fewest_calls(following[phase], cases[phase]) for phase in trials)
+    what = " and ".join(
+        f"{change.evidence['action']} for {change.model} in {phase}" for phase, change in trials.items()
+    )
+    if left_calls is not None and left_calls < needed:
+        return None, f"{what} is left to the next cycle: proving it takes {needed} calls, the budget has {left_calls}"
+    if left_usd is not None and left_usd < needed * cost_usd / max(1, calls):
+        return None, f"{what} is left to the next cycle: the budget has ${max(0.0, left_usd):.4f}, which is too little"
+    return Proof(phases=tuple(trials), what=what, max_calls=left_calls, max_cost_usd=left_usd), ""
+
+
+def fewest_calls(plan: PhasePlan, cases: int) -> int:
+    """The calls that proving what is on trial takes at least."""
+    return plan.fewest_calls(cases) if plan.turns else 2 * plan.least_passes * cases
+
+
+def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> int:
+    """The calls that proving whatever comes out of a cycle takes at most."""
+    interleaved = most_passes(1, settings.phase(phase).limits.min_samples)
+    return 2 * cases * (PASSES_OF_A_TURN * ROUNDS_OF_TURNS if turns else interleaved)
+
+
+def prove(proof: Proof, config: pytest.Config, status: int) -> int:
+    """Run the session that proves it; the worse of its status and that of the session before, `status`."""
+    if status not in GOES_ON:
+        return status
+    say(f"selfopt: proves {proof.what}")
+    say("  (--selfopt-no-prove leaves that to the next cycle)")
+    arguments = [str(argument) for argument in config.invocation_params.args if argument != "--selfopt-resume"]
+    arguments.append("--selfopt-prove")
+    arguments += [f"--selfopt-max-calls={proof.max_calls}"] if proof.max_calls is not None else []
+    arguments += [f"--selfopt-max-cost={proof.max_cost_usd:.6f}"] if proof.max_cost_usd is not None else []
+    report = config.getoption("xmlpath", None)
+    if report:
+        arguments.append(f"--junitxml={Path(report).with_suffix('')}-proof.xml")
+    proven = run_session(arguments, "proof")
+    return proven if proven not in GOES_ON else max(status, proven, key=_SEVERITY.index)
