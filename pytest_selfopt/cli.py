@@ -72,6 +72,12 @@ def _add_answers(add: AddCommand) -> None:
     history = add("history", help="what each cycle compared and decided, and how the accuracy rose")
     _add_places(history)
     history.set_defaults(command=_history)
+    report = add("report", help="what was measured and decided, of one cycle or over all of them")
+    report.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
+    report.add_argument("--format", choices=("md", "json"), default="md", help="Markdown (the default) or JSON")
+    report.add_argument("-o", "--output", type=Path, help="write it to a file instead")
+    _add_places(report)
+    report.set_defaults(command=_report)
     why = add("why", help="how a rule came about, and on which trials it rests")
     why.add_argument("rule", help='"model::phase", or a model followed by a phase')
     why.add_argument("phase", nargs="?")
@@ -133,6 +139,16 @@ def _history(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.session.explaining import history
 
     return history(_settings(options))
+
+
+def _report(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.session.reporting import report, write_report
+
+    text = report(_settings(options), options.cycle, form=options.format)
+    if options.output is None:
+        return text.splitlines()
+    write_report(options.output, text)
+    return [f"written: {options.output}"]
 
 
 def _why(options: argparse.Namespace) -> Iterator[str]:

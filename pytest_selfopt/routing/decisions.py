@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.files import set_aside, write_atomically
+from pytest_selfopt.routing.files import free_name, write_atomically
 
 GENESIS = "0" * 64
 """What the first line names as the hash of the line before it."""
@@ -150,7 +150,9 @@ def _last_hash(path: Path) -> tuple[str, str]:
     whole, _, unfinished = content.rpartition(b"\n")
     note = ""
     if unfinished:
-        aside = set_aside(path)
+        # A copy, so that a crash in between leaves the log where it is.
+        aside = free_name(path)
+        aside.write_bytes(content)
         write_atomically(path, (whole + b"\n" if whole else b"").decode("utf-8", "backslashreplace"))
         note = f"the last line of {path.name} was unfinished; the file as it was is {aside.name}"
     return (_hash(whole.rpartition(b"\n")[2]) if whole else GENESIS), note

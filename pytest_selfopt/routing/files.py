@@ -95,17 +95,30 @@ def set_aside(path: Path) -> Path:
     Raises:
         StateError: when it cannot be renamed.
     """
+    aside = free_name(path)
+    try:
+        path.rename(aside)
+    except OSError as problem:
+        raise StateError(f"cannot set {path} aside as {aside.name}: {problem.strerror or problem}") from None
+    return aside
+
+
+def free_name(path: Path) -> Path:
+    """A name beside a file under which it can be set aside, one that is not taken."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.corrupt-{stamp}")
     number = 1
     while os.path.lexists(aside):
         number += 1
         aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
-    try:
-        path.rename(aside)
-    except OSError as problem:
-        raise StateError(f"cannot set {path} aside as {aside.name}: {problem.strerror or problem}") from None
     return aside
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process that was killed has left beside a file; the caller holds the lock under which it writes."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
 
 def timestamp(seconds: float) -> str:

@@ -17,9 +17,10 @@ from pytest_selfopt.strict_json import parse_json
 
 HISTORY = "meta_loop_history.json"
 DECISIONS = "routing_decisions.jsonl"
+IGNORE = ".gitignore"
 VERSION = 1
 
-_IGNORE = "# everything here is made by pytest-selfopt\n*\n"
+_EVERYTHING = "# everything here is made by pytest-selfopt\n*\n"
 
 
 def prepare_state_dir(state_dir: Path) -> None:
@@ -30,9 +31,9 @@ def prepare_state_dir(state_dir: Path) -> None:
     """
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        ignore = state_dir / ".gitignore"
+        ignore = state_dir / IGNORE
         if not ignore.exists():
-            ignore.write_text(_IGNORE, encoding="utf-8")
+            write_atomically(ignore, _EVERYTHING)
     except OSError as problem:
         raise StateError(
             f"cannot use {state_dir} as the state directory: {problem.strerror or problem}; "

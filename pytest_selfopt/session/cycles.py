@@ -81,7 +81,9 @@ def run_session(arguments: Sequence[str], which: str) -> int:
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        return process.wait()
+        status = process.wait()
+        # As shells tell it, because a process cannot end with a negative status.
+        return status if status >= 0 else 128 - status
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

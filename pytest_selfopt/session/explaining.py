@@ -18,7 +18,7 @@ from pytest_selfopt.settings import Settings
 
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
-_TOLD = ("model", "phase", "reason", "evidence", "status", "source", "cycle", "timestamp")
+_TOLD = ("model", "phase", "reason", "evidence", "status", "source", "cycle", "timestamp", "premises", "before")
 
 
 def route_lines(route: Route) -> list[str]:
@@ -52,6 +52,8 @@ def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
         for name, value in rule_to_json(rule).items():
             if name not in _TOLD:
                 yield f"    {name}: {value}"
+        for name, value in (rule.premises or {}).items():
+            yield f"    rests on {name} {value}"
     entries = [
         one
         for one in read_decisions(settings.state_dir / DECISIONS)

@@ -89,4 +89,7 @@ def prove(proof: Proof, config: pytest.Config, status: int) -> int:
     if report:
         arguments.append(f"--junitxml={Path(report).with_suffix('')}-proof.xml")
     proven = run_session(arguments, "proof")
-    return proven if proven not in GOES_ON else max(status, proven, key=_SEVERITY.index)
+    if proven not in GOES_ON:
+        say(f"selfopt: the proof did not come to its end (status {proven}); the next cycle goes on with it")
+        return proven
+    return max(status, proven, key=_SEVERITY.index)

@@ -10,6 +10,8 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.generate import Candidate
+from pytest_selfopt.routing.config import RoutingConfig
+from pytest_selfopt.routing.rule import Rule, rule_from_json, rule_to_json
 from pytest_selfopt.session.opening import suite_address
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.specs.spec import parse_spec
@@ -28,8 +30,8 @@ class CutOff:
     plan: Mapping[str, Any]
 
 
-def to_stored(plan: PhasePlan, suites: Sequence[Suite]) -> dict[str, Json]:
-    """A phase's plan as the ledger keeps it."""
+def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -> dict[str, Json]:
+    """A phase's plan as the ledger keeps it, with the rules that it begins with."""
     return {
         "baseline": plan.baseline.id,
         "candidates": [{"spec": one.spec.id, "why": one.why} for one in plan.candidates],
@@ -39,6 +41,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite]) -> dict[str, Json]:
         "left": plan.left,
         "trial": plan.trial,
         "turns": plan.turns,
+        "rules": [rule_to_json(rule) for rule in rules if rule.phase == plan.phase],
         "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
     }
 
@@ -58,6 +61,20 @@ def cut_off_cycle(ledger: Ledger) -> CutOff:
             f"--selfopt-resume: cycle {last['id']}, the last one, came to its end; leave the option out for a new one"
         )
     return CutOff(cycle=last["id"], seed=last["seed"], plan=last["plan"])
+
+
+def as_it_began(routing: RoutingConfig, cut_off: CutOff) -> RoutingConfig:
+    """The configuration that a cycle began with: one that was cut off in its last steps may have written rules already.
+
+    What it decides anew must follow from the rules that it decided on before. Rules that it did not write stay.
+    """
+    rules = list(routing.rules)
+    for phase, stored in cut_off.plan.items():
+        ours = any(rule.phase == phase and rule.cycle == cut_off.cycle for rule in rules)
+        if ours and isinstance(stored, dict) and "rules" in stored:
+            rules = [rule for rule in rules if rule.phase != phase]
+            rules += [rule_from_json(value) for value in stored["rules"]]
+    return routing.with_rules(rules)
 
 
 def check_suites(cut_off: CutOff, phase: str, suites: Sequence[Suite]) -> None:

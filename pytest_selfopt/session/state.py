@@ -14,16 +14,17 @@ from pytest_selfopt.loop.gates import OwnGates
 from pytest_selfopt.loop.limits import Profile
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
-from pytest_selfopt.routing.files import timestamp
+from pytest_selfopt.routing.feedback import FEEDBACK
+from pytest_selfopt.routing.files import remove_leftovers, timestamp
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.records import DECISIONS, prepare_state_dir
+from pytest_selfopt.routing.records import DECISIONS, HISTORY, IGNORE, prepare_state_dir
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.expiring import expired
 from pytest_selfopt.session.opening import known_churn, plan_phase, suite_address
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.premises import Surroundings
-from pytest_selfopt.session.resuming import CutOff, check_suites, cut_off_cycle, resumed_plan, to_stored
+from pytest_selfopt.session.resuming import CutOff, as_it_began, check_suites, cut_off_cycle, resumed_plan, to_stored
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
 
@@ -49,6 +50,7 @@ class State:
         self._held = ExitStack()
         try:
             self.routing = self._open() if writes else self._look()
+            self._began = self.routing
             self.surroundings = Surroundings(settings, self.ledger, asks=writes)
         except BaseException:
             self._held.close()
@@ -65,13 +67,16 @@ class State:
         """Take the lock before anything is read that another cycle could change."""
         prepare_state_dir(self.settings.state_dir)
         self._held.enter_context(hold_lock(self.settings.state_dir))
+        for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK):
+            remove_leftovers(self.settings.state_dir / name)
+        remove_leftovers(self.settings.routing_path)
         self.ledger = self._held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
         if self.settings.resume:
             self.cut_off = cut_off_cycle(self.ledger)
         routing = load_config(self.settings.routing_path)
         if routing.problem:
             self.notes.append(routing.problem)
-        return routing
+        return routing if self.cut_off is None else as_it_began(routing, self.cut_off)
 
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
@@ -129,7 +134,8 @@ class State:
             self.ledger.resume_cycle(cycle)
         else:
             plan: dict[str, Json] = {
-                name: to_stored(one, collection.suites(name)) for name, one in collection.plans.items()
+                name: to_stored(one, collection.suites(name), self._began.rules)
+                for name, one in collection.plans.items()
             }
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
         for one in collection.plans.values():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import MODEL, Project, right, suite_lines
+from tests.acceptance.conftest import MODEL, Project, right, said, suite_lines
 
 Make = Callable[..., Project]
 
@@ -134,6 +134,41 @@ def test_a_state_directory_that_cannot_be_used(project: Make) -> None:
 def test_a_state_directory_on_a_read_only_file_system(project: Make) -> None:
     made = project()
     assert "/proc/nowhere as the state directory" in refused(made, "--selfopt-state-dir", "/proc/nowhere")
+
+
+HOSTILE = {
+    "truncated": '{"version": 1, "rules": [{"model": "m", "phase": "p"}, {"mod',
+    "foreign": '{"version": 1, "rules": {"m": {"route": "elsewhere"}}}',
+    "not a number": '{"version": 1, "rules": [{"model": "m", "phase": "p", "timeout": NaN}]}',
+    "nested": "[" * 200_000,
+    "50 MB": '{"version": 1, "rules": []' + " " * 50_000_000 + "}",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_configuration_that_cannot_be_used_is_set_aside_whole_and_the_cycle_goes_on(
+    project: Make, content: str
+) -> None:
+    made = project({"rules": right(), "default": {"text": "Hello!"}})
+    (made.path / "routing_config.json").write_text(content)
+    result = made.run("--selfopt-cycle", "-q")
+    assert result.ret == 0
+    assert "routing_config.json could not be used" in said(result)
+    assert "Traceback" not in said(result)
+    (aside,) = made.path.glob("routing_config.json.corrupt-*")
+    assert aside.read_text() == content
+    assert [rule["model"] for rule in made.routing()["rules"]] == [MODEL]
+
+
+def test_ten_thousand_rules_with_lone_surrogates_and_unknown_fields_survive_a_cycle(project: Make) -> None:
+    made = project({"rules": right(), "default": {"text": "Hello!"}})
+    others = [{"model": f"m{number}", "phase": "p", "reason": "\ud800", "mine": number} for number in range(10_000)]
+    made.write_routing(others)
+    assert made.run("--selfopt-cycle", "-q").ret == 0
+    rules = made.routing()["rules"]
+    assert len(rules) == 10_001
+    assert {rule.get("mine") for rule in rules} == {None, *range(10_000)}
+    assert {rule["reason"] for rule in rules if "mine" in rule} == {"\ud800"}
 
 
 def test_a_folder_in_the_place_of_the_routing_configuration(project: Make) -> None:

@@ -1,0 +1,220 @@
+"""kill -9 at every write of every file: afterwards each file is whole, and the next session brings all to its end once.
+
+`SELFOPT_CRASH_POINTS=all uv run pytest tests/acceptance/test_crashes.py` runs every point; a few are run without.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from pytest_selfopt.routing.config import read_config
+from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.routing.records import read_history
+from tests.acceptance.conftest import MODEL, Project
+from tests.acceptance.test_automation import OTHER, able, capable, second_model
+from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
+from tests.acceptance.test_resume import settled
+
+Make = Callable[..., Project]
+FEW = 6
+SEED = 20_261_121
+SCHEMA = json.loads((Path(__file__).parents[2] / "pytest_selfopt" / "routing" / "schema.json").read_text())
+CRASHING = """
+import collections, os, pathlib, signal, sqlite3, sys, threading
+
+HERE = os.getcwd()
+STAGE = "proof" if os.environ.get("PYTEST_SELFOPT_CYCLE_OF") else "cycle"
+AT, LOG = os.environ.get("CRASH_AT"), os.environ.get("CRASH_LOG")
+counts, turn = collections.Counter(), threading.Lock()
+
+def arrive(what, torn=None):
+    with turn:
+        counts[what] += 1
+        point = f"{STAGE} {counts[what]} {what}"
+        if LOG:
+            with open(LOG, "a") as log:
+                log.write(point + chr(10))
+        if point == AT:
+            if torn is not None:
+                torn()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def named(place):
+    if isinstance(place, int):
+        try:
+            place = os.readlink(f"/proc/self/fd/{place}")
+        except OSError:
+            return None
+    path = pathlib.Path(os.path.abspath(os.fspath(place)))
+    if not (str(path).startswith(HERE) and (".selfopt" in path.parts or "routing_config" in path.name)):
+        return None
+    return path.name.rpartition(".")[0].rpartition(".")[0] + ".tmp" if path.name.endswith(".tmp") else path.name
+
+def around(name, where):
+    real = getattr(os, name)
+    def stand_in(*arguments, **named_arguments):
+        file = named(arguments[where])
+        if file is not None:
+            arrive(f"{name} {file}")
+            if name == "write":
+                half = bytes(arguments[1])[: len(arguments[1]) // 2]
+                arrive(f"torn {file}", lambda: real(arguments[0], half))
+        return real(*arguments, **named_arguments)
+    setattr(os, name, stand_in)
+
+for name, where in (("replace", 1), ("rename", 0), ("fsync", 0), ("write", 0), ("unlink", 0), ("link", 1)):
+    around(name, where)
+
+class Crashing(sqlite3.Connection):
+    last = ""
+    def execute(self, query, *arguments):
+        if not query.startswith(("SELECT", "PRAGMA", "BEGIN")):
+            self.last = "after " + self.last if query == "COMMIT" else " ".join(query.split()[:3])
+            arrive("sql " + self.last)
+        return super().execute(query, *arguments)
+    def executemany(self, query, *arguments):
+        self.last = " ".join(query.split()[:4])
+        arrive("sql many " + self.last)
+        return super().executemany(query, *arguments)
+    def executescript(self, script):
+        arrive("sql script")
+        return super().executescript(script)
+
+connect = sqlite3.connect
+sqlite3.connect = lambda *arguments, **named_arguments: connect(*arguments, **{"factory": Crashing, **named_arguments})
+sys.addaudithook(lambda event, seen: opened(*seen) if event == "open" else None)
+
+def opened(path, mode, flags):
+    if path is not None and isinstance(path, (str, bytes)) and flags and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        file = named(os.fsdecode(path))
+        if file is not None and "sqlite" not in file:
+            arrive(f"open {file}")
+"""
+
+
+def incapable(project: Make) -> Project:
+    """A model that can do nothing in the extended phase: a cycle puts its fallback on trial, the proof confirms it."""
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED, crashing=CRASHING)
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
+    return made
+
+
+def session(made: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--selfopt-cycle", *arguments]
+    watched = ["-p", "crashing"] if environment else []
+    return subprocess.run(
+        [*command, *watched],
+        cwd=made.path,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(made.path), os.environ.get("PYTHONPATH", "")]),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def points(made: Project) -> list[str]:
+    """Every write of a cycle and its proof."""
+    log = made.path.parent / "points.txt"
+    assert session(made, CRASH_LOG=str(log)).returncode == 0
+    return log.read_text().splitlines()
+
+
+def test_after_kill_9_at_any_write_every_file_is_whole_and_nothing_is_applied_twice(project: Make) -> None:
+    made = incapable(project)
+    everywhere = points(made)
+    written = {point.rpartition(" ")[2] for point in everywhere if " sql " not in point}
+    assert written >= {
+        "routing_config.json",
+        "routing_decisions.jsonl",
+        "meta_loop_history.json",
+        "harness_feedback.json",
+        "lock",
+    }
+    chosen = everywhere
+    if os.environ.get("SELFOPT_CRASH_POINTS") != "all":
+        kinds = {point.split(" ", 2)[2]: point for point in everywhere}
+        chosen = random.Random(SEED).sample(sorted(kinds.values()), FEW)
+    failed: dict[str, str] = {}
+    # How calls are gathered for a write depends on when they end, so that there may be fewer writes next time.
+    for point in (one for one in chosen if " call" not in one or one.split()[1] == "1"):
+        shutil.rmtree(made.path / ".selfopt", ignore_errors=True)
+        (made.path / "routing_config.json").unlink(missing_ok=True)
+        try:
+            crash_at(made, point)
+        except AssertionError as problem:
+            failed[point] = str(problem)
+    assert not failed, "\n".join(f"{point}: {why}" for point, why in failed.items())
+
+
+def crash_at(made: Project, point: str) -> None:
+    killed = session(made, CRASH_AT=point)
+    assert killed.returncode in (-9, 137), (point, killed.returncode, killed.stdout)
+    whole(made, point)
+    settled(made)
+    cut_off = last_status(made) == "running"
+    after = session(made, *(["--selfopt-resume"] if cut_off else []))
+    assert after.returncode == 0, (point, after.stdout, after.stderr)
+    if last_status(made) == "decided" and statuses(made) == ["trial"]:
+        after = session(made)
+        assert after.returncode == 0, (point, after.stdout, after.stderr)
+    whole(made, point)
+    assert statuses(made)[0] == "confirmed", (point, after.stdout)
+    log = made.path / ".selfopt" / "routing_decisions.jsonl"
+    assert verify_log(log).ok, point
+    assert [entry["kind"] for entry in read_decisions(log)][:2] == ["trial", "confirmed"], point
+    told = Counter((entry["cycle"], entry["kind"], entry["original_model"]) for entry in read_decisions(log))
+    assert max(told.values()) == 1, (point, told)
+    cycles = [entry["cycle"] for entry in read_history(made.path / ".selfopt" / "meta_loop_history.json")]
+    assert cycles == sorted(set(cycles)), (point, cycles)
+    assert not list(made.path.rglob("*.tmp")), point
+    assert read_config(made.path / "routing_config.json").apply_routing(MODEL, "extended").model == OTHER
+
+
+def whole(made: Project, point: str) -> None:
+    """What is there can be read: the configuration as it was before or after, the log but for an unfinished line."""
+    config = made.path / "routing_config.json"
+    if config.exists():
+        jsonschema.Draft7Validator(SCHEMA).validate(json.loads(config.read_text()))
+        assert statuses(made)[0] in ("trial", "confirmed"), point
+    log = made.path / ".selfopt" / "routing_decisions.jsonl"
+    if log.exists():
+        found = verify_log(log)
+        torn = not log.read_bytes().endswith(b"\n")
+        assert found.ok or (torn and found.broken_line == found.lines), (point, found)
+    history = made.path / ".selfopt" / "meta_loop_history.json"
+    if history.exists():
+        json.loads(history.read_text())
+
+
+def statuses(made: Project) -> list[Any]:
+    return [rule.status for rule in read_config(made.path / "routing_config.json").rules]
+
+
+def last_status(made: Project) -> str:
+    """How the last cycle stands in the ledger; empty when there is none."""
+    path = made.path / ".selfopt" / "ledger.sqlite"
+    if not path.exists():
+        return ""
+    with sqlite3.connect(path) as ledger:
+        try:
+            row = ledger.execute("SELECT status FROM cycle ORDER BY id DESC LIMIT 1").fetchone()
+        except sqlite3.OperationalError:
+            return ""  # killed before the tables were there
+    return str(row[0]) if row else ""
