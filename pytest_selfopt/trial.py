@@ -49,6 +49,27 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One answer of the model in a conversation: in which turn of the user's (from 1), its calls and their results."""
+
+    turn: int
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[str, ...] = ()
+    """What each call gave, as the model read it; one that could not be carried out begins with "error: "."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What happened in a conversation, and the state that the simulated world was left in."""
+
+    steps: tuple[Step, ...]
+    state: dict[str, Json]
+    unfinished: int | None = None
+    """The turn that did not come to its end within the steps it is given; None when all did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a model answered, in the same words for every provider."""
 
@@ -66,6 +87,9 @@ class Reply:
     latency_s: float = 0.0
     load_s: float | None = None
     first_token_s: float | None = None
+    conversation: Conversation | None = None
+    """What happened step by step, when the case has several turns: `tool_calls` are then those of all steps, `text` is
+    the last, tokens and latency are sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +123,8 @@ class CallResult:
     started: float
     ended: float
     failed_attempts: tuple[FailedAttempt, ...] = ()
+    answers: int = 1
+    """How many attempts were not followed by another one for the same answer: one, in a conversation one a step."""
     waited_s: float = 0.0
     """Seconds for which it could have been sent and waited for its turn, before the first attempt."""
     queue_depth: int = 0
@@ -112,7 +138,7 @@ class CallResult:
     @property
     def attempts(self) -> int:
         """How many times the call was sent."""
-        return len(self.failed_attempts) + 1
+        return len(self.failed_attempts) + self.answers
 
     @property
     def cancelled(self) -> bool:
@@ -181,14 +207,41 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
     """All fields of a reply as plain JSON values."""
     # Not dataclasses.asdict, which copies deeply and takes ten times as long; a reply is stored for every call.
     values: dict[str, Any] = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
-    values["tool_calls"] = [{"name": call.name, "arguments": call.arguments} for call in reply.tool_calls]
+    values["tool_calls"] = _calls_to_json(reply.tool_calls)
+    if reply.conversation is not None:
+        values["conversation"] = {
+            "steps": [
+                {"turn": one.turn, "text": one.text, "calls": _calls_to_json(one.calls), "results": list(one.results)}
+                for one in reply.conversation.steps
+            ],
+            "state": reply.conversation.state,
+            "unfinished": reply.conversation.unfinished,
+        }
     return values
 
 
 def reply_from_json(value: dict[str, Any]) -> Reply:
     """The inverse of `reply_to_json`; fields this version does not know are ignored."""
     known = {name: value[name] for name in Reply.__dataclass_fields__ if name in value}
-    known["tool_calls"] = tuple(
-        ToolCall(name=call["name"], arguments=call["arguments"]) for call in known.get("tool_calls", ())
-    )
+    known["tool_calls"] = _calls_from_json(known.get("tool_calls", ()))
+    talk = known.get("conversation")
+    if talk is not None:
+        steps = [
+            Step(
+                turn=one["turn"],
+                text=one["text"],
+                calls=_calls_from_json(one["calls"]),
+                results=tuple(one["results"]),
+            )
+            for one in talk["steps"]
+        ]
+        known["conversation"] = Conversation(steps=tuple(steps), state=talk["state"], unfinished=talk["unfinished"])
     return Reply(**known)
+
+
+def _calls_to_json(calls: tuple[ToolCall, ...]) -> list[Json]:
+    return [{"name": call.name, "arguments": call.arguments} for call in calls]
+
+
+def _calls_from_json(values: Any) -> tuple[ToolCall, ...]:
+    return tuple(ToolCall(name=call["name"], arguments=call["arguments"]) for call in values)

@@ -8,38 +8,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pytest_selfopt.bench.expect import Expectation, Judgement, NoCall
+from pytest_selfopt.bench.environment import World
+from pytest_selfopt.bench.expect import Expectation, NoCall
+from pytest_selfopt.bench.goal import Goal
+from pytest_selfopt.bench.judgement import Judgement
 from pytest_selfopt.bench.read_expect import expectation_from_json
+from pytest_selfopt.bench.read_goal import goal_from_json
+from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.trial import Json, Reply, ToolCall
+
+USUAL_STEPS = 8
+"""How often a model may answer in a turn: enough for a task of a few calls, and for some that fail."""
 
 
 class Miss(AssertionError):
     """An answer came and it was wrong; the text says how."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: str
-    content: str
-
-    def to_json(self) -> dict[str, Json]:
-        """Role and content."""
-        return {"role": self.role, "content": self.content}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """A function the model may call; `parameters` is a JSON Schema of an object."""
-
-    name: str
-    description: str
-    parameters: dict[str, Json]
-
-    def to_json(self) -> dict[str, Json]:
-        """The function schema as providers take it."""
-        return {"name": self.name, "description": self.description, "parameters": self.parameters}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +36,20 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One benchmark prompt. `source` is where it stands ("file:line"), `suite` the stem of that file."""
+    """One benchmark prompt, or a task of several turns in a simulated `world`.
+
+    `source` is where it stands ("file:line"), `suite` the stem of that file. Of several turns `messages` end with the
+    user's first and `turns` are what the user says after that; in each the model may answer `steps` times.
+    """
 
     id: str
     messages: tuple[Message, ...]
     expect: Expectation
     tools: tuple[Tool, ...] = ()
     tags: tuple[str, ...] = ()
+    world: World | None = None
+    turns: tuple[str, ...] = ()
+    steps: int = USUAL_STEPS
     suite: str = ""
     source: str = ""
 
@@ -75,15 +65,21 @@ class Case:
 
     @property
     def restraint(self) -> bool:
-        """Whether the right answer is to call no tool."""
-        return isinstance(self.expect, NoCall)
+        """Whether the right answer is to call no tool, in one of its turns at least."""
+        return isinstance(self.expect, NoCall) or (isinstance(self.expect, Goal) and bool(self.expect.quiet))
 
     @cached_property
     def content_hash(self) -> str:
         """A short hash of everything that makes the question and its judgement; source and tags are no part of it."""
         value = self.to_json()
-        kept = {name: value[name] for name in ("id", "messages", "tools", "expect")}
+        kept = {name: part for name, part in value.items() if name not in ("tags", "suite", "source")}
         return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
+
+    def oversteps(self, reply: Reply) -> bool:
+        """Whether a tool was called where the case has use for none, or was tried to be."""
+        if isinstance(self.expect, Goal):
+            return self.expect.oversteps(reply)
+        return bool(reply.tool_calls or reply.undecodable)
 
     def judge(self, reply: Reply) -> Judgement:
         """Whether the reply is what was expected, and why not."""
@@ -102,6 +98,9 @@ class Case:
 
     def to_json(self) -> dict[str, Json]:
         """The case as plain JSON values, as worker processes get it."""
+        talk: dict[str, Json] = {}
+        if self.world is not None:
+            talk = {"world": self.world.to_json(), "turns": list(self.turns), "steps": self.steps}
         return {
             "id": self.id,
             "messages": [message.to_json() for message in self.messages],
@@ -110,17 +109,26 @@ class Case:
             "tags": list(self.tags),
             "suite": self.suite,
             "source": self.source,
+            **talk,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Case:
         """The inverse of `to_json`."""
+        tools = tuple(Tool(**tool) for tool in value["tools"])
+        turns = tuple(value.get("turns", ()))
+        world = World(**value["world"]) if "world" in value else None
         return cls(
             id=value["id"],
             messages=tuple(Message(**message) for message in value["messages"]),
-            tools=tuple(Tool(**tool) for tool in value["tools"]),
-            expect=expectation_from_json(value["expect"]),
+            tools=tools,
+            expect=expectation_from_json(value["expect"])
+            if world is None
+            else goal_from_json(value["expect"], world, tools, len(turns) + 1),
             tags=tuple(value["tags"]),
+            world=world,
+            turns=turns,
+            steps=value.get("steps", USUAL_STEPS),
             suite=value["suite"],
             source=value["source"],
         )

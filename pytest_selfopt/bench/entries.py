@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_selfopt.bench.calls import has_type, required_of, type_of
-from pytest_selfopt.bench.case import Case, Example, Message, Tool
+from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
+from pytest_selfopt.bench.environment import World, environment_named
 from pytest_selfopt.bench.expect import Calls, Expectation
 from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.read_expect import expectation_from_json
+from pytest_selfopt.bench.read_goal import goal_from_json
+from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.trial import ToolCall
 
@@ -19,7 +22,10 @@ MOST_PROBLEMS = 10
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-_CASE_FIELDS = ("id", "prompt", "messages", "tools", "expect", "tags")
+_CASE_FIELDS = ("id", "prompt", "messages", "turns", "tools", "environment", "start", "steps", "expect", "tags")
+_TALK_FIELDS = ("turns", "start", "steps")
+_ENVIRONMENT_FIELDS = ("id", "class", "start")
+_MOST_STEPS = 100
 _EXAMPLE_FIELDS = ("prompt", "messages", "tools", "answer")
 _TOOL_FIELDS = ("name", "description", "parameters")
 _ROLES = ("system", "user", "assistant")
@@ -62,11 +68,17 @@ class EntryReader:
         self.tools: dict[str, Tool] = {}
         self.examples: list[Example] = []
         self.cases: list[Case] = []
+        self._worlds: dict[str, World] = {}
         self._lines: dict[str, int] = {}
 
     def read(self, entries: Sequence[Entry]) -> None:
         """Read all entries; tools first, because cases may name tools that stand below them."""
-        readers = {"tool": self._read_tool, "example": self._read_example, "case": self._read_case}
+        readers = {
+            "tool": self._read_tool,
+            "environment": self._read_environment,
+            "example": self._read_example,
+            "case": self._read_case,
+        }
         for kind, reader in readers.items():
             for entry in entries:
                 if entry.kind != kind:
@@ -98,20 +110,57 @@ class EntryReader:
         self._lines[name] = entry.line
         if "expect" not in value:
             raise ValueError(f"case {name!r}: field 'expect' is missing")
+        asked = {
+            "id": name,
+            "tags": _texts(value.get("tags", []), "tags"),
+            "suite": self._suite,
+            "source": f"{self._problems.file}:{entry.line}",
+        }
+        self.cases.append(self._conversation(value, asked) if "environment" in value else self._single(value, asked))
+
+    def _single(self, value: Mapping[str, Any], asked: dict[str, Any]) -> Case:
+        strange = next((field for field in _TALK_FIELDS if field in value), None)
+        if strange is not None:
+            raise ValueError(f"{strange}: is about a conversation, which needs an 'environment'")
         tools = self._tools(value)
         expect = expectation_from_json(value["expect"])
         _check_expected(expect, tools)
-        self.cases.append(
-            Case(
-                id=name,
-                messages=_messages(value),
-                tools=tools,
-                expect=expect,
-                tags=_texts(value.get("tags", []), "tags"),
-                suite=self._suite,
-                source=f"{self._problems.file}:{entry.line}",
-            )
-        )
+        return Case(messages=_messages(value), tools=tools, expect=expect, **asked)
+
+    def _conversation(self, value: Mapping[str, Any], asked: dict[str, Any]) -> Case:
+        world = self._world(value["environment"], value.get("start", {}))
+        offered = environment_named(world.name).tools()
+        world.build()
+        messages, turns = _said(value)
+        tools = _chosen(offered, value.get("tools"))
+        steps = value.get("steps", USUAL_STEPS)
+        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= _MOST_STEPS:
+            raise ValueError(f"steps: expected a number from 1 to {_MOST_STEPS}, got {show(steps)}")
+        expect = goal_from_json(value["expect"], world, tools, len(turns) + 1)
+        return Case(messages=messages, turns=turns, tools=tools, expect=expect, world=world, steps=steps, **asked)
+
+    def _world(self, named: Any, start: Any) -> World:
+        """The world that a case names, in the state that the case adds to."""
+        if not isinstance(named, str):
+            raise ValueError(f'environment: expected its id, or "module:Class", got {show(named)}')
+        if not isinstance(start, dict):
+            raise ValueError(f"start: expected an object, got {show(start)}")
+        if ":" not in named and named not in self._worlds:
+            raise ValueError(f"environment: unknown {show(named)}{did_you_mean(named, tuple(self._worlds))}")
+        base = self._worlds.get(named, World(name=named))
+        return World(name=base.name, start={**base.start, **start})
+
+    def _read_environment(self, entry: Entry) -> None:
+        value = _object(entry.value, "environment", _ENVIRONMENT_FIELDS)
+        name, named, start = value.get("id"), value.get("class"), value.get("start", {})
+        if not isinstance(name, str) or not _ID.fullmatch(name):
+            raise ValueError(f"environment id: expected 1 to 80 letters, digits or ._-, got {show(name)}")
+        if name in self._worlds:
+            raise ValueError(f"environment {name!r} is defined twice")
+        if not isinstance(named, str) or not isinstance(start, dict):
+            raise ValueError(f'environment {name}: expected a class ("module:Class") and a start (an object)')
+        environment_named(named)
+        self._worlds[name] = World(name=named, start=start)
 
     def _tools(self, value: Mapping[str, Any]) -> tuple[Tool, ...]:
         named = value.get("tools", [])
@@ -179,6 +228,31 @@ def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     if messages[-1].role != "user":
         raise ValueError(f"messages: the last one must be the user's, it is the {messages[-1].role}'s")
     return messages
+
+
+def _said(value: Mapping[str, Any]) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """What is said up to the user's first turn, and what the user says after that."""
+    turns = value.get("turns", [])
+    if not isinstance(turns, list) or not all(isinstance(turn, str) and turn.strip() for turn in turns):
+        raise ValueError(f"turns: expected a list of texts that are not empty, got {show(turns)}")
+    if "prompt" in value or "messages" in value:
+        return _messages(value), tuple(turns)
+    if not turns:
+        raise ValueError("needs 'turns' (what the user says, turn by turn), or 'prompt' or 'messages' before them")
+    return (Message(role="user", content=turns[0]),), tuple(turns[1:])
+
+
+def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
+    """The tools of an environment that a case offers: all, or those it names."""
+    if named is None:
+        return tuple(offered)
+    known = {tool.name: tool for tool in offered}
+    if not isinstance(named, list):
+        raise ValueError(f"tools: expected a list of names, got {show(named)}")
+    strange = next((name for name in named if name not in known), None)
+    if strange is not None:
+        raise ValueError(f"tools: the environment has no {show(strange)}{did_you_mean(str(strange), tuple(known))}")
+    return tuple(known[name] for name in named)
 
 
 def _message(value: Any, index: int) -> Message:

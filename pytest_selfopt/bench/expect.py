@@ -8,28 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.calls import ExpectedCall, schemas_by_name, unmatched
+from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.json_schema import first_problem
+from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
 from pytest_selfopt.bench.notation import line, show, show_calls
 from pytest_selfopt.bench.texts import NO_JSON, json_in, last_number
 from pytest_selfopt.trial import Json, Reply
 
 if TYPE_CHECKING:
-    from pytest_selfopt.bench.case import Tool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """Whether a reply is right; `reason` is one sentence for people when it is not."""
-
-    passed: bool
-    reason: str = ""
-
-
-RIGHT = Judgement(passed=True)
-
-
-def _wrong(reason: str) -> Judgement:
-    return Judgement(passed=False, reason=reason)
+    from pytest_selfopt.bench.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +28,12 @@ class Calls:
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; a reply without any says what came instead."""
         if reply.undecodable:
-            return _wrong(f"the reply {line(reply.undecodable)}: {show(reply.text)}")
+            return wrong(f"the reply {line(reply.undecodable)}: {show(reply.text)}")
         if not reply.tool_calls:
-            return _wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
+            return wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
         reason = unmatched(self.calls, reply.tool_calls, schemas)
-        return _wrong(reason) if reason else RIGHT
+        return wrong(reason) if reason else RIGHT
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -63,9 +50,9 @@ class NoCall:
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """A text that tries to be a call is no restraint either."""
         if reply.tool_calls:
-            return _wrong(f"expected no tool call, got {show_calls(reply.tool_calls)}")
+            return wrong(f"expected no tool call, got {show_calls(reply.tool_calls)}")
         if reply.undecodable:
-            return _wrong(f"expected no tool call; the reply {line(reply.undecodable)}: {show(reply.text)}")
+            return wrong(f"expected no tool call; the reply {line(reply.undecodable)}: {show(reply.text)}")
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
@@ -157,18 +144,18 @@ class JsonSchema:
         if reply.tool_calls or value is NO_JSON:
             return _text(reply, passed=False, expected="JSON")
         problem = first_problem(self.schema, value)
-        return _wrong(f"the JSON does not satisfy the schema {problem}") if problem else RIGHT
+        return wrong(f"the JSON does not satisfy the schema {problem}") if problem else RIGHT
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
         return {"json_schema": self.schema}
 
 
-Expectation: TypeAlias = Calls | NoCall | Exact | Contains | Regex | Number | JsonSchema
+Expectation: TypeAlias = Calls | NoCall | Exact | Contains | Regex | Number | JsonSchema | Goal
 
 
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:
     """The judgement of a text; a tool call where words were expected is a miss whatever the words."""
     if reply.tool_calls:
-        return _wrong(f"expected words, got {show_calls(reply.tool_calls)}")
-    return RIGHT if passed else _wrong(f"expected {expected}, got {show(reply.text)}")
+        return wrong(f"expected words, got {show_calls(reply.tool_calls)}")
+    return RIGHT if passed else wrong(f"expected {expected}, got {show(reply.text)}")

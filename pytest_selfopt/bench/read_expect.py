@@ -38,17 +38,22 @@ def expectation_from_json(value: Any) -> Expectation:
 
 
 def _read_call(value: Mapping[str, Any]) -> Calls:
-    return Calls((_expected_call(value["call"], "expect.call"),))
+    return Calls((expected_call(value["call"], "expect.call"),))
 
 
 def _read_calls(value: Mapping[str, Any]) -> Calls:
     entries = value["calls"]
     if not isinstance(entries, list) or not entries:
         raise ValueError("expect.calls: expected a list of calls that is not empty")
-    return Calls(tuple(_expected_call(entry, f"expect.calls[{index}]") for index, entry in enumerate(entries)))
+    return Calls(tuple(expected_call(entry, f"expect.calls[{index}]") for index, entry in enumerate(entries)))
 
 
-def _expected_call(value: Any, place: str) -> ExpectedCall:
+def expected_call(value: Any, place: str) -> ExpectedCall:
+    """Read a call that is expected; `place` is where it stands.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
     if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
         raise ValueError(f'{place}: expected {{"name": …, "arguments": {{…}}}}, got {show(value)}')
     arguments = value.get("arguments", {})

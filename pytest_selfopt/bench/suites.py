@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_selfopt.bench.case import Case, Example, Tool
+from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
 
-_SECTIONS = {"tools": "tool", "examples": "example", "cases": "case"}
+_SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
 _EXPECT_COLUMNS = ("call", "no_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
 _JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call")
 _CSV_COLUMNS = ("id", "prompt", "tools", "tags", *_EXPECT_COLUMNS)
@@ -88,8 +89,8 @@ def _jsonl(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
         except ValueError as problem:
             problems.add(number, str(problem))
             continue
-        kind = next((one for one in ("tool", "example") if isinstance(value, dict) and set(value) == {one}), "case")
-        yield Entry(kind, value[kind] if kind != "case" else value, number)
+        kind = next((one for one in _SECTIONS.values() if isinstance(value, dict) and set(value) == {one}), "case")
+        yield Entry(kind, value[kind] if isinstance(value, dict) and kind in value else value, number)
 
 
 def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:

@@ -107,12 +107,14 @@ def text(value: str) -> str:
 
 def result_of(row: sqlite3.Row) -> CallResult:
     """The result of a finished call."""
+    failed = json.loads(row["attempt_errors"])
     return CallResult(
         reply=reply_from_json(json.loads(row["reply"])) if row["reply"] else None,
         error=_error(json.loads(row["error"])) if row["error"] else None,
         started=row["started"],
         ended=row["ended"],
-        failed_attempts=tuple(_attempt(entry, row["started"]) for entry in json.loads(row["attempt_errors"])),
+        failed_attempts=tuple(_attempt(entry, row["started"]) for entry in failed),
+        answers=row["attempts"] - len(failed),
         waited_s=row["waited_s"],
         queue_depth=row["queue_depth"],
         in_flight=row["in_flight"],

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire import Unsupported, count, item, optional, tool_call, tool_calls, typed
+from pytest_selfopt.models.wire import Unsupported, count, item, optional, tool_call, tool_calls, typed, with_ids
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 
@@ -91,12 +91,33 @@ def _call(block: dict[str, Any]) -> ToolCall | str:
 
 
 def _turns(messages: Sequence[Message]) -> list[Json]:
-    """Turns that alternate, as the interface wants them: neighbours of one role become one."""
-    spoken = [message for message in messages if message.role != "system"]
-    return [
-        {"role": role, "content": "\n\n".join(message.content for message in group)}
-        for role, group in itertools.groupby(spoken, key=lambda message: message.role)
+    """Turns that alternate, as the interface wants them: neighbours of one role become one; results are the user's."""
+    spoken = [
+        ("assistant" if message.role == "assistant" else "user", (message, ids))
+        for message, ids in with_ids(messages)
+        if message.role != "system"
     ]
+    return [
+        {"role": role, "content": _content([message for _, message in group])}
+        for role, group in itertools.groupby(spoken, key=lambda one: one[0])
+    ]
+
+
+def _content(group: Sequence[tuple[Message, Sequence[str]]]) -> Json:
+    """A text where there is nothing else, or blocks."""
+    if not any(message.calls or message.role == "tool" for message, _ in group):
+        return "\n\n".join(message.content for message, _ in group)
+    blocks: list[Json] = []
+    for message, ids in group:
+        if message.role == "tool":
+            blocks.append({"type": "tool_result", "tool_use_id": ids[0], "content": message.content})
+        elif message.content:
+            blocks.append({"type": "text", "text": message.content})
+        blocks += [
+            {"type": "tool_use", "id": name, "name": call.name, "input": call.arguments}
+            for name, call in zip(ids, message.calls, strict=False)
+        ]
+    return blocks
 
 
 def _tool(tool: dict[str, Json]) -> Json:

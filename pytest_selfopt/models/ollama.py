@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.wire import count, item, optional, seconds, tool_call, tool_calls, typed
 from pytest_selfopt.specs.request import ChatRequest
@@ -31,7 +32,7 @@ class OllamaWire:
         options |= {name: value for name, value in optionals if value is not None}
         body: dict[str, Json] = {
             "model": model.name,
-            "messages": [message.to_json() for message in request.messages],
+            "messages": [_message(message) for message in request.messages],
             "stream": False,
             "options": options,
         }
@@ -68,6 +69,15 @@ class OllamaWire:
             load_s=load_s,
             first_token_s=None if prompt_s is None else (load_s or 0.0) + prompt_s,
         )
+
+
+def _message(message: Message) -> Json:
+    value: dict[str, Json] = {"role": message.role, "content": message.content}
+    if message.calls:
+        value["tool_calls"] = [{"function": {"name": call.name, "arguments": call.arguments}} for call in message.calls]
+    if message.role == "tool":
+        value["tool_name"] = message.tool
+    return value
 
 
 def _call(entry: object, index: int) -> ToolCall | str:

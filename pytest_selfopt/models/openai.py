@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire import count, item, optional, seconds, tool_call, tool_calls, typed
+from pytest_selfopt.models.wire import count, item, optional, seconds, tool_call, tool_calls, typed, with_ids
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 
@@ -23,7 +26,7 @@ class OpenAIWire:
         """Everything this format can carry is carried."""
         body: dict[str, Json] = {
             "model": model.name,
-            "messages": [message.to_json() for message in request.messages],
+            "messages": _messages(request.messages),
             "temperature": request.sampling.temperature,
             "max_tokens": request.sampling.max_tokens,
         }
@@ -70,6 +73,24 @@ class OpenAIWire:
             latency_s=latency_s,
             first_token_s=seconds(optional(value, "timings", dict) or {}, "prompt_ms", per=1000),
         )
+
+
+def _messages(messages: Sequence[Message]) -> list[Json]:
+    """The messages, each call with an id that its result refers to."""
+    sent: list[Json] = []
+    for message, ids in with_ids(messages):
+        value: dict[str, Json] = {"role": message.role, "content": message.content}
+        if message.calls:
+            functions = [{"name": call.name, "arguments": json.dumps(call.arguments)} for call in message.calls]
+            value["content"] = message.content or None
+            value["tool_calls"] = [
+                {"id": name, "type": "function", "function": dict[str, Json](function)}
+                for name, function in zip(ids, functions, strict=True)
+            ]
+        if message.role == "tool":
+            value["tool_call_id"] = ids[0]
+        sent.append(value)
+    return sent
 
 
 def _call(entry: object, index: int) -> ToolCall | str:

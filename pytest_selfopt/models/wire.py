@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import email.utils
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.transport import HttpReply
 from pytest_selfopt.specs.request import ChatRequest
@@ -189,3 +190,17 @@ def _refused(answer: HttpReply, said: bytes, now: float) -> CallError:
         status=answer.status,
         retry_after_s=retry_after(answer.headers.get("Retry-After"), now=now),
     )
+
+
+def with_ids(messages: Sequence[Message]) -> list[tuple[Message, tuple[str, ...]]]:
+    """Each message with the ids of its calls, or the id of the call whose result it is: results follow their calls."""
+    found: list[tuple[Message, tuple[str, ...]]] = []
+    waiting: list[str] = []
+    for place, message in enumerate(messages):
+        ids = tuple(f"call_{place}_{number}" for number in range(len(message.calls)))
+        if message.role == "tool":
+            ids = (waiting.pop(0),) if waiting else (f"call_{place}",)
+        elif ids:
+            waiting = list(ids)
+        found.append((message, ids))
+    return found

@@ -9,12 +9,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.conversation import converse
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.runners.slots import Slot, Slots
+from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
 
 STOPPING_S = 2.0
@@ -33,6 +35,18 @@ class _Job:
     call: Call
     submitted: float
     done: queue.SimpleQueue[Finished | None]
+
+
+@dataclass(slots=True)
+class _Under:
+    """A call under way: its first slot and place in its lane, the attempts that failed, the answers asked for."""
+
+    started: float
+    began: float
+    first: Slot | None = None
+    sequence: int = 0
+    answers: int = 0
+    failed: list[FailedAttempt] = field(default_factory=list)
 
 
 class LocalRunner:
@@ -151,38 +165,46 @@ class LocalRunner:
                 self._busy -= 1
 
     def _carry_out(self, call: Call, submitted: float, depth: int) -> CallResult:
-        failed: list[FailedAttempt] = []
-        first: Slot | None = None
-        sequence = 0
-        started = self._clock()
-        began = time.monotonic()
-        while True:
-            slot = self._slots.take(call.model)
-            if slot is None:
-                answer: Reply | CallError = _CANCELLED
-                break
-            if first is None:
-                first, started, sequence = slot, self._clock(), self._next_in(call.lane)
-                began = slot.given_at
-            sent = self._clock()
-            answer = self._attempt(call, slot)
-            pause = self._pause(answer, failed, call.options, elapsed_s=time.monotonic() - began)
-            if isinstance(answer, Reply) or pause is None:
-                break
-            failed.append(FailedAttempt(error=answer, started=sent, ended=self._clock()))
-            self._cancelled.wait(pause)
+        under = _Under(started=self._clock(), began=time.monotonic())
+
+        def ask(request: ChatRequest) -> Reply | CallError:
+            return self._ask(replace(call, request=request), under)
+
+        answer = ask(call.request) if call.dialogue is None else converse(call.dialogue, ask)
+        first = under.first
         return CallResult(
             reply=answer if isinstance(answer, Reply) else None,
             error=answer if isinstance(answer, CallError) else None,
-            started=started,
+            started=under.started,
             ended=self._clock(),
-            failed_attempts=tuple(failed),
+            failed_attempts=tuple(under.failed),
+            answers=max(1, under.answers),
             waited_s=(first.given_at if first else time.monotonic()) - submitted,
             queue_depth=depth,
             in_flight=first.in_flight if first else 0,
             lane=call.lane,
-            lane_seq=sequence,
+            lane_seq=under.sequence,
         )
+
+    def _ask(self, call: Call, under: _Under) -> Reply | CallError:
+        """Get one answer, in as many attempts as the options allow."""
+        under.answers += 1
+        before = len(under.failed)
+        while True:
+            slot = self._slots.take(call.model)
+            if slot is None:
+                return _CANCELLED
+            if under.first is None:
+                under.first, under.started = slot, self._clock()
+                under.sequence, under.began = self._next_in(call.lane), slot.given_at
+            sent = self._clock()
+            answer = self._attempt(call, slot)
+            elapsed_s = time.monotonic() - under.began
+            pause = self._pause(answer, under.failed[before:], call.options, elapsed_s=elapsed_s)
+            if isinstance(answer, Reply) or pause is None:
+                return answer
+            under.failed.append(FailedAttempt(error=answer, started=sent, ended=self._clock()))
+            self._cancelled.wait(pause)
 
     def _attempt(self, call: Call, slot: Slot) -> Reply | CallError:
         """Make one attempt in a slot, which is given back whatever happens."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pytest_selfopt.runners.conversation import Dialogue
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallResult
 
@@ -31,13 +32,17 @@ class RunnerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call to be made, as data only. `lane` names what shares warmth: one model on one server."""
+    """One call to be made, as data only. `lane` names what shares warmth: one model on one server.
+
+    With a `dialogue` it is a whole conversation, of which `request` is the first question.
+    """
 
     id: str
     model: str
     request: ChatRequest
     options: RunnerOptions = RunnerOptions()
     lane: str = ""
+    dialogue: Dialogue | None = None
 
 
 @dataclass(frozen=True, slots=True)

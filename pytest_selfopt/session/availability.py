@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.session.calls import WARMUP_PROMPT, WARMUP_TIMEOUT_S

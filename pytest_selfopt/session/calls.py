@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.ledger.rows import CallRecord
 from pytest_selfopt.models.cost import cost_of_result
+from pytest_selfopt.runners.conversation import Dialogue
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.settings import Settings
@@ -47,6 +48,9 @@ class CallBook:
             request=request,
             options=RunnerOptions(timeout_s=trial.spec.timeout_s, retries=trial.spec.retries),
             lane=trial.spec.model,
+            dialogue=Dialogue(case=trial.case, examples=trial.suite.examples, spec=trial.spec)
+            if trial.case.world is not None
+            else None,
         )
         self._purposes[call.id] = key
         return call

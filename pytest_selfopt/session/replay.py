@@ -39,8 +39,10 @@ class Received:
 
 
 def receive(planned: PlannedTrial, result: CallResult) -> Received:
-    """Read the tool calls out of a reply in the manner of the spec that asked."""
-    reply = read_reply(result.reply, planned.spec) if result.reply is not None else None
+    """Read the tool calls out of a reply in the manner of the spec that asked; a conversation was read step by step."""
+    reply = result.reply
+    if reply is not None and reply.conversation is None:
+        reply = read_reply(reply, planned.spec)
     return Received(result=result, reply=reply)
 
 
@@ -78,7 +80,7 @@ def trial_of(
         run=planned.key.run,
         outcome=verdict,
         restraint=planned.case.restraint,
-        called=reply is not None and bool(reply.tool_calls or reply.undecodable),
+        called=reply is not None and planned.case.oversteps(reply),
         error_kind=kind,
         reason=reason,
         case_hash=planned.case.content_hash,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.trial import Json
 
 

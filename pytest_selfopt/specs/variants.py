@@ -11,13 +11,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_selfopt.bench.case import Case, Example, Message, Tool
+from pytest_selfopt.bench.case import Case, Example
+from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Json, Reply, ToolCall
 
 INSTRUCTION = 'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
+
+TOLD_RESULT = "Result of "
+"""What a message begins with that tells what a tool gave, where there are no fields for that."""
 
 MAX_REPLY_CHARACTERS = 120
 """Bound of a constrained plain reply, so that one sentence fits into the usual token limit."""
@@ -66,7 +70,7 @@ def _ask_natively(case: Case, _examples: Sequence[Example], _spec: Spec) -> Chat
 def _ask_in_text(case: Case, _examples: Sequence[Example], _spec: Spec) -> ChatRequest:
     if not case.tools:
         return ChatRequest(messages=case.messages)
-    return ChatRequest(messages=(_system(case), *_without_system(case)))
+    return ChatRequest(messages=(_system(case), *_told(_without_system(case))))
 
 
 def _ask_constrained(case: Case, examples: Sequence[Example], spec: Spec) -> ChatRequest:
@@ -79,7 +83,7 @@ def _ask_with_examples(case: Case, examples: Sequence[Example], _spec: Spec) -> 
     if not case.tools:
         return ChatRequest(messages=(*shown, *case.messages))
     return ChatRequest(
-        messages=(_system(case), *shown, *_without_system(case)), answer_schema=answer_schema(case.tools)
+        messages=(_system(case), *shown, *_told(_without_system(case))), answer_schema=answer_schema(case.tools)
     )
 
 
@@ -91,6 +95,27 @@ def _system(case: Case) -> Message:
 
 def _without_system(case: Case) -> tuple[Message, ...]:
     return tuple(message for message in case.messages if message.role != "system")
+
+
+def _told(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A conversation in words alone: calls as the JSON objects they were, their results as the user's next message."""
+    told: list[Message] = []
+    for message in messages:
+        if message.calls:
+            told.append(Message(role="assistant", content=_as_json(message.calls)))
+        elif message.role == "tool":
+            result = f"{TOLD_RESULT}{message.tool}: {message.content}"
+            if told and told[-1].role == "user":
+                result = f"{told.pop().content}\n{result}"
+            told.append(Message(role="user", content=result))
+        else:
+            told.append(message)
+    return tuple(told)
+
+
+def _as_json(calls: Sequence[ToolCall]) -> str:
+    values = [{"tool": call.name, "arguments": call.arguments} for call in calls]
+    return json.dumps(values[0] if len(values) == 1 else values, ensure_ascii=False)
 
 
 def _signature(tool: Tool) -> str:
@@ -117,8 +142,7 @@ def _worked(example: Example, *, as_json: bool) -> tuple[Message, ...]:
     if isinstance(answer, str):
         said = json.dumps({"reply": answer}, ensure_ascii=False) if as_json else answer
     else:
-        calls = [{"tool": call.name, "arguments": call.arguments} for call in answer]
-        said = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
+        said = _as_json(answer)
     return (*example.messages, Message(role="assistant", content=said))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import EMBEDDED_MODELS

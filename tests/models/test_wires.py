@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.client import HttpClient

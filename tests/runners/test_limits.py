@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.bench.case import Message
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
 from pytest_selfopt.models.cost import cost_of_result, most_it_can_cost

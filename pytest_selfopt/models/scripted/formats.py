@@ -193,10 +193,19 @@ def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
 def _messages(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     entries = body.get("messages")
     return tuple(
-        (str(entry.get("role", "")), _flat(entry.get("content")))
+        (_role(entry), _flat(entry.get("content")))
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict)
     )
+
+
+def _role(entry: Mapping[str, Any]) -> str:
+    """Who speaks; what tools gave comes in the user's messages in Anthropic's format."""
+    content = entry.get("content")
+    results = isinstance(content, list) and any(
+        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
+    )
+    return "tool" if results else str(entry.get("role", ""))
 
 
 def _flat(content: object) -> str:

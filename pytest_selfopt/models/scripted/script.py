@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import random
 from collections import Counter
@@ -18,6 +19,7 @@ from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.expect import Calls, Contains, Exact, NoCall, Number
 from pytest_selfopt.bench.suites import load_suite
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.specs.variants import TOLD_RESULT
 from pytest_selfopt.tables import Table
 from pytest_selfopt.trial import Json, ToolCall
 
@@ -40,8 +42,18 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """What the user said last."""
-        return next((text for role, text in reversed(self.messages) if role == "user"), "")
+        """What the user said last; what a tool gave is not the user's, also where it is told in words."""
+        return next((text for role, text in reversed(self.messages) if _is_said(role, text)), "")
+
+    @property
+    def step(self) -> int:
+        """How often the model has answered since then."""
+        since = itertools.takewhile(lambda one: not _is_said(*one), reversed(self.messages))
+        return sum(role == "assistant" for role, _ in since)
+
+
+def _is_said(role: str, text: str) -> bool:
+    return role == "user" and not text.startswith(TOLD_RESULT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +69,7 @@ class When:
     busy: int | None = None
     first: int | None = None
     cold: int | None = None
+    step: int | None = None
     chance: float = 1.0
 
     def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int, since_load: float) -> bool:
@@ -71,6 +84,7 @@ class When:
             and (self.model is None or self.model == asked.model)
             and (self.native is None or self.native == asked.native)
             and (self.constrained is None or self.constrained == asked.constrained)
+            and (self.step is None or self.step == asked.step)
             and (self.busy is None or in_flight > self.busy)
             and (self.cold is None or since_load < self.cold)
         )
@@ -238,6 +252,7 @@ def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, The
         busy=when.integer("busy", 0, least=1, most=10**6) if when.has("busy") else None,
         first=when.integer("first", 0, least=1, most=10**9) if when.has("first") else None,
         cold=when.integer("cold", 0, least=1, most=10**9) if when.has("cold") else None,
+        step=when.integer("step", 0, least=0, most=10**6) if when.has("step") else None,
         chance=1.0 if (chance := when.number("chance", None, least=0, most=1)) is None else chance,
     )
     if condition.case is not None and condition.case not in {case.id for case in cases}:

@@ -1,0 +1,166 @@
+"""Environments: simulated worlds with state, whose methods are the tools of a conversation.
+
+An environment is an importable class, so that any process can rebuild it from its name and the state it starts in:
+
+    class Lights(Environment):
+        def __init__(self, start):
+            self.on = sorted(start.get("on", []))
+
+        @tool
+        def switch_on(self, room: str) -> str:
+            "Switch the light of a room on."
+            if room in self.on:
+                raise ToolError(f"the light of {room} is on already")
+            self.on = sorted([*self.on, room])
+            return f"{room} is lit"
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pytest_selfopt.bench.json_schema import first_problem
+from pytest_selfopt.bench.notation import show
+from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.trial import Json, ToolCall
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "_selfopt_tool"
+_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
+
+
+class ToolError(Exception):
+    """What a tool answers when it cannot do what it was asked; the model reads the sentence."""
+
+
+def tool(function: F) -> F:
+    """Make a method of an environment a tool: its signature says which arguments, its docstring what it does."""
+    setattr(function, _MARK, True)
+    return function
+
+
+class Environment:
+    """A world that tools act on; what its public attributes hold is its state.
+
+    It must be deterministic: no clock, no chance, no network. `start` is the state it begins in, as plain JSON values.
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        """Begin in a state."""
+        self.__dict__.update(json.loads(json.dumps(dict(start))))
+
+    @classmethod
+    def tools(cls) -> tuple[Tool, ...]:
+        """The tools it offers, in the order they are defined.
+
+        Raises:
+            TypeError: when an argument has a type that no tool can have.
+        """
+        methods = {
+            name: method
+            for base in reversed(cls.__mro__)
+            for name, method in vars(base).items()
+            if getattr(method, _MARK, False)
+        }
+        return tuple(
+            Tool(name=name, description=inspect.cleandoc(method.__doc__ or ""), parameters=_parameters(method))
+            for name, method in methods.items()
+        )
+
+    def call(self, call: ToolCall) -> Json:
+        """Carry out a call and return what the tool answers, as plain JSON values.
+
+        Raises:
+            ToolError: saying what is wrong with the call, or why the world does not allow it.
+        """
+        tools = {one.name: one for one in self.tools()}
+        if call.name not in tools:
+            raise ToolError(f"there is no tool {call.name!r}{did_you_mean(call.name, tuple(tools))}")
+        wrong = first_problem(tools[call.name].parameters, call.arguments)
+        if wrong:
+            raise ToolError(f"the arguments of {call.name} cannot be used {wrong}")
+        answer = getattr(self, call.name)(**call.arguments)
+        plain: Json = json.loads(json.dumps(answer))
+        return plain
+
+    def state(self) -> dict[str, Json]:
+        """What is so now, as plain JSON values."""
+        public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        state: dict[str, Json] = json.loads(json.dumps(public, sort_keys=True))
+        return state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """An environment by name ("module:Class") and the state it starts in: all that another process needs."""
+
+    name: str
+    start: dict[str, Json] = field(default_factory=dict)
+
+    def build(self) -> Environment:
+        """The environment, fresh.
+
+        Raises:
+            ValueError: when there is no such class, or it cannot start in this state.
+        """
+        made = environment_named(self.name)
+        try:
+            return made(json.loads(json.dumps(self.start)))
+        except Exception as problem:  # noqa: BLE001 (environments are extensions: whatever they raise is told with their name)
+            raise ValueError(f"{self.name} cannot start in {show(self.start)}: {problem!r}") from None
+
+    def to_json(self) -> dict[str, Json]:
+        """As it stands in a suite file."""
+        return {"name": self.name, "start": self.start}
+
+
+def environment_named(name: str) -> type[Environment]:
+    """The class of an environment, "module:Class".
+
+    Raises:
+        ValueError: when it cannot be imported or is no environment.
+    """
+    module, separator, attribute = name.partition(":")
+    if not separator or not module or not attribute:
+        raise ValueError(f'environment {name!r}: expected "module:Class"')
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ImportError as problem:
+        raise ValueError(f"environment {name!r} cannot be imported: {problem}") from None
+    if not (isinstance(found, type) and issubclass(found, Environment)):
+        raise ValueError(f"environment {name!r}: {attribute} is no subclass of pytest_selfopt.Environment")
+    return found
+
+
+def _parameters(method: Callable[..., Any]) -> dict[str, Json]:
+    """The JSON Schema of a method's arguments."""
+    hints = get_type_hints(method)
+    properties: dict[str, Json] = {}
+    required: list[Json] = []
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        properties[name] = _schema(hints.get(name, str), f"{method.__qualname__}: {name}")
+        if parameter.default is inspect.Parameter.empty:
+            required.append(name)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _schema(kind: Any, place: str) -> dict[str, Json]:
+    if kind in _TYPES:
+        return {"type": _TYPES[kind]}
+    if get_origin(kind) is Literal:
+        return {"type": "string", "enum": list(get_args(kind))}
+    if get_origin(kind) is list:
+        return {"type": "array", "items": _schema(get_args(kind)[0], place)}
+    if get_origin(kind) in (Union, UnionType):
+        kinds = [one for one in get_args(kind) if one is not type(None)]
+        if len(kinds) == 1:
+            return _schema(kinds[0], place)
+    raise TypeError(f"{place}: a tool's argument is a str, int, float, bool, dict, list or Literal, not {kind!r}")

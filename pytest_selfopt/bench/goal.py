@@ -1,0 +1,127 @@
+"""The expectation of a case with several turns: the state the world ends in, and the calls on the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.bench.calls import ExpectedCall, mismatch, schemas_by_name, show_expected
+from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
+from pytest_selfopt.bench.notation import line, show, show_calls
+from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.trial import Conversation, Json, Reply, Step, ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What has to be so when a conversation is over; what is not named may be as it likes.
+
+    `state` is the end state, `calls` have to be made (among others, in this order if `in_order`), tools that are
+    `forbidden` must not be called, and in the `quiet` turns (from 1) none at all: there the model has to ask or refuse.
+    """
+
+    state: dict[str, Json] | None = None
+    calls: tuple[ExpectedCall, ...] = ()
+    in_order: bool = False
+    forbidden: tuple[str, ...] = ()
+    quiet: tuple[int, ...] = ()
+
+    def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
+        """Look at the way first, then at the end: a wrong step says more than the state it leads to."""
+        talk = reply.conversation
+        if talk is None:
+            return wrong(f"expected a conversation, got a single answer: {show(reply.text)}")
+        reason = (
+            self._overstepped(talk)
+            or self._forbidden(talk)
+            or _unfinished(talk, reply)
+            or self._missing(talk, tools)
+            or self._elsewhere(talk)
+        )
+        return wrong(reason) if reason else RIGHT
+
+    def oversteps(self, reply: Reply) -> bool:
+        """Whether a tool was called in a turn that needs none."""
+        return reply.conversation is not None and bool(self._overstepped(reply.conversation))
+
+    def to_json(self) -> dict[str, Json]:
+        """As it stands in a suite file."""
+        value: dict[str, Json] = {"state": self.state}
+        if self.calls:
+            value["calls"] = [call.to_json() for call in self.calls]
+            value["in_order"] = self.in_order
+        if self.forbidden:
+            value["forbidden"] = list(self.forbidden)
+        if self.quiet:
+            value["no_call_in"] = list(self.quiet)
+        return value
+
+    def _overstepped(self, talk: Conversation) -> str:
+        for step in talk.steps:
+            if step.turn in self.quiet and step.calls:
+                return f"expected no tool call in turn {step.turn}, got {show_calls(step.calls)}"
+        return ""
+
+    def _forbidden(self, talk: Conversation) -> str:
+        for step in talk.steps:
+            for call in step.calls:
+                if call.name in self.forbidden:
+                    return f"{call.name} must not be called, it was in turn {step.turn}"
+        return ""
+
+    def _missing(self, talk: Conversation, tools: Sequence[Tool]) -> str:
+        """The first expected call that was not made; each call made stands for one expected call."""
+        schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
+        made = [call for step in talk.steps for call in _carried_out(step)]
+        for expected in self.calls:
+            schema = schemas.get(expected.name.replace(".", "_"))
+            place = next((at for at, call in enumerate(made) if not mismatch(expected, call, schema)), None)
+            if place is None:
+                among = " at its place in the order" if self.in_order else ""
+                return f"expected {show_expected(expected)}{among}, it was not made"
+            made = made[place + 1 :] if self.in_order else [*made[:place], *made[place + 1 :]]
+        return ""
+
+    def _elsewhere(self, talk: Conversation) -> str:
+        if self.state is None:
+            return ""
+        found = next(_differences(self.state, talk.state, ""), None)
+        return f"the world did not end as expected: {found}" if found else ""
+
+
+def _unfinished(talk: Conversation, reply: Reply) -> str:
+    if talk.unfinished is not None:
+        return f"turn {talk.unfinished} did not come to its end within the steps it is given"
+    return f"the reply {line(reply.undecodable)}: {show(reply.text)}" if reply.undecodable else ""
+
+
+def _carried_out(step: Step) -> Iterator[ToolCall]:
+    """The calls that the world did carry out."""
+    return (call for call, result in zip(step.calls, step.results, strict=True) if not result.startswith("error: "))
+
+
+def _differences(wanted: Json, got: Json, path: str) -> Iterator[str]:
+    """Where two states differ, the first place first."""
+    place = path.lstrip(".") or "the state"
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        for name in sorted({*wanted, *got}):
+            where = f"{path}.{line(name, 40)}"
+            if name not in got:
+                yield f"{where.lstrip('.')} is missing, expected {show(wanted[name])}"
+            elif name not in wanted:
+                yield f"{where.lstrip('.')} is {show(got[name])}, expected nothing there"
+            else:
+                yield from _differences(wanted[name], got[name], where)
+    elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        for index, (one, other) in enumerate(zip(wanted, got, strict=True)):
+            yield from _differences(one, other, f"{path}[{index}]")
+    elif not _same(wanted, got):
+        yield f"{place} is {show(got)}, expected {show(wanted)}"
+
+
+def _same(wanted: Json, got: Json) -> bool:
+    if isinstance(wanted, bool) or isinstance(got, bool):
+        return wanted is got
+    if isinstance(wanted, int | float) and isinstance(got, int | float):
+        return wanted == got
+    return type(wanted) is type(got) and wanted == got

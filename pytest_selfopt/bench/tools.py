@@ -1,0 +1,41 @@
+"""What a model is given: tools to call, and the messages of a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_selfopt.trial import Json, ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a conversation.
+
+    An assistant's may hold `calls`; a message of role "tool" is what one of them gave: the messages after those calls
+    answer them in their order, `tool` naming whose result it is.
+    """
+
+    role: str
+    content: str
+    calls: tuple[ToolCall, ...] = ()
+    tool: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Role and content, and what else there is."""
+        value: dict[str, Json] = {"role": self.role, "content": self.content}
+        if self.calls:
+            value["calls"] = [{"name": call.name, "arguments": call.arguments} for call in self.calls]
+        return {**value, "tool": self.tool} if self.tool else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function the model may call; `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Json]
+
+    def to_json(self) -> dict[str, Json]:
+        """The function schema as providers take it."""
+        return {"name": self.name, "description": self.description, "parameters": self.parameters}

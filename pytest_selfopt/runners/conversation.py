@@ -1,0 +1,121 @@
+"""The driver of conversations: a model, a simulated world and a user whose words are given, until all is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_selfopt.bench.case import Case, Example
+from pytest_selfopt.bench.environment import Environment, ToolError
+from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import build_request, read_reply
+from pytest_selfopt.trial import CallError, Conversation, ErrorKind, Json, Reply, Step, ToolCall
+
+Ask = Callable[[ChatRequest], Reply | CallError]
+"""Asks the model once, all attempts included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """A conversation to be had, as data: the case with its world and turns, and the manner of asking."""
+
+    case: Case
+    examples: tuple[Example, ...]
+    spec: Spec
+
+
+class _Under:
+    """A conversation under way."""
+
+    def __init__(self, dialogue: Dialogue, world: Environment, ask: Ask) -> None:
+        self._dialogue = dialogue
+        self.world = world
+        self._ask = ask
+        self._messages: list[Message] = list(dialogue.case.messages)
+        self.steps: list[Step] = []
+        self.replies: list[Reply] = []
+
+    def say(self, text: str) -> None:
+        """Let the user say something."""
+        self._messages.append(Message(role="user", content=text))
+
+    def turn(self, number: int) -> CallError | bool:
+        """Let the model work until it answers without a call; whether it came to that in the steps it is given."""
+        for _ in range(self._dialogue.case.steps):
+            answer = self._ask(self._request())
+            if isinstance(answer, CallError):
+                return answer
+            reply = read_reply(answer, self._dialogue.spec)
+            self.replies.append(reply)
+            results = [self._carry_out(call) for call in reply.tool_calls]
+            self.steps.append(Step(turn=number, text=reply.text, calls=reply.tool_calls, results=tuple(results)))
+            self._messages.append(Message(role="assistant", content=reply.text, calls=reply.tool_calls))
+            if not reply.tool_calls:
+                return True
+            self._messages += [
+                Message(role="tool", content=result, tool=call.name)
+                for call, result in zip(reply.tool_calls, results, strict=True)
+            ]
+        return False
+
+    def _request(self) -> ChatRequest:
+        case = replace(self._dialogue.case, messages=tuple(self._messages))
+        return build_request(case, self._dialogue.examples, self._dialogue.spec)
+
+    def _carry_out(self, call: ToolCall) -> str:
+        try:
+            return json.dumps(self.world.call(call), ensure_ascii=False)
+        except ToolError as problem:
+            return f"error: {problem}"
+
+
+def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
+    """Have a conversation; a call that gives no answer ends it, and so does a turn of too many steps.
+
+    Returns one reply with everything that was said and done: tokens and latency are sums, `served_model` is the last.
+    What a world raises besides ToolError is a fault of the benchmark, an error of kind "test".
+    """
+    case = dialogue.case
+    if case.world is None:
+        return CallError(kind=ErrorKind.TEST, message=f"{case.key} has no environment to converse in")
+    try:
+        under = _Under(dialogue, case.world.build(), ask)
+        unfinished = None
+        for number in range(1, len(case.turns) + 2):
+            if number > 1:
+                under.say(case.turns[number - 2])
+            ended = under.turn(number)
+            if isinstance(ended, CallError):
+                return ended
+            if not ended:
+                unfinished = number
+                break
+        return _together(under.replies, under.steps, under.world.state(), unfinished)
+    except Exception as problem:  # noqa: BLE001 (environments are extensions: whatever they raise must end as this trial's error)
+        return CallError(kind=ErrorKind.TEST, message=f"{case.world.name}: {type(problem).__name__}: {problem}")
+
+
+def _together(replies: Sequence[Reply], steps: Sequence[Step], state: dict[str, Json], unfinished: int | None) -> Reply:
+    last = replies[-1]
+    return replace(
+        last,
+        tool_calls=tuple(call for step in steps for call in step.calls),
+        undecodable=next((reply.undecodable for reply in replies if reply.undecodable), ""),
+        refusal=next((reply.refusal for reply in replies if reply.refusal), ""),
+        tokens_in=_sum([reply.tokens_in for reply in replies]),
+        tokens_out=_sum([reply.tokens_out for reply in replies]),
+        tokens_cached=_sum([reply.tokens_cached for reply in replies]),
+        latency_s=sum(reply.latency_s for reply in replies),
+        load_s=replies[0].load_s,
+        first_token_s=replies[0].first_token_s,
+        conversation=Conversation(steps=tuple(steps), state=state, unfinished=unfinished),
+    )
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    """The sum, unknown when one of them is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

@@ -1,0 +1,265 @@
+"""Conversations: the model, the world and the user in turns; what is sent in each format, and how it is judged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.models.anthropic import AnthropicWire
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig
+from pytest_selfopt.models.ollama import OllamaWire
+from pytest_selfopt.models.openai import OpenAIWire
+from pytest_selfopt.runners.conversation import Dialogue, converse
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall, reply_from_json, reply_to_json
+
+NOTES = "pytest_selfopt.bench.worlds:Notes"
+MODEL = ModelConfig(id="m", provider=ProviderConfig(name="p", wire="openai", base_url="http://h/v1"), name="m")
+START = {"notes": {"list": "milk"}}
+
+
+def case(**fields: Any) -> Case:
+    """A case as a suite file has it."""
+    problems = Problems("talk.jsonl")
+    reader = EntryReader("talk", problems)
+    value = {"id": "one", "environment": NOTES, "start": START, "turns": ["Add bread to my list."], **fields}
+    reader.read([Entry("case", {"expect": {"state": {}}, **value}, 1)])
+    assert not problems.sentences, problems.text()
+    return reader.cases[0]
+
+
+def refused(**fields: Any) -> str:
+    problems = Problems("talk.jsonl")
+    value = {"id": "one", "environment": NOTES, "start": START, "turns": ["Hello."], "expect": {"state": {}}, **fields}
+    EntryReader("talk", problems).read([Entry("case", {name: one for name, one in value.items() if one != ...}, 1)])
+    return problems.text()
+
+
+def says(text: str = "Done.") -> Reply:
+    return Reply(text=text, tokens_in=10, tokens_out=2, latency_s=0.5, served_model="m-1")
+
+
+def calls(name: str, **arguments: Any) -> Reply:
+    return replace(says(""), tool_calls=(ToolCall(name=name, arguments=arguments),))
+
+
+def talk(
+    asked: Case, *answers: Reply | CallError, variant: str = "native_api"
+) -> tuple[Reply | CallError, list[ChatRequest]]:
+    requests: list[ChatRequest] = []
+    coming = iter(answers)
+
+    def ask(request: ChatRequest) -> Reply | CallError:
+        requests.append(request)
+        return next(coming)
+
+    spec = Spec(model="m", phase="extended", variant=variant)
+    return converse(Dialogue(case=asked, examples=(), spec=spec), ask), requests
+
+
+def had(asked: Case, *answers: Reply | CallError) -> Reply:
+    reply, _ = talk(asked, *answers)
+    assert isinstance(reply, Reply)
+    return reply
+
+
+ADD = calls("append_to_note", title="list", text="bread")
+
+
+def test_a_conversation_goes_on_until_each_turn_is_answered_in_words() -> None:
+    asked = case(turns=["Add bread to my list.", "What is on it?"])
+    reply, requests = talk(asked, ADD, says(), calls("read_note", title="list"), says("Milk and bread."))
+    assert isinstance(reply, Reply)
+    assert reply.conversation is not None
+    assert [step.turn for step in reply.conversation.steps] == [1, 1, 2, 2]
+    assert reply.conversation.steps[2].results == ('"milk\\nbread"',)
+    assert reply.conversation.state["notes"] == {"list": {"labels": [], "text": "milk\nbread"}}
+    assert (reply.text, reply.tokens_in, reply.tokens_out, reply.latency_s) == ("Milk and bread.", 40, 8, 2.0)
+    assert [call.name for call in reply.tool_calls] == ["append_to_note", "read_note"]
+    assert [message.role for message in requests[-1].messages] == [
+        *("user", "assistant", "tool", "assistant"),
+        *("user", "assistant", "tool"),
+    ]
+    assert reply_from_json(json.loads(json.dumps(reply_to_json(reply)))) == reply
+
+
+def test_a_call_that_cannot_be_carried_out_is_told_to_the_model() -> None:
+    reply, requests = talk(case(), calls("append_to_note", title="lost", text="bread"), ADD, says())
+    assert isinstance(reply, Reply)
+    assert requests[1].messages[-1].content == "error: there is no note 'lost'"
+    assert reply.conversation is not None
+    assert reply.conversation.steps[0].results == ("error: there is no note 'lost'",)
+
+
+def test_a_turn_has_so_many_steps_and_no_more() -> None:
+    asked = case(steps=2, turns=["Go.", "On."])
+    reply = had(asked, ADD, ADD)
+    assert reply.conversation is not None
+    assert reply.conversation.unfinished == 1
+    assert asked.judge(reply).reason == "turn 1 did not come to its end within the steps it is given"
+
+
+def test_a_call_without_an_answer_ends_the_conversation_as_that_error() -> None:
+    error = CallError(kind=ErrorKind.TIMEOUT, message="late")
+    assert talk(case(), ADD, error)[0] == error
+
+
+def test_a_world_that_breaks_is_a_fault_of_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_selfopt.bench.worlds.notes import Notes
+
+    asked = case()
+    monkeypatch.setattr(Notes, "call", lambda *_: 1 / 0)
+    answer, _ = talk(asked, ADD)
+    assert isinstance(answer, CallError)
+    assert (answer.kind, answer.message) == (ErrorKind.TEST, f"{NOTES}: ZeroDivisionError: division by zero")
+
+
+def test_where_there_are_no_fields_for_tools_calls_and_results_are_told_in_words() -> None:
+    said = says('{"tool": "append_to_note", "arguments": {"title": "list", "text": "bread"}}')
+    reply, requests = talk(case(), said, says('{"reply": "Done."}'), variant="atomic")
+    assert isinstance(reply, Reply)
+    assert reply.conversation is not None
+    assert reply.conversation.steps[0].results == ("\"added to 'list'\"",)
+    assert [(message.role, message.content) for message in requests[1].messages[1:]] == [
+        ("user", "Add bread to my list."),
+        ("assistant", '{"tool": "append_to_note", "arguments": {"title": "list", "text": "bread"}}'),
+        ("user", "Result of append_to_note: \"added to 'list'\""),
+    ]
+    assert requests[1].tools == ()
+
+
+def test_each_format_carries_calls_and_their_results() -> None:
+    two = replace(says("I look."), tool_calls=(*calls("list_notes").tool_calls, *ADD.tool_calls))
+    _, requests = talk(case(), two, says())
+    messages = OpenAIWire().body(MODEL, requests[1])["messages"]
+    assert messages == [
+        {"role": "user", "content": "Add bread to my list."},
+        {
+            "role": "assistant",
+            "content": "I look.",
+            "tool_calls": [
+                {"id": "call_1_0", "type": "function", "function": {"name": "list_notes", "arguments": "{}"}},
+                {
+                    "id": "call_1_1",
+                    "type": "function",
+                    "function": {"name": "append_to_note", "arguments": '{"title": "list", "text": "bread"}'},
+                },
+            ],
+        },
+        {"role": "tool", "content": '["list"]', "tool_call_id": "call_1_0"},
+        {"role": "tool", "content": "\"added to 'list'\"", "tool_call_id": "call_1_1"},
+    ]
+    messages = OllamaWire().body(MODEL, requests[1])["messages"]
+    assert isinstance(messages, list)
+    assert messages[2:] == [
+        {"role": "tool", "content": '["list"]', "tool_name": "list_notes"},
+        {"role": "tool", "content": "\"added to 'list'\"", "tool_name": "append_to_note"},
+    ]
+    messages = AnthropicWire().body(MODEL, requests[1])["messages"]
+    assert messages == [
+        {"role": "user", "content": "Add bread to my list."},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "I look."},
+                {"type": "tool_use", "id": "call_1_0", "name": "list_notes", "input": {}},
+                {
+                    "type": "tool_use",
+                    "id": "call_1_1",
+                    "name": "append_to_note",
+                    "input": {"title": "list", "text": "bread"},
+                },
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_1_0", "content": '["list"]'},
+                {"type": "tool_result", "tool_use_id": "call_1_1", "content": "\"added to 'list'\""},
+            ],
+        },
+    ]
+
+
+REFERENCE = [{"name": "append_to_note", "arguments": {"title": "list", "text": "bread"}}]
+LIST = {"name": "list_notes", "arguments": {"label": ""}}
+READ = {"name": "read_note", "arguments": {"title": "list"}}
+
+
+@pytest.mark.parametrize(
+    ("expect", "answers", "reason"),
+    [
+        ({"reference": REFERENCE}, [ADD, says()], ""),
+        ({"reference": REFERENCE}, [says()], "notes.list.text is 'milk', expected 'milk\\nbread'"),
+        ({"reference": REFERENCE}, [calls("write_note", title="bread", text=""), ADD, says()], "notes.bread is "),
+        ({"state": {"notes": {"list": {"text": "milk", "labels": []}}}}, [says()], ""),
+        ({"calls": [READ]}, [calls("read_note", title="list"), says()], ""),
+        ({"calls": [READ]}, [calls("read_note", title="none"), says()], 'expected read_note(title="list")'),
+        ({"calls": [READ]}, [says()], "it was not made"),
+        ({"calls": [READ, LIST]}, [calls("list_notes"), calls("read_note", title="list"), says()], ""),
+        (
+            {"calls": [READ, LIST], "in_order": True},
+            [calls("list_notes"), calls("read_note", title="list"), says()],
+            "at its place in the order",
+        ),
+        ({"calls": [READ, READ]}, [calls("read_note", title="list"), says()], "it was not made"),
+        ({"forbidden": ["delete_note"]}, [calls("delete_note", title="no"), says()], "must not be called"),
+        ({"no_call_in": [1]}, [says("Which list?")], ""),
+        ({"no_call_in": [1]}, [ADD, says()], "expected no tool call in turn 1, got append_to_note"),
+    ],
+)
+def test_a_conversation_is_judged_by_its_end_and_by_the_way(
+    expect: dict[str, Any], answers: list[Reply], reason: str
+) -> None:
+    asked = case(expect=expect)
+    judgement = asked.judge(had(asked, *answers))
+    assert judgement.passed is (reason == "")
+    assert reason.replace('"', "'") in judgement.reason.replace('"', "'")
+    again = Case.from_json(json.loads(json.dumps(asked.to_json())))
+    assert again.judge(had(again, *answers)) == judgement
+    assert again.content_hash == asked.content_hash
+
+
+def test_restraint_is_a_turn_in_which_nothing_is_called() -> None:
+    asked = case(turns=["Add it.", "Bread, to my list."], expect={"reference": REFERENCE, "no_call_in": [1]})
+    assert asked.restraint
+    right = had(asked, says("What, and to which list?"), ADD, says())
+    assert asked.judge(right).passed
+    assert not asked.oversteps(right)
+    hasty = had(asked, ADD, says(), says())
+    assert not asked.judge(hasty).passed
+    assert asked.oversteps(hasty)
+    assert not case().restraint
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"environment": "notes"}, "environment: unknown 'notes'"),
+        ({"environment": "nowhere_at_all:X"}, "cannot be imported"),
+        ({"start": {"notes": [1]}}, "cannot start in"),
+        ({"turns": []}, "needs 'turns'"),
+        ({"turns": ["a", ""]}, "turns: expected a list of texts"),
+        ({"steps": 0}, "steps: expected a number from 1 to 100"),
+        ({"tools": ["delete"]}, "tools: the environment has no 'delete'; did you mean 'delete_note'?"),
+        ({"expect": {}}, "expect: needs at least one of state, reference"),
+        ({"expect": {"stat": {}}}, "expect: unknown field 'stat'; did you mean 'state'?"),
+        ({"expect": {"state": {"note": {}}}}, "has nothing called 'note'; did you mean 'notes'?"),
+        ({"expect": {"state": {}, "reference": []}}, "needs either 'state' or 'reference'"),
+        ({"expect": {"reference": [{"name": "read_note", "arguments": {"title": "x"}}]}}, "cannot be carried out"),
+        ({"expect": {"calls": [{"name": "fly", "arguments": {}}]}}, "'fly' is none of the case's tools"),
+        ({"expect": {"calls": [READ], "forbidden": ["read_note"]}}, "is to be called and forbidden"),
+        ({"expect": {"no_call_in": [2]}}, "2 is none of the turns 1 to 1"),
+        ({"environment": ...}, "turns: is about a conversation, which needs an 'environment'"),
+    ],
+)
+def test_a_conversation_that_cannot_be_is_refused_with_its_field(fields: dict[str, Any], complaint: str) -> None:
+    text = refused(**fields)
+    assert text.startswith("talk.jsonl:1: ")
+    assert complaint in text
