@@ -118,6 +118,12 @@ def _add_tools(add: AddCommand) -> None:
     )
     _add_places(power)
     power.set_defaults(command=_power)
+    bring = add("import", help="other people's benchmarks as lines of a suite file")
+    bring.add_argument("form", choices=("bfcl", "promptfoo", "chat", "csv"), help="what it is")
+    bring.add_argument("path", type=Path, help="the file, of BFCL the folder with its data files")
+    bring.add_argument("--category", help="of BFCL: which category, such as irrelevance")
+    bring.add_argument("--limit", type=int, help="at most so many cases")
+    bring.set_defaults(command=_import)
     scripted = add("scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats")
     scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
     scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
@@ -250,6 +256,21 @@ def _power(options: argparse.Namespace) -> Iterator[str]:
     least = settings.phase(options.phase).limits.min_samples
     known = known_of(settings, options.phase)
     return foresight(options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known)
+
+
+def _import(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.bench.importing import import_from
+
+    if options.limit is not None and options.limit < 1:
+        raise SettingsError(f"--limit {options.limit}: there has to be at least 1")
+    imported = import_from(options.form, options.path, category=options.category, limit=options.limit)
+    for one in imported.lines:
+        yield json.dumps(one, ensure_ascii=False)
+    # To the other stream, because the lines usually go into a file.
+    for sentence in imported.left_out:
+        print(f"left out: {sentence}", file=sys.stderr)
+    print(f"{imported.cases} cases, {len(imported.left_out)} left out", file=sys.stderr)
+    options.status = 0 if imported.cases else EXIT_FAILED
 
 
 def _scripted(options: argparse.Namespace) -> Iterator[str]:

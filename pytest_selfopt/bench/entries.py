@@ -22,7 +22,10 @@ MOST_PROBLEMS = 10
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-_CASE_FIELDS = ("id", "prompt", "messages", "turns", "tools", "environment", "start", "steps", "expect", "tags")
+_CASE_FIELDS = (
+    *("id", "prompt", "messages", "tools", "expect", "as_given", "tags"),
+    *("environment", "start", "turns", "steps"),
+)
 _TALK_FIELDS = ("turns", "start", "steps")
 _ENVIRONMENT_FIELDS = ("id", "class", "start")
 _MOST_STEPS = 100
@@ -124,7 +127,11 @@ class EntryReader:
             raise ValueError(f"{strange}: is about a conversation, which needs an 'environment'")
         tools = self._tools(value)
         expect = expectation_from_json(value["expect"])
-        _check_expected(expect, tools)
+        as_given = value.get("as_given", False)
+        if not isinstance(as_given, bool):
+            raise ValueError(f"as_given: expected true or false, got {show(as_given)}")
+        if not as_given:
+            _check_expected(expect, tools)
         return Case(messages=_messages(value), tools=tools, expect=expect, **asked)
 
     def _conversation(self, value: Mapping[str, Any], asked: dict[str, Any]) -> Case:

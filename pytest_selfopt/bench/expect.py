@@ -61,6 +61,21 @@ class NoCall:
 
 
 @dataclass(frozen=True, slots=True)
+class AnyCall:
+    """Some tool is called (relevance), whichever it is."""
+
+    def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
+        """Words, or a call that cannot be read, are none."""
+        if reply.undecodable:
+            return wrong(f"expected a tool call; the reply {line(reply.undecodable)}: {show(reply.text)}")
+        return RIGHT if reply.tool_calls else wrong(f"expected a tool call, got {show(reply.text)}")
+
+    def to_json(self) -> dict[str, Json]:
+        """As it stands in a suite file."""
+        return {"any_call": True}
+
+
+@dataclass(frozen=True, slots=True)
 class Exact:
     """The text is this one, white space at both ends aside."""
 
@@ -151,7 +166,7 @@ class JsonSchema:
         return {"json_schema": self.schema}
 
 
-Expectation: TypeAlias = Calls | NoCall | Exact | Contains | Regex | Number | JsonSchema | Goal
+Expectation: TypeAlias = Calls | NoCall | AnyCall | Exact | Contains | Regex | Number | JsonSchema | Goal
 
 
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:

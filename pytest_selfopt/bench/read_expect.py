@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.bench.calls import ExpectedCall
-from pytest_selfopt.bench.expect import Calls, Contains, Exact, Expectation, JsonSchema, NoCall, Number, Regex
+from pytest_selfopt.bench.expect import AnyCall, Calls, Contains, Exact, Expectation, JsonSchema, NoCall, Number, Regex
 from pytest_selfopt.bench.json_schema import check_schema
 from pytest_selfopt.bench.notation import show
 from pytest_selfopt.guess import did_you_mean
@@ -79,6 +79,12 @@ def _read_no_call(value: Mapping[str, Any]) -> NoCall:
     return NoCall()
 
 
+def _read_any_call(value: Mapping[str, Any]) -> AnyCall:
+    if value["any_call"] is not True:
+        raise ValueError(f"expect.any_call: expected true, got {show(value['any_call'])}")
+    return AnyCall()
+
+
 def _read_exact(value: Mapping[str, Any]) -> Exact:
     return Exact(_string(value, "exact"))
 
@@ -143,6 +149,7 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, Any]], Expectation], tuple[str,
     "call": (_read_call, ()),
     "calls": (_read_calls, ()),
     "no_call": (_read_no_call, ()),
+    "any_call": (_read_any_call, ()),
     "exact": (_read_exact, ()),
     "contains": (_read_contains, ("ignore_case",)),
     "regex": (_read_regex, ()),

@@ -18,8 +18,8 @@ from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
 
 _SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
-_EXPECT_COLUMNS = ("call", "no_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
-_JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call")
+_EXPECT_COLUMNS = ("call", "no_call", "any_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
+_JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call", "any_call")
 _CSV_COLUMNS = ("id", "prompt", "tools", "tags", *_EXPECT_COLUMNS)
 
 

@@ -107,7 +107,7 @@ def status(path: Path) -> str:
 
 
 def test_a_resumed_cycle_decides_as_if_it_had_never_been_cut_off(project: Make) -> None:
-    made = project({"rules": right(constrained=True), "latency": 0.02})
+    made = project({"rules": right(constrained=True), "latency": 0.1})
     process = begin(made, "--selfopt-seed", "7")
     wait_until(lambda: made.server.seen.asked > 60)
     process.send_signal(signal.SIGINT)

@@ -1,0 +1,86 @@
+"""Chat JSONL with `messages` (or `input`) and an `ideal` answer, as OpenAI's evals have it; and tables of such."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.bench.importing.imported import Imported, json_lines
+from pytest_selfopt.errors import SuiteError
+
+_MESSAGES = ("messages", "input", "prompt", "question")
+_ANSWERS = ("ideal", "expected", "answer", "output")
+
+
+def import_chat(path: Path, limit: int | None = None) -> Imported:
+    """The cases of a file, at most `limit`: an answer is right when it holds the ideal one, or is it when it is short.
+
+    Raises:
+        SuiteError: when the file cannot be read.
+    """
+    return _imported(json_lines(path), path, limit)
+
+
+def import_table(path: Path, limit: int | None = None) -> Imported:
+    """The same of a CSV file, whose header names the columns as the fields are named.
+
+    Raises:
+        SuiteError: when the file cannot be read.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        rows = [(reader.line_num, dict(row)) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise SuiteError(f"{path}: cannot be read: {problem}") from None
+    return _imported(rows, path, limit)
+
+
+def _imported(values: Iterable[tuple[int, Any]], path: Path, limit: int | None) -> Imported:
+    imported = Imported()
+    for number, value in values:
+        if limit is not None and imported.cases >= limit:
+            break
+        place = f"{path.name}:{number}"
+        try:
+            imported.add(_case(value, number), place)
+        except ValueError as problem:
+            imported.leave(place, str(problem))
+    return imported
+
+
+def _case(value: Any, number: int) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("it is no object")
+    asked = next((value[name] for name in _MESSAGES if name in value), None)
+    ideal = next((value[name] for name in _ANSWERS if name in value), None)
+    if ideal is None:
+        raise ValueError(f"it has none of {', '.join(_ANSWERS)}, so nobody can tell what is right")
+    case: dict[str, Any] = {"id": str(value.get("id", f"line-{number}"))}
+    if isinstance(asked, str):
+        case["prompt"] = asked
+    elif isinstance(asked, list):
+        case["messages"] = [_message(one) for one in asked]
+    else:
+        raise ValueError(f"it has none of {', '.join(_MESSAGES)}")
+    return {**case, "expect": _expect(ideal)}
+
+
+def _message(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("content"), str):
+        raise ValueError("a message has no text, such as one with pictures or calls")
+    role = "system" if value.get("role") == "developer" else str(value.get("role"))
+    return {"role": role, "content": value["content"]}
+
+
+def _expect(ideal: Any) -> dict[str, Any]:
+    if isinstance(ideal, str):
+        return {"contains": [ideal], "ignore_case": True}
+    if isinstance(ideal, list) and len(ideal) == 1 and isinstance(ideal[0], str):
+        return _expect(ideal[0])
+    if isinstance(ideal, list) and ideal and all(isinstance(one, str) for one in ideal):
+        return {"regex": "(?i)" + "|".join(re.escape(one) for one in ideal)}
+    raise ValueError("its ideal answer is no text and no list of texts")

@@ -1,0 +1,79 @@
+"""What an importer brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.notation import line
+from pytest_selfopt.errors import SuiteError
+from pytest_selfopt.strict_json import parse_json
+
+
+@dataclass(slots=True)
+class Imported:
+    """The lines of a suite file, and a sentence for everything that could not be carried over."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    _ids: set[str] = field(default_factory=set)
+
+    def add(self, case: dict[str, Any], place: str) -> None:
+        """Take a case that a suite can hold; one that it cannot is left out with the reason.
+
+        An expectation that does not fit the declared types is somebody's own, and taken as it is given.
+        """
+        if case["id"] in self._ids:
+            self.left_out.append(f"{place}: id: {case['id']!r} is used twice")
+            return
+        for one in (case, {**case, "as_given": True}):
+            reason = why_not([*self._shared(), one])
+            if not reason:
+                self.lines.append(one)
+                self._ids.add(case["id"])
+                return
+        self.left_out.append(f"{place}: {reason}")
+
+    def leave(self, place: str, reason: str) -> None:
+        """Note what cannot be carried over, and why."""
+        self.left_out.append(f"{place}: {line(reason)}")
+
+    @property
+    def cases(self) -> int:
+        """How many cases there are."""
+        return sum("expect" in one for one in self.lines)
+
+    def _shared(self) -> Iterator[dict[str, Any]]:
+        return (one for one in self.lines if "expect" not in one)
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The values of a JSONL file with their line numbers.
+
+    Raises:
+        SuiteError: when it cannot be read, naming the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SuiteError(f"{path}: cannot be read: {problem}") from None
+    for number, content in enumerate(text.split("\n"), start=1):
+        if content.strip():
+            try:
+                yield number, parse_json(content)
+            except ValueError as problem:
+                raise SuiteError(f"{path}:{number}: {problem}") from None
+
+
+def why_not(lines: Sequence[dict[str, Any]]) -> str:
+    """Why a suite cannot hold these lines; empty when it can."""
+    problems = Problems("")
+    entries = []
+    for value in lines:
+        kind = next((one for one in ("tool", "environment", "example") if set(value) == {one}), "case")
+        entries.append(Entry(kind, value[kind] if kind != "case" else value, 0))
+    EntryReader("imported", problems).read(entries)
+    return problems.sentences[0].removeprefix(": ") if problems.sentences else ""

@@ -1,0 +1,132 @@
+"""Importers carry over what they can, word for word, and list the rest with the reason."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.bench.importing import import_from
+from pytest_selfopt.bench.suites import load_suite
+from pytest_selfopt.errors import SuiteError
+
+PROMPTFOO = """
+prompts:
+  - "Translate to French: {{word}}"
+  - file://prompt.txt
+tests:
+  - vars: {word: cheese}
+    assert:
+      - {type: icontains, value: fromage}
+      - {type: icontains, value: le}
+  - vars: {word: bread}
+    assert: [{type: equals, value: pain}]
+  - vars: {word: wine}
+    assert: [{type: llm-rubric, value: is polite}]
+  - vars: {word: file://words.txt}
+    assert: [{type: contains, value: x}]
+  - vars: {other: 1}
+    assert: [{type: contains, value: x}]
+  - vars: {word: tea}
+  - vars: {word: jam}
+    assert: [{type: regex, value: "^conf"}, {type: equals, value: confiture}]
+  - vars: {word: oil}
+    assert: [{type: contains-any, value: [huile, l'huile]}]
+"""
+
+
+SYSTEM = {"role": "developer", "content": "Be short."}
+
+
+def read(lines: list[dict[str, Any]], folder: Path) -> list[Any]:
+    path = folder / "imported.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return list(load_suite(path).cases)
+
+
+def test_promptfoo_tests_become_cases_and_what_needs_a_model_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
+    imported = import_from("promptfoo", tmp_path / "promptfooconfig.yaml")
+    cases = {case.id: case for case in read(imported.lines, tmp_path)}
+    assert list(cases) == ["test-1", "test-2", "test-8"]
+    assert cases["test-1"].prompt == "Translate to French: cheese"
+    assert cases["test-1"].expect.to_json() == {"contains": ["fromage", "le"], "ignore_case": True}
+    assert cases["test-2"].expect.to_json() == {"exact": "pain"}
+    assert cases["test-8"].expect.to_json() == {"regex": "huile|l'huile"}
+    assert [one.partition(": ")[2] for one in imported.left_out] == [
+        "tests[2]: the assertion 'llm-rubric' needs a model, a program or a measure that cases do not have",
+        "tests[3]: the variable 'word' is no text that stands in the file",
+        "tests[4]: the variable 'word' is no text that stands in the file",
+        "tests[5]: it asserts nothing",
+        "tests[6]: it has several assertions of different kinds; a case has one expectation",
+        "the prompt 'file://prompt.txt' stands in another file or is a program",
+    ]
+
+
+def test_chats_become_cases(tmp_path: Path) -> None:
+    values = [
+        {
+            "messages": [{"role": "developer", "content": "Be short."}, {"role": "user", "content": "2+2?"}],
+            "ideal": "4",
+        },
+        {"id": "capital", "input": "Capital of France?", "ideal": ["Paris", "paris (France)"]},
+        {"input": "What is in the picture?"},
+        {"messages": [{"role": "user", "content": [{"type": "image_url"}]}], "ideal": "a cat"},
+        {"input": "Number?", "ideal": 7},
+        ["no", "object"],
+    ]
+    path = tmp_path / "samples.jsonl"
+    path.write_text("\n".join(json.dumps(value) for value in values))
+    imported = import_from("chat", path)
+    first, second = read(imported.lines, tmp_path)
+    assert (first.id, first.messages[0].role, first.prompt) == ("line-1", "system", "2+2?")
+    assert first.expect.to_json() == {"contains": ["4"], "ignore_case": True}
+    assert second.expect.to_json() == {"regex": r"(?i)Paris|paris\ \(France\)"}
+    assert [one.partition(": ")[0] for one in imported.left_out] == [f"samples.jsonl:{line}" for line in (3, 4, 5, 6)]
+    assert len(import_from("chat", path, limit=1).lines) == 1
+
+
+def test_a_table_becomes_cases(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('id,question,answer\nq1,"How many, in all?",four\nq2,,five\nq1,Again?,six\n')
+    imported = import_from("csv", path)
+    (case,) = read(imported.lines, tmp_path)
+    assert (case.id, case.prompt, case.expect.to_json()["contains"]) == ("q1", "How many, in all?", ["four"])
+    assert [one.partition(": ")[2] for one in imported.left_out] == [
+        "prompt: expected a text that is not empty, got ''",
+        "id: 'q1' is used twice",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "complaint"),
+    [
+        ("chat", "{", "invalid JSON"),
+        ("promptfoo", "- 1", "expected an object with prompts and tests"),
+        ("promptfoo", "prompts: [file://x]\ntests: [{}]", "holds no prompts written in it, or no tests"),
+        ("promptfoo", "a: [", "cannot be read"),
+        ("csv", 'a,b\n"x', "cannot be read"),
+        ("bfcl", "", "BFCL is imported by category; name one of simple"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, form: str, content: str, complaint: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(content)
+    with pytest.raises(SuiteError, match=complaint.replace("[", r"\[")):
+        import_from(form, path)
+
+
+def test_the_lines_go_to_one_stream_and_what_was_left_out_to_the_other(tmp_path: Path) -> None:
+    (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
+    command = [sys.executable, "-m", "pytest_selfopt.cli", "import", "promptfoo", "promptfooconfig.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert len(read([json.loads(line) for line in done.stdout.splitlines()], tmp_path)) == 3
+    assert "left out: promptfooconfig.yaml: tests[2]: the assertion 'llm-rubric'" in done.stderr
+    assert done.stderr.splitlines()[-1] == "3 cases, 6 left out"
+    wrong = subprocess.run([*command[:-2], "bfcl", "nowhere", "--category", "simple"], capture_output=True, text=True)
+    assert (wrong.returncode, "holds none of BFCL_v4_simple_python.json" in wrong.stderr) == (4, True)
