@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_selfopt.bench.case import Case as Case
     from pytest_selfopt.bench.case import Miss as Miss
+    from pytest_selfopt.bench.environment import Environment as Environment
+    from pytest_selfopt.bench.environment import ToolError as ToolError
+    from pytest_selfopt.bench.environment import tool as tool
     from pytest_selfopt.errors import SelfoptError as SelfoptError
     from pytest_selfopt.loop.gates import GateResult as GateResult
     from pytest_selfopt.loop.gates import Measured as Measured
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Case": "pytest_selfopt.bench.case",
+    "Environment": "pytest_selfopt.bench.environment",
     "GateResult": "pytest_selfopt.loop.gates",
     "Measured": "pytest_selfopt.loop.gates",
     "Miss": "pytest_selfopt.bench.case",
@@ -24,10 +28,25 @@ _HOMES = {
     "SelfoptError": "pytest_selfopt.errors",
     "Spec": "pytest_selfopt.specs.spec",
     "ToolCall": "pytest_selfopt.trial",
+    "ToolError": "pytest_selfopt.bench.environment",
     "Verdict": "pytest_selfopt.loop.gates",
+    "tool": "pytest_selfopt.bench.environment",
 }
 
-__all__ = ["Case", "GateResult", "Measured", "Miss", "Reply", "SelfoptError", "Spec", "ToolCall", "Verdict"]
+__all__ = [
+    "Case",
+    "Environment",
+    "GateResult",
+    "Measured",
+    "Miss",
+    "Reply",
+    "SelfoptError",
+    "Spec",
+    "ToolCall",
+    "ToolError",
+    "Verdict",
+    "tool",
+]
 
 
 def __getattr__(name: str) -> object:

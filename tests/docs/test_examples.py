@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -49,6 +50,27 @@ def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
     monkeypatch.chdir(tmp_path)
     exec(blocks("README.md", "python")[1], {})  # our own page
     assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('there is no routing_config.json',)")
+
+
+def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> None:
+    (suite,), (lights,) = blocks("docs/conversations.md", "json"), blocks("docs/conversations.md", "python")
+    lit: dict[str, Any] = {"id": "lit", "environment": "lights:Lights", "turns": ["Light the hall."]}
+    lit["expect"] = {"state": {"on": ["hall"]}}
+    (pytester.path / "talks.jsonl").write_text(f"{suite}{json.dumps(lit)}\n")
+    (pytester.path / "lights.py").write_text(lights)
+    test = blocks("README.md", "python")[0].replace('"items.jsonl", phase="atomic"', '"talks.jsonl", phase="extended"')
+    pytester.makepyfile(test_talks=test)
+    steps = [
+        ("Light the hall.", {"name": "switch_on", "arguments": {"room": "hall"}}),
+        ("Add butter", {"name": "append_to_note", "arguments": {"title": "Groceries", "text": "butter"}}),
+        ("Also add bread", {"name": "append_to_note", "arguments": {"title": "Groceries", "text": "bread"}}),
+        ("The one called", {"name": "delete_note", "arguments": {"title": "Groceries"}}),
+    ]
+    rules = [{"when": {"prompt": prompt, "step": 0}, "then": {"call": call}} for prompt, call in steps]
+    with ScriptedServer({"rules": rules, "default": {"text": "Which one?"}}) as server:
+        model = f'[tool.selfopt.models."desk/llama"]\nbase_url = "{server.base_url}"\n'
+        pytester.makepyprojecttoml(f'[tool.selfopt]\nmodel = "desk/llama"\n{model}')
+        pytester.runpytest_subprocess().assert_outcomes(passed=3)
 
 
 def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
