@@ -118,6 +118,12 @@ def _add_tools(add: AddCommand) -> None:
     )
     _add_places(power)
     power.set_defaults(command=_power)
+    suite = add("suite", help="what can be said about suites without asking a model")
+    check = suite.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "check", help="duplicates, cases that cannot be passed or failed, tools never used, the share of restraint"
+    )
+    check.add_argument("path", type=Path, nargs="+", help="suite files, or folders that hold them")
+    check.set_defaults(command=_check_suites)
     bring = add("import", help="other people's benchmarks as lines of a suite file")
     bring.add_argument("form", choices=("bfcl", "promptfoo", "chat", "csv"), help="what it is")
     bring.add_argument("path", type=Path, help="the file, of BFCL the folder with its data files")
@@ -256,6 +262,19 @@ def _power(options: argparse.Namespace) -> Iterator[str]:
     least = settings.phase(options.phase).limits.min_samples
     known = known_of(settings, options.phase)
     return foresight(options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known)
+
+
+def _check_suites(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.bench.check import check_suites
+    from pytest_selfopt.bench.suites import load_suite, suite_files
+
+    suites = [load_suite(path) for path in suite_files(options.path)]
+    findings = check_suites(suites)
+    for finding in findings:
+        yield f"{'wrong: ' if finding.wrong else ''}{finding.place}: {finding.sentence}"
+    wrong = sum(finding.wrong for finding in findings)
+    yield f"{len(suites)} suites, {sum(len(one.cases) for one in suites)} cases, {wrong} to be mended"
+    options.status = EXIT_FAILED if wrong else 0
 
 
 def _import(options: argparse.Namespace) -> Iterator[str]:

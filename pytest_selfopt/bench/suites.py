@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
 
+_SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv")
 _SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
 _EXPECT_COLUMNS = ("call", "no_call", "any_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
 _JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call", "any_call")
@@ -64,6 +65,22 @@ def load_suite(path: Path) -> Suite:
         examples=tuple(into.examples),
         tools=tuple(into.tools.values()),
     )
+
+
+def suite_files(paths: Sequence[Path]) -> list[Path]:
+    """The suite files among these files and in these folders, in order.
+
+    Raises:
+        SuiteError: when there is none.
+    """
+    found = [
+        file
+        for path in paths
+        for file in (sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES) if path.is_dir() else [path])
+    ]
+    if not found:
+        raise SuiteError(f"{', '.join(map(str, paths))}: holds no suite file ({', '.join(_SUFFIXES)})")
+    return found
 
 
 def _text(path: Path) -> str:
