@@ -72,9 +72,10 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     entries = [
         {
             **_history_entry(conclusion, following[conclusion.phase], cycle=cycle, began=began, ended=ended),
+            "proof": phase.plan.only_proves,
             "warmups": [one.to_json() for one in warmups if one.phase == conclusion.phase],
         }
-        for conclusion in conclusions
+        for phase, conclusion in zip(phases, conclusions, strict=True)
     ]
     notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
     _write_feedback(state, phases, conclusions, cycle=cycle, now=now)

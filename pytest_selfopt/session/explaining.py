@@ -112,7 +112,8 @@ def history(settings: Settings) -> list[str]:
 
 
 def _cycle_lines(entry: Mapping[str, Any]) -> list[str]:
-    lines = [f"cycle {entry['cycle']}  {entry['ended']}  {entry['phase']}  {entry['improvement']:+.3f}"]
+    proof = "  proof of what was on trial" if entry.get("proof") else ""
+    lines = [f"cycle {entry['cycle']}  {entry['ended']}  {entry['phase']}  {entry['improvement']:+.3f}{proof}"]
     lines += [f"  stopped: {entry['reason']}"] if entry.get("status") == "stopped" else []
     lines += [f"  {one['verdict']:7}  {one['spec']}{_comparison(one)}" for one in entry["verdicts"]]
     lines += [f"  diagnosis: {one['kind']}" for one in entry.get("diagnoses", ())]

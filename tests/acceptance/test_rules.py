@@ -79,6 +79,7 @@ def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed_in_one_com
     assert before["metrics"][before["baseline_before"]]["accuracy"] == pytest.approx(5 / 7)
     assert after["metrics"][after["baseline_after"]]["accuracy"] == 1.0
     assert after["baseline_after"].endswith("/w1")
+    assert (before["proof"], after["proof"]) == (False, True)
     assert kinds(made) == ["keep", "trial", "confirmed"]
 
     following = made.run("--selfopt-cycle")
