@@ -41,6 +41,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
         "left": plan.left,
         "trial": plan.trial,
         "turns": plan.turns,
+        "only_proves": plan.only_proves,
         "rules": [rule_to_json(rule) for rule in rules if rule.phase == plan.phase],
         "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
     }
@@ -124,6 +125,7 @@ def resumed_plan(cut_off: CutOff, phase: str, planned: PhasePlan) -> PhasePlan:
         left=stored["left"],
         trial=stored.get("trial", ""),
         turns=stored.get("turns", 0),
+        only_proves=stored.get("only_proves", False),
         requested=planned.requested,
         forced=planned.forced,
     )
