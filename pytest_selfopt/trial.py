@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -13,9 +13,9 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 class Outcome(StrEnum):
     """How a trial ended. An `ERROR` is the absence of an answer and is never counted as a `MISS`."""
 
-    PASS = "pass"  # noqa: S105 (no password)
-    MISS = "miss"
-    ERROR = "error"
+    PASS = auto()
+    MISS = auto()
+    ERROR = auto()
 
 
 class ErrorKind(StrEnum):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.bench.calls import ExpectedCall, Schema, has_type, properties_of, required_of, type_of
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.environment import state_of
 from pytest_selfopt.bench.expect import AnyCall, Calls, NoCall
 from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.notation import show
@@ -78,7 +79,7 @@ def _idle(case: Case) -> Iterator[str]:
         yield "expects a call and offers no tool"
     if isinstance(case.expect, Goal) and case.world is not None:
         nothing = not (case.expect.calls or case.expect.quiet)
-        if nothing and case.expect.state in (None, case.world.build().state()):
+        if nothing and case.expect.state in (None, state_of(case.world.build())):
             yield "is passed by doing nothing: the world is to end as it starts, and no call is expected"
     schemas = {tool.name: tool.parameters for tool in case.tools}
     for call in _calls(case):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_selfopt.bench.calls import has_type, required_of, type_of
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
-from pytest_selfopt.bench.environment import World, environment_named
+from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named
 from pytest_selfopt.bench.expect import Calls, Expectation
 from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.read_expect import expectation_from_json
@@ -88,7 +88,7 @@ class EntryReader:
                     continue
                 try:
                     reader(entry)
-                except ValueError as problem:
+                except (ValueError, BrokenWorld) as problem:
                     self._problems.add(entry.line, str(problem))
 
     def _read_tool(self, entry: Entry) -> None:

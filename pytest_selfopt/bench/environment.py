@@ -28,17 +28,24 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from pytest_selfopt.bench.json_schema import first_problem
 from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "_selfopt_tool"
+_TOOLS: dict[type[Environment], tuple[Tool, ...]] = {}
+"""The tools of each class, which are asked for at every call."""
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
 
 
 class ToolError(Exception):
     """What a tool answers when it cannot do what it was asked; the model reads the sentence."""
+
+
+class BrokenWorld(SelfoptError):
+    """An environment raised something else: a fault of the benchmark, and nothing about the model."""
 
 
 def tool(function: F) -> F:
@@ -62,18 +69,11 @@ class Environment:
         """The tools it offers, in the order they are defined.
 
         Raises:
-            TypeError: when an argument has a type that no tool can have.
+            BrokenWorld: when an argument has a type that no tool can have.
         """
-        methods = {
-            name: method
-            for base in reversed(cls.__mro__)
-            for name, method in vars(base).items()
-            if getattr(method, _MARK, False)
-        }
-        return tuple(
-            Tool(name=name, description=inspect.cleandoc(method.__doc__ or ""), parameters=_parameters(method))
-            for name, method in methods.items()
-        )
+        if cls not in _TOOLS:
+            _TOOLS[cls] = _tools_of(cls)
+        return _TOOLS[cls]
 
     def call(self, call: ToolCall) -> Json:
         """Carry out a call and return what the tool answers, as plain JSON values.
@@ -87,8 +87,7 @@ class Environment:
         wrong = first_problem(tools[call.name].parameters, call.arguments)
         if wrong:
             raise ToolError(f"the arguments of {call.name} cannot be used {wrong}")
-        answer = getattr(self, call.name)(**call.arguments)
-        plain: Json = json.loads(json.dumps(answer))
+        plain: Json = json.loads(json.dumps(getattr(self, call.name)(**call.arguments)))
         return plain
 
     def state(self) -> dict[str, Json]:
@@ -96,6 +95,33 @@ class Environment:
         public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         state: dict[str, Json] = json.loads(json.dumps(public, sort_keys=True))
         return state
+
+
+def carry_out(environment: Environment, call: ToolCall) -> Json:
+    """Let an environment, which is somebody else's code, carry out a call.
+
+    Raises:
+        ToolError: what the tool answers instead.
+        BrokenWorld: when it raised anything else, or answered what is no plain value.
+    """
+    try:
+        return environment.call(call)
+    except ToolError:
+        raise
+    except Exception as problem:
+        raise BrokenWorld(f"{call.name} of {type(environment).__name__}: {_said(problem)}") from problem
+
+
+def state_of(environment: Environment) -> dict[str, Json]:
+    """The state of an environment, which is somebody else's code.
+
+    Raises:
+        BrokenWorld: when it has none that is plain values.
+    """
+    try:
+        return environment.state()
+    except Exception as problem:
+        raise BrokenWorld(f"the state of {type(environment).__name__}: {_said(problem)}") from problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +135,13 @@ class World:
         """The environment, fresh.
 
         Raises:
-            ValueError: when there is no such class, or it cannot start in this state.
+            BrokenWorld: when there is no such class, or it cannot start in this state.
         """
         made = environment_named(self.name)
         try:
             return made(json.loads(json.dumps(self.start)))
-        except Exception as problem:  # noqa: BLE001 (environments are extensions: whatever they raise is told with their name)
-            raise ValueError(f"{self.name} cannot start in {show(self.start)}: {problem!r}") from None
+        except Exception as problem:
+            raise BrokenWorld(f"{self.name} cannot start in {show(self.start)}: {_said(problem)}") from problem
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -126,18 +152,35 @@ def environment_named(name: str) -> type[Environment]:
     """The class of an environment, "module:Class".
 
     Raises:
-        ValueError: when it cannot be imported or is no environment.
+        BrokenWorld: when it cannot be imported or is no environment.
     """
     module, separator, attribute = name.partition(":")
     if not separator or not module or not attribute:
-        raise ValueError(f'environment {name!r}: expected "module:Class"')
+        raise BrokenWorld(f'environment {name!r}: expected "module:Class"')
     try:
         found = getattr(importlib.import_module(module), attribute, None)
     except ImportError as problem:
-        raise ValueError(f"environment {name!r} cannot be imported: {problem}") from None
+        raise BrokenWorld(f"environment {name!r} cannot be imported: {problem}") from None
     if not (isinstance(found, type) and issubclass(found, Environment)):
-        raise ValueError(f"environment {name!r}: {attribute} is no subclass of pytest_selfopt.Environment")
+        raise BrokenWorld(f"environment {name!r}: {attribute} is no subclass of pytest_selfopt.Environment")
     return found
+
+
+def _tools_of(kind: type[Environment]) -> tuple[Tool, ...]:
+    methods = {
+        name: method
+        for base in reversed(kind.__mro__)
+        for name, method in vars(base).items()
+        if getattr(method, _MARK, False)
+    }
+    return tuple(
+        Tool(name=name, description=inspect.cleandoc(method.__doc__ or ""), parameters=_parameters(method))
+        for name, method in methods.items()
+    )
+
+
+def _said(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
 
 
 def _parameters(method: Callable[..., Any]) -> dict[str, Json]:
@@ -163,4 +206,4 @@ def _schema(kind: Any, place: str) -> dict[str, Json]:
         kinds = [one for one in get_args(kind) if one is not type(None)]
         if len(kinds) == 1:
             return _schema(kinds[0], place)
-    raise TypeError(f"{place}: a tool's argument is a str, int, float, bool, dict, list or Literal, not {kind!r}")
+    raise BrokenWorld(f"{place}: a tool's argument is a str, int, float, bool, dict, list or Literal, not {kind!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_selfopt.bench.environment import ToolError, World
+from pytest_selfopt.bench.environment import ToolError, World, carry_out, state_of
 from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.notation import show, show_call
 from pytest_selfopt.bench.read_expect import expected_call
@@ -62,14 +62,14 @@ def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
         return None
     if not isinstance(state, dict):
         raise ValueError(f"expect.state: expected an object, got {show(state)}")
-    known = tuple(world.build().state())
+    known = tuple(state_of(world.build()))
     strange = next((name for name in state if name not in known), None)
     if strange is not None:
         raise ValueError(
             f"expect.state: {world.name} has nothing called {show(strange)}{did_you_mean(strange, known)}; it has "
             + ", ".join(known)
         )
-    return {**world.build().state(), **state}
+    return {**state_of(world.build()), **state}
 
 
 def _reference(entry: Any, index: int) -> ToolCall:
@@ -83,15 +83,16 @@ def replayed(world: World, calls: Sequence[ToolCall]) -> dict[str, Json]:
     """The state that calls lead to.
 
     Raises:
-        ValueError: when the world cannot start, or cannot carry one of them out.
+        ValueError: when the world cannot carry one of them out.
+        BrokenWorld: when it cannot start, or breaks.
     """
     built = world.build()
     for call in calls:
         try:
-            built.call(call)
+            carry_out(built, call)
         except ToolError as problem:
             raise ValueError(f"expect.reference: {show_call(call)} cannot be carried out: {problem}") from None
-    return built.state()
+    return state_of(built)
 
 
 def _check(goal: Goal, tools: Sequence[Tool], turns: int) -> None:

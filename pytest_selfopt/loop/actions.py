@@ -149,19 +149,19 @@ def _fall_back(before: Rule, wanted: Recommendation) -> Rule | str:
 
 
 def _retry(before: Rule, wanted: Recommendation) -> Rule | str:
-    if wanted.retries is None:
-        return "the search space has no more retries to offer"
-    if before.retries is not None and before.retries >= wanted.retries:
-        return f"{before.model} already gets {before.retries} retries in {before.phase}"
-    return replace(before, retries=wanted.retries)
+    return _no_higher(before, "retries", before.retries, wanted.retries) or replace(before, retries=wanted.retries)
 
 
 def _longer_timeout(before: Rule, wanted: Recommendation) -> Rule | str:
-    if wanted.timeout is None:
-        return "the search space has no longer time-out to offer"
-    if before.timeout_s is not None and before.timeout_s >= wanted.timeout:
-        return f"{before.model} already gets {before.timeout_s:g} s in {before.phase}"
-    return replace(before, timeout_s=wanted.timeout)
+    return _no_higher(before, "timeout", before.timeout_s, wanted.timeout) or replace(before, timeout_s=wanted.timeout)
+
+
+def _no_higher(before: Rule, name: str, there: float | None, value: float | None) -> str:
+    """Why a setting is not raised from what is there to a value; empty when it is."""
+    if value is None:
+        return f"the search space has no higher {name} to offer"
+    enough = there is not None and there >= value
+    return f"{before.model} already has {name} {there:g} in {before.phase}" if enough else ""
 
 
 _ACTIONS: Mapping[str, Callable[[Rule, Recommendation], Rule | str]] = {

@@ -108,10 +108,7 @@ def conclude(
     trial = next((one for one in judgements if one.spec == evidence.trial), None)
     in_force = _in_force(evidence, picked, trial)
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
-    asked = (
-        recommend(diagnosis, in_force, fallback=evidence.fallback, space=evidence.space) for diagnosis in diagnoses
-    )
-    recommendations = tuple(one for one in asked if one is not None)
+    recommendations = _recommendations(diagnoses, in_force, evidence)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
         rules,
@@ -146,6 +143,13 @@ def _in_force(evidence: PhaseEvidence, picked: Pick, trial: Judgement | None) ->
     if picked.winner is not None:
         return parse_spec(picked.winner.spec)
     return evidence.baseline if trial is None or has_lost(trial) else parse_spec(trial.spec)
+
+
+def _recommendations(
+    diagnoses: Sequence[Diagnosis], in_force: Spec, evidence: PhaseEvidence
+) -> tuple[Recommendation, ...]:
+    asked = (recommend(one, in_force, fallback=evidence.fallback, space=evidence.space) for one in diagnoses)
+    return tuple(one for one in asked if one is not None)
 
 
 def recommend(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.environment import Environment, ToolError
+from pytest_selfopt.bench.environment import BrokenWorld, Environment, ToolError, carry_out, state_of
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
@@ -27,7 +27,7 @@ class Dialogue:
     spec: Spec
 
 
-class _Under:
+class _Talk:
     """A conversation under way."""
 
     def __init__(self, dialogue: Dialogue, world: Environment, ask: Ask) -> None:
@@ -67,7 +67,7 @@ class _Under:
 
     def _carry_out(self, call: ToolCall) -> str:
         try:
-            return json.dumps(self.world.call(call), ensure_ascii=False)
+            return json.dumps(carry_out(self.world, call), ensure_ascii=False)
         except ToolError as problem:
             return f"error: {problem}"
 
@@ -76,26 +76,26 @@ def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
     """Have a conversation; a call that gives no answer ends it, and so does a turn of too many steps.
 
     Returns one reply with everything that was said and done: tokens and latency are sums, `served_model` is the last.
-    What a world raises besides ToolError is a fault of the benchmark, an error of kind "test".
+    A world that breaks is a fault of the benchmark, an error of kind "test".
     """
     case = dialogue.case
     if case.world is None:
         return CallError(kind=ErrorKind.TEST, message=f"{case.key} has no environment to converse in")
     try:
-        under = _Under(dialogue, case.world.build(), ask)
+        talk = _Talk(dialogue, case.world.build(), ask)
         unfinished = None
         for number in range(1, len(case.turns) + 2):
             if number > 1:
-                under.say(case.turns[number - 2])
-            ended = under.turn(number)
+                talk.say(case.turns[number - 2])
+            ended = talk.turn(number)
             if isinstance(ended, CallError):
                 return ended
             if not ended:
                 unfinished = number
                 break
-        return _together(under.replies, under.steps, under.world.state(), unfinished)
-    except Exception as problem:  # noqa: BLE001 (environments are extensions: whatever they raise must end as this trial's error)
-        return CallError(kind=ErrorKind.TEST, message=f"{case.world.name}: {type(problem).__name__}: {problem}")
+        return _together(talk.replies, talk.steps, state_of(talk.world), unfinished)
+    except BrokenWorld as problem:
+        return CallError(kind=ErrorKind.TEST, message=str(problem))
 
 
 def _together(replies: Sequence[Reply], steps: Sequence[Step], state: dict[str, Json], unfinished: int | None) -> Reply:

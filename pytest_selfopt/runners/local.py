@@ -38,8 +38,8 @@ class _Job:
 
 
 @dataclass(slots=True)
-class _Under:
-    """A call under way: its first slot and place in its lane, the attempts that failed, the answers asked for."""
+class _Course:
+    """How a call goes: its first slot and place in its lane, the attempts that failed, the answers asked for."""
 
     started: float
     began: float
@@ -165,45 +165,45 @@ class LocalRunner:
                 self._busy -= 1
 
     def _carry_out(self, call: Call, submitted: float, depth: int) -> CallResult:
-        under = _Under(started=self._clock(), began=time.monotonic())
+        course = _Course(started=self._clock(), began=time.monotonic())
 
         def ask(request: ChatRequest) -> Reply | CallError:
-            return self._ask(replace(call, request=request), under)
+            return self._ask(replace(call, request=request), course)
 
         answer = ask(call.request) if call.dialogue is None else converse(call.dialogue, ask)
-        first = under.first
+        first = course.first
         return CallResult(
             reply=answer if isinstance(answer, Reply) else None,
             error=answer if isinstance(answer, CallError) else None,
-            started=under.started,
+            started=course.started,
             ended=self._clock(),
-            failed_attempts=tuple(under.failed),
-            answers=max(1, under.answers),
+            failed_attempts=tuple(course.failed),
+            answers=max(1, course.answers),
             waited_s=(first.given_at if first else time.monotonic()) - submitted,
             queue_depth=depth,
             in_flight=first.in_flight if first else 0,
             lane=call.lane,
-            lane_seq=under.sequence,
+            lane_seq=course.sequence,
         )
 
-    def _ask(self, call: Call, under: _Under) -> Reply | CallError:
+    def _ask(self, call: Call, course: _Course) -> Reply | CallError:
         """Get one answer, in as many attempts as the options allow."""
-        under.answers += 1
-        before = len(under.failed)
+        course.answers += 1
+        before = len(course.failed)
         while True:
             slot = self._slots.take(call.model)
             if slot is None:
                 return _CANCELLED
-            if under.first is None:
-                under.first, under.started = slot, self._clock()
-                under.sequence, under.began = self._next_in(call.lane), slot.given_at
+            if course.first is None:
+                course.first, course.started = slot, self._clock()
+                course.sequence, course.began = self._next_in(call.lane), slot.given_at
             sent = self._clock()
             answer = self._attempt(call, slot)
-            elapsed_s = time.monotonic() - under.began
-            pause = self._pause(answer, under.failed[before:], call.options, elapsed_s=elapsed_s)
+            elapsed_s = time.monotonic() - course.began
+            pause = self._pause(answer, course.failed[before:], call.options, elapsed_s=elapsed_s)
             if isinstance(answer, Reply) or pause is None:
                 return answer
-            under.failed.append(FailedAttempt(error=answer, started=sent, ended=self._clock()))
+            course.failed.append(FailedAttempt(error=answer, started=sent, ended=self._clock()))
             self._cancelled.wait(pause)
 
     def _attempt(self, call: Call, slot: Slot) -> Reply | CallError:
@@ -217,7 +217,9 @@ class LocalRunner:
             elif not self._cancelled.is_set():
                 answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
-        except Exception as problem:  # noqa: BLE001 (clients are extensions; one that raises must not end this thread, whose call would be waited for for ever)
+        # Clients may be somebody else's code: what one raises is this call's error, and must not end a thread that others
+        # wait for.
+        except Exception as problem:  # noqa: BLE001
             answer = CallError(
                 kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"
             )

@@ -149,7 +149,8 @@ class Dispatcher:
                 self._make(group[0].warmups if group[0].live else ())
                 for batch in self._batches(keys):
                     self._runner.run_batch([self._call_for(key) for key in batch], self._receive)
-        except BaseException as problem:  # noqa: BLE001 (handed to the thread that waits, which raises it)
+        # Whatever ends this thread is raised again in the one that waits for replies, which would wait for ever.
+        except BaseException as problem:  # noqa: BLE001
             self._runner.cancel()
             with self._arrived:
                 self._failure = self._failure or problem

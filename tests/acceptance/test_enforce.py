@@ -121,8 +121,8 @@ def test_more_retries_and_longer_time_outs_go_on_from_what_is_in_effect(tmp_path
     assert selfopt(tmp_path, "enforce", "harness_feedback.json").stdout.splitlines()[-1].startswith("2 applied")
     assert [(rule["retries"], rule["timeout"], rule["status"]) for rule in rules(tmp_path)] == [(2, 90, "trial")]
     again = selfopt(tmp_path, "enforce", "harness_feedback.json").stdout
-    assert "skipped retry: m already gets 2 retries in atomic" in again
-    assert "skipped longer_timeout: m already gets 90 s in atomic" in again
+    assert "skipped retry: m already has retries 2 in atomic" in again
+    assert "skipped longer_timeout: m already has timeout 90 in atomic" in again
     write(tmp_path, {**retry, "retries": 99}, {**longer, "timeout": "long"})
     wrong = selfopt(tmp_path, "enforce", "harness_feedback.json").stdout
     assert "'retries' must be a number above 0 and at most 10, not 99" in wrong

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.bench.environment import Environment, ToolError, World, environment_named, tool
+from pytest_selfopt.bench.environment import (
+    BrokenWorld,
+    Environment,
+    ToolError,
+    World,
+    carry_out,
+    environment_named,
+    state_of,
+    tool,
+)
 from pytest_selfopt.bench.worlds import Calendar, Files, Notes, Shop
-from pytest_selfopt.trial import ToolCall
+from pytest_selfopt.trial import Json, ToolCall
 
 WORLDS: dict[type[Environment], dict[str, Any]] = {
     Files: {"files": {"/home/a.txt": "hello", "/home/docs/b.txt": "world"}},
@@ -152,7 +161,7 @@ def test_a_calendar_refuses_what_clashes_and_leaves_the_event_where_it_was() -> 
     ):
         with pytest.raises(ToolError):
             world.call(call("move_event", **wrong))
-    assert [event["start"] for event in world.state()["events"]] == ["09:00", "12:00"]  # type: ignore[union-attr, call-overload, index]
+    assert [event["start"] for event in done(world)["events"]] == ["09:00", "12:00"]
 
 
 def test_a_shop_keeps_account_of_its_stock() -> None:
@@ -177,10 +186,37 @@ def test_a_shop_keeps_account_of_its_stock() -> None:
     ],
 )
 def test_a_name_that_is_no_environment_is_refused(name: str, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(BrokenWorld, match=complaint):
         environment_named(name)
 
 
 def test_a_start_that_an_environment_cannot_take_is_named() -> None:
-    with pytest.raises(ValueError, match="cannot start in"):
+    with pytest.raises(BrokenWorld, match="cannot start in"):
         World(name="pytest_selfopt.bench.worlds:Notes", start={"notes": [1]}).build()
+
+
+class Breaking(Environment):
+    """Whatever is done to it."""
+
+    def call(self, call: ToolCall) -> Json:
+        raise KeyError(call.name)
+
+    def state(self) -> dict[str, Json]:
+        return {"a": 1 / 0}
+
+
+def test_what_an_environment_raises_is_told_with_its_name() -> None:
+    with pytest.raises(BrokenWorld, match="shine of Breaking: KeyError: 'shine'"):
+        carry_out(Breaking({}), call("shine"))
+    with pytest.raises(BrokenWorld, match="the state of Breaking: ZeroDivisionError"):
+        state_of(Breaking({}))
+
+
+def test_an_argument_that_no_tool_can_have_is_refused() -> None:
+    class Odd(Environment):
+        @tool
+        def take(self, what: set[int]) -> None:
+            """Take it."""
+
+    with pytest.raises(BrokenWorld, match="a tool's argument is a str, int, float"):
+        Odd.tools()

@@ -117,7 +117,10 @@ def test_a_world_that_breaks_is_a_fault_of_the_benchmark(monkeypatch: pytest.Mon
     monkeypatch.setattr(Notes, "call", lambda *_: 1 / 0)
     answer, _ = talk(asked, ADD)
     assert isinstance(answer, CallError)
-    assert (answer.kind, answer.message) == (ErrorKind.TEST, f"{NOTES}: ZeroDivisionError: division by zero")
+    assert (answer.kind, answer.message) == (
+        ErrorKind.TEST,
+        "append_to_note of Notes: ZeroDivisionError: division by zero",
+    )
 
 
 def test_where_there_are_no_fields_for_tools_calls_and_results_are_told_in_words() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pytest_selfopt.strict_json import parse_json
 
 @dataclass(slots=True)
 class Imported:
-    """The lines of a suite file, and a sentence for everything that could not be carried over."""
+    """The cases as lines of a suite file, and a sentence for everything that could not be carried over."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Imported:
             self.left_out.append(f"{place}: id: {case['id']!r} is used twice")
             return
         for one in (case, {**case, "as_given": True}):
-            reason = why_not([*self._shared(), one])
+            reason = why_not(one)
             if not reason:
                 self.lines.append(one)
                 self._ids.add(case["id"])
@@ -44,10 +44,7 @@ class Imported:
     @property
     def cases(self) -> int:
         """How many cases there are."""
-        return sum("expect" in one for one in self.lines)
-
-    def _shared(self) -> Iterator[dict[str, Any]]:
-        return (one for one in self.lines if "expect" not in one)
+        return len(self.lines)
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -68,12 +65,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 raise SuiteError(f"{path}:{number}: {problem}") from None
 
 
-def why_not(lines: Sequence[dict[str, Any]]) -> str:
-    """Why a suite cannot hold these lines; empty when it can."""
+def why_not(case: dict[str, Any]) -> str:
+    """Why a suite cannot hold a case; empty when it can."""
     problems = Problems("")
-    entries = []
-    for value in lines:
-        kind = next((one for one in ("tool", "environment", "example") if set(value) == {one}), "case")
-        entries.append(Entry(kind, value[kind] if kind != "case" else value, 0))
-    EntryReader("imported", problems).read(entries)
+    EntryReader("imported", problems).read([Entry("case", case, 0)])
     return problems.sentences[0].removeprefix(": ") if problems.sentences else ""
