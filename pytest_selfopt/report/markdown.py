@@ -91,10 +91,11 @@ def _curve(history: Sequence[Entry], phase: str) -> list[str]:
 def _decisions(decisions: Sequence[Entry]) -> list[str]:
     if not decisions:
         return ["None was logged."]
-    return [
-        f"- cycle {one.get('cycle')}, {_plain(str(one.get('kind')))}: {_plain(str(one.get('reason')))}"
-        for one in decisions
-    ]
+    return [f"- {_when(one)}, {_plain(str(one.get('kind')))}: {_plain(str(one.get('reason')))}" for one in decisions]
+
+
+def _when(decision: Entry) -> str:
+    return f"cycle {decision['cycle']}" if decision.get("cycle") else "outside of cycles"
 
 
 def _phase(entry: Entry) -> list[str]:

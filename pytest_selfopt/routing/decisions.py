@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ GENESIS = "0" * 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One decision about routing. `model` is what was asked for, `effective` what is in effect from now on."""
+    """One decision about routing. `model` is what was asked for, `effective` what is in effect from now on.
+
+    `cycle` is 0 for what happened outside of one.
+    """
 
     timestamp: str
     cycle: int
@@ -47,7 +51,7 @@ class Verification:
 
 
 def append_decision(path: Path, decision: Decision) -> str:
-    """Append a decision and sync it; the caller holds the lock of the state directory.
+    """Append a decision and sync it; processes that append at the same time take turns.
 
     A last line that a crash left unfinished is set aside first; the returned sentence says so (else it is empty).
 
@@ -55,28 +59,46 @@ def append_decision(path: Path, decision: Decision) -> str:
         StateError: when the log cannot be read or written.
     """
     try:
-        previous, note = _last_hash(path)
-        entry = {
-            "timestamp": decision.timestamp,
-            "cycle": decision.cycle,
-            "kind": decision.kind,
-            "phase": decision.phase,
-            "original_model": decision.model,
-            "effective_model": decision.effective,
-            "reason": decision.reason,
-            "evidence": dict(decision.evidence),
-            "previous": previous,
-        }
-        line = json.dumps(entry, ensure_ascii=True, allow_nan=False) + "\n"
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line.encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with _turn(path.parent):
+            previous, note = _last_hash(path)
+            _append_line(path, json.dumps(_entry(decision, previous), ensure_ascii=True, allow_nan=False))
     except OSError as problem:
         raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
     return note
+
+
+def _entry(decision: Decision, previous: str) -> dict[str, Any]:
+    return {
+        "timestamp": decision.timestamp,
+        "cycle": decision.cycle,
+        "kind": decision.kind,
+        "phase": decision.phase,
+        "original_model": decision.model,
+        "effective_model": decision.effective,
+        "reason": decision.reason,
+        "evidence": dict(decision.evidence),
+        "previous": previous,
+    }
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Hold the folder: a log that has to be repaired is replaced, so that a lock on itself would be on the old one."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _append_line(path: Path, line: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(handle, f"{line}\n".encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_decisions(path: Path) -> list[dict[str, Any]]:

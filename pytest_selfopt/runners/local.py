@@ -217,8 +217,8 @@ class LocalRunner:
             elif not self._cancelled.is_set():
                 answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
-        # Clients may be somebody else's code: what one raises is this call's error, and must not end a thread that others
-        # wait for.
+        # Clients may be somebody else's code: what one raises is this call's error, and must not end a thread that is
+        # waited for.
         except Exception as problem:  # noqa: BLE001
             answer = CallError(
                 kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"

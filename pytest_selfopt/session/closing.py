@@ -234,7 +234,11 @@ def _log(
                 model=change.model,
                 effective=conclusion.in_force.model,
                 reason=change.sentence,
-                evidence={**change.record, "rests_on": _rests_on(phase, conclusion, change, cycle)},
+                evidence={
+                    "gates": {gate.name: [gate.value, gate.limit] for gate in conclusion.gates},
+                    **change.record,
+                    "rests_on": _rests_on(phase, conclusion, change, cycle),
+                },
             )
             notes.append(append_decision(path, decision))
     return notes

@@ -67,7 +67,8 @@ def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
 
 
 def _decision_lines(entry: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield from _folded(f"cycle {entry['cycle']}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}", "  ")
+    when = f"cycle {entry['cycle']}" if entry["cycle"] else "outside of cycles"
+    yield from _folded(f"{when}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}", "  ")
     if entry["kind"] == "rollback":
         return
     for one in history:

@@ -13,6 +13,9 @@ from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.routing.records import DECISIONS, HISTORY, read_history
 from pytest_selfopt.settings import Settings
 
+VERSION = 1
+"""Of the report as JSON."""
+
 
 def report(settings: Settings, cycle: int | None, *, form: str) -> str:
     """The report on a cycle, or on all of them (None), as Markdown (`form` "md") or JSON ("json").
@@ -29,7 +32,8 @@ def report(settings: Settings, cycle: int | None, *, form: str) -> str:
         raise StateError(f"cycle {cycle} is not in the history; known are {known}")
     decisions = [one for one in read_decisions(settings.state_dir / DECISIONS) if cycle in (None, one.get("cycle"))]
     if form == "json":
-        return json.dumps({"cycles": chosen, "decisions": decisions}, indent=2, ensure_ascii=True) + "\n"
+        document = {"version": VERSION, "cycles": chosen, "decisions": decisions}
+        return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
     if cycle is not None:
         return report_on_cycle(chosen, decisions)
     return report_on_all(chosen, decisions, read_config(settings.routing_path).rules)

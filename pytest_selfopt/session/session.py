@@ -152,6 +152,7 @@ class SelfoptSession:
                 command=shlex.join(["pytest", *map(str, self._config.invocation_params.args)]),
                 ahead=self._may_look_ahead,
                 careful=bool(self._config.option.maxfail),
+                logs=getattr(self._config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0",
                 terminal=self._terminal,
             )
             return (yield)

@@ -139,17 +139,24 @@ class State:
             }
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
         for one in collection.plans.values():
-            self._log_routing(one, cycle)
+            self.log_routing(one, cycle)
         return cycle, {
             name: self._phase(self.ledger, collection, one, cycle, partial=partial)
             for name, one in collection.plans.items()
         }
 
-    def _log_routing(self, plan: PhasePlan, cycle: int) -> None:
-        """Log that another model than the configured one is asked, once a cycle."""
+    def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:
+        """Log that another model than the configured one is asked; of a cycle that is gone on with, only once.
+
+        Raises:
+            StateError: when it cannot be written.
+        """
         path, kind = self.settings.state_dir / DECISIONS, "forced" if plan.forced else "route"
-        if plan.baseline.model == plan.requested or (kind, plan.phase, plan.requested) in decisions_of(path, cycle):
+        if plan.baseline.model == plan.requested:
             return
+        if cycle and (kind, plan.phase, plan.requested) in decisions_of(path, cycle):
+            return
+        prepare_state_dir(self.settings.state_dir)
         decision = Decision(
             timestamp=timestamp(time.time()),
             cycle=cycle,

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.errors import SettingsError, StateError
 from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import EXTENDED, OwnGates, no_own_gates
@@ -134,11 +134,13 @@ class Work:
         command: str,
         ahead: bool,
         careful: bool,
+        logs: bool,
         terminal: TerminalReporter | None,
     ) -> None:
         """Start servers, book the cycle, and begin to make calls.
 
-        A `careful` session may end at any item: no more calls are made ahead than are under way at a time.
+        A `careful` session may end at any item: no more calls are made ahead than are under way at a time. One of the
+        processes of a session `logs` which models stand in for others.
 
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be booked.
@@ -153,6 +155,8 @@ class Work:
         self._serving.check()
         clients = self._serving.start()
         stored = self._book_cycle(collection, seed=seed, command=command) if self._writes else {}
+        if logs and not self._writes:
+            self._log_routings(collection, terminal)
         self._progress = Progress.on(terminal) if self._writes and terminal is not None else None
         self._budget = self._make_budget()
         slots = self._serving.slots()
@@ -174,6 +178,16 @@ class Work:
         )
         self._announce(collection, resumed=len(stored))
         self._dispatcher.start()
+
+    def _log_routings(self, collection: Collection, terminal: TerminalReporter | None) -> None:
+        """Log the routings of a plain session; tests do not fail because a log cannot be written."""
+        assert self._state is not None
+        try:
+            for plan in collection.plans.values():
+                self._state.log_routing(plan)
+        except StateError as problem:
+            if terminal is not None:
+                terminal.write_line(f"selfopt: a routing is not logged: {problem}", yellow=True)
 
     def _book_cycle(self, collection: Collection, *, seed: int, command: str) -> Mapping[str, CallResult]:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""

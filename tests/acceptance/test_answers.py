@@ -69,7 +69,7 @@ def test_a_report_tells_what_was_tried_won_and_lost_over_all_cycles_and_of_one(p
     written = selfopt(made, "report", "-o", "report.md")
     assert (written.returncode, (made.path / "report.md").read_text()) == (0, page)
     document = json.loads(selfopt(made, "report", "--format", "json").stdout)
-    assert [cycle["cycle"] for cycle in document["cycles"]] == [1, 2]
+    assert (document["version"], [cycle["cycle"] for cycle in document["cycles"]]) == (1, [1, 2])
     missing = selfopt(made, "report", "--cycle", "9")
     assert (missing.returncode, missing.stderr) == (4, "selfopt: cycle 9 is not in the history; known are 1, 2\n")
 

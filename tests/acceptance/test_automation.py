@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_selfopt.routing.decisions import read_decisions
+from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.routing.lock import hold_lock
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
@@ -142,6 +143,37 @@ def test_a_model_that_can_do_nothing_in_the_extended_phase_is_replaced_by_its_fa
     assert (log[2]["cycle"], log[2]["original_model"], log[2]["effective_model"]) == (3, MODEL, OTHER)
     made.run("-q")
     assert {request["model"] for request in made.server.seen.requests[-CASES:]} == {"other"}
+
+
+def test_a_plain_session_logs_that_another_model_stood_in_also_beside_a_cycle(project: Make) -> None:
+    made = project(capable([*able("other"), *able("model")]))
+    made.configure(TWO_SPECS + second_model(made))
+    log = made.path / ".selfopt" / "routing_decisions.jsonl"
+    made.run("-q").assert_outcomes(passed=CASES)
+    assert not log.exists()
+    made.write_routing([{"model": MODEL, "phase": "atomic", "allow": False, "fallback_model": OTHER, "reason": "weak"}])
+    made.run("-q").assert_outcomes(passed=CASES)
+    made.run("-q", "-n", "2").assert_outcomes(passed=CASES)
+    with hold_lock(made.path / ".selfopt"):
+        made.run("-q").assert_outcomes(passed=CASES)
+    entries = read_decisions(log)
+    assert verify_log(log).ok
+    assert [(one["kind"], one["cycle"], one["original_model"], one["effective_model"]) for one in entries] == [
+        ("route", 0, MODEL, OTHER)
+    ] * 3
+    assert "weak" in entries[0]["reason"]
+    made.run("-q", "--collect-only")
+    assert read_decisions(log) == entries
+
+
+def test_a_log_that_cannot_be_written_is_told_and_fails_no_test(project: Make) -> None:
+    made = project(capable([*able("other"), *able("model")]))
+    made.configure(TWO_SPECS + second_model(made))
+    made.write_routing([{"model": MODEL, "phase": "atomic", "allow": False, "fallback_model": OTHER}])
+    (made.path / ".selfopt").write_text("a file where the folder should be")
+    result = made.run("-q")
+    result.assert_outcomes(passed=CASES)
+    assert "selfopt: a routing is not logged: cannot use" in said(result)
 
 
 def test_without_a_named_fallback_the_best_model_that_the_ledger_knows_stands_in(project: Make) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,14 @@ def test_a_line_that_a_crash_cut_off_is_set_aside_and_the_log_goes_on(tmp_path: 
     (aside,) = tmp_path.glob("*.corrupt-*")
     assert aside.read_bytes() == torn
     assert [json.loads(line)["cycle"] for line in path.read_text().splitlines()] == [0, 1, 9]
+
+
+def test_who_appends_at_the_same_time_takes_turns(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with ThreadPoolExecutor(max_workers=20) as everybody:
+        list(everybody.map(lambda number: append_decision(path, decision(number)), range(200)))
+    found = verify_log(path)
+    assert (found.ok, found.lines) == (True, 200)
 
 
 def start_holder(folder: Path, seconds: float) -> subprocess.Popen[str]:
