@@ -16,6 +16,8 @@ from pytest_selfopt.models.scripted import ScriptedServer
 MODEL = "scripted/model"
 BASELINE = f"{MODEL}/atomic/native_api/t60/r1/i0"
 CALLS, RESTRAINT = 9, 3
+# Sessions that tests start need neither; Hypothesis costs each of them a second.
+WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 TOOL = {
     "name": "look_up",
     "description": "Look an item up.",
@@ -77,7 +79,7 @@ class Project:
         return self.pytester.path
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+        return self.pytester.runpytest_subprocess(*WITHOUT, *arguments)
 
     def routing(self) -> dict[str, Any]:
         value: dict[str, Any] = json.loads((self.path / "routing_config.json").read_text())

@@ -22,7 +22,7 @@ import jsonschema
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.records import read_history
-from tests.acceptance.conftest import MODEL, Project
+from tests.acceptance.conftest import MODEL, WITHOUT, Project
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_resume import settled
@@ -113,7 +113,7 @@ def incapable(project: Make) -> Project:
 
 
 def session(made: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--selfopt-cycle", *arguments]
+    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
     watched = ["-p", "crashing"] if environment else []
     return subprocess.run(
         [*command, *watched],

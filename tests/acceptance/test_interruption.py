@@ -19,14 +19,14 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.config import EMBEDDED_MODELS
 from pytest_selfopt.models.embedded import find_model_file
 from pytest_selfopt.models.embedded_server import KEY_VARIABLE
-from tests.acceptance.conftest import Project, right, said
+from tests.acceptance.conftest import WITHOUT, Project, right, said
 
 Make = Callable[..., Project]
 
 
 def begin(made: Project, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--selfopt-cycle", *arguments],
+        [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments],
         cwd=made.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -94,7 +94,7 @@ def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(proj
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     refusal = result.stderr.str()
     assert f"process {process.pid} on " in refusal
-    assert re.search(r"since \d{4}-\d\d-\d\dT.*-m pytest -p no:cacheprovider --selfopt-cycle", refusal)
+    assert re.search(r"since \d{4}-\d\d-\d\dT.*-m pytest .*--selfopt-cycle", refusal)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
 
