@@ -61,12 +61,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What happened in a conversation, and the state that the simulated world was left in."""
+    """What happened in a conversation, and the state that the simulated world was in after each turn of the user's."""
 
     steps: tuple[Step, ...]
-    state: dict[str, Json]
+    states: tuple[dict[str, Json], ...]
     unfinished: int | None = None
     """The turn that did not come to its end within the steps it is given; None when all did."""
+
+    @property
+    def state(self) -> dict[str, Json]:
+        """The state that the world was left in."""
+        return self.states[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +219,7 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
                 {"turn": one.turn, "text": one.text, "calls": _calls_to_json(one.calls), "results": list(one.results)}
                 for one in reply.conversation.steps
             ],
-            "state": reply.conversation.state,
+            "states": list(reply.conversation.states),
             "unfinished": reply.conversation.unfinished,
         }
     return values
@@ -235,7 +240,9 @@ def reply_from_json(value: dict[str, Any]) -> Reply:
             )
             for one in talk["steps"]
         ]
-        known["conversation"] = Conversation(steps=tuple(steps), state=talk["state"], unfinished=talk["unfinished"])
+        known["conversation"] = Conversation(
+            steps=tuple(steps), states=tuple(talk["states"]), unfinished=talk["unfinished"]
+        )
     return Reply(**known)
 
 

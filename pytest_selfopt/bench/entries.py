@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_selfopt.bench.calls import has_type, required_of, type_of
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
-from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named
+from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.expect import Calls, Expectation
 from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.read_expect import expectation_from_json
@@ -136,8 +136,7 @@ class EntryReader:
 
     def _conversation(self, value: Mapping[str, Any], asked: dict[str, Any]) -> Case:
         world = self._world(value["environment"], value.get("start", {}))
-        offered = environment_named(world.name).tools()
-        world.build()
+        offered = tools_of(world.build())
         messages, turns = _said(value)
         tools = _chosen(offered, value.get("tools"))
         steps = value.get("steps", USUAL_STEPS)

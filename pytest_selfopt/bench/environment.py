@@ -17,11 +17,12 @@ An environment is an importable class, so that any process can rebuild it from i
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -33,6 +34,9 @@ from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+FAILED = "error: "
+"""What the result of a call that was not carried out begins with."""
 
 _MARK = "_selfopt_tool"
 _TOOLS: dict[type[Environment], tuple[Tool, ...]] = {}
@@ -64,16 +68,16 @@ class Environment:
         """Begin in a state."""
         self.__dict__.update(json.loads(json.dumps(dict(start))))
 
-    @classmethod
-    def tools(cls) -> tuple[Tool, ...]:
-        """The tools it offers, in the order they are defined.
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools it offers: the methods that are marked, in the order they are defined.
 
         Raises:
             BrokenWorld: when an argument has a type that no tool can have.
         """
-        if cls not in _TOOLS:
-            _TOOLS[cls] = _tools_of(cls)
-        return _TOOLS[cls]
+        kind = type(self)
+        if kind not in _TOOLS:
+            _TOOLS[kind] = _marked(kind)
+        return _TOOLS[kind]
 
     def call(self, call: ToolCall) -> Json:
         """Carry out a call and return what the tool answers, as plain JSON values.
@@ -105,11 +109,38 @@ def carry_out(environment: Environment, call: ToolCall) -> Json:
         BrokenWorld: when it raised anything else, or answered what is no plain value.
     """
     try:
-        return environment.call(call)
+        # A world may keep and change what it is given; what was called stays what it was.
+        return environment.call(replace(call, arguments=copy.deepcopy(call.arguments)))
     except ToolError:
         raise
     except Exception as problem:
         raise BrokenWorld(f"{call.name} of {type(environment).__name__}: {_said(problem)}") from problem
+
+
+def result_of(environment: Environment, call: ToolCall) -> str:
+    """What a call gives, as the model reads it: JSON, or "error: " and why it could not be carried out.
+
+    Raises:
+        BrokenWorld: as `carry_out`.
+    """
+    try:
+        return json.dumps(carry_out(environment, call), ensure_ascii=False)
+    except ToolError as problem:
+        return f"{FAILED}{problem}"
+
+
+def tools_of(environment: Environment) -> tuple[Tool, ...]:
+    """The tools of an environment, which is somebody else's code.
+
+    Raises:
+        BrokenWorld: when it cannot tell them.
+    """
+    try:
+        return environment.tools()
+    except BrokenWorld:
+        raise
+    except Exception as problem:
+        raise BrokenWorld(f"the tools of {type(environment).__name__}: {_said(problem)}") from problem
 
 
 def state_of(environment: Environment) -> dict[str, Json]:
@@ -166,7 +197,7 @@ def environment_named(name: str) -> type[Environment]:
     return found
 
 
-def _tools_of(kind: type[Environment]) -> tuple[Tool, ...]:
+def _marked(kind: type[Environment]) -> tuple[Tool, ...]:
     methods = {
         name: method
         for base in reversed(kind.__mro__)

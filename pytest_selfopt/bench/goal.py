@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.bench.calls import ExpectedCall, mismatch, schemas_by_name, show_expected
+from pytest_selfopt.bench.environment import FAILED
 from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
 from pytest_selfopt.bench.notation import line, show, show_calls
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.trial import Conversation, Json, Reply, Step, ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnGoal:
+    """What reference calls of one turn gave: every result has to have been seen, and the state reached, by its end."""
+
+    calls: tuple[ToolCall, ...]
+    results: tuple[str, ...]
+    state: dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +29,11 @@ class Goal:
 
     `state` is the end state, `calls` have to be made (among others, in this order if `in_order`), tools that are
     `forbidden` must not be called, and in the `quiet` turns (from 1) none at all: there the model has to ask or refuse.
+    `by_turn` says the same of each turn, as BFCL does: a turn without reference calls is not judged.
     """
 
     state: dict[str, Json] | None = None
+    by_turn: tuple[TurnGoal, ...] = ()
     calls: tuple[ExpectedCall, ...] = ()
     in_order: bool = False
     forbidden: tuple[str, ...] = ()
@@ -36,6 +49,7 @@ class Goal:
             or self._forbidden(talk)
             or _unfinished(talk, reply)
             or self._missing(talk, tools)
+            or self._astray(talk)
             or self._elsewhere(talk)
         )
         return wrong(reason) if reason else RIGHT
@@ -47,6 +61,10 @@ class Goal:
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
         value: dict[str, Json] = {"state": self.state}
+        if self.by_turn:
+            value["by_turn"] = [
+                [{"name": call.name, "arguments": call.arguments} for call in one.calls] for one in self.by_turn
+            ]
         if self.calls:
             value["calls"] = [call.to_json() for call in self.calls]
             value["in_order"] = self.in_order
@@ -82,6 +100,23 @@ class Goal:
             made = made[place + 1 :] if self.in_order else [*made[:place], *made[place + 1 :]]
         return ""
 
+    def _astray(self, talk: Conversation) -> str:
+        """The first turn that did not do what the reference did in it."""
+        for number, wanted in enumerate(self.by_turn, start=1):
+            if not wanted.calls:
+                continue
+            if not any(step.calls for step in talk.steps if step.turn == number):
+                return f"expected a tool call in turn {number}, none was made"
+            found = next(_differences(wanted.state, talk.states[number - 1], ""), None)
+            if found:
+                return f"the world was not as expected after turn {number}: {found}"
+            seen = Counter(result for step in talk.steps if step.turn <= number for result in step.results)
+            for call, result in zip(wanted.calls, wanted.results, strict=True):
+                if not seen[result]:
+                    return f"turn {number} did not come to know what {show_calls([call])} gives: {line(result)}"
+                seen[result] -= 1
+        return ""
+
     def _elsewhere(self, talk: Conversation) -> str:
         if self.state is None:
             return ""
@@ -97,7 +132,7 @@ def _unfinished(talk: Conversation, reply: Reply) -> str:
 
 def _carried_out(step: Step) -> Iterator[ToolCall]:
     """The calls that the world did carry out."""
-    return (call for call, result in zip(step.calls, step.results, strict=True) if not result.startswith("error: "))
+    return (call for call, result in zip(step.calls, step.results, strict=True) if not result.startswith(FAILED))
 
 
 def _differences(wanted: Json, got: Json, path: str) -> Iterator[str]:

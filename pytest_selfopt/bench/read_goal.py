@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_selfopt.bench.environment import ToolError, World, carry_out, state_of
-from pytest_selfopt.bench.goal import Goal
+from pytest_selfopt.bench.environment import ToolError, World, carry_out, result_of, state_of
+from pytest_selfopt.bench.goal import Goal, TurnGoal
 from pytest_selfopt.bench.notation import show, show_call
 from pytest_selfopt.bench.read_expect import expected_call
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
-_FIELDS = ("state", "reference", "calls", "in_order", "forbidden", "no_call_in")
+_FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "no_call_in")
 
 
 def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) -> Goal:
@@ -37,6 +37,7 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
         raise ValueError(f"expect.in_order: expected true or false, got {show(in_order)}")
     goal = Goal(
         state=_state(value, world),
+        by_turn=_by_turn(value, world, turns),
         calls=calls,
         in_order=in_order,
         forbidden=tuple(name for _, name in _listed(value, "forbidden")),
@@ -56,7 +57,8 @@ def _listed(value: Mapping[str, Any], name: str) -> list[tuple[int, Any]]:
 def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
     """The end state: as it is given, or as the reference calls make it."""
     if "reference" in value:
-        return replayed(world, [_reference(entry, index) for index, entry in _listed(value, "reference")])
+        calls = [_reference(entry, f"reference[{index}]") for index, entry in _listed(value, "reference")]
+        return replayed(world, calls)
     state: dict[str, Json] | None = value.get("state")
     if state is None:
         return None
@@ -72,10 +74,28 @@ def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
     return {**state_of(world.build()), **state}
 
 
-def _reference(entry: Any, index: int) -> ToolCall:
+def _by_turn(value: Mapping[str, Any], world: World, turns: int) -> tuple[TurnGoal, ...]:
+    """What the reference calls of each turn give, and the state after it; a call that fails is no mistake here."""
+    entries = _listed(value, "by_turn")
+    if not entries:
+        return ()
+    if len(entries) != turns:
+        raise ValueError(f"expect.by_turn: expected the calls of each of the {turns} turns, got {len(entries)} lists")
+    built = world.build()
+    found = []
+    for number, made in entries:
+        if not isinstance(made, list):
+            raise ValueError(f"expect.by_turn[{number}]: expected a list of calls, got {show(made)}")
+        calls = tuple(_reference(entry, f"by_turn[{number}][{index}]") for index, entry in enumerate(made))
+        results = tuple(result_of(built, call) for call in calls)
+        found.append(TurnGoal(calls=calls, results=results, state=state_of(built)))
+    return tuple(found)
+
+
+def _reference(entry: Any, place: str) -> ToolCall:
     arguments = entry.get("arguments", {}) if isinstance(entry, dict) else None
     if not isinstance(arguments, dict) or not isinstance(entry.get("name"), str):
-        raise ValueError(f"expect.reference[{index}]: expected a call with name and arguments, got {show(entry)}")
+        raise ValueError(f"expect.{place}: expected a call with name and arguments, got {show(entry)}")
     return ToolCall(name=entry["name"], arguments=arguments)
 
 

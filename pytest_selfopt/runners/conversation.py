@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.environment import BrokenWorld, Environment, ToolError, carry_out, state_of
+from pytest_selfopt.bench.environment import BrokenWorld, Environment, result_of, state_of
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import build_request, read_reply
-from pytest_selfopt.trial import CallError, Conversation, ErrorKind, Json, Reply, Step, ToolCall
+from pytest_selfopt.trial import CallError, Conversation, ErrorKind, Json, Reply, Step
 
 Ask = Callable[[ChatRequest], Reply | CallError]
 """Asks the model once, all attempts included."""
@@ -50,7 +49,7 @@ class _Talk:
                 return answer
             reply = read_reply(answer, self._dialogue.spec)
             self.replies.append(reply)
-            results = [self._carry_out(call) for call in reply.tool_calls]
+            results = [result_of(self.world, call) for call in reply.tool_calls]
             self.steps.append(Step(turn=number, text=reply.text, calls=reply.tool_calls, results=tuple(results)))
             self._messages.append(Message(role="assistant", content=reply.text, calls=reply.tool_calls))
             if not reply.tool_calls:
@@ -65,12 +64,6 @@ class _Talk:
         case = replace(self._dialogue.case, messages=tuple(self._messages))
         return build_request(case, self._dialogue.examples, self._dialogue.spec)
 
-    def _carry_out(self, call: ToolCall) -> str:
-        try:
-            return json.dumps(carry_out(self.world, call), ensure_ascii=False)
-        except ToolError as problem:
-            return f"error: {problem}"
-
 
 def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
     """Have a conversation; a call that gives no answer ends it, and so does a turn of too many steps.
@@ -84,21 +77,25 @@ def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
     try:
         talk = _Talk(dialogue, case.world.build(), ask)
         unfinished = None
+        states: list[dict[str, Json]] = []
         for number in range(1, len(case.turns) + 2):
             if number > 1:
                 talk.say(case.turns[number - 2])
             ended = talk.turn(number)
             if isinstance(ended, CallError):
                 return ended
+            states.append(state_of(talk.world))
             if not ended:
                 unfinished = number
                 break
-        return _together(talk.replies, talk.steps, state_of(talk.world), unfinished)
+        return _together(talk.replies, talk.steps, states, unfinished)
     except BrokenWorld as problem:
         return CallError(kind=ErrorKind.TEST, message=str(problem))
 
 
-def _together(replies: Sequence[Reply], steps: Sequence[Step], state: dict[str, Json], unfinished: int | None) -> Reply:
+def _together(
+    replies: Sequence[Reply], steps: Sequence[Step], states: Sequence[dict[str, Json]], unfinished: int | None
+) -> Reply:
     last = replies[-1]
     return replace(
         last,
@@ -111,7 +108,7 @@ def _together(replies: Sequence[Reply], steps: Sequence[Step], state: dict[str, 
         latency_s=sum(reply.latency_s for reply in replies),
         load_s=replies[0].load_s,
         first_token_s=replies[0].first_token_s,
-        conversation=Conversation(steps=tuple(steps), state=state, unfinished=unfinished),
+        conversation=Conversation(steps=tuple(steps), states=tuple(states), unfinished=unfinished),
     )
 
 

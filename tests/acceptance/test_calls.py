@@ -128,7 +128,8 @@ def test_a_rate_limit_slows_down_and_is_no_error_and_no_retry_of_the_spec(projec
     numbers = made.history()[0]["metrics"][f"{MODEL}/atomic/native_api/t60/r0/i0"]
     assert (numbers["accuracy"], numbers["first_attempt_accuracy"], numbers["errors_by_kind"]) == (1.0, 1.0, {})
     refused = made.server.seen.asked - 3 * CASES
-    assert 0 < refused < 3 * CASES / 2
+    # Twelve at a time that come again without slowing down are refused some sixty times.
+    assert 0 < refused < 3 * CASES
 
 
 def test_waiting_and_queue_are_recorded(project: Make) -> None:

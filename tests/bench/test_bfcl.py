@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,8 +24,12 @@ import pytest
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.importing.bfcl import CATEGORIES, data_file, import_bfcl
 from pytest_selfopt.bench.importing.imported import json_lines
+from pytest_selfopt.errors import SuiteError
+from pytest_selfopt.runners.conversation import Dialogue, converse
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Reply, ToolCall
 
 Call = tuple[str, dict[str, Any]]
@@ -34,6 +39,9 @@ NOBODY_CAN_PASS = {"live_simple_106-63-0", "live_simple_112-68-0"}
 """Cases whose possible answers list no value for an argument."""
 DISAGREE = {("parallel_178", "swapped order")}
 """Two calls that fit one expected call both: the checker takes the first that fits, we look for an assignment."""
+
+
+TURNS = "multi_turn_base"
 
 
 class _NoConfig:
@@ -158,7 +166,7 @@ def theirs(functions: list[dict[str, Any]], answers: list[dict[str, Any]], calls
     return bool(checker(functions, made, answers, language, category, "any")["valid"])
 
 
-@pytest.mark.parametrize("category", [name for name in CATEGORIES if "relevance" not in name])
+@pytest.mark.parametrize("category", [name for name in CATEGORIES if "relevance" not in name and name != TURNS])
 def test_our_grader_and_the_checker_agree(bfcl: Path, category: str) -> None:
     rng = random.Random(category)
     facts = raw(bfcl, category)
@@ -191,3 +199,92 @@ def test_where_no_call_or_any_call_is_right_nothing_else_is(bfcl: Path, category
         calls: list[Call] = [(case.tools[0].name, {})] if case.tools else [("anything", {})]
         assert ours(case, calls) is (category == "live_relevance")
         assert ours(case, []) is (category != "live_relevance")
+
+
+Talk = list[list[Call]]
+"""The calls of each turn."""
+
+
+def damaged_talks(talk: Talk, rng: random.Random) -> dict[str, Talk]:
+    """The same conversation, wrong in one way each."""
+    found: dict[str, Talk] = {"nothing done": [[] for _ in talk], "turns reversed": talk[::-1]}
+    turn = rng.choice([number for number, calls in enumerate(talk) if calls])
+    place = rng.randrange(len(talk[turn]))
+
+    def with_turn(calls: list[Call]) -> Talk:
+        return [*talk[:turn], calls, *talk[turn + 1 :]]
+
+    def instead(*calls: Call) -> Talk:
+        return with_turn([*talk[turn][:place], *calls, *talk[turn][place + 1 :]])
+
+    name, arguments = talk[turn][place]
+    found["turn left out"] = with_turn([])
+    found["missing call"] = instead()
+    found["extra call"] = instead((name, arguments), (name, arguments))
+    found["unknown call"] = instead((name, arguments), ("surely_unknown", {}))
+    found["swapped order"] = with_turn(talk[turn][::-1])
+    found["other name"] = instead((f"{name}_other", arguments))
+    found["unknown argument"] = instead((name, {**arguments, "surely_unknown": 1}))
+    if turn + 1 < len(talk):
+        found["a turn too late"] = [*talk[:turn], [], talk[turn] + talk[turn + 1], *talk[turn + 2 :]]
+    for key, value in arguments.items():
+        less = {other: given for other, given in arguments.items() if other != key}
+        found[f"without {key}"] = instead((name, less))
+        for kind, wrong in (
+            ("text", f"{value}!"),
+            ("list", [value]),
+            ("nothing", None),
+            ("truth", True),
+            ("number", 7.5),
+        ):
+            found[f"{kind} for {key}"] = instead((name, {**arguments, key: wrong}))
+    return found
+
+
+def our_verdict(case: Case, talk: Talk) -> bool:
+    """What our judgement is when a model makes these calls, a step for each, and then says that it is done."""
+    answers = iter(
+        reply
+        for calls in talk
+        for reply in (*(Reply(tool_calls=(ToolCall(name=name, arguments=given),)) for name, given in calls), Reply())
+    )
+    spec = Spec(model="scripted/model", phase="extended", variant="native_api")
+    reply = converse(Dialogue(case=replace(case, steps=100), examples=(), spec=spec), lambda _: next(answers))
+    assert isinstance(reply, Reply)
+    return case.judge(reply).passed
+
+
+def their_verdict(entry: dict[str, Any], answers: list[list[str]], talk: Talk, name: str) -> bool:
+    checker = importlib.import_module("bfcl_eval.eval_checker.multi_turn_eval.multi_turn_checker").multi_turn_checker
+    written = [
+        [[f"{made}({', '.join(f'{k}={v!r}' for k, v in given.items())})"] for made, given in turn] for turn in talk
+    ]
+    return bool(checker(written, answers, entry, TURNS, name)["valid"])
+
+
+def test_without_the_package_it_is_told_what_to_install(bfcl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bfcl_eval.constants", None)
+    with pytest.raises(SuiteError, match="pip install --no-deps bfcl-eval mpmath"):
+        import_bfcl(bfcl, TURNS, 1)
+
+
+def test_conversations_are_judged_as_the_checker_judges_them(bfcl: Path) -> None:
+    rng = random.Random(TURNS)
+    path = data_file(bfcl, TURNS)
+    entries = {value["id"]: value for _, value in json_lines(path)}
+    truth = {value["id"]: value["ground_truth"] for _, value in json_lines(path.parent / "possible_answer" / path.name)}
+    cases = cases_of(bfcl, TURNS)
+    assert len(cases) == len(entries) == 200
+    disagreements: dict[tuple[str, str], bool] = {}
+    verdicts: Counter[bool] = Counter()
+    for case in cases:
+        assert isinstance(case.expect, Goal)
+        right = [[(call.name, call.arguments) for call in turn.calls] for turn in case.expect.by_turn]
+        assert our_verdict(case, right), case.id
+        for kind, talk in {"the truth": right, **damaged_talks(right, rng)}.items():
+            ours = our_verdict(case, talk)
+            verdicts[ours] += 1
+            if ours != their_verdict(entries[case.id], truth[case.id], talk, f"{case.id} {kind}".replace(" ", "_")):
+                disagreements[case.id, kind] = ours
+    assert not disagreements
+    assert min(verdicts.values()) > 400

@@ -212,6 +212,16 @@ READ = {"name": "read_note", "arguments": {"title": "list"}}
             "at its place in the order",
         ),
         ({"calls": [READ, READ]}, [calls("read_note", title="list"), says()], "it was not made"),
+        ({"by_turn": [REFERENCE]}, [calls("list_notes"), ADD, says()], ""),
+        ({"by_turn": [REFERENCE]}, [says()], "expected a tool call in turn 1, none was made"),
+        ({"by_turn": [REFERENCE]}, [ADD, ADD, says()], "not as expected after turn 1: notes.list.text is"),
+        (
+            {"by_turn": [[READ]]},
+            [calls("list_notes"), says()],
+            "did not come to know what read_note(title='list') gives",
+        ),
+        ({"by_turn": [[READ, READ]]}, [calls("read_note", title="list"), says()], "did not come to know"),
+        ({"by_turn": [[]]}, [says()], ""),
         ({"forbidden": ["delete_note"]}, [calls("delete_note", title="no"), says()], "must not be called"),
         ({"no_call_in": [1]}, [says("Which list?")], ""),
         ({"no_call_in": [1]}, [ADD, says()], "expected no tool call in turn 1, got append_to_note"),
@@ -227,6 +237,15 @@ def test_a_conversation_is_judged_by_its_end_and_by_the_way(
     again = Case.from_json(json.loads(json.dumps(asked.to_json())))
     assert again.judge(had(again, *answers)) == judgement
     assert again.content_hash == asked.content_hash
+
+
+def test_what_came_to_be_known_in_a_turn_counts_for_later_ones_but_not_what_was_done_too_late() -> None:
+    read = calls("read_note", title="list")
+    asked = case(turns=["What is on it?", "And now?"], expect={"by_turn": [[], [READ]]})
+    assert asked.judge(had(asked, read, says(), calls("list_notes"), says())).passed
+    asked = case(turns=["Add bread.", "Thanks."], expect={"by_turn": [REFERENCE, []]})
+    late = asked.judge(had(asked, calls("list_notes"), says(), ADD, says()))
+    assert "not as expected after turn 1" in late.reason
 
 
 def test_restraint_is_a_turn_in_which_nothing_is_called() -> None:
@@ -259,6 +278,9 @@ def test_restraint_is_a_turn_in_which_nothing_is_called() -> None:
         ({"expect": {"calls": [{"name": "fly", "arguments": {}}]}}, "'fly' is none of the case's tools"),
         ({"expect": {"calls": [READ], "forbidden": ["read_note"]}}, "is to be called and forbidden"),
         ({"expect": {"no_call_in": [2]}}, "2 is none of the turns 1 to 1"),
+        ({"expect": {"by_turn": [[], []]}}, "expected the calls of each of the 1 turns, got 2 lists"),
+        ({"expect": {"by_turn": [{}]}}, "expect.by_turn[0]: expected a list of calls, got {}"),
+        ({"expect": {"by_turn": [[1]]}}, "expect.by_turn[0][0]: expected a call with name and arguments, got 1"),
         ({"environment": ...}, "turns: is about a conversation, which needs an 'environment'"),
     ],
 )

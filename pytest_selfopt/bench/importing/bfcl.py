@@ -5,10 +5,13 @@ Right and wrong are as its checker defines them, which is how calls are judged h
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_selfopt.bench.importing.bfcl_tools import bfcl_tool, documented
+from pytest_selfopt.bench.importing.bfcl_world import systems_folder
 from pytest_selfopt.bench.importing.imported import Imported, json_lines
 from pytest_selfopt.errors import SuiteError
 
@@ -24,20 +27,14 @@ CATEGORIES = {
     "live_parallel_multiple": ("live_parallel_multiple",),
     "live_irrelevance": ("live_irrelevance",),
     "live_relevance": ("live_relevance",),
+    "multi_turn_base": ("multi_turn_base",),
 }
 """What can be imported, and what the files of a category are called in the versions."""
 
-_TYPES = {
-    "dict": "object",
-    "float": "number",
-    "tuple": "array",
-    "list": "array",
-    "hashtable": "object",
-    "int": "integer",
-    "str": "string",
-    "bool": "boolean",
-}
-_ANY = ("any",)
+_TURNS = "multi_turn_base"
+_WORLD = "pytest_selfopt.bench.importing.bfcl_world:BfclWorld"
+_STEPS = 20
+"""How often a model may answer in a turn there, too."""
 _VERSIONS = ("BFCL_v4_", "BFCL_v3_")
 
 
@@ -50,6 +47,8 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
     if category not in CATEGORIES:
         raise SuiteError(f"unknown category {category!r}; known are {', '.join(CATEGORIES)}")
     path = data_file(folder, category)
+    if category == _TURNS:
+        systems_folder()
     answers = _answers(folder, path.name) if _has_answers(category) else {}
     imported = Imported()
     for number, value in json_lines(path):
@@ -57,7 +56,8 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
             break
         place = f"{path.name}:{number}"
         try:
-            imported.add(_case(value, category, answers), place)
+            made = _talk(value, folder, answers) if category == _TURNS else _case(value, category, answers)
+            imported.add(made, place)
         except (LookupError, TypeError, ValueError) as problem:
             imported.leave(place, f"it is not in the form of this benchmark ({type(problem).__name__}: {problem})")
     return imported
@@ -94,39 +94,10 @@ def _case(value: Mapping[str, Any], category: str, answers: Mapping[str, Any]) -
     return {
         "id": str(value["id"]),
         "messages": [{"role": one["role"], "content": one["content"]} for one in turns[0]],
-        "tools": [_tool(function) for function in value["function"]],
+        "tools": [bfcl_tool(function) for function in value["function"]],
         "expect": _expect(value["id"], category, answers),
         "tags": ["bfcl", category],
     }
-
-
-def _tool(function: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool under a name that every provider takes: dots read as underscores, as the checker does."""
-    return {
-        "name": function["name"].replace(".", "_"),
-        "description": function.get("description", ""),
-        "parameters": _schema(function["parameters"]),
-    }
-
-
-def _schema(part: Any) -> Any:
-    """A schema of the benchmark's own types as JSON Schema."""
-    if isinstance(part, list):
-        return [_schema(one) for one in part]
-    if not isinstance(part, dict):
-        return part
-    found: dict[str, Any] = {}
-    for name, value in part.items():
-        if name == "type" and isinstance(value, str):
-            if value.lower() not in _ANY:
-                found["type"] = _TYPES.get(value.lower(), value.lower())
-        elif name == "properties" and isinstance(value, dict):
-            found["properties"] = {argument: _schema(one) for argument, one in value.items()}
-        elif name in ("items", "additionalProperties", "anyOf", "oneOf"):
-            found[name] = _schema(value)
-        elif name != "optional":
-            found[name] = value
-    return found
 
 
 def _expect(name: str, category: str, answers: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,3 +111,43 @@ def _expect(name: str, category: str, answers: Mapping[str, Any]) -> dict[str, A
         for function, arguments in one.items()
     ]
     return {"calls": calls}
+
+
+def _talk(value: Mapping[str, Any], folder: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
+    """A case of several turns, each judged by what its reference calls lead to."""
+    systems = value["involved_classes"]
+    order = {
+        function["name"]: list(function["parameters"]["properties"])
+        for system in systems
+        for function in documented(folder, system)
+    }
+    said = [turn[0]["content"] for turn in value["question"] if [one["role"] for one in turn] == ["user"]]
+    if len(said) != len(value["question"]):
+        raise ValueError("a turn is more than one message of the user's")
+    scenario = value["initial_config"]
+    return {
+        "id": str(value["id"]),
+        "environment": _WORLD,
+        "start": {
+            "systems": systems,
+            "scenario": {name: scenario[name] for name in systems if name in scenario},
+            "without": value.get("excluded_function", []),
+        },
+        "turns": said,
+        "steps": _STEPS,
+        "expect": {"by_turn": [[_call(text, order) for text in turn] for turn in answers[value["id"]]]},
+        "tags": ["bfcl", _TURNS],
+    }
+
+
+def _call(text: str, order: Mapping[str, list[str]]) -> dict[str, Any]:
+    """A call written in Python, such as `sort('a.txt')`, its arguments by name and as plain values."""
+    call = ast.parse(text, mode="eval").body
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        raise ValueError(f"{text} is no call of a tool")
+    given = [ast.literal_eval(one) for one in call.args]
+    named = dict(zip(order[call.func.id], given, strict=False))
+    if len(named) < len(given):
+        raise ValueError(f"{text} has more arguments than {call.func.id} takes")
+    named |= {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg}
+    return {"name": call.func.id, "arguments": named}

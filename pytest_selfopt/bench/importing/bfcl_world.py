@@ -1,0 +1,127 @@
+"""The world of BFCL's multi-turn cases: the simulated systems of the package `bfcl-eval`, behind our environments.
+
+The package is not among our dependencies, because it brings hundreds of megabytes that its systems have no use for.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.bench.environment import Environment, ToolError
+from pytest_selfopt.bench.importing.bfcl_tools import bfcl_tool, documented
+from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.errors import SuiteError
+from pytest_selfopt.trial import Json, ToolCall
+
+HOW_TO_INSTALL = "pip install --no-deps bfcl-eval mpmath"
+
+_FORBIDDEN = ("kill", "exit", "quit", "remove", "unlink", "popen", "Popen", "run")
+"""What its checker refuses to call."""
+
+
+class BfclWorld(Environment):
+    """Several of BFCL's systems side by side; a tool is one of their methods.
+
+    `start` holds the names of the `systems`, the `scenario` each begins with, and the tools the case is `without`.
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        """Begin in a scenario."""
+        self._without = tuple(start.get("without", ()))
+        self._systems = {name: _begun(name, start["scenario"].get(name, {})) for name in start["systems"]}
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The documented tools of its systems."""
+        folder = _package_folder() / "data"
+        return tuple(
+            Tool(**bfcl_tool(function))
+            for name in self._systems
+            for function in documented(folder, name)
+            if function["name"] not in self._without
+        )
+
+    def call(self, call: ToolCall) -> Json:
+        """Call a method of the last system that has one of this name, as the benchmark's own runner does.
+
+        Raises:
+            ToolError: with whatever the method raises.
+        """
+        found = [system for system in self._systems.values() if callable(getattr(system, call.name, None))]
+        if not found or call.name.startswith("_") or call.name in _FORBIDDEN:
+            raise ToolError(f"there is no tool {call.name!r}")
+        try:
+            return _answer(_called(getattr(found[-1], call.name), call.arguments))
+        except Exception as problem:
+            raise ToolError(str(problem)) from problem
+
+    def state(self) -> dict[str, Json]:
+        """The public attributes of its systems, by system."""
+        return {name: _plain_object(system) for name, system in self._systems.items()}
+
+
+def systems_folder() -> Path:
+    """The folder of the installed package.
+
+    Raises:
+        SuiteError: when it is not installed, saying how it is.
+    """
+    try:
+        return _package_folder()
+    except ImportError as problem:
+        raise SuiteError(
+            f"cases of several turns work in the simulated systems of the package bfcl-eval, which cannot be imported "
+            f"({problem}); install them: {HOW_TO_INSTALL}"
+        ) from None
+
+
+def _package_folder() -> Path:
+    importlib.import_module("mpmath")
+    return Path(importlib.import_module("bfcl_eval.constants").__path__[0]).parent
+
+
+def _begun(name: str, scenario: Mapping[str, Any]) -> Any:
+    backend = importlib.import_module("bfcl_eval.constants.executable_backend_config")
+    system = getattr(importlib.import_module(backend.CLASS_FILE_PATH_MAPPING[name]), name)()
+    if name not in backend.STATELESS_CLASSES:
+        # The benchmark's own runner begins a system so, too; there is no other door.
+        system._load_scenario(copy.deepcopy(scenario), long_context=False)  # noqa: SLF001
+    return system
+
+
+def _called(method: Callable[..., Any], arguments: Mapping[str, Json]) -> Any:
+    """Call a method with its defaults copied: one that is a list is kept by some, and changed for every later call."""
+    bound = inspect.signature(method).bind(**arguments)
+    bound.apply_defaults()
+    return method(*copy.deepcopy(bound.args), **copy.deepcopy(bound.kwargs))
+
+
+def _answer(result: Any) -> Json:
+    """What a method gave, as the benchmark's runner tells it: texts and objects as they are, all else written out."""
+    if isinstance(result, dict):
+        try:
+            plain: Json = json.loads(json.dumps(result))
+        except (TypeError, ValueError):
+            return str(result)
+        return plain
+    return str(result)
+
+
+def _plain_object(thing: Any) -> dict[str, Json]:
+    """The public attributes of an object; what leads back up a tree, its parent, is no part of what it is."""
+    return {name: _plain(value) for name, value in vars(thing).items() if name[0] != "_" and name != "parent"}
+
+
+def _plain(value: Any) -> Json:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else repr(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return _plain_object(value) if hasattr(value, "__dict__") else repr(value)
