@@ -200,8 +200,15 @@ def _decide(options: argparse.Namespace) -> Iterator[str]:
 def _settings(options: argparse.Namespace) -> Settings:
     from pytest_selfopt.settings import Mode, Overrides, load_settings
 
+    _import_from([options.rootdir])
     overrides = Overrides(state_dir=str(options.state_dir) if options.state_dir else None)
     return load_settings(options.rootdir.resolve(), Mode.PLAIN, overrides)
+
+
+def _import_from(folders: Iterable[Path]) -> None:
+    """Let what lies beside tests, such as environments and graders, be found as pytest finds it."""
+    missing = dict.fromkeys(str(folder.resolve()) for folder in folders)
+    sys.path[:0] = [folder for folder in missing if folder not in sys.path]
 
 
 def _models(options: argparse.Namespace) -> Iterator[str]:
@@ -221,7 +228,12 @@ def _model_lines(found: Availability) -> list[str]:
     prices = (model.price_in, model.price_out)
     known = [f"${price:g}" if price is not None else "unknown" for price in prices]
     cost = "free" if model.free else f"per million tokens {known[0]} in, {known[1]} out"
-    facts = [f"{provider.name} ({provider.wire})", provider.base_url, cost, f"{model.max_concurrency} calls at a time"]
+    facts = [
+        f"{provider.name} ({provider.client or provider.wire})",
+        provider.base_url,
+        cost,
+        f"{model.max_concurrency} calls at a time",
+    ]
     facts += [f"tier {model.tier}"] if model.tier else []
     facts += [f"context {model.context:,} tokens"] if model.context else []
     return [model.id, f"  {', '.join(filter(None, facts))}", f"  {found.sentence}"]
@@ -259,6 +271,7 @@ def _power(options: argparse.Namespace) -> Iterator[str]:
     if options.candidates is not None and options.candidates < 1:
         raise SettingsError(f"--candidates {options.candidates}: there has to be at least 1")
     settings = _settings(options)
+    _import_from(path.parent for path in options.suite)
     least = settings.phase(options.phase).limits.min_samples
     known = known_of(settings, options.phase)
     return foresight(options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known)
@@ -268,7 +281,9 @@ def _check_suites(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.bench.check import check_suites
     from pytest_selfopt.bench.suites import load_suite, suite_files
 
-    suites = [load_suite(path) for path in suite_files(options.path)]
+    files = suite_files(options.path)
+    _import_from(path.parent for path in files)
+    suites = [load_suite(path) for path in files]
     findings = check_suites(suites)
     for finding in findings:
         yield f"{'wrong: ' if finding.wrong else ''}{finding.place}: {finding.sentence}"

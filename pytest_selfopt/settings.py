@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,8 @@ from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
 from pytest_selfopt.specs.neighbours import SearchSpace
-from pytest_selfopt.specs.spec import Spec, parse_spec
-from pytest_selfopt.specs.variants import VARIANTS
+from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
+from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
@@ -62,6 +63,8 @@ class Settings:
     default_limits: Limits
     default_model: str
     space: SearchSpace
+    variants: Mapping[str, str]
+    """Variants of the project's own, by name: where each can be imported from."""
     max_candidates: int
     seed: int | None
     forced_baseline: Spec | None
@@ -90,6 +93,14 @@ class Settings:
         if self.forced_baseline is not None and self.forced_baseline.phase == name:
             return replace(settings, baseline=self.forced_baseline)
         return settings
+
+    def variant(self, name: str) -> Variant:
+        """A manner of asking.
+
+        Raises:
+            SpecError: when there is none of that name, or it cannot be imported.
+        """
+        return variant_named(name, self.variants)
 
     def model(self, name: str) -> ModelConfig:
         """The configuration of a model.
@@ -146,6 +157,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     candidates = table.integer("candidates", 3, least=1, most=50)
     max_calls, max_cost = _budget(table.table("budget"))
+    variants = _variants(table.table("variants"))
     switches, at_once = _actions(table.table("actions"), overrides)
     settings = Settings(
         mode=mode,
@@ -158,10 +170,11 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         phases=_phases(table.table("phases"), limits, default_model),
         default_limits=limits,
         default_model=default_model,
-        space=_space(table.table("search")),
+        space=_space(table.table("search"), tuple(variants)),
+        variants=variants,
         max_candidates=overrides.max_candidates or candidates,
         seed=overrides.seed,
-        forced_baseline=_forced(overrides.baseline),
+        forced_baseline=_forced(overrides.baseline, tuple(variants)),
         forced_model=overrides.model,
         warmup=overrides.warmup,
         max_calls=overrides.max_calls or max_calls,
@@ -262,8 +275,24 @@ def _limits(table: Table, usual: Limits) -> Limits:
     return limits
 
 
-def _space(table: Table) -> SearchSpace:
+def _variants(table: Table) -> dict[str, str]:
+    """Variants of the project's own; they are imported when they are used, from beside the tests."""
+    found: dict[str, str] = {}
+    for name in table.names():
+        where = table.text(name) or ""
+        if name in VARIANTS:
+            table.refuse(name, "is the name of a built-in variant")
+        if re.fullmatch(NAME, name) is None:
+            table.refuse(name, "is no name: lower-case letters, digits and _ only, beginning with a letter")
+        if ":" not in where:
+            table.refuse(name, f'{where!r} is not where it can be imported from; expected "module:NAME"')
+        found[name] = where
+    return found
+
+
+def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
     usual = SearchSpace()
+    usual = replace(usual, variants=(*usual.variants, *own))
     space = SearchSpace(
         variants=table.texts("variants", usual.variants),
         timeouts_s=table.numbers("timeouts", usual.timeouts_s),
@@ -272,19 +301,20 @@ def _space(table: Table) -> SearchSpace:
         warmup=table.flags("warmup", usual.warmup),
     )
     for name in space.variants:
-        if name not in VARIANTS:
-            table.refuse("variants", f"{name!r} is none of {', '.join(VARIANTS)}")
+        if name not in usual.variants:
+            table.refuse("variants", f"{name!r} is none of {', '.join(usual.variants)}")
     table.finish()
     return space
 
 
-def _forced(text: str | None) -> Spec | None:
+def _forced(text: str | None, own: tuple[str, ...]) -> Spec | None:
     if text is None:
         return None
     try:
         spec = parse_spec(text)
     except SpecError as problem:
         raise SettingsError(f"--selfopt-baseline: {problem}") from None
-    if spec.variant not in VARIANTS:
-        raise SettingsError(f"--selfopt-baseline: unknown variant {spec.variant!r}; known are {', '.join(VARIANTS)}")
+    known = (*VARIANTS, *own)
+    if spec.variant not in known:
+        raise SettingsError(f"--selfopt-baseline: unknown variant {spec.variant!r}; known are {', '.join(known)}")
     return spec

@@ -94,6 +94,10 @@ class Table:
         """
         raise SettingsError(f"{self.place}: {key}: {why}")
 
+    def names(self) -> tuple[str, ...]:
+        """The keys there are."""
+        return tuple(self._values)
+
     def finish(self) -> None:
         """Refuse keys that were not read.
 

@@ -18,7 +18,6 @@ An environment is an importable class, so that any process can rebuild it from i
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.importable import imported
 from pytest_selfopt.trial import Json, ToolCall
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -185,15 +185,12 @@ def environment_named(name: str) -> type[Environment]:
     Raises:
         BrokenWorld: when it cannot be imported or is no environment.
     """
-    module, separator, attribute = name.partition(":")
-    if not separator or not module or not attribute:
-        raise BrokenWorld(f'environment {name!r}: expected "module:Class"')
     try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ImportError as problem:
-        raise BrokenWorld(f"environment {name!r} cannot be imported: {problem}") from None
+        found = imported(name)
+    except ValueError as problem:
+        raise BrokenWorld(f"environment {problem}") from None
     if not (isinstance(found, type) and issubclass(found, Environment)):
-        raise BrokenWorld(f"environment {name!r}: {attribute} is no subclass of pytest_selfopt.Environment")
+        raise BrokenWorld(f"environment {name!r} is no subclass of pytest_selfopt.Environment")
     return found
 
 

@@ -1,9 +1,10 @@
-"""Expectations: the closed set of ways in which a case says what is right, each with its grader."""
+"""Expectations: the ways in which a case says what is right, each with its grader."""
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,10 +14,16 @@ from pytest_selfopt.bench.json_schema import first_problem
 from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
 from pytest_selfopt.bench.notation import line, show, show_calls
 from pytest_selfopt.bench.texts import NO_JSON, json_in, last_number
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.importable import imported
 from pytest_selfopt.trial import Json, Reply
 
 if TYPE_CHECKING:
     from pytest_selfopt.bench.tools import Tool
+
+
+class BrokenGrader(SelfoptError):
+    """A grader of a project's own cannot judge: a fault of the benchmark, and nothing about the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,55 @@ class JsonSchema:
         return {"json_schema": self.schema}
 
 
-Expectation: TypeAlias = Calls | NoCall | AnyCall | Exact | Contains | Regex | Number | JsonSchema | Goal
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A function says what is wrong with the reply; it is named by where it can be imported from, "module:NAME".
+
+    It is given the reply and what is `wanted`, and answers with a sentence, or an empty text when nothing is wrong.
+    """
+
+    grader: str
+    wanted: Json = None
+
+    def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
+        """Ask the function.
+
+        Raises:
+            BrokenGrader: when it cannot be found, raises, or answers otherwise.
+        """
+        grader = grader_named(self.grader)
+        try:
+            reason = grader(reply, copy.deepcopy(self.wanted))
+        except Exception as problem:
+            raise BrokenGrader(f"grader {self.grader!r}: {type(problem).__name__}: {problem}") from problem
+        if not isinstance(reason, str):
+            raise BrokenGrader(
+                f"grader {self.grader!r} answered {reason!r}; "
+                "it has to answer with what is wrong, or with an empty text when nothing is"
+            )
+        return wrong(reason) if reason else RIGHT
+
+    def to_json(self) -> dict[str, Json]:
+        """As it stands in a suite file."""
+        return {"grader": self.grader, "wanted": self.wanted}
+
+
+def grader_named(name: str) -> Callable[[Reply, Json], object]:
+    """A grader of a project's own.
+
+    Raises:
+        BrokenGrader: when it cannot be imported or is no function.
+    """
+    try:
+        found = imported(name)
+    except ValueError as problem:
+        raise BrokenGrader(f"grader {problem}") from None
+    if not callable(found):
+        raise BrokenGrader(f"grader {name!r} is no function")
+    return found
+
+
+Expectation: TypeAlias = Calls | NoCall | AnyCall | Exact | Contains | Regex | Number | JsonSchema | Graded | Goal
 
 
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:

@@ -8,7 +8,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.bench.calls import ExpectedCall
-from pytest_selfopt.bench.expect import AnyCall, Calls, Contains, Exact, Expectation, JsonSchema, NoCall, Number, Regex
+from pytest_selfopt.bench.expect import (
+    AnyCall,
+    BrokenGrader,
+    Calls,
+    Contains,
+    Exact,
+    Expectation,
+    Graded,
+    JsonSchema,
+    NoCall,
+    Number,
+    Regex,
+    grader_named,
+)
 from pytest_selfopt.bench.json_schema import check_schema
 from pytest_selfopt.bench.notation import show
 from pytest_selfopt.guess import did_you_mean
@@ -138,6 +151,15 @@ def _is_finite(number: float) -> bool:
         return False
 
 
+def _read_grader(value: Mapping[str, Any]) -> Graded:
+    name = _string(value, "grader")
+    try:
+        grader_named(name)
+    except BrokenGrader as problem:
+        raise ValueError(f"expect.{problem}") from None
+    return Graded(grader=name, wanted=value.get("wanted"))
+
+
 def _string(value: Mapping[str, Any], name: str) -> str:
     text = value[name]
     if not isinstance(text, str):
@@ -155,4 +177,5 @@ _READERS: dict[str, tuple[Callable[[Mapping[str, Any]], Expectation], tuple[str,
     "regex": (_read_regex, ()),
     "number": (_read_number, ("tolerance",)),
     "json_schema": (_read_json_schema, ()),
+    "grader": (_read_grader, ("wanted",)),
 }

@@ -23,6 +23,8 @@ class ProviderConfig:
     api_key_env: str | None = None
     max_concurrency: int = 8
     fixed: bool = False
+    client: str = ""
+    """Where a client of a project's own can be imported from, "module:NAME"; empty for those that speak HTTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class ModelConfig:
     @property
     def free(self) -> bool:
         """Whether it costs nothing, because it runs on this machine."""
-        return self.provider.wire == "embedded"
+        return self.provider.wire == "embedded" and not self.provider.client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,10 @@ def _provider(name: str, table: Table) -> ProviderConfig:
     usual = PROVIDERS.get(name, ProviderConfig(name=name, wire="openai"))
     wire = cast("WireName", table.text("wire", usual.wire, choices=WIRES))
     base_url = table.text("base_url", usual.base_url or None)
-    if base_url is None and wire != "embedded":
+    client = table.text("client", usual.client or None) or ""
+    if client and ":" not in client:
+        table.refuse("client", f'{client!r} is not where it can be imported from; expected "module:NAME"')
+    if base_url is None and wire != "embedded" and not client:
         table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
     moved = base_url != usual.base_url
     provider = ProviderConfig(
@@ -66,6 +69,7 @@ def _provider(name: str, table: Table) -> ProviderConfig:
         api_key_env=table.text("api_key_env", None if moved else usual.api_key_env),
         max_concurrency=table.integer("max_concurrency", usual.max_concurrency, least=1, most=MOST_CONCURRENT),
         fixed=table.has("max_concurrency"),
+        client=client,
     )
     table.finish()
     return provider

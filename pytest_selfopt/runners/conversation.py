@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, Environment, result_of, state_of
 from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.errors import SpecError
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.specs.variants import build_request, read_reply
+from pytest_selfopt.specs.variants import Variant, build_request, read_reply
 from pytest_selfopt.trial import CallError, Conversation, ErrorKind, Json, Reply, Step
 
 Ask = Callable[[ChatRequest], Reply | CallError]
@@ -24,6 +25,7 @@ class Dialogue:
     case: Case
     examples: tuple[Example, ...]
     spec: Spec
+    variant: Variant
 
 
 class _Talk:
@@ -47,7 +49,7 @@ class _Talk:
             answer = self._ask(self._request())
             if isinstance(answer, CallError):
                 return answer
-            reply = read_reply(answer, self._dialogue.spec)
+            reply = read_reply(answer, self._dialogue.variant)
             self.replies.append(reply)
             results = [result_of(self.world, call) for call in reply.tool_calls]
             self.steps.append(Step(turn=number, text=reply.text, calls=reply.tool_calls, results=tuple(results)))
@@ -62,14 +64,14 @@ class _Talk:
 
     def _request(self) -> ChatRequest:
         case = replace(self._dialogue.case, messages=tuple(self._messages))
-        return build_request(case, self._dialogue.examples, self._dialogue.spec)
+        return build_request(case, self._dialogue.examples, self._dialogue.spec, self._dialogue.variant)
 
 
 def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
     """Have a conversation; a call that gives no answer ends it, and so does a turn of too many steps.
 
     Returns one reply with everything that was said and done: tokens and latency are sums, `served_model` is the last.
-    A world that breaks is a fault of the benchmark, an error of kind "test".
+    A world or a variant that breaks is a fault of the benchmark, an error of kind "test".
     """
     case = dialogue.case
     if case.world is None:
@@ -89,7 +91,7 @@ def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
                 unfinished = number
                 break
         return _together(talk.replies, talk.steps, states, unfinished)
-    except BrokenWorld as problem:
+    except (BrokenWorld, SpecError) as problem:
         return CallError(kind=ErrorKind.TEST, message=str(problem))
 
 

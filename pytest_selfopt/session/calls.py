@@ -40,7 +40,7 @@ class CallBook:
         # The runs of a case ask the same; building a request anew for each would be most of a session's memory.
         request = self._requests.get((key.spec, key.case))
         if request is None:
-            request = build_request(trial.case, trial.suite.examples, trial.spec)
+            request = build_request(trial.case, trial.suite.examples, trial.spec, trial.variant)
             self._requests[key.spec, key.case] = request
         call = Call(
             id=self.id_of(key),
@@ -48,7 +48,7 @@ class CallBook:
             request=request,
             options=RunnerOptions(timeout_s=trial.spec.timeout_s, retries=trial.spec.retries),
             lane=trial.spec.model,
-            dialogue=Dialogue(case=trial.case, examples=trial.suite.examples, spec=trial.spec)
+            dialogue=Dialogue(case=trial.case, examples=trial.suite.examples, spec=trial.spec, variant=trial.variant)
             if trial.case.world is not None
             else None,
         )

@@ -12,6 +12,7 @@ import pytest
 from pytest_selfopt.bench.suites import Suite, load_suite
 from pytest_selfopt.errors import SelfoptError, SettingsError, SuiteError
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.specs.variants import Variant
 
 ARGUMENTS = ("case", "spec", "run", "reply")
 """What a benchmark test may ask for by name."""
@@ -20,11 +21,13 @@ ARGUMENTS = ("case", "spec", "run", "reply")
 class Collection:
     """The suites, plans and planned trials of a session, in the order they were collected.
 
-    `plan_for` makes the plan of a phase when its first benchmark is met, from the phase's name and that suite.
+    `plan_for` makes the plan of a phase when its first benchmark is met, from the phase's name and that suite;
+    `variant` finds a manner of asking by its name.
     """
 
-    def __init__(self, plan_for: Callable[[str, Suite], PhasePlan]) -> None:
+    def __init__(self, plan_for: Callable[[str, Suite], PhasePlan], variant: Callable[[str], Variant]) -> None:
         self._plan_for = plan_for
+        self._variant = variant
         self._suites: dict[Path, Suite] = {}
         self._homes: dict[tuple[str, str], str] = {}
         self.plans: dict[str, PhasePlan] = {}
@@ -41,7 +44,7 @@ class Collection:
             self._claim(phase, suite, metafunc.definition.nodeid)
             if phase not in self.plans:
                 self.plans[phase] = self._plan_for(phase, suite)
-            trials = _trials(self.plans[phase], suite)
+            trials = _trials(self.plans[phase], suite, self._variant)
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
@@ -134,15 +137,20 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
     return str(marker.args[0]), str(marker.kwargs.get("phase", "atomic"))
 
 
-def _trials(plan: PhasePlan, suite: Suite) -> list[PlannedTrial]:
+def _trials(plan: PhasePlan, suite: Suite, variant_of: Callable[[str], Variant]) -> list[PlannedTrial]:
     # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
     cases = [(case, case.key) for case in suite.cases]
-    specs = {run: [(spec, spec.id) for spec in plan.specs_in(run)] for run in range(plan.most_passes)}
+    specs = {
+        run: [(spec, spec.id, variant_of(spec.variant)) for spec in plan.specs_in(run)]
+        for run in range(plan.most_passes)
+    }
     return [
-        PlannedTrial(key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite)
+        PlannedTrial(
+            key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite, variant=variant
+        )
         for run in range(plan.most_passes)
         for case, case_key in cases
-        for spec, spec_id in specs[run]
+        for spec, spec_id, variant in specs[run]
     ]
 
 

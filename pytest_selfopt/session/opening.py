@@ -22,7 +22,6 @@ from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.request import Sampling
 from pytest_selfopt.specs.spec import Spec, parse_spec
-from pytest_selfopt.specs.variants import variant_named
 
 PASSES_OF_A_TURN = 3
 """As many first runs as a cold start can take."""
@@ -49,7 +48,7 @@ def plan_phase(
     """
     begun = _begin(phase, settings, routing)
     settings.model(begun.baseline.model)
-    variant_named(begun.baseline.variant)
+    settings.variant(begun.baseline.variant)
     if settings.mode is Mode.PLAIN:
         return begun
     past = _comparisons(ledger, phase, suite, surroundings)
@@ -212,5 +211,5 @@ def _last(ledger: Ledger | None, what: str, phase: str, default: Any) -> Any:
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:
     """The space without variants that this suite cannot be asked in, and without what the command line settled."""
     space = settings.space
-    possible = tuple(name for name in space.variants if suite.examples or not variant_named(name).needs_examples)
+    possible = tuple(name for name in space.variants if suite.examples or not settings.variant(name).needs_examples)
     return replace(space, variants=possible, warmup=space.warmup if settings.warmup is None else ())

@@ -11,6 +11,7 @@ from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class PlannedTrial:
     case: Case
     spec: Spec
     suite: Suite
+    variant: Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

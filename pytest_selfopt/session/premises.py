@@ -22,7 +22,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.digest import digest_of
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.specs.variants import build_request
+from pytest_selfopt.specs.variants import Variant, build_request
 from pytest_selfopt.trial import ToolCall, Trial
 
 DIGITS = 12
@@ -67,7 +67,10 @@ class Surroundings:
     def _fixed(self, spec: Spec) -> dict[str, str]:
         try:
             model = self._settings.model(spec.model)
-            found = {"provider": _provider(model), f"variant {spec.variant}": _shape(spec.variant)}
+            found = {
+                "provider": _provider(model),
+                f"variant {spec.variant}": _shape(self._settings.variant(spec.variant)),
+            }
         except SelfoptError:
             return {}
         digest = self._digest(model)
@@ -104,6 +107,8 @@ def _served_names(ledger: Ledger | None) -> dict[str, list[str]]:
 
 def _provider(model: ModelConfig) -> str:
     """Who answers; the port of a server on this machine is chance."""
+    if model.provider.client:
+        return model.provider.client
     address = urlsplit(model.provider.base_url)
     local = address.hostname in LOOPBACK
     place = f"{address.hostname if local else address.netloc}{address.path}"
@@ -117,13 +122,13 @@ _CALL = ToolCall(name="tool", arguments={"a": "b"})
 
 
 @lru_cache
-def _shape(variant: str) -> str:
+def _shape(variant: Variant) -> str:
     """A hash of what a variant makes of a fixed prompt: it changes when the variant asks in another way."""
     messages = (Message(role="user", content="question"),)
     case = Case(id="probe", messages=messages, tools=(_TOOL,), expect=NoCall())
     examples = [Example(messages=messages, tools=(_TOOL,), answer=answer) for answer in ("no", (_CALL,))]
-    spec = Spec(model="probe", phase="atomic", variant=variant)
-    return _hash(asdict(build_request(case, examples, spec)))
+    spec = Spec(model="probe", phase="atomic", variant=variant.name)
+    return _hash(asdict(build_request(case, examples, spec, variant)))
 
 
 def _hash(value: object) -> str:

@@ -42,7 +42,7 @@ def receive(planned: PlannedTrial, result: CallResult) -> Received:
     """Read the tool calls out of a reply in the manner of the spec that asked; a conversation was read step by step."""
     reply = result.reply
     if reply is not None and reply.conversation is None:
-        reply = read_reply(reply, planned.spec)
+        reply = read_reply(reply, planned.variant)
     return Received(result=result, reply=reply)
 
 

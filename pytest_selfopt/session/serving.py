@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_selfopt.errors import ModelError
+from pytest_selfopt.importable import imported
 from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
@@ -34,6 +35,8 @@ class Serving:
         for model in self.models.values():
             if model.wire == "embedded":
                 find_model_file(model)
+            if model.provider.client:
+                own_client(model)
             missing = missing_key(model)
             if missing:
                 raise ModelError(f"model {model.id!r}: {missing}")
@@ -52,6 +55,8 @@ class Serving:
         Raises:
             ModelError: when that is not possible.
         """
+        if model.provider.client:
+            return own_client(model)(model)
         if model.wire != "embedded":
             return HttpClient(model)
         server = EmbeddedServer(model, log_path=self._log_dir / "embedded.log" if self._log_dir else None)
@@ -78,6 +83,21 @@ class Serving:
         """End every server; doing it twice is harmless."""
         while self._servers:
             self._servers.pop().stop()
+
+
+def own_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
+    """What makes the client of a provider of a project's own.
+
+    Raises:
+        ModelError: when it cannot be imported, or is nothing that can be called.
+    """
+    try:
+        found = imported(model.provider.client)
+    except ValueError as problem:
+        raise ModelError(f"provider {model.provider.name}: client {problem}") from None
+    if not callable(found):
+        raise ModelError(f"provider {model.provider.name}: client {model.provider.client!r} makes no client")
+    return found
 
 
 def can_unload(model: ModelConfig) -> bool:

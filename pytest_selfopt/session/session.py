@@ -32,6 +32,7 @@ from pytest_selfopt.session.replay import (
 from pytest_selfopt.session.summary import write_summary
 from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class SelfoptSession:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._mode = Mode.CYCLE if config.getoption("selfopt_cycle") else Mode.PLAIN
-        self._collection = Collection(self._plan_for)
+        self._collection = Collection(self._plan_for, self._variant)
         self._unmasked = 0
         self._nothing_on_trial = False
         self._running: pytest.Item | None = None
@@ -102,6 +103,9 @@ class SelfoptSession:
     def _looks_only(self) -> bool:
         option = self._config.option
         return bool(option.collectonly or option.setuponly or option.setupplan or option.selfopt_dry_run)
+
+    def _variant(self, name: str) -> Variant:
+        return self.settings.variant(name)
 
     def _plan_for(self, phase: str, suite: Suite) -> PhasePlan:
         return self.work.plan(phase, suite)

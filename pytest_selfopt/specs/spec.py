@@ -11,10 +11,10 @@ from pytest_selfopt.specs.request import Sampling
 DEFAULT_SAMPLING = Sampling()
 
 _MODEL = r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]*[A-Za-z0-9])?"
-_NAME = r"[a-z][a-z0-9_]*"
+NAME = r"[a-z][a-z0-9_]*"
 _NUMBER = r"\d+(?:\.\d+)?"
 _ID = re.compile(
-    rf"(?P<model>{_MODEL})/(?P<phase>{_NAME})/(?P<variant>{_NAME})"
+    rf"(?P<model>{_MODEL})/(?P<phase>{NAME})/(?P<variant>{NAME})"
     rf"/t(?P<timeout>{_NUMBER})/r(?P<retries>\d+)/i(?P<isolated>[01])(?P<warmup>/w1)?"
     rf"(?:/temp(?P<temperature>{_NUMBER}))?(?:/max(?P<max_tokens>\d+))?"
     rf"(?:/topp(?P<top_p>{_NUMBER}))?(?:/seed(?P<seed>\d+))?"
@@ -48,7 +48,7 @@ class Spec:
                 f"model {self.model!r}: letters, digits and ._:/@+- only, beginning and ending in a letter or digit"
             )
         for what, name in (("phase", self.phase), ("variant", self.variant)):
-            if not re.fullmatch(_NAME, name):
+            if not re.fullmatch(NAME, name):
                 raise SpecError(f"{what} {name!r}: lower-case letters, digits and _ only, beginning with a letter")
         if not 0 < self.timeout_s <= 86_400 or not _is_plain(self.timeout_s):
             raise SpecError(f"timeout {self.timeout_s:g} s: must be 0.001 to 86400 with at most three decimals")

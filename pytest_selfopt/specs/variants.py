@@ -8,12 +8,14 @@ answer to that form, `few_shot` also shows worked examples.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.case import Case, Example
+from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
+from pytest_selfopt.importable import imported
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Json, Reply, ToolCall
@@ -41,26 +43,52 @@ class Variant:
     needs_examples: bool = False
 
 
-def variant_named(name: str) -> Variant:
-    """The variant of that name.
+def variant_named(name: str, own: Mapping[str, str]) -> Variant:
+    """The variant of that name: a built-in one, or one of a project's `own`, each named as "module:NAME".
 
     Raises:
-        SpecError: when there is none.
+        SpecError: when there is none, or it cannot be imported.
     """
-    if name not in VARIANTS:
-        raise SpecError(f"unknown variant {name!r}; known are {', '.join(VARIANTS)}")
-    return VARIANTS[name]
+    if name in VARIANTS:
+        return VARIANTS[name]
+    if name not in own:
+        raise SpecError(f"unknown variant {name!r}; known are {', '.join((*VARIANTS, *own))}")
+    try:
+        found = imported(own[name])
+    except ValueError as problem:
+        raise SpecError(f"variant {name}: {problem}") from None
+    if not isinstance(found, Variant) or found.name != name:
+        raise SpecError(f"variant {name}: {own[name]!r} is no pytest_selfopt.Variant of that name")
+    return found
 
 
-def build_request(case: Case, examples: Sequence[Example], spec: Spec) -> ChatRequest:
-    """The request that asks `case` in the manner of `spec`."""
-    request = variant_named(spec.variant).build(case, examples, spec)
-    return replace(request, sampling=spec.sampling, fresh=spec.isolated)
+def build_request(case: Case, examples: Sequence[Example], spec: Spec, variant: Variant) -> ChatRequest:
+    """The request that asks `case` with all that `spec` says, in the manner of its variant.
+
+    Raises:
+        SpecError: when the variant, which may be somebody else's code, cannot make one.
+    """
+    try:
+        request = variant.build(case, examples, spec)
+        return replace(request, sampling=spec.sampling, fresh=spec.isolated)
+    except Exception as problem:
+        raise SpecError(f"variant {variant.name} cannot ask {case.key}: {_said(problem)}") from problem
 
 
-def read_reply(reply: Reply, spec: Spec) -> Reply:
-    """The reply with the tool calls that the spec's variant finds in it."""
-    return variant_named(spec.variant).read(reply)
+def read_reply(reply: Reply, variant: Variant) -> Reply:
+    """The reply with the tool calls that the variant finds in it.
+
+    Raises:
+        SpecError: when the variant, which may be somebody else's code, cannot read it.
+    """
+    try:
+        return replace(variant.read(reply))
+    except Exception as problem:
+        raise SpecError(f"variant {variant.name} cannot read {show(reply.text)}: {_said(problem)}") from problem
+
+
+def _said(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
 
 
 def _ask_natively(case: Case, _examples: Sequence[Example], _spec: Spec) -> ChatRequest:

@@ -30,6 +30,7 @@ from pytest_selfopt.bench.importing.imported import json_lines
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.runners.conversation import Dialogue, converse
 from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import VARIANTS
 from pytest_selfopt.trial import Reply, ToolCall
 
 Call = tuple[str, dict[str, Any]]
@@ -249,7 +250,10 @@ def our_verdict(case: Case, talk: Talk) -> bool:
         for reply in (*(Reply(tool_calls=(ToolCall(name=name, arguments=given),)) for name, given in calls), Reply())
     )
     spec = Spec(model="scripted/model", phase="extended", variant="native_api")
-    reply = converse(Dialogue(case=replace(case, steps=100), examples=(), spec=spec), lambda _: next(answers))
+    reply = converse(
+        Dialogue(case=replace(case, steps=100), examples=(), spec=spec, variant=VARIANTS["native_api"]),
+        lambda _: next(answers),
+    )
     assert isinstance(reply, Reply)
     return case.judge(reply).passed
 

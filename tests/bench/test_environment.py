@@ -179,10 +179,10 @@ def test_a_shop_keeps_account_of_its_stock() -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("Files", 'expected "module:Class"'),
+        ("Files", 'expected "module:NAME"'),
         ("nowhere_at_all:Files", "cannot be imported"),
         ("json:JSONDecoder", "is no subclass of"),
-        ("json:Nothing", "is no subclass of"),
+        ("json:Nothing", "the module json has nothing called 'Nothing'"),
     ],
 )
 def test_a_name_that_is_no_environment_is_refused(name: str, complaint: str) -> None:

@@ -17,6 +17,7 @@ from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.runners.conversation import Dialogue, converse
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import VARIANTS
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall, reply_from_json, reply_to_json
 
 NOTES = "pytest_selfopt.bench.worlds:Notes"
@@ -60,7 +61,7 @@ def talk(
         return next(coming)
 
     spec = Spec(model="m", phase="extended", variant=variant)
-    return converse(Dialogue(case=asked, examples=(), spec=spec), ask), requests
+    return converse(Dialogue(case=asked, examples=(), spec=spec, variant=VARIANTS[variant]), ask), requests
 
 
 def had(asked: Case, *answers: Reply | CallError) -> Reply:

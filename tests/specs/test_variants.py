@@ -16,7 +16,7 @@ from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.specs.variants import VARIANTS, answer_schema, build_request, read_json_answer
+from pytest_selfopt.specs.variants import VARIANTS, answer_schema, build_request, read_json_answer, variant_named
 from pytest_selfopt.trial import Reply, ToolCall
 
 TOOL = Tool(
@@ -45,7 +45,7 @@ EXAMPLES = (
 
 
 def asked(variant: str, **change: Any) -> ChatRequest:
-    return build_request(CASE, EXAMPLES, Spec(model="m", phase="atomic", variant=variant, **change))
+    return build_request(CASE, EXAMPLES, Spec(model="m", phase="atomic", variant=variant, **change), VARIANTS[variant])
 
 
 def test_native_leaves_the_prompt_alone_and_offers_the_tools() -> None:
@@ -77,7 +77,7 @@ def test_each_variant_adds_one_thing_to_the_one_before() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_case_without_tools_is_asked_as_it_is(variant: str) -> None:
     case = Case(id="a", messages=(Message(role="user", content="Why?"),), expect=NoCall())
-    request = build_request(case, (), Spec(model="m", phase="atomic", variant=variant))
+    request = build_request(case, (), Spec(model="m", phase="atomic", variant=variant), VARIANTS[variant])
     assert request.messages == case.messages
     assert (request.tools, request.answer_schema) == ((), None)
 
@@ -91,7 +91,7 @@ def test_sampling_and_isolation_come_from_the_spec(variant: str) -> None:
 
 def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(SpecError, match="unknown variant 'telepathy'; known are native_api"):
-        asked("telepathy")
+        variant_named("telepathy", {})
 
 
 def test_worked_examples_satisfy_the_schema_they_are_shown_with() -> None:

@@ -1,0 +1,136 @@
+"""What docs/extending.md shows can be written so, and works together: a case, a grader, a variant and a provider."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.docs.test_examples import blocks
+
+PAGE = "docs/extending.md"
+COOK = """
+import json, sys
+
+said = json.load(sys.stdin)
+asked, rules = said[-1]["content"], " ".join(one["content"] for one in said if one["role"] == "system")
+if "Eleven" in asked:
+    print(json.dumps({"tool": "set_timer", "arguments": {"minutes": 11}}))
+elif "Never guess" in rules:
+    print("For how long? Tell me the minutes.")
+else:
+    print(json.dumps({"tool": "set_timer", "arguments": {"minutes": 5}}))
+"""
+MORE = 7
+
+
+@pytest.fixture
+def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
+    """The page's files, and as many cases like its second one as a verdict takes."""
+    (suite,) = blocks(PAGE, "json")
+    grader, variant, provider = blocks(PAGE, "python")
+    declared, model = blocks(PAGE, "toml")
+    last: dict[str, Any] = json.loads(suite.splitlines()[-1])
+    more = [{**last, "id": f"no-time-{n}", "prompt": f"Set a timer for dish {n}."} for n in range(MORE)]
+    (pytester.path / "kitchen.jsonl").write_text(suite + "".join(json.dumps(one) + "\n" for one in more))
+    (pytester.path / "manners.py").write_text(f"{variant}\n\n{grader}")
+    (pytester.path / "shell.py").write_text(provider)
+    (pytester.path / "cook.py").write_text(COOK)
+    (pytester.path / "pyproject.toml").write_text(
+        f'{model}\n{declared}\n[tool.selfopt.phases.atomic]\nbaseline = "shell/cook/atomic/atomic/t60/r0/i0"\n'
+        "[tool.selfopt.search]\ntimeouts = []\nretries = []\nisolation = []\nwarmup = []\n"
+        'variants = ["atomic", "cautious"]'
+    )
+    test = blocks("README.md", "python")[0].replace("items.jsonl", "kitchen.jsonl")
+    pytester.makepyfile(test_kitchen=test)
+    return pytester
+
+
+def test_what_is_written_so_is_asked_judged_and_promoted(kitchen: pytest.Pytester) -> None:
+    result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "--selfopt-cycle")
+    assert result.ret == 0
+    (cycle,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
+    assert cycle["winner"] == "shell/cook/atomic/cautious/t60/r0/i0"
+    before = cycle["metrics"]["shell/cook/atomic/atomic/t60/r0/i0"]
+    assert before["accuracy"] == pytest.approx(1 / (MORE + 2))
+    result.stdout.fnmatch_lines(["*fixed 24 answers, broke 0 in 3 passes*"])
+    # From here on a plain session asks so.
+    kitchen.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=MORE + 2)
+
+
+def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
+    result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "-k", "no-time-run0")
+    result.assert_outcomes(failed=1, deselected=MORE + 1)
+    result.stdout.fnmatch_lines(["*guessed instead of asking: set_timer*"])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "complaint"),
+    [
+        (
+            "manners.py",
+            "def asks_back",
+            "def ask_back",
+            "expect.grader 'manners:asks_back': the module manners has nothing",
+        ),
+        (
+            "manners.py",
+            "import replace",
+            "import nothing_such",
+            "cannot be imported: cannot import name 'nothing_such'",
+        ),
+        (
+            "manners.py",
+            'name="cautious"',
+            'name="other"',
+            "'manners:CAUTIOUS' is no pytest_selfopt.Variant of that name",
+        ),
+        ("manners.py", "messages=(rule,", "mesages=(rule,", "variant cautious cannot ask kitchen/pasta: TypeError"),
+        ("shell.py", "class CommandClient", "class Client", "provider shell: client 'shell:CommandClient': the module"),
+        ("pyproject.toml", "manners:CAUTIOUS", "CAUTIOUS", "cautious: 'CAUTIOUS' is not where it can be imported from"),
+        ("pyproject.toml", "shell:CommandClient", "Client", "client: 'Client' is not where it can be imported from"),
+        ("pyproject.toml", "cautious =", "schema =", "schema: is the name of a built-in variant"),
+        ("pyproject.toml", "cautious =", "Cautious =", "Cautious: is no name"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    kitchen: pytest.Pytester, file: str, old: str, new: str, complaint: str
+) -> None:
+    path = kitchen.path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = " ".join((result.stdout.str() + result.stderr.str()).split())
+    assert complaint in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "reason"),
+    [
+        ("manners.py", 'return ""', "return True", "answered True; it has to answer with what is wrong"),
+        ("manners.py", "if reply.tool_calls:", "if reply.calls:", "grader 'manners:asks_back': AttributeError"),
+        ("shell.py", "done.stdout", "done.output", "AttributeError"),
+    ],
+)
+def test_code_that_breaks_while_it_is_used_is_no_miss_of_the_model(
+    kitchen: pytest.Pytester, file: str, old: str, new: str, reason: str
+) -> None:
+    path = kitchen.path / file
+    path.write_text(path.read_text().replace(old, new))
+    result = kitchen.runpytest_subprocess(
+        *("-p", "no:hypothesispytest", "--selfopt-cycle", "--selfopt-candidates", "1"),
+        *("--selfopt-baseline", "shell/cook/atomic/cautious/t60/r0/i0"),
+    )
+    assert result.ret != 0
+    assert reason in " ".join(result.stdout.str().split())
+    assert not (kitchen.path / "routing_config.json").exists()
+
+
+def test_the_command_line_finds_what_lies_beside_the_suite(kitchen: pytest.Pytester) -> None:
+    checked = kitchen.run("selfopt", "suite", "check", "kitchen.jsonl")
+    checked.stdout.fnmatch_lines(["1 suites, 9 cases, *"])
+    listed = kitchen.run("selfopt", "models", "shell/cook")
+    listed.stdout.fnmatch_lines(["*shell (shell:CommandClient)*", "*answers, in *"])
