@@ -47,6 +47,12 @@ def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+def change(kitchen: pytest.Pytester, file: str, old: str, new: str) -> None:
+    path = kitchen.path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
 def test_what_is_written_so_is_asked_judged_and_promoted(kitchen: pytest.Pytester) -> None:
     result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "--selfopt-cycle")
     assert result.ret == 0
@@ -97,9 +103,7 @@ def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
 def test_what_is_wrong_is_said_in_a_sentence(
     kitchen: pytest.Pytester, file: str, old: str, new: str, complaint: str
 ) -> None:
-    path = kitchen.path / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    change(kitchen, file, old, new)
     result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = " ".join((result.stdout.str() + result.stderr.str()).split())
@@ -118,8 +122,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
 def test_code_that_breaks_while_it_is_used_is_no_miss_of_the_model(
     kitchen: pytest.Pytester, file: str, old: str, new: str, reason: str
 ) -> None:
-    path = kitchen.path / file
-    path.write_text(path.read_text().replace(old, new))
+    change(kitchen, file, old, new)
     result = kitchen.runpytest_subprocess(
         *("-p", "no:hypothesispytest", "--selfopt-cycle", "--selfopt-candidates", "1"),
         *("--selfopt-baseline", "shell/cook/atomic/cautious/t60/r0/i0"),
