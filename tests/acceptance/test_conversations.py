@@ -103,7 +103,8 @@ def test_the_loop_promotes_the_manner_of_asking_that_gets_the_work_done(project:
         reply = json.loads(ledger.execute(query).fetchone()[0])
     steps = reply["conversation"]["steps"]
     assert [step["turn"] for step in steps] == [1, 1, 2, 2]
-    assert reply["conversation"]["state"]["notes"]["list"] == {"labels": ["label 0"], "text": "thing 0"}
+    states = [state["notes"]["list"] for state in reply["conversation"]["states"]]
+    assert states == [{"labels": labels, "text": "thing 0"} for labels in ([], ["label 0"])]
     routed = made.run("-q")
     routed.assert_outcomes(passed=CASES + QUIET)
 
