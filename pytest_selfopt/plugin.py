@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_selfopt.session.controller import Controller
     from pytest_selfopt.session.session import SelfoptSession
+    from pytest_selfopt.session.worker import WorkerSession
 
-SESSION = pytest.StashKey["SelfoptSession"]()
+SESSION: pytest.StashKey[SelfoptSession | WorkerSession] = pytest.StashKey()
+CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 
+NOTHING = (
+    "--selfopt-cycle: no benchmark was collected; mark a test with "
+    '@pytest.mark.selfopt("suite.jsonl") or name the folder that holds your benchmarks'
+)
 MARKER = (
     'selfopt(suite, phase="atomic"): ask every case of the suite file (.jsonl, .yaml or .csv, relative to the test '
     "file); the test may take `case`, `spec`, `run` and `reply`, and judges the reply, as by `case.check(reply)`."
@@ -45,11 +52,18 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return None if CHILD in os.environ else begin_cycles(config, count)
 
 
+@pytest.hookimpl(specname="pytest_cmdline_main", tryfirst=True)
+def pytest_cmdline_main_dry(config: pytest.Config) -> None:
+    """Run nothing in several processes when nothing is run."""
+    if config.getoption("selfopt_dry_run") and not hasattr(config, "workerinput"):
+        config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
+
+
 @pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
 def pytest_cmdline_main_and_prove(config: pytest.Config) -> Generator[None, int, int]:
     """Prove what a cycle has put on trial, in a session of its own that follows it."""
     status = yield
-    session = config.stash.get(SESSION, None)
+    session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     return status if session is None else session.prove(status)
 
 
@@ -60,21 +74,18 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
-    if config.getoption("selfopt_cycle") and config.getoption("numprocesses", None):
-        raise pytest.UsageError(
-            "--selfopt-cycle runs in one process in this version (calls run in parallel anyway); leave out -n"
-        )
+    if config.getoption("dist", "no") != "no" and config.getoption("tx", None) and not config.option.collectonly:
+        from pytest_selfopt.session.distributing import Distributor
+
+        config.pluginmanager.register(Distributor(config, CONTROLLER, NOTHING), "selfopt-distributor")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a cycle that has nothing to measure."""
     missing = SESSION not in session.config.stash and not session.testsfailed
-    if missing and session.config.getoption("selfopt_cycle"):
-        raise pytest.UsageError(
-            "--selfopt-cycle: no benchmark was collected; mark a test with "
-            '@pytest.mark.selfopt("suite.jsonl") or name the folder that holds your benchmarks'
-        )
+    if missing and session.config.getoption("selfopt_cycle") and not hasattr(session.config, "workerinput"):
+        raise pytest.UsageError(NOTHING)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -86,19 +97,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Let go of everything that is held."""
-    session = config.stash.get(SESSION, None)
+    session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     if session is not None:
         session.close()
 
 
-def _session_of(config: pytest.Config) -> SelfoptSession:
+def _session_of(config: pytest.Config) -> SelfoptSession | WorkerSession:
     """The session object, made and registered when the first benchmark is met."""
     if SESSION not in config.stash:
-        from pytest_selfopt.session.session import SelfoptSession
-
-        config.stash[SESSION] = SelfoptSession(config)
+        config.stash[SESSION] = _new_session(config)
         config.pluginmanager.register(config.stash[SESSION], "selfopt-session")
     return config.stash[SESSION]
+
+
+def _new_session(config: pytest.Config) -> SelfoptSession | WorkerSession:
+    if hasattr(config, "workerinput"):
+        from pytest_selfopt.session.worker import WorkerSession
+
+        return WorkerSession(config)
+    from pytest_selfopt.session.session import SelfoptSession
+
+    return SelfoptSession(config)
 
 
 def _at_least_one(text: str) -> int:

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -69,6 +69,39 @@ class Exchange:
             with contextlib.suppress(OSError):
                 # Not SSLSocket's own, which would pull the TLS state from under the reading thread.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class Interrupt:
+    """Ends the exchange that a thread is in, or the next one it begins, from another thread."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._exchange: Exchange | None = None
+        self._pulled = False
+
+    def attach(self, exchange: Exchange | None) -> None:
+        """Name the exchange that is under way."""
+        with self._turn:
+            self._exchange = exchange
+            if self._pulled and exchange is not None:
+                exchange.end(ErrorKind.TIMEOUT)
+
+    def pull(self) -> None:
+        """End it as a time-out."""
+        with self._turn:
+            self._pulled = True
+            if self._exchange is not None:
+                self._exchange.end(ErrorKind.TIMEOUT)
+
+
+@contextlib.contextmanager
+def interruptible(interrupt: Interrupt) -> Iterator[None]:
+    """Let what this thread exchanges meanwhile be ended by an interrupt."""
+    _current.interrupt = interrupt
+    try:
+        yield
+    finally:
+        _current.interrupt = None
 
 
 class Watchdog:
@@ -209,6 +242,9 @@ class Transport:
                 return CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
             self._under_way.add(exchange)
         _current.exchange = exchange
+        interrupt: Interrupt | None = getattr(_current, "interrupt", None)
+        if interrupt is not None:
+            interrupt.attach(exchange)
         _WATCHDOG.watch(exchange, timeout_s)
         pool = self._new_pool(1)[0] if fresh else self._pool
         try:
@@ -217,6 +253,8 @@ class Transport:
             return _failure(problem, exchange, timeout_s)
         finally:
             _current.exchange = None
+            if interrupt is not None:
+                interrupt.attach(None)
             _WATCHDOG.release(exchange)
             exchange.attach(None)  # the connection may serve another exchange now
             with self._turn:

@@ -8,10 +8,11 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.client import Client
+from pytest_selfopt.models.transport import Interrupt, interruptible
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.conversation import converse
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
@@ -27,6 +28,7 @@ GATHER_S = 0.003
 
 _POLL_S = 0.05
 
+_GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
 _CANCELLED = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
 
 
@@ -83,6 +85,9 @@ class LocalRunner:
         self._busy = 0
         self._batches: set[queue.SimpleQueue[Finished | None]] = set()
         self._cancelled = threading.Event()
+        self._begun: set[str] = set()
+        self._given_up: set[str] = set()
+        self._interrupts: dict[str, Interrupt] = {}
 
     @property
     def in_flight(self) -> int:
@@ -108,6 +113,18 @@ class LocalRunner:
         finally:
             with self._turn:
                 self._batches.discard(done)
+
+    def has_begun(self, call_id: str) -> bool:
+        """Whether a call was sent, or has ended without having been."""
+        return call_id in self._begun
+
+    def give_up(self, call_id: str) -> None:
+        """Abort one call; it ends as a time-out, and is not tried again."""
+        with self._turn:
+            self._given_up.add(call_id)
+            interrupt = self._interrupts.get(call_id)
+        if interrupt is not None:
+            interrupt.pull()
 
     def cancel(self) -> None:
         """Abort what is under way; nothing more is sent."""
@@ -172,6 +189,7 @@ class LocalRunner:
 
         answer = ask(call.request) if call.dialogue is None else converse(call.dialogue, ask)
         first = course.first
+        self._begun.add(call.id)
         return CallResult(
             reply=answer if isinstance(answer, Reply) else None,
             error=answer if isinstance(answer, CallError) else None,
@@ -197,9 +215,12 @@ class LocalRunner:
             if course.first is None:
                 course.first, course.started = slot, self._clock()
                 course.sequence, course.began = self._next_in(call.lane), slot.given_at
+                self._begun.add(call.id)
             sent = self._clock()
             answer = self._attempt(call, slot)
             elapsed_s = time.monotonic() - course.began
+            if call.id in self._given_up:
+                return _GIVEN_UP
             pause = self._pause(answer, course.failed[before:], call.options, elapsed_s=elapsed_s)
             if isinstance(answer, Reply) or pause is None:
                 return answer
@@ -215,7 +236,8 @@ class LocalRunner:
                 assert self._budget is not None
                 answer = CallError(kind=ErrorKind.CANCELLED, message=self._budget.spent)
             elif not self._cancelled.is_set():
-                answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
+                with self._interruptible(call.id):
+                    answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
         # Clients may be somebody else's code: what one raises is this call's error, and must not end a thread that is
         # waited for.
@@ -228,6 +250,20 @@ class LocalRunner:
                 self._budget.settle(call.model, reserved, answer)
             self._slots.give_back(slot, answer)
         return answer
+
+    @contextlib.contextmanager
+    def _interruptible(self, call_id: str) -> Iterator[None]:
+        interrupt = Interrupt()
+        with self._turn:
+            self._interrupts[call_id] = interrupt
+            if call_id in self._given_up:
+                interrupt.pull()
+        try:
+            with interruptible(interrupt):
+                yield
+        finally:
+            with self._turn:
+                del self._interrupts[call_id]
 
     def _heed(self, call: Call, answer: Reply | CallError) -> None:
         """Let nobody else ask a server that said when it wants to be asked again."""

@@ -70,5 +70,11 @@ class Runner(Protocol):
         since the last time. Whatever it raises ends the batch.
         """
 
+    def has_begun(self, call_id: str) -> bool:
+        """Whether a call was sent, or has ended without having been."""
+
+    def give_up(self, call_id: str) -> None:
+        """Abort one call; it ends as a time-out, and is not tried again."""
+
     def cancel(self) -> None:
         """Abort what is under way and start nothing more; calls that were begun end as cancelled."""

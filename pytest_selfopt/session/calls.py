@@ -34,6 +34,10 @@ class CallBook:
         """The id of a trial's call."""
         return key.call_id(self._cycle, self._planned[key].case.content_hash)
 
+    def knows(self, key: TrialKey) -> bool:
+        """Whether a trial was planned."""
+        return key in self._planned
+
     def call(self, key: TrialKey) -> Call:
         """The call of a trial."""
         trial = self._planned[key]

@@ -21,11 +21,11 @@ ARGUMENTS = ("case", "spec", "run", "reply")
 class Collection:
     """The suites, plans and planned trials of a session, in the order they were collected.
 
-    `plan_for` makes the plan of a phase when its first benchmark is met, from the phase's name and that suite;
+    `plan_for` makes the plan of a phase when its first benchmark is met, from the test, the phase and the suite;
     `variant` finds a manner of asking by its name.
     """
 
-    def __init__(self, plan_for: Callable[[str, Suite], PhasePlan], variant: Callable[[str], Variant]) -> None:
+    def __init__(self, plan_for: Callable[[str, str, Suite], PhasePlan], variant: Callable[[str], Variant]) -> None:
         self._plan_for = plan_for
         self._variant = variant
         self._suites: dict[Path, Suite] = {}
@@ -40,18 +40,27 @@ class Collection:
         """Give the marked test its items; what is wrong with it is kept for `refuse_problems`."""
         try:
             name, phase = _marker_arguments(marker, metafunc.definition.nodeid)
-            suite = self._load(metafunc.definition.path.parent / name)
-            self._claim(phase, suite, metafunc.definition.nodeid)
-            if phase not in self.plans:
-                self.plans[phase] = self._plan_for(phase, suite)
-            trials = _trials(self.plans[phase], suite, self._variant)
+            trials = self.take(metafunc.definition.nodeid, metafunc.definition.path.parent / name, phase)
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
             trials = []
-        self.planned.update((trial.key, trial) for trial in trials)
         self._rows[metafunc.definition.nodeid] = trials
         _give_items(metafunc, trials)
+
+    def take(self, test: str, path: Path, phase: str) -> list[PlannedTrial]:
+        """The trials of a test (by its node id) that asks a suite in a phase.
+
+        Raises:
+            SelfoptError: when they cannot be planned.
+        """
+        suite = self._load(path)
+        self._claim(phase, suite, test)
+        if phase not in self.plans:
+            self.plans[phase] = self._plan_for(test, phase, suite)
+        trials = _trials(self.plans[phase], suite, self._variant)
+        self.planned.update((trial.key, trial) for trial in trials)
+        return trials
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
         """Attach to each benchmark item what it was collected for."""

@@ -13,6 +13,9 @@ from pytest_selfopt.trial import CallResult
 TICK_S = 0.2
 """How often somebody who waits for a reply looks up, to show progress and to notice Ctrl-C."""
 
+BEGUN_TICK_S = 0.02
+"""How often somebody who waits for a call to begin looks up."""
+
 MOST_TOGETHER = 8192
 """Trials of passes that run into each other; their replies are all held until they are replayed."""
 
@@ -69,7 +72,7 @@ class Dispatcher:
         self._ahead = ahead
         self._window = window
         self._results: dict[str, CallResult] = {}
-        self._wanted = ""
+        self._wanted: set[str] = set()
         self._arrived = threading.Condition()
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
@@ -100,10 +103,8 @@ class Dispatcher:
         return self._runner.in_flight
 
     def was_answered(self, key: TrialKey) -> bool:
-        """Whether a trial's call has ended otherwise than by being given up, and its result was not read yet."""
-        with self._arrived:
-            result = self._results.get(self._id_of(key))
-        return result is not None and not result.cancelled
+        """Whether a trial's call has ended otherwise than by being given up, and its item is not done."""
+        return self.result_if_there(key) is not None
 
     def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
         """The result of a trial's call, waited for; made now if it was not made ahead.
@@ -117,14 +118,43 @@ class Dispatcher:
         while True:
             with self._arrived:
                 if name in self._results:
-                    return self._results.pop(name)
+                    return self._results[name]
                 if self._failure is not None:
                     raise self._failure
-                if self._window is not None and self._wanted != name:
-                    self._wanted = name
-                    self._arrived.notify_all()
+                self._want(name)
                 self._arrived.wait(TICK_S)
             while_waiting()
+
+    def result_if_there(self, key: TrialKey) -> CallResult | None:
+        """The result of a trial's call, if it has come and was given up by nobody."""
+        with self._arrived:
+            result = self._results.get(self._id_of(key))
+        return result if result is not None and not result.cancelled else None
+
+    def let_go(self, key: TrialKey) -> None:
+        """Forget the result of a trial whose item is done; until then it may be run again, as after a crash."""
+        with self._arrived:
+            self._results.pop(self._id_of(key), None)
+
+    def wait_until_begun(self, key: TrialKey) -> None:
+        """Wait until a trial's call is under way, or will not be made any more."""
+        name = self._id_of(key)
+        while self._ahead:
+            with self._arrived:
+                over = name in self._results or self._failure is not None or self._stopped.is_set()
+                if over or self._runner.has_begun(name):
+                    return
+                self._want(name)
+                self._arrived.wait(BEGUN_TICK_S)
+
+    def give_up(self, key: TrialKey) -> None:
+        """End a trial's call, because nobody waits for it any more."""
+        self._runner.give_up(self._id_of(key))
+
+    def _want(self, name: str) -> None:
+        if self._window is not None and name not in self._wanted:
+            self._wanted.add(name)
+            self._arrived.notify_all()
 
     def _on_demand(self, key: TrialKey) -> CallResult:
         for one in self._passes:
@@ -181,15 +211,14 @@ class Dispatcher:
         size = self._window or max(1, len(open_keys))
         for start in range(0, len(open_keys), size):
             batch = open_keys[start : start + size]
-            if self._window is not None and not self._wait_until_wanted(batch):
+            if self._window is not None and not self._wait_until_wanted():
                 return
             yield batch
 
-    def _wait_until_wanted(self, batch: Sequence[TrialKey]) -> bool:
-        """Wait until one of these trials is waited for; False when the session ends before."""
-        names = {self._id_of(key) for key in batch}
+    def _wait_until_wanted(self) -> bool:
+        """Wait until somebody waits for a trial, of this batch or a later one; False when the session ends first."""
         with self._arrived:
-            self._arrived.wait_for(lambda: self._wanted in names or self._stopped.is_set())
+            self._arrived.wait_for(lambda: self._wanted or self._stopped.is_set())
         return not self._stopped.is_set()
 
     def _make(self, warmups: Sequence[Call]) -> None:
@@ -205,6 +234,7 @@ class Dispatcher:
     def _hand_out(self, results: Mapping[str, CallResult]) -> None:
         with self._arrived:
             self._results.update(results)
+            self._wanted.difference_update(results)
             self.done += len(results)
             self._arrived.notify_all()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.ledger import Comparison
@@ -21,6 +22,15 @@ from pytest_selfopt.trial import Trial
 
 EARLIER_RUNS = 1_000
 """Runs of cycle c count as c × this + run where trials of several cycles are judged together."""
+
+
+class Flaw(StrEnum):
+    """What can be wrong with evidence that travels; any of it, and nothing is decided."""
+
+    LOST = "lost with the worker that had it, or never reported"
+    TWICE = "reported twice"
+    FOREIGN = "of no trial that was planned"
+    UNREADABLE = "unreadable"
 
 
 class PhaseRun:
@@ -56,25 +66,24 @@ class PhaseRun:
         self._all = frozenset(spec.id for spec in plan.specs)
         self.stopped: Mapping[str, str] = {}
         """Why a candidate does not go on, by spec id, as it stands now."""
-        self.foreign = 0
-        """How many trials arrived that were not planned, or arrived twice."""
 
     @property
     def specs(self) -> tuple[str, ...]:
         """The ids of the baseline and the candidates."""
         return tuple(spec.id for spec in self.plan.specs)
 
-    def add(self, trial: Trial) -> None:
-        """Book a trial; the first of an address counts."""
-        runs = self._trials.get(trial.spec)
-        if runs is None or trial.case in runs.setdefault(trial.run, {}):
-            self.foreign += 1
-            return
-        runs[trial.run][trial.case] = trial
+    def add(self, trial: Trial) -> bool:
+        """Book a trial of one of the specs; the first of an address counts. Whether it was the first."""
+        run = self._trials[trial.spec].setdefault(trial.run, {})
+        if trial.case in run:
+            return False
+        run[trial.case] = trial
+        return True
 
     def trials(self, spec: str) -> tuple[Trial, ...]:
-        """This session's trials of a spec."""
-        return tuple(trial for run in self._trials[spec].values() for trial in run.values())
+        """This session's trials of a spec, by run and in the order of the cases, whichever came in first."""
+        runs = self._trials[spec]
+        return tuple(runs[run][case] for run in sorted(runs) for case in self.cases if case in runs[run])
 
     def metrics(self, spec: str) -> Metrics:
         """The numbers of a spec in this session."""
@@ -115,11 +124,17 @@ class PhaseRun:
         """Whether specs can be out before every spec had its least passes."""
         return self.plan.phase == EXTENDED
 
+    def depends(self, run: int) -> bool:
+        """Whether the runs before a run decide who is asked in it."""
+        if self.plan.turns:
+            return run > 0
+        return run > 0 and (run >= self.plan.least_passes or self.may_stop_early)
+
     def live(self, run: int) -> frozenset[str]:
         """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
         if self.plan.turns:
             return self._turn(run)
-        if run == 0 or (run < self.plan.least_passes and not self.may_stop_early):
+        if not self.depends(run):
             return self._all
         if run not in self._live:
             self._live[run] = self._decide(run)

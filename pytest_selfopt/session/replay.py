@@ -18,6 +18,10 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Repl
 
 EVIDENCE_VERSION = 1
 MAX_REASON = 300
+MAX_SHOWN = 20_000
+"""Characters of a reply that a report shows."""
+MAX_EVIDENCE = 16_384
+"""Characters of evidence; what is longer is none."""
 
 _TIMED_OUT = re.compile(r"Timeout (>|\()")
 
@@ -97,7 +101,7 @@ def trial_of(
         in_flight=result.in_flight if result else 0,
         lane=result.lane if result else "",
         lane_seq=result.lane_seq if result else 0,
-        served_model=reply.served_model if reply else "",
+        served_model=_one_line(reply.served_model) if reply else "",
     )
 
 
@@ -122,12 +126,23 @@ def from_evidence(text: str) -> Trial:
     """The inverse of `to_evidence`.
 
     Raises:
-        ValueError: when the text is no evidence of this version.
+        ValueError: when the text is no evidence of this version, or longer than any is.
     """
+    if len(text) > MAX_EVIDENCE:
+        raise ValueError(f"{len(text):,} characters are more than any evidence has")
     value = json.loads(text)
     if not isinstance(value, dict) or value.pop("version", None) != EVIDENCE_VERSION:
         raise ValueError("no evidence of a version this plugin reads")
-    return Trial.from_json(value)
+    try:
+        return Trial.from_json(value)
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"not what a trial has: {problem}") from None
+
+
+def portable(text: str) -> str:
+    """A text as it can travel from a worker and be printed: of bounded size, and without what no encoding has."""
+    cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+    return cut.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _one_line(text: str) -> str:

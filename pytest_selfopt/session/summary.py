@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.ledger.ledger import Warmup
@@ -13,6 +14,7 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.power import Outlook, findable_gain
+from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.progress import minutes
 from pytest_selfopt.specs.spec import difference, parse_spec
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_selfopt.session.work import Work
 
 WIDTH = 80
+NO_FLAWS: Mapping[Flaw, int] = MappingProxyType({})
 COLOURS = {Verdict.PROMOTE: "green", Verdict.HOLD: "yellow", Verdict.REJECT: "red"}
 
 _COLUMNS: dict[str, Callable[[Metrics], str]] = {
@@ -105,7 +108,7 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
     if work.problem:
         terminal.write_line(f"not everything could be written: {work.problem}", red=True)
     if work.status != "decided" and not work.problem:
-        for text in undecided(work.status, work.counts, work.stopped_because):
+        for text in undecided(work.status, work.counts, work.stopped_because, work.flaws):
             for line in _folded(text):
                 terminal.write_line(line, yellow=True)
     for warmup in work.warmups:
@@ -117,10 +120,18 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
         terminal.write_line(line)
 
 
-def undecided(status: str, counts: dict[str, int], stopped_because: str = "") -> list[str]:
+def undecided(
+    status: str, counts: dict[str, int], stopped_because: str = "", flaws: Mapping[Flaw, int] = NO_FLAWS
+) -> list[str]:
     """Why a session that recorded trials decided nothing, and how to go on."""
     booked = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no calls"
     kept = f"kept in the ledger: {booked}"
+    if flaws:
+        what = "; ".join(f"{number} {flaw}" for flaw, number in flaws.items())
+        return [
+            f"no decision: the evidence is not whole (trials: {what}); nothing was promoted or rewritten",
+            f"{kept}; --selfopt-cycle --selfopt-resume makes only the calls that are missing",
+        ]
     if status == "stopped":
         return [
             f"HOLD: {stopped_because}; nothing was promoted or rewritten",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
 from pytest_selfopt.session.dry_run import dry_run
 from pytest_selfopt.session.opening import baseline_of
-from pytest_selfopt.session.phases import PhaseRun
+from pytest_selfopt.session.phases import Flaw, PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.progress import Progress
 from pytest_selfopt.session.proving import Proof, proof_of
@@ -80,6 +80,8 @@ class Work:
         self.warmups: tuple[Warmup, ...] = ()
         self.stopped_because = ""
         """Why the session made no more calls, when its budget was used up."""
+        self.flaws: Counter[Flaw] = Counter()
+        """What is wrong with the evidence that came in, or did not."""
         self._judged: list[tuple[str, Trial]] = []
         self._budget: Budget | None = None
         self.proof: Proof | None = None
@@ -134,13 +136,11 @@ class Work:
         command: str,
         ahead: bool,
         careful: bool,
-        logs: bool,
         terminal: TerminalReporter | None,
     ) -> None:
         """Start servers, book the cycle, and begin to make calls.
 
-        A `careful` session may end at any item: no more calls are made ahead than are under way at a time. One of the
-        processes of a session `logs` which models stand in for others.
+        A `careful` session may end at any item: no more calls are made ahead than are under way at a time.
 
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be booked.
@@ -155,7 +155,7 @@ class Work:
         self._serving.check()
         clients = self._serving.start()
         stored = self._book_cycle(collection, seed=seed, command=command) if self._writes else {}
-        if logs and not self._writes:
+        if not self._writes:
             self._log_routings(collection, terminal)
         self._progress = Progress.on(terminal) if self._writes and terminal is not None else None
         self._budget = self._make_budget()
@@ -203,12 +203,57 @@ class Work:
         Raises:
             SelfoptError: when calls cannot be recorded any more.
         """
-        assert self._dispatcher is not None
         self._enter_pass(key)
-        result = self._dispatcher.result(key, lambda: self._show_progress(key))
+        return self.answer(key, lambda: self.show_progress(key))
+
+    def answer(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
+        """The result of a trial's call, waited for on whatever thread asks; see `result`."""
+        assert self._dispatcher is not None
+        result = self._dispatcher.result(key, while_waiting)
         if self._budget is not None and result.cancelled:
             self.stopped_because = self._budget.spent
         return result
+
+    def begin(self, planned: PlannedTrial) -> bool:
+        """Whether an item is to be run; waits until its call is under way.
+
+        Raises:
+            SelfoptError: when a gate of the project's own fails.
+        """
+        goes_on = self.goes_on(planned)
+        if goes_on:
+            self.wait_until_begun(planned.key)
+        return goes_on
+
+    def wait_until_begun(self, key: TrialKey) -> None:
+        """Wait until a trial's call is under way, or will not be made any more."""
+        assert self._dispatcher is not None
+        self._dispatcher.wait_until_begun(key)
+
+    def result_if_there(self, key: TrialKey) -> CallResult | None:
+        """The result of a trial's call, if it has come."""
+        assert self._dispatcher is not None
+        return self._dispatcher.result_if_there(key)
+
+    def let_go(self, key: TrialKey) -> None:
+        """Forget the result of a trial whose item is done."""
+        if self._dispatcher is not None:
+            self._dispatcher.let_go(key)
+
+    def depends(self, key: TrialKey) -> bool:
+        """Whether the trials before a trial's pass decide who is asked in it."""
+        phase = self.phases.get(key.phase)
+        return phase is not None and not self.partial and phase.depends(key.run)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+        return self._dispatcher.in_flight if self._dispatcher is not None else 0
+
+    def give_up(self, key: TrialKey) -> None:
+        """End a trial's call, because nobody waits for it any more."""
+        if self._dispatcher is not None:
+            self._dispatcher.give_up(key)
 
     def goes_on(self, planned: PlannedTrial) -> bool:
         """Whether an item is still to be run, or the race has stopped its spec."""
@@ -225,11 +270,27 @@ class Work:
             one.release(going_on)
         return planned.key.spec in going_on
 
+    def decide_next(self, key: TrialKey) -> None:
+        """Decide who goes on after a trial's pass, which has ended.
+
+        Raises:
+            SelfoptError: when a gate of the project's own fails.
+        """
+        phase = self.phases.get(key.phase)
+        one = self._passes.get((key.phase, key.run + 1))
+        if phase is not None and one is not None and not self.partial and not self.stopped_because:
+            one.release(phase.live(one.run))
+
     def book(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""
-        self.phases[trial.phase].add(trial)
         assert self._book is not None
         key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
+        if not self._book.knows(key):
+            self.flaws[Flaw.FOREIGN] += 1
+            return
+        if not self.phases[trial.phase].add(trial):
+            self.flaws[Flaw.TWICE] += 1
+            return
         self._judged.append((self._book.id_of(key), trial))
         if len(self._judged) >= OUTCOMES_AT_ONCE:
             self._store_outcomes()
@@ -245,10 +306,13 @@ class Work:
         assert self._state.ledger is not None
         self._store_outcomes()
         self.warmups = self._state.ledger.warmups(self.cycle)
-        if interrupted or self.partial or self.stopped_because:
+        if interrupted:
+            self.flaws.clear()
+        if interrupted or self.partial or self.stopped_because or self.flaws:
             # A part of a cycle that is gone on with leaves the cycle as it was: cut off.
             partial: CycleStatus = "partial" if self._state.cut_off is None else "interrupted"
-            self.status = "interrupted" if interrupted else partial if self.partial else "stopped"
+            cut_off = interrupted or bool(self.flaws)
+            self.status = "interrupted" if cut_off else partial if self.partial else "stopped"
             self.counts = self._state.ledger.counts(self.cycle)
             self._state.ledger.finish_cycle(self.cycle, ended=time.time(), status=self.status)
             if self.status == "stopped":
@@ -361,9 +425,15 @@ class Work:
         """Store and say how the pass before went when the replay comes to a new one."""
         here = (key.phase, key.run)
         if self._pass != here:
-            self._store_outcomes()
-            self._say_pass()
+            self.end_pass()
             self._pass = here
+
+    def end_pass(self, phase: str = "", run: int = 0) -> None:
+        """Store and say how a pass went: this one, or the one that is replayed."""
+        self._pass = (phase, run) if phase else self._pass
+        self._store_outcomes()
+        self._say_pass()
+        self._pass = None
 
     def _say_pass(self) -> None:
         if self._progress is not None and self._pass is not None:
@@ -373,7 +443,8 @@ class Work:
             self._progress.say_all(race_lines(phase, self._said_stopped.get(name, ())))
             self._said_stopped[name] = frozenset(phase.stopped)
 
-    def _show_progress(self, key: TrialKey) -> None:
+    def show_progress(self, key: TrialKey) -> None:
+        """Show how far the pass of a trial is, if it is time to; on the main thread only."""
         assert self._dispatcher is not None
         if self._progress is not None and self._progress.due:
             released = [one for one in self._passes.values() if one.released.is_set()]

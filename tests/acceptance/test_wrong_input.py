@@ -196,8 +196,10 @@ def test_a_cycle_without_benchmarks(pytester: pytest.Pytester) -> None:
     assert "no benchmark was collected" in result.stderr.str()
 
 
-def test_xdist_is_refused_for_now(project: Make) -> None:
-    assert "runs in one process" in refused(project(), "-n", "2")
+def test_ways_to_distribute_that_measure_nothing(project: Make) -> None:
+    made = project()
+    assert "cannot be measured under --dist each" in refused(made, "-n", "2", "--dist", "each")
+    assert "--tx ssh=nowhere is somewhere else" in refused(made, "--dist", "load", "--tx", "ssh=nowhere")
 
 
 @pytest.mark.parametrize("marker", ["selfopt()", 'selfopt("items.jsonl", fase="atomic")', "selfopt(1)"])

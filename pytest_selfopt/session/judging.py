@@ -1,0 +1,127 @@
+"""Judging: evidence is booked as reports come in, and the session's end decides. Runs in the process that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
+from pytest_selfopt.session.options import mode_of
+from pytest_selfopt.session.phases import Flaw
+from pytest_selfopt.session.replay import attach, attached, from_evidence
+from pytest_selfopt.session.summary import write_summary
+from pytest_selfopt.session.work import Work
+from pytest_selfopt.settings import Mode
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+_NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Judging:
+    """The hooks from a report to the verdict; `work` gives what the session works with, once there is something."""
+
+    def __init__(self, config: pytest.Config, work: Callable[[], Work | None]) -> None:
+        self._config = config
+        self._work = work
+        self._in_cycle = mode_of(config) is Mode.CYCLE
+        self._unmasked = 0
+        """Failures that are no judged misses: no verdict hides them."""
+        self.nothing_on_trial = False
+
+    @property
+    def _terminal(self) -> TerminalReporter | None:
+        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        return reporter
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Book the evidence that a report carries, and let go of what nobody reads after that."""
+        self._book(report)
+        yield
+        if hasattr(report, "selfopt"):
+            self._let_go(report)
+
+    def _let_go(self, report: pytest.TestReport) -> None:
+        """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
+        evidence = attached(report)
+        uneventful = evidence is None and not report.sections and not self._config.option.durations
+        kept = self._terminal.stats.get("") if uneventful and self._terminal is not None else None
+        if kept and kept[-1] is report:
+            kept.pop()
+        attach(report, None)
+        if report.passed:
+            report.keywords = _NO_KEYWORDS
+
+    def _book(self, report: pytest.TestReport) -> None:
+        work = self._work()
+        evidence = attached(report)
+        if evidence is None or not self._in_cycle or work is None:
+            self._unmasked += report.failed
+            return
+        trial = _readable(evidence)
+        if trial is None:
+            work.flaws[Flaw.UNREADABLE] += 1
+            self._unmasked += report.failed
+            return
+        self._unmasked += trial.error_kind is ErrorKind.TEST
+        work.book(trial)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note that something could not be collected."""
+        self._unmasked += report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+        """In a cycle a wrong answer is data: counted, not printed as a failure."""
+        evidence = attached(report)
+        trial = _readable(evidence) if evidence is not None and self._in_cycle else None
+        if trial is None or trial.error_kind is ErrorKind.TEST:
+            return None
+        names = {Outcome.PASS: "passed", Outcome.MISS: "missed", Outcome.ERROR: "without answer"}
+        loud = self._config.get_verbosity() > 0
+        return names[trial.outcome], "", trial.outcome.upper() if loud else ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Judge what was measured, write what follows, and set the exit status."""
+        if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = EXIT_DECIDED
+        work = self._work()
+        if not self._in_cycle or work is None or not work.started:
+            return
+        ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        interrupted = not ended_well or bool(session.shouldfail) or bool(session.shouldstop)
+        try:
+            work.finish(interrupted=interrupted)
+        except SelfoptError as problem:
+            work.problem = str(problem)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            return
+        if interrupted or self._unmasked:
+            return
+        if work.stopped_because or work.flaws:
+            session.exitstatus = EXIT_NOT_ENOUGH_EVIDENCE
+        else:
+            session.exitstatus = exit_status(work.conclusions, proven_next=work.proven_next)
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Print the decision."""
+        if self.nothing_on_trial:
+            terminalreporter.write_line("selfopt: nothing is on trial, so there is nothing to prove")
+        work = self._work()
+        if self._in_cycle and work is not None and work.started:
+            write_summary(terminalreporter, work)
+
+
+def _readable(evidence: str) -> Trial | None:
+    try:
+        return from_evidence(evidence)
+    except ValueError:
+        return None

@@ -1,0 +1,239 @@
+"""The line between the controller of a distributed session and its workers: a question, then its answer.
+
+It is a socket of this machine with a key of its own, because xdist's channel carries nothing from a worker but reports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_selfopt.errors import SelfoptError
+
+if TYPE_CHECKING:
+    from pytest_selfopt.session.planned import PhasePlan, TrialKey
+    from pytest_selfopt.trial import CallResult
+
+INPUT = "selfopt_line"
+"""Under which name a worker is told where to call."""
+
+
+class LineCut(SelfoptError):
+    """The other end is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFor:
+    """What is to be done for the benchmark of a test, a suite file and a phase?"""
+
+    test: str
+    suite: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """This is; every process has to have read the same suite, and orders its items by the same seed."""
+
+    plan: PhasePlan
+    suite_hash: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """These trials were collected and selected, by the ids of their items; or this is wrong."""
+
+    items: tuple[tuple[str, TrialKey], ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Is this trial's item to be run? Waited for until its call is under way."""
+
+    key: TrialKey
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """It is, or not; with the result of its call when that is there already."""
+
+    goes_on: bool
+    result: CallResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOf:
+    """What came of this trial's call? Waited for."""
+
+    key: TrialKey
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """This; and why no more calls are made, if none are."""
+
+    result: CallResult
+    stopped_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Nobody waits for this trial's call any more."""
+
+    key: TrialKey
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """That cannot be done, and why."""
+
+    why: str
+
+
+Question: TypeAlias = PlanFor | Collected | Begin | ResultOf | GiveUp
+Answer: TypeAlias = Planned | Begun | Result | Refused | None
+
+
+class Line:
+    """A worker's end. A question may be left in the middle, as by a time-out: its answer is then let go."""
+
+    def __init__(self, address: str, key: str, name: str) -> None:
+        """Call the controller at an address, and say who calls.
+
+        Raises:
+            LineCut: when nobody answers there.
+        """
+        try:
+            self._connection = Client(address, authkey=bytes.fromhex(key))
+            self._connection.send(name)
+        except (OSError, EOFError, AuthenticationError) as problem:
+            raise LineCut(f"the controller of this session cannot be reached: {problem}") from None
+        self._asked = 0
+        self._answers: queue.SimpleQueue[tuple[int, Answer] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, name="selfopt-line", daemon=True).start()
+
+    def ask(self, question: Question) -> Answer:
+        """Ask, and wait for the answer.
+
+        Raises:
+            LineCut: when the controller is gone.
+        """
+        self._asked += 1
+        number = self._asked
+        try:
+            self._connection.send((number, question))
+        except OSError:
+            raise LineCut("the controller of this session is gone") from None
+        while (came := self._answers.get()) is not None:
+            if came[0] == number:
+                return came[1]
+        self._answers.put(None)
+        raise LineCut("the controller of this session has ended it")
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                self._answers.put(self._connection.recv())
+        self._answers.put(None)
+
+
+class Switchboard:
+    """The controller's end: each worker is answered on threads of its own."""
+
+    def __init__(self, answer: Callable[[str, Question], Answer]) -> None:
+        """Let `answer` answer the questions of workers, who are named."""
+        self._answer = answer
+        self._key = os.urandom(32)
+        self._listener = Listener(authkey=self._key)
+        self._turn = threading.Lock()
+        self._connections: set[Connection] = set()
+        self._closed = False
+        threading.Thread(target=self._accept, name="selfopt-switchboard", daemon=True).start()
+
+    @property
+    def number(self) -> tuple[str, str]:
+        """Where to call, and the key."""
+        return str(self._listener.address), self._key.hex()
+
+    def close(self) -> None:
+        """Hang up; doing it twice is harmless."""
+        with self._turn:
+            closed, self._closed = self._closed, True
+            connections = list(self._connections)
+        if closed:
+            return
+        for connection in connections:
+            _hang_up(connection)
+        # Whoever accepts calls looks up when one comes.
+        with contextlib.suppress(OSError, EOFError, AuthenticationError):
+            Client(self._listener.address, authkey=self._key).close()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except (OSError, EOFError, AuthenticationError):
+                if self._closed:
+                    return
+                continue
+            with self._turn:
+                if self._closed:
+                    connection.close()
+                    return
+                self._connections.add(connection)
+            threading.Thread(target=self._serve, args=(connection,), name="selfopt-questions", daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        """Hand questions over in their order; one that ends another comes before that is answered."""
+        questions: queue.SimpleQueue[tuple[int, Question] | None] = queue.SimpleQueue()
+        turn = threading.Lock()
+        name = ""
+
+        def answer(number: int, question: Question) -> None:
+            answer = self._answered(name, question)
+            with turn, contextlib.suppress(OSError):
+                connection.send((number, answer))
+
+        def answer_all() -> None:
+            while (asked := questions.get()) is not None:
+                answer(*asked)
+
+        threading.Thread(target=answer_all, name="selfopt-answers", daemon=True).start()
+        with contextlib.suppress(OSError, EOFError):
+            name = connection.recv()
+            while True:
+                number, question = connection.recv()
+                if isinstance(question, GiveUp):
+                    answer(number, question)
+                else:
+                    questions.put((number, question))
+        questions.put(None)
+        with self._turn:
+            self._connections.discard(connection)
+        connection.close()
+
+    def _answered(self, name: str, question: Question) -> Answer:
+        try:
+            return self._answer(name, question)
+        except SelfoptError as problem:
+            return Refused(str(problem))
+
+
+def _hang_up(connection: Connection) -> None:
+    """End a connection that another thread may be reading from: closing alone would not wake it."""
+    import socket
+
+    with contextlib.suppress(OSError):
+        handle = socket.socket(fileno=os.dup(connection.fileno()))
+        handle.shutdown(socket.SHUT_RDWR)
+        handle.close()

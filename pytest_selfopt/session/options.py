@@ -1,0 +1,56 @@
+"""What pytest's command line says, as settings of a session."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+
+
+def mode_of(config: pytest.Config) -> Mode:
+    """What the session does with its benchmarks."""
+    return Mode.CYCLE if config.getoption("selfopt_cycle") else Mode.PLAIN
+
+
+def looks_only(config: pytest.Config) -> bool:
+    """Whether nothing is run: no call is to be made, nothing written."""
+    option = config.option
+    return bool(option.collectonly or option.setuponly or option.setupplan or option.selfopt_dry_run)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process runs items for the controller of a distributed session."""
+    return hasattr(config, "workerinput")
+
+
+def distributes(config: pytest.Config) -> bool:
+    """Whether this process hands the items out to workers, as under `-n 2`."""
+    distribution = config.getoption("dist", "no") != "no" and bool(config.getoption("tx", None))
+    return distribution and not is_worker(config) and not config.option.collectonly
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The checked settings of a session.
+
+    Raises:
+        SettingsError: when something is configured wrongly.
+    """
+    option = config.getoption
+    overrides = Overrides(
+        baseline=option("selfopt_baseline"),
+        state_dir=option("selfopt_state_dir"),
+        max_candidates=option("selfopt_candidates"),
+        seed=option("selfopt_seed"),
+        warmup=option("selfopt_warmup"),
+        max_calls=option("selfopt_max_calls"),
+        max_cost_usd=option("selfopt_max_cost"),
+        resume=option("selfopt_resume"),
+        race=not option("selfopt_no_race"),
+        profile=option("selfopt_profile"),
+        model=option("selfopt_force_model"),
+        promote=not option("selfopt_no_promote"),
+        enforce=not option("selfopt_no_enforce"),
+        only_prove=option("selfopt_prove"),
+        prove_at_once=not option("selfopt_no_prove"),
+    )
+    return load_settings(config.rootpath, mode_of(config), overrides)

@@ -1,0 +1,139 @@
+"""A worker of a distributed session: it collects and runs items, and asks the controller for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import cached_property
+
+import pytest
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SelfoptError, SuiteError
+from pytest_selfopt.session.collection import Collection, arrange
+from pytest_selfopt.session.link import (
+    INPUT,
+    Answer,
+    Begin,
+    Begun,
+    Collected,
+    GiveUp,
+    Line,
+    LineCut,
+    PlanFor,
+    Planned,
+    Question,
+    Refused,
+    Result,
+    ResultOf,
+)
+from pytest_selfopt.session.options import looks_only, settings_of
+from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.session.replaying import Replaying
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+
+class WorkerSession:
+    """What a worker does for the benchmarks among its items. It makes no call and writes no file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        given = config.workerinput  # type: ignore[attr-defined]  # xdist puts it there
+        address, key = given[INPUT]
+        self._line = Line(address, key, given["workerid"])
+        self._collection = Collection(self._plan_for, self._variant)
+        self._seed = 0
+        self._ready: tuple[TrialKey, CallResult] | None = None
+        """The result of the item that is being run, when it came before it was asked for."""
+        self.stopped_because = ""
+        config.pluginmanager.register(Replaying(config, self), "selfopt-replaying")
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked settings of this session.
+
+        Raises:
+            SettingsError: on first use, when something is configured wrongly.
+        """
+        return settings_of(self._config)
+
+    def _variant(self, name: str) -> Variant:
+        return self.settings.variant(name)
+
+    def _plan_for(self, test: str, phase: str, suite: Suite) -> PhasePlan:
+        answer = self._line.ask(PlanFor(test, str(suite.path), phase))
+        if isinstance(answer, Refused):
+            raise SelfoptError(answer.why)
+        assert isinstance(answer, Planned)
+        if answer.suite_hash != suite.content_hash:
+            raise SuiteError(f"{suite.path} was changed while the session began; start it again")
+        self._seed = answer.seed
+        return answer.plan
+
+    def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+        """Parametrize a marked test."""
+        self._collection.parametrize(metafunc, marker)
+
+    def prove(self, status: int) -> int:
+        """Leave what is on trial to the controller."""
+        return status
+
+    def close(self) -> None:
+        """Leave everything to the controller."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        """Order the items after every other plugin has had its say."""
+        self._collection.stash_planned(items)
+        if self._config.option.selfopt_prove:
+            idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
+            self._config.hook.pytest_deselected(items=self._collection.leave_out(idle, items))
+        yield
+        arrange(items, self._seed)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Tell the controller what was selected, before xdist tells it the items' names."""
+        selected = [(item.nodeid, item.stash[PLANNED].key) for item in session.items if PLANNED in item.stash]
+        self._ask(Collected(tuple(selected), tuple(self._collection.problems)))
+
+    def begin(self, planned: PlannedTrial) -> bool:
+        """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""
+        answer = self._ask(Begin(planned.key))
+        if isinstance(answer, Refused):
+            # The controller ends the session with this sentence; until then the item has no answer.
+            self._ready = (planned.key, _no_result(answer.why))
+            return True
+        assert isinstance(answer, Begun)
+        self._ready = (planned.key, answer.result) if answer.result is not None else None
+        return answer.goes_on
+
+    def result(self, key: TrialKey) -> CallResult:
+        """The result of a trial's call, waited for."""
+        ready, self._ready = self._ready, None
+        if ready is not None and ready[0] == key:
+            return ready[1]
+        answer = self._ask(ResultOf(key))
+        if isinstance(answer, Refused):
+            return _no_result(answer.why)
+        assert isinstance(answer, Result)
+        self.stopped_because = answer.stopped_because
+        return answer.result
+
+    def give_up(self, key: TrialKey) -> None:
+        """End a trial's call, because nobody waits for it any more."""
+        self._ask(GiveUp(key))
+
+    def _ask(self, question: Question) -> Answer:
+        """Ask the controller; once it has hung up there is nothing left to do."""
+        if looks_only(self._config) and not isinstance(question, Collected):
+            return None
+        try:
+            return self._line.ask(question)
+        except LineCut as problem:
+            pytest.exit(str(problem))
+
+
+def _no_result(why: str) -> CallResult:
+    return CallResult(error=CallError(kind=ErrorKind.TEST, message=why), started=0.0, ended=0.0)

@@ -1,0 +1,87 @@
+"""Distributed by xdist or not, a session makes the same calls, has the same trials, and writes the same files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+WAYS = (
+    "-n2",
+    "-n4",
+    "-nauto",
+    "-n2 --dist=load --maxschedchunk=1",
+    "-n2 --dist=worksteal",
+    "-n2 --dist=loadscope",
+    "-n2 --dist=loadfile",
+    "-n2 --dist=loadgroup",
+    "-n4 --dist=worksteal",
+)
+TWO_RIGHT = right(constrained=True)[:2]
+"""What makes the candidate better by two prompts, so that the race has to go on for several passes."""
+
+
+def decided(made: Project) -> dict[str, Any]:
+    """Everything that a cycle left behind, without times, ids and what depends on them."""
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        calls = ledger.execute('SELECT purpose, phase, spec, "case", run, outcome, reason FROM call').fetchall()
+    log = (made.path / ".selfopt" / "routing_decisions.jsonl").read_text().splitlines()
+    return {
+        "calls": sorted(map(repr, calls)),
+        "rules": [{**rule, "timestamp": ""} for rule in made.routing()["rules"]],
+        "history": untimed(made.history()),
+        "decisions": [(entry["kind"], entry["reason"]) for entry in map(json.loads, log)],
+        "files": sorted(path.name for path in (made.path / ".selfopt").iterdir()),
+    }
+
+
+def untimed(value: Any) -> Any:
+    """Records without what depends on how long something took, or when it was."""
+    if isinstance(value, dict):
+        kept = {name: untimed(part) for name, part in value.items()}
+        timed = r"latency|_s$|started|ended" + ("|value" if value.get("name") == "latency" else "")
+        return {name: part for name, part in kept.items() if not re.search(timed, name)}
+    if isinstance(value, list):
+        return [untimed(part) for part in value]
+    return re.sub(r"\d+\.\d+ s\b", "", value) if isinstance(value, str) else value
+
+
+def forget(made: Project) -> None:
+    """Begin the history of a project anew."""
+    shutil.rmtree(made.path / ".selfopt", ignore_errors=True)
+    (made.path / "routing_config.json").unlink(missing_ok=True)
+    made.server.seen.asked = 0
+
+
+@pytest.fixture
+def serial(project: Make) -> tuple[Project, dict[str, Any]]:
+    made = project({"rules": TWO_RIGHT})
+    made.configure(
+        '[tool.selfopt.search]\nvariants = ["native_api", "schema"]\nwarmup = []\nretries = []\ntimeouts = []'
+    )
+    forget(made)
+    assert made.run("--selfopt-cycle", "--selfopt-seed=3").ret == 0
+    return made, decided(made)
+
+
+def test_whatever_hands_the_items_out_the_trials_the_verdicts_and_the_files_are_the_same(
+    serial: tuple[Project, dict[str, Any]],
+) -> None:
+    made, alone = serial
+    asked = made.server.seen.asked
+    assert asked == len(alone["calls"]) > 2 * 2 * 3 * CASES / 2
+    for way in WAYS:
+        forget(made)
+        result = made.run("--selfopt-cycle", "--selfopt-seed=3", *way.split())
+        assert result.ret == 0, (way, said(result))
+        assert decided(made) == alone, way
+        assert made.server.seen.asked == asked, way

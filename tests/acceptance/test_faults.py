@@ -1,0 +1,355 @@
+"""Whatever goes wrong in a session, alone or distributed, has one effect, and none of it ends green or promotes.
+
+Run the whole matrix many times over by `SELFOPT_FAULTS=20 pytest tests/acceptance/test_faults.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.test_gates import TWO_SPECS
+from tests.acceptance.test_interruption import begin, wait_until
+from tests.acceptance.test_resume import settled
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+TIMES = int(os.environ.get("SELFOPT_FAULTS", "1"))
+WAYS = ["alone", "-n2"]
+BETTER = {"rules": right(constrained=True)}
+"""A candidate that would be promoted if nothing went wrong."""
+HEAD = """
+import os, pathlib, signal, time
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+
+def once(name):
+    try:
+        (HERE / name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+@pytest.fixture
+def guard(request):
+    fault = request.getfixturevalue("case").id == "item-2" and FIXTURE
+    if fault == "setup":
+        raise RuntimeError("the guard is asleep")
+    yield
+    if fault == "teardown":
+        raise RuntimeError("the guard left")
+
+@pytest.mark.selfopt("items.jsonl")
+def test_items(case, reply, run, guard):
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong in the body of some items (or in their fixture), and what the session comes to."""
+
+    body: str
+    status: int
+    sentence: str
+    fixture: str = ""
+    promotes: bool = False
+    """Whether the evidence is whole all the same."""
+
+
+FAULTS = {
+    "a body that raises": Fault("    if case.id == 'item-2': raise RuntimeError('oops')", 1, "RuntimeError: oops"),
+    "a fixture that fails before": Fault("", 1, "the guard is asleep", fixture="setup"),
+    "a fixture that fails after": Fault("", 1, "the guard left", fixture="teardown", promotes=True),
+    "a skip": Fault("    if case.id == 'item-2': pytest.skip('not today')", 10, "HOLD"),
+    "an xfail": Fault("    if case.id == 'item-2': pytest.xfail('never could')", 10, "HOLD"),
+    "an exit": Fault(
+        "    if case.id == 'item-2' and run == 1: pytest.exit('enough')", 2, "no decision: the session was"
+    ),
+}
+
+
+def faulty(project: Make, fault: Fault, script: dict[str, Any] = BETTER) -> Project:
+    made = project(script)
+    made.configure(TWO_SPECS)
+    head = HEAD.replace("FIXTURE", repr(fault.fixture))
+    made.pytester.makepyfile(test_items=f"{head}{fault.body}\n    case.check(reply)\n")
+    return made
+
+
+def run(made: Project, way: str, *arguments: str) -> pytest.RunResult:
+    return made.run("--selfopt-cycle", *([] if way == "alone" else [way]), *arguments)
+
+
+def promoted(made: Project) -> bool:
+    """Whether the candidate is in force now."""
+    written = (made.path / "routing_config.json").exists()
+    return written and any(rule.get("variant") == "schema" for rule in made.routing()["rules"])
+
+
+@pytest.mark.parametrize("turn", range(TIMES))
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_goes_wrong_in_an_item_ends_the_session_so(project: Make, name: str, way: str, turn: int) -> None:
+    fault = FAULTS[name]
+    made = faulty(project, fault)
+    result = run(made, way)
+    assert (result.ret, fault.sentence in said(result)) == (fault.status, True), said(result)
+    assert promoted(made) is fault.promotes, said(result)
+
+
+TAMPER = """
+import copy, json
+
+import pytest
+
+HOW, SEEN = {how!r}, []
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    evidence = vars(report).get("selfopt")
+    if evidence is None or "item-2" not in item.nodeid or "run1" not in item.nodeid or "native_api" not in item.nodeid:
+        return report
+    value = json.loads(evidence)
+    changed = {{
+        "missing": None,
+        "foreign case": json.dumps({{**value, "case": "items/item-99"}}),
+        "foreign phase": json.dumps({{**value, "phase": "elsewhere"}}),
+        "foreign run": json.dumps({{**value, "run": 99}}),
+        "oversized": json.dumps({{**value, "reason": "x" * 100_000}}),
+        "cut off": evidence[:40],
+        "no version": json.dumps({{name: part for name, part in value.items() if name != "version"}}),
+        "no outcome": json.dumps({{name: part for name, part in value.items() if name != "outcome"}}),
+        "odd outcome": json.dumps({{**value, "outcome": "splendid"}}),
+        "a number": "42",
+    }}
+    vars(report)["selfopt"] = changed.get(HOW, evidence)
+    if HOW == "twice":
+        item.ihook.pytest_runtest_logreport(report=copy.copy(report))
+    return report
+"""
+TAMPERED = {
+    "missing": "HOLD",
+    "twice": "1 reported twice",
+    "foreign case": "1 of no trial that was planned",
+    "foreign phase": "1 of no trial that was planned",
+    "foreign run": "1 of no trial that was planned",
+    "oversized": "1 unreadable",
+    "cut off": "1 unreadable",
+    "no version": "1 unreadable",
+    "no outcome": "1 unreadable",
+    "odd outcome": "1 unreadable",
+    "a number": "1 unreadable",
+}
+HARMLESS = Fault("", 0, "")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", TAMPERED)
+def test_evidence_that_is_missing_double_foreign_or_unreadable_decides_nothing(
+    project: Make, how: str, way: str
+) -> None:
+    made = faulty(project, HARMLESS)
+    made.pytester.makeconftest(TAMPER.format(how=how))
+    result = run(made, way)
+    assert result.ret in (1, 10), said(result)
+    assert TAMPERED[how] in said(result), said(result)
+    assert not promoted(made)
+    (made.path / "conftest.py").unlink()
+    if how != "missing":
+        asked = made.server.seen.asked
+        assert run(made, way, "--selfopt-resume").ret == 0
+        assert promoted(made)
+        assert made.server.seen.asked == asked
+
+
+DIES = "    if case.id == 'item-2' and run == 1 and once('died'): {how}"
+
+
+@pytest.mark.parametrize("turn", range(TIMES))
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadgroup"])
+@pytest.mark.parametrize("how", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)"])
+def test_a_worker_that_dies_decides_nothing_and_the_cycle_can_be_gone_on_with(
+    project: Make, how: str, dist: str, turn: int
+) -> None:
+    made = faulty(project, Fault(DIES.format(how=how), 1, ""))
+    result = run(made, "-n2", f"--dist={dist}")
+    assert result.ret == 1
+    assert "no decision: the evidence is not whole (trials: 1 lost with the worker that had it" in said(result)
+    assert not promoted(made)
+    asked = made.server.seen.asked
+    again = run(made, "-n2", f"--dist={dist}", "--selfopt-resume")
+    assert again.ret == 0, said(again)
+    assert promoted(made)
+    assert made.server.seen.asked == asked
+
+
+@pytest.mark.parametrize("way", ["-n2 --max-worker-restart=0", "-n1 --max-worker-restart=0", "-n2"])
+def test_workers_that_all_die_end_a_session_that_is_not_green(project: Make, way: str) -> None:
+    made = faulty(project, Fault("    os._exit(0)", 1, ""))
+    result = (
+        made.run("--selfopt-cycle", "-x", *way.split()) if way == "-n2" else made.run("--selfopt-cycle", *way.split())
+    )
+    assert result.ret not in (0, 10), said(result)
+    assert "no decision" in said(result)
+    assert not promoted(made)
+
+
+def test_a_worker_that_dies_while_it_collects_is_replaced(project: Make) -> None:
+    made = faulty(project, HARMLESS)
+    made.pytester.makeconftest(
+        """
+        import os, pathlib
+
+        def pytest_collection_modifyitems(config):
+            if getattr(config, "workerinput", {}).get("workerid") == "gw1":
+                os._exit(1)
+        """
+    )
+    result = run(made, "-n2")
+    assert result.ret in (0, 1), said(result)
+    assert promoted(made)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_outlives_its_item_is_ended_and_no_wrong_answer(project: Make, way: str) -> None:
+    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 20.0, "text": "At last."}}]
+    made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
+    made.configure(TWO_SPECS + "[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n")
+    started = time.monotonic()
+    result = run(made, way, "--timeout=1", "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
+    assert time.monotonic() - started < 15
+    (entry,) = made.history()
+    kinds = [one["errors_by_kind"] for one in entry["metrics"].values()]
+    assert {"timeout": 1} in kinds, kinds
+    assert "1 without answer" in said(result)
+    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        rows = ledger.execute("SELECT outcome, error_kind, reason FROM call WHERE outcome = 'error'").fetchall()
+    assert [row[:2] for row in rows] == [("error", "timeout")]
+
+
+def test_a_time_limit_that_ends_the_process_ends_only_a_worker(project: Make) -> None:
+    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 20.0, "text": "At last."}}]
+    made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
+    alone = run(made, "alone", "--timeout=1", "--timeout-method=thread")
+    assert alone.ret == 1
+    assert not promoted(made)
+    again = run(made, "-n2", "--timeout=2", "--timeout-method=thread", "--selfopt-resume")
+    assert again.ret == 0, said(again)
+    assert promoted(made)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["-x"], None),
+        (["--maxfail=3"], None),
+        (["-k", "run0"], 10),
+        (["-k", "item-2"], 10),
+        (["--lf"], 10),
+        (["--sw"], None),
+        (["--deselect", "test_items.py::test_items[scripted/model/atomic/schema/t60/r1/i0-item-0-run0]"], 10),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_part_of_a_session_is_recorded_and_decides_nothing(
+    project: Make, arguments: list[str], status: int | None, way: str
+) -> None:
+    made = faulty(project, Fault("    if case.id == 'item-1' and run == 0: assert False", 10, ""))
+    if arguments == ["--lf"]:
+        made.pytester.runpytest_subprocess("--selfopt-cycle", "-k", "run0 and item-3", "-p", "no:hypothesispytest")
+    cached = () if arguments[0] in ("--lf", "--sw") else ("-p", "no:cacheprovider")
+    distributed = [] if way == "alone" else [way]
+    result = made.pytester.runpytest_subprocess(
+        "--selfopt-cycle", *cached, "-p", "no:hypothesispytest", *arguments, *distributed
+    )
+    assert result.ret == status if status is not None else result.ret not in (0, 10)
+    assert "no decision" in said(result)
+    assert not promoted(made)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("option", ["--collect-only", "--setup-plan", "--setup-only", "--selfopt-dry-run"])
+def test_who_only_looks_makes_no_call_and_writes_nothing(project: Make, option: str, way: str) -> None:
+    made = faulty(project, HARMLESS)
+    result = run(made, way, option)
+    assert result.ret in (0, 5), said(result)
+    assert made.server.seen.asked == 0
+    assert not (made.path / ".selfopt").exists()
+    assert not promoted(made)
+
+
+def test_the_debugger_runs_alone(project: Make) -> None:
+    made = faulty(project, HARMLESS)
+    assert run(made, "-n2", "--pdb").ret == pytest.ExitCode.USAGE_ERROR
+    assert made.server.seen.asked == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_session_that_is_ended_from_outside_can_be_gone_on_with(project: Make, how: signal.Signals, way: str) -> None:
+    made = faulty(project, HARMLESS, {**BETTER, "latency": 0.1})
+    process = begin(made, *([] if way == "alone" else [way]))
+    wait_until(lambda: made.server.seen.asked > 20)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, how)
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
+    assert process.returncode != 0
+    assert not promoted(made)
+    asked = settled(made)
+    again = run(made, way, "--selfopt-resume")
+    assert again.ret == 0, said(again)
+    assert promoted(made)
+    assert made.server.seen.asked < asked + 72
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reply", ["half a pair: \ud800 and \udc00", "x" * 6_000_000], ids=["surrogates", "6 MB"])
+def test_a_reply_that_no_channel_likes_is_judged_as_any_other(project: Make, reply: str, way: str) -> None:
+    odd = {"when": {"prompt": "item 2."}, "then": {"text": reply}}
+    made = faulty(project, HARMLESS, {"rules": [odd, *right(constrained=True)]})
+    result = run(made, way, "-rA")
+    assert result.ret == 0, said(result)[-3000:]
+    assert promoted(made)
+    assert "fixed 24 answers, broke 0" in said(result)
+    plain = made.run(*([] if way == "alone" else [way]))
+    plain.assert_outcomes(passed=CASES - 1, failed=1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reply_that_is_too_long_is_an_error(project: Make, way: str) -> None:
+    long = {"when": {"prompt": "item 2.", "first": 1}, "then": {"text": "x" * 10_000_000}}
+    made = faulty(project, HARMLESS, {"rules": [long, *right(constrained=True)]})
+    result = run(made, way, "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
+    assert "1 without answer" in said(result)
+    assert result.ret in (0, 10)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_summaries_of_others_stand_beside_ours(project: Make, way: str) -> None:
+    made = faulty(project, HARMLESS)
+    made.pytester.makeconftest(
+        """
+        def pytest_terminal_summary(terminalreporter):
+            terminalreporter.write_sep("=", "somebody else's summary")
+        """
+    )
+    result = run(made, way)
+    assert result.ret == 0
+    assert "somebody else's summary" in said(result)
+    assert "PROMOTE schema" in said(result)
