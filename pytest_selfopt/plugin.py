@@ -18,7 +18,7 @@ SESSION: pytest.StashKey[SelfoptSession | WorkerSession] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
 
 NOTHING = (
-    "--selfopt-cycle: no benchmark was collected; mark a test with "
+    "--selfopt-cycle or --selfopt-gate: no benchmark was collected; mark a test with "
     '@pytest.mark.selfopt("suite.jsonl") or name the folder that holds your benchmarks'
 )
 MARKER = (
@@ -70,21 +70,34 @@ def pytest_cmdline_main_and_prove(config: pytest.Config) -> Generator[None, int,
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse what cannot be done before anything is collected."""
     config.addinivalue_line("markers", MARKER)
-    for option in ("resume", "max_calls", "max_cost", "dry_run", "prove"):
+    if config.getoption("selfopt_gate") and config.getoption("selfopt_cycle"):
+        raise pytest.UsageError("--selfopt-gate writes nothing, --selfopt-cycle improves: give one of them")
+    for option in ("resume", "dry_run", "prove"):
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
+    for option in ("max_calls", "max_cost"):
+        if config.getoption(f"selfopt_{option}") and not _judges(config):
+            name = option.replace("_", "-")
+            raise pytest.UsageError(f"--selfopt-{name} is about a cycle or a gate; give --selfopt-cycle, too")
+    if _judges(config) and config.getoption("reruns", None):
+        raise pytest.UsageError(
+            "--reruns would ask again until an answer is right; a cycle repeats its runs by itself and counts all: "
+            "leave it out"
+        )
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None) and not config.option.collectonly:
         from pytest_selfopt.session.distributing import Distributor
 
-        config.pluginmanager.register(Distributor(config, CONTROLLER, NOTHING), "selfopt-distributor")
+        config.pluginmanager.register(
+            Distributor(config, CONTROLLER, NOTHING if _judges(config) else ""), "selfopt-distributor"
+        )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a cycle that has nothing to measure."""
     missing = SESSION not in session.config.stash and not session.testsfailed
-    if missing and session.config.getoption("selfopt_cycle") and not hasattr(session.config, "workerinput"):
+    if missing and _judges(session.config) and not hasattr(session.config, "workerinput"):
         raise pytest.UsageError(NOTHING)
 
 
@@ -100,6 +113,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     if session is not None:
         session.close()
+
+
+def _judges(config: pytest.Config) -> bool:
+    return bool(config.getoption("selfopt_cycle") or config.getoption("selfopt_gate"))
 
 
 def _session_of(config: pytest.Config) -> SelfoptSession | WorkerSession:
@@ -146,6 +163,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "N",
         "type": _at_least_one,
         "help": "Run up to N cycles, one after the other, and stop when nothing is left to try.",
+    },
+    "--selfopt-gate": {
+        "action": "store_true",
+        "help": "Measure what is in force against the configured bars and what was recorded of it; write nothing. "
+        "The status is 0 when it passes, 1 when it fails, 10 when the evidence is short.",
     },
     "--selfopt-dry-run": {
         "action": "store_true",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
+from pytest_selfopt.loop.bars import Bars, Compare
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
@@ -22,6 +23,7 @@ from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
 CONFIG_FILE = "selfopt.toml"
+NO_BARS = Bars()
 
 
 class Mode(StrEnum):
@@ -31,6 +33,8 @@ class Mode(StrEnum):
     """Each case once on the routed baseline; nothing is written."""
     CYCLE = "cycle"
     """One turn of the loop."""
+    GATE = "gate"
+    """What is in force is measured against the bars of a build; nothing is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class PhaseSettings:
 
     baseline: Spec
     limits: Limits
+    bars: Bars = NO_BARS
     fallback: str | None = None
     """The model that stands in when the baseline's is not up to the phase."""
 
@@ -61,6 +66,7 @@ class Settings:
     models: Mapping[str, ModelConfig]
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
+    default_bars: Bars
     default_model: str
     space: SearchSpace
     variants: Mapping[str, str]
@@ -89,6 +95,7 @@ class Settings:
         settings = self.phases.get(name) or PhaseSettings(
             baseline=Spec(model=self.default_model, phase=name, variant="native_api"),
             limits=self.default_limits,
+            bars=self.default_bars,
         )
         if self.forced_baseline is not None and self.forced_baseline.phase == name:
             return replace(settings, baseline=self.forced_baseline)
@@ -151,6 +158,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     profile = table.text("profile", choices=[str(one) for one in Profile])
     usual = Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
     limits = _limits(table.table("gates"), usual)
+    bars = _bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
     models = read_models(table.table("models"), providers)
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
@@ -167,8 +175,9 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         place=table.place,
         providers=providers,
         models=models,
-        phases=_phases(table.table("phases"), limits, default_model),
+        phases=_phases(table.table("phases"), limits, bars, default_model),
         default_limits=limits,
+        default_bars=bars,
         default_model=default_model,
         space=_space(table.table("search"), tuple(variants)),
         variants=variants,
@@ -234,7 +243,7 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
     return found, at_once
 
 
-def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, PhaseSettings]:
+def _phases(table: Table, limits: Limits, bars: Bars, default_model: str) -> dict[str, PhaseSettings]:
     found: dict[str, PhaseSettings] = {}
     for name, entry in table.tables().items():
         usual = f"{default_model}/{name}/native_api/t60/r1/i0"
@@ -246,7 +255,10 @@ def _phases(table: Table, limits: Limits, default_model: str) -> dict[str, Phase
         if baseline.phase != name:
             entry.refuse("baseline", f"{text!r} is a spec of phase {baseline.phase!r}, not of {name!r}")
         found[name] = PhaseSettings(
-            baseline=baseline, limits=_limits(entry.table("gates"), limits), fallback=entry.text("fallback")
+            baseline=baseline,
+            limits=_limits(entry.table("gates"), limits),
+            bars=_bars(entry.table("gate"), bars),
+            fallback=entry.text("fallback"),
         )
         entry.finish()
     return found
@@ -273,6 +285,19 @@ def _limits(table: Table, usual: Limits) -> Limits:
     )
     table.finish()
     return limits
+
+
+def _bars(table: Table, usual: Bars) -> Bars:
+    bars = Bars(
+        min_accuracy=table.number("min_accuracy", usual.min_accuracy, least=0, most=1),
+        min_restraint=table.number("min_restraint", usual.min_restraint, least=0, most=1),
+        max_p95_latency=table.number("max_p95_latency", usual.max_p95_latency, least=0, most=86_400),
+        max_cost=table.number("max_cost", usual.max_cost, least=0, most=1e9),
+        passes=table.integer("passes", usual.passes, least=1, most=100),
+        compare=Compare(table.text("compare", str(usual.compare), choices=[str(one) for one in Compare]) or ""),
+    )
+    table.finish()
+    return bars
 
 
 def _variants(table: Table) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pytest_selfopt.session.planned import TrialKey
 
@@ -41,6 +41,11 @@ class Board:
             return False
         trials.discard(key)
         return not trials
+
+    def settle_all_but(self, key: TrialKey, live: Collection[str]) -> None:
+        """Take the trials of a trial's pass off the board whose specs are not asked in it."""
+        trials = self._open.get((key.phase, key.run), set())
+        trials -= {one for one in trials if one.spec not in live}
 
     def still_open(self) -> Iterable[TrialKey]:
         """All trials that are open."""

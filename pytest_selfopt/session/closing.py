@@ -206,7 +206,8 @@ def _settle(
         for conclusion in conclusions
     }
     served: dict[str, Json] = {model: name for phase in phases for model, name in _served(phase).items()}
-    state.ledger.store_result(cycle, {"asked_for": asked, "churn": churn, "served": served})
+    in_force: dict[str, Json] = {conclusion.phase: conclusion.in_force.id for conclusion in conclusions}
+    state.ledger.store_result(cycle, {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force})
 
 
 def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:

@@ -18,6 +18,9 @@ ARGUMENTS = ("case", "spec", "run", "reply")
 """What a benchmark test may ask for by name."""
 
 
+NO_RERUNS = "pytest-rerunfailures would ask until an answer is right, and a cycle counts all the runs it repeats"
+
+
 class Collection:
     """The suites, plans and planned trials of a session, in the order they were collected.
 
@@ -90,6 +93,12 @@ class Collection:
         """
         if self.problems:
             raise pytest.UsageError("\n".join(self.problems))
+
+    def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
+        """Note items that another plugin would ask again until they are right: that is no measurement."""
+        again = next((item for item in items if PLANNED in item.stash and item.get_closest_marker("flaky")), None)
+        if again is not None and again.config.pluginmanager.hasplugin("rerunfailures"):
+            self.problems.append(f"{again.nodeid.partition('[')[0]}: {NO_RERUNS}; take the marker flaky away")
 
     def cases(self, phase: str) -> tuple[str, ...]:
         """The keys of the cases planned for a phase, in file order."""

@@ -156,16 +156,21 @@ class Controller:
             while not self._may_decide(key):
                 self._turn.wait(_TICK_S)
             self._board.waits_no_more(worker)
+            if self._ended:
+                raise SelfoptError("the session is over")
             try:
                 goes_on = work.goes_on(planned)
             except SelfoptError as problem:
                 self._failure = str(problem)
                 raise
+            live = work.live_in(key)
+            if live is not None:
+                self._board.settle_all_but(key, live)
             if not goes_on:
                 self._settle(key)
-                return Begun(goes_on=False)
+                return Begun(goes_on=False, live=live)
         work.wait_until_begun(key)
-        return Begun(goes_on=True, result=work.result_if_there(key))
+        return Begun(goes_on=True, result=work.result_if_there(key), live=live)
 
     def _may_decide(self, key: TrialKey) -> bool:
         """Whether it can be told who goes on to a trial's pass."""
@@ -273,7 +278,7 @@ class Controller:
             self._work.let_go(key)
         if self._work is not None and self._work.started:
             self._work.show_progress(key)
-            if ended and mode_of(self._config) is Mode.CYCLE:
+            if ended and mode_of(self._config) is not Mode.PLAIN:
                 # Who goes on is decided first, so that it is said with the pass it follows from, and called early.
                 self._decide_next(key)
                 self._work.end_pass(key.phase, key.run)

@@ -23,12 +23,15 @@ class Distributor:
     """Tells workers where to call, and xdist's news to the controller, if there is one."""
 
     def __init__(self, config: pytest.Config, key: pytest.StashKey[Controller], nothing: str) -> None:
-        """Put the controller under `key` into the stash once it is there; a cycle without one is refused: `nothing`.
+        """Put the controller under `key` into the stash once it is there.
+
+        Of a session that judges, `nothing` says why it cannot go on when there is none; it is empty for others.
 
         Raises:
             pytest.UsageError: when the session is distributed in a way in which nothing can be measured.
         """
-        _refuse(config)
+        if nothing:
+            _refuse(config)
         self._config = config
         self._key = key
         self._nothing = nothing
@@ -55,7 +58,7 @@ class Distributor:
     @pytest.hookimpl
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> InOrder | None:
         """Keep the order of a cycle's passes."""
-        return InOrder(config) if config.getoption("selfopt_cycle") else None
+        return InOrder(config) if self._nothing else None
 
     @pytest.hookimpl
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -90,7 +93,7 @@ class Distributor:
             return
         if self._key in self._config.stash:
             self._config.stash[self._key].start()
-        elif self._config.getoption("selfopt_cycle") and not failed:
+        elif self._nothing and not failed:
             raise pytest.UsageError(self._nothing)
 
     def pytest_unconfigure(self) -> None:
@@ -99,9 +102,7 @@ class Distributor:
 
 
 def _refuse(config: pytest.Config) -> None:
-    """Refuse, for a cycle, what would ask everything several times or from far away."""
-    if not config.getoption("selfopt_cycle"):
-        return
+    """Refuse what would ask everything several times or from far away."""
     if config.getoption("dist") == "each":
         raise pytest.UsageError(
             "--selfopt-cycle cannot be measured under --dist each, which runs every item in every worker; "

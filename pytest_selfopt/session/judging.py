@@ -10,10 +10,11 @@ import pytest
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
+from pytest_selfopt.session.gating import gate_status
 from pytest_selfopt.session.options import mode_of
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.replay import attach, attached, from_evidence
-from pytest_selfopt.session.summary import write_summary
+from pytest_selfopt.session.summary import write_gate, write_summary
 from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
@@ -30,7 +31,7 @@ class Judging:
     def __init__(self, config: pytest.Config, work: Callable[[], Work | None]) -> None:
         self._config = config
         self._work = work
-        self._in_cycle = mode_of(config) is Mode.CYCLE
+        self._judges = mode_of(config) is not Mode.PLAIN
         self._unmasked = 0
         """Failures that are no judged misses: no verdict hides them."""
         self.nothing_on_trial = False
@@ -62,7 +63,7 @@ class Judging:
     def _book(self, report: pytest.TestReport) -> None:
         work = self._work()
         evidence = attached(report)
-        if evidence is None or not self._in_cycle or work is None:
+        if evidence is None or not self._judges or work is None:
             self._unmasked += report.failed
             return
         trial = _readable(evidence)
@@ -81,7 +82,7 @@ class Judging:
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
         """In a cycle a wrong answer is data: counted, not printed as a failure."""
         evidence = attached(report)
-        trial = _readable(evidence) if evidence is not None and self._in_cycle else None
+        trial = _readable(evidence) if evidence is not None and self._judges else None
         if trial is None or trial.error_kind is ErrorKind.TEST:
             return None
         names = {Outcome.PASS: "passed", Outcome.MISS: "missed", Outcome.ERROR: "without answer"}
@@ -94,7 +95,7 @@ class Judging:
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = EXIT_DECIDED
         work = self._work()
-        if not self._in_cycle or work is None or not work.started:
+        if not self._judges or work is None or not work.started:
             return
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         interrupted = not ended_well or bool(session.shouldfail) or bool(session.shouldstop)
@@ -108,6 +109,8 @@ class Judging:
             return
         if work.stopped_because or work.flaws:
             session.exitstatus = EXIT_NOT_ENOUGH_EVIDENCE
+        elif work.settings.mode is Mode.GATE:
+            session.exitstatus = gate_status(work.gated) if work.gated else EXIT_NOT_ENOUGH_EVIDENCE
         else:
             session.exitstatus = exit_status(work.conclusions, proven_next=work.proven_next)
 
@@ -116,8 +119,8 @@ class Judging:
         if self.nothing_on_trial:
             terminalreporter.write_line("selfopt: nothing is on trial, so there is nothing to prove")
         work = self._work()
-        if self._in_cycle and work is not None and work.started:
-            write_summary(terminalreporter, work)
+        if self._judges and work is not None and work.started:
+            (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
 
 
 def _readable(evidence: str) -> Trial | None:

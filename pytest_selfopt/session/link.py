@@ -64,10 +64,14 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """It is, or not; with the result of its call when that is there already."""
+    """It is, or not; with the result of its call when that is there already.
+
+    `live` are the specs that are asked in its pass, where that is settled: those of others need not be asked about.
+    """
 
     goes_on: bool
     result: CallResult | None = None
+    live: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

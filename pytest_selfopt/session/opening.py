@@ -9,6 +9,7 @@ from typing import Any
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.loop.bars import Compare
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
@@ -51,6 +52,8 @@ def plan_phase(
     settings.variant(begun.baseline.variant)
     if settings.mode is Mode.PLAIN:
         return begun
+    if settings.mode is Mode.GATE:
+        return gate_plan(begun, settings, ledger)
     past = _comparisons(ledger, phase, suite, surroundings)
     held, rejected = _tried(past, begun.baseline)
     generation = generate(
@@ -65,6 +68,22 @@ def plan_phase(
     plan = replace(begun, candidates=(*begun.candidates, *generation.candidates), left=generation.left)
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)
+
+
+def gate_plan(begun: PhasePlan, settings: Settings, ledger: Ledger | None) -> PhasePlan:
+    """What a gate does for a phase: the passes of what is in force, and beside it what was recorded, if asked for."""
+    bars = settings.phase(begun.phase).bars
+    recorded = recorded_spec(ledger, begun.phase) if bars.compare is Compare.BESIDE else None
+    beside: tuple[Candidate, ...] = ()
+    if recorded is not None and recorded != begun.baseline:
+        beside = (Candidate(spec=recorded, why="in force after the last cycle"),)
+    return replace(begun, candidates=beside, least_passes=bars.passes, most_passes=bars.passes)
+
+
+def recorded_spec(ledger: Ledger | None, phase: str) -> Spec | None:
+    """What the last decided cycle left in force; None when none did."""
+    spec = _last(ledger, "in_force", phase, None)
+    return parse_spec(spec) if isinstance(spec, str) else None
 
 
 def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:

@@ -9,7 +9,9 @@ from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 
 def mode_of(config: pytest.Config) -> Mode:
     """What the session does with its benchmarks."""
-    return Mode.CYCLE if config.getoption("selfopt_cycle") else Mode.PLAIN
+    if config.getoption("selfopt_cycle"):
+        return Mode.CYCLE
+    return Mode.GATE if config.getoption("selfopt_gate") else Mode.PLAIN
 
 
 def looks_only(config: pytest.Config) -> bool:

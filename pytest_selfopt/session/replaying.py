@@ -42,7 +42,7 @@ class Replaying:
     def __init__(self, config: pytest.Config, source: Source) -> None:
         self._config = config
         self._source = source
-        self._in_cycle = mode_of(config) is Mode.CYCLE
+        self._judges = mode_of(config) is not Mode.PLAIN
         self._goes_on = True
         self._running: pytest.Item | None = None
         self._told = False
@@ -71,7 +71,7 @@ class Replaying:
     def _let_go_of_item(self, following: pytest.Item) -> None:
         """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""
         done, self._running = self._running, following
-        if isinstance(done, pytest.Function) and self._in_cycle:
+        if isinstance(done, pytest.Function) and self._judges:
             del done.callspec
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -134,7 +134,7 @@ class Replaying:
             if received.reply is not None and (report.failed or self._shows_passes):
                 report.sections.append(("Captured reply call", portable(received.reply.text)))
         answered_by_call = call.excinfo is not None and isinstance(call.excinfo.value, CallFailed)
-        if report.failed and (answered_by_call or (self._in_cycle and outcome[1] is not ErrorKind.TEST)):
+        if report.failed and (answered_by_call or (self._judges and outcome[1] is not ErrorKind.TEST)):
             report.longrepr = f"{planned.case.source}: {trial.reason}"
         return report
 

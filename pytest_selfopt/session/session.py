@@ -111,8 +111,10 @@ class SelfoptSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Refuse what is wrong, and order the items after every other plugin has had its say."""
-        self._collection.refuse_problems()
         self._collection.stash_planned(items)
+        if self._mode is not Mode.PLAIN:
+            self._collection.refuse_reruns(items)
+        self._collection.refuse_problems()
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
             dropped = self._collection.leave_out(idle, items)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
@@ -59,8 +60,13 @@ class State:
     def _look(self) -> RoutingConfig:
         """Read what is there; a dry run plans by the ledger, too."""
         path = self.settings.state_dir / "ledger.sqlite"
-        if self.settings.mode is Mode.CYCLE and path.exists():
+        if self.settings.mode is not Mode.PLAIN and path.exists():
             self.ledger = self._held.enter_context(Ledger(path))
+        if self.settings.mode is Mode.GATE and not self.settings.routing_path.exists():
+            raise StateError(
+                f"--selfopt-gate: {self.settings.routing_path.name} is missing, so nothing is in force that could be "
+                "measured; write one by --selfopt-cycle, and keep it in git"
+            )
         return read_config(self.settings.routing_path)
 
     def _open(self) -> RoutingConfig:
@@ -143,6 +149,22 @@ class State:
         return cycle, {
             name: self._phase(self.ledger, collection, one, cycle, partial=partial)
             for name, one in collection.plans.items()
+        }
+
+    def gate_phases(self, collection: Collection) -> dict[str, PhaseRun]:
+        """The phases of a gate, which opens no comparison."""
+        return {
+            name: PhaseRun(
+                plan=plan,
+                cases=collection.cases(name),
+                suites=collection.suites(name),
+                limits=self.settings.phase(name).limits,
+                comparisons={},
+                earlier={},
+                own_gates=self._own_gates,
+                churn=None,
+            )
+            for name, plan in collection.plans.items()
         }
 
     def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.ledger.ledger import Warmup
+from pytest_selfopt.loop.bars import status_of
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.diagnosis import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
@@ -120,6 +121,49 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
         terminal.write_line(line)
 
 
+def write_gate(terminal: TerminalReporter, work: Work) -> None:
+    """Write how what is in force stands against the bars of a build."""
+    terminal.write_sep("=", "selfopt gate")
+    lines = [(note, "yellow") for note in work.notes]
+    if work.problem:
+        lines.append((work.problem, "red"))
+    elif work.status != "decided":
+        lines += [(text, "yellow") for text in not_gated(work)]
+    for one in work.gated:
+        lines += [(f"{one.phase}: {one.spec}", ""), *((row, "") for row in _aligned({"in force": one.metrics}))]
+        for found in one.gates:
+            word, colour = ("pass", "green") if found.passed else _FAILED[found.asks]
+            lines.append((f"{word} {found.name}: {found.sentence}", colour))
+        lines.append((f"compared with {one.beside}", ""))
+    if work.gated:
+        verdict = status_of([found for one in work.gated for found in one.gates])
+        lines.append(_BUILD[verdict])
+    for text, colour in lines:
+        for line in [text] if text.startswith(" ") else _folded(text):
+            terminal.write_line(line, **({colour: True} if colour else {}))
+
+
+_FAILED = {Verdict.REJECT: ("FAIL", "red"), Verdict.HOLD: ("UNSETTLED", "yellow"), Verdict.PROMOTE: ("FAIL", "red")}
+_BUILD = {
+    Verdict.PROMOTE: ("the gate is passed; nothing was written", "green"),
+    Verdict.REJECT: ("the gate is not passed; nothing was written", "red"),
+    Verdict.HOLD: ("the evidence is too short to pass or fail; nothing was written", "yellow"),
+}
+
+
+def not_gated(work: Work) -> list[str]:
+    """Why a gate decided nothing."""
+    if work.status == "interrupted":
+        return ["no decision: the session was interrupted"]
+    if work.flaws:
+        return [f"no decision: the evidence is not whole (trials: {_flaws(work.flaws)})"]
+    return [f"no decision: {work.stopped_because or 'only some of the planned trials were selected'}"]
+
+
+def _flaws(flaws: Mapping[Flaw, int]) -> str:
+    return "; ".join(f"{number} {flaw}" for flaw, number in flaws.items())
+
+
 def undecided(
     status: str, counts: dict[str, int], stopped_because: str = "", flaws: Mapping[Flaw, int] = NO_FLAWS
 ) -> list[str]:
@@ -127,9 +171,8 @@ def undecided(
     booked = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no calls"
     kept = f"kept in the ledger: {booked}"
     if flaws:
-        what = "; ".join(f"{number} {flaw}" for flaw, number in flaws.items())
         return [
-            f"no decision: the evidence is not whole (trials: {what}); nothing was promoted or rewritten",
+            f"no decision: the evidence is not whole (trials: {_flaws(flaws)}); nothing was promoted or rewritten",
             f"{kept}; --selfopt-cycle --selfopt-resume makes only the calls that are missing",
         ]
     if status == "stopped":
@@ -161,11 +204,15 @@ def table(conclusion: Conclusion) -> list[str]:
     """The specs side by side, aligned: what was measured of each, and how its misses came about."""
     names = {conclusion.baseline.id: "baseline"}
     names |= {judgement.spec: _short(_change(conclusion, judgement)) for judgement in conclusion.judgements}
+    return _aligned({name: conclusion.metrics[spec] for spec, name in names.items()})
+
+
+def _aligned(named: Mapping[str, Metrics]) -> list[str]:
     columns = dict(_COLUMNS)
-    if any(one.first_attempt_passes < one.passes for one in conclusion.metrics.values()):
+    if any(one.first_attempt_passes < one.passes for one in named.values()):
         columns["1st attempt"] = lambda one: f"{one.first_attempt_accuracy:.3f}"
     rows: list[tuple[str, ...]] = [("", *columns)]
-    rows += [(name, *(cell(conclusion.metrics[spec]) for cell in columns.values())) for spec, name in names.items()]
+    rows += [(name, *(cell(metrics) for cell in columns.values())) for name, metrics in named.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(

@@ -24,6 +24,7 @@ from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
 from pytest_selfopt.session.dry_run import dry_run
+from pytest_selfopt.session.gating import Gated, gate, gate_announcement
 from pytest_selfopt.session.opening import baseline_of
 from pytest_selfopt.session.phases import Flaw, PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
@@ -70,6 +71,8 @@ class Work:
         self.phases: dict[str, PhaseRun] = {}
         self.status: CycleStatus = "running"
         self.conclusions: tuple[Conclusion, ...] = ()
+        self.gated: tuple[Gated, ...] = ()
+        """How the phases stand against the bars of a build."""
         self.following: Mapping[str, PhasePlan] = {}
         """The plans of the next cycle, by phase."""
         self.took_s = 0.0
@@ -149,15 +152,19 @@ class Work:
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
         models = [self.settings.model(name) for name in names]
-        if self.settings.mode is Mode.CYCLE:
+        if self.settings.mode is not Mode.PLAIN:
             check_prices(self.settings, models)
         self._serving = Serving(models, self.settings.state_dir if self._writes else None)
         self._serving.check()
         clients = self._serving.start()
         stored = self._book_cycle(collection, seed=seed, command=command) if self._writes else {}
-        if not self._writes:
+        if self.settings.mode is Mode.PLAIN:
             self._log_routings(collection, terminal)
-        self._progress = Progress.on(terminal) if self._writes and terminal is not None else None
+        if self.settings.mode is Mode.GATE:
+            assert self._state is not None
+            self.phases = self._state.gate_phases(collection)
+        judges = self.settings.mode is not Mode.PLAIN
+        self._progress = Progress.on(terminal) if judges and terminal is not None else None
         self._budget = self._make_budget()
         slots = self._serving.slots()
         runner = LocalRunner(
@@ -245,6 +252,12 @@ class Work:
         phase = self.phases.get(key.phase)
         return phase is not None and not self.partial and phase.depends(key.run)
 
+    def live_in(self, key: TrialKey) -> frozenset[str] | None:
+        """The specs that are asked in a trial's pass; None where that is not settled, because calls have stopped."""
+        one = self._passes.get((key.phase, key.run))
+        settled = one is not None and one.released.is_set() and not self.stopped_because
+        return one.live if one is not None and settled else None
+
     @property
     def in_flight(self) -> int:
         """How many calls are under way."""
@@ -303,6 +316,9 @@ class Work:
         """
         self.stop()
         assert self._state is not None
+        if self.settings.mode is Mode.GATE:
+            self._finish_gate(interrupted=interrupted)
+            return
         assert self._state.ledger is not None
         self._store_outcomes()
         self.warmups = self._state.ledger.warmups(self.cycle)
@@ -328,6 +344,19 @@ class Work:
         self.proof, waits = proof_of(closed.conclusions, closed.following, cases, self.settings, spent=spent)
         self.notes += [*closed.notes, *filter(None, [waits])]
 
+    def _finish_gate(self, *, interrupted: bool) -> None:
+        """Hold what was measured against the bars; a part of it, or evidence that is not whole, decides nothing."""
+        assert self._state is not None
+        if interrupted:
+            self.flaws.clear()
+            self.status = "interrupted"
+        elif self.partial or self.stopped_because or self.flaws:
+            self.status = "stopped" if self.stopped_because else "partial"
+        else:
+            self.gated = tuple(gate(phase, self._state) for phase in self.phases.values())
+            self.status = "decided"
+        self.took_s = time.time() - self.began
+
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
         self._say_pass()
@@ -352,7 +381,7 @@ class Work:
         """
         assert self._book is not None
         assert self._state is not None
-        if self._state.ledger is not None:
+        if self._writes and self._state.ledger is not None:
             records = [self._book.record(one.call, one.result) for one in finished if not one.result.cancelled]
             self._state.ledger.record_calls(self.cycle, records)
 
@@ -360,7 +389,7 @@ class Work:
         """Write how calls were judged; should it be cut off before, a resumed cycle judges the stored replies again."""
         assert self._state is not None
         judged, self._judged = self._judged, []
-        if self._state.ledger is not None and judged:
+        if self._writes and self._state.ledger is not None and judged:
             self._state.ledger.record_outcomes(judged)
 
     def _make_budget(self) -> Budget | None:
@@ -370,7 +399,7 @@ class Work:
             return None
         assert self._state is not None
         ledger = self._state.ledger
-        calls, cost_usd = ledger.spent(self.cycle) if ledger is not None else (0, 0.0)
+        calls, cost_usd = ledger.spent(self.cycle) if ledger is not None and self._writes else (0, 0.0)
         assert self._serving is not None
         return Budget(
             self._serving.models,
@@ -416,6 +445,9 @@ class Work:
         if self._progress is not None:
             for plan in collection.plans.values():
                 cases = len(collection.cases(plan.phase))
+                if self.settings.mode is Mode.GATE:
+                    self._progress.say_all(gate_announcement(plan, cases, partial=self.partial))
+                    continue
                 outlooks = self.phases[plan.phase].outlooks()
                 self._progress.say_all(announcement(plan, cases, self.cycle, outlooks, partial=self.partial))
             if resumed:

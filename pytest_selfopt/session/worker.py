@@ -26,10 +26,10 @@ from pytest_selfopt.session.link import (
     Result,
     ResultOf,
 )
-from pytest_selfopt.session.options import looks_only, settings_of
+from pytest_selfopt.session.options import looks_only, mode_of, settings_of
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.replaying import Replaying
-from pytest_selfopt.settings import Settings
+from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
@@ -46,6 +46,8 @@ class WorkerSession:
         self._seed = 0
         self._ready: tuple[TrialKey, CallResult] | None = None
         """The result of the item that is being run, when it came before it was asked for."""
+        self._live: dict[tuple[str, int], frozenset[str]] = {}
+        """The specs that are asked in a pass (phase and run), as far as the controller has said."""
         self.stopped_because = ""
         config.pluginmanager.register(Replaying(config, self), "selfopt-replaying")
 
@@ -86,6 +88,8 @@ class WorkerSession:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Order the items after every other plugin has had its say."""
         self._collection.stash_planned(items)
+        if mode_of(self._config) is not Mode.PLAIN:
+            self._collection.refuse_reruns(items)
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
             self._config.hook.pytest_deselected(items=self._collection.leave_out(idle, items))
@@ -100,13 +104,19 @@ class WorkerSession:
 
     def begin(self, planned: PlannedTrial) -> bool:
         """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""
-        answer = self._ask(Begin(planned.key))
+        key = planned.key
+        live = self._live.get((key.phase, key.run))
+        if live is not None and key.spec not in live:
+            return False
+        answer = self._ask(Begin(key))
         if isinstance(answer, Refused):
             # The controller ends the session with this sentence; until then the item has no answer.
-            self._ready = (planned.key, _no_result(answer.why))
+            self._ready = (key, _no_result(answer.why))
             return True
         assert isinstance(answer, Begun)
-        self._ready = (planned.key, answer.result) if answer.result is not None else None
+        if answer.live is not None:
+            self._live[key.phase, key.run] = answer.live
+        self._ready = (key, answer.result) if answer.result is not None else None
         return answer.goes_on
 
     def result(self, key: TrialKey) -> CallResult:

@@ -17,9 +17,11 @@ import psutil
 import pytest
 
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.test_distributed import decided, forget
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 from tests.acceptance.test_resume import settled
+from tests.packages import fetched
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -353,3 +355,51 @@ def test_the_summaries_of_others_stand_beside_ours(project: Make, way: str) -> N
     assert result.ret == 0
     assert "somebody else's summary" in said(result)
     assert "PROMOTE schema" in said(result)
+
+
+@pytest.fixture
+def with_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let sessions find a plugin as if it were installed."""
+
+    def add(requirement: str) -> None:
+        paths = [str(fetched(requirement)), os.environ.get("PYTHONPATH", "")]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+
+    return add
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_shuffles_items_shuffles_no_passes(project: Make, with_package: Callable[[str], None], way: str) -> None:
+    made = faulty(project, HARMLESS)
+    alone = run(made, "alone", "--selfopt-seed=5")
+    assert alone.ret == 0
+    before = decided(made)
+    forget(made)
+    with_package("pytest-randomly==4.0.1")
+    result = run(made, way, "--selfopt-seed=5")
+    assert "randomly" in said(result)
+    assert result.ret == 0, said(result)
+    assert decided(made) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_asks_again_until_it_is_right_is_refused(
+    project: Make, with_package: Callable[[str], None], way: str
+) -> None:
+    with_package("pytest-rerunfailures==16.1")
+    made = faulty(project, HARMLESS)
+    result = run(made, way, "--reruns=2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--reruns would ask again until an answer is right" in said(result) + result.stderr.str()
+    body = (made.path / "test_items.py").read_text()
+    made.pytester.makepyfile(
+        test_items=body.replace("@pytest.mark.selfopt", "@pytest.mark.flaky\n@pytest.mark.selfopt")
+    )
+    result = run(made, way)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, said(result)
+    assert "take the marker flaky away" in " ".join(result.stderr.str().split())
+    assert made.server.seen.asked == 0
+    again = made.run("--reruns=1", *([] if way == "alone" else [way]), "-k", "item-3 or hello")
+    assert again.ret == 1
+    assert "1 failed, 3 passed" in said(again)
+    assert "1 rerun" in said(again)

@@ -5,14 +5,9 @@ The package `bfcl-eval` carries the data and the checker; what it needs beside t
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
 import random
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,9 +27,9 @@ from pytest_selfopt.runners.conversation import Dialogue, converse
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import VARIANTS
 from pytest_selfopt.trial import Reply, ToolCall
+from tests.packages import fetched
 
 Call = tuple[str, dict[str, Any]]
-ROOT = Path(__file__).parents[2]
 BFCL = "bfcl-eval==2026.3.23"
 NOBODY_CAN_PASS = {"live_simple_106-63-0", "live_simple_112-68-0"}
 """Cases whose possible answers list no value for an argument."""
@@ -52,7 +47,8 @@ class _NoConfig:
 @pytest.fixture(scope="module")
 def bfcl() -> Iterator[Path]:
     """The folder with BFCL's data; its checker can be imported while it is open."""
-    package = fetched()
+    # Its own dependencies are hundreds of megabytes that data and checker do not need.
+    package = fetched(BFCL)
     stand_in: Any = ModuleType("bfcl_eval.constants.model_config")
     stand_in.MODEL_CONFIG_MAPPING = defaultdict(_NoConfig)
     sys.modules[stand_in.__name__] = stand_in
@@ -61,20 +57,6 @@ def bfcl() -> Iterator[Path]:
     sys.path.remove(str(package))
     for name in [name for name in sys.modules if name.partition(".")[0] == "bfcl_eval"]:
         del sys.modules[name]
-
-
-def fetched() -> Path:
-    """The package without what it depends on, which is hundreds of megabytes that data and checker do not need."""
-    folder = ROOT / ".cache" / BFCL
-    if not folder.is_dir():
-        uv = os.environ.get("UV") or shutil.which("uv")
-        command = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
-        with tempfile.TemporaryDirectory(dir=ROOT) as place:
-            subprocess.run([*command, "install", "-q", "--no-deps", "--target", f"{place}/new", BFCL], check=True)
-            folder.parent.mkdir(exist_ok=True)
-            with contextlib.suppress(OSError):  # another process was quicker
-                Path(place, "new").rename(folder)
-    return folder
 
 
 def cases_of(folder: Path, category: str) -> list[Case]:

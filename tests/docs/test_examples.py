@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from pytest_selfopt.loop.bars import Bars
 from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.models.config import PROVIDERS
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
@@ -89,12 +90,13 @@ def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
 
 
 def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
-    (block,) = blocks("docs/configuration.md", "toml")
-    (tmp_path / "pyproject.toml").write_text(block)
+    block, bars = blocks("docs/configuration.md", "toml")
+    (tmp_path / "pyproject.toml").write_text(block + bars)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
     assert (settings.max_calls, settings.max_cost_usd) == (20_000, 0.5)
     assert settings.phase("atomic").baseline.model == "desk/llama"
     assert settings.model("desk/llama").price_out == 0.10
+    assert settings.default_bars == Bars(min_accuracy=0.8, min_restraint=0.9, max_p95_latency=5, max_cost=2.5)
     assert settings.space == type(settings.space)()
     assert replace(settings.default_limits, latency=None, cost=None) == Limits()
 

@@ -1,0 +1,150 @@
+"""`--selfopt-gate`: what is in force against its bars and what was recorded of it; 0, 1 or 10; nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.test_gates import TWO_SPECS
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+BARS = "[tool.selfopt.gate]\nmin_accuracy = 0.9\nmin_restraint = 0.5\nmax_p95_latency = 5\n"
+WAYS = ["", "-n2"]
+
+
+@pytest.fixture
+def routed(project: Make) -> Project:
+    """A project in which a cycle has promoted the spec that gets everything right."""
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS + BARS)
+    assert made.run("--selfopt-cycle").ret == 0
+    return made
+
+
+def files(made: Project) -> dict[str, bytes]:
+    """Everything that a cycle wrote, but for what SQLite keeps beside a database that somebody reads."""
+    state = [path for path in (made.path / ".selfopt").iterdir() if not path.name.endswith(("-wal", "-shm"))]
+    return {path.name: path.read_bytes() for path in (*state, made.path / "routing_config.json")}
+
+
+def gate(made: Project, *arguments: str) -> pytest.RunResult:
+    return made.run("--selfopt-gate", *filter(None, arguments))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_as_good_as_recorded_passes_and_nothing_is_written(routed: Project, way: str) -> None:
+    before, asked = files(routed), routed.server.seen.asked
+    result = gate(routed, way)
+    assert result.ret == 0, said(result)
+    assert routed.server.seen.asked == asked + 3 * CASES
+    assert "pass min_accuracy: accuracy 1.000 (36 of 36; 0.904 to 1.000), at least 0.900 is asked for" in said(result)
+    assert f"compared with what cycle 1 stored of {MODEL}/atomic/schema/t60/r1/i0" in said(result)
+    assert "the gate is passed; nothing was written" in said(result)
+    assert files(routed) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_worse_fails(routed: Project, way: str) -> None:
+    before = files(routed)
+    routed.server.play({"rules": right(constrained=True)[:5]})
+    result = gate(routed, way)
+    assert result.ret == 1, said(result)
+    for sentence in (
+        "FAIL min_accuracy: accuracy 0.667 (24 of 36; ",
+        "FAIL no_regression: beside what was recorded: fixed 0 answers, broke 12 of 36",
+        "UNSETTLED veto: breaks 4 that the baseline always solves: item-5, item-6, item-7 …",
+    ):
+        assert sentence in said(result)
+    assert files(routed) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_single_case_that_always_passed_and_never_does_now_is_no_green_build(routed: Project, way: str) -> None:
+    routed.server.play({"rules": right(constrained=True)[:-1]})
+    assert gate(routed, way).ret == 10
+    routed.configure(TWO_SPECS + BARS.replace("0.9", "0.5") + "passes = 3\n")
+    result = gate(routed, way)
+    assert result.ret == 10
+    assert "breaks 1 that the baseline always solves: item-8" in said(result)
+
+
+def test_the_terminal_is_readable_at_80_columns(routed: Project) -> None:
+    result = gate(routed)
+    lines = result.stdout.str().partition("= selfopt gate")[2].splitlines()
+    assert max(map(len, lines[1:-1])) <= 80
+    assert "\x1b" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("arguments", [("-k", "run0"), ("--selfopt-max-calls=5",)])
+def test_a_part_settles_nothing(routed: Project, arguments: tuple[str, ...], way: str) -> None:
+    result = gate(routed, way, *arguments)
+    assert result.ret == 10, said(result)
+    assert "no decision" in said(result)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_missing_or_corrupt_configuration_fails_before_any_call(routed: Project, way: str) -> None:
+    asked = routed.server.seen.asked
+    path = routed.path / "routing_config.json"
+    path.write_text("{")
+    corrupt = gate(routed, way)
+    assert corrupt.ret == pytest.ExitCode.USAGE_ERROR
+    assert "routing_config.json cannot be used" in corrupt.stderr.str()
+    assert path.read_text() == "{"
+    path.unlink()
+    missing = gate(routed, way)
+    assert missing.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--selfopt-gate: routing_config.json is missing" in missing.stderr.str()
+    assert routed.server.seen.asked == asked
+
+
+def test_without_a_ledger_the_bars_alone_decide(routed: Project) -> None:
+    for path in (routed.path / ".selfopt").iterdir():
+        path.unlink()
+    result = gate(routed)
+    assert result.ret == 0
+    assert "compared with nothing: no decided cycle is in the ledger" in said(result)
+    assert not list((routed.path / ".selfopt").iterdir())
+
+
+def test_what_was_recorded_is_asked_beside_what_is_routed_now(routed: Project) -> None:
+    routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + 'compare = "beside"\n')
+    same = gate(routed)
+    assert same.ret == 0
+    assert "what is in force is what the last cycle left in force" in said(same)
+    rules: list[dict[str, Any]] = routed.routing()["rules"]
+    routed.write_routing([{**rule, "variant": "native_api"} for rule in rules])
+    result = gate(routed)
+    assert result.ret == 1
+    assert f"compared with {MODEL}/atomic/schema/t60/r1/i0, asked beside it" in said(result)
+    assert "fixed 0 answers, broke 27 of 36" in said(result)
+
+
+def test_other_prompts_than_those_that_were_recorded_are_not_compared(routed: Project) -> None:
+    lines = [json.loads(line) for line in (routed.path / "items.jsonl").read_text().splitlines()]
+    lines[-1]["prompt"] = "Good morning!"
+    routed.write_suite(lines)
+    result = gate(routed)
+    assert result.ret == 0
+    assert "compared with nothing: the ledger holds no whole pass of" in said(result)
+
+
+def test_a_body_that_raises_is_never_masked(routed: Project) -> None:
+    body = (routed.path / "test_items.py").read_text()
+    raising = body.replace("reply)", "reply, run)", 1).replace("case.check", "assert run != 1 or 1 / 0\n    case.check")
+    (routed.path / "test_items.py").write_text(raising)
+    result = gate(routed)
+    assert result.ret == 1
+    assert "ZeroDivisionError" in said(result)
+
+
+def test_a_gate_and_a_cycle_are_two_things(routed: Project) -> None:
+    result = gate(routed, "--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "give one of them" in result.stderr.str()
