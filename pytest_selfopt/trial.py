@@ -190,8 +190,9 @@ class Trial:
     served_model: str = ""
 
     def to_json(self) -> dict[str, Json]:
-        """All fields as plain JSON values."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """All fields that are not as usual, as plain JSON values."""
+        values = ((name, getattr(self, name), field.default) for name, field in self.__dataclass_fields__.items())
+        return {name: value for name, value, usual in values if value != usual}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Trial:

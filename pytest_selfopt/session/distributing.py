@@ -40,7 +40,10 @@ class Distributor:
         self._session: pytest.Session | None = None
         self._collecting: set[str] = set()
         """The workers that are still to tell what they have collected."""
-        self._switchboard = Switchboard(self._answer)
+        self._switchboard = Switchboard(self._answer, at_once=self._at_once)
+
+    def _at_once(self, question: Question) -> Answer:
+        return self._controller.answer_at_once(question) if self._controller is not None else None
 
     def _answer(self, worker: str, question: Question) -> Answer:
         with self._turn:

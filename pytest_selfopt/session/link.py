@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import select
+import signal
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_selfopt.session.planned import PhasePlan, TrialKey
     from pytest_selfopt.trial import CallResult
 
+_RAISING = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM)
 INPUT = "selfopt_line"
 """Under which name a worker is told where to call."""
 
@@ -122,8 +126,8 @@ class Line:
         except (OSError, EOFError, AuthenticationError) as problem:
             raise LineCut(f"the controller of this session cannot be reached: {problem}") from None
         self._asked = 0
-        self._answers: queue.SimpleQueue[tuple[int, Answer] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="selfopt-line", daemon=True).start()
+        self._readable = select.poll()
+        self._readable.register(self._connection.fileno(), select.POLLIN)
 
     def ask(self, question: Question) -> Answer:
         """Ask, and wait for the answer.
@@ -132,30 +136,41 @@ class Line:
             LineCut: when the controller is gone.
         """
         self._asked += 1
-        number = self._asked
         try:
-            self._connection.send((number, question))
-        except OSError:
-            raise LineCut("the controller of this session is gone") from None
-        while (came := self._answers.get()) is not None:
-            if came[0] == number:
-                return came[1]
-        self._answers.put(None)
-        raise LineCut("the controller of this session has ended it")
-
-    def _read(self) -> None:
-        with contextlib.suppress(OSError, EOFError):
+            with _undisturbed():
+                self._connection.send((self._asked, question))
             while True:
-                self._answers.put(self._connection.recv())
-        self._answers.put(None)
+                # Only the waiting may be left in the middle; half an answer that is read would spoil all that follow.
+                self._readable.poll()
+                with _undisturbed():
+                    number, answer = self._connection.recv()
+                if number == self._asked:
+                    kept: Answer = answer
+                    return kept
+        except (OSError, EOFError):
+            raise LineCut("the controller has ended this session, or is gone") from None
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait whose handlers raise, as pytest-timeout's and that of Ctrl-C do."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _RAISING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Switchboard:
     """The controller's end: each worker is answered on threads of its own."""
 
-    def __init__(self, answer: Callable[[str, Question], Answer]) -> None:
-        """Let `answer` answer the questions of workers, who are named."""
+    def __init__(self, answer: Callable[[str, Question], Answer], *, at_once: Callable[[Question], Answer]) -> None:
+        """Let `answer` answer the questions of workers, who are named.
+
+        `at_once` answers those that nothing has to be waited for, on the thread that reads them; None to all others.
+        """
         self._answer = answer
+        self._at_once = at_once
         self._key = os.urandom(32)
         self._listener = Listener(authkey=self._key)
         self._turn = threading.Lock()
@@ -219,6 +234,9 @@ class Switchboard:
                 number, question = connection.recv()
                 if isinstance(question, GiveUp):
                     answer(number, question)
+                elif (known := self._at_once(question)) is not None:
+                    with turn:
+                        connection.send((number, known))
                 else:
                     questions.put((number, question))
         questions.put(None)
@@ -235,8 +253,6 @@ class Switchboard:
 
 def _hang_up(connection: Connection) -> None:
     """End a connection that another thread may be reading from: closing alone would not wake it."""
-    import socket
-
     with contextlib.suppress(OSError):
         handle = socket.socket(fileno=os.dup(connection.fileno()))
         handle.shutdown(socket.SHUT_RDWR)

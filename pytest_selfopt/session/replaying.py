@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,6 +13,8 @@ from pytest_selfopt.session.planned import PLANNED, PlannedTrial, TrialKey
 from pytest_selfopt.session.replay import CallFailed, Received, attach, judged, portable, receive, to_evidence, trial_of
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
+
+NO_KEYWORDS: dict[str, Any] = {}
 
 
 class Source(Protocol):
@@ -116,6 +118,9 @@ class Replaying:
         # What fails after its body has told what it has to tell is a failure of the test, and no second trial.
         if call.when != "call" and (self._told or not report.failed):
             attach(report, None)
+            if report.passed and self._judges:
+                # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
+                report.keywords = NO_KEYWORDS
             return report
         outcome = judged(call)
         if call.when != "call":
