@@ -136,27 +136,30 @@ class Line:
             LineCut: when the controller is gone.
         """
         self._asked += 1
-        try:
+        with _undisturbed():
+            self._connection.send((self._asked, question))
+        while True:
+            # Only the waiting may be left in the middle; half an answer that is read would spoil all that follow.
+            self._readable.poll()
             with _undisturbed():
-                self._connection.send((self._asked, question))
-            while True:
-                # Only the waiting may be left in the middle; half an answer that is read would spoil all that follow.
-                self._readable.poll()
-                with _undisturbed():
-                    number, answer = self._connection.recv()
-                if number == self._asked:
-                    kept: Answer = answer
-                    return kept
-        except (OSError, EOFError):
-            raise LineCut("the controller has ended this session, or is gone") from None
+                number, answer = self._connection.recv()
+            if number == self._asked:
+                kept: Answer = answer
+                return kept
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let signals wait whose handlers raise, as pytest-timeout's and that of Ctrl-C do."""
+    """Let signals wait whose handlers raise, as pytest-timeout's and that of Ctrl-C do.
+
+    Raises:
+        LineCut: when the other end is gone.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _RAISING)
     try:
         yield
+    except (OSError, EOFError):
+        raise LineCut("the controller has ended this session, or is gone") from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -173,15 +176,12 @@ class Switchboard:
         self._at_once = at_once
         self._key = os.urandom(32)
         self._listener = Listener(authkey=self._key)
+        self.number = (str(self._listener.address), self._key.hex())
+        """Where to call, and the key."""
         self._turn = threading.Lock()
         self._connections: set[Connection] = set()
         self._closed = False
         threading.Thread(target=self._accept, name="selfopt-switchboard", daemon=True).start()
-
-    @property
-    def number(self) -> tuple[str, str]:
-        """Where to call, and the key."""
-        return str(self._listener.address), self._key.hex()
 
     def close(self) -> None:
         """Hang up; doing it twice is harmless."""

@@ -1,0 +1,125 @@
+"""A line between worker and controller: questions and answers belong together, also when one of them gives up."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.session.link import (
+    Answer,
+    Begin,
+    Begun,
+    GiveUp,
+    Line,
+    LineCut,
+    Question,
+    Refused,
+    ResultOf,
+    Switchboard,
+)
+from pytest_selfopt.session.planned import TrialKey
+
+KEY = TrialKey("atomic", "spec", "case", 0)
+OTHER = TrialKey("atomic", "spec", "other", 0)
+
+
+class Desk:
+    """Answers `Begin` at once, `ResultOf` when its trial was given up."""
+
+    def __init__(self) -> None:
+        self.given_up: set[TrialKey] = set()
+        self.changed = threading.Condition()
+        self.asked: list[tuple[str, Question]] = []
+        self.board = Switchboard(self.answer, at_once=self.at_once)
+
+    def at_once(self, question: Question) -> Answer:
+        return Begun(goes_on=True) if question == Begin(OTHER) else None
+
+    def answer(self, worker: str, question: Question) -> Answer:
+        self.asked.append((worker, question))
+        if isinstance(question, GiveUp):
+            with self.changed:
+                self.given_up.add(question.key)
+                self.changed.notify_all()
+            return None
+        if isinstance(question, ResultOf):
+            with self.changed:
+                self.changed.wait_for(lambda: question.key in self.given_up, timeout=20)
+            raise SelfoptError("given up")
+        return Begun(goes_on=False)
+
+    def line(self, name: str = "gw0") -> Line:
+        return Line(*self.board.number, name)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.board.close()
+
+
+def test_each_worker_gets_its_answers_and_is_known_by_its_name(desk: Desk) -> None:
+    one, other = desk.line("gw0"), desk.line("gw1")
+    for _ in range(50):
+        assert one.ask(Begin(KEY)) == Begun(goes_on=False)
+        assert other.ask(Begin(OTHER)) == Begun(goes_on=True)
+    assert {name for name, _ in desk.asked} == {"gw0"}
+
+
+def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> None:
+    line = desk.line()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("the item's time is over")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(5):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(TimeoutError):
+                line.ask(ResultOf(KEY))
+            # It overtakes the question that nobody has answered yet, and its answer comes before the stale one.
+            assert line.ask(GiveUp(KEY)) is None
+            assert line.ask(Begin(KEY)) == Begun(goes_on=False)
+            desk.given_up.clear()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_cannot_be_answered_is_refused_with_a_sentence(desk: Desk) -> None:
+    desk.given_up.add(KEY)
+    assert desk.line().ask(ResultOf(KEY)) == Refused("given up")
+
+
+def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
+    line = desk.line()
+    ended: list[str] = []
+
+    def wait() -> None:
+        with pytest.raises(LineCut) as cut:
+            line.ask(ResultOf(KEY))
+        ended.append(str(cut.value))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.1)
+    desk.board.close()
+    waiting.join(timeout=5)
+    assert ended == ["the controller has ended this session, or is gone"]
+    with pytest.raises(LineCut):
+        desk.line()
+    desk.board.close()
+
+
+def test_who_does_not_know_the_key_is_not_let_in(desk: Desk) -> None:
+    address, _ = desk.board.number
+    with pytest.raises(LineCut, match="cannot be reached"):
+        Line(address, "00" * 32, "gw0")
+    assert desk.line().ask(Begin(OTHER)) == Begun(goes_on=True)
