@@ -76,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
-    for option in ("max_calls", "max_cost"):
+    for option in ("max_calls", "max_cost", "json"):
         if config.getoption(f"selfopt_{option}") and not _judges(config):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle or a gate; give --selfopt-cycle, too")
@@ -168,6 +168,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "help": "Measure what is in force against the configured bars and what was recorded of it; write nothing. "
         "The status is 0 when it passes, 1 when it fails, 10 when the evidence is short.",
+    },
+    "--selfopt-json": {
+        "metavar": "PATH",
+        "help": "Write what a cycle or a gate came to as JSON, for other programs.",
     },
     "--selfopt-dry-run": {
         "action": "store_true",

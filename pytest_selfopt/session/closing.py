@@ -277,7 +277,7 @@ def _history_entry(
         "improvement": round(after - before, 6),
         "reason": conclusion.pick.sentence,
         "verdicts": [verdict_entry(judgement) for judgement in conclusion.judgements],
-        "metrics": {spec: _numbers(metrics) for spec, metrics in conclusion.metrics.items()},
+        "metrics": {spec: numbers_of(metrics) for spec, metrics in conclusion.metrics.items()},
         "gates": [_gate(gate) for gate in conclusion.gates],
         "diagnoses": [
             {
@@ -322,7 +322,8 @@ def _gate(gate: GateResult) -> dict[str, Any]:
     }
 
 
-def _numbers(metrics: Metrics) -> dict[str, Any]:
+def numbers_of(metrics: Metrics) -> dict[str, Any]:
+    """The numbers of a spec as the history holds them."""
     return {
         "accuracy": metrics.accuracy,
         "first_attempt_accuracy": metrics.first_attempt_accuracy,

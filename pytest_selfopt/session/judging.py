@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.session.gating import gate_status
 from pytest_selfopt.session.options import mode_of
+from pytest_selfopt.session.outputs import annotate, write_outputs
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.replay import attach, attached, from_evidence
 from pytest_selfopt.session.summary import write_gate, write_summary
@@ -34,6 +36,7 @@ class Judging:
         self._judges = mode_of(config) is not Mode.PLAIN
         self._unmasked = 0
         """Failures that are no judged misses: no verdict hides them."""
+        self._status = 0
         self.nothing_on_trial = False
 
     @property
@@ -114,12 +117,21 @@ class Judging:
         else:
             session.exitstatus = exit_status(work.conclusions, proven_next=work.proven_next)
 
+    @pytest.hookimpl(specname="pytest_sessionfinish", trylast=True)
+    def pytest_sessionfinish_and_tell(self, session: pytest.Session) -> None:
+        """Write for machines, after pytest has written its own report."""
+        work = self._work()
+        if self._judges and work is not None and work.started:
+            self._status = int(session.exitstatus)
+            work.notes += write_outputs(work, self._config, self._status, os.environ)
+
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
         if self.nothing_on_trial:
             terminalreporter.write_line("selfopt: nothing is on trial, so there is nothing to prove")
         work = self._work()
         if self._judges and work is not None and work.started:
+            annotate(work, self._status, terminalreporter)
             (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
 
 

@@ -1,0 +1,146 @@
+"""What a session leaves for machines: JSON by a schema, gates in JUnit, annotations and a job summary for GitHub."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+
+from pytest_selfopt.report.outputs import SUITE, summary, with_gates, workflow_commands
+from tests.acceptance.conftest import MODEL, Project, right, said
+from tests.acceptance.test_gate import BARS
+from tests.acceptance.test_gates import TWO_SPECS
+
+Make = Callable[..., Project]
+WINNER = f"{MODEL}/atomic/schema/t60/r1/i0"
+WAYS = ["", "-n2"]
+
+
+@pytest.fixture
+def better(project: Make) -> Project:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS + BARS)
+    return made
+
+
+def outcome(made: Project) -> dict[str, Any]:
+    """What `--selfopt-json` wrote, which is as the schema says."""
+    value: dict[str, Any] = json.loads((made.path / "out.json").read_text())
+    schema = (importlib.resources.files("pytest_selfopt.report") / "outcome.schema.json").read_text()
+    jsonschema.Draft7Validator(json.loads(schema)).validate(value)
+    return value
+
+
+def gate_suite(made: Project) -> ET.Element:
+    (suite,) = (one for one in ET.parse(made.path / "report.xml").getroot() if one.get("name") == SUITE)
+    return suite
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cycle_and_a_gate_tell_machines_what_they_came_to(better: Project, way: str) -> None:
+    both = ["--selfopt-json=out.json", "--junitxml=report.xml", *filter(None, [way])]
+    assert better.run("--selfopt-cycle", *both).ret == 0
+    cycle = outcome(better)
+    assert (cycle["kind"], cycle["cycle"], cycle["status"], cycle["why"]) == ("cycle", 1, 0, "")
+    (phase,) = cycle["phases"]
+    assert phase["in_force"] == WINNER
+    assert {one["spec"]: one["verdict"] for one in phase["specs"]}[WINNER] == "PROMOTE"
+    root = ET.parse(better.path / "report.xml").getroot()
+    tests = sum(len(list(suite.iter("testcase"))) for suite in root if suite.get("name") != SUITE)
+    assert tests == 72
+    suite = gate_suite(better)
+    assert {one.get("classname") for one in suite.iter("testcase")} <= {
+        f"atomic.{one['spec']}" for one in phase["specs"]
+    }
+
+    better.server.play({"rules": right(constrained=True)[:6]})
+    assert better.run("--selfopt-gate", *both).ret == 1
+    gate = outcome(better)
+    assert (gate["kind"], gate["cycle"], gate["status"]) == ("gate", None, 1)
+    (spec,) = gate["phases"][0]["specs"]
+    failed = {one["name"]: one["asks"] for one in spec["gates"] if not one["passed"]}
+    assert failed == {"min_accuracy": "REJECT", "no_regression": "REJECT", "veto": "HOLD"}
+    suite = gate_suite(better)
+    counts = {name: int(suite.get(name) or 0) for name in ("tests", "failures", "errors")}
+    assert counts == {"tests": len(spec["gates"]), "failures": 2, "errors": 1}
+    assert {one.get("name") for one in suite.iter("testcase") if one.find("error") is not None} == {"veto"}
+    for one in suite.iter("property"):
+        json.loads(one.get("value") or "")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_github_is_told_where_it_listens(better: Project, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = better.path / "summary.md"
+    page.write_text("# Before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    assert better.run("--selfopt-cycle").ret == 0
+    assert page.read_text() == "# Before\n"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    better.server.play({"rules": right(constrained=True)[:6]})
+    result = better.run("--selfopt-gate", *filter(None, [way]))
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["::error title=selfopt atomic%3A min_accuracy::accuracy 0.750 (27 of 36; *"])
+    result.stdout.fnmatch_lines(["::warning title=selfopt atomic%3A veto::breaks 3 that the baseline always solves*"])
+    text = page.read_text()
+    assert text.startswith("# Before\n## selfopt gate: failed\n")
+    assert f"| `{WINNER}` | in force | 0.750 |" in text
+    assert "| **FAIL** | min_accuracy | accuracy 0.750 (27 of 36" in text
+
+
+def test_what_was_not_decided_says_why(better: Project) -> None:
+    better.run("--selfopt-cycle", "-k", "run0", "--selfopt-json=out.json")
+    told = outcome(better)
+    assert (told["status"], told["phases"]) == (10, [])
+    assert "only some of the planned trials were selected" in told["why"]
+
+
+def test_what_cannot_be_written_is_said_and_changes_no_verdict(better: Project) -> None:
+    result = better.run("--selfopt-cycle", "--selfopt-json=/proc/nowhere/out.json")
+    assert result.ret == 0
+    assert "--selfopt-json could not be written" in said(result)
+
+
+def test_json_is_of_a_cycle_or_a_gate(better: Project) -> None:
+    result = better.run("--selfopt-json=out.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--selfopt-json is about a cycle or a gate" in result.stderr.str()
+
+
+HOSTILE = "a|b <script> ]]> \x00\x1b[31m %0A ::error::\r\nnext"
+
+
+def hostile() -> dict[str, Any]:
+    gate = {"name": "own", "passed": False, "asks": "REJECT", "value": None, "limit": 1.0, "sentence": HOSTILE}
+    metrics = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "trials": 10, "latency_median_s": None}
+    spec = {"spec": "m/atomic/a/t1/r0/i0", "verdict": None, "sentence": HOSTILE, "metrics": metrics, "gates": [gate]}
+    phase = {
+        "phase": "atomic",
+        "in_force": spec["spec"],
+        "baseline": spec["spec"],
+        "compared_with": None,
+        "specs": [spec],
+        "diagnoses": [{"kind": "flaky", "sentence": HOSTILE}],
+    }
+    head = {"version": 1, "kind": "gate", "cycle": None, "status": 1, "why": HOSTILE, "seconds": 1.0}
+    return {**head, "phases": [phase]}
+
+
+def test_no_sentence_breaks_out_of_what_it_stands_in() -> None:
+    for line in workflow_commands(hostile()):
+        assert "\n" not in line
+        assert "\r" not in line
+        assert line.count("::error") + line.count("::warning") <= 2
+    text = summary(hostile())
+    assert "<script>" not in text
+    assert all(line.count("|") - line.count("\\|") in (0, 4, 6) for line in text.splitlines())
+    report = '<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"></testsuites>'
+    suite = ET.fromstring(with_gates(report, hostile()))[0]
+    (failure,) = suite.iter("failure")
+    assert "]]>" in (failure.get("message") or "")
+    with pytest.raises(ValueError, match="no JUnit report"):
+        with_gates("nonsense", hostile())
