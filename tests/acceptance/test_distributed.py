@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.test_automation import OTHER, able, capable, second_model
+from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
+from tests.acceptance.test_interruption import begin, wait_until
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -85,3 +90,52 @@ def test_whatever_hands_the_items_out_the_trials_the_verdicts_and_the_files_are_
         assert result.ret == 0, (way, said(result))
         assert decided(made) == alone, way
         assert made.server.seen.asked == asked, way
+
+
+def test_what_is_put_on_trial_is_proven_at_once_and_cycles_follow_each_other(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
+    result = made.run("--selfopt-cycle", "-n2")
+    assert result.ret == 0, said(result)
+    assert "selfopt: proves" in said(result)
+    assert [rule["status"] for rule in made.routing()["rules"]] == ["confirmed"]
+    again = made.run("--selfopt-cycles=2", "-n2", "-q")
+    assert "selfopt: cycle 1 of 2" in said(again)
+    assert [entry["cycle"] for entry in made.history()][:3] == [1, 2, 3]
+
+
+def test_one_embedded_server_serves_all_workers(project: Make) -> None:
+    pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
+    made = project({})
+    process = begin(made, "-n2", "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0")
+    session = psutil.Process(process.pid)
+
+    def servers() -> list[psutil.Process]:
+        return [one for one in session.children(recursive=True) if "embedded_server" in " ".join(one.cmdline())]
+
+    wait_until(lambda: bool(servers()), 30)
+    running = len(session.children(recursive=True))
+    assert (len(servers()), servers()[0].ppid(), running) == (1, process.pid, 3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+
+def test_the_limits_are_those_of_the_session(project: Make) -> None:
+    made = project({"rules": right(), "latency": 0.05})
+    made.configure(f"max_concurrency = 3\n{TWO_SPECS}")
+    assert made.run("--selfopt-cycle", "-n4").ret == 0
+    assert made.server.seen.most_in_flight == 3
+    stopped = made.run("--selfopt-cycle", "-n4", "--selfopt-max-calls=10")
+    assert stopped.ret == 10, said(stopped)
+
+
+@pytest.mark.parametrize("arguments", [[], ["-x"], ["--dist=loadscope"], ["--dist=worksteal"]], ids=" ".join)
+def test_plain_sessions_are_distributed_as_any_others(project: Make, arguments: list[str]) -> None:
+    made = project({"rules": right()})
+    body = (made.path / "test_items.py").read_text()
+    made.pytester.makepyfile(test_items=f"{body}\n\ndef test_beside():\n    pass\n")
+    result = made.run("-n2", *arguments)
+    result.assert_outcomes(passed=CASES + 1)
+    assert made.server.seen.asked == CASES
+    assert not (made.path / ".selfopt").exists()
