@@ -1,7 +1,7 @@
 """Scheduling: which worker runs which items of a cycle, in the order of its passes, whatever becomes of workers.
 
-xdist's own schedulers do not keep that order once a worker has died, and loadgroup can wait for ever after it. This one hands items out in their order, the units of `--dist` whole,
-and puts what a dead worker had back in front.
+xdist's own schedulers do not keep that order once a worker has died, and loadgroup can wait for ever after it. This
+one hands items out in their order, the units of `--dist` whole, and puts what a dead worker had back in front.
 """
 
 from __future__ import annotations
