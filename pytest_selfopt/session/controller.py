@@ -118,8 +118,8 @@ class Controller:
             case Begin(key):
                 return self._begin(worker, key)
             case GiveUp(key):
-                if self._work is not None:
-                    self._work.give_up(key)
+                if self._work is not None and self._work.started:
+                    self._work.calls.give_up(key)
                 return None
             case _:
                 assert self._work is not None
@@ -135,7 +135,7 @@ class Controller:
         live = work.live_in(key)
         if live is None or key.spec not in live:
             return None
-        result = work.result_if_there(key)
+        result = work.calls.result_if_there(key)
         return None if result is None else Begun(goes_on=True, result=result, live=live)
 
     def _plan(self, test: str, path: Path, phase: str) -> Planned:
@@ -181,8 +181,8 @@ class Controller:
             if not goes_on:
                 self._settle(key)
                 return Begun(goes_on=False, live=live)
-        work.wait_until_begun(key)
-        return Begun(goes_on=True, result=work.result_if_there(key), live=live)
+        work.calls.wait_until_begun(key)
+        return Begun(goes_on=True, result=work.calls.result_if_there(key), live=live)
 
     def _may_decide(self, key: TrialKey) -> bool:
         """Whether it can be told who goes on to a trial's pass."""
@@ -193,7 +193,7 @@ class Controller:
             return True
         quiet_s = time.monotonic() - self._changed
         stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))
-        self._let_on = stopping or (self._board.stuck and quiet_s > STUCK_S and not self._work.in_flight)
+        self._let_on = stopping or (self._board.stuck and quiet_s > STUCK_S and not self._work.calls.in_flight)
         return self._let_on
 
     def _while_waiting(self) -> None:
@@ -286,8 +286,8 @@ class Controller:
 
     def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
         ended = self._settle(key)
-        if not lost and self._work is not None:
-            self._work.let_go(key)
+        if not lost and self._work is not None and self._work.started:
+            self._work.calls.let_go(key)
         if self._work is not None and self._work.started:
             self._work.show_progress(key)
             if ended and mode_of(self._config) is not Mode.PLAIN:

@@ -59,7 +59,7 @@ class SelfoptSession:
     def begin(self, planned: PlannedTrial) -> bool:
         """Whether an item is to be run; see `Work.begin`."""
         if self._begun is not None and self._begun != planned.key:
-            self.work.let_go(self._begun)
+            self.work.calls.let_go(self._begun)
         self._begun = planned.key
         return self.work.begin(planned)
 
@@ -68,8 +68,8 @@ class SelfoptSession:
         return self.work.result(key)
 
     def give_up(self, key: TrialKey) -> None:
-        """End a trial's call; see `Work.give_up`."""
-        self.work.give_up(key)
+        """End a trial's call; see `Dispatcher.give_up`."""
+        self.work.calls.give_up(key)
 
     @cached_property
     def seed(self) -> int:

@@ -6,14 +6,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError, StateError
 from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.gates import EXTENDED, OwnGates, no_own_gates
+from pytest_selfopt.loop.gates import OwnGates, no_own_gates
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
@@ -22,17 +21,18 @@ from pytest_selfopt.runners.runner import Finished
 from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.session.commentary import Commentary
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
 from pytest_selfopt.session.dry_run import dry_run
 from pytest_selfopt.session.gating import Gated, gate, gate_announcement
 from pytest_selfopt.session.opening import baseline_of
+from pytest_selfopt.session.passes import make_passes, next_in_lanes
 from pytest_selfopt.session.phases import Flaw, PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.session.progress import Progress
 from pytest_selfopt.session.proving import Proof, proof_of
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
-from pytest_selfopt.session.summary import announcement, pass_line, race_lines
+from pytest_selfopt.session.summary import announcement
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult, Trial
@@ -58,13 +58,11 @@ class Work:
         self._state: State | None = None
         self._serving: Serving | None = None
         self._dispatcher: Dispatcher | None = None
-        self._progress: Progress | None = None
+        self._commentary: Commentary | None = None
         self._book: CallBook | None = None
         self._passes: dict[tuple[str, int], Pass] = {}
         self._pass: tuple[str, int] | None = None
         """Phase and run of the pass that is replayed."""
-        self._said_stopped: dict[str, frozenset[str]] = {}
-        """The candidates that were last said to be stopped, by phase."""
         self.cycle = 0
         self.partial = False
         self.began = 0.0
@@ -101,6 +99,12 @@ class Work:
     def started(self) -> bool:
         """Whether calls were begun."""
         return self._dispatcher is not None
+
+    @property
+    def calls(self) -> Dispatcher:
+        """The calls of a session that has started."""
+        assert self._dispatcher is not None
+        return self._dispatcher
 
     @property
     def resumed_seed(self) -> int | None:
@@ -163,15 +167,13 @@ class Work:
         if self.settings.mode is Mode.GATE:
             assert self._state is not None
             self.phases = self._state.gate_phases(collection)
-        judges = self.settings.mode is not Mode.PLAIN
-        self._progress = Progress.on(terminal) if judges and terminal is not None else None
         self._budget = self._make_budget()
         slots = self._serving.slots()
         runner = LocalRunner(
             clients, slots, rng=random.Random(), budget=self._budget, sequence=next_in_lanes(stored.values())
         )
         self._book = CallBook(self.cycle, collection.planned, self.settings)
-        passes = self._make_passes(collection, selected)
+        passes = make_passes(collection, selected, self._book, self.settings, self._unload)
         self._passes = {(one.phase, one.run): one for one in passes}
         self._dispatcher = Dispatcher(
             runner=runner,
@@ -183,7 +185,9 @@ class Work:
             ahead=ahead,
             window=max(slots.most(name) for name in names) if careful else None,
         )
-        self._announce(collection, resumed=len(stored))
+        if self.settings.mode is not Mode.PLAIN:
+            self._commentary = Commentary(terminal, self.phases, passes, self._dispatcher)
+            self._announce(collection, resumed=len(stored))
         self._dispatcher.start()
 
     def _log_routings(self, collection: Collection, terminal: TerminalReporter | None) -> None:
@@ -229,23 +233,8 @@ class Work:
         """
         goes_on = self.goes_on(planned)
         if goes_on:
-            self.wait_until_begun(planned.key)
+            self.calls.wait_until_begun(planned.key)
         return goes_on
-
-    def wait_until_begun(self, key: TrialKey) -> None:
-        """Wait until a trial's call is under way, or will not be made any more."""
-        assert self._dispatcher is not None
-        self._dispatcher.wait_until_begun(key)
-
-    def result_if_there(self, key: TrialKey) -> CallResult | None:
-        """The result of a trial's call, if it has come."""
-        assert self._dispatcher is not None
-        return self._dispatcher.result_if_there(key)
-
-    def let_go(self, key: TrialKey) -> None:
-        """Forget the result of a trial whose item is done."""
-        if self._dispatcher is not None:
-            self._dispatcher.let_go(key)
 
     def depends(self, key: TrialKey) -> bool:
         """Whether the trials before a trial's pass decide who is asked in it."""
@@ -257,16 +246,6 @@ class Work:
         one = self._passes.get((key.phase, key.run))
         settled = one is not None and one.released.is_set() and not self.stopped_because
         return one.live if one is not None and settled else None
-
-    @property
-    def in_flight(self) -> int:
-        """How many calls are under way."""
-        return self._dispatcher.in_flight if self._dispatcher is not None else 0
-
-    def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because nobody waits for it any more."""
-        if self._dispatcher is not None:
-            self._dispatcher.give_up(key)
 
     def goes_on(self, planned: PlannedTrial) -> bool:
         """Whether an item is still to be run, or the race has stopped its spec."""
@@ -359,10 +338,11 @@ class Work:
 
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
-        self._say_pass()
+        if self._commentary is not None:
+            if self._pass is not None:
+                self._commentary.say_pass(*self._pass)
+            self._commentary.clear()
         self._pass = None
-        if self._progress is not None:
-            self._progress.clear()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         if self._serving is not None:
@@ -409,32 +389,6 @@ class Work:
             cost_usd=cost_usd,
         )
 
-    def _make_passes(self, collection: Collection, selected: Sequence[PlannedTrial]) -> list[Pass]:
-        """The passes in the order of the items, which is that of the replay; the first ones need no word."""
-        assert self._book is not None
-        keys: dict[tuple[str, int], list[TrialKey]] = {}
-        for trial in selected:
-            keys.setdefault((trial.key.phase, trial.key.run), []).append(trial.key)
-        passes: list[Pass] = []
-        begun: set[str] = set()
-        for (phase, run), of_pass in keys.items():
-            plan = collection.plans[phase]
-            overlap = all(self.settings.model(spec.model).overlap for spec in plan.specs)
-            one = Pass(
-                phase=phase,
-                run=run,
-                keys=tuple(of_pass),
-                warmups=self._book.warmups(plan, run) if phase not in begun or plan.begins_turn(run) else (),
-                overlap=overlap and not plan.turns,
-                prepare=partial(self._unload, plan.specs_in(run)) if plan.begins_turn(run) else None,
-            )
-            begun.add(phase)
-            # A spec of nothing but wrong answers may be out after its first pass: the others wait for the word.
-            if run == 0 or (run < plan.least_passes and phase != EXTENDED):
-                one.release(frozenset(spec.id for spec in plan.specs_in(run)))
-            passes.append(one)
-        return passes
-
     def _unload(self, specs: Sequence[Spec]) -> None:
         """Make the models of these specs cold; runs on the dispatcher's thread, between passes."""
         assert self._serving is not None
@@ -442,51 +396,35 @@ class Work:
             self._serving.unload(name)
 
     def _announce(self, collection: Collection, *, resumed: int) -> None:
-        if self._progress is not None:
-            for plan in collection.plans.values():
-                cases = len(collection.cases(plan.phase))
-                if self.settings.mode is Mode.GATE:
-                    self._progress.say_all(gate_announcement(plan, cases, partial=self.partial))
-                    continue
-                outlooks = self.phases[plan.phase].outlooks()
-                self._progress.say_all(announcement(plan, cases, self.cycle, outlooks, partial=self.partial))
-            if resumed:
-                self._progress.say(f"  resumed: {resumed:,} calls are in the ledger and are not made again")
+        assert self._commentary is not None
+        for plan in collection.plans.values():
+            cases = len(collection.cases(plan.phase))
+            if self.settings.mode is Mode.GATE:
+                self._commentary.say_all(gate_announcement(plan, cases, partial=self.partial))
+                continue
+            outlooks = self.phases[plan.phase].outlooks()
+            self._commentary.say_all(announcement(plan, cases, self.cycle, outlooks, partial=self.partial))
+        if resumed:
+            self._commentary.say_all([f"  resumed: {resumed:,} calls are in the ledger and are not made again"])
 
     def _enter_pass(self, key: TrialKey) -> None:
         """Store and say how the pass before went when the replay comes to a new one."""
         here = (key.phase, key.run)
         if self._pass != here:
-            self.end_pass()
+            if self._pass is not None:
+                self.end_pass(*self._pass)
             self._pass = here
 
-    def end_pass(self, phase: str = "", run: int = 0) -> None:
-        """Store and say how a pass went: this one, or the one that is replayed."""
-        self._pass = (phase, run) if phase else self._pass
+    def end_pass(self, phase: str, run: int) -> None:
+        """Store and say how a pass went."""
         self._store_outcomes()
-        self._say_pass()
-        self._pass = None
-
-    def _say_pass(self) -> None:
-        if self._progress is not None and self._pass is not None:
-            name, run = self._pass
-            phase = self.phases[name]
-            self._progress.say(pass_line(phase, run))
-            self._progress.say_all(race_lines(phase, self._said_stopped.get(name, ())))
-            self._said_stopped[name] = frozenset(phase.stopped)
+        if self._commentary is not None:
+            self._commentary.say_pass(phase, run)
 
     def show_progress(self, key: TrialKey) -> None:
         """Show how far the pass of a trial is, if it is time to; on the main thread only."""
-        assert self._dispatcher is not None
-        if self._progress is not None and self._progress.due:
-            released = [one for one in self._passes.values() if one.released.is_set()]
-            total = sum(sum(known.spec in one.live for known in one.keys) for one in released)
-            self._progress.tick(
-                label=f"{key.phase} pass {key.run + 1}",
-                done=self._dispatcher.done,
-                total=total,
-                in_flight=self._dispatcher.in_flight,
-            )
+        if self._commentary is not None:
+            self._commentary.tick(key)
 
 
 def check_prices(settings: Settings, models: Iterable[ModelConfig]) -> None:
@@ -501,11 +439,3 @@ def check_prices(settings: Settings, models: Iterable[ModelConfig]) -> None:
                 f"--selfopt-max-cost: model {model.id!r} has no price, so nobody can tell what it costs; set price_in "
                 "and price_out (USD per million tokens; 0 when it is free), or bound the calls by --selfopt-max-calls"
             )
-
-
-def next_in_lanes(results: Iterable[CallResult]) -> dict[str, int]:
-    """The next sequence number of each lane, after what an earlier session recorded."""
-    found: Counter[str] = Counter()
-    for result in results:
-        found[result.lane] = max(found[result.lane], result.lane_seq + 1)
-    return dict(found)

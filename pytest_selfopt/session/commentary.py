@@ -1,0 +1,61 @@
+"""What a session says while it is under way: what it is going to do, how each pass went, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.session.dispatch import Dispatcher, Pass
+from pytest_selfopt.session.phases import PhaseRun
+from pytest_selfopt.session.planned import TrialKey
+from pytest_selfopt.session.progress import Progress
+from pytest_selfopt.session.summary import pass_line, race_lines
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+class Commentary:
+    """Speaks on pytest's terminal, on the main thread only; without one it says nothing."""
+
+    def __init__(
+        self,
+        terminal: TerminalReporter | None,
+        phases: Mapping[str, PhaseRun],
+        passes: Sequence[Pass],
+        calls: Dispatcher,
+    ) -> None:
+        """Speak of these phases and their passes, and of how far their calls are."""
+        self._progress = Progress.on(terminal) if terminal is not None else None
+        self._phases = phases
+        self._passes = tuple(passes)
+        self._calls = calls
+        self._said_stopped: dict[str, frozenset[str]] = {}
+        """The candidates that were last said to be stopped, by phase."""
+
+    def say_all(self, lines: Sequence[str]) -> None:
+        """Write lines that stay."""
+        if self._progress is not None:
+            self._progress.say_all(lines)
+
+    def say_pass(self, name: str, run: int) -> None:
+        """Say how a pass of a phase went, and who does not go on."""
+        phase = self._phases[name]
+        self.say_all([pass_line(phase, run), *race_lines(phase, self._said_stopped.get(name, ()))])
+        self._said_stopped[name] = frozenset(phase.stopped)
+
+    def tick(self, key: TrialKey) -> None:
+        """Show how far the pass of a trial is, if it is time to."""
+        if self._progress is not None and self._progress.due:
+            released = [one for one in self._passes if one.released.is_set()]
+            self._progress.tick(
+                label=f"{key.phase} pass {key.run + 1}",
+                done=self._calls.done,
+                total=sum(sum(known.spec in one.live for known in one.keys) for one in released),
+                in_flight=self._calls.in_flight,
+            )
+
+    def clear(self) -> None:
+        """Take the rewritten line away."""
+        if self._progress is not None:
+            self._progress.clear()
