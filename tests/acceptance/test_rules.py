@@ -130,7 +130,9 @@ def test_a_proof_alone_searches_nothing_and_leaves_other_phases_alone(project: M
 def test_a_proof_writes_a_junit_report_of_its_own(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES)))
     made.run("--selfopt-cycle", "--selfopt-no-race", "--junitxml=out/found.xml")
-    reports = {path.name: path.read_text().count("<testcase") for path in (made.path / "out").iterdir()}
+    reports = {
+        path.name: path.read_text().count('<testcase classname="test_items"') for path in (made.path / "out").iterdir()
+    }
     assert reports == {"found.xml": 7 * CASES, "found-proof.xml": 6 * CASES}
 
 
