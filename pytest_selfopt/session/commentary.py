@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
+from pytest_selfopt.session.gating import gate_announcement
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import TrialKey
 from pytest_selfopt.session.progress import Progress
-from pytest_selfopt.session.summary import pass_line, race_lines
+from pytest_selfopt.session.summary import announcement, pass_line, race_lines
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -32,6 +34,18 @@ class Commentary:
         self._calls = calls
         self._said_stopped: dict[str, frozenset[str]] = {}
         """The candidates that were last said to be stopped, by phase."""
+
+    def announce(self, collection: Collection, cycle: int, *, partial: bool, resumed: int) -> None:
+        """Say what is going to be done; `cycle` is 0 for a gate, `resumed` counts calls that are not made again."""
+        for plan in collection.plans.values():
+            cases = len(collection.cases(plan.phase))
+            if cycle:
+                outlooks = self._phases[plan.phase].outlooks()
+                self.say_all(announcement(plan, cases, cycle, outlooks, partial=partial))
+            else:
+                self.say_all(gate_announcement(plan, cases, partial=partial))
+        if resumed:
+            self.say_all([f"  resumed: {resumed:,} calls are in the ledger and are not made again"])
 
     def say_all(self, lines: Sequence[str]) -> None:
         """Write lines that stay."""

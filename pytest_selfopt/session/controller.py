@@ -6,8 +6,6 @@ schedulers hands them out, and whatever becomes of the workers.
 
 from __future__ import annotations
 
-import random
-import shlex
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -33,7 +31,7 @@ from pytest_selfopt.session.link import (
     Question,
     Result,
 )
-from pytest_selfopt.session.options import looks_only, mode_of, settings_of
+from pytest_selfopt.session.options import command_of, looks_only, mode_of, settings_of, terminal_of
 from pytest_selfopt.session.own_gates import own_gates_of
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan, TrialKey
@@ -43,7 +41,6 @@ from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 
 if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
     from xdist.workermanage import WorkerController
 
 STUCK_S = 10.0
@@ -82,18 +79,9 @@ class Controller:
         """
         return settings_of(self._config)
 
-    @cached_property
-    def _seed(self) -> int:
-        if mode_of(self._config) is Mode.PLAIN:
-            return 0
-        if self._work is not None and self._work.resumed_seed is not None:
-            return self._work.resumed_seed
-        return self.settings.seed if self.settings.seed is not None else random.randrange(2**31)
-
     def prove(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        proof = self._work.proof if self._work is not None else None
-        return status if proof is None else prove(proof, self._config, status)
+        return prove(self._work.proof if self._work is not None else None, self._config, status)
 
     def close(self) -> None:
         """Let go of workers, servers, ledger and lock; doing it twice is harmless."""
@@ -141,16 +129,21 @@ class Controller:
     def _plan(self, test: str, path: Path, phase: str) -> Planned:
         with self._turn:
             trials = self._collection.take(test, path, phase)
-            return Planned(self._collection.plans[phase], trials[0].suite.content_hash, self._seed)
+            return Planned(self._collection.plans[phase], trials[0].suite.content_hash, self._made.seed)
 
     def _variant(self, name: str) -> Variant:
         return self.settings.variant(name)
 
     def _plan_for(self, _test: str, phase: str, suite: Suite) -> PhasePlan:
+        return self._made.plan(phase, suite)
+
+    @property
+    def _made(self) -> Work:
+        """The part that touches files, servers and models, made when it is first needed."""
         if self._work is None:
             makes_calls = not looks_only(self._config)
             self._work = Work(self.settings, makes_calls=makes_calls, own_gates=own_gates_of(self._config))
-        return self._work.plan(phase, suite)
+        return self._work
 
     def _note_collected(self, collected: Collected) -> None:
         with self._turn:
@@ -241,19 +234,13 @@ class Controller:
                 self._work.start(
                     self._collection,
                     selected,
-                    seed=self._seed,
-                    command=shlex.join(["pytest", *map(str, self._config.invocation_params.args)]),
+                    command=command_of(self._config),
                     ahead=True,
                     careful=bool(self._config.option.maxfail),
-                    terminal=self._terminal,
+                    terminal=terminal_of(self._config),
                 )
             except SelfoptError as problem:
                 raise pytest.UsageError(str(problem)) from None
-
-    @property
-    def _terminal(self) -> TerminalReporter | None:
-        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
-        return reporter
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Wait for nothing that a worker that is gone could do; its successor collects anew."""

@@ -12,7 +12,7 @@ import pytest
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.session.gating import gate_status
-from pytest_selfopt.session.options import mode_of
+from pytest_selfopt.session.options import mode_of, terminal_of
 from pytest_selfopt.session.outputs import annotate, write_outputs
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.replay import attach, attached, from_evidence
@@ -39,11 +39,6 @@ class Judging:
         self._status = 0
         self.nothing_on_trial = False
 
-    @property
-    def _terminal(self) -> TerminalReporter | None:
-        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
-        return reporter
-
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
@@ -56,7 +51,8 @@ class Judging:
         """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
         evidence = attached(report)
         uneventful = evidence is None and not report.sections and not self._config.option.durations
-        kept = self._terminal.stats.get("") if uneventful and self._terminal is not None else None
+        terminal = terminal_of(self._config) if uneventful else None
+        kept = terminal.stats.get("") if terminal is not None else None
         if kept and kept[-1] is report:
             kept.pop()
         attach(report, None)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 
 def mode_of(config: pytest.Config) -> Mode:
@@ -29,6 +35,17 @@ def distributes(config: pytest.Config) -> bool:
     """Whether this process hands the items out to workers, as under `-n 2`."""
     distribution = config.getoption("dist", "no") != "no" and bool(config.getoption("tx", None))
     return distribution and not is_worker(config) and not config.option.collectonly
+
+
+def terminal_of(config: pytest.Config) -> TerminalReporter | None:
+    """Pytest's own terminal, where there is one."""
+    reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter
+
+
+def command_of(config: pytest.Config) -> str:
+    """The command line of a session, for those who read its records."""
+    return shlex.join(["pytest", *map(str, config.invocation_params.args)])
 
 
 def settings_of(config: pytest.Config) -> Settings:

@@ -75,9 +75,9 @@ def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> in
     return 2 * cases * (PASSES_OF_A_TURN * ROUNDS_OF_TURNS if turns else interleaved)
 
 
-def prove(proof: Proof, config: pytest.Config, status: int) -> int:
-    """Run the session that proves it; the worse of its status and that of the session before, `status`."""
-    if status not in GOES_ON:
+def prove(proof: Proof | None, config: pytest.Config, status: int) -> int:
+    """Run the session that proves it, if there is anything; the worse of its status and that before it, `status`."""
+    if proof is None or status not in GOES_ON:
         return status
     say(f"selfopt: proves {proof.what}")
     say("  (--selfopt-no-prove leaves that to the next cycle)")

@@ -13,6 +13,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
 from pytest_selfopt.runners.slots import Room, Slots
 from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.spec import Spec
 
 UNLOAD_TIMEOUT_S = 30.0
 
@@ -64,13 +65,13 @@ class Serving:
         server.start()
         return HttpClient(model, base_url=server.base_url, api_key=server.api_key)
 
-    def unload(self, name: str) -> None:
-        """Let a model be cold; of what cannot be told so nothing is asked."""
-        model = self.models[name]
-        if can_unload(model):
-            # Ollama unloads a model that is asked nothing and kept for no time.
-            client = HttpClient(replace(model, keep_alive="0s"))
-            client.ask(ChatRequest(messages=()), timeout_s=UNLOAD_TIMEOUT_S)
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let the models of specs be cold; of what cannot be told so nothing is asked."""
+        for model in (self.models[name] for name in {spec.model for spec in specs}):
+            if can_unload(model):
+                # Ollama unloads a model that is asked nothing and kept for no time.
+                client = HttpClient(replace(model, keep_alive="0s"))
+                client.ask(ChatRequest(messages=()), timeout_s=UNLOAD_TIMEOUT_S)
 
     def slots(self) -> Slots:
         """The places calls are made in, by the limits of models and providers."""

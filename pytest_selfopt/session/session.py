@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import shlex
 from collections.abc import Generator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.judging import Judging
-from pytest_selfopt.session.options import looks_only, mode_of, settings_of
+from pytest_selfopt.session.options import command_of, looks_only, mode_of, settings_of, terminal_of
 from pytest_selfopt.session.own_gates import own_gates_of
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import prove
@@ -25,7 +23,7 @@ from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
 
 if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
+    pass
 
 
 class SelfoptSession:
@@ -71,15 +69,6 @@ class SelfoptSession:
         """End a trial's call; see `Dispatcher.give_up`."""
         self.work.calls.give_up(key)
 
-    @cached_property
-    def seed(self) -> int:
-        """The seed of this session's order of specs; plain sessions need no chance."""
-        if self._mode is Mode.PLAIN:
-            return 0
-        if self._work is not None and self._work.resumed_seed is not None:
-            return self._work.resumed_seed
-        return self.settings.seed if self.settings.seed is not None else random.randrange(2**31)
-
     @property
     def work(self) -> Work:
         """The part that touches files, servers and models, made when it is first needed."""
@@ -100,8 +89,7 @@ class SelfoptSession:
 
     def prove(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        proof = self._work.proof if self._work is not None else None
-        return status if proof is None else prove(proof, self._config, status)
+        return prove(self._work.proof if self._work is not None else None, self._config, status)
 
     def close(self) -> None:
         """Let go of servers, ledger and lock; doing it twice is harmless."""
@@ -121,7 +109,7 @@ class SelfoptSession:
             self._judging.nothing_on_trial = bool(dropped) and not self._collection.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
-        arrange(items, self.seed)
+        arrange(items, self.work.seed if self._work is not None else 0)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -139,11 +127,10 @@ class SelfoptSession:
             self.work.start(
                 self._collection,
                 selected,
-                seed=self.seed,
-                command=shlex.join(["pytest", *map(str, self._config.invocation_params.args)]),
+                command=command_of(self._config),
                 ahead=not self._config.option.usepdb,
                 careful=bool(self._config.option.maxfail),
-                terminal=self._terminal,
+                terminal=terminal_of(self._config),
             )
             return (yield)
         except SelfoptError as problem:
@@ -156,11 +143,7 @@ class SelfoptSession:
             lines = self.work.dry_run(self._collection)
         except SelfoptError as problem:
             raise pytest.UsageError(str(problem)) from None
-        if self._terminal is not None:
+        terminal = terminal_of(self._config)
+        if terminal is not None:
             for line in lines:
-                self._terminal.write_line(line)
-
-    @property
-    def _terminal(self) -> TerminalReporter | None:
-        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
-        return reporter
+                terminal.write_line(line)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import OwnGates, no_own_gates
-from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Finished
+from pytest_selfopt.session.budgeting import budget_of, check_prices
 from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.commentary import Commentary
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
 from pytest_selfopt.session.dry_run import dry_run
-from pytest_selfopt.session.gating import Gated, gate, gate_announcement
+from pytest_selfopt.session.gating import Gated, gate
 from pytest_selfopt.session.opening import baseline_of
 from pytest_selfopt.session.passes import make_passes, next_in_lanes
 from pytest_selfopt.session.phases import Flaw, PhaseRun
@@ -32,9 +33,7 @@ from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import Proof, proof_of
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
-from pytest_selfopt.session.summary import announcement
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
@@ -106,11 +105,17 @@ class Work:
         assert self._dispatcher is not None
         return self._dispatcher
 
-    @property
-    def resumed_seed(self) -> int | None:
-        """The seed of the cycle that is gone on with; None when none is."""
-        cut_off = self._state.cut_off if self._state is not None else None
-        return cut_off.seed if cut_off is not None else None
+    @cached_property
+    def seed(self) -> int:
+        """The seed of the order of specs: that of the cycle which is gone on with, a given one, or a new one.
+
+        Plain sessions need no chance.
+        """
+        if self.settings.mode is Mode.PLAIN:
+            return 0
+        if self._state is not None and self._state.cut_off is not None:
+            return self._state.cut_off.seed
+        return self.settings.seed if self.settings.seed is not None else random.randrange(2**31)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
         """The plan of a phase, from settings, routing configuration and ledger.
@@ -139,7 +144,6 @@ class Work:
         collection: Collection,
         selected: Sequence[PlannedTrial],
         *,
-        seed: int,
         command: str,
         ahead: bool,
         careful: bool,
@@ -156,27 +160,20 @@ class Work:
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
         models = [self.settings.model(name) for name in names]
-        if self.settings.mode is not Mode.PLAIN:
-            check_prices(self.settings, models)
+        check_prices(self.settings, models)
         self._serving = Serving(models, self.settings.state_dir if self._writes else None)
         self._serving.check()
         clients = self._serving.start()
-        stored = self._book_cycle(collection, seed=seed, command=command) if self._writes else {}
-        if self.settings.mode is Mode.PLAIN:
-            self._log_routings(collection, terminal)
-        if self.settings.mode is Mode.GATE:
-            assert self._state is not None
-            self.phases = self._state.gate_phases(collection)
-        self._budget = self._make_budget()
+        stored = self._open(collection, command, terminal)
+        self._budget = budget_of(self.settings, models, spent=self._spent())
         slots = self._serving.slots()
-        runner = LocalRunner(
-            clients, slots, rng=random.Random(), budget=self._budget, sequence=next_in_lanes(stored.values())
-        )
         self._book = CallBook(self.cycle, collection.planned, self.settings)
-        passes = make_passes(collection, selected, self._book, self.settings, self._unload)
+        passes = make_passes(collection, selected, self._book, self.settings, self._serving.unload)
         self._passes = {(one.phase, one.run): one for one in passes}
         self._dispatcher = Dispatcher(
-            runner=runner,
+            runner=LocalRunner(
+                clients, slots, rng=random.Random(), budget=self._budget, sequence=next_in_lanes(stored.values())
+            ),
             passes=passes,
             call_for=self._book.call,
             id_of=self._book.id_of,
@@ -187,8 +184,27 @@ class Work:
         )
         if self.settings.mode is not Mode.PLAIN:
             self._commentary = Commentary(terminal, self.phases, passes, self._dispatcher)
-            self._announce(collection, resumed=len(stored))
+            self._commentary.announce(collection, self.cycle, partial=self.partial, resumed=len(stored))
         self._dispatcher.start()
+
+    def _open(
+        self, collection: Collection, command: str, terminal: TerminalReporter | None
+    ) -> Mapping[str, CallResult]:
+        """Open what the session judges, and log what it routes; the results that are there already, by call id."""
+        assert self._state is not None
+        if self._writes:
+            return self._book_cycle(collection, command)
+        if self.settings.mode is Mode.GATE:
+            self.phases = self._state.gate_phases(collection)
+        else:
+            self._log_routings(collection, terminal)
+        return {}
+
+    def _spent(self) -> tuple[int, float]:
+        """The calls and the USD of the part of the cycle that is gone on with."""
+        assert self._state is not None
+        ledger = self._state.ledger
+        return ledger.spent(self.cycle) if ledger is not None and self._writes else (0, 0.0)
 
     def _log_routings(self, collection: Collection, terminal: TerminalReporter | None) -> None:
         """Log the routings of a plain session; tests do not fail because a log cannot be written."""
@@ -200,10 +216,10 @@ class Work:
             if terminal is not None:
                 terminal.write_line(f"selfopt: a routing is not logged: {problem}", yellow=True)
 
-    def _book_cycle(self, collection: Collection, *, seed: int, command: str) -> Mapping[str, CallResult]:
+    def _book_cycle(self, collection: Collection, command: str) -> Mapping[str, CallResult]:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""
         assert self._state is not None
-        self.cycle, self.phases = self._state.book(collection, seed=seed, command=command, partial=self.partial)
+        self.cycle, self.phases = self._state.book(collection, seed=self.seed, command=command, partial=self.partial)
         if self._state.cut_off is None or self._state.ledger is None:
             return {}
         return self._state.ledger.results(self.cycle)
@@ -372,41 +388,6 @@ class Work:
         if self._writes and self._state.ledger is not None and judged:
             self._state.ledger.record_outcomes(judged)
 
-    def _make_budget(self) -> Budget | None:
-        settings = self.settings
-        # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
-        if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):
-            return None
-        assert self._state is not None
-        ledger = self._state.ledger
-        calls, cost_usd = ledger.spent(self.cycle) if ledger is not None and self._writes else (0, 0.0)
-        assert self._serving is not None
-        return Budget(
-            self._serving.models,
-            max_calls=settings.max_calls,
-            max_cost_usd=settings.max_cost_usd,
-            calls=calls,
-            cost_usd=cost_usd,
-        )
-
-    def _unload(self, specs: Sequence[Spec]) -> None:
-        """Make the models of these specs cold; runs on the dispatcher's thread, between passes."""
-        assert self._serving is not None
-        for name in {spec.model for spec in specs}:
-            self._serving.unload(name)
-
-    def _announce(self, collection: Collection, *, resumed: int) -> None:
-        assert self._commentary is not None
-        for plan in collection.plans.values():
-            cases = len(collection.cases(plan.phase))
-            if self.settings.mode is Mode.GATE:
-                self._commentary.say_all(gate_announcement(plan, cases, partial=self.partial))
-                continue
-            outlooks = self.phases[plan.phase].outlooks()
-            self._commentary.say_all(announcement(plan, cases, self.cycle, outlooks, partial=self.partial))
-        if resumed:
-            self._commentary.say_all([f"  resumed: {resumed:,} calls are in the ledger and are not made again"])
-
     def _enter_pass(self, key: TrialKey) -> None:
         """Store and say how the pass before went when the replay comes to a new one."""
         here = (key.phase, key.run)
@@ -425,17 +406,3 @@ class Work:
         """Show how far the pass of a trial is, if it is time to; on the main thread only."""
         if self._commentary is not None:
             self._commentary.tick(key)
-
-
-def check_prices(settings: Settings, models: Iterable[ModelConfig]) -> None:
-    """Refuse to bound what cannot be known.
-
-    Raises:
-        SettingsError: when there is a budget in USD and a model without prices.
-    """
-    for model in models:
-        if settings.max_cost_usd is not None and not model.free and None in (model.price_in, model.price_out):
-            raise SettingsError(
-                f"--selfopt-max-cost: model {model.id!r} has no price, so nobody can tell what it costs; set price_in "
-                "and price_out (USD per million tokens; 0 when it is free), or bound the calls by --selfopt-max-calls"
-            )

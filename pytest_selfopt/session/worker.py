@@ -39,7 +39,7 @@ class WorkerSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        given = config.workerinput  # type: ignore[attr-defined]  # xdist puts it there
+        given = vars(config)["workerinput"]
         address, key = given[INPUT]
         self._line = Line(address, key, given["workerid"])
         self._collection = Collection(self._plan_for, self._variant)

@@ -1,0 +1,41 @@
+"""The budget of a session: what it may spend, when that can be known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.settings import Mode, Settings
+
+
+def check_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
+    """Refuse to bound what cannot be known.
+
+    Raises:
+        SettingsError: when there is a budget in USD and a model without prices.
+    """
+    if settings.mode is Mode.PLAIN:
+        return
+    for model in models:
+        if settings.max_cost_usd is not None and not model.free and None in (model.price_in, model.price_out):
+            raise SettingsError(
+                f"--selfopt-max-cost: model {model.id!r} has no price, so nobody can tell what it costs; set price_in "
+                "and price_out (USD per million tokens; 0 when it is free), or bound the calls by --selfopt-max-calls"
+            )
+
+
+def budget_of(settings: Settings, models: Sequence[ModelConfig], *, spent: tuple[int, float]) -> Budget | None:
+    """What calls of these models may come to, of which so many calls and USD are `spent`; None without a bound."""
+    # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
+    if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):
+        return None
+    calls, cost_usd = spent
+    return Budget(
+        {model.id: model for model in models},
+        max_calls=settings.max_calls,
+        max_cost_usd=settings.max_cost_usd,
+        calls=calls,
+        cost_usd=cost_usd,
+    )
