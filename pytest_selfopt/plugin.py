@@ -113,6 +113,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     if session is not None:
         session.close()
+        from pytest_selfopt.signals import undisturbed
+
+        undisturbed.restore()
 
 
 def _judges(config: pytest.Config) -> bool:

@@ -24,6 +24,7 @@ from pytest_selfopt.ledger.rows import (
     trial_of,
 )
 from pytest_selfopt.ledger.schema import connect
+from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, Json, Trial
 
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
@@ -97,7 +98,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; doing it twice is harmless."""
-        with self._turn:
+        with undisturbed, self._turn:
             self._connection.close()
 
     def start_cycle(self, *, started: float, seed: int, command: str, plan: dict[str, Json]) -> int:
@@ -304,7 +305,7 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._turn:
+        with undisturbed, self._turn:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -317,7 +318,7 @@ class Ledger:
                 raise StateError(f"cannot write to the ledger {self.path}: {problem}") from None
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with self._turn:
+        with undisturbed, self._turn:
             try:
                 return self._connection.execute(query, values).fetchall()
             except sqlite3.Error as problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,13 +32,14 @@ from pytest_selfopt.session.link import (
     Question,
     Result,
 )
-from pytest_selfopt.session.options import command_of, looks_only, mode_of, settings_of, terminal_of
+from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
 from pytest_selfopt.session.own_gates import own_gates_of
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan, TrialKey
 from pytest_selfopt.session.proving import prove
 from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.specs.variants import Variant
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class Controller:
         self._changed = time.monotonic()
         self._failure = ""
         """Why the session cannot go on."""
-        self._judging = Judging(config, lambda: self._work)
+        self._judging = Judging(config, lambda: self._work, self._in_turn)
         self._hang_up = hang_up
 
     @cached_property
@@ -200,11 +202,16 @@ class Controller:
 
     # What xdist tells, on the main thread.
 
+    @contextmanager
+    def _in_turn(self) -> Generator[None, None, None]:
+        with undisturbed, self._turn:
+            yield
+
     def attend(self) -> None:
         """Listen to pytest's hooks from now on."""
         manager = self._config.pluginmanager
         manager.register(self._judging, "selfopt-judging")
-        # After it, and so around it: what it books, it books in this object's turn.
+        # After it, and so around it: it has booked a trial before this takes it off the board.
         manager.register(self, "selfopt-controller")
 
     def refuse_problems(self) -> None:
@@ -235,8 +242,7 @@ class Controller:
                     self._collection,
                     selected,
                     command=command_of(self._config),
-                    ahead=True,
-                    careful=bool(self._config.option.maxfail),
+                    pace=pace_of(self._config),
                     terminal=terminal_of(self._config),
                 )
             except SelfoptError as problem:
@@ -244,21 +250,21 @@ class Controller:
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Wait for nothing that a worker that is gone could do; its successor collects anew."""
-        with self._turn:
+        with self._in_turn():
             self._board.waits_no_more(node.gateway.id)
             self._changed = time.monotonic()
             self._turn.notify_all()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Note that an item is being run."""
-        with self._turn:
+        with self._in_turn():
             self._board.starts(nodeid)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Take a trial off the board when its item is done, or lost with the worker that had it."""
-        with self._turn:
-            yield
+        yield
+        with self._in_turn():
             key = self._board.key_of(report.nodeid)
             # As xdist says it of the item that a worker died with.
             lost = str(report.when) == "???"
@@ -293,7 +299,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Let go of the workers, and count what they never reported; `Judging` decides."""
-        with self._turn:
+        with self._in_turn():
             self._ended = True
             self._turn.notify_all()
         self._hang_up()

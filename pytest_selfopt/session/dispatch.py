@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from pytest_selfopt.runners.runner import Call, Finished, Runner
 from pytest_selfopt.session.planned import TrialKey
+from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult
 
 TICK_S = 0.2
@@ -18,6 +20,18 @@ BEGUN_TICK_S = 0.02
 
 MOST_TOGETHER = 8192
 """Trials of passes that run into each other; their replies are all held until they are replayed."""
+
+
+class Pace(Enum):
+    """How far calls run ahead of the items that are replayed."""
+
+    AHEAD = "a whole pass, for a session that is likely to come to its end"
+    CAREFUL = "what is under way at a time, for one that may end at any item"
+    SINGLE = "not at all, for one that stands still at any item"
+
+    def window(self, most: int) -> int | None:
+        """How many calls are made at a time, when `most` can be under way; None for no bound."""
+        return {Pace.AHEAD: None, Pace.CAREFUL: most, Pace.SINGLE: 1}[self]
 
 
 @dataclass(slots=True)
@@ -48,7 +62,8 @@ class Dispatcher:
 
     A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
     before anybody can read their replies; whatever it raises ends the dispatch. Calls that are `stored` (by id) are
-    not made again. With a `window` no more than so many calls are made beyond the one that is waited for.
+    not made again. With a `window` so many calls at most are made at a time, and only once one of them or of those
+    behind is waited for.
     """
 
     def __init__(
@@ -60,7 +75,6 @@ class Dispatcher:
         id_of: Callable[[TrialKey], str],
         on_results: Callable[[Sequence[Finished]], None],
         stored: Mapping[str, CallResult],
-        ahead: bool,
         window: int | None = None,
     ) -> None:
         self._runner = runner
@@ -69,7 +83,6 @@ class Dispatcher:
         self._id_of = id_of
         self._on_results = on_results
         self._stored = stored
-        self._ahead = ahead
         self._window = window
         self._results: dict[str, CallResult] = {}
         self._wanted: set[str] = set()
@@ -81,9 +94,9 @@ class Dispatcher:
         """How many trials have their reply."""
 
     def start(self) -> None:
-        """Begin to make calls, unless they are made on demand only."""
-        if self._ahead:
-            self._thread = threading.Thread(target=self._run, name="selfopt-dispatch", daemon=True)
+        """Begin to make calls."""
+        self._thread = threading.Thread(target=self._run, name="selfopt-dispatch", daemon=True)
+        with undisturbed:
             self._thread.start()
 
     def stop(self) -> None:
@@ -107,13 +120,11 @@ class Dispatcher:
         return self.result_if_there(key) is not None
 
     def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
-        """The result of a trial's call, waited for; made now if it was not made ahead.
+        """The result of a trial's call, waited for; signals that come meanwhile are heeded.
 
         Raises:
             Exception: whatever ended the dispatch, such as a ledger that cannot be written.
         """
-        if not self._ahead:
-            return self._on_demand(key)
         name = self._id_of(key)
         while True:
             with self._arrived:
@@ -123,6 +134,7 @@ class Dispatcher:
                     raise self._failure
                 self._want(name)
                 self._arrived.wait(TICK_S)
+            undisturbed.heed()
             while_waiting()
 
     def result_if_there(self, key: TrialKey) -> CallResult | None:
@@ -139,13 +151,14 @@ class Dispatcher:
     def wait_until_begun(self, key: TrialKey) -> None:
         """Wait until a trial's call is under way, or will not be made any more."""
         name = self._id_of(key)
-        while self._ahead:
+        while True:
             with self._arrived:
                 over = name in self._results or self._failure is not None or self._stopped.is_set()
                 if over or self._runner.has_begun(name):
                     return
                 self._want(name)
                 self._arrived.wait(BEGUN_TICK_S)
+            undisturbed.heed()
 
     def give_up(self, key: TrialKey) -> None:
         """End a trial's call, because nobody waits for it any more."""
@@ -155,20 +168,6 @@ class Dispatcher:
         if self._window is not None and name not in self._wanted:
             self._wanted.add(name)
             self._arrived.notify_all()
-
-    def _on_demand(self, key: TrialKey) -> CallResult:
-        for one in self._passes:
-            if one.phase == key.phase and one.warmups:
-                warmups, one.warmups = one.warmups, ()
-                self._make(warmups)
-        self.done += 1
-        stored = self._stored.get(self._id_of(key))
-        if stored is not None:
-            return stored
-        call = self._call_for(key)
-        result = self._runner.run(call)
-        self._on_results([Finished(call, result)])
-        return result
 
     def _run(self) -> None:
         try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,23 +15,29 @@ from pytest_selfopt.session.gating import gate_status
 from pytest_selfopt.session.options import mode_of, terminal_of
 from pytest_selfopt.session.outputs import annotate, write_outputs
 from pytest_selfopt.session.phases import Flaw
-from pytest_selfopt.session.replay import attach, attached, from_evidence
+from pytest_selfopt.session.replay import NO_KEYWORDS, attach, attached, from_evidence
 from pytest_selfopt.session.summary import write_gate, write_summary
 from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode
+from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-_NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
-
 
 class Judging:
     """The hooks from a report to the verdict; `work` gives what the session works with, once there is something."""
 
-    def __init__(self, config: pytest.Config, work: Callable[[], Work | None]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        work: Callable[[], Work | None],
+        turn: Callable[[], AbstractContextManager[None]] = lambda: undisturbed,
+    ) -> None:
+        """Judge for a session; evidence is booked in its `turn`."""
         self._config = config
+        self._turn = turn
         self._work = work
         self._judges = mode_of(config) is not Mode.PLAIN
         self._unmasked = 0
@@ -42,7 +48,8 @@ class Judging:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
-        self._book(report)
+        with self._turn():
+            self._book(report)
         yield
         if hasattr(report, "selfopt"):
             self._let_go(report)
@@ -57,7 +64,7 @@ class Judging:
             kept.pop()
         attach(report, None)
         if report.passed:
-            report.keywords = _NO_KEYWORDS
+            report.keywords = NO_KEYWORDS
 
     def _book(self, report: pytest.TestReport) -> None:
         work = self._work()
@@ -99,7 +106,8 @@ class Judging:
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         interrupted = not ended_well or bool(session.shouldfail) or bool(session.shouldstop)
         try:
-            work.finish(interrupted=interrupted)
+            with undisturbed:
+                work.finish(interrupted=interrupted)
         except SelfoptError as problem:
             work.problem = str(problem)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -119,7 +127,8 @@ class Judging:
         work = self._work()
         if self._judges and work is not None and work.started:
             self._status = int(session.exitstatus)
-            work.notes += write_outputs(work, self._config, self._status, os.environ)
+            with undisturbed:
+                work.notes += write_outputs(work, self._config, self._status, os.environ)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""

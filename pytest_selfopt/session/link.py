@@ -9,7 +9,6 @@ import contextlib
 import os
 import queue
 import select
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,14 +18,16 @@ from multiprocessing.connection import Client, Connection, Listener
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.signals import undisturbed
 
 if TYPE_CHECKING:
     from pytest_selfopt.session.planned import PhasePlan, TrialKey
     from pytest_selfopt.trial import CallResult
 
-_RAISING = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM)
 INPUT = "selfopt_line"
 """Under which name a worker is told where to call."""
+
+_TICK_MS = 200
 
 
 class LineCut(SelfoptError):
@@ -135,33 +136,27 @@ class Line:
         Raises:
             LineCut: when the controller is gone.
         """
-        self._asked += 1
-        with _undisturbed():
-            self._connection.send((self._asked, question))
-        while True:
-            # Only the waiting may be left in the middle; half an answer that is read would spoil all that follow.
-            self._readable.poll()
-            with _undisturbed():
-                number, answer = self._connection.recv()
-            if number == self._asked:
-                kept: Answer = answer
-                return kept
+        with undisturbed:
+            self._asked += 1
+            with _cut_at_the_other_end():
+                self._connection.send((self._asked, question))
+            while True:
+                # Only the waiting may be left in the middle; half an answer that is read would spoil all that follow.
+                while not self._readable.poll(_TICK_MS):
+                    undisturbed.heed()
+                with _cut_at_the_other_end():
+                    number, answer = self._connection.recv()
+                if number == self._asked:
+                    kept: Answer = answer
+                    return kept
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let signals wait whose handlers raise, as pytest-timeout's and that of Ctrl-C do.
-
-    Raises:
-        LineCut: when the other end is gone.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _RAISING)
+def _cut_at_the_other_end() -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError):
         raise LineCut("the controller has ended this session, or is gone") from None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Switchboard:

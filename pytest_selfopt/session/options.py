@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_selfopt.session.dispatch import Pace
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def terminal_of(config: pytest.Config) -> TerminalReporter | None:
 def command_of(config: pytest.Config) -> str:
     """The command line of a session, for those who read its records."""
     return shlex.join(["pytest", *map(str, config.invocation_params.args)])
+
+
+def pace_of(config: pytest.Config) -> Pace:
+    """How far calls may run ahead of the items."""
+    if config.option.usepdb:
+        return Pace.SINGLE
+    return Pace.CAREFUL if config.option.maxfail else Pace.AHEAD
 
 
 def settings_of(config: pytest.Config) -> Settings:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.planned import PLANNED, PlannedTrial, TrialKey
-from pytest_selfopt.session.replay import CallFailed, Received, attach, judged, portable, receive, to_evidence, trial_of
+from pytest_selfopt.session.replay import (
+    NO_KEYWORDS,
+    CallFailed,
+    Received,
+    attach,
+    judged,
+    portable,
+    receive,
+    to_evidence,
+    trial_of,
+)
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
-
-NO_KEYWORDS: dict[str, Any] = {}
 
 
 class Source(Protocol):
@@ -60,7 +69,8 @@ class Replaying:
         if planned is not None and not looks_only(self._config):
             self._let_go_of_item(item)
             try:
-                self._goes_on = self._source.begin(planned)
+                with undisturbed:
+                    self._goes_on = self._source.begin(planned)
             except SelfoptError as problem:
                 pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
         return (yield)
@@ -95,12 +105,14 @@ class Replaying:
     def _result(self, planned: PlannedTrial) -> CallResult:
         """The result of an item's call; when calls can no longer be recorded the session ends at once."""
         try:
-            return self._source.result(planned.key)
+            with undisturbed:
+                return self._source.result(planned.key)
         except SelfoptError as problem:
             pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
             # The item's own limit is over (pytest-timeout): nobody will read the reply.
-            self._source.give_up(planned.key)
+            with undisturbed:
+                self._source.give_up(planned.key)
             raise
 
     @pytest.hookimpl(wrapper=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +11,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.judging import Judging
-from pytest_selfopt.session.options import command_of, looks_only, mode_of, settings_of, terminal_of
+from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
 from pytest_selfopt.session.own_gates import own_gates_of
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import prove
@@ -21,9 +20,6 @@ from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
-
-if TYPE_CHECKING:
-    pass
 
 
 class SelfoptSession:
@@ -128,8 +124,7 @@ class SelfoptSession:
                 self._collection,
                 selected,
                 command=command_of(self._config),
-                ahead=not self._config.option.usepdb,
-                careful=bool(self._config.option.maxfail),
+                pace=pace_of(self._config),
                 terminal=terminal_of(self._config),
             )
             return (yield)

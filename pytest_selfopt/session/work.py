@@ -23,7 +23,7 @@ from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.commentary import Commentary
-from pytest_selfopt.session.dispatch import Dispatcher, Pass
+from pytest_selfopt.session.dispatch import Dispatcher, Pace, Pass
 from pytest_selfopt.session.dry_run import dry_run
 from pytest_selfopt.session.gating import Gated, gate
 from pytest_selfopt.session.opening import baseline_of
@@ -34,6 +34,7 @@ from pytest_selfopt.session.proving import Proof, proof_of
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.session.state import State
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
@@ -145,13 +146,10 @@ class Work:
         selected: Sequence[PlannedTrial],
         *,
         command: str,
-        ahead: bool,
-        careful: bool,
+        pace: Pace,
         terminal: TerminalReporter | None,
     ) -> None:
         """Start servers, book the cycle, and begin to make calls.
-
-        A `careful` session may end at any item: no more calls are made ahead than are under way at a time.
 
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be booked.
@@ -179,8 +177,7 @@ class Work:
             id_of=self._book.id_of,
             on_results=self._record,
             stored=stored,
-            ahead=ahead,
-            window=max(slots.most(name) for name in names) if careful else None,
+            window=pace.window(max(slots.most(name) for name in names)),
         )
         if self.settings.mode is not Mode.PLAIN:
             self._commentary = Commentary(terminal, self.phases, passes, self._dispatcher)
@@ -354,15 +351,16 @@ class Work:
 
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
-        if self._commentary is not None:
-            if self._pass is not None:
-                self._commentary.say_pass(*self._pass)
-            self._commentary.clear()
-        self._pass = None
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-        if self._serving is not None:
-            self._serving.stop()
+        with undisturbed:
+            if self._commentary is not None:
+                if self._pass is not None:
+                    self._commentary.say_pass(*self._pass)
+                self._commentary.clear()
+            self._pass = None
+            if self._dispatcher is not None:
+                self._dispatcher.stop()
+            if self._serving is not None:
+                self._serving.stop()
 
     def close(self) -> None:
         """Let go of everything."""
