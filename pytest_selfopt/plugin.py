@@ -76,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
-    for option in ("max_calls", "max_cost", "json"):
+    for option in ("max_calls", "max_cost", "json", "ctrf"):
         if config.getoption(f"selfopt_{option}") and not _judges(config):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} is about a cycle or a gate; give --selfopt-cycle, too")
@@ -175,6 +175,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--selfopt-json": {
         "metavar": "PATH",
         "help": "Write what a cycle or a gate came to as JSON, for other programs.",
+    },
+    "--selfopt-ctrf": {
+        "metavar": "PATH",
+        "help": "Write gates and cases as a report of tests in the Common Test Report Format.",
     },
     "--selfopt-dry-run": {
         "action": "store_true",

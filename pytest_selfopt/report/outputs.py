@@ -17,7 +17,9 @@ Outcome = Mapping[str, Any]
 SUITE = "selfopt gates"
 
 _END = "</testsuites>"
-_BEYOND_DOUBT = "REJECT"
+BEYOND_DOUBT = "REJECT"
+"""What a gate asks for that has failed, and not only for lack of evidence."""
+
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -42,7 +44,7 @@ def with_gates(report: str, outcome: Outcome) -> str:
         raise ValueError("it is no JUnit report of pytest")
     found = list(gates_of(outcome))
     failed = [gate for _, _, gate in found if not gate["passed"]]
-    beyond_doubt = sum(gate["asks"] == _BEYOND_DOUBT for gate in failed)
+    beyond_doubt = sum(gate["asks"] == BEYOND_DOUBT for gate in failed)
     suite = ET.Element(
         "testsuite",
         name=SUITE,
@@ -62,7 +64,7 @@ def with_gates(report: str, outcome: Outcome) -> str:
         for name in ("value", "limit"):
             ET.SubElement(numbers, "property", name=name, value=json.dumps(gate[name]))
         if not gate["passed"]:
-            kind = "failure" if gate["asks"] == _BEYOND_DOUBT else "error"
+            kind = "failure" if gate["asks"] == BEYOND_DOUBT else "error"
             ET.SubElement(case, kind, message=_NO_XML.sub("�", gate["sentence"]))
     return f"{before}{ET.tostring(suite, encoding='unicode')}{end}{after}"
 
@@ -79,7 +81,7 @@ def workflow_commands(outcome: Outcome) -> list[str]:
                 continue
             for gate in spec["gates"]:
                 if not gate["passed"]:
-                    kind = "error" if gate["asks"] == _BEYOND_DOUBT else "warning"
+                    kind = "error" if gate["asks"] == BEYOND_DOUBT else "warning"
                     title = f"selfopt {phase['phase']}: {gate['name']}"
                     lines.append(f"::{kind} title={_property(title)}::{_data(gate['sentence'])}")
     if outcome["why"]:
@@ -127,7 +129,7 @@ _VERDICT = {0: "passed", 1: "failed", 10: "not enough evidence"}
 
 
 def _word(gate: Mapping[str, Any]) -> str:
-    return "pass" if gate["passed"] else "**FAIL**" if gate["asks"] == _BEYOND_DOUBT else "unsettled"
+    return "pass" if gate["passed"] else "**FAIL**" if gate["asks"] == BEYOND_DOUBT else "unsettled"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,7 @@ from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.trial import CallResult
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -54,8 +55,10 @@ _TICK_S = 0.5
 class Controller:
     """Everything of a distributed session that is not done in its workers; xdist's own hooks tell it of them."""
 
-    def __init__(self, config: pytest.Config, *, hang_up: Callable[[], None]) -> None:
-        """Decide for a session; `hang_up` ends the line to all workers."""
+    def __init__(
+        self, config: pytest.Config, *, hang_up: Callable[[], None], given_to: Callable[[str], Sequence[str]]
+    ) -> None:
+        """Decide for a session; `hang_up` ends the line to all workers, `given_to` tells what items one has to run."""
         self._config = config
         self._turn = threading.Condition(threading.RLock())
         """Held by whoever reads or changes what follows; notified when a trial is settled."""
@@ -71,6 +74,7 @@ class Controller:
         """Why the session cannot go on."""
         self._judging = Judging(config, lambda: self._work, self._in_turn)
         self._hang_up = hang_up
+        self._given_to = given_to
 
     @cached_property
     def settings(self) -> Settings:
@@ -116,8 +120,8 @@ class Controller:
                 result = self._work.answer(question.key, self._while_waiting)
                 return Result(result, self._work.stopped_because)
 
-    def answer_at_once(self, question: Question) -> Answer:
-        """The answer to what is asked for nearly every item, when its reply is there; None where that has to wait."""
+    def answer_at_once(self, worker: str, question: Question) -> Answer:
+        """The answer to what is asked most often, when the reply is there already; None where that has to wait."""
         work = self._work
         if not isinstance(question, Begin) or work is None or not work.started or self._ended:
             return None
@@ -125,8 +129,21 @@ class Controller:
         live = work.live_in(key)
         if live is None or key.spec not in live:
             return None
-        result = work.calls.result_if_there(key)
-        return None if result is None else Begun(goes_on=True, result=result, live=live)
+        results = self._results(worker, key, live)
+        return Begun(goes_on=True, results=results, live=live) if key in results else None
+
+    def _results(self, worker: str, key: TrialKey, live: frozenset[str]) -> dict[TrialKey, CallResult]:
+        """The results that are there, of a trial and of what its worker runs in the same pass after it."""
+        assert self._work is not None
+        given = [one for one in map(self._board.key_of, self._given_to(worker)) if one is not None]
+        following = given[given.index(key) + 1 :] if key in given else []
+        found: dict[TrialKey, CallResult] = {}
+        for one in (key, *following):
+            if one.spec in live and (one.phase, one.run) == (key.phase, key.run):
+                result = self._work.calls.result_if_there(one)
+                if result is not None:
+                    found[one] = result
+        return found
 
     def _plan(self, test: str, path: Path, phase: str) -> Planned:
         with self._turn:
@@ -175,9 +192,9 @@ class Controller:
                 self._board.settle_all_but(key, live)
             if not goes_on:
                 self._settle(key)
-                return Begun(goes_on=False, live=live)
+                return Begun(goes_on=False, results={}, live=live)
         work.calls.wait_until_begun(key)
-        return Begun(goes_on=True, result=work.calls.result_if_there(key), live=live)
+        return Begun(goes_on=True, results=self._results(worker, key, live or frozenset({key.spec})), live=live)
 
     def _may_decide(self, key: TrialKey) -> bool:
         """Whether it can be told who goes on to a trial's pass."""

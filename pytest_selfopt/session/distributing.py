@@ -38,19 +38,20 @@ class Distributor:
         self._turn = threading.Lock()
         self._controller: Controller | None = None
         self._session: pytest.Session | None = None
+        self._scheduler: InOrder | None = None
         self._collecting: set[str] = set()
         """The workers that are still to tell what they have collected."""
         self._switchboard = Switchboard(self._answer, at_once=self._at_once)
 
-    def _at_once(self, question: Question) -> Answer:
-        return self._controller.answer_at_once(question) if self._controller is not None else None
+    def _at_once(self, worker: str, question: Question) -> Answer:
+        return self._controller.answer_at_once(worker, question) if self._controller is not None else None
 
     def _answer(self, worker: str, question: Question) -> Answer:
         with self._turn:
             if self._controller is None:
                 from pytest_selfopt.session.controller import Controller
 
-                self._controller = Controller(self._config, hang_up=self._switchboard.close)
+                self._controller = Controller(self._config, hang_up=self._switchboard.close, given_to=self._given_to)
         return self._controller.answer(worker, question)
 
     @pytest.hookimpl(tryfirst=True)
@@ -61,7 +62,12 @@ class Distributor:
     @pytest.hookimpl
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> InOrder | None:
         """Keep the order of a cycle's passes."""
-        return InOrder(config) if self._nothing else None
+        if self._nothing:
+            self._scheduler = InOrder(config)
+        return self._scheduler
+
+    def _given_to(self, worker: str) -> list[str]:
+        return self._scheduler.given_to(worker) if self._scheduler is not None else []
 
     @pytest.hookimpl
     def pytest_configure_node(self, node: WorkerController) -> None:

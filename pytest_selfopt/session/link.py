@@ -11,7 +11,7 @@ import queue
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
@@ -69,13 +69,13 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """It is, or not; with the result of its call when that is there already.
+    """It is, or not; with the results that are there already, of its call and those of the items that follow it.
 
     `live` are the specs that are asked in its pass, where that is settled: those of others need not be asked about.
     """
 
     goes_on: bool
-    result: CallResult | None = None
+    results: Mapping[TrialKey, CallResult]
     live: frozenset[str] | None = None
 
 
@@ -162,7 +162,9 @@ def _cut_at_the_other_end() -> Iterator[None]:
 class Switchboard:
     """The controller's end: each worker is answered on threads of its own."""
 
-    def __init__(self, answer: Callable[[str, Question], Answer], *, at_once: Callable[[Question], Answer]) -> None:
+    def __init__(
+        self, answer: Callable[[str, Question], Answer], *, at_once: Callable[[str, Question], Answer]
+    ) -> None:
         """Let `answer` answer the questions of workers, who are named.
 
         `at_once` answers those that nothing has to be waited for, on the thread that reads them; None to all others.
@@ -229,7 +231,7 @@ class Switchboard:
                 number, question = connection.recv()
                 if isinstance(question, GiveUp):
                     answer(number, question)
-                elif (known := self._at_once(question)) is not None:
+                elif (known := self._at_once(name, question)) is not None:
                     with turn:
                         connection.send((number, known))
                 else:

@@ -1,10 +1,12 @@
-"""What a session leaves for machines: its outcome as JSON, a suite of gates in JUnit, annotations, a job summary."""
+"""What a session leaves for machines: JSON, a report of tests, a suite of gates in JUnit, annotations, a summary."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +16,15 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates import GateResult
+from pytest_selfopt.report.ctrf import ctrf
 from pytest_selfopt.report.outputs import summary, with_gates, workflow_commands
 from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.session.closing import numbers_of
 from pytest_selfopt.session.gating import Gated
+from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.summary import not_gated, undecided
 from pytest_selfopt.settings import Mode
+from pytest_selfopt.trial import Outcome, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -38,37 +43,39 @@ def outcome_of(work: Work, status: int) -> dict[str, Any]:
     elif work.status != "decided":
         told = not_gated(work) if gate else undecided(work.status, work.counts, work.stopped_because, work.flaws)
         why = told[0]
-    phases = [_gated(one) for one in work.gated] or [_concluded(one) for one in work.conclusions]
+    gated = [_gated(one, work.phases[one.phase]) for one in work.gated]
+    phases = gated or [_concluded(one, work.phases[one.phase]) for one in work.conclusions]
     return {
         "version": VERSION,
         "kind": "gate" if gate else "cycle",
         "cycle": work.cycle or None,
         "status": int(status),
         "why": why,
+        "began": round(work.began, 3),
         "seconds": round(work.took_s, 3),
         "phases": phases,
     }
 
 
-def _gated(one: Gated) -> dict[str, Any]:
+def _gated(one: Gated, phase: PhaseRun) -> dict[str, Any]:
     return {
         "phase": one.phase,
         "in_force": one.spec,
         "baseline": one.spec,
         "compared_with": one.beside,
-        "specs": [_spec(one.spec, one.metrics, one.gates)],
+        "specs": [_spec(phase, one.metrics, one.gates)],
         "diagnoses": [],
     }
 
 
-def _concluded(one: Conclusion) -> dict[str, Any]:
+def _concluded(one: Conclusion, phase: PhaseRun) -> dict[str, Any]:
     judged = {judgement.spec: judgement for judgement in one.judgements}
     specs = []
     for spec, metrics in one.metrics.items():
         judgement = judged.get(spec)
         gates = one.gates if spec == one.in_force.id else judgement.gates if judgement else ()
         verdict, sentence = (str(judgement.verdict), judgement.sentence) if judgement else (None, "")
-        specs.append(_spec(spec, metrics, gates, verdict, sentence))
+        specs.append(_spec(phase, metrics, gates, verdict, sentence))
     return {
         "phase": one.phase,
         "in_force": one.in_force.id,
@@ -80,11 +87,11 @@ def _concluded(one: Conclusion) -> dict[str, Any]:
 
 
 def _spec(
-    spec: str, metrics: Metrics, gates: tuple[GateResult, ...], verdict: str | None = None, sentence: str = ""
+    phase: PhaseRun, metrics: Metrics, gates: tuple[GateResult, ...], verdict: str | None = None, sentence: str = ""
 ) -> dict[str, Any]:
     low, high = metrics.accuracy_interval
     return {
-        "spec": spec,
+        "spec": metrics.spec,
         "verdict": verdict,
         "sentence": sentence,
         "metrics": {**numbers_of(metrics), "accuracy_interval": [low, high]},
@@ -99,7 +106,26 @@ def _spec(
             }
             for gate in gates
         ],
+        "cases": _cases(phase.trials(metrics.spec)),
     }
+
+
+def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """How each case went, in the order of the suite; `reason` is that of the first answer that was not right."""
+    by_case: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_case.setdefault(trial.case, []).append(trial)
+    return [
+        {
+            "case": case,
+            "trials": len(of_case),
+            "passes": sum(one.outcome is Outcome.PASS for one in of_case),
+            "errors": sum(one.outcome is Outcome.ERROR for one in of_case),
+            "seconds": round(sum(one.latency_s or 0.0 for one in of_case), 3),
+            "reason": next((one.reason for one in of_case if one.outcome is not Outcome.PASS), ""),
+        }
+        for case, of_case in by_case.items()
+    ]
 
 
 def write_outputs(work: Work, config: pytest.Config, status: int, environment: Mapping[str, str]) -> list[str]:
@@ -118,6 +144,9 @@ def write_outputs(work: Work, config: pytest.Config, status: int, environment: M
 
     if config.getoption("selfopt_json"):
         write("--selfopt-json", Path(config.getoption("selfopt_json")), json.dumps(outcome, indent=2) + "\n")
+    if config.getoption("selfopt_ctrf"):
+        report_of_tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=metadata.version("pytest-selfopt"))
+        write("--selfopt-ctrf", Path(config.getoption("selfopt_ctrf")), json.dumps(report_of_tests, indent=2) + "\n")
     report = config.getoption("xmlpath", None)
     if report and Path(report).exists():
         try:

@@ -80,6 +80,11 @@ class InOrder:
         """Whether anything is left."""
         return bool(self._units) or any(self._given.values())
 
+    def given_to(self, worker: str) -> list[str]:
+        """The items that a worker, by its name, still has to run, in their order; for any thread."""
+        given = next((list(items) for node, items in list(self._given.items()) if node.gateway.id == worker), [])
+        return [self.collection[index] for index in given] if self.collection is not None else []
+
     def add_node(self, node: Worker) -> None:
         """Take a worker on."""
         self._given[node] = []

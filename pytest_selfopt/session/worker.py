@@ -44,8 +44,8 @@ class WorkerSession:
         self._line = Line(address, key, given["workerid"])
         self._collection = Collection(self._plan_for, self._variant)
         self._seed = 0
-        self._ready: tuple[TrialKey, CallResult] | None = None
-        """The result of the item that is being run, when it came before it was asked for."""
+        self._ready: dict[TrialKey, CallResult] = {}
+        """The results that came before they were asked for, of the item that is being run and those after it."""
         self._live: dict[tuple[str, int], frozenset[str]] = {}
         """The specs that are asked in a pass (phase and run), as far as the controller has said."""
         self.stopped_because = ""
@@ -108,22 +108,24 @@ class WorkerSession:
         live = self._live.get((key.phase, key.run))
         if live is not None and key.spec not in live:
             return False
+        if key in self._ready:
+            return True
         answer = self._ask(Begin(key))
         if isinstance(answer, Refused):
             # The controller ends the session with this sentence; until then the item has no answer.
-            self._ready = (key, _no_result(answer.why))
+            self._ready = {key: _no_result(answer.why)}
             return True
         assert isinstance(answer, Begun)
         if answer.live is not None:
             self._live[key.phase, key.run] = answer.live
-        self._ready = (key, answer.result) if answer.result is not None else None
+        self._ready = dict(answer.results)
         return answer.goes_on
 
     def result(self, key: TrialKey) -> CallResult:
         """The result of a trial's call, waited for."""
-        ready, self._ready = self._ready, None
-        if ready is not None and ready[0] == key:
-            return ready[1]
+        ready = self._ready.pop(key, None)
+        if ready is not None:
+            return ready
         answer = self._ask(ResultOf(key))
         if isinstance(answer, Refused):
             return _no_result(answer.why)

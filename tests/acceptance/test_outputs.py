@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,6 +13,7 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from pytest_selfopt.report.ctrf import ctrf
 from pytest_selfopt.report.outputs import SUITE, summary, with_gates, workflow_commands
 from tests.acceptance.conftest import MODEL, Project, right, said
 from tests.acceptance.test_gate import BARS
@@ -19,6 +22,59 @@ from tests.acceptance.test_gates import TWO_SPECS
 Make = Callable[..., Project]
 WINNER = f"{MODEL}/atomic/schema/t60/r1/i0"
 WAYS = ["", "-n2"]
+
+STATES = ["passed", "failed", "skipped", "pending", "other"]
+WHOLE, STRING = {"type": "integer"}, {"type": "string"}
+# What https://ctrf.io/docs/specification asks for, as far as this uses it; nothing else may be there.
+CTRF = {
+    "type": "object",
+    "required": ["results", "reportFormat", "specVersion"],
+    "additionalProperties": False,
+    "properties": {
+        "reportFormat": {"const": "CTRF"},
+        "specVersion": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$"},
+        "reportId": {"type": "string", "format": "uuid"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "generatedBy": STRING,
+        "results": {
+            "type": "object",
+            "required": ["tool", "summary", "tests"],
+            "additionalProperties": False,
+            "properties": {
+                "tool": {
+                    "required": ["name"],
+                    "additionalProperties": False,
+                    "properties": {"name": STRING, "version": STRING},
+                },
+                "summary": {
+                    "required": ["tests", *STATES, "start", "stop"],
+                    "additionalProperties": False,
+                    "properties": {
+                        **dict.fromkeys(["tests", *STATES, "flaky", "suites", "start", "stop"], WHOLE),
+                        "extra": {"type": "object"},
+                    },
+                },
+                "tests": {
+                    "type": "array",
+                    "items": {
+                        "required": ["name", "status", "duration"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "name": {"type": "string", "minLength": 1},
+                            "status": {"enum": STATES},
+                            "duration": WHOLE,
+                            "suite": {"type": "array", "minItems": 1, "items": STRING},
+                            "message": STRING,
+                            "rawStatus": STRING,
+                            "flaky": {"type": "boolean"},
+                            "extra": {"type": "object"},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
 
 
 @pytest.fixture
@@ -36,6 +92,25 @@ def outcome(made: Project) -> dict[str, Any]:
     return value
 
 
+def report_of_tests(made: Project) -> dict[str, Any]:
+    """What `--selfopt-ctrf` wrote, which is as the format says, and counts what it holds."""
+    value: dict[str, Any] = json.loads((made.path / "ctrf.json").read_text())
+    jsonschema.Draft7Validator(CTRF, format_checker=jsonschema.FormatChecker()).validate(value)
+    results = value["results"]
+    counts = Counter(one["status"] for one in results["tests"])
+    assert {name: results["summary"][name] for name in STATES} == {name: counts[name] for name in STATES}
+    assert results["summary"]["tests"] == len(results["tests"])
+    assert 0 <= results["summary"]["stop"] - results["summary"]["start"] < 60_000
+    assert abs(results["summary"]["stop"] / 1000 - time.time()) < 60
+    return value
+
+
+def statuses(report: dict[str, Any], suite: list[str]) -> Counter[str]:
+    """How many tests ended how: those of the gates, or those of the cases of a spec in a phase."""
+    tests = report["results"]["tests"]
+    return Counter(one["status"] for one in tests if one["suite"][: len(suite)] == suite)
+
+
 def gate_suite(made: Project) -> ET.Element:
     (suite,) = (one for one in ET.parse(made.path / "report.xml").getroot() if one.get("name") == SUITE)
     return suite
@@ -43,7 +118,7 @@ def gate_suite(made: Project) -> ET.Element:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cycle_and_a_gate_tell_machines_what_they_came_to(better: Project, way: str) -> None:
-    both = ["--selfopt-json=out.json", "--junitxml=report.xml", *filter(None, [way])]
+    both = ["--selfopt-json=out.json", "--selfopt-ctrf=ctrf.json", "--junitxml=report.xml", *filter(None, [way])]
     assert better.run("--selfopt-cycle", *both).ret == 0
     cycle = outcome(better)
     assert (cycle["kind"], cycle["cycle"], cycle["status"], cycle["why"]) == ("cycle", 1, 0, "")
@@ -53,6 +128,7 @@ def test_a_cycle_and_a_gate_tell_machines_what_they_came_to(better: Project, way
     root = ET.parse(better.path / "report.xml").getroot()
     tests = sum(len(list(suite.iter("testcase"))) for suite in root if suite.get("name") != SUITE)
     assert tests == 72
+    assert statuses(report_of_tests(better), ["atomic", WINNER]) == Counter(passed=12)
     suite = gate_suite(better)
     assert {one.get("classname") for one in suite.iter("testcase")} <= {
         f"atomic.{one['spec']}" for one in phase["specs"]
@@ -71,6 +147,12 @@ def test_a_cycle_and_a_gate_tell_machines_what_they_came_to(better: Project, way
     assert {one.get("name") for one in suite.iter("testcase") if one.find("error") is not None} == {"veto"}
     for one in suite.iter("property"):
         json.loads(one.get("value") or "")
+    report = report_of_tests(better)
+    assert statuses(report, [SUITE]) == Counter(failed=2, other=1, passed=len(spec["gates"]) - 3)
+    assert statuses(report, ["atomic", WINNER]) == Counter(passed=9, other=3)
+    missed = next(one for one in report["results"]["tests"] if one["name"].endswith("item-8"))
+    assert missed["rawStatus"] == "0 of 3 right"
+    assert "expected a call of look_up" in missed["message"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -117,7 +199,15 @@ HOSTILE = "a|b <script> ]]> \x00\x1b[31m %0A ::error::\r\nnext"
 def hostile() -> dict[str, Any]:
     gate = {"name": "own", "passed": False, "asks": "REJECT", "value": None, "limit": 1.0, "sentence": HOSTILE}
     metrics = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "trials": 10, "latency_median_s": None}
-    spec = {"spec": "m/atomic/a/t1/r0/i0", "verdict": None, "sentence": HOSTILE, "metrics": metrics, "gates": [gate]}
+    case = {"case": "suite/a", "trials": 2, "passes": 1, "errors": 0, "seconds": 1.0, "reason": HOSTILE}
+    spec = {
+        "spec": "m/atomic/a/t1/r0/i0",
+        "verdict": None,
+        "sentence": HOSTILE,
+        "metrics": metrics,
+        "gates": [gate],
+        "cases": [case],
+    }
     phase = {
         "phase": "atomic",
         "in_force": spec["spec"],
@@ -126,7 +216,7 @@ def hostile() -> dict[str, Any]:
         "specs": [spec],
         "diagnoses": [{"kind": "flaky", "sentence": HOSTILE}],
     }
-    head = {"version": 1, "kind": "gate", "cycle": None, "status": 1, "why": HOSTILE, "seconds": 1.0}
+    head = {"version": 1, "kind": "gate", "cycle": None, "status": 1, "why": HOSTILE, "began": 5.0, "seconds": 1.0}
     return {**head, "phases": [phase]}
 
 
@@ -142,5 +232,10 @@ def test_no_sentence_breaks_out_of_what_it_stands_in() -> None:
     suite = ET.fromstring(with_gates(report, hostile()))[0]
     (failure,) = suite.iter("failure")
     assert "]]>" in (failure.get("message") or "")
+    report_id = "8c6a8a66-0d3a-4f0c-9d53-3c1f2a1f8d4e"
+    report_of = json.loads(json.dumps(ctrf(hostile(), report_id=report_id, version="1")))
+    jsonschema.Draft7Validator(CTRF).validate(report_of)
+    assert report_of["results"]["summary"]["flaky"] == 1
+    assert report_of["results"]["tests"][1]["message"] == HOSTILE
     with pytest.raises(ValueError, match="no JUnit report"):
         with_gates("nonsense", hostile())

@@ -38,8 +38,8 @@ class Desk:
         self.asked: list[tuple[str, Question]] = []
         self.board = Switchboard(self.answer, at_once=self.at_once)
 
-    def at_once(self, question: Question) -> Answer:
-        return Begun(goes_on=True) if question == Begin(OTHER) else None
+    def at_once(self, _worker: str, question: Question) -> Answer:
+        return Begun(goes_on=True, results={}) if question == Begin(OTHER) else None
 
     def answer(self, worker: str, question: Question) -> Answer:
         self.asked.append((worker, question))
@@ -52,7 +52,7 @@ class Desk:
             with self.changed:
                 self.changed.wait_for(lambda: question.key in self.given_up, timeout=20)
             raise SelfoptError("given up")
-        return Begun(goes_on=False)
+        return Begun(goes_on=False, results={})
 
     def line(self, name: str = "gw0") -> Line:
         return Line(*self.board.number, name)
@@ -68,8 +68,8 @@ def desk() -> Iterator[Desk]:
 def test_each_worker_gets_its_answers_and_is_known_by_its_name(desk: Desk) -> None:
     one, other = desk.line("gw0"), desk.line("gw1")
     for _ in range(50):
-        assert one.ask(Begin(KEY)) == Begun(goes_on=False)
-        assert other.ask(Begin(OTHER)) == Begun(goes_on=True)
+        assert one.ask(Begin(KEY)) == Begun(goes_on=False, results={})
+        assert other.ask(Begin(OTHER)) == Begun(goes_on=True, results={})
     assert {name for name, _ in desk.asked} == {"gw0"}
 
 
@@ -87,7 +87,7 @@ def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> No
                 line.ask(ResultOf(KEY))
             # It overtakes the question that nobody has answered yet, and its answer comes before the stale one.
             assert line.ask(GiveUp(KEY)) is None
-            assert line.ask(Begin(KEY)) == Begun(goes_on=False)
+            assert line.ask(Begin(KEY)) == Begun(goes_on=False, results={})
             desk.given_up.clear()
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -122,4 +122,4 @@ def test_who_does_not_know_the_key_is_not_let_in(desk: Desk) -> None:
     address, _ = desk.board.number
     with pytest.raises(LineCut, match="cannot be reached"):
         Line(address, "00" * 32, "gw0")
-    assert desk.line().ask(Begin(OTHER)) == Begun(goes_on=True)
+    assert desk.line().ask(Begin(OTHER)) == Begun(goes_on=True, results={})
