@@ -19,7 +19,8 @@ class Undisturbed:
     """Lets such signals wait until the section is left, or until they are heeded inside it.
 
     Sections may lie inside each other. On other threads than the main one they do nothing: Python runs no handlers
-    there. Handlers that were installed stay in force, behind one of this object's, until `restore`.
+    there. It is about the handlers that were installed when `watch` was called; they stay in force, behind one of this
+    object's, until `restore`.
     """
 
     def __init__(self) -> None:
@@ -28,16 +29,17 @@ class Undisturbed:
         self._handlers: dict[int, Any] = {}
         self._receiver = self._receive
 
-    def __enter__(self) -> None:
-        if not _on_main_thread():
-            return
-        for number in _RAISING:
+    def watch(self) -> None:
+        """Stand before the handlers that are installed now; to be repeated when others may have been since."""
+        for number in _RAISING if _on_main_thread() else ():
             handler = signal.getsignal(number)
             if callable(handler) and handler is not self._receiver:
                 self._handlers[number] = handler
                 signal.signal(number, self._receiver)
-        # The last step: what comes before it finds nothing to be undone.
-        self._depth += 1
+
+    def __enter__(self) -> None:
+        if _on_main_thread():
+            self._depth += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

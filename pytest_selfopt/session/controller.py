@@ -226,6 +226,7 @@ class Controller:
 
     def attend(self) -> None:
         """Listen to pytest's hooks from now on."""
+        undisturbed.watch()
         manager = self._config.pluginmanager
         manager.register(self._judging, "selfopt-judging")
         # After it, and so around it: it has booked a trial before this takes it off the board.

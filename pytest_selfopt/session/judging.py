@@ -48,8 +48,12 @@ class Judging:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
-        with self._turn():
-            self._book(report)
+        evidence, work = attached(report), self._work()
+        if evidence is None or work is None or not self._judges:
+            self._unmasked += report.failed
+        else:
+            with self._turn():
+                self._unmasked += self._book(work, evidence, failed=report.failed)
         yield
         if hasattr(report, "selfopt"):
             self._let_go(report)
@@ -66,19 +70,14 @@ class Judging:
         if report.passed:
             report.keywords = NO_KEYWORDS
 
-    def _book(self, report: pytest.TestReport) -> None:
-        work = self._work()
-        evidence = attached(report)
-        if evidence is None or not self._judges or work is None:
-            self._unmasked += report.failed
-            return
+    def _book(self, work: Work, evidence: str, *, failed: bool) -> bool:
+        """Take evidence in; whether it stands for a failure that no verdict hides."""
         trial = _readable(evidence)
         if trial is None:
             work.flaws[Flaw.UNREADABLE] += 1
-            self._unmasked += report.failed
-            return
-        self._unmasked += trial.error_kind is ErrorKind.TEST
+            return failed
         work.book(trial)
+        return trial.error_kind is ErrorKind.TEST
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note that something could not be collected."""

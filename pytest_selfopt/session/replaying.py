@@ -53,6 +53,7 @@ class Replaying:
     def __init__(self, config: pytest.Config, source: Source) -> None:
         self._config = config
         self._source = source
+        undisturbed.watch()
         self._judges = mode_of(config) is not Mode.PLAIN
         self._goes_on = True
         self._running: pytest.Item | None = None
@@ -104,6 +105,8 @@ class Replaying:
 
     def _result(self, planned: PlannedTrial) -> CallResult:
         """The result of an item's call; when calls can no longer be recorded the session ends at once."""
+        # Each item may have a handler of its own: that of its time limit.
+        undisturbed.watch()
         try:
             with undisturbed:
                 return self._source.result(planned.key)

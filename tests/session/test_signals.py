@@ -21,6 +21,7 @@ from pytest_selfopt.trial import CallResult
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
+    undisturbed.watch()
     yield
     undisturbed.restore()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -79,6 +80,7 @@ def test_a_handler_that_came_later_is_the_one_that_counts() -> None:
 
     before = signal.signal(signal.SIGALRM, late)
     try:
+        undisturbed.watch()
         with pytest.raises(Late):
             work()
         undisturbed.restore()
