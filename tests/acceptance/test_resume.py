@@ -45,11 +45,13 @@ def decisions(path: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
+@pytest.mark.parametrize("way", ["alone", "-n2"])
 @pytest.mark.parametrize("moment", range(MOMENTS))
-def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Make, moment: int) -> None:
+def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Make, moment: int, way: str) -> None:
     made = project({"rules": right(constrained=True), "latency": 0.05})
     rng = random.Random(f"{SEED}/{moment}")
-    process = begin(made, "--selfopt-seed", str(moment))
+    ways = [] if way == "alone" else [way]
+    process = begin(made, "--selfopt-seed", str(moment), *ways)
     started = time.monotonic()
     # Moments over the whole life of a cycle: while it starts, among its calls, and in its last steps.
     starting, closing = moment % 5 == 3, moment % 5 == 4
@@ -57,7 +59,7 @@ def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Mak
         log = made.path / ".selfopt" / "routing_decisions.jsonl"
         wait_until(lambda: log.exists() or process.poll() is not None)
     elif starting:
-        time.sleep(rng.uniform(0, 0.8))
+        time.sleep(rng.uniform(0, 2.0 if ways else 0.8))
     else:
         wait_until(lambda: made.server.seen.asked > 0 or process.poll() is not None)
         time.sleep(rng.uniform(0, 0.8))
@@ -70,7 +72,7 @@ def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Mak
         assert len(before) == PLANNED
         return
     assert closing or len(before) < PLANNED
-    result = made.run("--selfopt-cycle", *(["--selfopt-resume"] if status(made.path) else []))
+    result = made.run("--selfopt-cycle", *ways, *(["--selfopt-resume"] if status(made.path) else []))
     assert result.ret == 0, said(result)
     after = ledger_rows(made.path)
     assert {name: after[name] for name in before} == before
