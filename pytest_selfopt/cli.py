@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -130,6 +131,18 @@ def _add_tools(add: AddCommand) -> None:
     bring.add_argument("--category", help="of BFCL: which category, such as irrelevance")
     bring.add_argument("--limit", type=int, help="at most so many cases")
     bring.set_defaults(command=_import)
+    worker = add("worker", help="make the calls of sessions that run with --selfopt-runner, here")
+    worker.add_argument("engine", choices=("nats",), help="where the calls come from")
+    worker.add_argument("--target", help="the server's address (default: as configured)")
+    worker.add_argument("--models", help="to which providers, separated by commas (default: to all)")
+    worker.add_argument("--concurrency", type=int, default=64, help="calls at a time, of each provider (default: 64)")
+    worker.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    worker.set_defaults(command=_work)
+    engine = add("engine", help="run the server of an engine on loopback, for a trial")
+    engine.add_argument("engine", choices=("nats",), help="which")
+    engine.add_argument("--port", type=int, help="the port (default: the engine's own)")
+    _add_places(engine)
+    engine.set_defaults(command=_run_engine)
     scripted = add("scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats")
     scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
     scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
@@ -305,6 +318,34 @@ def _import(options: argparse.Namespace) -> Iterator[str]:
         print(f"left out: {sentence}", file=sys.stderr)
     print(f"{imported.cases} cases, {len(imported.left_out)} left out", file=sys.stderr)
     options.status = 0 if imported.cases else EXIT_FAILED
+
+
+def _work(options: argparse.Namespace) -> Iterable[str]:
+    from pytest_selfopt.session.working import work_for_nats
+
+    if options.concurrency < 1:
+        raise SettingsError(f"--concurrency {options.concurrency}: expected at least 1")
+    work_for_nats(
+        options.rootdir,
+        target=options.target,
+        models=options.models,
+        concurrency=options.concurrency,
+        say=lambda line: print(f"selfopt: {line}", flush=True),
+    )
+    return []
+
+
+def _run_engine(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.engines import LOOPBACK, NATS_PORT, nats_command
+
+    port = options.port or NATS_PORT
+    command = nats_command(_settings(options).state_dir, port)
+    yield f"nats://{LOOPBACK}:{port} (Ctrl-C ends it); then: selfopt worker nats, and pytest --selfopt-runner nats"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            options.status = server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
 
 
 def _scripted(options: argparse.Namespace) -> Iterator[str]:

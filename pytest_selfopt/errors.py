@@ -25,3 +25,7 @@ class ModelError(SelfoptError):
 
 class StateError(SelfoptError):
     """A file of the state directory or the routing configuration cannot be read or written."""
+
+
+class RunnerError(SelfoptError):
+    """Calls cannot be made in other processes: no server, no worker, or a message that cannot be read."""

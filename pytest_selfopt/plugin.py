@@ -254,6 +254,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "type": _dollars,
         "help": "Spend at most so many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
     },
+    "--selfopt-runner": {
+        "choices": ("local", "nats"),
+        "help": "Where calls are made: in this process (local, the default), or by workers that take them from NATS "
+        "JetStream (nats).",
+    },
     "--selfopt-state-dir": {
         "metavar": "DIR",
         "help": "Where ledger, history and logs are kept, relative to the rootdir (default: .selfopt).",

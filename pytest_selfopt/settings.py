@@ -16,12 +16,14 @@ from pytest_selfopt.loop.bars import Bars, Compare
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
+from pytest_selfopt.runners.nats.connecting import NatsConfig, read_config
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
+RUNNERS = ("local", "nats")
 CONFIG_FILE = "selfopt.toml"
 NO_BARS = Bars()
 
@@ -89,6 +91,9 @@ class Settings:
     """Whether what a cycle puts on trial is proven right after it."""
     race: bool
     """Whether candidates that cannot win any more are stopped early."""
+    runner: str
+    """Where calls are made: "local", in this process, or through "nats"."""
+    nats: NatsConfig
 
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""
@@ -144,6 +149,7 @@ class Overrides:
     only_prove: bool = False
     prove_at_once: bool = True
     model: str | None = None
+    runner: str | None = None
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
@@ -163,6 +169,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     models = read_models(table.table("models"), providers)
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
+    runner = table.text("runner", choices=RUNNERS)
     candidates = table.integer("candidates", 3, least=1, most=50)
     max_calls, max_cost = _budget(table.table("budget"))
     variants = _variants(table.table("variants"))
@@ -193,6 +200,8 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         only_proves=overrides.only_prove,
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
         race=overrides.race and usual.profile is Profile.CALIBRATED,
+        runner=overrides.runner or runner or "local",
+        nats=read_config(table.table("nats")),
     )
     table.finish()
     return settings

@@ -30,6 +30,8 @@ class ErrorKind(StrEnum):
     MALFORMED = "malformed"
     REFUSED = "refused"
     CANCELLED = "cancelled"
+    WORKER_LOST = "worker_lost"
+    """The process that made the call went away with it, and so did those that tried again."""
     TEST = "test"
     """The test body raised something that is not a judgement (a bug in the benchmark, not in the model)."""
 
@@ -38,6 +40,10 @@ TRANSIENT = frozenset(
     {ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.RATE_LIMIT, ErrorKind.SERVER, ErrorKind.MALFORMED}
 )
 """Kinds of errors that another attempt may cure; a wrong key or request stays wrong."""
+
+
+UNREACHED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.WORKER_LOST})
+"""Kinds of failed attempts that say nothing of the model: turned away before it, or lost behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +158,8 @@ class CallResult:
 
     @property
     def first_try(self) -> bool:
-        """Whether the first attempt that reached the model gave the result; a rate limit turns away before that."""
-        return all(attempt.error.kind is ErrorKind.RATE_LIMIT for attempt in self.failed_attempts)
+        """Whether the first attempt that counts against the model gave the result."""
+        return all(attempt.error.kind in UNREACHED for attempt in self.failed_attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +251,16 @@ def reply_from_json(value: dict[str, Any]) -> Reply:
             steps=tuple(steps), states=tuple(talk["states"]), unfinished=talk["unfinished"]
         )
     return Reply(**known)
+
+
+def error_from_json(value: dict[str, Any]) -> CallError:
+    """An error from its fields as plain JSON values."""
+    return CallError(**{**value, "kind": ErrorKind(value["kind"])})
+
+
+def attempt_from_json(value: dict[str, Any]) -> FailedAttempt:
+    """A failed attempt from its fields as plain JSON values."""
+    return FailedAttempt(error=error_from_json(value["error"]), started=value["started"], ended=value["ended"])
 
 
 def _calls_to_json(calls: tuple[ToolCall, ...]) -> list[Json]:

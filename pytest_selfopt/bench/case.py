@@ -120,7 +120,7 @@ class Case:
         world = World(**value["world"]) if "world" in value else None
         return cls(
             id=value["id"],
-            messages=tuple(Message(**message) for message in value["messages"]),
+            messages=tuple(Message.from_json(message) for message in value["messages"]),
             tools=tools,
             expect=expectation_from_json(value["expect"])
             if world is None

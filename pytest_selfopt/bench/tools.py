@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_selfopt.trial import Json, ToolCall
 
@@ -26,6 +27,12 @@ class Message:
         if self.calls:
             value["calls"] = [{"name": call.name, "arguments": call.arguments} for call in self.calls]
         return {**value, "tool": self.tool} if self.tool else value
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Message:
+        """The inverse of `to_json`."""
+        calls = tuple(ToolCall(**call) for call in value.get("calls", ()))
+        return cls(role=value["role"], content=value["content"], calls=calls, tool=value.get("tool", ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -26,6 +27,9 @@ from pytest_selfopt.ledger.rows import (
 from pytest_selfopt.ledger.schema import connect
 from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, Json, Trial
+
+NAME_DIGITS = 16
+"""Of a cycle's name among all cycles of all projects."""
 
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
 ComparisonState = Literal["open", "held", "promoted", "rejected"]
@@ -120,6 +124,11 @@ class Ledger:
         with self._writing() as connection:
             connection.execute("UPDATE cycle SET status = 'running', ended = NULL WHERE id = ?", (cycle,))
             connection.execute("DELETE FROM decision WHERE cycle = ?", (cycle,))
+
+    def name_of(self, cycle: int) -> str:
+        """A name of a cycle that no other has, of this or another ledger."""
+        row = self._read("SELECT started, seed, command FROM cycle WHERE id = ?", (cycle,))[0]
+        return hashlib.sha256(json.dumps([cycle, *row]).encode()).hexdigest()[:NAME_DIGITS]
 
     def store_result(self, cycle: int, result: dict[str, Json]) -> None:
         """Store what a cycle came to, which is not ended yet."""

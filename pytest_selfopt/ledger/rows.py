@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pytest_selfopt.trial import (
-    CallError,
     CallResult,
     ErrorKind,
     FailedAttempt,
@@ -16,6 +15,8 @@ from pytest_selfopt.trial import (
     Outcome,
     Reply,
     Trial,
+    attempt_from_json,
+    error_from_json,
     reply_from_json,
     reply_to_json,
 )
@@ -110,7 +111,7 @@ def result_of(row: sqlite3.Row) -> CallResult:
     failed = json.loads(row["attempt_errors"])
     return CallResult(
         reply=reply_from_json(json.loads(row["reply"])) if row["reply"] else None,
-        error=_error(json.loads(row["error"])) if row["error"] else None,
+        error=error_from_json(json.loads(row["error"])) if row["error"] else None,
         started=row["started"],
         ended=row["ended"],
         failed_attempts=tuple(_attempt(entry, row["started"]) for entry in failed),
@@ -126,12 +127,8 @@ def result_of(row: sqlite3.Row) -> CallResult:
 def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
     """A failed attempt; ledgers of version 1 kept its error only."""
     if "error" not in value:
-        return FailedAttempt(error=_error(value), started=started, ended=started)
-    return FailedAttempt(error=_error(value["error"]), started=value["started"], ended=value["ended"])
-
-
-def _error(value: dict[str, Any]) -> CallError:
-    return CallError(**{**value, "kind": ErrorKind(value["kind"])})
+        return FailedAttempt(error=error_from_json(value), started=started, ended=started)
+    return attempt_from_json(value)
 
 
 def trial_of(values: dict[str, Any]) -> Trial:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.transport import Interrupt, interruptible
+from pytest_selfopt.runners.batch import hand_over
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.conversation import converse
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
@@ -20,15 +21,8 @@ from pytest_selfopt.runners.slots import Slot, Slots
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
 
-STOPPING_S = 2.0
-"""How long calls that were cancelled are waited for; a thread that hangs longer is left behind."""
-
-GATHER_S = 0.003
-"""How long results are gathered before they are handed over."""
-
-_POLL_S = 0.05
-
 _GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
+_ABORTED = CallError(kind=ErrorKind.CANCELLED, message="cancelled while it was under way")
 _CANCELLED = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
 
 
@@ -86,7 +80,7 @@ class LocalRunner:
         self._batches: set[queue.SimpleQueue[Finished | None]] = set()
         self._cancelled = threading.Event()
         self._begun: set[str] = set()
-        self._given_up: set[str] = set()
+        self._given_up: dict[str, CallError] = {}
         self._interrupts: dict[str, Interrupt] = {}
 
     @property
@@ -109,7 +103,7 @@ class LocalRunner:
                 self._jobs[call.model].put(_Job(call, now, done))
             for model, number in Counter(call.model for call in calls).items():
                 self._have_threads(model, min(number, self._slots.most(model)))
-            self._hand_over(len(calls), done, on_results)
+            hand_over(done, len(calls), on_results, stopping=self._cancelled.is_set, idle=lambda: not self._busy)
         finally:
             with self._turn:
                 self._batches.discard(done)
@@ -120,8 +114,15 @@ class LocalRunner:
 
     def give_up(self, call_id: str) -> None:
         """Abort one call; it ends as a time-out, and is not tried again."""
+        self._end(call_id, _GIVEN_UP)
+
+    def abort(self, call_id: str) -> None:
+        """Abort one call; it ends as cancelled."""
+        self._end(call_id, _ABORTED)
+
+    def _end(self, call_id: str, how: CallError) -> None:
         with self._turn:
-            self._given_up.add(call_id)
+            self._given_up.setdefault(call_id, how)
             interrupt = self._interrupts.get(call_id)
         if interrupt is not None:
             interrupt.pull()
@@ -138,32 +139,6 @@ class LocalRunner:
             for model, number in self._threads.items():
                 for _ in range(number):
                     self._jobs[model].put(None)
-
-    def _hand_over(
-        self,
-        expected: int,
-        done: queue.SimpleQueue[Finished | None],
-        on_results: Callable[[Sequence[Finished]], None],
-    ) -> None:
-        """Pass results on until all have come, or until those that were cancelled have had their time."""
-        came = 0
-        deadline = float("inf")
-        while came < expected:
-            batch: list[Finished | None] = []
-            # Together they are stored in one transaction and wake the reader once.
-            time.sleep(GATHER_S)
-            with contextlib.suppress(queue.Empty):
-                batch.append(done.get() if deadline == float("inf") else done.get(timeout=_POLL_S))
-                while True:
-                    batch.append(done.get_nowait())
-            finished = [one for one in batch if one is not None]
-            if self._cancelled.is_set():
-                deadline = min(deadline, time.monotonic() + STOPPING_S)
-            came += len(finished)
-            if finished:
-                on_results(finished)
-            if self._cancelled.is_set() and done.empty() and (not self._busy or time.monotonic() >= deadline):
-                return
 
     def _have_threads(self, model: str, number: int) -> None:
         with self._turn:
@@ -190,6 +165,9 @@ class LocalRunner:
         answer = ask(call.request) if call.dialogue is None else converse(call.dialogue, ask)
         first = course.first
         self._begun.add(call.id)
+        with self._turn:
+            # It may come again, as in a worker whose session is gone on with.
+            self._given_up.pop(call.id, None)
         return CallResult(
             reply=answer if isinstance(answer, Reply) else None,
             error=answer if isinstance(answer, CallError) else None,
@@ -220,7 +198,7 @@ class LocalRunner:
             answer = self._attempt(call, slot)
             elapsed_s = time.monotonic() - course.began
             if call.id in self._given_up:
-                return _GIVEN_UP
+                return self._given_up[call.id]
             pause = self._pause(answer, course.failed[before:], call.options, elapsed_s=elapsed_s)
             if isinstance(answer, Reply) or pause is None:
                 return answer

@@ -9,7 +9,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.proving import most_calls
-from pytest_selfopt.session.serving import can_unload
+from pytest_selfopt.session.serving import cold_at_will
 from pytest_selfopt.settings import Settings
 
 DOLLAR_WARNING = 0.50
@@ -37,7 +37,7 @@ def _phase(plan: PhasePlan, cases: int, settings: Settings, ledger: Ledger | Non
     cost = _cost(fewest, further, settings, ledger, plan.phase)
     lines.append(f"  {cases} prompts, {calls} calls, {cost}")
     if settings.proves_at_once:
-        proof = most_calls(settings, plan.phase, cases, turns=can_unload(settings.model(plan.baseline.model)))
+        proof = most_calls(settings, plan.phase, cases, turns=cold_at_will(settings, plan.baseline.model))
         lines.append(f"  a rule that follows from it is proven at once, in up to {proof:,} calls more")
     return lines
 

@@ -18,7 +18,7 @@ from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.premises import RESTS, Surroundings
-from pytest_selfopt.session.serving import can_unload
+from pytest_selfopt.session.serving import cold_at_will
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.request import Sampling
@@ -93,7 +93,7 @@ def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:
     tried = _on_trial(phase, settings, routing, baseline) if cycle else ()
     turns = 0
     if tried and replace(tried[0].spec, warmup=baseline.warmup) == baseline:
-        if not can_unload(settings.model(baseline.model)):
+        if not cold_at_will(settings, baseline.model):
             # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
             cannot = "its warm-up stays on trial: nobody can tell this server to unload the model, to see it cold again"
             baseline, because, tried = tried[0].spec, (*because, cannot), ()

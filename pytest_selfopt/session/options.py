@@ -79,5 +79,6 @@ def settings_of(config: pytest.Config) -> Settings:
         enforce=not option("selfopt_no_enforce"),
         only_prove=option("selfopt_prove"),
         prove_at_once=not option("selfopt_no_prove"),
+        runner=option("selfopt_runner"),
     )
     return load_settings(config.rootpath, mode_of(config), overrides)

@@ -12,6 +12,7 @@ from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
 from pytest_selfopt.runners.slots import Room, Slots
+from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 
@@ -102,8 +103,13 @@ def own_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
 
 
 def can_unload(model: ModelConfig) -> bool:
-    """Whether a model's server can be told to unload it, so that a cold start can be had at will."""
+    """Whether a model's server can be told to unload it."""
     return model.wire == "ollama"
+
+
+def cold_at_will(settings: Settings, model: str) -> bool:
+    """Whether a session can have cold starts of a model when it wants them; workers' servers are not its own."""
+    return settings.runner == "local" and can_unload(settings.model(model))
 
 
 def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:

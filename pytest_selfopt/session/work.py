@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -11,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
+from pytest_selfopt.ledger.ledger import NAME_DIGITS, CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import OwnGates, no_own_gates
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
-from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Finished
 from pytest_selfopt.session.budgeting import budget_of, check_prices
+from pytest_selfopt.session.calling import Calling, calling_of, most_at_a_time
 from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
@@ -56,7 +57,7 @@ class Work:
         self._own_gates = own_gates
         self._writes = makes_calls and settings.mode is Mode.CYCLE
         self._state: State | None = None
-        self._serving: Serving | None = None
+        self._calling: Calling | None = None
         self._dispatcher: Dispatcher | None = None
         self._commentary: Commentary | None = None
         self._book: CallBook | None = None
@@ -127,7 +128,8 @@ class Work:
         if self._state is None:
             # What can be refused without touching the disk is refused first.
             model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
-            Serving([self.settings.model(model)], None).check()
+            if self.settings.runner == "local":
+                Serving([self.settings.model(model)], None).check()
             self._state = State(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
@@ -159,25 +161,21 @@ class Work:
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
         models = [self.settings.model(name) for name in names]
         check_prices(self.settings, models)
-        self._serving = Serving(models, self.settings.state_dir if self._writes else None)
-        self._serving.check()
-        clients = self._serving.start()
+        self._calling = calling_of(self.settings, models, self.settings.state_dir if self._writes else None)
+        self._calling.begin()
         stored = self._open(collection, command, terminal)
         self._budget = budget_of(self.settings, models, spent=self._spent())
-        slots = self._serving.slots()
         self._book = CallBook(self.cycle, collection.planned, self.settings)
-        passes = make_passes(collection, selected, self._book, self.settings, self._serving.unload)
+        passes = make_passes(collection, selected, self._book, self.settings, self._calling.unload)
         self._passes = {(one.phase, one.run): one for one in passes}
         self._dispatcher = Dispatcher(
-            runner=LocalRunner(
-                clients, slots, rng=random.Random(), budget=self._budget, sequence=next_in_lanes(stored.values())
-            ),
+            runner=self._calling.runner(cycle=self._name, budget=self._budget, sequence=next_in_lanes(stored.values())),
             passes=passes,
             call_for=self._book.call,
             id_of=self._book.id_of,
             on_results=self._record,
             stored=stored,
-            window=pace.window(max(slots.most(name) for name in names)),
+            window=pace.window(most_at_a_time(models)),
         )
         if self.settings.mode is not Mode.PLAIN:
             self._commentary = Commentary(terminal, self.phases, passes, self._dispatcher)
@@ -196,6 +194,13 @@ class Work:
         else:
             self._log_routings(collection, terminal)
         return {}
+
+    @property
+    def _name(self) -> str:
+        """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
+        if self._state is not None and self._state.ledger is not None and self._writes:
+            return self._state.ledger.name_of(self.cycle)
+        return uuid.uuid4().hex[:NAME_DIGITS]
 
     def _spent(self) -> tuple[int, float]:
         """The calls and the USD of the part of the cycle that is gone on with."""
@@ -308,6 +313,7 @@ class Work:
         """
         self.stop()
         assert self._state is not None
+        self.notes += self._calling.notes() if self._calling is not None else []
         if self.settings.mode is Mode.GATE:
             self._finish_gate(interrupted=interrupted)
             return
@@ -359,8 +365,8 @@ class Work:
             self._pass = None
             if self._dispatcher is not None:
                 self._dispatcher.stop()
-            if self._serving is not None:
-                self._serving.stop()
+            if self._calling is not None:
+                self._calling.stop()
 
     def close(self) -> None:
         """Let go of everything."""

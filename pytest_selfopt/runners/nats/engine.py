@@ -1,0 +1,338 @@
+"""The session's side: calls into the queue, results out of their stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_selfopt.errors import RunnerError, SelfoptError
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.nats.connecting import EXISTS, Names, NatsConfig, connect, have_consumer, have_streams
+from pytest_selfopt.runners.remote import Inbox
+from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client as Connection
+    from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
+
+ID = "Selfopt-Call"
+"""The header with a call's id."""
+
+ANY = "any"
+"""The place of calls that any worker of their provider may make."""
+
+FIND_S = 5.0
+"""How long workers are looked for when a session begins."""
+
+AWAY_S = 60.0
+"""How long server or workers may be away, with calls under way, before the session gives up."""
+
+_ANSWER_S = 5.0
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that says that it is there."""
+
+    name: str
+    providers: frozenset[str]
+
+
+class NatsEngine:
+    """Carries calls by JetStream; see `remote.Engine`. It works on a thread of its own."""
+
+    def __init__(
+        self,
+        config: NatsConfig,
+        cipher: Cipher,
+        *,
+        limits: Mapping[str, int],
+        provider_of: Callable[[str], str],
+        pinned: Callable[[str], bool],
+    ) -> None:
+        """Reach the server as configured.
+
+        `limits` bounds the calls to each provider (by name) under way at a time, over all workers; `pinned` says
+        whether all calls of a model go to one worker, because warmth is the worker's.
+        """
+        self._config = config
+        self._cipher = cipher
+        self._cycle = ""
+        self._limits = limits
+        self._provider_of = provider_of
+        self._pinned = pinned
+        self._names = Names(config.name)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="selfopt-nats", daemon=True)
+        self._nats: Connection | None = None
+        self._open: dict[str, Call] = {}
+        """The calls that were sent and have not ended, by id."""
+        self._places: dict[str, str] = {}
+        """The worker that each pinned model's calls go to."""
+        self._read, self._last = 0, 0
+        """How many messages of the cycle's results were read, and the number of the last one in the stream."""
+        self._results: Any = None
+        self._stopped = False
+
+    @property
+    def _jetstream(self) -> JetStreamContext:
+        assert self._nats is not None
+        return self._nats.jetstream()
+
+    def connect(self) -> None:
+        """Connect, and find workers."""
+        self._thread.start()
+        self._do(self._connect())
+
+    def start(self, inbox: Inbox, cycle: str) -> None:
+        """Read what is known of a cycle from before, and tell everything that comes."""
+        self._inbox, self._cycle = inbox, cycle
+        self._do(self._read_results())
+
+    def send(self, calls: Sequence[Call]) -> None:
+        """Put calls into the queue; one that is still in it is not put there again."""
+        self._do(self._send(calls))
+
+    def give_up(self, call_id: str) -> None:
+        """Have one call aborted."""
+        self._do(self._tell({"cycle": self._cycle, "give_up": call_id}))
+
+    def cancel(self) -> None:
+        """Take everything out of the queue, and have aborted what workers have of it."""
+        self._open.clear()
+        self._do(self._cancel())
+
+    def stop(self) -> None:
+        """Disconnect."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_ANSWER_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_ANSWER_S)
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        from nats.errors import Error
+
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except (Error, OSError, TimeoutError) as problem:
+            why = str(problem) or type(problem).__name__
+            raise RunnerError(f"the NATS server at {self._where} cannot be used: {why}") from None
+
+    async def _connect(self) -> None:
+        self._nats = await connect(self._config, "pytest-selfopt session", self._read_on)
+        await have_streams(self._jetstream, self._names)
+        for provider, most in self._limits.items():
+            await have_consumer(
+                self._jetstream, self._names, provider, ANY, ack_wait_s=self._config.ack_wait_s, most=most
+            )
+        missing = await self._missing(FIND_S)
+        if missing:
+            raise RunnerError(self._without(missing))
+
+    async def _read_results(self) -> None:
+        there = await self._jetstream.stream_info(
+            self._names.results, subjects_filter=self._names.results_of(self._cycle)
+        )
+        stored = sum((there.state.subjects or {}).values())
+        await self._read_on()
+        await self._until(lambda: self._read >= stored)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _read_on(self) -> None:
+        """Read the results that were not read yet, from now on as they come; anew once the server has come back."""
+        from nats.errors import Error
+        from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+        if not self._cycle:
+            return
+        consumer = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._last + 1,
+            ack_policy=AckPolicy.NONE,
+            inactive_threshold=AWAY_S,
+        )
+        if self._results is not None:
+            with contextlib.suppress(Error):
+                await self._results.unsubscribe()
+        self._results = await self._jetstream.subscribe(
+            self._names.results_of(self._cycle), stream=self._names.results, config=consumer, cb=self._receive
+        )
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + AWAY_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise RunnerError(f"the NATS server at {self._where} does not give back what it holds")
+            await asyncio.sleep(0.01)
+
+    @property
+    def _where(self) -> str:
+        return ", ".join(self._config.servers)
+
+    def _without(self, providers: Sequence[str]) -> str:
+        names = ", ".join(providers)
+        return (
+            f"no worker at {self._where} makes calls to {names}; start one where its keys are: "
+            f"selfopt worker nats --target {self._config.servers[0]} --models {','.join(providers)}"
+        )
+
+    async def _workers(self, seconds: float, enough: Callable[[Sequence[Worker]], bool]) -> list[Worker]:
+        """The workers that answer within some seconds, or as soon as they are enough."""
+        assert self._nats is not None
+        found: dict[str, Worker] = {}
+        inbox = self._nats.new_inbox()
+        answers = await self._nats.subscribe(inbox)
+        deadline = time.monotonic() + seconds
+        try:
+            while not enough(list(found.values())) and (left := deadline - time.monotonic()) > 0:
+                await self._nats.publish(self._names.workers, b"", reply=inbox)
+                await self._collect(answers, found, min(left, 0.5))
+        finally:
+            await answers.unsubscribe()
+        return list(found.values())
+
+    async def _collect(self, answers: Any, found: dict[str, Worker], seconds: float) -> None:
+        from nats.errors import Error
+
+        deadline = time.monotonic() + seconds
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                answer = await answers.next_msg(timeout=left)
+                if not answer.data:
+                    continue  # the server's word that nobody listens
+                told = json.loads(answer.data)
+                found[told["name"]] = Worker(told["name"], frozenset(told["providers"]))
+        except Error:
+            return
+
+    async def _missing(self, seconds: float) -> list[str]:
+        """The providers that no worker serves."""
+        wanted = set(self._limits)
+
+        def served(workers: Sequence[Worker]) -> set[str]:
+            return {provider for worker in workers for provider in worker.providers}
+
+        self._there = await self._workers(seconds, lambda workers: wanted <= served(workers))
+        return sorted(wanted - served(self._there))
+
+    def _place(self, model: str) -> str:
+        """Where a model's calls go: a worker that is there when its warmth is the worker's, else any."""
+        if not self._pinned(model):
+            return ANY
+        if model not in self._places:
+            able = sorted(one.name for one in self._there if self._provider_of(model) in one.providers)
+            self._places[model] = able[0]
+        return self._places[model]
+
+    async def _send(self, calls: Sequence[Call]) -> None:
+        assert self._nats is not None
+        waiting: dict[str, tuple[str, bytes]] = {}
+        for call in calls:
+            self._open[call.id] = call
+            data = self._cipher.seal(call_to_bytes(call))
+            if len(data) > self._nats.max_payload:
+                self._refuse(call, len(data))
+                continue
+            provider = self._provider_of(call.model)
+            waiting[self._names.call(provider, self._place(call.model), self._cycle, call.id)] = call.id, data
+        deadline = time.monotonic() + AWAY_S
+        while waiting:
+            sent = {subject: await self._publish(subject, *message) for subject, message in waiting.items()}
+            results = await asyncio.gather(
+                *(asyncio.wait_for(one, _ANSWER_S) for one in sent.values()), return_exceptions=True
+            )
+            for subject, result in zip(sent, results, strict=True):
+                if not isinstance(result, BaseException) or getattr(result, "err_code", None) == EXISTS:
+                    del waiting[subject]
+                elif time.monotonic() > deadline:
+                    raise RunnerError(f"the NATS server at {self._where} takes no calls: {result}")
+
+    async def _publish(self, subject: str, call_id: str, data: bytes) -> asyncio.Future[Any]:
+        return await self._jetstream.publish_async(subject, data, wait_stall=AWAY_S, headers={ID: call_id})
+
+    def _refuse(self, call: Call, size: int) -> None:
+        assert self._nats is not None
+        most = self._nats.max_payload
+        error = CallError(
+            kind=ErrorKind.REQUEST,
+            message=f"the call is {size:,} bytes long, and the NATS server takes {most:,} (its max_payload)",
+        )
+        now = time.time()
+        self._open.pop(call.id, None)
+        self._inbox.ended(call.id, CallResult(error=error, started=now, ended=now, lane=call.lane))
+
+    async def _receive(self, message: Msg) -> None:
+        number = message.metadata.sequence.stream
+        if number <= self._last:
+            return
+        self._last = number
+        self._read += 1
+        call_id = (message.headers or {}).get(ID, "")
+        try:
+            if message.subject.endswith(".result"):
+                self._open.pop(call_id, None)
+                self._inbox.ended(call_id, result_from_bytes(self._cipher.open(message.data)))
+            else:
+                self._inbox.began(call_id, float(message.data))
+        except SelfoptError as problem:
+            self._inbox.failed(problem)
+
+    async def _tell(self, order: dict[str, str]) -> None:
+        assert self._nats is not None
+        await self._nats.publish(self._names.control, json.dumps(order).encode())
+        await self._nats.flush()
+
+    async def _cancel(self) -> None:
+        from nats.errors import Error
+
+        try:
+            await self._jetstream.purge_stream(self._names.calls, subject=self._names.calls_in(self._cycle))
+            await self._tell({"cycle": self._cycle, "cancel": "all"})
+        except (Error, OSError, TimeoutError):
+            return  # the server is away: its workers make what is in its queue, and a resumed cycle finds the results
+
+    async def _watch(self) -> None:
+        """Look after the workers as long as calls are under way."""
+        since: float | None = None
+        while True:
+            await asyncio.sleep(self._config.ack_wait_s / 2)
+            if not self._open:
+                since = None
+                continue
+            before = set(self._places.values())
+            missing = await self._missing(_ANSWER_S)
+            if not missing:
+                since = None
+                await self._move(before - {one.name for one in self._there})
+            elif since is None:
+                since = time.monotonic()
+            elif time.monotonic() - since > AWAY_S:
+                self._inbox.failed(RunnerError(self._without(missing)))
+                return
+
+    async def _move(self, gone: set[str]) -> None:
+        """Give the calls that waited for a worker that is gone to another one."""
+        models = {model for model, place in self._places.items() if place in gone}
+        for model in models:
+            place = self._places.pop(model)
+            subject = self._names.calls_of(self._provider_of(model), place)
+            await self._jetstream.purge_stream(self._names.calls, subject=subject)
+        if models:
+            await self._send([call for call in self._open.values() if call.model in models])
+
+    async def _end(self) -> None:
+        if self._nats is not None:
+            await self._nats.close()

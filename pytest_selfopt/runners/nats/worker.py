@@ -1,0 +1,265 @@
+"""The worker's side: it takes calls from the queue, makes them, and stores what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.executor import Executor
+from pytest_selfopt.runners.nats.connecting import EXISTS, Names, NatsConfig, connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.engine import ANY, ID
+from pytest_selfopt.runners.wire import call_from_bytes, result_to_bytes
+from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client as Connection
+    from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
+
+MOST_DELIVERIES = 5
+"""How often a call is given to workers that are lost with it, before it is given up."""
+
+DRAIN_S = 30.0
+"""How long a worker that is told to end waits for the calls it is making."""
+
+_PULL_S = 5.0
+_ANSWER_S = 5.0
+_PAUSE_S = 0.2
+
+
+class NatsWorker:
+    """Makes calls to some providers until it is told to end."""
+
+    def __init__(
+        self,
+        config: NatsConfig,
+        cipher: Cipher,
+        executor: Executor,
+        *,
+        providers: Sequence[str],
+        concurrency: int,
+        variant: Callable[[str], Variant],
+        say: Callable[[str], None],
+    ) -> None:
+        """Make up to `concurrency` calls at a time to each provider; `say` tells people how it goes."""
+        self._config = config
+        self._cipher = cipher
+        self._executor = executor
+        self._providers = tuple(providers)
+        self._concurrency = concurrency
+        self._variant = variant
+        self._say = say
+        self._names = Names(config.name)
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}".replace(".", "-")
+        self._ending = asyncio.Event()
+        self._mine: dict[str, str] = {}
+        """The calls that this worker has, by id: of which cycle."""
+        self._aborted: set[str] = set()
+        self._making: set[asyncio.Task[None]] = set()
+        self._nats: Connection | None = None
+
+    @property
+    def _jetstream(self) -> JetStreamContext:
+        assert self._nats is not None
+        return self._nats.jetstream()
+
+    async def run(self) -> None:
+        """Take calls and make them; ends after SIGTERM or Ctrl-C, once those under way have ended.
+
+        Raises:
+            RunnerError: when there is no server to take calls from.
+        """
+        self._nats = await connect(self._config, f"pytest-selfopt worker {self.name}")
+        await have_streams(self._jetstream, self._names)
+        for provider in self._providers:
+            for place in (ANY, self.name):
+                await self._have_consumer(provider, place)
+        await self._nats.subscribe(self._names.workers, cb=self._answer)
+        await self._nats.subscribe(self._names.control, cb=self._obey)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end)
+        room = {provider: asyncio.Semaphore(self._concurrency) for provider in self._providers}
+        with ThreadPoolExecutor(self._concurrency * len(room), thread_name_prefix="selfopt-call") as pool:
+            loop.set_default_executor(pool)
+            slots = [
+                asyncio.create_task(self._take(provider, place, room[provider]))
+                for provider in self._providers
+                for place in (ANY, self.name)
+                for _ in range(self._concurrency)
+            ]
+            self._say(
+                f"worker {self.name} makes calls to {', '.join(self._providers)}, {self._concurrency} at a time; "
+                "Ctrl-C ends it"
+            )
+            await self._ending.wait()
+            for task in slots:
+                task.cancel()
+            await self._drain()
+        await self._nats.close()
+
+    async def _have_consumer(self, provider: str, place: str) -> None:
+        """Make sure that there is a consumer; what a session has set about it is left as it is."""
+        from nats.js.errors import NotFoundError
+
+        try:
+            await self._jetstream.consumer_info(self._names.calls, self._names.consumer(provider, place))
+        except NotFoundError:
+            await have_consumer(
+                self._jetstream,
+                self._names,
+                provider,
+                place,
+                ack_wait_s=self._config.ack_wait_s,
+                most=self._concurrency,
+            )
+
+    def _end(self) -> None:
+        if self._ending.is_set():
+            self._executor.abort_all()
+        self._ending.set()
+
+    async def _drain(self) -> None:
+        self._say(f"ends after the {self._executor.under_way} calls that are under way")
+        deadline = time.monotonic() + DRAIN_S
+        while self._making and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        self._executor.abort_all()
+
+    async def _answer(self, message: Msg) -> None:
+        told = {"name": self.name, "providers": list(self._providers), "concurrency": self._concurrency}
+        if not self._ending.is_set():
+            await message.respond(json.dumps(told).encode())
+
+    async def _obey(self, message: Msg) -> None:
+        order = json.loads(message.data)
+        if "give_up" in order:
+            self._executor.give_up(order["give_up"])
+        if "cancel" in order:
+            for call_id in [one for one, cycle in self._mine.items() if cycle == order["cycle"]]:
+                self._aborted.add(call_id)
+                self._executor.abort(call_id)
+
+    async def _take(self, provider: str, place: str, room: asyncio.Semaphore) -> None:
+        """One slot: take a call, make it, and so on. The call is finished even when the slot is closed."""
+        from nats.errors import Error
+
+        consumer = self._names.consumer(provider, place)
+        pull = await self._jetstream.pull_subscribe_bind(consumer, self._names.calls)
+        while True:
+            try:
+                (message,) = await pull.fetch(1, timeout=_PULL_S)
+            except (TimeoutError, Error):
+                # Nothing to do, or the server is away: the connection comes back by itself.
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            making = asyncio.create_task(self._make(message, room))
+            self._making.add(making)
+            making.add_done_callback(self._making.discard)
+            await asyncio.shield(making)
+
+    async def _make(self, message: Msg, room: asyncio.Semaphore) -> None:
+        """Make the call in a message, unless its result is there; then it is out of the queue."""
+        call_id = (message.headers or {}).get(ID, "")
+        if call_id in self._mine:
+            return  # it is being made here, and was taken for lost
+        self._mine[call_id] = cycle = message.subject.split(".")[-2]
+        beat = asyncio.create_task(self._beat(message))
+        try:
+            async with room:
+                await self._make_once(message, cycle, call_id)
+            # One that fails is no harm: the call comes again, and finds its result.
+            with contextlib.suppress(TimeoutError, _errors()):
+                await message.ack_sync(timeout=_ANSWER_S)
+        finally:
+            beat.cancel()
+            del self._mine[call_id]
+            self._aborted.discard(call_id)
+
+    async def _beat(self, message: Msg) -> None:
+        """Tell the server that the call is still being made."""
+        while True:
+            await asyncio.sleep(self._config.ack_wait_s / 3)
+            with contextlib.suppress(TimeoutError, _errors()):
+                await message.in_progress()
+
+    async def _make_once(self, message: Msg, cycle: str, call_id: str) -> None:
+        subject = self._names.result(cycle, call_id)
+        if call_id in self._aborted or await self._has(subject):
+            return
+        if message.metadata.num_delivered > MOST_DELIVERIES:
+            result = _failed(
+                ErrorKind.WORKER_LOST, f"worker lost: {MOST_DELIVERIES} in a row ended while they made this call"
+            )
+        else:
+            result = await self._carry_out(message, cycle, call_id)
+        if not result.cancelled:
+            await self._store(subject, call_id, result)
+
+    async def _carry_out(self, message: Msg, cycle: str, call_id: str) -> CallResult:
+        try:
+            call = call_from_bytes(self._cipher.open(message.data), self._variant)
+        except SelfoptError as problem:
+            self._say(f"a call cannot be read: {problem}")
+            return _failed(ErrorKind.REQUEST, str(problem))
+        assert self._nats is not None
+        # Not waited for: that it is on its way before the call is enough to know of calls that were paid twice.
+        begun = self._names.begun(cycle, call_id, uuid.uuid4().hex[:12])
+        await self._nats.publish(begun, repr(time.time()).encode(), headers={ID: call_id})
+        return await asyncio.get_running_loop().run_in_executor(None, self._executor.carry_out, call)
+
+    async def _has(self, subject: str) -> bool:
+        """Whether a result is there; waited for while the server is away."""
+        from nats.js.errors import NotFoundError
+
+        while True:
+            try:
+                await self._jetstream.get_last_msg(self._names.results, subject, direct=True)
+            except NotFoundError:
+                return False
+            except (TimeoutError, _errors()):
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return True
+
+    async def _store(self, subject: str, call_id: str, result: CallResult) -> None:
+        """Store a result, as soon as the server is there; the first one of a call is the one that counts."""
+        assert self._nats is not None
+        data = self._cipher.seal(result_to_bytes(result))
+        if len(data) > self._nats.max_payload:
+            most = self._nats.max_payload
+            why = f"the reply is {len(data):,} bytes long, and the NATS server takes {most:,} (its max_payload)"
+            data = self._cipher.seal(result_to_bytes(_failed(ErrorKind.MALFORMED, why, result)))
+        while True:
+            try:
+                await self._jetstream.publish(subject, data, timeout=_ANSWER_S, headers={ID: call_id})
+            except (TimeoutError, _errors()) as problem:
+                if getattr(problem, "err_code", None) == EXISTS:
+                    return
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return
+
+
+def _errors() -> type[Exception]:
+    from nats.errors import Error
+
+    return Error
+
+
+def _failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
+    now = time.time()
+    times = (now, now) if result is None else (result.started, result.ended)
+    return CallResult(error=CallError(kind=kind, message=why), started=times[0], ended=times[1])

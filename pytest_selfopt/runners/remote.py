@@ -1,0 +1,209 @@
+"""A runner whose calls are made in other processes: what it has sent, what began, and what came back.
+
+An engine carries messages to workers and back; everything else is the same for all of them and is done here.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.runners.batch import hand_over
+from pytest_selfopt.runners.runner import Call, Finished
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
+
+LOST = "lost with the worker that made it"
+
+
+class Inbox(Protocol):
+    """What an engine tells, from whatever thread it likes."""
+
+    def began(self, call_id: str, at: float) -> None:
+        """A worker has begun to make a call, at a time (seconds since the epoch)."""
+
+    def ended(self, call_id: str, result: CallResult) -> None:
+        """A call has come to its end; the first result of a call counts."""
+
+    def failed(self, problem: SelfoptError) -> None:
+        """No more calls can be made."""
+
+
+class Engine(Protocol):
+    """Carries calls to workers and results back. Each call that was sent is carried out at least once."""
+
+    def connect(self) -> None:
+        """Find server and workers.
+
+        Raises:
+            RunnerError: when there is no server or no worker.
+        """
+
+    def start(self, inbox: Inbox, cycle: str) -> None:
+        """Tell everything that is known of the calls of a cycle from before, and from then on what comes.
+
+        Raises:
+            RunnerError: when that cannot be read.
+        """
+
+    def send(self, calls: Sequence[Call]) -> None:
+        """Have calls made, begun in their order; one that was sent before and has not ended is not made twice.
+
+        Raises:
+            RunnerError: when that is not possible.
+        """
+
+    def give_up(self, call_id: str) -> None:
+        """Have one call aborted; it ends as a time-out."""
+
+    def cancel(self) -> None:
+        """Have everything aborted that was sent and has not ended."""
+
+    def stop(self) -> None:
+        """Let go of the server; doing it twice is harmless."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    call: Call
+    at: float
+    lane_seq: int
+    done: queue.SimpleQueue[Finished | None]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a call, whoever sent it: when it was begun, each time, and how it ended."""
+
+    began: list[float] = field(default_factory=list)
+    result: CallResult | None = None
+
+
+class RemoteRunner:
+    """Makes calls through an engine; see `Runner`."""
+
+    def __init__(self, engine: Engine, *, cycle: str, sequence: Mapping[str, int] | None = None) -> None:
+        """Make the calls of a `cycle`, whose name no other has; `sequence` holds the next number of each lane.
+
+        Raises:
+            RunnerError: when what is known of it from before cannot be read.
+        """
+        self._engine = engine
+        self._turn = threading.Lock()
+        self._sequence: Counter[str] = Counter(sequence or {})
+        self._sent: dict[str, _Sent] = {}
+        self._known: dict[str, _Known] = {}
+        self._failure: SelfoptError | None = None
+        self._cancelled = threading.Event()
+        self.made_twice = 0
+        """How many calls were begun again because a worker was lost with them."""
+        engine.start(self, cycle)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+        with self._turn:
+            return sum(bool(self._known.get(call_id, _Known()).began) for call_id in self._sent)
+
+    def run(self, call: Call) -> CallResult:
+        """Carry out one call and return its result."""
+        results: list[Finished] = []
+        self.run_batch([call], results.extend)
+        if not results:
+            error = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it had ended")
+            return CallResult(error=error, started=time.time(), ended=time.time(), lane=call.lane)
+        return results[0].result
+
+    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
+        """Carry out calls; see `Runner.run_batch`.
+
+        Raises:
+            RunnerError: when server or workers have gone away for too long.
+        """
+        done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
+        with self._turn:
+            for call in calls:
+                self._sent[call.id] = _Sent(call, time.monotonic(), self._sequence[call.lane], done)
+                self._sequence[call.lane] += 1
+            there = [call.id for call in calls if self._known.get(call.id, _Known()).result is not None]
+            for call_id in there:
+                self._finish(call_id)
+            missing = [call for call in calls if call.id in self._sent]
+        if not self._cancelled.is_set():
+            self._engine.send(missing)
+        hand_over(done, len(calls), on_results, stopping=self._stopping, idle=lambda: True)
+        if self._failure is not None:
+            raise self._failure
+
+    def has_begun(self, call_id: str) -> bool:
+        """Whether a call was sent, or has ended without having been."""
+        known = self._known.get(call_id)
+        return known is not None and (bool(known.began) or known.result is not None)
+
+    def give_up(self, call_id: str) -> None:
+        """Abort one call; it ends as a time-out, and is not tried again."""
+        if call_id in self._sent:
+            self._engine.give_up(call_id)
+
+    def cancel(self) -> None:
+        """Abort what is under way; nothing more is sent."""
+        if not self._cancelled.is_set():
+            self._cancelled.set()
+            self._engine.cancel()
+        self._wake()
+
+    def began(self, call_id: str, at: float) -> None:
+        """Note that a worker has begun to make a call."""
+        with self._turn:
+            self._known.setdefault(call_id, _Known()).began.append(at)
+
+    def ended(self, call_id: str, result: CallResult) -> None:
+        """Note how a call ended."""
+        with self._turn:
+            known = self._known.setdefault(call_id, _Known())
+            if known.result is None:
+                known.result = result
+                self._finish(call_id)
+
+    def failed(self, problem: SelfoptError) -> None:
+        """End all batches, and say why."""
+        self._failure = self._failure or problem
+        self._wake()
+
+    def _stopping(self) -> bool:
+        return self._cancelled.is_set() or self._failure is not None
+
+    def _wake(self) -> None:
+        with self._turn:
+            for done in {id(sent.done): sent.done for sent in self._sent.values()}.values():
+                done.put(None)
+
+    def _finish(self, call_id: str) -> None:
+        """Hand a result over to the batch that waits for it, if one does."""
+        sent = self._sent.pop(call_id, None)
+        if sent is None:
+            return
+        known = self._known[call_id]
+        assert known.result is not None
+        lost = sorted(known.began)[:-1]
+        self.made_twice += len(lost)
+        seconds = known.result.ended - known.result.started
+        result = replace(
+            known.result,
+            lane_seq=sent.lane_seq,
+            waited_s=max(0.0, time.monotonic() - sent.at - seconds),
+            failed_attempts=(*lost_attempts(lost, known.result.started), *known.result.failed_attempts),
+        )
+        sent.done.put(Finished(sent.call, result))
+
+
+def lost_attempts(began: Iterable[float], following: float) -> Iterable[FailedAttempt]:
+    """What was paid for calls whose worker was lost: an attempt each, which began and never came back."""
+    error = CallError(kind=ErrorKind.WORKER_LOST, message=LOST)
+    for at in began:
+        yield FailedAttempt(error=error, started=at, ended=max(at, following))

@@ -1,0 +1,132 @@
+"""Where the calls of a session are made: in this process, or by workers that an engine carries them to."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.remote import Engine, RemoteRunner
+from pytest_selfopt.runners.runner import Runner
+from pytest_selfopt.session.serving import Serving, provider_limits
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import Spec
+
+
+class Calling(Protocol):
+    """What a session makes its calls with."""
+
+    def begin(self) -> None:
+        """Start or find everything that is needed.
+
+        Raises:
+            SelfoptError: when that is not possible.
+        """
+
+    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
+        """The runner, for a `cycle` of a name that no other has; `sequence` holds the next number of each lane.
+
+        Raises:
+            SelfoptError: when calls cannot be made.
+        """
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let the models of specs be cold, where that can be told."""
+
+    def stop(self) -> None:
+        """Let go of everything; doing it twice is harmless."""
+
+    def notes(self) -> list[str]:
+        """Sentences for the summary."""
+
+
+class Here:
+    """Calls are made in this process, which starts the servers that it has to."""
+
+    def __init__(self, models: Sequence[ModelConfig], log_dir: Path | None) -> None:
+        self._serving = Serving(models, log_dir)
+
+    def begin(self) -> None:
+        """Start the servers."""
+        self._serving.check()
+        self._clients = self._serving.start()
+
+    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
+        """The local runner."""
+        del cycle
+        return LocalRunner(self._clients, self._serving.slots(), rng=random.Random(), budget=budget, sequence=sequence)
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let the models of specs be cold."""
+        self._serving.unload(specs)
+
+    def stop(self) -> None:
+        """End the servers."""
+        self._serving.stop()
+
+    def notes(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
+
+class Elsewhere:
+    """Calls are made by workers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._runner: RemoteRunner | None = None
+
+    def begin(self) -> None:
+        """Find a server and workers."""
+        self._engine.connect()
+
+    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
+        """The runner that sends calls to workers."""
+        del budget
+        self._runner = RemoteRunner(self._engine, cycle=cycle, sequence=sequence)
+        return self._runner
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Leave what workers serve as it is."""
+
+    def stop(self) -> None:
+        """Let go of the server."""
+        self._engine.stop()
+
+    def notes(self) -> list[str]:
+        """How many calls were made twice."""
+        twice = self._runner.made_twice if self._runner is not None else 0
+        return [f"{twice:,} calls were made twice, because a worker was lost with them"] if twice else []
+
+
+def calling_of(settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None) -> Calling:
+    """What calls to these models are made with, as configured.
+
+    Raises:
+        RunnerError: when a key for sealing messages cannot be used.
+    """
+    if settings.runner == "local":
+        return Here(models, log_dir)
+    from pytest_selfopt.runners.nats.engine import NatsEngine
+
+    return Elsewhere(
+        NatsEngine(
+            settings.nats.with_environment(os.environ),
+            Cipher.of(os.environ),
+            limits=provider_limits(models),
+            provider_of=lambda model: settings.model(model).provider.name,
+            pinned=lambda model: settings.model(model).wire == "embedded",
+        )
+    )
+
+
+def most_at_a_time(models: Sequence[ModelConfig]) -> int:
+    """How many calls to the model that takes most can be under way."""
+    limits = provider_limits(models)
+    return max(min(model.max_concurrency, limits[model.provider.name]) for model in models)

@@ -1,0 +1,76 @@
+"""A worker of a session that runs elsewhere: it makes calls with the settings and the keys of its own machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.executor import Executor
+from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.session.serving import Serving
+from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+
+
+def work_for_nats(
+    rootdir: Path, *, target: str | None, models: str | None, concurrency: int, say: Callable[[str], None]
+) -> None:
+    """Take calls from NATS JetStream and make them, until the process is told to end.
+
+    `target` is the server's address (None: as configured), `models` names providers or models of theirs, separated by
+    commas (None: all that can be asked from here).
+
+    Raises:
+        SelfoptError: when something is configured wrongly, or there is no server.
+    """
+    from pytest_selfopt.runners.nats.worker import NatsWorker
+
+    settings = load_settings(rootdir, Mode.PLAIN, Overrides())
+    providers = _providers(settings, models)
+    config = settings.nats.with_environment(os.environ)
+    if target is not None:
+        config = replace(config, servers=(target,))
+    serving: list[Serving] = []
+    worker = NatsWorker(
+        config,
+        Cipher.of(os.environ),
+        Executor(lambda model: _runner(settings, model, serving)),
+        providers=providers,
+        concurrency=concurrency,
+        variant=settings.variant,
+        say=say,
+    )
+    try:
+        asyncio.run(worker.run())
+    finally:
+        for one in serving:
+            one.stop()
+
+
+def _runner(settings: Settings, name: str, serving: list[Serving]) -> LocalRunner:
+    """A runner for one model, whose server is started when it has to be."""
+    one = Serving([settings.model(name)], settings.state_dir if settings.state_dir.is_dir() else None)
+    one.check()
+    serving.append(one)
+    return LocalRunner(one.start(), one.slots(), rng=random.Random())
+
+
+def _providers(settings: Settings, models: str | None) -> Sequence[str]:
+    known = list(dict.fromkeys([*settings.providers, *(model.provider.name for model in settings.models.values())]))
+    if models is None:
+        return known
+    found: dict[str, None] = {}
+    for name in filter(None, map(str.strip, models.split(","))):
+        if name in known:
+            found[name] = None
+        elif "/" in name:
+            found[settings.model(name).provider.name] = None
+        else:
+            raise SettingsError(f"--models: unknown provider {name!r}{did_you_mean(name, known)}")
+    return list(found)
