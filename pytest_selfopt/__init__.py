@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from pytest_selfopt.loop.gates import Measured as Measured
     from pytest_selfopt.loop.gates import Verdict as Verdict
     from pytest_selfopt.models.config import ModelConfig as ModelConfig
+    from pytest_selfopt.runners.runner import Call as Call
+    from pytest_selfopt.runners.runner import Finished as Finished
     from pytest_selfopt.specs.request import ChatRequest as ChatRequest
     from pytest_selfopt.specs.spec import Spec as Spec
     from pytest_selfopt.specs.variants import VARIANTS as VARIANTS
     from pytest_selfopt.specs.variants import Variant as Variant
     from pytest_selfopt.trial import CallError as CallError
+    from pytest_selfopt.trial import CallResult as CallResult
     from pytest_selfopt.trial import ErrorKind as ErrorKind
     from pytest_selfopt.trial import Reply as Reply
     from pytest_selfopt.trial import ToolCall as ToolCall
 
 _HOMES = {
     "CallError": "pytest_selfopt.trial",
+    "Finished": "pytest_selfopt.runners.runner",
+    "CallResult": "pytest_selfopt.trial",
+    "Call": "pytest_selfopt.runners.runner",
     "Case": "pytest_selfopt.bench.case",
     "ChatRequest": "pytest_selfopt.specs.request",
     "Environment": "pytest_selfopt.bench.environment",
@@ -49,11 +55,14 @@ _HOMES = {
 
 __all__ = [
     "VARIANTS",
+    "Call",
     "CallError",
+    "CallResult",
     "Case",
     "ChatRequest",
     "Environment",
     "ErrorKind",
+    "Finished",
     "GateResult",
     "Measured",
     "Message",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from pytest_selfopt.loop.gates import GateResult, Measured
+    from pytest_selfopt.models.client import Client
+    from pytest_selfopt.runners.runner import Runner
 
 
 def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult] | None:
@@ -28,4 +32,16 @@ def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult
                 name="short_answers", passed=tokens <= 200, value=tokens, limit=200,
                 sentence=f"{tokens:.0f} tokens an answer, at most 200", asks=Verdict.REJECT,
             )
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_selfopt_runner(name: str, clients: Mapping[str, Client]) -> Runner | None:
+    """Make the calls of a session in a way of your own, which `--selfopt-runner NAME` asks for.
+
+    Answer a `Runner`, or None when the name is not yours. `clients` ask each model of the session, by its id. The
+    runner is used from one thread that makes batches, and from others that ask how far it is or end it. Each call
+    must come back once, with a result: an answer or an error, never an exception.
+
+    Recipe: a whole runner stands in docs/extending.md.
     """

@@ -23,7 +23,11 @@ from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
-RUNNERS = ("local", "nats")
+ENGINES = ("nats",)
+"""What carries calls to workers elsewhere."""
+
+RUNNERS = ("local", *ENGINES)
+"""Those that are built in; a project may have its own."""
 CONFIG_FILE = "selfopt.toml"
 NO_BARS = Bars()
 
@@ -92,7 +96,7 @@ class Settings:
     race: bool
     """Whether candidates that cannot win any more are stopped early."""
     runner: str
-    """Where calls are made: "local", in this process, or through "nats"."""
+    """Where calls are made: "local", in this process, through an engine, or by a runner of the project's own."""
     nats: NatsConfig
 
     def phase(self, name: str) -> PhaseSettings:
@@ -169,7 +173,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     models = read_models(table.table("models"), providers)
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
-    runner = table.text("runner", choices=RUNNERS)
+    runner = table.text("runner")
     candidates = table.integer("candidates", 3, least=1, most=50)
     max_calls, max_cost = _budget(table.table("budget"))
     variants = _variants(table.table("variants"))

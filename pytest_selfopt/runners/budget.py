@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.cost import UNBILLED, cost_of, most_it_can_cost
+from pytest_selfopt.models.cost import UNBILLED, cost_of, cost_of_result, most_it_can_cost
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, Reply
+from pytest_selfopt.trial import CallError, CallResult, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a call may come to: attempts and USD."""
+
+    attempts: int
+    cost_usd: float
 
 
 class Budget:
@@ -64,6 +73,46 @@ class Budget:
             elif answer.kind not in UNBILLED:
                 self.cost_usd += reserved
             self._settled.notify_all()
+
+    def admit_call(self, model: str, request: ChatRequest, attempts: int, *, least: int) -> Reservation | None:
+        """Reserve for a call that is made elsewhere, all its attempts at once; None when fewer than `least` are left.
+
+        What others have reserved and not used comes back: fewer attempts than asked for are given only when nobody
+        has anything reserved.
+        """
+        with self._settled:
+            most = 0.0 if self._max_cost is None else most_it_can_cost(request, self._models[model]) or 0.0
+            while not self.spent:
+                fitting = self._fitting(attempts, most)
+                if fitting >= least and (fitting == attempts or not self._reserved):
+                    self.calls += fitting
+                    self._reserved.append(fitting * most)
+                    return Reservation(fitting, fitting * most)
+                if not self._reserved:
+                    self.spent = self._reason()
+                    self._settled.notify_all()
+                else:
+                    self._settled.wait()
+            return None
+
+    def settle_call(self, model: str, reservation: Reservation, result: CallResult) -> None:
+        """Book what an admitted call came to."""
+        with self._settled:
+            self._reserved.remove(reservation.cost_usd)
+            made = 0 if result.cancelled else result.attempts
+            self.calls += made - reservation.attempts
+            known = cost_of_result(result, self._models[model])
+            if made:
+                self.cost_usd += reservation.cost_usd * made / reservation.attempts if known is None else known
+            self._settled.notify_all()
+
+    def _fitting(self, attempts: int, most: float) -> int:
+        """How many attempts of a cost fit, up to so many."""
+        if self._max_calls is not None:
+            attempts = min(attempts, self._max_calls - self.calls)
+        while attempts and not self._affords(attempts * most):
+            attempts -= 1
+        return attempts
 
     @property
     def _has_calls(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.batch import hand_over
+from pytest_selfopt.runners.budget import Budget, Reservation
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
 
@@ -74,6 +75,7 @@ class _Sent:
     at: float
     lane_seq: int
     done: queue.SimpleQueue[Finished | None]
+    reserved: Reservation | None = None
 
 
 @dataclass(slots=True)
@@ -87,13 +89,23 @@ class _Known:
 class RemoteRunner:
     """Makes calls through an engine; see `Runner`."""
 
-    def __init__(self, engine: Engine, *, cycle: str, sequence: Mapping[str, int] | None = None) -> None:
-        """Make the calls of a `cycle`, whose name no other has; `sequence` holds the next number of each lane.
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        cycle: str,
+        budget: Budget | None = None,
+        sequence: Mapping[str, int] | None = None,
+    ) -> None:
+        """Make the calls of a `cycle`, whose name no other has, as far as a budget allows.
+
+        `sequence` holds the next number of each lane.
 
         Raises:
             RunnerError: when what is known of it from before cannot be read.
         """
         self._engine = engine
+        self._budget = budget
         self._turn = threading.Lock()
         self._sequence: Counter[str] = Counter(sequence or {})
         self._sent: dict[str, _Sent] = {}
@@ -134,11 +146,42 @@ class RemoteRunner:
             for call_id in there:
                 self._finish(call_id)
             missing = [call for call in calls if call.id in self._sent]
-        if not self._cancelled.is_set():
+        if self._budget is not None:
+            feeding = threading.Thread(target=self._feed, args=(missing,), name="selfopt-feed", daemon=True)
+            feeding.start()
+        elif not self._cancelled.is_set():
             self._engine.send(missing)
         hand_over(done, len(calls), on_results, stopping=self._stopping, idle=lambda: True)
         if self._failure is not None:
             raise self._failure
+
+    def _feed(self, calls: Sequence[Call]) -> None:
+        """Send calls one after the other, as the budget admits them; those that it does not end as cancelled."""
+        assert self._budget is not None
+        try:
+            for call in calls:
+                most = most_attempts(call)
+                # What can be cut short is a call's retries; a conversation has its course.
+                least = 1 if call.dialogue is None else most
+                reserved = self._budget.admit_call(call.model, call.request, most, least=least)
+                if self._cancelled.is_set():
+                    return
+                if reserved is None:
+                    self._refuse(call, self._budget.spent)
+                    continue
+                self._sent[call.id].reserved = reserved
+                self._engine.send([call if reserved.attempts == most else limited(call, reserved.attempts)])
+        except SelfoptError as problem:
+            self.failed(problem)
+
+    def _refuse(self, call: Call, why: str) -> None:
+        error = CallError(kind=ErrorKind.CANCELLED, message=why)
+        now = time.time()
+        result = CallResult(error=error, started=now, ended=now, lane=call.lane)
+        with self._turn:
+            sent = self._sent.pop(call.id, None)
+        if sent is not None:
+            sent.done.put(Finished(call, result))
 
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or has ended without having been."""
@@ -199,7 +242,22 @@ class RemoteRunner:
             waited_s=max(0.0, time.monotonic() - sent.at - seconds),
             failed_attempts=(*lost_attempts(lost, known.result.started), *known.result.failed_attempts),
         )
+        if self._budget is not None and sent.reserved is not None:
+            self._budget.settle_call(sent.call.model, sent.reserved, result)
         sent.done.put(Finished(sent.call, result))
+
+
+def most_attempts(call: Call) -> int:
+    """How often a model can be asked for a call at most."""
+    answers = 1 if call.dialogue is None else call.dialogue.case.steps * (len(call.dialogue.case.turns) + 1)
+    return answers * (1 + call.options.retries + call.options.rate_limit_retries)
+
+
+def limited(call: Call, attempts: int) -> Call:
+    """A call that asks no oftener than so many times."""
+    retries = min(call.options.retries, attempts - 1)
+    turned_away = min(call.options.rate_limit_retries, attempts - 1 - retries)
+    return replace(call, options=replace(call.options, retries=retries, rate_limit_retries=turned_away))
 
 
 def lost_attempts(began: Iterable[float], following: float) -> Iterable[FailedAttempt]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.remote import Engine, RemoteRunner
 from pytest_selfopt.runners.runner import Runner
+from pytest_selfopt.session.own_runner import OwnRunner, refuse_budget
 from pytest_selfopt.session.serving import Serving, provider_limits
-from pytest_selfopt.settings import Settings
+from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 
 
@@ -75,6 +78,38 @@ class Here:
         return []
 
 
+class ByOwnRunner:
+    """Calls are made by a runner of the project's own, with the clients of this process."""
+
+    def __init__(
+        self, models: Sequence[ModelConfig], log_dir: Path | None, make: Callable[[Mapping[str, Client]], Runner]
+    ) -> None:
+        self._serving = Serving(models, log_dir)
+        self._make = make
+
+    def begin(self) -> None:
+        """Start the servers, and make the runner."""
+        self._serving.check()
+        self._runner = self._make(self._serving.start())
+
+    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
+        """That runner."""
+        del cycle, budget, sequence
+        return self._runner
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let the models of specs be cold."""
+        self._serving.unload(specs)
+
+    def stop(self) -> None:
+        """End the servers."""
+        self._serving.stop()
+
+    def notes(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
+
 class Elsewhere:
     """Calls are made by workers."""
 
@@ -88,8 +123,7 @@ class Elsewhere:
 
     def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
         """The runner that sends calls to workers."""
-        del budget
-        self._runner = RemoteRunner(self._engine, cycle=cycle, sequence=sequence)
+        self._runner = RemoteRunner(self._engine, cycle=cycle, budget=budget, sequence=sequence)
         return self._runner
 
     def unload(self, specs: Iterable[Spec]) -> None:
@@ -105,14 +139,19 @@ class Elsewhere:
         return [f"{twice:,} calls were made twice, because a worker was lost with them"] if twice else []
 
 
-def calling_of(settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None) -> Calling:
+def calling_of(
+    settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: OwnRunner
+) -> Calling:
     """What calls to these models are made with, as configured.
 
     Raises:
-        RunnerError: when a key for sealing messages cannot be used.
+        SelfoptError: when a key for sealing messages cannot be used, or a budget not be kept.
     """
     if settings.runner == "local":
         return Here(models, log_dir)
+    if settings.runner not in RUNNERS:
+        refuse_budget(settings)
+        return ByOwnRunner(models, log_dir, partial(own_runner, settings.runner))
     from pytest_selfopt.runners.nats.engine import NatsEngine
 
     return Elsewhere(

@@ -34,6 +34,7 @@ from pytest_selfopt.session.link import (
 )
 from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
 from pytest_selfopt.session.own_gates import own_gates_of
+from pytest_selfopt.session.own_runner import own_runner_of
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan, TrialKey
 from pytest_selfopt.session.proving import prove
@@ -161,7 +162,12 @@ class Controller:
         """The part that touches files, servers and models, made when it is first needed."""
         if self._work is None:
             makes_calls = not looks_only(self._config)
-            self._work = Work(self.settings, makes_calls=makes_calls, own_gates=own_gates_of(self._config))
+            self._work = Work(
+                self.settings,
+                makes_calls=makes_calls,
+                own_gates=own_gates_of(self._config),
+                own_runner=own_runner_of(self._config),
+            )
         return self._work
 
     def _note_collected(self, collected: Collected) -> None:

@@ -12,7 +12,7 @@ from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
 from pytest_selfopt.runners.slots import Room, Slots
-from pytest_selfopt.settings import Settings
+from pytest_selfopt.settings import ENGINES, Settings
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 
@@ -109,7 +109,12 @@ def can_unload(model: ModelConfig) -> bool:
 
 def cold_at_will(settings: Settings, model: str) -> bool:
     """Whether a session can have cold starts of a model when it wants them; workers' servers are not its own."""
-    return settings.runner == "local" and can_unload(settings.model(model))
+    return makes_calls_here(settings) and can_unload(settings.model(model))
+
+
+def makes_calls_here(settings: Settings) -> bool:
+    """Whether the session itself asks the models, and so needs their keys and servers."""
+    return settings.runner not in ENGINES
 
 
 def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:

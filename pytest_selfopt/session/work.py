@@ -14,7 +14,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, CycleStatus, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.gates import OwnGates, no_own_gates
+from pytest_selfopt.loop.gates import OwnGates
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.runner import Finished
@@ -28,11 +28,12 @@ from pytest_selfopt.session.dispatch import Dispatcher, Pace, Pass
 from pytest_selfopt.session.dry_run import dry_run
 from pytest_selfopt.session.gating import Gated, gate
 from pytest_selfopt.session.opening import baseline_of
+from pytest_selfopt.session.own_runner import OwnRunner
 from pytest_selfopt.session.passes import make_passes, next_in_lanes
 from pytest_selfopt.session.phases import Flaw, PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import Proof, proof_of
-from pytest_selfopt.session.serving import Serving
+from pytest_selfopt.session.serving import Serving, makes_calls_here
 from pytest_selfopt.session.state import State
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.signals import undisturbed
@@ -52,9 +53,10 @@ class Work:
     A session that only looks (`makes_calls` is False) takes no lock and writes no file.
     """
 
-    def __init__(self, settings: Settings, *, makes_calls: bool, own_gates: OwnGates = no_own_gates) -> None:
+    def __init__(self, settings: Settings, *, makes_calls: bool, own_gates: OwnGates, own_runner: OwnRunner) -> None:
         self.settings = settings
         self._own_gates = own_gates
+        self._own_runner = own_runner
         self._writes = makes_calls and settings.mode is Mode.CYCLE
         self._state: State | None = None
         self._calling: Calling | None = None
@@ -128,7 +130,7 @@ class Work:
         if self._state is None:
             # What can be refused without touching the disk is refused first.
             model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
-            if self.settings.runner == "local":
+            if makes_calls_here(self.settings):
                 Serving([self.settings.model(model)], None).check()
             self._state = State(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
@@ -161,7 +163,8 @@ class Work:
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
         models = [self.settings.model(name) for name in names]
         check_prices(self.settings, models)
-        self._calling = calling_of(self.settings, models, self.settings.state_dir if self._writes else None)
+        log_dir = self.settings.state_dir if self._writes else None
+        self._calling = calling_of(self.settings, models, log_dir, self._own_runner)
         self._calling.begin()
         stored = self._open(collection, command, terminal)
         self._budget = budget_of(self.settings, models, spent=self._spent())

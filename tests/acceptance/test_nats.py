@@ -207,6 +207,17 @@ def test_a_session_that_is_ended_is_gone_on_with_and_asks_nothing_twice(
     assert PLANNED <= made.server.seen.asked <= PLANNED + aborted
 
 
+@pytest.mark.parametrize("budget", [20, 64])
+def test_a_budget_is_never_exceeded_and_used_up(project: Make, engine: Engine, budget: int) -> None:
+    made = far(project, engine)
+    for _ in range(2):
+        engine.work(made)
+    result = made.run("--selfopt-cycle", *NATS, "--selfopt-max-calls", str(budget))
+    assert result.ret == 10, said(result)
+    assert f"the budget of {budget} calls (--selfopt-max-calls) is used up" in said(result)
+    assert made.server.seen.asked == budget == attempts(made.path)
+
+
 def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, engine: Engine) -> None:
     made = far(project, engine)
     began = time.monotonic()

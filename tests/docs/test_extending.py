@@ -29,7 +29,7 @@ MORE = 7
 def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
     """The page's files, and as many cases like its second one as a verdict takes."""
     (suite,) = blocks(PAGE, "json")
-    grader, variant, provider = blocks(PAGE, "python")
+    grader, variant, provider, runner = blocks(PAGE, "python")
     declared, model = blocks(PAGE, "toml")
     last: dict[str, Any] = json.loads(suite.splitlines()[-1])
     more = [{**last, "id": f"no-time-{n}", "prompt": f"Set a timer for dish {n}."} for n in range(MORE)]
@@ -37,6 +37,7 @@ def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
     (pytester.path / "manners.py").write_text(f"{variant}\n\n{grader}")
     (pytester.path / "shell.py").write_text(provider)
     (pytester.path / "cook.py").write_text(COOK)
+    (pytester.path / "conftest.py").write_text(runner)
     (pytester.path / "pyproject.toml").write_text(
         f'{model}\n{declared}\n[tool.selfopt.phases.atomic]\nbaseline = "shell/cook/atomic/atomic/t60/r0/i0"\n'
         "[tool.selfopt.search]\ntimeouts = []\nretries = []\nisolation = []\nwarmup = []\n"
@@ -137,3 +138,22 @@ def test_the_command_line_finds_what_lies_beside_the_suite(kitchen: pytest.Pytes
     checked.stdout.fnmatch_lines(["1 suites, 9 cases, *"])
     listed = kitchen.run("selfopt", "models", "shell/cook")
     listed.stdout.fnmatch_lines(["*shell (shell:CommandClient)*", "*answers, in *"])
+
+
+@pytest.mark.parametrize("way", ["-n0", "-n2"])
+def test_a_runner_of_ones_own_makes_the_calls(kitchen: pytest.Pytester, way: str) -> None:
+    arguments = ("-p", "no:hypothesispytest", "--selfopt-cycle", way)
+    assert kitchen.runpytest_subprocess(*arguments).ret == 0
+    (alone,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
+    (kitchen.path / "routing_config.json").unlink()
+    own = [*arguments, "--selfopt-runner", "pool", "--selfopt-state-dir", "own"]
+    result = kitchen.runpytest_subprocess(*own)
+    assert result.ret == 0, result.stdout.str()
+    (cycle,) = json.loads((kitchen.path / "own" / "meta_loop_history.json").read_text())["cycles"]
+    assert cycle["winner"] == alone["winner"] == "shell/cook/atomic/cautious/t60/r0/i0"
+    result = kitchen.runpytest_subprocess(*own, "--selfopt-max-calls", "9")
+    assert "is kept by the runners local, nats" in result.stderr.str() + result.stdout.str()
+    change(kitchen, "conftest.py", "Pool(clients) if", "7 if")
+    assert "answered 7, which is no runner: it has no in_flight" in kitchen.runpytest_subprocess(*own).stderr.str()
+    change(kitchen, "conftest.py", '"pool"', '"other"')
+    assert "unknown runner 'pool'; known are local, nats" in kitchen.runpytest_subprocess(*own).stderr.str()
