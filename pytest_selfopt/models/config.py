@@ -33,8 +33,9 @@ class ModelConfig:
 
     `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of like prices.
     `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the next pass of a cycle begins while the
-    one before waits for its last replies, which suits servers whose models are always loaded. `path` (a GGUF file) and
-    `port` (0: any) are for embedded models.
+    one before waits for its last replies, which suits servers whose models are always loaded. All calls to one that is
+    `pinned` are made by the same worker, where workers make them: each has a server of its own, and warmth is the
+    server's. `path` (a GGUF file) and `port` (0: any) are for embedded models.
     """
 
     id: str
@@ -47,6 +48,7 @@ class ModelConfig:
     context: int | None = None
     keep_alive: str | None = None
     overlap: bool = False
+    pinned: bool = False
     path: str | None = None
     port: int = 0
 

@@ -89,6 +89,7 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
         context=table.integer("context", 0, least=1, most=10**9) if table.has("context") else None,
         keep_alive=table.text("keep_alive"),
         overlap=is_always_loaded(provider) if (overlap := table.flag("overlap")) is None else overlap,
+        pinned=provider.wire == "embedded" if (pinned := table.flag("pinned")) is None else pinned,
         path=table.text("path"),
         port=table.integer("port", 0, least=0, most=65_535),
     )

@@ -95,10 +95,12 @@ class RemoteRunner:
         *,
         cycle: str,
         budget: Budget | None = None,
+        most: Mapping[str, int] | None = None,
         sequence: Mapping[str, int] | None = None,
     ) -> None:
         """Make the calls of a `cycle`, whose name no other has, as far as a budget allows.
 
+        `most` bounds the calls under way to models that may have fewer than the engine allows their provider;
         `sequence` holds the next number of each lane.
 
         Raises:
@@ -106,6 +108,7 @@ class RemoteRunner:
         """
         self._engine = engine
         self._budget = budget
+        self._room = {model: threading.Semaphore(number) for model, number in (most or {}).items()}
         self._turn = threading.Lock()
         self._sequence: Counter[str] = Counter(sequence or {})
         self._sent: dict[str, _Sent] = {}
@@ -146,33 +149,47 @@ class RemoteRunner:
             for call_id in there:
                 self._finish(call_id)
             missing = [call for call in calls if call.id in self._sent]
-        if self._budget is not None:
-            feeding = threading.Thread(target=self._feed, args=(missing,), name="selfopt-feed", daemon=True)
-            feeding.start()
-        elif not self._cancelled.is_set():
-            self._engine.send(missing)
+        if not self._cancelled.is_set():
+            self._send(missing)
         hand_over(done, len(calls), on_results, stopping=self._stopping, idle=lambda: True)
         if self._failure is not None:
             raise self._failure
 
+    def _send(self, calls: Sequence[Call]) -> None:
+        """Send calls: all at once, but those that something bounds one after the other, each model's on a thread."""
+        bounded = {call.model for call in calls if self._budget is not None or call.model in self._room}
+        self._engine.send([call for call in calls if call.model not in bounded])
+        for model in bounded:
+            of_model = [call for call in calls if call.model == model]
+            threading.Thread(target=self._feed, args=(of_model,), name="selfopt-feed", daemon=True).start()
+
     def _feed(self, calls: Sequence[Call]) -> None:
-        """Send calls one after the other, as the budget admits them; those that it does not end as cancelled."""
-        assert self._budget is not None
+        """Send calls as there is room for them and the budget admits them; those that it does not end as cancelled."""
         try:
             for call in calls:
-                most = most_attempts(call)
-                # What can be cut short is a call's retries; a conversation has its course.
-                least = 1 if call.dialogue is None else most
-                reserved = self._budget.admit_call(call.model, call.request, most, least=least)
+                if call.model in self._room:
+                    self._room[call.model].acquire()
                 if self._cancelled.is_set():
                     return
-                if reserved is None:
-                    self._refuse(call, self._budget.spent)
-                    continue
-                self._sent[call.id].reserved = reserved
-                self._engine.send([call if reserved.attempts == most else limited(call, reserved.attempts)])
+                admitted = call if self._budget is None else self._admit(call, self._budget)
+                if admitted is not None:
+                    self._engine.send([admitted])
         except SelfoptError as problem:
             self.failed(problem)
+
+    def _admit(self, call: Call, budget: Budget) -> Call | None:
+        """The call with as many attempts as the budget has for it; None when it is not to be made."""
+        most = most_attempts(call)
+        # What can be cut short is a call's retries; a conversation has its course.
+        least = 1 if call.dialogue is None else most
+        reserved = budget.admit_call(call.model, call.request, most, least=least)
+        if reserved is None:
+            self._refuse(call, budget.spent)
+            return None
+        with self._turn:
+            if call.id in self._sent:
+                self._sent[call.id].reserved = reserved
+        return call if reserved.attempts == most else limited(call, reserved.attempts)
 
     def _refuse(self, call: Call, why: str) -> None:
         error = CallError(kind=ErrorKind.CANCELLED, message=why)
@@ -181,7 +198,13 @@ class RemoteRunner:
         with self._turn:
             sent = self._sent.pop(call.id, None)
         if sent is not None:
+            self._leave(call.model)
             sent.done.put(Finished(call, result))
+
+    def _leave(self, model: str) -> None:
+        """Make room for the next call to a model."""
+        if model in self._room:
+            self._room[model].release()
 
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or has ended without having been."""
@@ -198,6 +221,8 @@ class RemoteRunner:
         if not self._cancelled.is_set():
             self._cancelled.set()
             self._engine.cancel()
+            for model in self._room:
+                self._leave(model)  # who waits for room has to see that there is nothing left to do
         self._wake()
 
     def began(self, call_id: str, at: float) -> None:
@@ -244,6 +269,7 @@ class RemoteRunner:
         )
         if self._budget is not None and sent.reserved is not None:
             self._budget.settle_call(sent.call.model, sent.reserved, result)
+        self._leave(sent.call.model)
         sent.done.put(Finished(sent.call, result))
 
 

@@ -113,8 +113,12 @@ class ByOwnRunner:
 class Elsewhere:
     """Calls are made by workers."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, models: Sequence[ModelConfig]) -> None:
         self._engine = engine
+        limits = provider_limits(models)
+        self._most = {
+            model.id: model.max_concurrency for model in models if model.max_concurrency < limits[model.provider.name]
+        }
         self._runner: RemoteRunner | None = None
 
     def begin(self) -> None:
@@ -123,7 +127,7 @@ class Elsewhere:
 
     def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
         """The runner that sends calls to workers."""
-        self._runner = RemoteRunner(self._engine, cycle=cycle, budget=budget, sequence=sequence)
+        self._runner = RemoteRunner(self._engine, cycle=cycle, budget=budget, most=self._most, sequence=sequence)
         return self._runner
 
     def unload(self, specs: Iterable[Spec]) -> None:
@@ -154,15 +158,14 @@ def calling_of(
         return ByOwnRunner(models, log_dir, partial(own_runner, settings.runner))
     from pytest_selfopt.runners.nats.engine import NatsEngine
 
-    return Elsewhere(
-        NatsEngine(
-            settings.nats.with_environment(os.environ),
-            Cipher.of(os.environ),
-            limits=provider_limits(models),
-            provider_of=lambda model: settings.model(model).provider.name,
-            pinned=lambda model: settings.model(model).wire == "embedded",
-        )
+    engine = NatsEngine(
+        settings.nats.with_environment(os.environ),
+        Cipher.of(os.environ),
+        limits=provider_limits(models),
+        provider_of=lambda model: settings.model(model).provider.name,
+        pinned=lambda model: settings.model(model).pinned,
     )
+    return Elsewhere(engine, models)
 
 
 def most_at_a_time(models: Sequence[ModelConfig]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 import pytest
+from _pytest.runner import pytest_runtest_teardown
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.options import looks_only, mode_of
@@ -77,9 +78,17 @@ class Replaying:
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self) -> bool | None:
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Leave out items of specs that the race has stopped."""
-        return None if self._goes_on else True
+        if self._goes_on:
+            return None
+        # The item before left standing what this one would have needed, such as the fixtures of their module.
+        self._told = True
+        call = pytest.CallInfo.from_call(lambda: pytest_runtest_teardown(item, nextitem), when="teardown")
+        if call.excinfo is not None:
+            report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+            item.ihook.pytest_runtest_logreport(report=report)
+        return True
 
     def _let_go_of_item(self, following: pytest.Item) -> None:
         """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable
 
 import jsonschema
+import pytest
 
 from pytest_selfopt.routing.decisions import verify_log
 from pytest_selfopt.routing.resolve import resolve
-from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -73,6 +74,39 @@ def test_candidates_that_do_not_go_on_say_why(project: Make) -> None:
     assert "few_shot stopped: another candidate is further ahead (fixed 3, broke 0; that one fixed 3, broke 0)" in said(
         result
     )
+
+
+FIXTURES = """
+import pathlib, pytest
+
+@pytest.fixture(scope="module", autouse=True)
+def log(request):
+    yield
+    with pathlib.Path("ended").open("a") as file:
+        file.write(request.module.__name__ + " ")
+    assert "{broken}" not in request.module.__name__, "cannot be taken down"
+"""
+
+
+@pytest.mark.parametrize("broken", ["nothing", "test_items", "test_other"])
+@pytest.mark.parametrize("way", ["-n0", "-n2"])
+def test_what_stands_up_for_a_module_is_taken_down_where_the_last_items_are_left_out(
+    project: Make, way: str, broken: str
+) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.pytester.makeconftest(FIXTURES.replace("{broken}", broken))
+    other = BODY.replace("test_items", "test_other").replace('"items.jsonl"', '"items.jsonl", phase="other"')
+    made.pytester.makepyfile(test_other=other)
+    result = made.run("--selfopt-cycle", way)
+    assert "atomic stopped: " in said(result)
+    assert "previous item was not torn down" not in said(result)
+    assert [phase["verdict"] for phase in made.history()[0]["verdicts"]].count("PROMOTE") >= 1
+    assert set((made.path / "ended").read_text().split()) == {"test_items", "test_other"}
+    if broken == "nothing":
+        assert result.ret == 0, said(result)
+    else:
+        assert result.ret == 1
+        assert "cannot be taken down" in said(result)
 
 
 def test_the_history_shows_how_much_of_the_error_budget_is_spent(project: Make) -> None:

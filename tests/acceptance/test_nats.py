@@ -14,14 +14,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pytest_selfopt.runners.cipher import KEY_VARIABLE
 from pytest_selfopt.session.engines import nats_command
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 
@@ -151,6 +153,55 @@ def test_the_trials_and_the_verdict_are_those_of_a_session_that_asks_by_itself(
     assert cycle["winner"] == alone["winner"] is not None
     assert made.run("--selfopt-gate", *NATS).ret == 0
     made.run(*NATS).assert_outcomes(passed=CASES)
+
+
+def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
+    """Of the server's eight calls at a time one model may have three, the other all eight."""
+    made = project({**BETTER, "latency": 0.1})
+    made.configure(
+        f'max_concurrency = 3\n[tool.selfopt.models."scripted/other"]\nbase_url = "{made.server.base_url}"\n'
+        f'max_concurrency = 8\n[tool.selfopt.phases.other]\nbaseline = "scripted/other/other/schema/t60/r1/i0"\n'
+        f'[tool.selfopt.nats]\nservers = ["{engine.url}"]\n'
+    )
+    other = BODY.replace("test_items", "test_other").replace('"items.jsonl"', '"items.jsonl", phase="other"')
+    made.pytester.makepyfile(test_other=other)
+    for _ in range(2):
+        engine.work(made, "--concurrency", "32")
+    assert made.run("--selfopt-cycle", *NATS).ret == 0
+    assert made.server.seen.most_in_flight == 8
+    assert most_together(made.path, "scripted/model") == 3
+    assert most_together(made.path, "scripted/other") == 8
+
+
+def most_together(path: Path, model: str) -> int:
+    """How many calls to a model were under way at a time."""
+    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+        times = ledger.execute("SELECT started, ended FROM call WHERE lane = ?", (model,)).fetchall()
+    steps = sorted([(began, 1) for began, _ in times] + [(ended, -1) for _, ended in times])
+    return max(accumulate(step for _, step in steps))
+
+
+def test_a_pinned_model_has_one_worker_and_another_one_when_that_is_gone(project: Make, engine: Engine) -> None:
+    made = far(project, engine, {"latency": 0.2})
+    (made.path / "pyproject.toml").write_text(
+        (made.path / "pyproject.toml").read_text().replace("max_concurrency = 8", "max_concurrency = 8\npinned = true")
+    )
+    workers = [engine.work(made, "--concurrency", "2") for _ in range(2)]
+    process = begin(made, *NATS)
+    wait_until(lambda: made.server.seen.asked > 10)
+    assert made.server.seen.most_in_flight == 2
+    busy = [one for one in workers if any(made.server.port == link.raddr.port for link in links(one) if link.raddr)]
+    assert len(busy) == 1
+    busy[0].kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert sum(trials(made.path).values()) == PLANNED
+    assert 0 < made.server.seen.asked - PLANNED <= 2
+
+
+def links(process: subprocess.Popen[str]) -> list[Any]:
+    found: list[Any] = psutil.Process(process.pid).net_connections()
+    return found
 
 
 def test_calls_that_a_worker_is_lost_with_are_made_again_and_counted(project: Make, engine: Engine) -> None:
