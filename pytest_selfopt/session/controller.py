@@ -207,7 +207,7 @@ class Controller:
         if self._ended or self._let_on or not self._board.open_before(key):
             return True
         assert self._work is not None
-        if not self._work.depends(key):
+        if not self._work.course.depends(key):
             return True
         quiet_s = time.monotonic() - self._changed
         stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))

@@ -24,7 +24,8 @@ from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.commentary import Commentary
-from pytest_selfopt.session.dispatch import Dispatcher, Pace, Pass
+from pytest_selfopt.session.course import Course
+from pytest_selfopt.session.dispatch import Dispatcher, Pace
 from pytest_selfopt.session.dry_run import dry_run
 from pytest_selfopt.session.gating import Gated, gate
 from pytest_selfopt.session.opening import baseline_of
@@ -63,7 +64,7 @@ class Work:
         self._dispatcher: Dispatcher | None = None
         self._commentary: Commentary | None = None
         self._book: CallBook | None = None
-        self._passes: dict[tuple[str, int], Pass] = {}
+        self._course: Course | None = None
         self._pass: tuple[str, int] | None = None
         """Phase and run of the pass that is replayed."""
         self.cycle = 0
@@ -108,6 +109,12 @@ class Work:
         """The calls of a session that has started."""
         assert self._dispatcher is not None
         return self._dispatcher
+
+    @property
+    def course(self) -> Course:
+        """The course of a session that has started."""
+        assert self._course is not None
+        return self._course
 
     @cached_property
     def seed(self) -> int:
@@ -170,7 +177,7 @@ class Work:
         self._budget = budget_of(self.settings, models, spent=self._spent())
         self._book = CallBook(self.cycle, collection.planned, self.settings)
         passes = make_passes(collection, selected, self._book, self.settings, self._calling.unload)
-        self._passes = {(one.phase, one.run): one for one in passes}
+        self._course = Course(passes, self.phases, partial=self.partial)
         self._dispatcher = Dispatcher(
             runner=self._calling.runner(cycle=self._name, budget=self._budget, sequence=next_in_lanes(stored.values())),
             passes=passes,
@@ -257,42 +264,20 @@ class Work:
             self.calls.wait_until_begun(planned.key)
         return goes_on
 
-    def depends(self, key: TrialKey) -> bool:
-        """Whether the trials before a trial's pass decide who is asked in it."""
-        phase = self.phases.get(key.phase)
-        return phase is not None and not self.partial and phase.depends(key.run)
-
     def live_in(self, key: TrialKey) -> frozenset[str] | None:
         """The specs that are asked in a trial's pass; None where that is not settled, because calls have stopped."""
-        one = self._passes.get((key.phase, key.run))
-        settled = one is not None and one.released.is_set() and not self.stopped_because
-        return one.live if one is not None and settled else None
+        return None if self.stopped_because else self.course.live_in(key)
 
     def goes_on(self, planned: PlannedTrial) -> bool:
-        """Whether an item is still to be run, or the race has stopped its spec."""
+        """Whether an item is still to be run; see `Course.goes_on`."""
         if self.stopped_because:
-            assert self._dispatcher is not None
-            return self._dispatcher.was_answered(planned.key)
-        phase = self.phases.get(planned.key.phase)
-        if phase is None:
-            return True
-        run = planned.key.run
-        going_on = phase.live(run) if run < phase.plan.least_passes or not self.partial else frozenset()
-        one = self._passes.get((planned.key.phase, run))
-        if one is not None:
-            one.release(going_on)
-        return planned.key.spec in going_on
+            return self.calls.was_answered(planned.key)
+        return self.course.goes_on(planned.key)
 
     def decide_next(self, key: TrialKey) -> None:
-        """Decide who goes on after a trial's pass, which has ended.
-
-        Raises:
-            SelfoptError: when a gate of the project's own fails.
-        """
-        phase = self.phases.get(key.phase)
-        one = self._passes.get((key.phase, key.run + 1))
-        if phase is not None and one is not None and not self.partial and not self.stopped_because:
-            one.release(phase.live(one.run))
+        """Decide who goes on after a trial's pass; see `Course.decide_next`."""
+        if not self.stopped_because:
+            self.course.decide_next(key)
 
     def book(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""

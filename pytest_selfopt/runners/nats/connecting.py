@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 CONNECT_S = 8.0
 """Within which a server has to answer."""
+
+REFUSED_S = 2.0
+"""Within which one that turns connections away has to have come up."""
 
 KEPT_S = 7 * 86_400.0
 """How long calls and results are kept that nobody asks for any more."""
@@ -109,22 +113,26 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
     async def note(problem: Exception) -> None:
         problems.append(problem)
 
-    try:
-        return await asyncio.wait_for(
-            nats.connect(
-                servers=list(config.servers),
-                name=who,
-                connect_timeout=3,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,
-                error_cb=note,
-                reconnected_cb=came_back,
-                **_credentials(config),
-            ),
-            CONNECT_S,
+    connecting = asyncio.ensure_future(
+        nats.connect(
+            servers=list(config.servers),
+            name=who,
+            connect_timeout=3,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            error_cb=note,
+            reconnected_cb=came_back,
+            **_credentials(config),
         )
-    except (Error, OSError, TimeoutError, ValueError) as problem:
-        why = str(problems[-1] if problems else problem) or type(problem).__name__
+    )
+    began = time.monotonic()
+    while not connecting.done() and time.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
+        await asyncio.wait({connecting}, timeout=0.1)
+    try:
+        connecting.cancel()  # which does nothing to one that is done
+        return await connecting
+    except (Error, OSError, TimeoutError, ValueError, asyncio.CancelledError) as problem:
+        why = str(problems[-1] if problems else problem) or "no answer"
         raise RunnerError(
             f"no NATS server can be used at {where} ({why}); start one for a trial by `selfopt engine nats`, "
             "or say where it is by [tool.selfopt.nats] servers or NATS_URL"
