@@ -52,50 +52,28 @@ class Calling(Protocol):
 class Here:
     """Calls are made in this process, which starts the servers that it has to."""
 
-    def __init__(self, models: Sequence[ModelConfig], log_dir: Path | None) -> None:
+    def __init__(
+        self,
+        models: Sequence[ModelConfig],
+        log_dir: Path | None,
+        own_runner: Callable[[Mapping[str, Client]], Runner] | None = None,
+    ) -> None:
+        """Make calls with the local runner, or with one of the project's own."""
         self._serving = Serving(models, log_dir)
+        self._own_runner = own_runner
 
     def begin(self) -> None:
-        """Start the servers."""
+        """Start the servers, and make the runner if it is the project's own."""
         self._serving.check()
         self._clients = self._serving.start()
+        self._own = self._own_runner(self._clients) if self._own_runner is not None else None
 
     def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
-        """The local runner."""
+        """The runner."""
         del cycle
+        if self._own is not None:
+            return self._own
         return LocalRunner(self._clients, self._serving.slots(), rng=random.Random(), budget=budget, sequence=sequence)
-
-    def unload(self, specs: Iterable[Spec]) -> None:
-        """Let the models of specs be cold."""
-        self._serving.unload(specs)
-
-    def stop(self) -> None:
-        """End the servers."""
-        self._serving.stop()
-
-    def notes(self) -> list[str]:
-        """Nothing to say."""
-        return []
-
-
-class ByOwnRunner:
-    """Calls are made by a runner of the project's own, with the clients of this process."""
-
-    def __init__(
-        self, models: Sequence[ModelConfig], log_dir: Path | None, make: Callable[[Mapping[str, Client]], Runner]
-    ) -> None:
-        self._serving = Serving(models, log_dir)
-        self._make = make
-
-    def begin(self) -> None:
-        """Start the servers, and make the runner."""
-        self._serving.check()
-        self._runner = self._make(self._serving.start())
-
-    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
-        """That runner."""
-        del cycle, budget, sequence
-        return self._runner
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Let the models of specs be cold."""
@@ -155,7 +133,7 @@ def calling_of(
         return Here(models, log_dir)
     if settings.runner not in RUNNERS:
         refuse_budget(settings)
-        return ByOwnRunner(models, log_dir, partial(own_runner, settings.runner))
+        return Here(models, log_dir, partial(own_runner, settings.runner))
     from pytest_selfopt.runners.nats.engine import NatsEngine
 
     engine = NatsEngine(
