@@ -82,6 +82,7 @@ class NatsEngine:
         self._read, self._last = 0, 0
         """How many messages of the cycle's results were read, and the number of the last one in the stream."""
         self._results: Any = None
+        self._watching: asyncio.Task[None] | None = None
         self._stopped = False
 
     @property
@@ -334,5 +335,7 @@ class NatsEngine:
             await self._send([call for call in self._open.values() if call.model in models])
 
     async def _end(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         if self._nats is not None:
             await self._nats.close()

@@ -1,0 +1,128 @@
+"""What a call costs through an engine, beside the local runner: `python -m tests.performance.runners [nats …]`.
+
+Two workers of 64 calls at a time; the model is a client that sleeps. Ideal is calls × seconds / 128.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.runners.runner import Call, Finished
+from pytest_selfopt.session.calling import calling_of
+from pytest_selfopt.session.engines import nats_command
+from pytest_selfopt.settings import Mode, Overrides, load_settings
+from pytest_selfopt.specs.request import ChatRequest
+
+WORKERS, EACH, CALLS = 2, 64, 512
+CLIENT = """
+import os, time
+from pytest_selfopt import Reply
+
+
+class Sleeper:
+    def __init__(self, model):
+        pass
+
+    def ask(self, request, *, timeout_s):
+        time.sleep(float(request.messages[-1].content))
+        return Reply(text="done", tokens_in=1, tokens_out=1)
+
+    def abort(self):
+        pass
+"""
+MODEL = "near/model"
+
+
+def settings_text(port: int) -> str:
+    """A project whose model sleeps."""
+    return (
+        f'[tool.selfopt]\nmodel = "{MODEL}"\n[tool.selfopt.providers.near]\nclient = "sleeper:Sleeper"\n'
+        f'max_concurrency = {WORKERS * EACH}\n[tool.selfopt.nats]\nservers = ["nats://127.0.0.1:{port}"]\n'
+    )
+
+
+@contextmanager
+def engine(folder: Path, port: int) -> Iterator[None]:
+    """A server and its workers."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), *sys.path]))}
+    with ExitStack() as held:
+
+        def begin(command: list[str]) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            held.callback(process.wait)
+            held.callback(process.kill)
+            return process
+
+        begin(nats_command(folder, port))
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(0.05)
+        worker = [sys.executable, "-m", "pytest_selfopt.cli", "worker", "nats", "--models", MODEL]
+        for _ in range(WORKERS):
+            process = begin([*worker, "--concurrency", str(EACH)])
+            assert process.stdout is not None
+            assert "makes calls to" in process.stdout.readline()
+        yield
+
+
+def measured(folder: Path, runner: str, seconds: float) -> float:
+    """The seconds that a batch of calls takes, once everything is there."""
+    settings = load_settings(folder, Mode.PLAIN, Overrides(runner=runner))
+    calling = calling_of(settings, [settings.model(MODEL)], None, lambda _name, _clients: sys.exit("no such runner"))
+    calling.begin()
+    try:
+        runs = calling.runner(cycle=uuid.uuid4().hex[:16], budget=None, sequence={})
+        request = ChatRequest(messages=(Message(role="user", content=str(seconds)),))
+        calls = [Call(id=f"call-{number}", model=MODEL, request=request, lane=MODEL) for number in range(CALLS)]
+        results: list[Finished] = []
+        began = time.perf_counter()
+        runs.run_batch(calls, results.extend)
+        took = time.perf_counter() - began
+        assert len(results) == CALLS
+        assert all(one.result.reply is not None for one in results), results[0]
+        return took
+    finally:
+        calling.stop()
+
+
+def main() -> None:
+    """Print how long each runner takes, and what it adds to a call."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, nargs="*", default=[0.1, 3.0])
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        (folder / "pyproject.toml").write_text(settings_text(port))
+        (folder / "sleeper.py").write_text(CLIENT)
+        sys.path.insert(0, str(folder))
+        with engine(folder, port):
+            for seconds in options.seconds:
+                ideal = CALLS * seconds / (WORKERS * EACH)
+                for runner in ("local", "nats"):
+                    took = min(measured(folder, runner, seconds) for _ in range(options.turns))
+                    added_ms = (took - ideal) / CALLS * 1e3
+                    print(
+                        f"{CALLS} calls of {seconds:g} s, {runner}: {took:.2f} s, {took / ideal:.3f} × the ideal "
+                        f"{ideal:.1f} s, {added_ms:.2f} ms a call",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
