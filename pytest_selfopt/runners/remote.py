@@ -25,8 +25,11 @@ LOST = "lost with the worker that made it"
 class Inbox(Protocol):
     """What an engine tells, from whatever thread it likes."""
 
-    def began(self, call_id: str, at: float) -> None:
-        """A worker has begun to make a call, at a time (seconds since the epoch)."""
+    def began(self, call_id: str, mark: str, at: float) -> None:
+        """A worker has begun to make a call, at a time (seconds since the epoch); each beginning has its own mark."""
+
+    def left(self, call_id: str, mark: str) -> None:
+        """It has left that call again before it was sent."""
 
     def ended(self, call_id: str, result: CallResult) -> None:
         """A call has come to its end; the first result of a call counts."""
@@ -82,7 +85,7 @@ class _Sent:
 class _Known:
     """What is known of a call, whoever sent it: when it was begun, each time, and how it ended."""
 
-    began: list[float] = field(default_factory=list)
+    began: dict[str, float] = field(default_factory=dict)
     result: CallResult | None = None
 
 
@@ -225,10 +228,17 @@ class RemoteRunner:
                 self._leave(model)  # who waits for room has to see that there is nothing left to do
         self._wake()
 
-    def began(self, call_id: str, at: float) -> None:
+    def left(self, call_id: str, mark: str) -> None:
+        """Note that a beginning came to nothing."""
+        with self._turn:
+            self._known.setdefault(call_id, _Known()).began.pop(mark, None)
+
+    def began(self, call_id: str, mark: str, at: float) -> None:
         """Note that a worker has begun to make a call."""
         with self._turn:
-            self._known.setdefault(call_id, _Known()).began.append(at)
+            known = self._known.setdefault(call_id, _Known())
+            if known.result is None:
+                known.began[mark] = at
 
     def ended(self, call_id: str, result: CallResult) -> None:
         """Note how a call ended."""
@@ -258,7 +268,7 @@ class RemoteRunner:
             return
         known = self._known[call_id]
         assert known.result is not None
-        lost = sorted(known.began)[:-1]
+        lost = sorted(known.began.values())[:-1]
         self.made_twice += len(lost)
         seconds = known.result.ended - known.result.started
         result = replace(

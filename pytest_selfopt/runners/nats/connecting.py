@@ -181,6 +181,11 @@ class Names:
         """Where workers are told to abort calls."""
         return f"{self.name}.control"
 
+    @property
+    def holders(self) -> str:
+        """Where it is asked who is making a call."""
+        return f"{self.name}.holders"
+
     def call(self, provider: str, place: str, cycle: str, call_id: str) -> str:
         """The subject of a call: for any worker of a provider, or for a certain one."""
         return f"{self.name}.calls.{token(provider)}.{place}.{cycle}.{token(call_id)}"
@@ -201,9 +206,13 @@ class Names:
         """The subject of a result; the first message there is the last."""
         return f"{self.name}.results.{cycle}.{token(call_id)}.result"
 
-    def begun(self, cycle: str, call_id: str, time: str) -> str:
+    def begun(self, cycle: str, call_id: str, mark: str) -> str:
         """The subject of one beginning of a call."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.begun.{time}"
+        return f"{self.name}.results.{cycle}.{token(call_id)}.begun.{mark}"
+
+    def left(self, cycle: str, call_id: str, mark: str) -> str:
+        """The subject that tells that what had begun there was left before it was sent."""
+        return f"{self.name}.results.{cycle}.{token(call_id)}.left.{mark}"
 
     def results_of(self, cycle: str) -> str:
         """The subjects of everything that is told of one cycle."""

@@ -286,8 +286,10 @@ class NatsEngine:
             if message.subject.endswith(".result"):
                 self._open.pop(call_id, None)
                 self._inbox.ended(call_id, result_from_bytes(self._cipher.open(message.data)))
+            elif ".left." in message.subject:
+                self._inbox.left(call_id, message.subject.rpartition(".")[2])
             else:
-                self._inbox.began(call_id, float(message.data))
+                self._inbox.began(call_id, message.subject.rpartition(".")[2], float(message.data))
         except SelfoptError as problem:
             self._inbox.failed(problem)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.errors import SelfoptError
@@ -37,6 +39,9 @@ DRAIN_S = 30.0
 _PULL_S = 5.0
 _ANSWER_S = 5.0
 _PAUSE_S = 0.2
+_ASK_S = 0.25
+_STORE_S = 1.0
+"""After which a result is stored again that the server has said nothing of: it may have died over it."""
 
 
 class NatsWorker:
@@ -67,6 +72,8 @@ class NatsWorker:
         self._mine: dict[str, str] = {}
         """The calls that this worker has, by id: of which cycle."""
         self._aborted: set[str] = set()
+        self._came_back = -math.inf
+        """When the server came back last (seconds of a monotonic clock)."""
         self._making: set[asyncio.Task[None]] = set()
         self._nats: Connection | None = None
 
@@ -81,13 +88,14 @@ class NatsWorker:
         Raises:
             RunnerError: when there is no server to take calls from.
         """
-        self._nats = await connect(self._config, f"pytest-selfopt worker {self.name}")
+        self._nats = await connect(self._config, f"pytest-selfopt worker {self.name}", self._note_return)
         await have_streams(self._jetstream, self._names)
         for provider in self._providers:
             for place in (ANY, self.name):
                 await self._have_consumer(provider, place)
         await self._nats.subscribe(self._names.workers, cb=self._answer)
         await self._nats.subscribe(self._names.control, cb=self._obey)
+        await self._nats.subscribe(self._names.holders, cb=self._say_if_mine)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._end)
@@ -109,6 +117,9 @@ class NatsWorker:
                 task.cancel()
             await self._drain()
         await self._nats.close()
+
+    async def _note_return(self) -> None:
+        self._came_back = time.monotonic()
 
     async def _have_consumer(self, provider: str, place: str) -> None:
         """Make sure that there is a consumer; what a session has set about it is left as it is."""
@@ -175,14 +186,15 @@ class NatsWorker:
         call_id = (message.headers or {}).get(ID, "")
         if call_id in self._mine:
             return  # it is being made here, and was taken for lost
-        self._mine[call_id] = cycle = message.subject.split(".")[-2]
+        received = time.monotonic()
+        self._mine[call_id] = message.subject.split(".")[-2]
         beat = asyncio.create_task(self._beat(message))
         try:
             async with room:
-                await self._make_once(message, cycle, call_id)
+                done = await self._make_once(message, call_id, received)
             # One that fails is no harm: the call comes again, and finds its result.
             with contextlib.suppress(TimeoutError, _errors()):
-                await message.ack_sync(timeout=_ANSWER_S)
+                await (message.ack_sync(timeout=_ANSWER_S) if done else message.nak(delay=self._config.ack_wait_s / 2))
         finally:
             beat.cancel()
             del self._mine[call_id]
@@ -195,29 +207,65 @@ class NatsWorker:
             with contextlib.suppress(TimeoutError, _errors()):
                 await message.in_progress()
 
-    async def _make_once(self, message: Msg, cycle: str, call_id: str) -> None:
+    async def _make_once(self, message: Msg, call_id: str, received: float) -> bool:
+        """Make a call and store its result; whether it is done with, or to be given to somebody later."""
+        cycle, mark = self._mine[call_id], uuid.uuid4().hex[:12]
         subject = self._names.result(cycle, call_id)
-        if call_id in self._aborted or await self._has(subject):
-            return
+        if await self._is_made_elsewhere(call_id, self._courtesy_s(message)):
+            return False
+        # What is told to have begun after a result is there counts as nothing.
+        begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(time.time()).encode())
+        there, _ = await asyncio.gather(self._has(subject), begun)
+        if there:
+            return True
+        if call_id in self._aborted or self._came_back > received:
+            # Of a call that it gave away before it died the server may think otherwise now.
+            await self._store(self._names.left(cycle, call_id, mark), call_id, b"")
+            return call_id in self._aborted
         if message.metadata.num_delivered > MOST_DELIVERIES:
-            result = _failed(
-                ErrorKind.WORKER_LOST, f"worker lost: {MOST_DELIVERIES} in a row ended while they made this call"
-            )
+            why = f"worker lost: {MOST_DELIVERIES} in a row ended while they made this call"
+            result = _failed(ErrorKind.WORKER_LOST, why)
         else:
-            result = await self._carry_out(message, cycle, call_id)
+            result = await self._carry_out(message)
         if not result.cancelled:
-            await self._store(subject, call_id, result)
+            await self._store(subject, call_id, self._to_bytes(result))
+        return True
 
-    async def _carry_out(self, message: Msg, cycle: str, call_id: str) -> CallResult:
+    async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
+        """Whether another worker says, within some seconds, that it is making a call."""
+        assert self._nats is not None
+        deadline = time.monotonic() + courtesy_s
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError, _errors()):
+                await self._nats.request(self._names.holders, f"{self.name} {call_id}".encode(), timeout=_ASK_S)
+                return True
+        return False
+
+    async def _say_if_mine(self, message: Msg) -> None:
+        asker, call_id = message.data.decode().split(" ", 1)
+        if asker != self.name and call_id in self._mine:
+            await message.respond(self.name.encode())
+
+    def _courtesy_s(self, message: Msg) -> float:
+        """How long to look for somebody else who makes the same call, in seconds.
+
+        Who makes a call while the server is away can store its result, and say that it is alive, only once the server
+        is back; which may give the call to another worker before.
+        """
+        courtesy_s = self._config.ack_wait_s / 2
+        if message.metadata.num_delivered > 1:
+            return courtesy_s
+        # A server that died may have forgotten that it had given a call away.
+        back_s = time.monotonic() - self._came_back
+        given_before = (datetime.now(UTC) - message.metadata.timestamp).total_seconds() > back_s
+        return max(0.0, courtesy_s - back_s) if given_before else 0.0
+
+    async def _carry_out(self, message: Msg) -> CallResult:
         try:
             call = call_from_bytes(self._cipher.open(message.data), self._variant)
         except SelfoptError as problem:
             self._say(f"a call cannot be read: {problem}")
             return _failed(ErrorKind.REQUEST, str(problem))
-        assert self._nats is not None
-        # Not waited for: that it is on its way before the call is enough to know of calls that were paid twice.
-        begun = self._names.begun(cycle, call_id, uuid.uuid4().hex[:12])
-        await self._nats.publish(begun, repr(time.time()).encode(), headers={ID: call_id})
         return await asyncio.get_running_loop().run_in_executor(None, self._executor.carry_out, call)
 
     async def _has(self, subject: str) -> bool:
@@ -234,17 +282,21 @@ class NatsWorker:
             else:
                 return True
 
-    async def _store(self, subject: str, call_id: str, result: CallResult) -> None:
-        """Store a result, as soon as the server is there; the first one of a call is the one that counts."""
+    def _to_bytes(self, result: CallResult) -> bytes:
+        """A result as it is stored; one that is too long for the server is an error."""
         assert self._nats is not None
         data = self._cipher.seal(result_to_bytes(result))
         if len(data) > self._nats.max_payload:
             most = self._nats.max_payload
             why = f"the reply is {len(data):,} bytes long, and the NATS server takes {most:,} (its max_payload)"
             data = self._cipher.seal(result_to_bytes(_failed(ErrorKind.MALFORMED, why, result)))
+        return data
+
+    async def _store(self, subject: str, call_id: str, data: bytes) -> None:
+        """Store a message, as soon as the server is there; the first one of a subject is the one that counts."""
         while True:
             try:
-                await self._jetstream.publish(subject, data, timeout=_ANSWER_S, headers={ID: call_id})
+                await self._jetstream.publish(subject, data, timeout=_STORE_S, headers={ID: call_id})
             except (TimeoutError, _errors()) as problem:
                 if getattr(problem, "err_code", None) == EXISTS:
                     return
