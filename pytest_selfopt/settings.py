@@ -16,7 +16,7 @@ from pytest_selfopt.loop.bars import Bars, Compare
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
-from pytest_selfopt.runners.nats.connecting import NatsConfig, read_config
+from pytest_selfopt.runners.nats.config import NatsConfig, read_config
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named

@@ -1,18 +1,17 @@
-"""Where the server is, how one shows who one is, and the streams that calls and results are kept in."""
+"""Connecting to the server, and the streams that calls and results are kept in."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError
-from pytest_selfopt.tables import Table
+from pytest_selfopt.runners.nats.config import NatsConfig
+from pytest_selfopt.runners.nats.names import Names
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -29,71 +28,6 @@ KEPT_S = 7 * 86_400.0
 
 EXISTS = 10077
 """The server's code for a message that is refused because its subject has one (JSStreamStoreFailedF)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NatsConfig:
-    """How to reach the server. Files are paths; what is secret comes from the environment alone."""
-
-    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
-    name: str = "selfopt"
-    """Of subjects and streams, so that several teams can share a server."""
-    ack_wait_s: float = 30.0
-    """After how many seconds of silence a worker's calls are given to another one."""
-    tls_ca: str = ""
-    tls_cert: str = ""
-    tls_key: str = ""
-    credentials: str = ""
-    nkey: str = ""
-    user: str = ""
-    password: str = ""
-    token: str = ""
-
-    def with_environment(self, environment: Mapping[str, str]) -> NatsConfig:
-        """The same with what the environment says above it."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        for name, variable in _VARIABLES.items():
-            values[name] = environment.get(variable) or values[name]
-        if environment.get("NATS_URL"):
-            values["servers"] = tuple(environment["NATS_URL"].split(","))
-        return NatsConfig(**values)
-
-
-def read_config(table: Table) -> NatsConfig:
-    """What `[tool.selfopt.nats]` says.
-
-    Raises:
-        SettingsError: naming key and value.
-    """
-    usual = NatsConfig()
-    for secret in SECRETS:
-        if table.has(secret):
-            table.refuse(secret, f"a secret stands in no file; it comes from {_VARIABLES[secret]}")
-    wait_s = table.number("ack_wait", usual.ack_wait_s, least=0.5, most=3600)
-    assert wait_s is not None
-    name = table.text("name", usual.name) or usual.name
-    if token(name) != name:
-        table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")
-    files = {key: table.text(key) or "" for key in ("tls_ca", "tls_cert", "tls_key", "credentials", "nkey", "user")}
-    config = NatsConfig(servers=table.texts("servers", usual.servers), name=name, ack_wait_s=wait_s, **files)
-    if not config.servers:
-        table.refuse("servers", "must not be empty")
-    table.finish()
-    return config
-
-
-_VARIABLES = {
-    "user": "NATS_USER",
-    "password": "NATS_PASSWORD",
-    "token": "NATS_TOKEN",
-    "credentials": "NATS_CREDS",
-    "nkey": "NATS_NKEY",
-    "tls_ca": "NATS_CA",
-    "tls_cert": "NATS_CERT",
-    "tls_key": "NATS_KEY",
-}
-SECRETS = ("password", "token")
-"""What stands in no settings file."""
 
 
 async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitable[None]] | None = None) -> Connection:
@@ -153,77 +87,6 @@ def _credentials(config: NatsConfig) -> dict[str, Any]:
             context.load_cert_chain(config.tls_cert, config.tls_key or None)
         options["tls"] = context
     return {name: value for name, value in options.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names of streams and subjects. A call's subject is its own, so that it is in the queue once at most."""
-
-    name: str
-
-    @property
-    def calls(self) -> str:
-        """The stream of calls that are to be made."""
-        return f"{self.name}-calls"
-
-    @property
-    def results(self) -> str:
-        """The stream of what was begun and what came of it."""
-        return f"{self.name}-results"
-
-    @property
-    def workers(self) -> str:
-        """Where workers are asked whether they are there."""
-        return f"{self.name}.workers"
-
-    @property
-    def control(self) -> str:
-        """Where workers are told to abort calls."""
-        return f"{self.name}.control"
-
-    @property
-    def holders(self) -> str:
-        """Where it is asked who is making a call."""
-        return f"{self.name}.holders"
-
-    def call(self, provider: str, place: str, cycle: str, call_id: str) -> str:
-        """The subject of a call: for any worker of a provider, or for a certain one."""
-        return f"{self.name}.calls.{token(provider)}.{place}.{cycle}.{token(call_id)}"
-
-    def calls_of(self, provider: str, place: str) -> str:
-        """The subjects of all calls in one place."""
-        return f"{self.name}.calls.{token(provider)}.{place}.>"
-
-    def calls_in(self, cycle: str) -> str:
-        """The subjects of all calls of one cycle."""
-        return f"{self.name}.calls.*.*.{cycle}.*"
-
-    def consumer(self, provider: str, place: str) -> str:
-        """The consumer of the calls in one place."""
-        return f"{token(provider)}-{place}"
-
-    def result(self, cycle: str, call_id: str) -> str:
-        """The subject of a result; the first message there is the last."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.result"
-
-    def begun(self, cycle: str, call_id: str, mark: str) -> str:
-        """The subject of one beginning of a call."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.begun.{mark}"
-
-    def left(self, cycle: str, call_id: str, mark: str) -> str:
-        """The subject that tells that what had begun there was left before it was sent."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.left.{mark}"
-
-    def results_of(self, cycle: str) -> str:
-        """The subjects of everything that is told of one cycle."""
-        return f"{self.name}.results.{cycle}.>"
-
-
-def token(text: str) -> str:
-    """A text as a part of a subject."""
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        return text
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 async def have_streams(jetstream: JetStreamContext, names: Names) -> None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.nats.connecting import EXISTS, Names, NatsConfig, connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.config import NatsConfig
+from pytest_selfopt.runners.nats.connecting import EXISTS, connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.names import Names
 from pytest_selfopt.runners.remote import Inbox
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes

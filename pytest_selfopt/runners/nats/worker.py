@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.executor import Executor
-from pytest_selfopt.runners.nats.connecting import EXISTS, Names, NatsConfig, connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.config import NatsConfig
+from pytest_selfopt.runners.nats.connecting import EXISTS, connect, have_consumer, have_streams
 from pytest_selfopt.runners.nats.engine import ANY, ID
+from pytest_selfopt.runners.nats.names import Names
 from pytest_selfopt.runners.wire import call_from_bytes, result_to_bytes
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind

@@ -1,0 +1,74 @@
+"""Where the server is and how one shows who one is, as configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_selfopt.runners.nats.names import token
+from pytest_selfopt.tables import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsConfig:
+    """How to reach the server. Files are paths; what is secret comes from the environment alone."""
+
+    servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
+    name: str = "selfopt"
+    """Of subjects and streams, so that several teams can share a server."""
+    ack_wait_s: float = 30.0
+    """After how many seconds of silence a worker's calls are given to another one."""
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    credentials: str = ""
+    nkey: str = ""
+    user: str = ""
+    password: str = ""
+    token: str = ""
+
+    def with_environment(self, environment: Mapping[str, str]) -> NatsConfig:
+        """The same with what the environment says above it."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name, variable in _VARIABLES.items():
+            values[name] = environment.get(variable) or values[name]
+        if environment.get("NATS_URL"):
+            values["servers"] = tuple(environment["NATS_URL"].split(","))
+        return NatsConfig(**values)
+
+
+def read_config(table: Table) -> NatsConfig:
+    """What `[tool.selfopt.nats]` says.
+
+    Raises:
+        SettingsError: naming key and value.
+    """
+    usual = NatsConfig()
+    for secret in SECRETS:
+        if table.has(secret):
+            table.refuse(secret, f"a secret stands in no file; it comes from {_VARIABLES[secret]}")
+    wait_s = table.number("ack_wait", usual.ack_wait_s, least=0.5, most=3600)
+    assert wait_s is not None
+    name = table.text("name", usual.name) or usual.name
+    if token(name) != name:
+        table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")
+    files = {key: table.text(key) or "" for key in ("tls_ca", "tls_cert", "tls_key", "credentials", "nkey", "user")}
+    config = NatsConfig(servers=table.texts("servers", usual.servers), name=name, ack_wait_s=wait_s, **files)
+    if not config.servers:
+        table.refuse("servers", "must not be empty")
+    table.finish()
+    return config
+
+
+_VARIABLES = {
+    "user": "NATS_USER",
+    "password": "NATS_PASSWORD",
+    "token": "NATS_TOKEN",
+    "credentials": "NATS_CREDS",
+    "nkey": "NATS_NKEY",
+    "tls_ca": "NATS_CA",
+    "tls_cert": "NATS_CERT",
+    "tls_key": "NATS_KEY",
+}
+SECRETS = ("password", "token")
+"""What stands in no settings file."""
