@@ -116,6 +116,8 @@ class RemoteRunner:
         self._sequence: Counter[str] = Counter(sequence or {})
         self._sent: dict[str, _Sent] = {}
         self._known: dict[str, _Known] = {}
+        self._over: set[str] = set()
+        """The calls whose results were handed over, of which nothing else is kept."""
         self._failure: SelfoptError | None = None
         self._cancelled = threading.Event()
         self.made_twice = 0
@@ -212,7 +214,7 @@ class RemoteRunner:
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or has ended without having been."""
         known = self._known.get(call_id)
-        return known is not None and (bool(known.began) or known.result is not None)
+        return call_id in self._over or (known is not None and (bool(known.began) or known.result is not None))
 
     def give_up(self, call_id: str) -> None:
         """Abort one call; it ends as a time-out, and is not tried again."""
@@ -231,22 +233,25 @@ class RemoteRunner:
     def left(self, call_id: str, mark: str) -> None:
         """Note that a beginning came to nothing."""
         with self._turn:
-            self._known.setdefault(call_id, _Known()).began.pop(mark, None)
+            if call_id in self._known:
+                self._known[call_id].began.pop(mark, None)
 
     def began(self, call_id: str, mark: str, at: float) -> None:
         """Note that a worker has begun to make a call."""
         with self._turn:
-            known = self._known.setdefault(call_id, _Known())
-            if known.result is None:
-                known.began[mark] = at
+            if call_id not in self._over:
+                known = self._known.setdefault(call_id, _Known())
+                if known.result is None:
+                    known.began[mark] = at
 
     def ended(self, call_id: str, result: CallResult) -> None:
         """Note how a call ended."""
         with self._turn:
-            known = self._known.setdefault(call_id, _Known())
-            if known.result is None:
-                known.result = result
-                self._finish(call_id)
+            if call_id not in self._over:
+                known = self._known.setdefault(call_id, _Known())
+                if known.result is None:
+                    known.result = result
+                    self._finish(call_id)
 
     def failed(self, problem: SelfoptError) -> None:
         """End all batches, and say why."""
@@ -266,7 +271,8 @@ class RemoteRunner:
         sent = self._sent.pop(call_id, None)
         if sent is None:
             return
-        known = self._known[call_id]
+        known = self._known.pop(call_id)
+        self._over.add(call_id)
         assert known.result is not None
         lost = sorted(known.began.values())[:-1]
         self.made_twice += len(lost)

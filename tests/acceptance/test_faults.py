@@ -376,10 +376,12 @@ def test_who_shuffles_items_shuffles_no_passes(project: Make, with_package: Call
     before = decided(made)
     forget(made)
     with_package("pytest-randomly==4.0.1")
-    result = run(made, way, "--selfopt-seed=5")
-    assert "randomly" in said(result)
-    assert result.ret == 0, said(result)
-    assert decided(made) == before
+    for options in ((), ("-p", "no:randomly")):
+        forget(made)
+        result = run(made, way, "--selfopt-seed=5", *options)
+        assert ("Using --randomly-seed" in said(result)) == (not options)
+        assert result.ret == 0, said(result)
+        assert decided(made) == before
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -310,23 +310,33 @@ class NatsEngine:
             return  # the server is away: its workers make what is in its queue, and a resumed cycle finds the results
 
     async def _watch(self) -> None:
-        """Look after the workers as long as calls are under way."""
-        since: float | None = None
+        """Look after the server and the workers as long as calls are under way."""
+        from nats.errors import Error
+
+        well = time.monotonic()
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 2)
-            if not self._open:
-                since = None
-                continue
-            before = set(self._places.values())
-            missing = await self._missing(_ANSWER_S)
-            if not missing:
-                since = None
-                await self._move(before - {one.name for one in self._there})
-            elif since is None:
-                since = time.monotonic()
-            elif time.monotonic() - since > AWAY_S:
-                self._inbox.failed(RunnerError(self._without(missing)))
+            try:
+                wrong = await self._what_is_wrong() if self._open else ""
+            except (Error, OSError, TimeoutError) as problem:
+                wrong = f"the NATS server at {self._where} is away: {str(problem) or type(problem).__name__}"
+            if not wrong:
+                well = time.monotonic()
+            elif time.monotonic() - well > AWAY_S:
+                self._inbox.failed(RunnerError(wrong))
                 return
+
+    async def _what_is_wrong(self) -> str:
+        """Why calls under way may never end; empty when all is well, as after a worker that is gone was replaced."""
+        assert self._nats is not None
+        if not self._nats.is_connected:
+            return f"the NATS server at {self._where} is away; what it holds is not lost: --selfopt-resume goes on"
+        before = set(self._places.values())
+        missing = await self._missing(_ANSWER_S)
+        if missing:
+            return self._without(missing)
+        await self._move(before - {one.name for one in self._there})
+        return ""
 
     async def _move(self, gone: set[str]) -> None:
         """Give the calls that waited for a worker that is gone to another one."""
