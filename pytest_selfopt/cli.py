@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_answers(commands.add_parser)
     _add_tools(commands.add_parser)
+    _add_servers(commands.add_parser)
     return parser
 
 
@@ -131,6 +132,10 @@ def _add_tools(add: AddCommand) -> None:
     bring.add_argument("--category", help="of BFCL: which category, such as irrelevance")
     bring.add_argument("--limit", type=int, help="at most so many cases")
     bring.set_defaults(command=_import)
+
+
+def _add_servers(add: AddCommand) -> None:
+    """The commands that run until they are told to end."""
     worker = add("worker", help="make the calls of sessions that run with --selfopt-runner, here")
     worker.add_argument("engine", choices=("nats",), help="where the calls come from")
     worker.add_argument("--target", help="the server's address (default: as configured)")

@@ -157,23 +157,19 @@ class Overrides:
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
-    """Read the settings of the project at `rootdir` and put the command line's word above them.
-
-    They stand in `selfopt.toml`, or in pyproject.toml under `[tool.selfopt]`.
+    """Read the settings in `selfopt.toml`, or pyproject.toml `[tool.selfopt]`; the command line's word is above them.
 
     Raises:
         SettingsError: naming file, table, key and value.
     """
     table = _table(rootdir)
-    profile = table.text("profile", choices=[str(one) for one in Profile])
-    usual = Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
-    limits = _limits(table.table("gates"), usual)
+    limits = _limits(table.table("gates"), _usual_limits(table, overrides))
     bars = _bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
     models = read_models(table.table("models"), providers)
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
-    runner = table.text("runner")
+    runner = table.text("runner", "local") or "local"
     candidates = table.integer("candidates", 3, least=1, most=50)
     max_calls, max_cost = _budget(table.table("budget"))
     variants = _variants(table.table("variants"))
@@ -203,12 +199,17 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         switches=switches,
         only_proves=overrides.only_prove,
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
-        race=overrides.race and usual.profile is Profile.CALIBRATED,
-        runner=overrides.runner or runner or "local",
+        race=overrides.race and limits.profile is Profile.CALIBRATED,
+        runner=overrides.runner or runner,
         nats=read_config(table.table("nats")),
     )
     table.finish()
     return settings
+
+
+def _usual_limits(table: Table, overrides: Overrides) -> Limits:
+    profile = table.text("profile", choices=[str(one) for one in Profile])
+    return Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
 
 
 def _table(rootdir: Path) -> Table:

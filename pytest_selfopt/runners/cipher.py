@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import os
 from collections.abc import Mapping
 
@@ -39,12 +40,10 @@ class Cipher:
             raise RunnerError(
                 f"{KEY_VARIABLE} is no key: 32 random bytes in base64, as `openssl rand -base64 32` makes"
             )
-        try:
-            import cryptography  # noqa: F401
-        except ImportError:
+        if importlib.util.find_spec("cryptography") is None:
             raise RunnerError(
                 f"{KEY_VARIABLE} is set, and sealing takes the package cryptography: pip install cryptography"
-            ) from None
+            )
         return cls(key)
 
     @property

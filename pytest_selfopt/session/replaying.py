@@ -103,6 +103,7 @@ class Replaying:
         if planned is not None:
             received = receive(planned, self._result(planned))
             if self._source.stopped_because and received.reply is None:
+                # Nobody was asked: neither an answer nor an error, and green it must not be.
                 pytest.skip(self._source.stopped_because)
             self._received = received
             if received.reply is None:

@@ -12,11 +12,10 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.judging import Judging
 from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
-from pytest_selfopt.session.own_gates import own_gates_of
-from pytest_selfopt.session.own_runner import own_runner_of
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import prove
 from pytest_selfopt.session.replaying import Replaying
+from pytest_selfopt.session.starting import new_work
 from pytest_selfopt.session.work import Work
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
@@ -70,13 +69,7 @@ class SelfoptSession:
     def work(self) -> Work:
         """The part that touches files, servers and models, made when it is first needed."""
         if self._work is None:
-            makes_calls = not looks_only(self._config)
-            self._work = Work(
-                self.settings,
-                makes_calls=makes_calls,
-                own_gates=own_gates_of(self._config),
-                own_runner=own_runner_of(self._config),
-            )
+            self._work = new_work(self._config, self.settings)
         return self._work
 
     def _variant(self, name: str) -> Variant:
