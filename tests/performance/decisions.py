@@ -15,6 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnose import diagnose
+from pytest_selfopt.loop.evaluate import evaluate
+from pytest_selfopt.loop.evidence import bar, tally
+from pytest_selfopt.loop.gate import judge
+from pytest_selfopt.loop.gates import Measured
 from pytest_selfopt.loop.limits import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EFFECTS, EQUAL, WORLDS, Ended, History, one_cycle
 from tests.loop.worlds import RUNS, draw, matrix, names
@@ -109,6 +113,7 @@ def main() -> None:
             for line in table(lambda jobs: pool.map(_run, jobs, chunksize=1), scale):
                 print(line, flush=True)
             print(flush=True)
+    print(_judging())
     print(f"{time.monotonic() - began:.0f} s")
 
 
@@ -198,6 +203,27 @@ def _diagnoses(run: Map, scale: int) -> Iterable[str]:
     (alarms,) = run([Findings(fault="flaky, p = 0.7", cases=12, times=10_000 // scale)])
     assert isinstance(alarms, Counter)
     yield f"   12  {'cold starts seen in flaky models':<28} {alarms['cold start'] / alarms.total():.2%}"
+
+
+def _judging() -> str:
+    cases, specs = 300, 48
+    rng = random.Random(SEED)
+    drawn = [matrix(draw(rng, [[0.7] * RUNS] * cases), spec=f"s{spec}") for spec in range(specs)]
+    planned, limits = names(cases), Limits()
+    began = time.process_time()
+    metrics = [evaluate(trials[0].spec, trials, planned) for trials in drawn]
+    for number in range(1, specs):
+        measured = Measured(
+            spec=drawn[number][0].spec,
+            phase="atomic",
+            metrics=metrics[number],
+            baseline=metrics[0],
+            evidence=tally(drawn[0], drawn[number], planned),
+            needed=bar(number),
+        )
+        judge(measured, limits, comparison=number)
+    diagnose(drawn[0], planned, "atomic", limits)
+    return f"Judging {sum(map(len, drawn)):,} trials of {specs} specs: {time.process_time() - began:.2f} s of CPU"
 
 
 if __name__ == "__main__":

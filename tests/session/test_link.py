@@ -111,7 +111,7 @@ def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
     waiting.start()
     time.sleep(0.1)
     desk.board.close()
-    waiting.join(timeout=5)
+    waiting.join(timeout=20)
     assert ended == ["the controller has ended this session, or is gone"]
     with pytest.raises(LineCut):
         desk.line()
