@@ -132,14 +132,14 @@ def _add_tools(add: AddCommand) -> None:
     bring.add_argument("--limit", type=int, help="at most so many cases")
     bring.set_defaults(command=_import)
     worker = add("worker", help="make the calls of sessions that run with --selfopt-runner, here")
-    worker.add_argument("engine", choices=("nats",), help="where the calls come from")
+    worker.add_argument("engine", choices=("nats", "temporal"), help="where the calls come from")
     worker.add_argument("--target", help="the server's address (default: as configured)")
     worker.add_argument("--models", help="to which providers, separated by commas (default: to all)")
     worker.add_argument("--concurrency", type=int, default=64, help="calls at a time, of each provider (default: 64)")
     worker.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
     worker.set_defaults(command=_work)
     engine = add("engine", help="run the server of an engine on loopback, for a trial")
-    engine.add_argument("engine", choices=("nats",), help="which")
+    engine.add_argument("engine", choices=("nats", "temporal"), help="which")
     engine.add_argument("--port", type=int, help="the port (default: the engine's own)")
     _add_places(engine)
     engine.set_defaults(command=_run_engine)
@@ -321,11 +321,12 @@ def _import(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _work(options: argparse.Namespace) -> Iterable[str]:
-    from pytest_selfopt.session.working import work_for_nats
+    from pytest_selfopt.session.working import work_for
 
     if options.concurrency < 1:
         raise SettingsError(f"--concurrency {options.concurrency}: expected at least 1")
-    work_for_nats(
+    work_for(
+        options.engine,
         options.rootdir,
         target=options.target,
         models=options.models,
@@ -336,12 +337,21 @@ def _work(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _run_engine(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.session.engines import LOOPBACK, NATS_PORT, nats_command
+    from pytest_selfopt.session.engines import LOOPBACK, NATS_PORT, QUIET, TEMPORAL_PORT, nats_command, temporal_command
 
-    port = options.port or NATS_PORT
-    command = nats_command(_settings(options).state_dir, port)
-    yield f"nats://{LOOPBACK}:{port} (Ctrl-C ends it); then: selfopt worker nats, and pytest --selfopt-runner nats"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    name, state_dir = options.engine, _settings(options).state_dir
+    if name == "nats":
+        port = options.port or NATS_PORT
+        command, scheme = nats_command(state_dir, port), "nats://"
+    else:
+        port = options.port or TEMPORAL_PORT
+        command, scheme = temporal_command(state_dir, port), ""
+    yield (
+        f"{scheme}{LOOPBACK}:{port} (Ctrl-C ends it); then: selfopt worker {name}, and pytest --selfopt-runner {name}"
+    )
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **QUIET}
+    ) as server:
         try:
             options.status = server.wait()
         except KeyboardInterrupt:

@@ -255,9 +255,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Spend at most so many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
     },
     "--selfopt-runner": {
-        "choices": ("local", "nats"),
+        "choices": ("local", "nats", "temporal"),
         "help": "Where calls are made: in this process (local, the default), or by workers that take them from NATS "
-        "JetStream (nats).",
+        "JetStream (nats) or Temporal (temporal).",
     },
     "--selfopt-state-dir": {
         "metavar": "DIR",

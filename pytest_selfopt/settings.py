@@ -16,14 +16,17 @@ from pytest_selfopt.loop.bars import Bars, Compare
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
-from pytest_selfopt.runners.nats.connecting import NatsConfig, read_config
+from pytest_selfopt.runners.nats.connecting import NatsConfig
+from pytest_selfopt.runners.nats.connecting import read_config as read_nats
+from pytest_selfopt.runners.temporal.connecting import TemporalConfig
+from pytest_selfopt.runners.temporal.connecting import read_config as read_temporal
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
-RUNNERS = ("local", "nats")
+RUNNERS = ("local", "nats", "temporal")
 CONFIG_FILE = "selfopt.toml"
 NO_BARS = Bars()
 
@@ -92,8 +95,9 @@ class Settings:
     race: bool
     """Whether candidates that cannot win any more are stopped early."""
     runner: str
-    """Where calls are made: "local", in this process, or through "nats"."""
+    """Where calls are made: "local", in this process, or through "nats" or "temporal"."""
     nats: NatsConfig
+    temporal: TemporalConfig
 
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""
@@ -201,7 +205,8 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
         race=overrides.race and usual.profile is Profile.CALIBRATED,
         runner=overrides.runner or runner or "local",
-        nats=read_config(table.table("nats")),
+        nats=read_nats(table.table("nats")),
+        temporal=read_temporal(table.table("temporal")),
     )
     table.finish()
     return settings

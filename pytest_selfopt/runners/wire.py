@@ -5,7 +5,9 @@ Data only: what is to be asked and how, by names and ids. Where a model is and w
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -126,6 +128,13 @@ def result_from_bytes(data: bytes) -> CallResult:
             "failed_attempts": tuple(attempt_from_json(one) for one in value["failed_attempts"]),
         }
     )
+
+
+def token(text: str) -> str:
+    """A text as a part of a name on an engine's server."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _dump(value: dict[str, Any]) -> bytes:

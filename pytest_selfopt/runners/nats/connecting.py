@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.runners.wire import token
 from pytest_selfopt.tables import Table
 
 if TYPE_CHECKING:
@@ -200,13 +200,6 @@ class Names:
     def results_of(self, cycle: str) -> str:
         """The subjects of everything that is told of one cycle."""
         return f"{self.name}.results.{cycle}.>"
-
-
-def token(text: str) -> str:
-    """A text as a part of a subject."""
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        return text
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 async def have_streams(jetstream: JetStreamContext, names: Names) -> None:
