@@ -1,4 +1,4 @@
-"""`--selfopt-runner temporal`: the same trials as alone, through a real server and real workers, whoever of them dies."""
+"""`--selfopt-runner temporal`: the same trials as alone, through a real server and workers, whoever of them dies."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
     made.server.play({"rules": [leaky, echo, *right()]})
     result = made.run("--selfopt-cycle", *TEMPORAL)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in said(result), said(result)
+    assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in result.stderr.str(), said(result)
     engine.workers[0].terminate()
     engine.workers[0].wait()
     engine.work(made, PLANTED=SECRET, **{KEY_VARIABLE: key})
