@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from pytest_selfopt.tables import Table
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.runtime import Runtime
     from temporalio.service import TLSConfig
 
 MISSING = "calls through Temporal take a package: pip install 'pytest-selfopt[temporal]'"
@@ -99,17 +102,10 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
     """
     try:
         from temporalio.client import Client
-        from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
         from pytest_selfopt.runners.temporal.sealing import converter
     except ImportError:
         raise RunnerError(MISSING) from None
-    # The library's own threads must not print into a test's captured output; of what goes wrong its errors tell.
-    quiet = Runtime(
-        telemetry=TelemetryConfig(logging=LoggingConfig(filter="OFF")),
-        worker_heartbeat_interval=None,
-        disable_environment_info=True,
-    )
     try:
         return await asyncio.wait_for(
             Client.connect(
@@ -118,7 +114,7 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
                 api_key=config.api_key or None,
                 tls=_tls(config),
                 identity=who,
-                runtime=quiet,
+                runtime=_runtime(),
                 data_converter=converter(cipher),
             ),
             CONNECT_S,
@@ -128,6 +124,27 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
             f"no Temporal server can be used at {config.target} ({_reason(problem)}); start one for a trial by "
             "`selfopt engine temporal`, or say where it is by [tool.selfopt.temporal] target or TEMPORAL_ADDRESS"
         ) from None
+
+
+@cache
+def _runtime() -> Runtime:
+    """The library's threads, one set of them for the process, which is never let go of.
+
+    When its last reference went at the end of the process, Python would wait for these threads, and one of them that
+    just then has something to tell for Python: one in four sessions hung. So a thread that never ends holds it.
+    """
+    from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
+
+    # They must not print into a test's captured output; of what goes wrong the library's errors tell.
+    quiet = TelemetryConfig(logging=LoggingConfig(filter="OFF"))
+    runtime = Runtime(telemetry=quiet, worker_heartbeat_interval=None, disable_environment_info=True)
+    threading.Thread(target=_hold, args=(runtime,), name="selfopt-temporal-holder", daemon=True).start()
+    return runtime
+
+
+def _hold(runtime: Runtime) -> None:
+    while runtime:
+        threading.Event().wait()
 
 
 def _reason(problem: BaseException) -> str:
