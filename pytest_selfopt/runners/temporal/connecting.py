@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
@@ -25,6 +25,8 @@ MISSING = "calls through Temporal take a package: pip install 'pytest-selfopt[te
 
 CONNECT_S = 8.0
 """Within which a server has to answer."""
+
+_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +108,24 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
         from pytest_selfopt.runners.temporal.sealing import converter
     except ImportError:
         raise RunnerError(MISSING) from None
+    options: dict[str, Any] = {
+        "namespace": config.namespace,
+        "api_key": config.api_key or None,
+        "identity": who,
+        "runtime": _runtime(),
+        "data_converter": converter(cipher),
+    }
     try:
-        return await asyncio.wait_for(
-            Client.connect(
-                config.target,
-                namespace=config.namespace,
-                api_key=config.api_key or None,
-                tls=_tls(config),
-                identity=who,
-                runtime=_runtime(),
-                data_converter=converter(cipher),
-            ),
-            CONNECT_S,
-        )
+        options["tls"] = _tls(config)
+        async with asyncio.timeout(CONNECT_S):
+            while True:
+                try:
+                    return await Client.connect(config.target, **options)
+                except RuntimeError as problem:
+                    # It listens a moment before it can be used.
+                    if "not healthy yet" not in str(problem):
+                        raise
+                await asyncio.sleep(_PAUSE_S)
     except (RuntimeError, OSError, TimeoutError, ValueError) as problem:
         raise RunnerError(
             f"no Temporal server can be used at {config.target} ({_reason(problem)}); start one for a trial by "
@@ -142,8 +149,8 @@ def _runtime() -> Runtime:
     return runtime
 
 
-def _hold(runtime: Runtime) -> None:
-    while runtime:
+def _hold(runtime: Runtime | None) -> None:
+    while runtime is not None:
         threading.Event().wait()
 
 

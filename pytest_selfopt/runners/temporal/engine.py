@@ -134,6 +134,8 @@ class TemporalEngine:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_ANSWER_S)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_ANSWER_S)
+        if not self._loop.is_running():
+            self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
