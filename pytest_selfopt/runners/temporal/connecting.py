@@ -104,6 +104,7 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
     """
     try:
         from temporalio.client import Client
+        from temporalio.service import GrpcCompression
 
         from pytest_selfopt.runners.temporal.sealing import converter
     except ImportError:
@@ -114,6 +115,7 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
         "identity": who,
         "runtime": _runtime(),
         "data_converter": converter(cipher),
+        "grpc_compression": GrpcCompression.NONE,
     }
     try:
         options["tls"] = _tls(config)
