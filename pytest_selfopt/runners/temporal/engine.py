@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +15,9 @@ from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.remote import Inbox
 from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.temporal.asking import ANSWER_S, Listening, errors, find_worker, together
 from pytest_selfopt.runners.temporal.connecting import Names, TemporalConfig, connect
 from pytest_selfopt.runners.temporal.errands import (
-    HERE,
     MOST_BYTES,
     WORKFLOW,
     Errand,
@@ -41,7 +41,6 @@ AWAY_S = 60.0
 KEPT = timedelta(days=7)
 """How long a workflow is kept waiting that nobody goes on with."""
 
-_ANSWER_S = 5.0
 _PAUSE_S = 0.3
 _LOOK_S = 0.5
 _TASK_TIMEOUT = timedelta(seconds=5)
@@ -110,7 +109,7 @@ class TemporalEngine:
 
     def start(self, inbox: Inbox, cycle: str) -> None:
         """Read what is known of a cycle from before, and tell everything that comes."""
-        self._inbox, self._cycle = _Listening(inbox, self._note), cycle
+        self._inbox, self._cycle = Listening(inbox, self._note), cycle
         self._do(self._start())
 
     def send(self, calls: Sequence[Call]) -> None:
@@ -131,16 +130,16 @@ class TemporalEngine:
             return
         self._stopped = True
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_ANSWER_S)
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(ANSWER_S)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_ANSWER_S)
+            self._thread.join(ANSWER_S)
         if not self._loop.is_running():
             self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        except _errors() as problem:
+        except errors() as problem:
             raise RunnerError(self._unusable(problem)) from None
 
     def _unusable(self, problem: BaseException) -> str:
@@ -181,7 +180,7 @@ class TemporalEngine:
                 await work
             except SelfoptError as problem:
                 self._inbox.failed(problem)
-            except _errors() as problem:
+            except errors() as problem:
                 self._inbox.failed(RunnerError(self._unusable(problem)))
 
         task = self._loop.create_task(guarded())
@@ -204,28 +203,8 @@ class TemporalEngine:
         return sorted(self._providers[queue] for queue, worker in there.items() if worker is None)
 
     async def _find(self, queue: str, seconds: float) -> str | None:
-        """The name of a worker that takes what is in a queue, if one does in time.
-
-        The server's own list of those who ask for work keeps a dead one for minutes; so this gives something to do.
-        """
         assert self._client is not None
-        here = await self._client.start_workflow(
-            HERE,
-            id=f"{self._config.name}-here-{uuid.uuid4().hex[:12]}",
-            task_queue=queue,
-            execution_timeout=timedelta(seconds=seconds + 1),
-        )
-        worker: str | None = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                async for event in here.fetch_history_events(wait_new_event=True):
-                    if event.HasField("workflow_task_completed_event_attributes"):
-                        worker = event.workflow_task_completed_event_attributes.identity
-                    if event.HasField("workflow_execution_completed_event_attributes"):
-                        said = event.workflow_execution_completed_event_attributes.result
-                        await self._client.data_converter.decode(said.payloads)  # tells when the keys differ
-                        return worker
-        return None
+        return await find_worker(self._client, self._config.name, queue, seconds)
 
     async def _send(self, calls: Sequence[Call]) -> None:
         held = {call_id for course in self._courses if not course.ending for call_id in course.calls}
@@ -382,8 +361,8 @@ class TemporalEngine:
                 since = None
                 continue
             missing: Sequence[str] = list(self._providers.values())
-            with contextlib.suppress(*_errors()):
-                missing = await self._missing(_ANSWER_S)
+            with contextlib.suppress(*errors()):
+                missing = await self._missing(ANSWER_S)
                 await self._move()
             if not missing:
                 since = None
@@ -407,9 +386,9 @@ class TemporalEngine:
         for queue, place in list(self._places.items()):
             if not any(self._pinned(one.model) and self._queue(one) == queue for one in self._asked.values()):
                 continue
-            if await self._find(place, _ANSWER_S) is not None:
+            if await self._find(place, ANSWER_S) is not None:
                 continue
-            worker = await self._find(queue, _ANSWER_S)
+            worker = await self._find(queue, ANSWER_S)
             if worker is None:
                 continue
             other = self._places[queue] = self._names.queue_of(worker)
@@ -424,7 +403,7 @@ class TemporalEngine:
         """Tell workflows something; when the server is away they are not told."""
         assert self._client is not None
         handles = [self._client.get_workflow_handle(one.id) for one in courses if not one.ending]
-        await _together(one.signal(signal, args=arguments) for one in handles)
+        await together(one.signal(signal, args=arguments) for one in handles)
 
     async def _cancel(self) -> None:
         """Cancel; when the server is away, its workers make what it has, and a resumed cycle finds the results."""
@@ -433,41 +412,9 @@ class TemporalEngine:
         for waiting in self._waiting.values():
             waiting.clear()
         handles = [self._client.get_workflow_handle(one.id) for one in self._courses if not one.ending]
-        await _together(one.cancel() for one in handles)
+        await together(one.cancel() for one in handles)
 
     async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-class _Listening:
-    """Passes on what is heard of calls, having noted that it was."""
-
-    def __init__(self, inbox: Inbox, note: Callable[[str | None], None]) -> None:
-        self._inbox = inbox
-        self._note = note
-
-    def began(self, call_id: str, at: float) -> None:
-        self._note(None)
-        self._inbox.began(call_id, at)
-
-    def ended(self, call_id: str, result: CallResult) -> None:
-        self._note(call_id)
-        self._inbox.ended(call_id, result)
-
-    def failed(self, problem: SelfoptError) -> None:
-        self._inbox.failed(problem)
-
-
-async def _together(tellings: Iterable[Awaitable[None]]) -> None:
-    """Tell several workflows something, which those that have ended meanwhile and an absent server do not hear."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.gather(*tellings, return_exceptions=True), _ANSWER_S)
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    """What the library raises when it cannot do what it is asked."""
-    from temporalio.exceptions import TemporalError
-
-    return TemporalError, RuntimeError, OSError, TimeoutError
