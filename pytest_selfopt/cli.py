@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_selfopt.errors import SelfoptError, SettingsError
+from pytest_selfopt.errors import RunnerError, SelfoptError, SettingsError
 from pytest_selfopt.routing.config import read_config
 
 if TYPE_CHECKING:
@@ -136,15 +135,17 @@ def _add_tools(add: AddCommand) -> None:
 
 def _add_servers(add: AddCommand) -> None:
     """The commands that run until they are told to end."""
+    from pytest_selfopt.settings import ENGINES
+
     worker = add("worker", help="make the calls of sessions that run with --selfopt-runner, here")
-    worker.add_argument("engine", choices=("nats",), help="where the calls come from")
+    worker.add_argument("engine", choices=ENGINES, help="where the calls come from")
     worker.add_argument("--target", help="the server's address (default: as configured)")
     worker.add_argument("--models", help="to which providers, separated by commas (default: to all)")
     worker.add_argument("--concurrency", type=int, default=64, help="calls at a time, of each provider (default: 64)")
     worker.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
     worker.set_defaults(command=_work)
     engine = add("engine", help="run the server of an engine on loopback, for a trial")
-    engine.add_argument("engine", choices=("nats",), help="which")
+    engine.add_argument("engine", choices=ENGINES, help="which")
     engine.add_argument("--port", type=int, help="the port (default: the engine's own)")
     _add_places(engine)
     engine.set_defaults(command=_run_engine)
@@ -326,11 +327,12 @@ def _import(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _work(options: argparse.Namespace) -> Iterable[str]:
-    from pytest_selfopt.session.working import work_for_nats
+    from pytest_selfopt.session.working import work_for
 
     if options.concurrency < 1:
         raise SettingsError(f"--concurrency {options.concurrency}: expected at least 1")
-    work_for_nats(
+    work_for(
+        options.engine,
         options.rootdir,
         target=options.target,
         models=options.models,
@@ -341,16 +343,21 @@ def _work(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _run_engine(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.session.engines import LOOPBACK, NATS_PORT, nats_command
+    from pytest_selfopt.session.engines import SERVERS
 
-    port = options.port or NATS_PORT
-    command = nats_command(_settings(options).state_dir, port)
-    yield f"nats://{LOOPBACK}:{port} (Ctrl-C ends it); then: selfopt worker nats, and pytest --selfopt-runner nats"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    name = options.engine
+    server = SERVERS[name](_settings(options).state_dir, options.port)
+    yield f"{server.address} (Ctrl-C ends it); then: selfopt worker {name}, and pytest --selfopt-runner {name}"
+    with server.start() as running:
         try:
-            options.status = server.wait()
+            status = running.wait()
         except KeyboardInterrupt:
-            server.terminate()
+            running.terminate()
+            return
+    said = server.log.read_text(errors="replace").strip().splitlines()
+    raise RunnerError(
+        f"the server ended with status {status}" + (f": {said[-1]}" if said else "") + f" (all it said: {server.log})"
+    )
 
 
 def _scripted(options: argparse.Namespace) -> Iterator[str]:

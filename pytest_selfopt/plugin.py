@@ -257,7 +257,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--selfopt-runner": {
         "metavar": "NAME",
         "help": "Where calls are made: in this process (local, the default), by workers that take them from NATS "
-        "JetStream (nats), or by a runner of your own.",
+        "JetStream (nats) or Temporal (temporal), or by a runner of your own.",
     },
     "--selfopt-state-dir": {
         "metavar": "DIR",

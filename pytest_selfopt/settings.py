@@ -16,14 +16,17 @@ from pytest_selfopt.loop.bars import Bars, Compare
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
-from pytest_selfopt.runners.nats.config import NatsConfig, read_config
+from pytest_selfopt.runners.nats.config import NatsConfig
+from pytest_selfopt.runners.nats.config import read_config as read_nats
+from pytest_selfopt.runners.temporal.config import TemporalConfig
+from pytest_selfopt.runners.temporal.config import read_config as read_temporal
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
-ENGINES = ("nats",)
+ENGINES = ("nats", "temporal")
 """What carries calls to workers elsewhere."""
 
 RUNNERS = ("local", *ENGINES)
@@ -98,6 +101,7 @@ class Settings:
     runner: str
     """Where calls are made: "local", in this process, through an engine, or by a runner of the project's own."""
     nats: NatsConfig
+    temporal: TemporalConfig
 
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""
@@ -201,7 +205,8 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
         race=overrides.race and limits.profile is Profile.CALIBRATED,
         runner=overrides.runner or runner,
-        nats=read_config(table.table("nats")),
+        nats=read_nats(table.table("nats")),
+        temporal=read_temporal(table.table("temporal")),
     )
     table.finish()
     return settings

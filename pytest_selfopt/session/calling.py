@@ -134,16 +134,28 @@ def calling_of(
     if settings.runner not in RUNNERS:
         refuse_budget(settings)
         return Here(models, log_dir, partial(own_runner, settings.runner))
-    from pytest_selfopt.runners.nats.engine import NatsEngine
+    return Elsewhere(_engine(settings, models), models)
 
-    engine = NatsEngine(
-        settings.nats.with_environment(os.environ),
-        Cipher.of(os.environ),
-        limits=provider_limits(models),
-        provider_of=lambda model: settings.model(model).provider.name,
-        pinned=lambda model: settings.model(model).pinned,
-    )
-    return Elsewhere(engine, models)
+
+def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
+    limits = provider_limits(models)
+    cipher = Cipher.of(os.environ)
+
+    def provider_of(model: str) -> str:
+        return settings.model(model).provider.name
+
+    def pinned(model: str) -> bool:
+        return settings.model(model).pinned
+
+    if settings.runner == "nats":
+        from pytest_selfopt.runners.nats.engine import NatsEngine
+
+        nats = settings.nats.with_environment(os.environ)
+        return NatsEngine(nats, cipher, limits=limits, provider_of=provider_of, pinned=pinned)
+    from pytest_selfopt.runners.temporal.engine import TemporalEngine
+
+    temporal = settings.temporal.with_environment(os.environ)
+    return TemporalEngine(temporal, cipher, limits=limits, provider_of=provider_of, pinned=pinned)
 
 
 def most_at_a_time(models: Sequence[ModelConfig]) -> int:

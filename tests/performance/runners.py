@@ -1,4 +1,4 @@
-"""What a call costs through an engine, beside the local runner: `python -m tests.performance.runners [nats …]`.
+"""What a call costs through each engine, beside the local runner: `python -m tests.performance.runners`.
 
 Two workers of 64 calls at a time; the model is a client that sleeps. Ideal is calls × seconds / 128.
 """
@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.session.calling import calling_of
-from pytest_selfopt.session.engines import nats_command
+from pytest_selfopt.session.engines import SERVERS, Server
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.specs.request import ChatRequest
+from tests.servers import free_port, started
 
 WORKERS, EACH, CALLS = 2, 64, 512
 CLIENT = """
@@ -44,36 +44,35 @@ class Sleeper:
 MODEL = "near/model"
 
 
-def settings_text(port: int) -> str:
+def settings_text(servers: Mapping[str, Server]) -> str:
     """A project whose model sleeps."""
     return (
         f'[tool.selfopt]\nmodel = "{MODEL}"\n[tool.selfopt.providers.near]\nclient = "sleeper:Sleeper"\n'
-        f'max_concurrency = {WORKERS * EACH}\n[tool.selfopt.nats]\nservers = ["nats://127.0.0.1:{port}"]\n'
+        f'max_concurrency = {WORKERS * EACH}\n[tool.selfopt.nats]\nservers = ["{servers["nats"].address}"]\n'
+        f'[tool.selfopt.temporal]\ntarget = "{servers["temporal"].address}"\n'
     )
 
 
 @contextmanager
-def engine(folder: Path, port: int) -> Iterator[None]:
-    """A server and its workers."""
+def there(folder: Path, name: str, server: Server) -> Iterator[None]:
+    """An engine's server and its workers."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), *sys.path]))}
     with ExitStack() as held:
-
-        def begin(command: list[str]) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-            held.callback(process.wait)
-            held.callback(process.kill)
-            return process
-
-        begin(nats_command(folder, port))
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            time.sleep(0.05)
-        worker = [sys.executable, "-m", "pytest_selfopt.cli", "worker", "nats", "--models", MODEL]
+        held.enter_context(started(server))
+        command = [sys.executable, "-m", "pytest_selfopt.cli", "worker", name, "--models", MODEL]
         for _ in range(WORKERS):
-            process = begin([*worker, "--concurrency", str(EACH)])
-            assert process.stdout is not None
-            assert "makes calls to" in process.stdout.readline()
+            worker = subprocess.Popen(
+                [*command, "--concurrency", str(EACH)],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            held.callback(worker.wait)
+            held.callback(worker.kill)
+            assert worker.stdout is not None
+            assert "makes calls to" in worker.stdout.readline()
         yield
 
 
@@ -105,23 +104,26 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        (folder / "pyproject.toml").write_text(settings_text(port))
+        servers = {name: make(folder, free_port()) for name, make in SERVERS.items()}
+        (folder / "pyproject.toml").write_text(settings_text(servers))
         (folder / "sleeper.py").write_text(CLIENT)
         sys.path.insert(0, str(folder))
-        with engine(folder, port):
-            for seconds in options.seconds:
-                ideal = CALLS * seconds / (WORKERS * EACH)
-                for runner in ("local", "nats"):
-                    took = min(measured(folder, runner, seconds) for _ in range(options.turns))
-                    added_ms = (took - ideal) / CALLS * 1e3
-                    print(
-                        f"{CALLS} calls of {seconds:g} s, {runner}: {took:.2f} s, {took / ideal:.3f} × the ideal "
-                        f"{ideal:.1f} s, {added_ms:.2f} ms a call",
-                        flush=True,
-                    )
+        _measure(folder, "local", options)
+        for name, server in servers.items():
+            with there(folder, name, server):
+                _measure(folder, name, options)
+
+
+def _measure(folder: Path, runner: str, options: argparse.Namespace) -> None:
+    for seconds in options.seconds:
+        ideal = CALLS * seconds / (WORKERS * EACH)
+        took = min(measured(folder, runner, seconds) for _ in range(options.turns))
+        added_ms = (took - ideal) / CALLS * 1e3
+        print(
+            f"{CALLS} calls of {seconds:g} s, {runner}: {took:.2f} s, {took / ideal:.3f} × the ideal "
+            f"{ideal:.1f} s, {added_ms:.2f} ms a call",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

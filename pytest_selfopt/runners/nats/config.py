@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_selfopt.runners.nats.names import token
+from pytest_selfopt.runners.naming import token
 from pytest_selfopt.tables import Table
 
 

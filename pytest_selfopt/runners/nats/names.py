@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
+
+from pytest_selfopt.runners.naming import token
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,3 @@ class Names:
     def results_of(self, cycle: str) -> str:
         """The subjects of everything that is told of one cycle."""
         return f"{self.name}.results.{cycle}.>"
-
-
-def token(text: str) -> str:
-    """A text as a part of a subject."""
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        return text
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

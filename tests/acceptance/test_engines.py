@@ -1,7 +1,7 @@
-"""`--selfopt-runner nats`: the same trials as alone, through a real server and real workers, whoever of them dies.
+"""Calls through NATS and Temporal: the same trials as alone, with real servers and workers, whoever of them dies.
 
-`SELFOPT_ENGINE_TRIES=10 SELFOPT_ENGINE_CASES=86 uv run pytest tests/acceptance/test_nats.py -k once` kills each of them
-ten times, among 516 calls.
+`SELFOPT_ENGINE_TRIES=10 SELFOPT_ENGINE_CASES=86 uv run pytest tests/acceptance/test_engines.py -k once` kills each of
+them ten times, among 516 calls.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import base64
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import accumulate
 from pathlib import Path
@@ -26,117 +25,20 @@ import psutil
 import pytest
 
 from pytest_selfopt.runners.cipher import KEY_VARIABLE
-from pytest_selfopt.session.engines import nats_command
-from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
-from tests.acceptance.test_gates import TWO_SPECS
+from tests.acceptance.conftest import BODY, MODEL, right, said
+from tests.acceptance.engines import BETTER, CASES, KINDS, MOST, PLANNED, Engine, Make, attempts, far, replies, trials
 from tests.acceptance.test_interruption import begin, wait_until
 
-Make = Callable[..., Project]
 TRIES = range(int(os.environ.get("SELFOPT_ENGINE_TRIES", "1")))
-CASES = int(os.environ.get("SELFOPT_ENGINE_CASES", CALLS + RESTRAINT))
-PLANNED = 2 * 3 * CASES
-MOST = 8 if CASES == CALLS + RESTRAINT else 128
-"""Calls under way at a time, over all workers."""
-BETTER = {"rules": right(constrained=True)}
 SECRET = "sk-planted-1234567890abcdef"
-NATS = ("--selfopt-runner", "nats")
 
 
-class Engine:
-    """A server on loopback that can be killed and started again, and the workers of a test."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        self.url = f"nats://127.0.0.1:{self.port}"
-        self.workers: list[subprocess.Popen[str]] = []
-        self.log = place / "server.log"
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("a") as log:
-            command = [*nats_command(self.place, self.port), "-D"]
-            self.server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        wait_until(self._answers)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self) -> None:
-        self.server.kill()
-        self.server.wait()
-
-    def work(self, made: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a worker in a project, and wait until it is there."""
-        command = [sys.executable, "-m", "pytest_selfopt.cli", "worker", "nats", "--models", MODEL]
-        worker = subprocess.Popen(
-            [*command, *arguments],
-            cwd=made.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **environment},
-        )
-        self.workers.append(worker)
-        assert worker.stdout is not None
-        assert "makes calls to" in worker.stdout.readline()
-        return worker
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.communicate()
-        self.kill()
-
-    def holds(self, text: str) -> bool:
-        """Whether a text stands in any file of the server's."""
-        files = [path for path in self.place.rglob("*") if path.is_file()]
-        assert files
-        return any(text.encode() in path.read_bytes() for path in files)
-
-
-@pytest.fixture
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+@pytest.fixture(params=KINDS)
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with ExitStack() as held:
-        engine = Engine(tmp_path_factory.mktemp("engine"))
+        engine = Engine(KINDS[request.param], tmp_path_factory.mktemp("engine"))
         held.callback(engine.close)
         yield engine
-
-
-def far(project: Make, engine: Engine, script: dict[str, Any] | None = None, more: str = "") -> Project:
-    """A project whose calls are made by workers, eight of them at a time."""
-    made = project({**BETTER, **(script or {})})
-    lines = suite_lines()
-    hello = {key: value for key, value in lines[-1].items() if key != "id"}
-    more_lines = range(CASES - CALLS - RESTRAINT)
-    made.write_suite([*lines, *({**hello, "id": f"more-{n}", "prompt": f"Hello, number {n}!"} for n in more_lines)])
-    made.configure(
-        f'max_concurrency = {MOST}\n{TWO_SPECS}\n[tool.selfopt.nats]\nservers = ["{engine.url}"]\nack_wait = 2\n{more}'
-    )
-    return made
-
-
-def trials(path: Path) -> Counter[tuple[Any, ...]]:
-    """What was asked, and how it was judged."""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
-        rows = ledger.execute('SELECT spec, "case", run, outcome, called, reason, lane FROM call').fetchall()
-    return Counter(rows)
-
-
-def replies(path: Path) -> list[tuple[str, str]]:
-    """What came back from the last cycle."""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
-        query = "SELECT reply, error FROM call WHERE cycle = (SELECT max(cycle) FROM call)"
-        return ledger.execute(query).fetchall()
-
-
-def attempts(path: Path) -> int:
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
-        count: int = ledger.execute("SELECT sum(attempts) FROM call").fetchone()[0]
-    return count
 
 
 @pytest.mark.parametrize("way", ["", "-n2"])
@@ -151,7 +53,7 @@ def test_the_trials_and_the_verdict_are_those_of_a_session_that_asks_by_itself(
     for _ in range(2):
         engine.work(made)
     asked = made.server.seen.asked
-    result = made.run("--selfopt-cycle", *NATS, *filter(None, [way]))
+    result = made.run("--selfopt-cycle", *engine.use, *filter(None, [way]))
     assert result.ret == 0, said(result)
     assert made.server.seen.asked - asked == PLANNED
     (made.path / ".selfopt").rename(made.path / "far")
@@ -162,8 +64,8 @@ def test_the_trials_and_the_verdict_are_those_of_a_session_that_asks_by_itself(
     assert trials(made.path) == before
     (cycle,) = made.history()
     assert cycle["winner"] == alone["winner"] is not None
-    assert made.run("--selfopt-gate", *NATS).ret == 0
-    made.run(*NATS).assert_outcomes(passed=CASES)
+    assert made.run("--selfopt-gate", *engine.use).ret == 0
+    made.run(*engine.use).assert_outcomes(passed=CASES)
 
 
 def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
@@ -172,13 +74,13 @@ def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
     made.configure(
         f'max_concurrency = 3\n[tool.selfopt.models."scripted/other"]\nbase_url = "{made.server.base_url}"\n'
         f'max_concurrency = 8\n[tool.selfopt.phases.other]\nbaseline = "scripted/other/other/schema/t60/r1/i0"\n'
-        f'[tool.selfopt.nats]\nservers = ["{engine.url}"]\n'
+        f"{engine.settings()}"
     )
     other = BODY.replace("test_items", "test_other").replace('"items.jsonl"', '"items.jsonl", phase="other"')
     made.pytester.makepyfile(test_other=other)
     for _ in range(2):
         engine.work(made, "--concurrency", "32")
-    assert made.run("--selfopt-cycle", *NATS).ret == 0
+    assert made.run("--selfopt-cycle", *engine.use).ret == 0
     assert made.server.seen.most_in_flight == 8
     assert most_together(made.path, "scripted/model") == 3
     assert most_together(made.path, "scripted/other") == 8
@@ -198,7 +100,7 @@ def test_a_pinned_model_has_one_worker_and_another_one_when_that_is_gone(project
         (made.path / "pyproject.toml").read_text().replace("max_concurrency = 8", "max_concurrency = 8\npinned = true")
     )
     workers = [engine.work(made, "--concurrency", "2") for _ in range(2)]
-    process = begin(made, *NATS)
+    process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.asked > 10)
     assert made.server.seen.most_in_flight == 2
     busy = [one for one in workers if any(made.server.port == link.raddr.port for link in links(one) if link.raddr)]
@@ -220,27 +122,27 @@ def test_calls_that_a_worker_is_lost_with_are_made_again_and_stored_once(
     project: Make, engine: Engine, turn: int
 ) -> None:
     made = far(project, engine, {"latency": 0.3})
-    lost, _ = engine.work(made), engine.work(made)
-    process = begin(made, *NATS)
+    lost, _ = (engine.work(made, "--concurrency", str(MOST // 2)) for _ in range(2))
+    process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.asked > 20 + turn * 7)
     lost.kill()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert sum(trials(made.path).values()) == PLANNED
     twice = made.server.seen.asked - PLANNED
-    assert 0 < twice <= MOST
+    assert 0 < twice <= MOST // 2
     # A worker may be killed between its word that it begins and the call.
     counted = attempts(made.path) - PLANNED
-    assert twice <= counted <= MOST
+    assert twice <= counted <= MOST // 2
     assert f"{counted} calls were made twice, because a worker was lost with them" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("turn", TRIES)
 def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, engine: Engine, turn: int) -> None:
-    made = far(project, engine, {"latency": 0.2})
+    made = far(project, engine, {"latency": 0.2}, silence_s=engine.kind.longer_than_away_s)
     for _ in range(2):
         engine.work(made)
-    process = begin(made, *NATS)
+    process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.asked > 20 + turn * 7)
     engine.kill()
     time.sleep(1.0)
@@ -259,7 +161,7 @@ def test_a_session_that_is_ended_is_gone_on_with_and_stores_all_once(
     made = far(project, engine, {"latency": 0.2})
     for _ in range(2):
         engine.work(made)
-    process = begin(made, *NATS)
+    process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.asked > 20 + turn * 7)
     process.send_signal(how)
     output, _ = process.communicate(timeout=20)
@@ -269,7 +171,7 @@ def test_a_session_that_is_ended_is_gone_on_with_and_stores_all_once(
     if how is signal.SIGINT:
         assert process.returncode == pytest.ExitCode.INTERRUPTED, output
         assert before < PLANNED
-    result = made.run("--selfopt-cycle", "--selfopt-resume", *NATS)
+    result = made.run("--selfopt-cycle", "--selfopt-resume", *engine.use)
     assert result.ret == 0, said(result)
     assert sum(trials(made.path).values()) == PLANNED
     aborted = MOST if how is signal.SIGINT else 0
@@ -281,7 +183,7 @@ def test_a_budget_is_never_exceeded_and_used_up(project: Make, engine: Engine, b
     made = far(project, engine)
     for _ in range(2):
         engine.work(made)
-    result = made.run("--selfopt-cycle", *NATS, "--selfopt-max-calls", str(budget))
+    result = made.run("--selfopt-cycle", *engine.use, "--selfopt-max-calls", str(budget))
     assert result.ret == 10, said(result)
     assert f"the budget of {budget} calls (--selfopt-max-calls) is used up" in said(result)
     assert made.server.seen.asked == budget == attempts(made.path)
@@ -290,15 +192,15 @@ def test_a_budget_is_never_exceeded_and_used_up(project: Make, engine: Engine, b
 def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, engine: Engine) -> None:
     made = far(project, engine)
     began = time.monotonic()
-    result = made.run("--selfopt-cycle", *NATS)
+    result = made.run("--selfopt-cycle", *engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"no worker at {engine.url} makes calls to" in result.stderr.str()
-    assert f"selfopt worker nats --target {engine.url} --models" in result.stderr.str()
+    assert f"selfopt worker {engine.kind.name} --target {engine.url} --models" in result.stderr.str()
     engine.kill()
-    result = made.run("--selfopt-cycle", *NATS)
+    result = made.run("--selfopt-cycle", *engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"no NATS server can be used at {engine.url}" in result.stderr.str()
-    assert "selfopt engine nats" in result.stderr.str()
+    assert f"no {engine.kind.called} server can be used at {engine.url}" in result.stderr.str()
+    assert f"selfopt engine {engine.kind.name}" in result.stderr.str()
     assert time.monotonic() - began < 20
     assert made.server.seen.asked == 0
 
@@ -311,11 +213,10 @@ def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
     made = far(project, engine, {"rules": [leaky, echo, *right()]})
     keyed = f'[tool.selfopt.providers.scripted]\nwire = "openai"\nbase_url = "{made.server.base_url}"\n'
     (made.path / "pyproject.toml").write_text(
-        f'[tool.selfopt]\nmodel = "{MODEL}"\ncandidates = 1\n{keyed}api_key_env = "PLANTED"\n'
-        f'[tool.selfopt.nats]\nservers = ["{engine.url}"]\n'
+        f'[tool.selfopt]\nmodel = "{MODEL}"\ncandidates = 1\n{keyed}api_key_env = "PLANTED"\n{engine.settings()}'
     )
     engine.work(made, PLANTED=SECRET)
-    made.run("--selfopt-cycle", *NATS)
+    made.run("--selfopt-cycle", *engine.use)
     assert any(SECRET in "".join(headers.values()) for headers in made.server.seen.headers)
     assert "[key]" in str(replies(made.path))
     assert engine.holds("You sent me [key].")
@@ -325,13 +226,13 @@ def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
     monkeypatch.setenv(KEY_VARIABLE, key)
     echo["then"] = {"text": f"Now I was sent {SECRET}."}
     made.server.play({"rules": [leaky, echo, *right()]})
-    result = made.run("--selfopt-cycle", *NATS)
+    result = made.run("--selfopt-cycle", *engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in said(result), said(result)
+    assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in said(result) + result.stderr.str()
     engine.workers[0].terminate()
     engine.workers[0].wait()
     engine.work(made, PLANTED=SECRET, **{KEY_VARIABLE: key})
-    made.run("--selfopt-cycle", *NATS)
+    made.run("--selfopt-cycle", *engine.use)
     assert "Now I was sent [key]." in str(replies(made.path))
     assert not engine.holds("Now I was sent")
 
@@ -340,18 +241,18 @@ def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
     made = far(project, engine)
     engine.work(made)
     lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
-    lines[-1]["prompt"] = "Hello " * 300_000
+    lines[-1]["prompt"] = "Hello " * 400_000
     made.write_suite(lines)
-    result = made.run("--selfopt-cycle", *NATS)
+    result = made.run("--selfopt-cycle", *engine.use)
     errors = Counter(row[3] for row in trials(made.path).elements())
     assert errors["error"] == PLANNED / CASES
-    assert "bytes long, and the NATS server takes 1,048,576 (its max_payload)" in str(trials(made.path)), said(result)
+    assert f"bytes long, and {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
 
 
 def test_a_worker_that_is_told_to_end_finishes_its_calls(project: Make, engine: Engine) -> None:
     made = far(project, engine, {"latency": 0.5})
     first, _ = engine.work(made), engine.work(made)
-    process = begin(made, *NATS)
+    process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.in_flight >= 4)
     first.terminate()
     assert first.wait(timeout=20) == 0
@@ -385,7 +286,7 @@ def test_a_call_that_no_worker_survives_is_given_up(project: Make, engine: Engin
     made.pytester.makepyfile(killer=KILLER)
     (made.path / "pyproject.toml").write_text(
         f'[tool.selfopt]\nmodel = "own/model"\ncandidates = 1\n[tool.selfopt.providers.own]\nclient = "killer:Killer"\n'
-        f'max_concurrency = 1\n[tool.selfopt.nats]\nservers = ["{engine.url}"]\nack_wait = 0.5\n'
+        f"max_concurrency = 1\n{engine.settings(0.5)}"
     )
     body = "import pytest\n\n@pytest.mark.selfopt('items.jsonl')\ndef test_items(case, reply):\n    case.check(reply)\n"
     made.pytester.makepyfile(test_items=body)
@@ -394,7 +295,7 @@ def test_a_call_that_no_worker_survives_is_given_up(project: Make, engine: Engin
         [
             "bash",
             "-c",
-            f'until [ -e {stop} ]; do "$0" -m pytest_selfopt.cli worker nats --models own/model; done',
+            f'until [ -e {stop} ]; do "$0" -m pytest_selfopt.cli worker {engine.kind.name} --models own/model; done',
             sys.executable,
         ],
         cwd=made.path,
@@ -404,7 +305,7 @@ def test_a_call_that_no_worker_survives_is_given_up(project: Make, engine: Engin
         start_new_session=True,
     )
     try:
-        result = made.run(*NATS, "-rA")
+        result = made.run(*engine.use, "-rA")
     finally:
         stop.touch()
         os.killpg(keeper.pid, signal.SIGKILL)

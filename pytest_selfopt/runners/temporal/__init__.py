@@ -1,0 +1,1 @@
+"""Calls through Temporal: bounded workflows of one activity per call, workers that make them."""

@@ -1,0 +1,77 @@
+"""Where the server is and how one shows who one is, as configured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_selfopt.runners.naming import token
+from pytest_selfopt.tables import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporalConfig:
+    """How to reach the server. Files are paths; what is secret comes from the environment alone."""
+
+    target: str = "127.0.0.1:7233"
+    namespace: str = "default"
+    name: str = "selfopt"
+    """Of queues and workflows, so that several teams can share a namespace."""
+    heartbeat_s: float = 30.0
+    """After how many seconds of silence a worker's calls are given to another one."""
+    tls: bool | None = None
+    """Whether the connection is encrypted; None: when there is a key or a certificate."""
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    api_key: str = field(default="", repr=False)
+
+    def with_environment(self, environment: Mapping[str, str]) -> TemporalConfig:
+        """The same with what the environment says above it, in the variables of Temporal's own programs."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name, variable in _VARIABLES.items():
+            values[name] = environment.get(variable) or values[name]
+        if environment.get(_TLS):
+            values["tls"] = environment[_TLS].lower() in {"1", "true"}
+        return TemporalConfig(**values)
+
+
+def read_config(table: Table) -> TemporalConfig:
+    """What `[tool.selfopt.temporal]` says.
+
+    Raises:
+        SettingsError: naming key and value.
+    """
+    usual = TemporalConfig()
+    if table.has("api_key"):
+        table.refuse("api_key", f"a secret stands in no file; it comes from {_VARIABLES['api_key']}")
+    heartbeat_s = table.number("heartbeat", usual.heartbeat_s, least=0.5, most=3600)
+    assert heartbeat_s is not None
+    name = table.text("name", usual.name) or usual.name
+    if token(name) != name:
+        table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")
+    target = table.text("target", usual.target) or usual.target
+    if re.fullmatch(r"[^\s/]+:\d+", target) is None:
+        table.refuse("target", f"{target!r} is no address; expected HOST:PORT")
+    config = TemporalConfig(
+        target=target,
+        namespace=table.text("namespace", usual.namespace) or usual.namespace,
+        name=name,
+        heartbeat_s=heartbeat_s,
+        tls=table.flag("tls"),
+        **{key: table.text(key) or "" for key in ("tls_ca", "tls_cert", "tls_key")},
+    )
+    table.finish()
+    return config
+
+
+_TLS = "TEMPORAL_TLS"
+_VARIABLES = {
+    "target": "TEMPORAL_ADDRESS",
+    "namespace": "TEMPORAL_NAMESPACE",
+    "api_key": "TEMPORAL_API_KEY",
+    "tls_ca": "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "tls_cert": "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "tls_key": "TEMPORAL_TLS_CLIENT_KEY_PATH",
+}

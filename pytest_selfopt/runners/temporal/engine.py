@@ -1,0 +1,405 @@
+"""The session's side: calls into workflows, as many as may be under way; results out of their histories."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_selfopt.errors import RunnerError, SelfoptError
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.remote import Inbox
+from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.temporal.asking import ANSWER_S, Listening, errors, together
+from pytest_selfopt.runners.temporal.config import TemporalConfig
+from pytest_selfopt.runners.temporal.connecting import connect
+from pytest_selfopt.runners.temporal.errands import (
+    MOST_BYTES,
+    WORKFLOW,
+    Errand,
+    Errands,
+    errand_of,
+    take_some,
+)
+from pytest_selfopt.runners.temporal.names import Names
+from pytest_selfopt.runners.temporal.places import Places
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from pytest_selfopt.runners.temporal.history import Course
+
+FIND_S = 5.0
+"""How long workers are looked for when a session begins."""
+
+AWAY_S = 60.0
+"""How long server or workers may be away, with calls under way, before the session gives up."""
+
+KEPT = timedelta(days=7)
+"""How long a workflow is kept waiting that nobody goes on with."""
+
+_PAUSE_S = 0.3
+_LOOK_S = 0.5
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""After which a worker's silence over a workflow, whose code takes milliseconds, gives it to another one."""
+
+_GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
+_T = TypeVar("_T")
+
+
+class TemporalEngine:
+    """Carries calls by Temporal; see `remote.Engine`. It works on a thread of its own.
+
+    The workflows of a cycle have numbers, and one is started only after the one before: whoever goes on with the cycle
+    finds all of them by counting, whichever calls each has, and reads from their histories what came of them. Names
+    made from the calls of each would not be found again, because a session that goes on sends fewer calls.
+
+    How many calls to a provider are under way over all workers is bounded by windows: the windows of its workflows
+    never sum up to more than its limit. When one has fewer calls left than its window, the rest goes to the next one.
+    Windows only grow, so nothing is exceeded while a message is under way, and workflows whose session was killed go
+    on within theirs.
+    """
+
+    def __init__(
+        self,
+        config: TemporalConfig,
+        cipher: Cipher,
+        *,
+        limits: Mapping[str, int],
+        provider_of: Callable[[str], str],
+        pinned: Callable[[str], bool],
+    ) -> None:
+        """Reach the server as configured.
+
+        `limits` bounds the calls to each provider (by name) under way at a time, over all workers; `pinned` says
+        whether all calls of a model go to one worker, because warmth is the worker's.
+        """
+        self._config = config
+        self._cipher = cipher
+        self._provider_of = provider_of
+        self._pinned = pinned
+        self._names = Names(config.name)
+        self._limits = {self._names.queue(provider): most for provider, most in limits.items()}
+        self._providers = {self._names.queue(provider): provider for provider in limits}
+        self._places = Places(config, self._providers)
+        self._cycle = ""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="selfopt-temporal", daemon=True)
+        self._client: Client | None = None
+        self._courses: list[Course] = []
+        self._asked: dict[str, Call] = {}
+        """The calls that were sent and have not ended, by id."""
+        self._waiting: dict[str, list[Errand]] = {queue: [] for queue in self._limits}
+        """The calls that no workflow has yet, by the queue of their provider."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heard = time.monotonic()
+        """When something was last heard of the calls."""
+        self._more = asyncio.Event()
+        """Whether there may be something to hand on."""
+        self._cancelled = self._stopped = False
+
+    def connect(self) -> None:
+        """Connect, and find workers."""
+        self._thread.start()
+        self._do(self._connect())
+
+    def start(self, inbox: Inbox, cycle: str) -> None:
+        """Read what is known of a cycle from before, and tell everything that comes."""
+        self._inbox, self._cycle = Listening(inbox, self._note), cycle
+        self._do(self._start())
+
+    def send(self, calls: Sequence[Call]) -> None:
+        """Have calls made; one that a workflow has already is not given to another one."""
+        self._do(self._send(calls))
+
+    def give_up(self, call_id: str) -> None:
+        """Have one call aborted; it ends for the session at once."""
+        self._do(self._give_up(call_id))
+
+    def cancel(self) -> None:
+        """Have all workflows cancelled, which abort what workers have of them."""
+        self._do(self._cancel())
+
+    def stop(self) -> None:
+        """Disconnect."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(ANSWER_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(ANSWER_S)
+        if not self._loop.is_running():
+            self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except errors() as problem:
+            raise RunnerError(self._unusable(problem)) from None
+
+    def _unusable(self, problem: BaseException) -> str:
+        why = str(problem) or type(problem).__name__
+        return f"the Temporal server at {self._config.target} cannot be used: {why}"
+
+    async def _connect(self) -> None:
+        self._client = await connect(self._config, self._cipher, f"pytest-selfopt session {uuid.uuid4().hex[:6]}")
+        missing = await self._places.missing(self._client, FIND_S)
+        if missing:
+            raise RunnerError(self._places.without(missing))
+
+    async def _start(self) -> None:
+        from temporalio.service import RPCError, RPCStatusCode
+
+        from pytest_selfopt.runners.temporal.history import Course
+
+        assert self._client is not None
+        while True:
+            course = Course(self._names.workflow(self._cycle, len(self._courses) + 1))
+            try:
+                await course.follow(self._client, self._inbox, wait=False)
+            except RPCError as problem:
+                if problem.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                break
+            self._courses.append(course)
+            if not course.ending:
+                self._work(self._follow(course))
+        for task in (self._hand_on(), self._look(), self._watch()):
+            self._work(task)
+
+    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside, whose failure ends the session's calls."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except SelfoptError as problem:
+                self._inbox.failed(problem)
+            except errors() as problem:
+                self._inbox.failed(RunnerError(self._unusable(problem)))
+
+        task = self._loop.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, calls: Sequence[Call]) -> None:
+        held = {call_id for course in self._courses if not course.ending for call_id in course.calls}
+        for call in calls:
+            if call.id in self._asked:
+                continue
+            self._asked[call.id] = call
+            if call.id not in held:
+                self._put(call)
+        self._more.set()
+
+    def _put(self, call: Call) -> None:
+        """Let a call wait for a place in a workflow."""
+        queue = self._names.queue(self._provider_of(call.model))
+        errand = errand_of(call, self._places.of(queue) if self._pinned(call.model) else queue)
+        if errand.size > MOST_BYTES:
+            self._refuse(
+                errand.id,
+                f"the call is {errand.size:,} bytes long, and the Temporal server takes {MOST_BYTES:,} "
+                "(its limit.blobSize.error)",
+            )
+        else:
+            self._waiting[queue].append(errand)
+
+    def _refuse(self, call_id: str, why: str) -> None:
+        now = time.time()
+        lane = self._asked.pop(call_id).lane
+        error = CallError(kind=ErrorKind.REQUEST, message=why)
+        self._inbox.ended(call_id, CallResult(error=error, started=now, ended=now, lane=lane))
+
+    async def _hand_on(self) -> None:
+        """Give what waits to workflows, as places become free."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            for queue in self._limits:
+                async with self._patient():
+                    while not self._cancelled and await self._hand_on_one(queue):
+                        pass
+
+    @contextlib.asynccontextmanager
+    async def _patient(self) -> AsyncIterator[None]:
+        """Try again later what fails because the server is away, unless it has been for too long."""
+        from temporalio.service import RPCError
+
+        try:
+            yield
+        except RPCError:
+            if time.monotonic() - self._heard > AWAY_S:
+                raise
+            await asyncio.sleep(_PAUSE_S)
+            self._more.set()
+
+    async def _hand_on_one(self, queue: str) -> bool:
+        """Widen a window or start a workflow, if there is room; whether there may be more to do."""
+        courses = [one for one in self._courses if one.queue == queue and not one.ending]
+        free = self._limits[queue] - sum(one.taken for one in courses)
+        narrow = next((one for one in courses if one.window < len(one.left)), None)
+        if free <= 0:
+            return False
+        if narrow is not None:
+            window = min(narrow.window + free, len(narrow.left))
+            assert self._client is not None
+            await self._client.get_workflow_handle(narrow.id).signal("widen", window)
+            narrow.window = max(narrow.window, window)
+            return True
+        if self._waiting[queue]:
+            await self._begin(queue, free)
+            return True
+        return False
+
+    async def _begin(self, queue: str, free: int) -> None:
+        """Start the next workflow."""
+        from temporalio.common import WorkflowIDReusePolicy
+        from temporalio.exceptions import WorkflowAlreadyStartedError
+        from temporalio.service import RPCError, RPCStatusCode
+
+        from pytest_selfopt.runners.temporal.history import Course
+
+        assert self._client is not None
+        errands = list(take_some(self._waiting[queue]))
+        window = min(free, len(errands))
+        course = Course(self._names.workflow(self._cycle, len(self._courses) + 1))
+        try:
+            await self._client.start_workflow(
+                WORKFLOW,
+                Errands(errands=errands, window=window, heartbeat_s=self._config.heartbeat_s),
+                id=course.id,
+                task_queue=queue,
+                execution_timeout=KEPT,
+                task_timeout=_TASK_TIMEOUT,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            )
+        except WorkflowAlreadyStartedError:
+            pass  # by this session, which was not told so when the server went away
+        except RPCError as problem:
+            if problem.status is not RPCStatusCode.INVALID_ARGUMENT:
+                raise
+            del self._waiting[queue][: len(errands)]
+            for errand in errands:
+                self._refuse(errand.id, f"the Temporal server does not take the call: {problem}")
+            return
+        del self._waiting[queue][: len(errands)]
+        course.queue, course.window = queue, window
+        course.calls = {one.id for one in errands}
+        course.places = {one.queue for one in errands} - {queue}
+        course.left = set(course.calls)
+        self._courses.append(course)
+        self._work(self._follow(course))
+
+    async def _follow(self, course: Course) -> None:
+        """Read the history of a workflow as it grows, until it ends."""
+        from temporalio.service import RPCError
+
+        assert self._client is not None
+        while not course.ending:
+            try:
+                await course.follow(self._client, self._inbox, wait=True)
+            except RPCError:
+                if time.monotonic() - self._heard > AWAY_S:
+                    raise
+                await asyncio.sleep(_PAUSE_S)
+        lost = [self._asked[call_id] for call_id in course.calls if call_id in self._asked]
+        if lost and not self._cancelled and not course.cancelled:
+            raise RunnerError(f"the workflow {course.id} has {course.ending} with {len(lost)} calls that were not made")
+        for call in lost if not self._cancelled else ():
+            self._put(call)
+        self._more.set()
+
+    def _note(self, ended: str | None) -> None:
+        """Something was heard of the calls: perhaps one has ended, and its place is free."""
+        self._heard = time.monotonic()
+        if ended is not None:
+            self._asked.pop(ended, None)
+            self._more.set()
+
+    async def _look(self) -> None:
+        """See which calls are under way; the history tells it only when they have ended."""
+        from temporalio.service import RPCError
+
+        assert self._client is not None
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for course in [one for one in self._courses if one.left and not one.ending]:
+                with contextlib.suppress(RPCError):
+                    found = await self._client.get_workflow_handle(course.id).describe()
+                    course.look_at(found.raw_description.pending_activities, self._inbox)
+
+    async def _watch(self) -> None:
+        """Look after the workers as long as calls are under way and nothing is heard of them."""
+        since: float | None = None
+        assert self._client is not None
+        while True:
+            await asyncio.sleep(self._config.heartbeat_s / 2)
+            if not self._asked or time.monotonic() - self._heard < self._config.heartbeat_s / 2:
+                since = None
+                continue
+            missing: Sequence[str] = list(self._providers.values())
+            with contextlib.suppress(*errors()):
+                missing = await self._places.missing(self._client, ANSWER_S)
+                await self._move()
+            if not missing:
+                since = None
+            elif since is None:
+                since = time.monotonic()
+            elif time.monotonic() - since > AWAY_S:
+                raise RunnerError(self._places.without(missing))
+
+    async def _give_up(self, call_id: str) -> None:
+        call = self._asked.pop(call_id, None)
+        if call is None:
+            return
+        now = time.time()
+        self._inbox.ended(call_id, CallResult(error=_GIVEN_UP, started=now, ended=now, lane=call.lane))
+        for waiting in self._waiting.values():
+            waiting[:] = [one for one in waiting if one.id != call_id]
+        await self._tell([one for one in self._courses if call_id in one.left], "give_up", call_id)
+
+    async def _move(self) -> None:
+        """Give the calls that waited for a worker that is gone to another one."""
+        assert self._client is not None
+        for queue in {self._queue(call) for call in self._asked.values() if self._pinned(call.model)}:
+            courses = [one for one in self._courses if one.queue == queue and not one.ending]
+            held = {place for one in courses for place in one.places}
+            lost, other = await self._places.move(self._client, queue, held, ANSWER_S)
+            for errand in self._waiting[queue]:
+                errand.queue = other if errand.queue in lost else errand.queue
+            for course in courses:
+                for place in course.places & lost:
+                    await self._tell([course], "move", place, other)
+                if course.places & lost:
+                    course.places = course.places - lost | {other}
+
+    def _queue(self, call: Call) -> str:
+        return self._names.queue(self._provider_of(call.model))
+
+    async def _tell(self, courses: Iterable[Course], signal: str, *arguments: str) -> None:
+        """Tell workflows something; when the server is away they are not told."""
+        assert self._client is not None
+        handles = [self._client.get_workflow_handle(one.id) for one in courses if not one.ending]
+        await together(one.signal(signal, args=arguments) for one in handles)
+
+    async def _cancel(self) -> None:
+        """Cancel; when the server is away, its workers make what it has, and a resumed cycle finds the results."""
+        assert self._client is not None
+        self._cancelled = True
+        for waiting in self._waiting.values():
+            waiting.clear()
+        handles = [self._client.get_workflow_handle(one.id) for one in self._courses if not one.ending]
+        await together(one.cancel() for one in handles)
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,74 @@
+"""What a workflow is given: calls as data only, and how they are carried out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.wire import call_to_bytes
+
+WORKFLOW = "selfopt-calls-1"
+"""The workflow that carries calls, with the number of its format."""
+
+HERE = "selfopt-here-1"
+"""The workflow that ends as soon as a worker has taken it: whoever does is there."""
+
+ACTIVITY = "selfopt-call-1"
+"""The activity that makes one call."""
+
+MOST_CALLS = 64
+"""How many calls one workflow carries at most, so that its history stays far below the server's limits."""
+
+MOST_BYTES = 2 * 1024 * 1024
+"""How long one payload may be (the server's limit.blobSize.error)."""
+
+MOST_REPLY_BYTES = 512 * 1024
+"""How long a result may be: 64 of them have to stay below the 50 MB of one history."""
+
+_FULL_BYTES = 1024 * 1024
+_AROUND_BYTES = 1024
+
+_MOST_ANSWERS = 64
+
+
+@dataclass(slots=True)
+class Errand:
+    """One call: its id, the queue it waits in, itself (see `wire`), and the seconds that making it may take."""
+
+    id: str
+    queue: str
+    call: str
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it is long when it is sent."""
+        return len(json.dumps(self.call)) + _AROUND_BYTES
+
+
+@dataclass(slots=True)
+class Errands:
+    """The calls of one workflow: begun in their order, at most `window` of them under way at a time."""
+
+    errands: list[Errand]
+    window: int
+    heartbeat_s: float
+
+
+def errand_of(call: Call, queue: str) -> Errand:
+    """A call as it is sent."""
+    answers = 1 if call.dialogue is None else _MOST_ANSWERS
+    seconds = call.options.max_total_s + answers * call.options.timeout_s
+    return Errand(id=call.id, queue=queue, call=call_to_bytes(call).decode("ascii"), seconds=seconds)
+
+
+def take_some(waiting: Sequence[Errand]) -> Sequence[Errand]:
+    """As many as one workflow carries, from the first on."""
+    size = 0
+    for number, errand in enumerate(waiting[:MOST_CALLS]):
+        size += errand.size
+        if number and size > _FULL_BYTES:
+            return waiting[:number]
+    return waiting[:MOST_CALLS]

@@ -1,0 +1,85 @@
+"""Which workers there are, and which of them makes the calls that have to go to one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.runners.temporal.config import TemporalConfig
+from pytest_selfopt.runners.temporal.errands import HERE
+from pytest_selfopt.runners.temporal.names import Names
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+class Places:
+    """Where the calls to each provider are made, by the queue of the provider."""
+
+    def __init__(self, config: TemporalConfig, providers: Mapping[str, str]) -> None:
+        """Look for workers of these providers, which are named by their queues."""
+        self._config = config
+        self._providers = dict(providers)
+        self._names = Names(config.name)
+        self._at: dict[str, str] = {}
+        """The queue of the worker that makes a provider's pinned calls."""
+
+    def of(self, queue: str) -> str:
+        """The queue of the worker that makes a provider's pinned calls."""
+        return self._at[queue]
+
+    def without(self, missing: Sequence[str]) -> str:
+        """What to say when nobody makes calls to some providers."""
+        target, names = self._config.target, ",".join(missing)
+        return (
+            f"no worker at {target} makes calls to {', '.join(missing)}; start one where its keys are: "
+            f"selfopt worker temporal --target {target} --models {names}"
+        )
+
+    async def missing(self, client: Client, seconds: float) -> list[str]:
+        """The providers that no worker takes calls to, within some seconds."""
+        found = await asyncio.gather(*(self._find(client, queue, seconds) for queue in self._providers))
+        there = dict(zip(self._providers, found, strict=True))
+        for queue, worker in there.items():
+            if worker is not None:
+                self._at.setdefault(queue, self._names.queue_of(worker))
+        return sorted(self._providers[queue] for queue, worker in there.items() if worker is None)
+
+    async def move(self, client: Client, queue: str, held: Iterable[str], seconds: float) -> tuple[set[str], str]:
+        """The queues that hold a provider's pinned calls, but whose workers are gone; and the one to go to instead."""
+        places = {*held, self._at[queue]}
+        found = await asyncio.gather(*(self._find(client, place, seconds) for place in places))
+        lost = {place for place, worker in zip(places, found, strict=True) if worker is None}
+        if self._at[queue] in lost:
+            worker = await self._find(client, queue, seconds)
+            if worker is None:
+                return set(), ""
+            self._at[queue] = self._names.queue_of(worker)
+        return lost, self._at[queue]
+
+    async def _find(self, client: Client, queue: str, seconds: float) -> str | None:
+        """The name of a worker that takes what is in a queue, if one does in time.
+
+        The server's own list of those who ask for work keeps a dead one for minutes; so this gives something to do.
+        """
+        here = await client.start_workflow(
+            HERE,
+            id=f"{self._config.name}-here-{uuid.uuid4().hex[:12]}",
+            task_queue=queue,
+            execution_timeout=timedelta(seconds=seconds + 1),
+        )
+        worker: str | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for event in here.fetch_history_events(wait_new_event=True):
+                    if event.HasField("workflow_task_completed_event_attributes"):
+                        worker = event.workflow_task_completed_event_attributes.identity
+                    if event.HasField("workflow_execution_completed_event_attributes"):
+                        said = event.workflow_execution_completed_event_attributes.result
+                        await client.data_converter.decode(said.payloads)  # tells when the keys differ
+                        return worker
+        return None

@@ -1,0 +1,140 @@
+"""The workflows. Their code is run again from the history, so it may depend on nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityCancellationType, ActivityHandle
+
+from pytest_selfopt.runners.temporal.errands import ACTIVITY, HERE, WORKFLOW, Errand, Errands
+
+MOST_ATTEMPTS = 5
+"""How often a call is given to workers that are lost with it, before it is given up."""
+
+KEPT = timedelta(days=1)
+"""How long a call may take with all its waiting for a worker."""
+
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100),
+    maximum_interval=timedelta(seconds=2),
+    maximum_attempts=MOST_ATTEMPTS,
+    # Another worker may be luckier than one that is lost; a message that cannot be read stays so, and a client that
+    # does not come back would keep one thread after the other.
+    non_retryable_error_types=["RunnerError", "TemporalTimeout:StartToClose"],
+)
+
+
+@workflow.defn(name=HERE)
+class Here:
+    """Ends at once; who ran it stands in its history."""
+
+    @workflow.run
+    async def run(self) -> str:
+        """Say anything, so that the sealing is tried as well."""
+        return "here"
+
+
+@workflow.defn(name=WORKFLOW)
+class Calls:
+    """Carries up to 64 calls, an activity each.
+
+    It returns nothing: each result stands in its history from the moment it is there, and the session reads it from
+    there as it comes. A table of all results would be one message, which the server refuses without end when it is
+    longer than 2 MB.
+    """
+
+    def __init__(self) -> None:
+        self._errands: list[Errand] = []
+        self._window = 0
+        self._heartbeat = timedelta(0)
+        self._under_way: dict[str, ActivityHandle[bytes] | None] = {}
+        self._ended = 0
+        self._dropped: set[str] = set()
+
+    @workflow.run
+    async def run(self, work: Errands) -> None:
+        """Have all calls made, or those under way aborted when the workflow is cancelled."""
+        self._errands = work.errands
+        self._window = max(self._window, work.window)
+        self._heartbeat = timedelta(seconds=work.heartbeat_s)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            for errand in work.errands:
+                await workflow.wait_condition(lambda: len(self._under_way) < self._window)
+                if errand.id not in self._dropped:
+                    self._under_way[errand.id] = None
+                    tasks.append(asyncio.create_task(self._carry(errand)))
+            await workflow.wait_condition(lambda: not self._under_way)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+
+    @workflow.signal
+    def widen(self, window: int) -> None:
+        """Allow more calls at a time."""
+        self._window = max(self._window, window)
+
+    @workflow.signal
+    def give_up(self, call_id: str) -> None:
+        """Abort one call, or do not begin it."""
+        self._dropped.add(call_id)
+        self._cancel(call_id)
+
+    @workflow.signal
+    def move(self, lost: str, other: str) -> None:
+        """Take the calls out of the queue of a worker that is gone, and put them into another one."""
+        for errand in self._errands:
+            if errand.queue == lost:
+                errand.queue = other
+                self._cancel(errand.id)
+
+    @workflow.query
+    def progress(self) -> dict[str, int]:
+        """How many calls there are, under way, and ended."""
+        return {
+            "calls": len(self._errands),
+            "under_way": len(self._under_way),
+            "ended": self._ended,
+            "window": self._window,
+        }
+
+    def _cancel(self, call_id: str) -> None:
+        handle = self._under_way.get(call_id)
+        if handle is not None:
+            handle.cancel()
+
+    async def _carry(self, errand: Errand) -> None:
+        again = ""
+        try:
+            while not await self._made(errand, errand.queue, again):
+                again += "~"
+        finally:
+            del self._under_way[errand.id]
+            self._ended += 1
+
+    async def _made(self, errand: Errand, queue: str, again: str) -> bool:
+        """Whether a call is done with, and not to be made in another queue."""
+        handle = self._under_way[errand.id] = workflow.start_activity(
+            ACTIVITY,
+            errand.call,
+            result_type=bytes,
+            activity_id=errand.id + again,
+            task_queue=queue,
+            start_to_close_timeout=timedelta(seconds=errand.seconds),
+            schedule_to_close_timeout=KEPT,
+            heartbeat_timeout=self._heartbeat,
+            retry_policy=_RETRY,
+            # A result that comes in spite of the cancellation was paid for, and is kept.
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        try:
+            await handle
+        except ActivityError:
+            return queue == errand.queue or errand.id in self._dropped
+        return True

@@ -1,0 +1,91 @@
+"""A worker of Temporal inside the test; as a program it records the history of the replay test.
+
+python -m tests.runners.temporal_server
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.temporal.config import TemporalConfig
+from pytest_selfopt.runners.temporal.connecting import connect
+from pytest_selfopt.runners.temporal.errands import ACTIVITY, WORKFLOW, Errand, Errands
+from pytest_selfopt.runners.temporal.workflow import Calls, Here
+from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.session.engines import temporal_server
+from pytest_selfopt.trial import CallResult, Reply
+from tests.servers import free_port, started
+
+HISTORY = Path(__file__).parent / "temporal_history.json"
+
+
+class Model:
+    """Answers after a while, and counts how many calls were under way at a time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.made: list[str] = []
+        self.now = self.most = 0
+
+    @activity.defn(name=ACTIVITY)
+    async def make(self, text: str) -> bytes:
+        self.made.append(activity.info().activity_id)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            for _ in range(10):
+                await asyncio.sleep(self.seconds / 10)
+                activity.heartbeat()
+        finally:
+            self.now -= 1
+        now = time.time()
+        return result_to_bytes(CallResult(reply=Reply(text="hello"), started=now - self.seconds, ended=now))
+
+
+@asynccontextmanager
+async def worker(client: Client, queue: str, model: Model) -> AsyncIterator[None]:
+    """A worker that takes what is in a queue."""
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[Calls, Here],
+        activities=[model.make],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        yield
+
+
+def errands(queue: str, number: int, window: int) -> Errands:
+    """Some calls, in a queue."""
+    some = [Errand(id=f"call-{index}", queue=queue, call="{}", seconds=60) for index in range(number)]
+    return Errands(errands=some, window=window, heartbeat_s=2)
+
+
+async def _record(target: str) -> None:
+    client = await connect(TemporalConfig(target=target), Cipher(None), "recorder")
+    async with worker(client, "here", Model(0.5)):
+        work = errands("here", 8, 2)
+        work.errands[1].queue = "gone"
+        carried = await client.start_workflow(WORKFLOW, work, id="recorded", task_queue="here")
+        await asyncio.sleep(0.7)
+        await carried.signal("widen", 4)
+        await carried.signal("move", args=["gone", "here"])
+        await carried.signal("give_up", "call-3")
+        await carried.signal("give_up", "call-7")
+        await carried.result()
+        HISTORY.write_text((await carried.fetch_history()).to_json())
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, started(temporal_server(Path(folder), free_port())) as address:
+        asyncio.run(_record(address))

@@ -1,0 +1,228 @@
+"""The parts of calls through Temporal: settings, sealing, workflows, and windows over a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+
+from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.errors import RunnerError, SelfoptError, SettingsError
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.temporal.config import TemporalConfig, read_config
+from pytest_selfopt.runners.temporal.connecting import connect
+from pytest_selfopt.runners.temporal.engine import TemporalEngine
+from pytest_selfopt.runners.temporal.errands import WORKFLOW, Errand, take_some
+from pytest_selfopt.runners.temporal.sealing import SealingCodec
+from pytest_selfopt.runners.temporal.workflow import Calls
+from pytest_selfopt.session.engines import temporal_server
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.tables import Table
+from pytest_selfopt.trial import CallResult, ErrorKind
+from tests.runners.temporal_server import HISTORY, Model, errands, worker
+from tests.servers import free_port, started
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with started(temporal_server(tmp_path_factory.mktemp("temporal"), free_port())) as address:
+        yield address
+
+
+def test_a_recorded_history_leads_the_workflow_to_the_same_commands() -> None:
+    history = WorkflowHistory.from_json("recorded", HISTORY.read_text())
+    replayer = Replayer(workflows=[Calls], workflow_runner=UnsandboxedWorkflowRunner())
+    asyncio.run(replayer.replay_workflow(history))
+
+
+def test_a_history_of_another_course_is_refused() -> None:
+    told = json.loads(HISTORY.read_text())
+    for event in told["events"]:
+        scheduled = event.get("activityTaskScheduledEventAttributes")
+        if scheduled and scheduled["activityId"] == "call-2":
+            scheduled["activityId"] = "call-x"
+    replayer = Replayer(workflows=[Calls], workflow_runner=UnsandboxedWorkflowRunner())
+    with pytest.raises(Exception, match="call-"):
+        asyncio.run(replayer.replay_workflow(WorkflowHistory.from_json("recorded", json.dumps(told))))
+
+
+def test_the_environment_stands_above_the_settings_file() -> None:
+    config = read_config(Table({"target": "far:7233", "namespace": "team", "heartbeat": 5}, "there"))
+    assert (config.target, config.namespace, config.heartbeat_s) == ("far:7233", "team", 5)
+    environment = {"TEMPORAL_ADDRESS": "farther:1", "TEMPORAL_API_KEY": "secret", "TEMPORAL_TLS": "false"}
+    above = config.with_environment(environment)
+    assert (above.target, above.namespace, above.api_key, above.tls) == ("farther:1", "team", "secret", False)
+    assert "secret" not in repr(above)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"api_key": "x"}, "a secret stands in no file; it comes from TEMPORAL_API_KEY"),
+        ({"target": "http://far"}, "expected HOST:PORT"),
+        ({"name": "a b"}, "is no name"),
+        ({"heartbeat": 0.1}, "0.1 is outside 0.5 to 3600"),
+        ({"targets": "far:1"}, "unknown key 'targets'"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(table: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        read_config(Table(table, "there"))
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = TemporalConfig(tls_ca=str(tmp_path / "none.pem"))
+    with pytest.raises(RunnerError, match=r"none\.pem"):
+        asyncio.run(connect(config, Cipher(None), "test"))
+
+
+def test_what_is_sealed_is_opened_by_the_same_key_only() -> None:
+    payload = Payload(metadata={"encoding": b"binary/plain"}, data=b"a prompt")
+    key, other, none = SealingCodec(Cipher(b"k" * 32)), SealingCodec(Cipher(b"o" * 32)), SealingCodec(Cipher(None))
+    sealed = asyncio.run(key.encode([payload]))
+    assert b"a prompt" not in sealed[0].SerializeToString()
+    assert asyncio.run(key.decode(sealed)) == [payload]
+    assert asyncio.run(none.decode(asyncio.run(none.encode([payload])))) == [payload]
+    for codec, stored in ((other, sealed), (none, sealed), (key, [payload])):
+        with pytest.raises(RunnerError):
+            asyncio.run(codec.decode(stored))
+
+
+def test_a_workflow_is_bounded_by_calls_and_by_bytes() -> None:
+    short = [Errand(id=str(index), queue="q", call="{}", seconds=1) for index in range(100)]
+    assert len(take_some(short)) == 64
+    long = [Errand(id=str(index), queue="q", call="x" * 600_000, seconds=1) for index in range(3)]
+    assert len(take_some(long)) == 1
+    assert len(take_some([*short[:5], *long])) == 6
+
+
+class Box:
+    """Keeps what an engine tells."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[str] = Counter()
+        self.results: dict[str, CallResult] = {}
+        self.problem: SelfoptError | None = None
+
+    def began(self, call_id: str, mark: str, at: float) -> None:
+        assert abs(time.time() - at) < 60
+        self.begun[call_id] += 1
+
+    def left(self, call_id: str, mark: str) -> None: ...
+
+    def ended(self, call_id: str, result: CallResult) -> None:
+        assert call_id not in self.results
+        self.results[call_id] = result
+
+    def failed(self, problem: SelfoptError) -> None:
+        self.problem = problem
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert self.problem is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+class Hands:
+    """A worker on a thread of its own."""
+
+    def __init__(self, target: str, name: str, model: Model) -> None:
+        self._ending, self._there = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._work(target, name, model)))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        assert self._there.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    async def _work(self, target: str, name: str, model: Model) -> None:
+        client = await connect(TemporalConfig(target=target), Cipher(None), "hands")
+        async with worker(client, f"{name}-own", model):
+            self._there.set()
+            while not self._ending.is_set():
+                await asyncio.sleep(0.02)
+
+
+def an_engine(target: str, name: str, most: int) -> TemporalEngine:
+    config = TemporalConfig(target=target, name=name, heartbeat_s=2)
+    return TemporalEngine(
+        config, Cipher(None), limits={"own": most}, provider_of=lambda _: "own", pinned=lambda _: False
+    )
+
+
+def calls(number: int) -> list[Call]:
+    question = ChatRequest(messages=(Message(role="user", content="Hello"),))
+    return [Call(id=f"call-{index}", model="own/model", request=question, lane="lane") for index in range(number)]
+
+
+def test_no_more_calls_than_allowed_are_under_way_over_several_workflows(target: str) -> None:
+    model, box = Model(0.05), Box()
+    engine = an_engine(target, "windows", 5)
+    with Hands(target, "windows", model):
+        engine.connect()
+        engine.start(box, "cycle")
+        engine.send(calls(150))
+        box.wait(lambda: len(box.results) == 150)
+        engine.stop()
+    assert model.most == 5
+    assert len(model.made) == 150
+    assert set(box.begun.values()) == {1}
+
+
+def test_who_goes_on_finds_what_there_is_and_one_call_can_be_given_up(target: str) -> None:
+    model, first, second = Model(3), Box(), Box()
+    with Hands(target, "resumed", model):
+        engine = an_engine(target, "resumed", 4)
+        engine.connect()
+        engine.start(first, "cycle")
+        engine.send(calls(4))
+        first.wait(lambda: len(first.begun) == 4)
+        engine.stop()
+        engine = an_engine(target, "resumed", 4)
+        engine.connect()
+        engine.start(second, "cycle")
+        engine.send(calls(4)[1:])
+        engine.give_up("call-1")
+        second.wait(lambda: len(second.results) == 4)
+        engine.stop()
+    assert sorted(model.made) == [f"call-{index}" for index in range(4)]
+    error = second.results["call-1"].error
+    assert error is not None
+    assert error.kind is ErrorKind.TIMEOUT
+
+
+def test_calls_of_a_worker_that_is_gone_are_moved_and_the_progress_is_told(target: str) -> None:
+    async def scenario() -> tuple[list[str], dict[str, int]]:
+        client = await connect(TemporalConfig(target=target), Cipher(None), "test")
+        model = Model(0.1)
+        async with worker(client, "left", model):
+            work = errands("left", 4, 4)
+            for one in work.errands[:2]:
+                one.queue = "gone"
+            carried = await client.start_workflow(WORKFLOW, work, id="moved", task_queue="left")
+            while (await carried.query("progress"))["ended"] < 2:
+                await asyncio.sleep(0.05)
+            progress: dict[str, int] = await carried.query("progress")
+            await carried.signal("move", args=["gone", "left"])
+            await asyncio.wait_for(carried.result(), 20)
+        return sorted(model.made), progress
+
+    made, progress = asyncio.run(scenario())
+    assert progress == {"calls": 4, "under_way": 2, "ended": 2, "window": 4}
+    assert made == ["call-0~", "call-1~", "call-2", "call-3"]
