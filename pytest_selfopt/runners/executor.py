@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.wire import call_from_bytes
+from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What a worker has to do, wherever its calls come from."""
+
+    executor: Executor
+    providers: Sequence[str]
+    concurrency: int
+    """How many calls it makes at a time, to each provider."""
+    variant: Callable[[str], Variant]
+    """The variant with a name, as configured here."""
+    say: Callable[[str], None]
+    """Tells people how it goes."""
+    name: str = field(
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}".replace(".", "-")
+    )
+    """What the worker is called, which no other is."""
+
+    @property
+    def threads(self) -> int:
+        """How many calls it makes at a time, to all providers."""
+        return self.concurrency * len(self.providers)
+
+    def introduce(self) -> None:
+        """Say what it does."""
+        self.say(
+            f"worker {self.name} makes calls to {', '.join(self.providers)}, {self.concurrency} at a time; "
+            "Ctrl-C ends it"
+        )
+
+    def take_leave(self) -> None:
+        """Say that it takes no more."""
+        self.say(f"ends after the {self.executor.under_way} calls that are under way")
+
+    def read(self, opened: Callable[[], bytes]) -> Call | CallResult:
+        """A call as it was sent, once it is opened; or, when it cannot be read, what comes of it."""
+        try:
+            return call_from_bytes(opened(), self.variant)
+        except SelfoptError as problem:
+            self.say(f"a call cannot be read: {problem}")
+            return failed(ErrorKind.REQUEST, str(problem))
+
+
+def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
+    """What a call comes to that was not made, or (with its result) whose reply cannot be passed on."""
+    now = time.time()
+    times = (now, now) if result is None else (result.started, result.ended)
+    return CallResult(error=CallError(kind=kind, message=why), started=times[0], ended=times[1])
 
 
 class Executor:

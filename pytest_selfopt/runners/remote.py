@@ -38,6 +38,18 @@ class Inbox(Protocol):
         """No more calls can be made."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What holds for the calls of a session, whoever makes them."""
+
+    limits: Mapping[str, int]
+    """How many calls to each provider, by name, may be under way at a time, over all workers."""
+    provider_of: Callable[[str], str]
+    """The provider of a model."""
+    pinned: Callable[[str], bool]
+    """Whether all calls of a model go to one worker, because warmth is the worker's."""
+
+
 class Engine(Protocol):
     """Carries calls to workers and results back. Each call that was sent is carried out at least once."""
 

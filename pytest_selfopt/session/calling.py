@@ -14,7 +14,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
-from pytest_selfopt.runners.remote import Engine, RemoteRunner
+from pytest_selfopt.runners.remote import Demand, Engine, RemoteRunner
 from pytest_selfopt.runners.runner import Runner
 from pytest_selfopt.session.own_runner import OwnRunner, refuse_budget
 from pytest_selfopt.session.serving import Serving, provider_limits
@@ -138,24 +138,19 @@ def calling_of(
 
 
 def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
-    limits = provider_limits(models)
     cipher = Cipher.of(os.environ)
-
-    def provider_of(model: str) -> str:
-        return settings.model(model).provider.name
-
-    def pinned(model: str) -> bool:
-        return settings.model(model).pinned
-
+    demand = Demand(
+        limits=provider_limits(models),
+        provider_of=lambda model: settings.model(model).provider.name,
+        pinned=lambda model: settings.model(model).pinned,
+    )
     if settings.runner == "nats":
         from pytest_selfopt.runners.nats.engine import NatsEngine
 
-        nats = settings.nats.with_environment(os.environ)
-        return NatsEngine(nats, cipher, limits=limits, provider_of=provider_of, pinned=pinned)
+        return NatsEngine(settings.nats.with_environment(os.environ), cipher, demand)
     from pytest_selfopt.runners.temporal.engine import TemporalEngine
 
-    temporal = settings.temporal.with_environment(os.environ)
-    return TemporalEngine(temporal, cipher, limits=limits, provider_of=provider_of, pinned=pinned)
+    return TemporalEngine(settings.temporal.with_environment(os.environ), cipher, demand)
 
 
 def most_at_a_time(models: Sequence[ModelConfig]) -> int:

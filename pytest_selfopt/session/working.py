@@ -7,14 +7,13 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from pytest_selfopt.errors import RunnerError, SettingsError
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.executor import Executor
+from pytest_selfopt.runners.executor import Duty, Executor
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.temporal.connecting import MISSING
 from pytest_selfopt.session.serving import Serving
@@ -33,13 +32,16 @@ def work_for(
         SelfoptError: when something is configured wrongly, or there is no server.
     """
     settings = load_settings(rootdir, Mode.PLAIN, Overrides())
-    providers = _providers(settings, models)
     serving: list[Serving] = []
-    cipher, executor = Cipher.of(os.environ), Executor(lambda model: _runner(settings, model, serving))
-    make = _nats_worker if engine == "nats" else _temporal_worker
-    worker = make(settings, target)(
-        cipher, executor, providers=providers, concurrency=concurrency, variant=settings.variant, say=say
+    duty = Duty(
+        executor=Executor(lambda model: _runner(settings, model, serving)),
+        providers=_providers(settings, models),
+        concurrency=concurrency,
+        variant=settings.variant,
+        say=say,
     )
+    make = _nats_worker if engine == "nats" else _temporal_worker
+    worker = make(settings, target, duty)
     try:
         asyncio.run(worker.run())
     finally:
@@ -58,21 +60,21 @@ class Worker(Protocol):
         """
 
 
-def _nats_worker(settings: Settings, target: str | None) -> Callable[..., Worker]:
+def _nats_worker(settings: Settings, target: str | None, duty: Duty) -> Worker:
     from pytest_selfopt.runners.nats.worker import NatsWorker
 
     config = settings.nats.with_environment(os.environ)
-    return partial(NatsWorker, config if target is None else replace(config, servers=(target,)))
+    return NatsWorker(config if target is None else replace(config, servers=(target,)), Cipher.of(os.environ), duty)
 
 
-def _temporal_worker(settings: Settings, target: str | None) -> Callable[..., Worker]:
+def _temporal_worker(settings: Settings, target: str | None, duty: Duty) -> Worker:
     try:
         from pytest_selfopt.runners.temporal.worker import TemporalWorker
     except ImportError:
         raise RunnerError(MISSING) from None
 
     config = settings.temporal.with_environment(os.environ)
-    return partial(TemporalWorker, config if target is None else replace(config, target=target))
+    return TemporalWorker(config if target is None else replace(config, target=target), Cipher.of(os.environ), duty)
 
 
 def _runner(settings: Settings, name: str, serving: list[Serving]) -> LocalRunner:

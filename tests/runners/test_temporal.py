@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.api.common.v1 import Payload
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import RunnerError, SelfoptError, SettingsError
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.remote import Demand
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.config import TemporalConfig, read_config
 from pytest_selfopt.runners.temporal.connecting import connect
 from pytest_selfopt.runners.temporal.engine import TemporalEngine
-from pytest_selfopt.runners.temporal.errands import WORKFLOW, Errand, take_some
+from pytest_selfopt.runners.temporal.errands import BEGUN, WORKFLOW, Errand, take_some
 from pytest_selfopt.runners.temporal.sealing import SealingCodec
-from pytest_selfopt.runners.temporal.workflow import Calls
+from pytest_selfopt.runners.temporal.workflow import Calls, Here
 from pytest_selfopt.session.engines import temporal_server
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.tables import Table
@@ -119,7 +123,8 @@ class Box:
         assert abs(time.time() - at) < 60
         self.begun[call_id] += 1
 
-    def left(self, call_id: str, mark: str) -> None: ...
+    def left(self, call_id: str, mark: str) -> None:
+        self.begun[call_id] -= 1
 
     def ended(self, call_id: str, result: CallResult) -> None:
         assert call_id not in self.results
@@ -161,9 +166,8 @@ class Hands:
 
 def an_engine(target: str, name: str, most: int) -> TemporalEngine:
     config = TemporalConfig(target=target, name=name, heartbeat_s=2)
-    return TemporalEngine(
-        config, Cipher(None), limits={"own": most}, provider_of=lambda _: "own", pinned=lambda _: False
-    )
+    demand = Demand(limits={"own": most}, provider_of=lambda _: "own", pinned=lambda _: False)
+    return TemporalEngine(config, Cipher(None), demand)
 
 
 def calls(number: int) -> list[Call]:
@@ -226,3 +230,37 @@ def test_calls_of_a_worker_that_is_gone_are_moved_and_the_progress_is_told(targe
     made, progress = asyncio.run(scenario())
     assert progress == {"calls": 4, "under_way": 2, "ended": 2, "window": 4}
     assert made == ["call-0~", "call-1~", "call-2", "call-3"]
+
+
+@pytest.mark.parametrize("worker_says", ["begun", "never-got"])
+def test_an_attempt_that_its_worker_never_got_is_not_counted(target: str, worker_says: str) -> None:
+    """A server that dies may take for given out what its answer never brought to the worker."""
+    name, box, model = f"phantom-{worker_says}", Box(), Model(0.1)
+    queue, engine = f"{name}-own", an_engine(target, name, 1)
+
+    @activity.defn(name=BEGUN)
+    async def tell(attempts: list[str]) -> list[str]:
+        return attempts if worker_says == "begun" else []
+
+    async def scenario() -> None:
+        client = await connect(TemporalConfig(target=target), Cipher(None), "w1")
+        with_workflows: dict[str, Any] = {"workflows": [Calls, Here], "workflow_runner": UnsandboxedWorkflowRunner()}
+        async with Worker(client, task_queue=queue, **with_workflows):
+            await asyncio.to_thread(engine.connect)
+            await asyncio.to_thread(engine.start, box, "cycle")
+            await asyncio.to_thread(engine.send, calls(1))
+            given = await client.workflow_service.poll_activity_task_queue(
+                PollActivityTaskQueueRequest(namespace="default", task_queue=TaskQueue(name=queue), identity="w1")
+            )
+            assert given.activity_id == "call-0"
+            await asyncio.to_thread(box.wait, lambda: box.begun["call-0"] == 1)
+            async with (
+                Worker(client, task_queue=f"{name}-at-w1", activities=[tell], **with_workflows),
+                Worker(client, task_queue=queue, activities=[model.make]),
+            ):
+                await asyncio.to_thread(box.wait, lambda: bool(box.results))
+            await asyncio.to_thread(engine.stop)
+
+    asyncio.run(scenario())
+    assert model.made == ["call-0"]
+    assert box.begun["call-0"] == (2 if worker_says == "begun" else 1)

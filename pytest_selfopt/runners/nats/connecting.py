@@ -82,11 +82,19 @@ def _credentials(config: NatsConfig) -> dict[str, Any]:
         "nkeys_seed": config.nkey or None,
     }
     if config.tls_ca or config.tls_cert:
+        options["tls"] = _tls(config)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _tls(config: NatsConfig) -> ssl.SSLContext:
+    files = ", ".join(filter(None, (config.tls_ca, config.tls_cert, config.tls_key)))
+    try:
         context = ssl.create_default_context(cafile=config.tls_ca or None)
         if config.tls_cert:
             context.load_cert_chain(config.tls_cert, config.tls_key or None)
-        options["tls"] = context
-    return {name: value for name, value in options.items() if value is not None}
+    except OSError as problem:
+        raise RunnerError(f"the certificates for NATS cannot be used ({files}): {problem}") from None
+    return context
 
 
 async def have_streams(jetstream: JetStreamContext, names: Names) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +15,8 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connecting import EXISTS, connect, have_consumer, have_streams
 from pytest_selfopt.runners.nats.names import Names
-from pytest_selfopt.runners.remote import Inbox
+from pytest_selfopt.runners.own_loop import OwnLoop
+from pytest_selfopt.runners.remote import Demand, Inbox
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
@@ -53,29 +53,14 @@ class Worker:
 class NatsEngine:
     """Carries calls by JetStream; see `remote.Engine`. It works on a thread of its own."""
 
-    def __init__(
-        self,
-        config: NatsConfig,
-        cipher: Cipher,
-        *,
-        limits: Mapping[str, int],
-        provider_of: Callable[[str], str],
-        pinned: Callable[[str], bool],
-    ) -> None:
-        """Reach the server as configured.
-
-        `limits` bounds the calls to each provider (by name) under way at a time, over all workers; `pinned` says
-        whether all calls of a model go to one worker, because warmth is the worker's.
-        """
+    def __init__(self, config: NatsConfig, cipher: Cipher, demand: Demand) -> None:
+        """Reach the server as configured."""
         self._config = config
         self._cipher = cipher
         self._cycle = ""
-        self._limits = limits
-        self._provider_of = provider_of
-        self._pinned = pinned
+        self._demand = demand
         self._names = Names(config.name)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="selfopt-nats", daemon=True)
+        self._loop = OwnLoop("selfopt-nats")
         self._nats: Connection | None = None
         self._open: dict[str, Call] = {}
         """The calls that were sent and have not ended, by id."""
@@ -85,7 +70,6 @@ class NatsEngine:
         """How many messages of the cycle's results were read, and the number of the last one in the stream."""
         self._results: Any = None
         self._watching: asyncio.Task[None] | None = None
-        self._stopped = False
 
     @property
     def _jetstream(self) -> JetStreamContext:
@@ -94,7 +78,7 @@ class NatsEngine:
 
     def connect(self) -> None:
         """Connect, and find workers."""
-        self._thread.start()
+        self._loop.start()
         self._do(self._connect())
 
     def start(self, inbox: Inbox, cycle: str) -> None:
@@ -117,19 +101,13 @@ class NatsEngine:
 
     def stop(self) -> None:
         """Disconnect."""
-        if self._stopped:
-            return
-        self._stopped = True
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_ANSWER_S)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_ANSWER_S)
+        self._loop.stop(self._end(), _ANSWER_S)
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         from nats.errors import Error
 
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            return self._loop.do(work)
         except (Error, OSError, TimeoutError) as problem:
             why = str(problem) or type(problem).__name__
             raise RunnerError(f"the NATS server at {self._where} cannot be used: {why}") from None
@@ -137,7 +115,7 @@ class NatsEngine:
     async def _connect(self) -> None:
         self._nats = await connect(self._config, "pytest-selfopt session", self._read_on)
         await have_streams(self._jetstream, self._names)
-        for provider, most in self._limits.items():
+        for provider, most in self._demand.limits.items():
             await have_consumer(
                 self._jetstream, self._names, provider, ANY, ack_wait_s=self._config.ack_wait_s, most=most
             )
@@ -223,7 +201,7 @@ class NatsEngine:
 
     async def _missing(self, seconds: float) -> list[str]:
         """The providers that no worker serves."""
-        wanted = set(self._limits)
+        wanted = set(self._demand.limits)
 
         def served(workers: Sequence[Worker]) -> set[str]:
             return {provider for worker in workers for provider in worker.providers}
@@ -233,10 +211,10 @@ class NatsEngine:
 
     def _place(self, model: str) -> str:
         """Where a model's calls go: a worker that is there when its warmth is the worker's, else any."""
-        if not self._pinned(model):
+        if not self._demand.pinned(model):
             return ANY
         if model not in self._places:
-            able = sorted(one.name for one in self._there if self._provider_of(model) in one.providers)
+            able = sorted(one.name for one in self._there if self._demand.provider_of(model) in one.providers)
             self._places[model] = able[0]
         return self._places[model]
 
@@ -249,7 +227,7 @@ class NatsEngine:
             if len(data) > self._nats.max_payload:
                 self._refuse(call, len(data))
                 continue
-            provider = self._provider_of(call.model)
+            provider = self._demand.provider_of(call.model)
             waiting[self._names.call(provider, self._place(call.model), self._cycle, call.id)] = call.id, data
         deadline = time.monotonic() + AWAY_S
         while waiting:
@@ -343,7 +321,7 @@ class NatsEngine:
         models = {model for model, place in self._places.items() if place in gone}
         for model in models:
             place = self._places.pop(model)
-            subject = self._names.calls_of(self._provider_of(model), place)
+            subject = self._names.calls_of(self._demand.provider_of(model), place)
             await self._jetstream.purge_stream(self._names.calls, subject=subject)
         if models:
             await self._send([call for call in self._open.values() if call.model in models])

@@ -6,26 +6,21 @@ import asyncio
 import contextlib
 import json
 import math
-import os
 import signal
-import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.executor import Executor
+from pytest_selfopt.runners.executor import Duty, failed
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connecting import EXISTS, connect, have_consumer, have_streams
 from pytest_selfopt.runners.nats.engine import ANY, ID
 from pytest_selfopt.runners.nats.names import Names
-from pytest_selfopt.runners.wire import call_from_bytes, result_to_bytes
-from pytest_selfopt.specs.variants import Variant
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.trial import CallResult, ErrorKind
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -49,27 +44,12 @@ _STORE_S = 1.0
 class NatsWorker:
     """Makes calls to some providers until it is told to end."""
 
-    def __init__(
-        self,
-        config: NatsConfig,
-        cipher: Cipher,
-        executor: Executor,
-        *,
-        providers: Sequence[str],
-        concurrency: int,
-        variant: Callable[[str], Variant],
-        say: Callable[[str], None],
-    ) -> None:
-        """Make up to `concurrency` calls at a time to each provider; `say` tells people how it goes."""
+    def __init__(self, config: NatsConfig, cipher: Cipher, duty: Duty) -> None:
+        """Do its duty with what comes from the configured server."""
         self._config = config
         self._cipher = cipher
-        self._executor = executor
-        self._providers = tuple(providers)
-        self._concurrency = concurrency
-        self._variant = variant
-        self._say = say
+        self._duty = duty
         self._names = Names(config.name)
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}".replace(".", "-")
         self._ending = asyncio.Event()
         self._mine: dict[str, str] = {}
         """The calls that this worker has, by id: of which cycle."""
@@ -90,10 +70,10 @@ class NatsWorker:
         Raises:
             RunnerError: when there is no server to take calls from.
         """
-        self._nats = await connect(self._config, f"pytest-selfopt worker {self.name}", self._note_return)
+        self._nats = await connect(self._config, f"pytest-selfopt worker {self._duty.name}", self._note_return)
         await have_streams(self._jetstream, self._names)
-        for provider in self._providers:
-            for place in (ANY, self.name):
+        for provider in self._duty.providers:
+            for place in (ANY, self._duty.name):
                 await self._have_consumer(provider, place)
         await self._nats.subscribe(self._names.workers, cb=self._answer)
         await self._nats.subscribe(self._names.control, cb=self._obey)
@@ -101,19 +81,16 @@ class NatsWorker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._end)
-        room = {provider: asyncio.Semaphore(self._concurrency) for provider in self._providers}
-        with ThreadPoolExecutor(self._concurrency * len(room), thread_name_prefix="selfopt-call") as pool:
+        room = {provider: asyncio.Semaphore(self._duty.concurrency) for provider in self._duty.providers}
+        with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
             slots = [
                 asyncio.create_task(self._take(provider, place, room[provider]))
-                for provider in self._providers
-                for place in (ANY, self.name)
-                for _ in range(self._concurrency)
+                for provider in self._duty.providers
+                for place in (ANY, self._duty.name)
+                for _ in range(self._duty.concurrency)
             ]
-            self._say(
-                f"worker {self.name} makes calls to {', '.join(self._providers)}, {self._concurrency} at a time; "
-                "Ctrl-C ends it"
-            )
+            self._duty.introduce()
             await self._ending.wait()
             for task in slots:
                 task.cancel()
@@ -136,34 +113,34 @@ class NatsWorker:
                 provider,
                 place,
                 ack_wait_s=self._config.ack_wait_s,
-                most=self._concurrency,
+                most=self._duty.concurrency,
             )
 
     def _end(self) -> None:
         if self._ending.is_set():
-            self._executor.abort_all()
+            self._duty.executor.abort_all()
         self._ending.set()
 
     async def _drain(self) -> None:
-        self._say(f"ends after the {self._executor.under_way} calls that are under way")
+        self._duty.take_leave()
         deadline = time.monotonic() + DRAIN_S
         while self._making and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        self._executor.abort_all()
+        self._duty.executor.abort_all()
 
     async def _answer(self, message: Msg) -> None:
-        told = {"name": self.name, "providers": list(self._providers), "concurrency": self._concurrency}
+        told = {"name": self._duty.name, "providers": list(self._duty.providers), "concurrency": self._duty.concurrency}
         if not self._ending.is_set():
             await message.respond(json.dumps(told).encode())
 
     async def _obey(self, message: Msg) -> None:
         order = json.loads(message.data)
         if "give_up" in order:
-            self._executor.give_up(order["give_up"])
+            self._duty.executor.give_up(order["give_up"])
         if "cancel" in order:
             for call_id in [one for one, cycle in self._mine.items() if cycle == order["cycle"]]:
                 self._aborted.add(call_id)
-                self._executor.abort(call_id)
+                self._duty.executor.abort(call_id)
 
     async def _take(self, provider: str, place: str, room: asyncio.Semaphore) -> None:
         """One slot: take a call, make it, and so on. The call is finished even when the slot is closed."""
@@ -226,7 +203,7 @@ class NatsWorker:
             return call_id in self._aborted
         if message.metadata.num_delivered > MOST_DELIVERIES:
             why = f"worker lost: {MOST_DELIVERIES} in a row ended while they made this call"
-            result = _failed(ErrorKind.WORKER_LOST, why)
+            result = failed(ErrorKind.WORKER_LOST, why)
         else:
             result = await self._carry_out(message)
         if not result.cancelled:
@@ -239,14 +216,14 @@ class NatsWorker:
         deadline = time.monotonic() + courtesy_s
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError, _errors()):
-                await self._nats.request(self._names.holders, f"{self.name} {call_id}".encode(), timeout=_ASK_S)
+                await self._nats.request(self._names.holders, f"{self._duty.name} {call_id}".encode(), timeout=_ASK_S)
                 return True
         return False
 
     async def _say_if_mine(self, message: Msg) -> None:
         asker, call_id = message.data.decode().split(" ", 1)
-        if asker != self.name and call_id in self._mine:
-            await message.respond(self.name.encode())
+        if asker != self._duty.name and call_id in self._mine:
+            await message.respond(self._duty.name.encode())
 
     def _courtesy_s(self, message: Msg) -> float:
         """How long to look for somebody else who makes the same call, in seconds.
@@ -263,12 +240,10 @@ class NatsWorker:
         return max(0.0, courtesy_s - back_s) if given_before else 0.0
 
     async def _carry_out(self, message: Msg) -> CallResult:
-        try:
-            call = call_from_bytes(self._cipher.open(message.data), self._variant)
-        except SelfoptError as problem:
-            self._say(f"a call cannot be read: {problem}")
-            return _failed(ErrorKind.REQUEST, str(problem))
-        return await asyncio.get_running_loop().run_in_executor(None, self._executor.carry_out, call)
+        call = self._duty.read(lambda: self._cipher.open(message.data))
+        if isinstance(call, CallResult):
+            return call
+        return await asyncio.get_running_loop().run_in_executor(None, self._duty.executor.carry_out, call)
 
     async def _has(self, subject: str) -> bool:
         """Whether a result is there; waited for while the server is away."""
@@ -291,7 +266,7 @@ class NatsWorker:
         if len(data) > self._nats.max_payload:
             most = self._nats.max_payload
             why = f"the reply is {len(data):,} bytes long, and the NATS server takes {most:,} (its max_payload)"
-            data = self._cipher.seal(result_to_bytes(_failed(ErrorKind.MALFORMED, why, result)))
+            data = self._cipher.seal(result_to_bytes(failed(ErrorKind.MALFORMED, why, result)))
         return data
 
     async def _store(self, subject: str, call_id: str, data: bytes) -> None:
@@ -311,9 +286,3 @@ def _errors() -> type[Exception]:
     from nats.errors import Error
 
     return Error
-
-
-def _failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
-    now = time.time()
-    times = (now, now) if result is None else (result.started, result.ended)
-    return CallResult(error=CallError(kind=kind, message=why), started=times[0], ended=times[1])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.remote import Inbox
+from pytest_selfopt.runners.own_loop import OwnLoop
+from pytest_selfopt.runners.remote import Demand, Inbox
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.asking import ANSWER_S, Listening, errors, together
 from pytest_selfopt.runners.temporal.config import TemporalConfig
@@ -66,31 +66,17 @@ class TemporalEngine:
     on within theirs.
     """
 
-    def __init__(
-        self,
-        config: TemporalConfig,
-        cipher: Cipher,
-        *,
-        limits: Mapping[str, int],
-        provider_of: Callable[[str], str],
-        pinned: Callable[[str], bool],
-    ) -> None:
-        """Reach the server as configured.
-
-        `limits` bounds the calls to each provider (by name) under way at a time, over all workers; `pinned` says
-        whether all calls of a model go to one worker, because warmth is the worker's.
-        """
+    def __init__(self, config: TemporalConfig, cipher: Cipher, demand: Demand) -> None:
+        """Reach the server as configured."""
         self._config = config
         self._cipher = cipher
-        self._provider_of = provider_of
-        self._pinned = pinned
+        self._demand = demand
         self._names = Names(config.name)
-        self._limits = {self._names.queue(provider): most for provider, most in limits.items()}
-        self._providers = {self._names.queue(provider): provider for provider in limits}
+        self._limits = {self._names.queue(provider): most for provider, most in demand.limits.items()}
+        self._providers = {self._names.queue(provider): provider for provider in demand.limits}
         self._places = Places(config, self._providers)
         self._cycle = ""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="selfopt-temporal", daemon=True)
+        self._loop = OwnLoop("selfopt-temporal")
         self._client: Client | None = None
         self._courses: list[Course] = []
         self._asked: dict[str, Call] = {}
@@ -102,11 +88,11 @@ class TemporalEngine:
         """When something was last heard of the calls."""
         self._more = asyncio.Event()
         """Whether there may be something to hand on."""
-        self._cancelled = self._stopped = False
+        self._cancelled = False
 
     def connect(self) -> None:
         """Connect, and find workers."""
-        self._thread.start()
+        self._loop.start()
         self._do(self._connect())
 
     def start(self, inbox: Inbox, cycle: str) -> None:
@@ -128,19 +114,11 @@ class TemporalEngine:
 
     def stop(self) -> None:
         """Disconnect."""
-        if self._stopped:
-            return
-        self._stopped = True
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(ANSWER_S)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(ANSWER_S)
-        if not self._loop.is_running():
-            self._loop.close()
+        self._loop.stop(self._end(), ANSWER_S)
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            return self._loop.do(work)
         except errors() as problem:
             raise RunnerError(self._unusable(problem)) from None
 
@@ -157,11 +135,9 @@ class TemporalEngine:
     async def _start(self) -> None:
         from temporalio.service import RPCError, RPCStatusCode
 
-        from pytest_selfopt.runners.temporal.history import Course
-
         assert self._client is not None
         while True:
-            course = Course(self._names.workflow(self._cycle, len(self._courses) + 1))
+            course = self._next_course()
             try:
                 await course.follow(self._client, self._inbox, wait=False)
             except RPCError as problem:
@@ -174,6 +150,15 @@ class TemporalEngine:
         for task in (self._hand_on(), self._look(), self._watch()):
             self._work(task)
 
+    def _next_course(self) -> Course:
+        from pytest_selfopt.runners.temporal.history import Course
+
+        return Course(self._names.workflow(self._cycle, len(self._courses) + 1), self._begun)
+
+    async def _begun(self, worker: str, attempt: str) -> bool:
+        assert self._client is not None
+        return await self._places.begun(self._client, worker, attempt, ANSWER_S)
+
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside, whose failure ends the session's calls."""
 
@@ -185,7 +170,7 @@ class TemporalEngine:
             except errors() as problem:
                 self._inbox.failed(RunnerError(self._unusable(problem)))
 
-        task = self._loop.create_task(guarded())
+        task = asyncio.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -201,8 +186,8 @@ class TemporalEngine:
 
     def _put(self, call: Call) -> None:
         """Let a call wait for a place in a workflow."""
-        queue = self._names.queue(self._provider_of(call.model))
-        errand = errand_of(call, self._places.of(queue) if self._pinned(call.model) else queue)
+        queue = self._names.queue(self._demand.provider_of(call.model))
+        errand = errand_of(call, self._places.of(queue) if self._demand.pinned(call.model) else queue)
         if errand.size > MOST_BYTES:
             self._refuse(
                 errand.id,
@@ -265,12 +250,10 @@ class TemporalEngine:
         from temporalio.exceptions import WorkflowAlreadyStartedError
         from temporalio.service import RPCError, RPCStatusCode
 
-        from pytest_selfopt.runners.temporal.history import Course
-
         assert self._client is not None
         errands = list(take_some(self._waiting[queue]))
         window = min(free, len(errands))
-        course = Course(self._names.workflow(self._cycle, len(self._courses) + 1))
+        course = self._next_course()
         try:
             await self._client.start_workflow(
                 WORKFLOW,
@@ -369,7 +352,7 @@ class TemporalEngine:
     async def _move(self) -> None:
         """Give the calls that waited for a worker that is gone to another one."""
         assert self._client is not None
-        for queue in {self._queue(call) for call in self._asked.values() if self._pinned(call.model)}:
+        for queue in {self._queue(call) for call in self._asked.values() if self._demand.pinned(call.model)}:
             courses = [one for one in self._courses if one.queue == queue and not one.ending]
             held = {place for one in courses for place in one.places}
             lost, other = await self._places.move(self._client, queue, held, ANSWER_S)
@@ -382,7 +365,7 @@ class TemporalEngine:
                     course.places = course.places - lost | {other}
 
     def _queue(self, call: Call) -> str:
-        return self._names.queue(self._provider_of(call.model))
+        return self._names.queue(self._demand.provider_of(call.model))
 
     async def _tell(self, courses: Iterable[Course], signal: str, *arguments: str) -> None:
         """Tell workflows something; when the server is away they are not told."""

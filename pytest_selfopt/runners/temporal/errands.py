@@ -13,10 +13,13 @@ WORKFLOW = "selfopt-calls-1"
 """The workflow that carries calls, with the number of its format."""
 
 HERE = "selfopt-here-1"
-"""The workflow that ends as soon as a worker has taken it: whoever does is there."""
+"""The workflow that ends as soon as a worker has taken it: whoever does is there, and can be asked something."""
 
 ACTIVITY = "selfopt-call-1"
 """The activity that makes one call."""
+
+BEGUN = "selfopt-begun-1"
+"""The activity that tells which attempts at calls a worker has begun."""
 
 MOST_CALLS = 64
 """How many calls one workflow carries at most, so that its history stays far below the server's limits."""

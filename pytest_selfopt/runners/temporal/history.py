@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from temporalio.api.enums.v1 import EventType, PendingActivityState, RetryState, TimeoutType, WorkflowTaskFailedCause
@@ -41,6 +41,7 @@ class _Activity:
     name: str
     scheduled: float
     started: float = 0.0
+    attempts: int = 1
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class Course:
     """How one workflow goes, as far as it was read: what became of its calls, and of itself."""
 
     id: str
+    begun: Callable[[str, str], Awaitable[bool]]
+    """Whether a worker, by its name, may have begun an attempt (see `attempt_of`)."""
     queue: str = ""
     window: int = 0
     calls: set[str] = field(default_factory=set)
@@ -61,6 +64,8 @@ class Course:
     _read: int = 0
     _activities: dict[int, _Activity] = field(default_factory=dict)
     _told: set[tuple[str, int]] = field(default_factory=set)
+    _given: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The worker that each attempt at an activity was given to, as far as it was seen."""
 
     @property
     def taken(self) -> int:
@@ -89,12 +94,13 @@ class Course:
             attempt = one.attempt if running else one.attempt - 1
             started = one.last_started_time
             if attempt > 0 and started.seconds:
+                self._given[one.activity_id, attempt] = one.last_worker_identity
                 self._began(one.activity_id, attempt, started.ToNanoseconds() / 1e9, inbox)
 
     def _began(self, name: str, attempt: int, at: float, inbox: Inbox) -> None:
         if (name, attempt) not in self._told:
             self._told.add((name, attempt))
-            inbox.began(name.rstrip("~"), f"{name}/{attempt}", at)
+            inbox.began(name.rstrip("~"), _mark(name, attempt), at)
 
     async def _take(self, event: HistoryEvent, converter: DataConverter, inbox: Inbox) -> None:
         at = event.event_time.ToNanoseconds() / 1e9
@@ -136,7 +142,7 @@ class Course:
         elif event.HasField("activity_task_started_event_attributes"):
             started = event.activity_task_started_event_attributes
             one = self._activities[started.scheduled_event_id]
-            one.started = at
+            one.started, one.attempts = at, started.attempt
             # Of attempts that were lost while nobody looked only the number is known.
             for attempt in range(1, started.attempt):
                 self._began(one.name, attempt, one.scheduled, inbox)
@@ -144,17 +150,17 @@ class Course:
         elif event.HasField("activity_task_completed_event_attributes"):
             done = event.activity_task_completed_event_attributes
             (data,) = await converter.decode(done.result.payloads, [bytes])
-            self._end(done.scheduled_event_id, inbox, result_from_bytes(data))
+            await self._end(done.scheduled_event_id, inbox, result_from_bytes(data))
         elif event.HasField("activity_task_timed_out_event_attributes"):
             late = event.activity_task_timed_out_event_attributes
             error = _timed_out(late.failure, late.retry_state)
-            self._end(late.scheduled_event_id, inbox, self._failed(late.scheduled_event_id, error))
+            await self._end(late.scheduled_event_id, inbox, self._failed(late.scheduled_event_id, error))
         elif event.HasField("activity_task_failed_event_attributes"):
             broken = event.activity_task_failed_event_attributes
             error = _failure(broken.failure, broken.retry_state)
-            self._end(broken.scheduled_event_id, inbox, self._failed(broken.scheduled_event_id, error))
+            await self._end(broken.scheduled_event_id, inbox, self._failed(broken.scheduled_event_id, error))
         elif event.HasField("activity_task_canceled_event_attributes"):
-            self._end(event.activity_task_canceled_event_attributes.scheduled_event_id, inbox, None)
+            await self._end(event.activity_task_canceled_event_attributes.scheduled_event_id, inbox, None)
 
     def _failed(self, scheduled: int, error: CallError | None) -> CallResult | None:
         if error is None:
@@ -162,11 +168,25 @@ class Course:
         started = self._activities[scheduled].started or time.time()
         return CallResult(error=error, started=started, ended=time.time())
 
-    def _end(self, scheduled: int, inbox: Inbox, result: CallResult | None) -> None:
-        call_id = self._activities.pop(scheduled).call_id
-        self.left.discard(call_id)
+    async def _end(self, scheduled: int, inbox: Inbox, result: CallResult | None) -> None:
+        one = self._activities[scheduled]
+        for attempt in range(1, one.attempts):
+            worker = self._given.get((one.name, attempt), "")
+            if worker and not await self.begun(worker, attempt_of(self.id, one.name, attempt)):
+                inbox.left(one.call_id, _mark(one.name, attempt))
+        del self._activities[scheduled]
+        self.left.discard(one.call_id)
         if result is not None:
-            inbox.ended(call_id, result)
+            inbox.ended(one.call_id, result)
+
+
+def attempt_of(workflow: str, activity: str, attempt: int) -> str:
+    """What an attempt at a call is called: the ids of workflow and activity, and its number."""
+    return f"{workflow}/{_mark(activity, attempt)}"
+
+
+def _mark(activity: str, attempt: int) -> str:
+    return f"{activity}/{attempt}"
 
 
 def _timed_out(failure: Failure, state: RetryState.ValueType) -> CallError | None:

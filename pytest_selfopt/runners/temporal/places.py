@@ -27,6 +27,8 @@ class Places:
         self._names = Names(config.name)
         self._at: dict[str, str] = {}
         """The queue of the worker that makes a provider's pinned calls."""
+        self._gone: set[str] = set()
+        """Workers that did not answer; none comes back under its old name."""
 
     def of(self, queue: str) -> str:
         """The queue of the worker that makes a provider's pinned calls."""
@@ -61,18 +63,39 @@ class Places:
             self._at[queue] = self._names.queue_of(worker)
         return lost, self._at[queue]
 
+    async def begun(self, client: Client, worker: str, attempt: str, seconds: float) -> bool:
+        """Whether a worker may have begun an attempt at a call: one that is there and says otherwise has not.
+
+        A server that dies may take for given out what its worker never got.
+        """
+        if worker in self._gone:
+            return True
+        answer = await self._ask(client, self._names.queue_of(worker), seconds, [attempt])
+        if answer is None:
+            self._gone.add(worker)
+            return True
+        return attempt in answer[1]
+
     async def _find(self, client: Client, queue: str, seconds: float) -> str | None:
-        """The name of a worker that takes what is in a queue, if one does in time.
+        """The name of a worker that takes what is in a queue, if one does in time."""
+        answer = await self._ask(client, queue, seconds, [])
+        return None if answer is None else answer[0]
+
+    async def _ask(
+        self, client: Client, queue: str, seconds: float, attempts: list[str]
+    ) -> tuple[str, Sequence[str]] | None:
+        """Who takes what is in a queue, and which of some attempts it has begun; None when nobody says so in time.
 
         The server's own list of those who ask for work keeps a dead one for minutes; so this gives something to do.
         """
         here = await client.start_workflow(
             HERE,
+            attempts,
             id=f"{self._config.name}-here-{uuid.uuid4().hex[:12]}",
             task_queue=queue,
             execution_timeout=timedelta(seconds=seconds + 1),
         )
-        worker: str | None = None
+        worker = ""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 async for event in here.fetch_history_events(wait_new_event=True):
@@ -80,6 +103,6 @@ class Places:
                         worker = event.workflow_task_completed_event_attributes.identity
                     if event.HasField("workflow_execution_completed_event_attributes"):
                         said = event.workflow_execution_completed_event_attributes.result
-                        await client.data_converter.decode(said.payloads)  # tells when the keys differ
-                        return worker
+                        (begun,) = await client.data_converter.decode(said.payloads, [list[str]])
+                        return worker, begun
         return None

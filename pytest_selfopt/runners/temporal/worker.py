@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import time
-import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -18,54 +13,42 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-from pytest_selfopt.errors import RunnerError, SelfoptError
+from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.executor import Executor
+from pytest_selfopt.runners.executor import Duty, failed
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connecting import connect
-from pytest_selfopt.runners.temporal.errands import ACTIVITY, MOST_CALLS, MOST_REPLY_BYTES
+from pytest_selfopt.runners.temporal.errands import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
+from pytest_selfopt.runners.temporal.history import attempt_of
 from pytest_selfopt.runners.temporal.names import Names
 from pytest_selfopt.runners.temporal.workflow import Calls, Here
-from pytest_selfopt.runners.wire import call_from_bytes, result_to_bytes
-from pytest_selfopt.specs.variants import Variant
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.trial import CallResult, ErrorKind
 
 DRAIN_S = 30.0
 """How long a worker that is told to end waits for the calls it is making."""
 
 _ABORTING_S = 2.0
 _KEPT_RESULTS = 1000
+_KEPT_ATTEMPTS = 100_000
 _STICKY = timedelta(seconds=5)
 
 
 class TemporalWorker:
     """Makes calls to some providers until it is told to end."""
 
-    def __init__(
-        self,
-        config: TemporalConfig,
-        cipher: Cipher,
-        executor: Executor,
-        *,
-        providers: Sequence[str],
-        concurrency: int,
-        variant: Callable[[str], Variant],
-        say: Callable[[str], None],
-    ) -> None:
-        """Make up to `concurrency` calls at a time to each provider; `say` tells people how it goes."""
+    def __init__(self, config: TemporalConfig, cipher: Cipher, duty: Duty) -> None:
+        """Do its duty with what comes from the configured server."""
         self._config = config
         self._cipher = cipher
-        self._executor = executor
-        self._providers = tuple(providers)
-        self._concurrency = concurrency
-        self._variant = variant
-        self._say = say
+        self._duty = duty
         self._names = Names(config.name)
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}".replace(".", "-")
         self._ending = asyncio.Event()
         self._results: OrderedDict[tuple[str, str], asyncio.Future[bytes]] = OrderedDict()
         """What is made here and was, by workflow and call. When the server was away for longer than a heartbeat may
         be late, it gives the call out again; if it comes here, it is not made again."""
+        self._begun: OrderedDict[str, None] = OrderedDict()
+        """The attempts at calls that came here."""
 
     async def run(self) -> None:
         """Take calls and make them; ends after SIGTERM or Ctrl-C, once those under way have ended.
@@ -73,27 +56,24 @@ class TemporalWorker:
         Raises:
             RunnerError: when there is no server to take calls from.
         """
-        client = await connect(self._config, self._cipher, self.name)
+        client = await connect(self._config, self._cipher, self._duty.name)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._end)
-        with ThreadPoolExecutor(self._concurrency * len(self._providers), thread_name_prefix="selfopt-call") as pool:
+        with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
-            queues = [self._names.queue_of(self.name), *map(self._names.queue, self._providers)]
+            queues = [self._names.queue_of(self._duty.name), *map(self._names.queue, self._duty.providers)]
             workers = [self._worker(client, queue) for queue in queues]
             running = [asyncio.create_task(one.run()) for one in workers]
-            self._say(
-                f"worker {self.name} makes calls to {', '.join(self._providers)}, {self._concurrency} at a time; "
-                "Ctrl-C ends it"
-            )
+            self._duty.introduce()
             ending = asyncio.create_task(self._ending.wait())
             await asyncio.wait([ending, *running], return_when=asyncio.FIRST_COMPLETED)
             if self._ending.is_set():
-                self._say(f"ends after the {self._executor.under_way} calls that are under way")
+                self._duty.take_leave()
             await asyncio.gather(*(one.shutdown() for one in workers))
             ended = await asyncio.gather(*running, return_exceptions=True)
             ending.cancel()
-            self._executor.abort_all()
+            self._duty.executor.abort_all()
         for problem in ended:
             if isinstance(problem, Exception):
                 raise RunnerError(f"the Temporal server at {self._config.target} cannot be used: {problem}")
@@ -103,11 +83,11 @@ class TemporalWorker:
             client,
             task_queue=queue,
             workflows=[Calls, Here],
-            activities=[self.make],
+            activities=[self.make, self.begun],
             # The workflows are two small classes that a test holds to be deterministic; the sandbox would cost a
             # multiple of what they do.
             workflow_runner=UnsandboxedWorkflowRunner(),
-            max_concurrent_activities=self._concurrency,
+            max_concurrent_activities=self._duty.concurrency,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=16),
             # What the workflow asks for begins here at once, as far as there is room, without a way over the server's
             # queue: that halves the time that short calls take.
@@ -119,7 +99,7 @@ class TemporalWorker:
 
     def _end(self) -> None:
         if self._ending.is_set():
-            self._executor.abort_all()
+            self._duty.executor.abort_all()
         self._ending.set()
 
     @activity.defn(name=ACTIVITY)
@@ -127,7 +107,9 @@ class TemporalWorker:
         """Make one call, or go on with one that is being made here."""
         info = activity.info()
         call_id = info.activity_id.rstrip("~")
-        key = (info.workflow_id or "", call_id)
+        workflow = info.workflow_id or ""
+        key = (workflow, call_id)
+        self._begun[attempt_of(workflow, info.activity_id, info.attempt)] = None
         making = self._results.get(key)
         if making is None or making.cancelled():
             making = self._results[key] = asyncio.get_running_loop().run_in_executor(None, self._carry_out, text)
@@ -136,7 +118,7 @@ class TemporalWorker:
         try:
             return await asyncio.shield(making)
         except asyncio.CancelledError:
-            self._executor.abort(call_id)
+            self._duty.executor.abort(call_id)
             await asyncio.wait([making], timeout=_ABORTING_S)
             raise
         finally:
@@ -144,7 +126,14 @@ class TemporalWorker:
             if not making.done() or making.exception() is not None:
                 self._results.pop(key, None)
 
+    @activity.defn(name=BEGUN)
+    async def begun(self, attempts: list[str]) -> list[str]:
+        """Which of some attempts at calls came here."""
+        return [one for one in attempts if one in self._begun]
+
     def _forget_old(self) -> None:
+        while len(self._begun) > _KEPT_ATTEMPTS:
+            self._begun.popitem(last=False)
         while len(self._results) > _KEPT_RESULTS and next(iter(self._results.values())).done():
             self._results.popitem(last=False)
 
@@ -155,22 +144,14 @@ class TemporalWorker:
             activity.heartbeat()
 
     def _carry_out(self, text: str) -> bytes:
-        try:
-            call = call_from_bytes(text.encode("ascii"), self._variant)
-        except SelfoptError as problem:
-            self._say(f"a call cannot be read: {problem}")
-            return result_to_bytes(_failed(ErrorKind.REQUEST, str(problem)))
-        result = self._executor.carry_out(call)
+        call = self._duty.read(lambda: text.encode("ascii"))
+        if isinstance(call, CallResult):
+            return result_to_bytes(call)
+        result = self._duty.executor.carry_out(call)
         if result.cancelled:
             raise ApplicationError("aborted, because its worker ends")
         data = result_to_bytes(result)
         if len(data) > MOST_REPLY_BYTES:
             why = f"the reply is {len(data):,} bytes long, and Temporal's history takes {MOST_REPLY_BYTES:,} of it"
-            return result_to_bytes(_failed(ErrorKind.MALFORMED, why, result))
+            return result_to_bytes(failed(ErrorKind.MALFORMED, why, result))
         return data
-
-
-def _failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
-    now = time.time()
-    times = (now, now) if result is None else (result.started, result.ended)
-    return CallResult(error=CallError(kind=kind, message=why), started=times[0], ended=times[1])

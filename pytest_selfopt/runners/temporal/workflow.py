@@ -10,7 +10,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
-from pytest_selfopt.runners.temporal.errands import ACTIVITY, HERE, WORKFLOW, Errand, Errands
+from pytest_selfopt.runners.temporal.errands import ACTIVITY, BEGUN, HERE, WORKFLOW, Errand, Errands
 
 MOST_ATTEMPTS = 5
 """How often a call is given to workers that are lost with it, before it is given up."""
@@ -18,6 +18,7 @@ MOST_ATTEMPTS = 5
 KEPT = timedelta(days=1)
 """How long a call may take with all its waiting for a worker."""
 
+_TOLD = timedelta(seconds=5)
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
     maximum_interval=timedelta(seconds=2),
@@ -33,9 +34,18 @@ class Here:
     """Ends at once; who ran it stands in its history."""
 
     @workflow.run
-    async def run(self) -> str:
-        """Say anything, so that the sealing is tried as well."""
-        return "here"
+    async def run(self, attempts: list[str]) -> list[str]:
+        """Say which of some attempts at calls this worker has begun; the answer alone says that it is there."""
+        if not attempts:
+            return []
+        begun: list[str] = await workflow.execute_activity(
+            BEGUN,
+            attempts,
+            result_type=list[str],
+            start_to_close_timeout=_TOLD,
+            retry_policy=RetryPolicy(maximum_attempts=1),
+        )
+        return begun
 
 
 @workflow.defn(name=WORKFLOW)
