@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ from tests.servers import free_port, started
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with started(temporal_server(tmp_path_factory.mktemp("temporal"), free_port())) as address:
+    server = temporal_server(tmp_path_factory.mktemp("temporal"), free_port())
+    with started(replace(server, command=(*server.command, "--namespace", "team"))) as address:
         yield address
 
 
@@ -144,9 +146,9 @@ class Box:
 class Hands:
     """A worker on a thread of its own."""
 
-    def __init__(self, target: str, name: str, model: Model) -> None:
+    def __init__(self, config: TemporalConfig, model: Model) -> None:
         self._ending, self._there = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._work(target, name, model)))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._work(config, model)))
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -156,16 +158,15 @@ class Hands:
         self._ending.set()
         self._thread.join()
 
-    async def _work(self, target: str, name: str, model: Model) -> None:
-        client = await connect(TemporalConfig(target=target), Cipher(None), "hands")
-        async with worker(client, f"{name}-own", model):
+    async def _work(self, config: TemporalConfig, model: Model) -> None:
+        client = await connect(config, Cipher(None), "hands")
+        async with worker(client, f"{config.name}-own", model):
             self._there.set()
             while not self._ending.is_set():
                 await asyncio.sleep(0.02)
 
 
-def an_engine(target: str, name: str, most: int) -> TemporalEngine:
-    config = TemporalConfig(target=target, name=name, heartbeat_s=2)
+def an_engine(config: TemporalConfig, most: int) -> TemporalEngine:
     demand = Demand(limits={"own": most}, provider_of=lambda _: "own", pinned=lambda _: False)
     return TemporalEngine(config, Cipher(None), demand)
 
@@ -177,8 +178,9 @@ def calls(number: int) -> list[Call]:
 
 def test_no_more_calls_than_allowed_are_under_way_over_several_workflows(target: str) -> None:
     model, box = Model(0.05), Box()
-    engine = an_engine(target, "windows", 5)
-    with Hands(target, "windows", model):
+    config = TemporalConfig(target=target, name="windows", heartbeat_s=2)
+    engine = an_engine(config, 5)
+    with Hands(config, model):
         engine.connect()
         engine.start(box, "cycle")
         engine.send(calls(150))
@@ -191,14 +193,15 @@ def test_no_more_calls_than_allowed_are_under_way_over_several_workflows(target:
 
 def test_who_goes_on_finds_what_there_is_and_one_call_can_be_given_up(target: str) -> None:
     model, first, second = Model(3), Box(), Box()
-    with Hands(target, "resumed", model):
-        engine = an_engine(target, "resumed", 4)
+    config = TemporalConfig(target=target, name="resumed", heartbeat_s=2)
+    with Hands(config, model):
+        engine = an_engine(config, 4)
         engine.connect()
         engine.start(first, "cycle")
         engine.send(calls(4))
         first.wait(lambda: len(first.begun) == 4)
         engine.stop()
-        engine = an_engine(target, "resumed", 4)
+        engine = an_engine(config, 4)
         engine.connect()
         engine.start(second, "cycle")
         engine.send(calls(4)[1:])
@@ -236,7 +239,7 @@ def test_calls_of_a_worker_that_is_gone_are_moved_and_the_progress_is_told(targe
 def test_an_attempt_that_its_worker_never_got_is_not_counted(target: str, worker_says: str) -> None:
     """A server that dies may take for given out what its answer never brought to the worker."""
     name, box, model = f"phantom-{worker_says}", Box(), Model(0.1)
-    queue, engine = f"{name}-own", an_engine(target, name, 1)
+    queue, engine = f"{name}-own", an_engine(TemporalConfig(target=target, name=name, heartbeat_s=2), 1)
 
     @activity.defn(name=BEGUN)
     async def tell(attempts: list[str]) -> list[str]:
@@ -264,3 +267,19 @@ def test_an_attempt_that_its_worker_never_got_is_not_counted(target: str, worker
     asyncio.run(scenario())
     assert model.made == ["call-0"]
     assert box.begun["call-0"] == (2 if worker_says == "begun" else 1)
+
+
+def test_a_namespace_of_ones_own_and_one_that_is_not_there(target: str) -> None:
+    model, box = Model(0.05), Box()
+    config = TemporalConfig(target=target, namespace="team", heartbeat_s=2)
+    with Hands(config, model):
+        engine = an_engine(config, 4)
+        engine.connect()
+        engine.start(box, "cycle")
+        engine.send(calls(2))
+        box.wait(lambda: len(box.results) == 2)
+        engine.stop()
+    engine = an_engine(replace(config, namespace="nobody"), 4)
+    with pytest.raises(RunnerError, match=rf"{target} cannot be used: Namespace nobody is not found"):
+        engine.connect()
+    engine.stop()
