@@ -73,6 +73,13 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
         ) from None
 
 
+def errors() -> tuple[type[Exception], ...]:
+    """What is raised when the server is away, or does not do what it is asked."""
+    from nats.errors import Error
+
+    return Error, OSError, TimeoutError
+
+
 def _credentials(config: NatsConfig) -> dict[str, Any]:
     options: dict[str, Any] = {
         "user": config.user or None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connecting import EXISTS, connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.connecting import EXISTS, connect, errors, have_consumer, have_streams
 from pytest_selfopt.runners.nats.names import Names
 from pytest_selfopt.runners.own_loop import OwnLoop
 from pytest_selfopt.runners.remote import Demand, Inbox
@@ -104,11 +104,11 @@ class NatsEngine:
         self._loop.stop(self._end(), _ANSWER_S)
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        from nats.errors import Error
-
         try:
             return self._loop.do(work)
-        except (Error, OSError, TimeoutError) as problem:
+        except SelfoptError:
+            raise  # before the library is looked at, which may be missing
+        except errors() as problem:
             why = str(problem) or type(problem).__name__
             raise RunnerError(f"the NATS server at {self._where} cannot be used: {why}") from None
 
@@ -134,7 +134,6 @@ class NatsEngine:
 
     async def _read_on(self) -> None:
         """Read the results that were not read yet, from now on as they come; anew once the server has come back."""
-        from nats.errors import Error
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
         if not self._cycle:
@@ -146,7 +145,7 @@ class NatsEngine:
             inactive_threshold=AWAY_S,
         )
         if self._results is not None:
-            with contextlib.suppress(Error):
+            with contextlib.suppress(*errors()):
                 await self._results.unsubscribe()
         self._results = await self._jetstream.subscribe(
             self._names.results_of(self._cycle), stream=self._names.results, config=consumer, cb=self._receive
@@ -186,8 +185,6 @@ class NatsEngine:
         return list(found.values())
 
     async def _collect(self, answers: Any, found: dict[str, Worker], seconds: float) -> None:
-        from nats.errors import Error
-
         deadline = time.monotonic() + seconds
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -196,7 +193,7 @@ class NatsEngine:
                     continue  # the server's word that nobody listens
                 told = json.loads(answer.data)
                 found[told["name"]] = Worker(told["name"], frozenset(told["providers"]))
-        except Error:
+        except errors():
             return
 
     async def _missing(self, seconds: float) -> list[str]:
@@ -279,24 +276,20 @@ class NatsEngine:
         await self._nats.flush()
 
     async def _cancel(self) -> None:
-        from nats.errors import Error
-
         try:
             await self._jetstream.purge_stream(self._names.calls, subject=self._names.calls_in(self._cycle))
             await self._tell({"cycle": self._cycle, "cancel": "all"})
-        except (Error, OSError, TimeoutError):
+        except errors():
             return  # the server is away: its workers make what is in its queue, and a resumed cycle finds the results
 
     async def _watch(self) -> None:
         """Look after the server and the workers as long as calls are under way."""
-        from nats.errors import Error
-
         well = time.monotonic()
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 2)
             try:
                 wrong = await self._what_is_wrong() if self._open else ""
-            except (Error, OSError, TimeoutError) as problem:
+            except errors() as problem:
                 wrong = f"the NATS server at {self._where} is away: {str(problem) or type(problem).__name__}"
             if not wrong:
                 well = time.monotonic()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.executor import Duty, failed
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connecting import EXISTS, connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.connecting import EXISTS, connect, errors, have_consumer, have_streams
 from pytest_selfopt.runners.nats.engine import ANY, ID
 from pytest_selfopt.runners.nats.names import Names
 from pytest_selfopt.runners.wire import result_to_bytes
@@ -144,14 +144,12 @@ class NatsWorker:
 
     async def _take(self, provider: str, place: str, room: asyncio.Semaphore) -> None:
         """One slot: take a call, make it, and so on. The call is finished even when the slot is closed."""
-        from nats.errors import Error
-
         consumer = self._names.consumer(provider, place)
         pull = await self._jetstream.pull_subscribe_bind(consumer, self._names.calls)
         while True:
             try:
                 (message,) = await pull.fetch(1, timeout=_PULL_S)
-            except (TimeoutError, Error):
+            except errors():
                 # Nothing to do, or the server is away: the connection comes back by itself.
                 await asyncio.sleep(_PAUSE_S)
                 continue
@@ -172,7 +170,7 @@ class NatsWorker:
             async with room:
                 done = await self._make_once(message, call_id, received)
             # One that fails is no harm: the call comes again, and finds its result.
-            with contextlib.suppress(TimeoutError, _errors()):
+            with contextlib.suppress(*errors()):
                 await (message.ack_sync(timeout=_ANSWER_S) if done else message.nak(delay=self._config.ack_wait_s / 2))
         finally:
             beat.cancel()
@@ -183,7 +181,7 @@ class NatsWorker:
         """Tell the server that the call is still being made."""
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 3)
-            with contextlib.suppress(TimeoutError, _errors()):
+            with contextlib.suppress(*errors()):
                 await message.in_progress()
 
     async def _make_once(self, message: Msg, call_id: str, received: float) -> bool:
@@ -215,7 +213,7 @@ class NatsWorker:
         assert self._nats is not None
         deadline = time.monotonic() + courtesy_s
         while time.monotonic() < deadline:
-            with contextlib.suppress(TimeoutError, _errors()):
+            with contextlib.suppress(*errors()):
                 await self._nats.request(self._names.holders, f"{self._duty.name} {call_id}".encode(), timeout=_ASK_S)
                 return True
         return False
@@ -254,7 +252,7 @@ class NatsWorker:
                 await self._jetstream.get_last_msg(self._names.results, subject, direct=True)
             except NotFoundError:
                 return False
-            except (TimeoutError, _errors()):
+            except errors():
                 await asyncio.sleep(_PAUSE_S)
             else:
                 return True
@@ -274,15 +272,9 @@ class NatsWorker:
         while True:
             try:
                 await self._jetstream.publish(subject, data, timeout=_STORE_S, headers={ID: call_id})
-            except (TimeoutError, _errors()) as problem:
+            except errors() as problem:
                 if getattr(problem, "err_code", None) == EXISTS:
                     return
                 await asyncio.sleep(_PAUSE_S)
             else:
                 return
-
-
-def _errors() -> type[Exception]:
-    from nats.errors import Error
-
-    return Error

@@ -119,6 +119,8 @@ class TemporalEngine:
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
             return self._loop.do(work)
+        except SelfoptError:
+            raise  # before the library is looked at, which may be missing
         except errors() as problem:
             raise RunnerError(self._unusable(problem)) from None
 

