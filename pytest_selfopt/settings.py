@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from pytest_selfopt.economy.tiers import models_of_tier
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
 from pytest_selfopt.loop.bars import Bars, Compare
@@ -73,6 +74,8 @@ class Settings:
     """Where the settings stand, for sentences such as "configure it in …"."""
     providers: Mapping[str, ProviderConfig]
     models: Mapping[str, ModelConfig]
+    tiers: Mapping[str, tuple[str, ...]]
+    """Lists of models that somebody has named."""
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
     default_bars: Bars
@@ -137,6 +140,15 @@ class Settings:
             )
         return model
 
+    def tier(self, name: str) -> tuple[ModelConfig, ...]:
+        """The models of a tier: those of a list of that name, or those whose prices are in it.
+
+        Raises:
+            SettingsError: when there is no such tier, or nobody in it.
+        """
+        named = {tier: [self.model(one) for one in models] for tier, models in self.tiers.items()}
+        return models_of_tier(name, self.models.values(), named)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
@@ -186,6 +198,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         place=table.place,
         providers=providers,
         models=models,
+        tiers=_tiers(table.table("tiers")),
         phases=_phases(table.table("phases"), limits, bars, default_model),
         default_limits=limits,
         default_bars=bars,
@@ -242,6 +255,14 @@ def _budget(table: Table) -> tuple[int | None, float | None]:
     cost = table.number("max_cost", None, least=0, most=1e6)
     table.finish()
     return calls, cost
+
+
+def _tiers(table: Table) -> dict[str, tuple[str, ...]]:
+    found = {name: table.texts(name, ()) for name in table.names()}
+    for name, models in found.items():
+        if not models:
+            table.refuse(name, "names no model")
+    return found
 
 
 def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:

@@ -1,0 +1,106 @@
+"""The commands that explain, judge again and take back what cycles have decided."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.commands.common import AddCommand, add_places, settings_of
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.routing.config import read_config
+
+if TYPE_CHECKING:
+    pass
+
+
+def add_commands(add: AddCommand) -> None:
+    """Add them to the parser."""
+    resolve = add("resolve", help="which model and settings are in effect for MODEL in PHASE")
+    resolve.add_argument("model")
+    resolve.add_argument("phase")
+    resolve.add_argument("--config", type=Path, default=Path("routing_config.json"))
+    resolve.set_defaults(command=_resolve)
+    history = add("history", help="what each cycle compared and decided, and how the accuracy rose")
+    add_places(history)
+    history.set_defaults(command=_history)
+    report = add("report", help="what was measured and decided, of one cycle or over all of them")
+    report.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
+    report.add_argument("--format", choices=("md", "json"), default="md", help="Markdown (the default) or JSON")
+    report.add_argument("-o", "--output", type=Path, help="write it to a file instead")
+    add_places(report)
+    report.set_defaults(command=_report)
+    why = add("why", help="how a rule came about, and on which trials it rests")
+    why.add_argument("rule", help='"model::phase", or a model followed by a phase')
+    why.add_argument("phase", nargs="?")
+    add_places(why)
+    why.set_defaults(command=_why)
+    rollback = add("rollback", help="put the rules back as they were before a cycle or a change")
+    rollback.add_argument("what", nargs="?", help='a cycle, or a rule as "model::phase" (default: the last change)')
+    rollback.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    add_places(rollback)
+    rollback.set_defaults(command=_rollback)
+    decide = add("decide", help="judge the stored trials of a cycle again, without a call")
+    decide.add_argument("cycle", nargs="?", type=int, help="its number (default: the last decided one)")
+    decide.add_argument("--json", action="store_true", help="print the verdicts as the history holds them")
+    add_places(decide)
+    decide.set_defaults(command=_decide)
+
+
+def _resolve(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.session.explaining import route_lines
+
+    return route_lines(read_config(options.config).apply_routing(options.model, options.phase))
+
+
+def _history(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.session.explaining import history
+
+    return history(settings_of(options))
+
+
+def _report(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.session.reporting import report, write_report
+
+    text = report(settings_of(options), options.cycle, form=options.format)
+    if options.output is None:
+        return text.splitlines()
+    write_report(options.output, text)
+    return [f"written: {options.output}"]
+
+
+def _why(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.explaining import why
+
+    model, _, phase = options.rule.rpartition("::") if options.phase is None else (options.rule, "", options.phase)
+    if not model or not phase:
+        raise SettingsError(f'{options.rule!r}: name a rule as "model::phase", or a model and a phase')
+    return why(settings_of(options), model, phase)
+
+
+def _rollback(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.routing.files import timestamp
+    from pytest_selfopt.session.rolling_back import roll_back
+
+    return roll_back(settings_of(options), options.what, now=timestamp(time.time()), dry_run=options.dry_run)
+
+
+def _decide(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.deciding import decide_again
+
+    phases = decide_again(settings_of(options), options.cycle)
+    if options.json:
+        yield json.dumps(
+            [{"cycle": one.cycle, "phase": one.phase, "verdicts": one.verdicts} for one in phases], indent=2
+        )
+        return
+    for one in phases:
+        yield f"cycle {one.cycle}, {one.phase}: {'as it was decided' if one.same else 'NOT as it was decided'}"
+        before = {verdict["spec"]: verdict["verdict"] for verdict in one.recorded}
+        for judgement in one.conclusion.judgements:
+            then = before.get(judgement.spec, "not judged")
+            changed = "" if then == judgement.verdict else f" (then {then})"
+            yield f"  {judgement.verdict}{changed} {judgement.spec}: {judgement.grounds}"

@@ -1,0 +1,44 @@
+"""What commands have in common: where things are, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pytest_selfopt.settings import Settings
+
+AddCommand: TypeAlias = Callable[..., argparse.ArgumentParser]
+"""Adds a command of a name to the parser; see `argparse`."""
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 2
+EXIT_USAGE = 4
+
+
+def add_places(command: argparse.ArgumentParser) -> None:
+    """Let a command be told where the project and its ledger are."""
+    command.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    command.add_argument("--state-dir", type=Path, help="where the ledger is (default: as configured)")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings of the project that a command is about.
+
+    Raises:
+        SettingsError: when they cannot be read.
+    """
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    let_import_from([options.rootdir])
+    overrides = Overrides(state_dir=str(options.state_dir) if options.state_dir else None)
+    return load_settings(options.rootdir.resolve(), Mode.PLAIN, overrides)
+
+
+def let_import_from(folders: Iterable[Path]) -> None:
+    """Let what lies beside tests, such as environments and graders, be found as pytest finds it."""
+    missing = dict.fromkeys(str(folder.resolve()) for folder in folders)
+    sys.path[:0] = [folder for folder in missing if folder not in sys.path]

@@ -1,0 +1,79 @@
+"""The commands that run until they are told to end."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.commands.common import AddCommand, add_places, settings_of
+from pytest_selfopt.errors import RunnerError, SettingsError
+
+if TYPE_CHECKING:
+    pass
+
+
+def add_commands(add: AddCommand) -> None:
+    """Add them to the parser."""
+    from pytest_selfopt.settings import ENGINES
+
+    worker = add("worker", help="make the calls of sessions that run with --selfopt-runner, here")
+    worker.add_argument("engine", choices=ENGINES, help="where the calls come from")
+    worker.add_argument("--target", help="the server's address (default: as configured)")
+    worker.add_argument("--models", help="to which providers, separated by commas (default: to all)")
+    worker.add_argument("--concurrency", type=int, default=64, help="calls at a time, of each provider (default: 64)")
+    worker.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    worker.set_defaults(command=_work)
+    engine = add("engine", help="run the server of an engine on loopback, for a trial")
+    engine.add_argument("engine", choices=ENGINES, help="which")
+    engine.add_argument("--port", type=int, help="the port (default: the engine's own)")
+    add_places(engine)
+    engine.set_defaults(command=_run_engine)
+    scripted = add("scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats")
+    scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
+    scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    scripted.set_defaults(command=_scripted)
+
+
+def _work(options: argparse.Namespace) -> Iterable[str]:
+    from pytest_selfopt.session.working import work_for
+
+    if options.concurrency < 1:
+        raise SettingsError(f"--concurrency {options.concurrency}: expected at least 1")
+    work_for(
+        options.engine,
+        options.rootdir,
+        target=options.target,
+        models=options.models,
+        concurrency=options.concurrency,
+        say=lambda line: print(f"selfopt: {line}", flush=True),
+    )
+    return []
+
+
+def _run_engine(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.engines import SERVERS
+
+    name = options.engine
+    server = SERVERS[name](settings_of(options).state_dir, options.port)
+    yield f"{server.address} (Ctrl-C ends it); then: selfopt worker {name}, and pytest --selfopt-runner {name}"
+    with server.start() as running:
+        try:
+            status = running.wait()
+        except KeyboardInterrupt:
+            running.terminate()
+            return
+    said = server.log.read_text(errors="replace").strip().splitlines()
+    raise RunnerError(
+        f"the server ended with status {status}" + (f": {said[-1]}" if said else "") + f" (all it said: {server.log})"
+    )
+
+
+def _scripted(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.models.scripted import ScriptedServer, load_script
+
+    with ScriptedServer(load_script(options.script), port=options.port, remember=False) as server:
+        yield f"{server.base_url} (OpenAI format; Ollama's and Anthropic's at {server.address}), Ctrl-C ends it"
+        threading.Event().wait()

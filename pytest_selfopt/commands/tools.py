@@ -1,0 +1,150 @@
+"""The commands that look ahead, look around and lend a hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of
+from pytest_selfopt.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_selfopt.session.availability import Availability
+
+
+def add_commands(add: AddCommand) -> None:
+    """Add them to the parser."""
+    models = add("models", help="which models there are, whether each answers, and what is missing")
+    models.add_argument("name", nargs="*", help="only these models (default: all that are built in or configured)")
+    models.add_argument("--no-ask", action="store_true", help="look only, make no call")
+    add_places(models)
+    models.set_defaults(command=_models)
+    enforce = add("enforce", help="turn the recommendations of a feedback file into rules on trial")
+    enforce.add_argument("feedback", type=Path, nargs="?", help="the file (default: the one of the last cycle)")
+    enforce.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    add_places(enforce)
+    enforce.set_defaults(command=_enforce)
+    verify = add("verify", help="check the seals of the decisions log")
+    add_places(verify)
+    verify.set_defaults(command=_verify)
+    power = add("power", help="what gain a cycle over these suites can find, and in how many calls")
+    power.add_argument("suite", type=Path, nargs="+", help="the suite files of one phase")
+    power.add_argument("--phase", default="atomic", help="which phase they are of (default: atomic)")
+    power.add_argument(
+        "--candidates", type=int, help="how many are compared with the baseline (default: as configured)"
+    )
+    add_places(power)
+    power.set_defaults(command=_power)
+    suite = add("suite", help="what can be said about suites without asking a model")
+    check = suite.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "check", help="duplicates, cases that cannot be passed or failed, tools never used, the share of restraint"
+    )
+    check.add_argument("path", type=Path, nargs="+", help="suite files, or folders that hold them")
+    check.set_defaults(command=_check_suites)
+    bring = add("import", help="other people's benchmarks as lines of a suite file")
+    bring.add_argument("form", choices=("bfcl", "promptfoo", "chat", "csv"), help="what it is")
+    bring.add_argument("path", type=Path, help="the file, of BFCL the folder with its data files")
+    bring.add_argument("--category", help="of BFCL: which category, such as irrelevance")
+    bring.add_argument("--limit", type=int, help="at most so many cases")
+    bring.set_defaults(command=_import)
+
+
+def _models(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.availability import availability, configured_models
+
+    settings = settings_of(options)
+    chosen = tuple(settings.model(name) for name in options.name) or configured_models(settings)
+    for model in chosen:
+        found = availability(model, ask=not options.no_ask)
+        if found.answers is False:
+            options.status = EXIT_FAILED
+        yield from _model_lines(found)
+
+
+def _model_lines(found: Availability) -> list[str]:
+    model, provider = found.model, found.model.provider
+    prices = (model.price_in, model.price_out)
+    known = [f"${price:g}" if price is not None else "unknown" for price in prices]
+    cost = "free" if model.free else f"per million tokens {known[0]} in, {known[1]} out"
+    facts = [
+        f"{provider.name} ({provider.client or provider.wire})",
+        provider.base_url,
+        cost,
+        f"{model.max_concurrency} calls at a time",
+    ]
+    facts += [f"tier {model.tier}"] if model.tier else []
+    facts += [f"context {model.context:,} tokens"] if model.context else []
+    return [model.id, f"  {', '.join(filter(None, facts))}", f"  {found.sentence}"]
+
+
+def _enforce(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.routing.feedback import FEEDBACK
+    from pytest_selfopt.routing.files import timestamp
+    from pytest_selfopt.session.enforcing import enforce_feedback
+
+    settings = settings_of(options)
+    path = options.feedback or settings.state_dir / FEEDBACK
+    enforced = enforce_feedback(path, settings, now=timestamp(time.time()), dry_run=options.dry_run)
+    yield from enforced.notes
+    for change in (*enforced.applied, *enforced.skipped):
+        yield change.sentence
+    for error in enforced.errors:
+        yield f"error: {error}"
+    yield f"{'dry run, nothing was written: ' if options.dry_run else ''}{enforced.summary}"
+    options.status = EXIT_FAILED if enforced.errors else 0
+
+
+def _verify(options: argparse.Namespace) -> list[str]:
+    from pytest_selfopt.routing.decisions import verify_log
+    from pytest_selfopt.routing.records import DECISIONS
+
+    found = verify_log(settings_of(options).state_dir / DECISIONS)
+    options.status = 0 if found.ok else EXIT_FAILED
+    return [found.sentence]
+
+
+def _power(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.foresight import foresight, known_of
+
+    if options.candidates is not None and options.candidates < 1:
+        raise SettingsError(f"--candidates {options.candidates}: there has to be at least 1")
+    settings = settings_of(options)
+    let_import_from(path.parent for path in options.suite)
+    least = settings.phase(options.phase).limits.min_samples
+    known = known_of(settings, options.phase)
+    return foresight(options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known)
+
+
+def _check_suites(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.bench.check import check_suites
+    from pytest_selfopt.bench.suites import load_suite, suite_files
+
+    files = suite_files(options.path)
+    let_import_from(path.parent for path in files)
+    suites = [load_suite(path) for path in files]
+    findings = check_suites(suites)
+    for finding in findings:
+        yield f"{'wrong: ' if finding.wrong else ''}{finding.place}: {finding.sentence}"
+    wrong = sum(finding.wrong for finding in findings)
+    yield f"{len(suites)} suites, {sum(len(one.cases) for one in suites)} cases, {wrong} to be mended"
+    options.status = EXIT_FAILED if wrong else 0
+
+
+def _import(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.bench.importing import import_from
+
+    if options.limit is not None and options.limit < 1:
+        raise SettingsError(f"--limit {options.limit}: there has to be at least 1")
+    imported = import_from(options.form, options.path, category=options.category, limit=options.limit)
+    for one in imported.lines:
+        yield json.dumps(one, ensure_ascii=False)
+    # To the other stream, because the lines usually go into a file.
+    for sentence in imported.left_out:
+        print(f"left out: {sentence}", file=sys.stderr)
+    print(f"{imported.cases} cases, {len(imported.left_out)} left out", file=sys.stderr)
+    options.status = 0 if imported.cases else EXIT_FAILED

@@ -1,0 +1,1 @@
+"""What models cost, and which of them are worth it."""

@@ -1,0 +1,58 @@
+"""Tiers: groups of models of like price, and lists that somebody has named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.models.config import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The prices of a tier: USD per million tokens in, from one to another."""
+
+    least: float
+    most: float
+
+
+BANDS = {"tier1": Band(0.01, 0.05), "tier2": Band(0.06, 0.15), "tier3": Band(0.20, 0.50)}
+
+
+def tier_of(model: ModelConfig) -> str | None:
+    """The tier of a model: the one it was given, or the one that its price is in; None when there is none.
+
+    A price between two bands belongs to the nearer one above, so that no gap swallows a model.
+    """
+    if model.tier is not None:
+        return model.tier
+    if model.price_in is None or model.price_in < min(band.least for band in BANDS.values()):
+        return None
+    return next((name for name, band in BANDS.items() if model.price_in <= band.most), None)
+
+
+def models_of_tier(
+    tier: str, models: Iterable[ModelConfig], named: Mapping[str, Sequence[ModelConfig]]
+) -> tuple[ModelConfig, ...]:
+    """The models of a tier, cheapest first, or those of a named list in its own order.
+
+    Raises:
+        SettingsError: when there is no such tier, or nobody in it.
+    """
+    if tier in named:
+        return tuple(named[tier])
+    known = tuple(models)
+    found = [model for model in known if tier_of(model) == tier]
+    if found:
+        return tuple(sorted(found, key=lambda model: (model.price_in or 0.0, model.price_out or 0.0, model.id)))
+    there = sorted({*named, *filter(None, map(tier_of, known))})
+    if tier not in BANDS:
+        guess = did_you_mean(tier, list(dict.fromkeys([*BANDS, *there])))
+        raise SettingsError(f"unknown tier {tier!r}{guess}; a list of models is named under tiers")
+    band, others = BANDS[tier], f"; there are {', '.join(there)}" if there else ""
+    raise SettingsError(
+        f"no model is in {tier} (${band.least:g} to ${band.most:g} per million tokens in){others}: give models their "
+        "prices, or name a list of them under tiers"
+    )
