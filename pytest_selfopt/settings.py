@@ -397,6 +397,7 @@ def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
     usual = replace(usual, variants=(*usual.variants, *own))
     space = SearchSpace(
         variants=table.texts("variants", usual.variants),
+        models=table.texts("models", usual.models),
         timeouts_s=table.numbers("timeouts", usual.timeouts_s),
         retries=tuple(int(value) for value in table.numbers("retries", usual.retries)),
         isolation=table.flags("isolation", usual.isolation),
