@@ -45,7 +45,21 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (answers, tools, swarms, servers):
         module.add_commands(commands.add_parser)
+    completion = commands.add_parser(
+        "completion",
+        help="print what makes a shell complete these commands",
+        epilog='example: eval "$(selfopt completion bash)"',
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
+    completion.set_defaults(command=lambda options: _completion(parser, options.shell))
     return parser
+
+
+def _completion(parser: argparse.ArgumentParser, shell: str) -> list[str]:
+    import shtab
+
+    script: str = shtab.complete(parser, shell)
+    return script.splitlines()
 
 
 if __name__ == "__main__":
