@@ -31,9 +31,10 @@ class Section:
 
 def model_sections(profile: Profile, fronts: Sequence[Front], elites: Sequence[Elite]) -> list[Section]:
     """Everything about one model; `fronts` and `elites` are those over all models."""
+    cycles = "1 cycle" if profile.cycles == 1 else f"{profile.cycles} cycles"
     rows = [
         ("prices", _prices(profile)),
-        ("trials", f"{profile.trials:,} in {profile.cycles} cycles, {_day(profile.first)} to {_day(profile.last)}"),
+        ("trials", f"{profile.trials:,} in {cycles}, {_day(profile.first)} to {_day(profile.last)}"),
         ("errors", _errors(profile.errors, profile.trials)),
         ("diagnoses", "; ".join(map(_finding, profile.findings)) or "none"),
     ]
