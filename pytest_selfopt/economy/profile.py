@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.economy.tiers import BANDS, tier_of
 from pytest_selfopt.economy.trend import Trend, trend
-from pytest_selfopt.ledger.profiles import CaseCount, Counts, InForce, Latency
+from pytest_selfopt.ledger.profiles import CaseCount, Counts, InForce
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.specs.spec import parse_spec
 
@@ -169,8 +169,7 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
     spec = _standing(phase, averages, counts.in_force)
     ours, average = by_spec[spec], averages[spec]
     last = max(one.cycle for one in ours)
-    latency = next((one for one in counts.latencies if one.spec == spec), Latency(spec=spec, median_s=0.0, p95_s=0.0))
-    answered = any(one.answers for one in ours)
+    latency = next((one for one in counts.latencies if one.spec == spec), None)
     price = _price(ours, config)
     return PhaseProfile(
         phase=phase,
@@ -181,8 +180,8 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
         trend=trend(_like_cycles([one for one in ours if (spec, one.cycle) not in counts.picked])),
         suites=_suites(ours),
         restraint=_restraint(ours),
-        latency_median_s=latency.median_s if answered else None,
-        latency_p95_s=latency.p95_s if answered else None,
+        latency_median_s=latency.median_s if latency else None,
+        latency_p95_s=latency.p95_s if latency else None,
         errors=_errors(counts, {spec}),
         cost=_cost(ours),
         unpriced=sum(one.unpriced for one in ours),

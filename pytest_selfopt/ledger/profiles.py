@@ -132,6 +132,8 @@ def read_counts(path: Path, phase: str | None = None) -> Counts:
     with closing(connect(path)) as connection:
         only = {"phase": phase}
         try:
+            # One look at all of it, also while a cycle goes on writing.
+            connection.execute("BEGIN")
             return Counts(
                 cases=tuple(_case(row) for row in connection.execute(_CASES, only)),
                 latencies=tuple(Latency(**dict(row)) for row in connection.execute(_LATENCIES, only)),

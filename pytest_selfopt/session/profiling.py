@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_selfopt.economy.maps import elites, fronts
 from pytest_selfopt.economy.profile import Profile, Seen, profiles_of
-from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.ledger.profiles import read_counts
 from pytest_selfopt.models.config import ModelConfig
@@ -50,9 +50,12 @@ def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
         if phase is not None and known:
             raise SettingsError(f"nothing was measured in phase {phase!r}{did_you_mean(phase, known)}")
         raise StateError(f"no trial is in the ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
-    seen = [one for one in _seen(settings) if phase in (None, parse_spec(one.spec).phase)]
-    names = {parse_spec(one.spec).model for one in counts.cases}
-    return profiles_of(counts, seen, dict(_configs(settings, sorted(names))))
+    try:
+        seen = [one for one in _seen(settings) if phase in (None, parse_spec(one.spec).phase)]
+        names = {parse_spec(one.spec).model for one in counts.cases}
+        return profiles_of(counts, seen, dict(_configs(settings, sorted(names))))
+    except SpecError as problem:
+        raise StateError(f"ledger or history in {settings.state_dir} cannot be used: {problem}") from None
 
 
 def _ledger(settings: Settings) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -145,3 +147,13 @@ def test_without_trials_there_is_no_profile_and_no_file(project: Make) -> None:
         True,
         False,
     )
+
+
+def test_a_ledger_with_a_spec_that_nobody_can_read_is_a_sentence(project: Make) -> None:
+    made = promoted(project)
+    with closing(sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite")) as connection, connection:
+        connection.execute("UPDATE call SET spec = 'by hand' WHERE run = 0")
+    shown = selfopt(made, "profile", "--all")
+    assert (shown.returncode, shown.stdout) == (4, "")
+    assert "cannot be used: 'by hand' is not a spec id" in shown.stderr
+    assert "Traceback" not in shown.stderr
