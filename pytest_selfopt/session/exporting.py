@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pytest_selfopt.errors import SettingsError
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.suites import load_suite, suite_files
+from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.report.inspect_log import LogHead, Tally, inspect_log
 from pytest_selfopt.report.litellm import LiteLLMConfig, Sources, litellm_config
+from pytest_selfopt.report.trials import trials_csv, trials_json
 from pytest_selfopt.routing.config import read_config
+from pytest_selfopt.routing.files import write_pieces
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import parse_spec
+
+TableForm = Literal["csv", "json"]
 
 USUAL_PHASES = ("atomic", "extended")
 
@@ -53,3 +68,83 @@ def _model(settings: Settings, name: str) -> ModelConfig | None:
         return settings.model(name)
     except SettingsError:
         return None
+
+
+def export_trials(settings: Settings, cycle: int | None, form: TableForm) -> Iterator[str]:
+    """The judged trials of a cycle, or of all (None), as the lines of a table.
+
+    Raises:
+        StateError: when there is no such cycle, or the ledger cannot be used.
+    """
+    with _ledger(settings) as ledger:
+        trials = ledger.each_trial(_chosen(ledger, cycle))
+        yield from trials_csv(trials) if form == "csv" else trials_json(trials)
+
+
+def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path], folder: Path) -> Iterator[Path]:
+    """Write a log of Inspect for each spec of a cycle, or of all (None), into a folder; tells each as it is written.
+
+    `suites` are files and folders that hold the questions, which the ledger does not have.
+
+    Raises:
+        StateError: when there is no such cycle or no trial of it, or a file cannot be read or written.
+        SuiteError: when a suite cannot be used.
+    """
+    cases = _cases(suites)
+    with _ledger(settings) as ledger:
+        chosen = _chosen(ledger, cycle)
+        status = {one["id"]: one["status"] for one in ledger.cycles()}
+        found = dict.fromkeys((number, one.phase, one.spec) for number, one in ledger.each_trial(chosen))
+        if not found:
+            raise StateError("no trial was judged yet, so there is nothing to export")
+        for number, _, spec in found:
+            head = LogHead(
+                cycle=number,
+                run_id=ledger.name_of(number),
+                status=status[number],
+                spec=parse_spec(spec),
+                version=version("pytest-selfopt"),
+            )
+            yield _write_log(ledger, head, cases, folder)
+
+
+def unjudged(settings: Settings, cycle: int | None) -> int:
+    """How many recorded calls of a cycle, or of all, nobody has judged: they are no trials, and are not exported.
+
+    Raises:
+        StateError: when there is no such cycle, or the ledger cannot be used.
+    """
+    with _ledger(settings) as ledger:
+        return sum(ledger.counts(one).get("unjudged", 0) for one in _chosen(ledger, cycle))
+
+
+def _write_log(ledger: Ledger, head: LogHead, cases: Mapping[tuple[str, str], Case], folder: Path) -> Path:
+    where = (head.cycle, head.spec.phase, head.spec.id)
+    tally = Tally()
+    for trial, result in ledger.each_judged_call(*where):
+        tally.add(trial, result)
+    path = folder / head.file_name(tally)
+    write_pieces(path, inspect_log(head, tally, ledger.each_judged_call(*where), cases))
+    return path
+
+
+def _cases(suites: Iterable[Path]) -> dict[tuple[str, str], Case]:
+    """The cases of suites by key and content: one that was changed since is another."""
+    found = [load_suite(path) for path in suite_files(list(suites))] if suites else []
+    return {(case.key, case.content_hash): case for suite in found for case in suite.cases}
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[Ledger]:
+    path = settings.state_dir / "ledger.sqlite"
+    if not path.exists():
+        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
+    with Ledger(path) as ledger:
+        yield ledger
+
+
+def _chosen(ledger: Ledger, cycle: int | None) -> tuple[int, ...]:
+    known = tuple(one["id"] for one in ledger.cycles())
+    if cycle is not None and cycle not in known:
+        raise StateError(f"cycle {cycle} is not in the ledger; known are {', '.join(map(str, known)) or 'none'}")
+    return known if cycle is None else (cycle,)
