@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +89,9 @@ def _table(options: argparse.Namespace) -> Iterator[str]:
     _tell_unjudged(settings, options.cycle)
     lines = export_trials(settings, options.cycle, options.form)
     if options.output is None:
-        # Not yielded: printing a line would end each once more.
+        # Not yielded: printing a line would end each once more. And a table is UTF-8 wherever it is printed.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
         for line in lines:
             sys.stdout.write(line)
         sys.stdout.flush()

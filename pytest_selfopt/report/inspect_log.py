@@ -21,6 +21,9 @@ from pytest_selfopt.trial import CallResult, Outcome, Trial
 VERSION = 2
 """Of Inspect's format."""
 
+NAME_DIGITS = 22
+"""Of the names of logs and samples, as Inspect has them."""
+
 SCORER = "selfopt"
 _LONE = re.compile("[\ud800-\udfff]")
 
@@ -77,7 +80,7 @@ class LogHead:
     @property
     def eval_id(self) -> str:
         """A name of the log that no other has."""
-        return hashlib.sha256(f"{self.run_id} {self.spec.id}".encode()).hexdigest()[:22]
+        return _digest(self.run_id, self.spec.id)
 
     def file_name(self, tally: Tally) -> str:
         """As Inspect names its logs: the time, the task, and what tells it from others."""
@@ -105,7 +108,8 @@ def inspect_log(
     comma = ""
     for trial, result in calls:
         case = cases.get((trial.case, trial.case_hash))
-        yield f"{comma}\n{_text(sample(head.spec.model, SCORER, trial, result, case))}"
+        found = {**sample(head.spec.model, SCORER, trial, result, case), "uuid": _uuid(head.eval_id, trial)}
+        yield f"{comma}\n{_text(found)}"
         comma = ","
     yield "\n]}\n"
 
@@ -151,6 +155,14 @@ def _results(tally: Tally) -> Document:
         "metrics": metrics,
     }
     return {"total_samples": tally.trials, "completed_samples": answers, "scores": [score]}
+
+
+def _uuid(eval_id: str, trial: Trial) -> str:
+    return _digest(eval_id, trial.case, trial.run)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:NAME_DIGITS]
 
 
 def _time(seconds: float) -> str:

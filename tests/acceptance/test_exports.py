@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,7 @@ def _is_the_ledger(made: Project, log: dict[str, Any]) -> None:
     ]
     assert usage["total_cost"] == pytest.approx(sum(one[6] for one in counted))
     assert log["metadata"]["unmetered"] == len(found) - len(counted) == errors
+    assert log["uuids"] == len(found)
     questions = {sample["id"]: sample["input"] for sample in log["samples"]}
     assert questions["items/item-3"] == ["Find item 3."]
     said = {sample["text"] for sample in log["samples"] if sample["id"] == "items/hello-0"}
@@ -104,6 +107,18 @@ def _is_the_ledger(made: Project, log: dict[str, Any]) -> None:
     if spec == BASELINE:
         called = [sample["calls"] for sample in log["samples"] if sample["id"] == "items/item-8"]
         assert called == [[["look_up", {"item": "=1"}]]] * len(called)
+
+
+def test_a_table_is_the_same_text_wherever_it_is_printed(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = project({"default": {"call": {"name": "größe", "arguments": {}}}})
+    made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    command = [sys.executable, "-m", "pytest_selfopt.cli", "export", "csv"]
+    printed = subprocess.run(command, cwd=made.path, capture_output=True)
+    assert (printed.returncode, printed.stderr) == (0, b"")
+    assert selfopt(made, "export", "csv", "-o", "all.csv").returncode == 0
+    assert printed.stdout == (made.path / "all.csv").read_bytes()
+    assert "größe" in printed.stdout.decode()
 
 
 def test_inspect_reads_conversations_step_by_step(project: Make) -> None:
@@ -150,9 +165,8 @@ def test_tables_hold_every_field_of_every_trial(project: Make) -> None:
     assert document["version"] == 1
     assert [tuple(trial) for trial in document["trials"]] == [tuple(names)] * len(expected)
     assert [tuple(trial.values()) for trial in document["trials"]] == expected
-    assert [row["cost_usd"] for row in table] == [
-        "" if one[names.index("cost_usd")] is None else str(one[names.index("cost_usd")]) for one in expected
-    ]
+    costs = [one[names.index("cost_usd")] for one in expected]
+    assert [row["cost_usd"] for row in table] == ["" if cost is None else repr(cost) for cost in costs]
     assert {row["outcome"] for row in table} == {"pass", "miss", "error"}
     assert {row["restraint"] for row in table} == {"true", "false"}
     assert {row["cycle"] for row in table} == {"1", "2"}

@@ -29,6 +29,7 @@ def found(info: Any) -> dict[str, Any]:
         "metrics": {name: metric.value for name, metric in score.metrics.items()},
         "usage": {name: usage.model_dump() for name, usage in one.stats.model_usage.items()},
         "recounted": recounted(one),
+        "uuids": len({sample.uuid for sample in one.samples}),
         "samples": [sample_of(sample) for sample in one.samples],
     }
 

@@ -29,9 +29,10 @@ PHASES = ("x", "y", "x/y")
 
 def ask(configs: Sequence[str], names: Sequence[Sequence[str]], calls: Sequence[str] = ()) -> dict[str, Any]:
     question = json.dumps({"configs": configs, "names": names, "calls": calls})
-    # A key of the environment that no entry of ours may pick up.
-    keys = {"OPENAI_API_KEY": "not-for-you", "DESK_KEY": "the-desk-key", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    answer: dict[str, Any] = json.loads(run_with(LITELLM, ASK, question, **keys))
+    # Keys of the environment that no entry of ours may pick up.
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY"), "not-for-you")
+    known = {"DESK_KEY": "the-desk-key", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    answer: dict[str, Any] = json.loads(run_with(LITELLM, ASK, question, **keys, **known))
     return answer
 
 
@@ -144,12 +145,14 @@ def test_calls_go_through_litellm_to_the_model_that_stands_in(
     with (
         ScriptedServer({"default": {"text": "from the first"}}) as first,
         ScriptedServer({"default": {"status": 500}}) as broken,
+        ScriptedServer({"default": {"hang": True}}) as hanging,
         ScriptedServer({"default": {"text": "from the last"}}) as last,
     ):
         made = project(
             tmp_path,
             [
                 {"model": "desk/first", "phase": "extended", "allow": False, "fallback_model": "desk/second"},
+                {"model": "desk/hanging", "phase": "atomic", "timeout": 1, "retries": 0},
                 {"model": "desk/second", "phase": "extended", "allow": False, "fallback_model": "desk/last"},
                 {
                     "model": "desk/broken",
@@ -165,6 +168,13 @@ model = "desk/first"
 base_url = "{first.base_url}"
 [models."desk/second"]
 base_url = "{first.base_url}"
+[models."desk/hanging"]
+base_url = "{hanging.base_url}"
+[models."anthropic/clever"]
+base_url = "{first.address}"
+[models."ollama/small"]
+base_url = "{first.address}"
+context = 4096
 [models."desk/broken"]
 base_url = "{broken.base_url}"
 [models."desk/last"]
@@ -182,7 +192,8 @@ fallback = "desk/last"
             for model in ("first", "second", "broken", "last")
             for phase in ("atomic", "extended")
         ]
-        calls = ["desk/first", "desk/first/atomic", "desk/first/extended", "desk/second/extended", "desk/broken/atomic"]
+        calls = ["desk/first", "desk/first/atomic", "anthropic/clever/atomic", "ollama/small/atomic"]
+        calls += ["desk/first/extended", "desk/second/extended", "desk/broken/atomic", "desk/hanging/atomic"]
         answer = ask([written.read_text()], [names], calls)
     (routed,) = answer["routed"]
     for name, entry in routed.items():
@@ -190,12 +201,12 @@ fallback = "desk/last"
         assert entry["model"] == f"openai/{resolve(model, phase, path=made / 'routing_config.json').model[5:]}"
     assert [routed["desk/broken/atomic"][key] for key in ("timeout", "num_retries", "temperature")] == [7, 3, 0.5]
     assert routed["desk/last/atomic"]["max_parallel_requests"] == 5
-    last_said = "from the last"
-    assert answer["said"] == ["from the first", "from the first", last_said, last_said, last_said]
+    assert answer["said"] == ["from the first"] * 4 + ["from the last"] * 4
+    assert hanging.seen.asked == 1
+    assert [one["options"]["num_ctx"] for one in first.seen.requests if "options" in one] == [4096]
     assert broken.seen.asked == 4, "one call and three retries, then the fallback"
     assert {one["temperature"] for one in broken.seen.requests} == {0.5}
-    sent = {one["authorization"] for server in (first, broken) for one in server.seen.headers}
-    assert sent == {"Bearer no-key"}, "the key in OPENAI_API_KEY is for somebody else"
+    assert "not-for-you" not in str([first.seen.headers, broken.seen.headers]), "those keys are for somebody else"
     assert {one["authorization"] for one in last.seen.headers} == {"Bearer the-desk-key"}
     assert "the-desk-key" not in written.read_text()
     assert capsys.readouterr().out == f"written: {written}\n"
