@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
-    export = add("export", help="what was measured and decided, in the formats of other tools")
+    export = add(
+        "export",
+        help="what was measured and decided, in the formats of other tools",
+        epilog="example: selfopt export csv --cycle 3 -o trials.csv",
+    )
     forms = export.add_subparsers(required=True, metavar="FORM").add_parser
     litellm = forms(
         "litellm",
