@@ -97,6 +97,8 @@ def inspect_log(
         "version": VERSION,
         "status": "success" if head.status in ("decided", "partial") else "cancelled",
         "eval": _eval(head, tally),
+        # `inspect view` reads heads only, and those only with a plan, in this order.
+        "plan": {"name": "plan", "steps": [{"solver": head.spec.variant, "params": {}}]},
         "results": _results(tally),
         "stats": {
             "started_at": _time(tally.began),

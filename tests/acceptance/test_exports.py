@@ -100,6 +100,7 @@ def _is_the_ledger(made: Project, log: dict[str, Any]) -> None:
     assert usage["total_cost"] == pytest.approx(sum(one[6] for one in counted))
     assert log["metadata"]["unmetered"] == len(found) - len(counted) == errors
     assert log["uuids"] == len(found)
+    assert log["heads"] == [True, True, True, True, None]
     questions = {sample["id"]: sample["input"] for sample in log["samples"]}
     assert questions["items/item-3"] == ["Find item 3."]
     said = {sample["text"] for sample in log["samples"] if sample["id"] == "items/hello-0"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import tempfile
 from typing import Any
 
 log: Any = importlib.import_module("inspect_ai.log")
@@ -29,6 +30,7 @@ def found(info: Any) -> dict[str, Any]:
         "metrics": {name: metric.value for name, metric in score.metrics.items()},
         "usage": {name: usage.model_dump() for name, usage in one.stats.model_usage.items()},
         "recounted": recounted(one),
+        "heads": heads(info),
         "uuids": len({sample.uuid for sample in one.samples}),
         "samples": [sample_of(sample) for sample in one.samples],
     }
@@ -44,6 +46,18 @@ def recounted(one: Any) -> float:
     ]
     value: float = scorer.accuracy()(scores)
     return value
+
+
+def heads(info: Any) -> list[Any]:
+    """Whether the head alone, a sample alone, and the log once it was written in Inspect's own form are the same."""
+    one, head = log.read_eval_log(info), log.read_eval_log(info, header_only=True)
+    last = one.samples[-1]
+    alone = log.read_eval_log_sample(info, id=last.id, epoch=last.epoch)
+    with tempfile.TemporaryDirectory() as folder:
+        log.write_eval_log(one, f"{folder}/own.eval")
+        own = log.read_eval_log(f"{folder}/own.eval")
+    same = [head.results == one.results, alone == last, own.samples == one.samples, own.results == one.results]
+    return [*same, head.samples]
 
 
 def sample_of(sample: Any) -> dict[str, Any]:
