@@ -16,9 +16,12 @@ from typing import Any, Literal, Self
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.rows import (
     INSERT_CALL,
+    SELECT_ALL_TRIALS,
+    SELECT_JUDGED_CALLS,
     SELECT_TRIALS,
     CallRecord,
     dump,
+    judged_call_of,
     result_of,
     row_of,
     text,
@@ -30,6 +33,9 @@ from pytest_selfopt.trial import CallResult, Json, Trial
 
 NAME_DIGITS = 16
 """Of a cycle's name among all cycles of all projects."""
+
+PAGE_ROWS = 200
+"""How many rows are read at a time where a ledger is read row by row."""
 
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
 ComparisonState = Literal["open", "held", "promoted", "rejected"]
@@ -200,6 +206,16 @@ class Ledger:
             found[values.pop("cycle")].append(trial_of(values))
         return {cycle: tuple(trials) for cycle, trials in found.items()}
 
+    def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
+        """The judged trials of cycles with their cycle, one at a time, in the order the calls were sent."""
+        for row in self._stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),)):
+            values = dict(row)
+            yield values.pop("cycle"), trial_of(values)
+
+    def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
+        """The trials of a spec with the calls that they judge, one at a time, run by run."""
+        return map(judged_call_of, self._stream(SELECT_JUDGED_CALLS, (cycle, phase, spec)))
+
     def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
         """Passes and answers of each spec in a phase, over all cycles."""
         rows = self._read(
@@ -334,6 +350,20 @@ class Ledger:
                 return self._connection.execute(query, values).fetchall()
             except sqlite3.Error as problem:
                 raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
+
+    def _stream(self, query: str, values: Sequence[object]) -> Iterator[sqlite3.Row]:
+        """The rows page by page, so that no more of them are in memory."""
+        try:
+            with undisturbed, self._turn:
+                cursor = self._connection.execute(query, values)
+            while True:
+                with undisturbed, self._turn:
+                    page = cursor.fetchmany(PAGE_ROWS)
+                if not page:
+                    return
+                yield from page
+        except sqlite3.Error as problem:
+            raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
 
 
 _FIND_COMPARISON = "SELECT * FROM comparison WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"

@@ -45,13 +45,19 @@ class CallRecord:
 _OUTCOMES = {one.value: one for one in Outcome}
 _ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
 # Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
-SELECT_TRIALS = """
+_OF_TRIALS = """
 SELECT cycle, phase, spec, "case", run, outcome, restraint, called, error_kind, reason, case_hash, started, ended,
     latency_s, load_s, tokens_in, tokens_out, cost_usd, attempts, first_try, waited_s, in_flight, lane,
     lane_seq, served_model
 FROM call
-WHERE cycle IN (SELECT value FROM json_each(?)) AND phase = ? AND purpose = 'trial' AND outcome IS NOT NULL
-ORDER BY cycle, started, id
+WHERE cycle IN (SELECT value FROM json_each(?)) AND purpose = 'trial' AND outcome IS NOT NULL
+"""
+SELECT_TRIALS = f"{_OF_TRIALS} AND phase = ? ORDER BY cycle, started, id"
+SELECT_ALL_TRIALS = f"{_OF_TRIALS} ORDER BY cycle, started, id"
+SELECT_JUDGED_CALLS = """
+SELECT * FROM call
+WHERE cycle = ? AND phase = ? AND spec = ? AND purpose = 'trial' AND outcome IS NOT NULL
+ORDER BY run, "case"
 """
 INSERT_CALL = """
 INSERT OR IGNORE INTO call (
@@ -131,6 +137,11 @@ def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
     if "error" not in value:
         return FailedAttempt(error=error_from_json(value), started=started, ended=started)
     return attempt_from_json(value)
+
+
+def judged_call_of(row: sqlite3.Row) -> tuple[Trial, CallResult]:
+    """The trial in a row of `SELECT_JUDGED_CALLS`, and the call it judges."""
+    return trial_of({name: row[name] for name in Trial.__dataclass_fields__}), result_of(row)
 
 
 def trial_of(values: dict[str, Any]) -> Trial:

@@ -1,0 +1,112 @@
+"""The commands that hand what was measured and decided to other tools."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of
+
+if TYPE_CHECKING:
+    from pytest_selfopt.settings import Settings
+
+
+def add_commands(add: AddCommand) -> None:
+    """Add them to the parser."""
+    export = add(
+        "export",
+        help="what was measured and decided, in the formats of other tools",
+        epilog="example: selfopt export csv --cycle 3 -o trials.csv",
+    )
+    forms = export.add_subparsers(required=True, metavar="FORM").add_parser
+    litellm = forms(
+        "litellm",
+        help="what is in force, as a configuration of a LiteLLM proxy or router (YAML)",
+        epilog="example: selfopt export litellm -o litellm.yaml --report litellm.txt",
+    )
+    litellm.add_argument("-o", "--output", type=Path, help="write it to a file (default: print it)")
+    litellm.add_argument("--report", type=Path, help="write what has no counterpart to a file (default: to stderr)")
+    add_places(litellm)
+    litellm.set_defaults(command=_litellm)
+    inspect = forms(
+        "inspect",
+        help="the trials as logs of Inspect, one for each spec of a cycle",
+        epilog="example: selfopt export inspect --cycle 3 --suite benchmarks/atomic.jsonl -o logs && inspect view",
+    )
+    inspect.add_argument("-o", "--output", type=Path, default=Path("logs"), help="the folder (default: logs)")
+    inspect.add_argument("--suite", type=Path, action="append", default=[], help="a file or folder with the questions")
+    _add_cycle(inspect)
+    inspect.set_defaults(command=_inspect)
+    for form, what in (("csv", "a CSV file, for spreadsheets"), ("json", "JSON, for programs")):
+        table = forms(
+            form,
+            help=f"the trials as {what}: a row for each",
+            epilog=f"example: selfopt export {form} -o trials.{form}",
+        )
+        table.add_argument("-o", "--output", type=Path, help="write it to a file (default: print it)")
+        _add_cycle(table)
+        table.set_defaults(command=_table, form=form)
+
+
+def _add_cycle(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
+    add_places(command)
+
+
+def _litellm(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.routing.files import write_atomically
+    from pytest_selfopt.session.exporting import export_litellm
+
+    config = export_litellm(settings_of(options))
+    sentences = [gap.sentence for gap in config.gaps]
+    if options.report is not None:
+        write_atomically(options.report, "".join(f"{one}\n" for one in sentences))
+    else:
+        for one in sentences:
+            print(one, file=sys.stderr)
+    if options.output is None:
+        yield config.text.rstrip("\n")
+    else:
+        write_atomically(options.output, config.text)
+        yield f"written: {options.output}"
+
+
+def _inspect(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.exporting import export_inspect
+
+    settings = settings_of(options)
+    let_import_from(path if path.is_dir() else path.parent for path in options.suite)
+    _tell_unjudged(settings, options.cycle)
+    for path in export_inspect(settings, options.cycle, options.suite, options.output):
+        yield f"written: {path}"
+
+
+def _table(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.routing.files import write_pieces
+    from pytest_selfopt.session.exporting import export_trials
+
+    settings = settings_of(options)
+    _tell_unjudged(settings, options.cycle)
+    lines = export_trials(settings, options.cycle, options.form)
+    if options.output is None:
+        # Not yielded: printing a line would end each once more. And a table is UTF-8 wherever it is printed.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        for line in lines:
+            sys.stdout.write(line)
+        sys.stdout.flush()
+        return
+    write_pieces(options.output, lines)
+    yield f"written: {options.output}"
+
+
+def _tell_unjudged(settings: Settings, cycle: int | None) -> None:
+    from pytest_selfopt.session.exporting import unjudged
+
+    number = unjudged(settings, cycle)
+    if number:
+        print(f"{number} finished calls were judged by nobody; they are no trials, and are left out", file=sys.stderr)

@@ -1,0 +1,82 @@
+"""What of models and rules has no counterpart in LiteLLM, each with its reason: nothing is dropped without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.routing.rule import Rule
+from pytest_selfopt.specs.request import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that was not exported, and why."""
+
+    what: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """For people, on one line."""
+        return " ".join(f"no counterpart for {self.what}: {self.why}".split())
+
+
+def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
+    """What is configured of a model that LiteLLM can be asked for, and does not know."""
+    whose = f"of the model {model.id}"
+    if model.price_in is None or model.price_out is None:
+        yield Gap(
+            what=f"an unknown price {whose}",
+            why="LiteLLM takes the one of its own list, or counts zero where that has none",
+        )
+    if model.tier is not None:
+        yield Gap(what=f"the tier {model.tier} {whose}", why="it groups models for estimates and swarms")
+    if model.context is not None and model.wire != "ollama":
+        yield Gap(what=f"the context {whose}", why="only Ollama is told the window; others know their own")
+    if model.keep_alive is not None and model.wire != "ollama":
+        yield Gap(what=f"keep_alive {whose}", why="only Ollama can be told how long a model stays loaded")
+    if model.pinned:
+        yield Gap(what=f"pinned {whose}", why="it says which worker makes the calls, and LiteLLM has no workers")
+
+
+def gaps_of_providers(asked: Sequence[ModelConfig]) -> Iterator[Gap]:
+    """What is configured of providers for all their models together; `asked` is the model of each entry there."""
+    for provider in {one.provider.name: one.provider for one in asked}.values():
+        if sum(one.provider.name == provider.name for one in asked) > 1:
+            yield Gap(
+                what=f"the limit of {provider.max_concurrency} calls at a time to {provider.name}",
+                why="LiteLLM limits each entry on its own (max_parallel_requests), not all those of a provider",
+            )
+
+
+def carried_sampling(drawn: Mapping[str, Any], model: ModelConfig | None) -> dict[str, Any]:
+    """What of a rule's sampling LiteLLM can send to a model."""
+    # Anthropic's format has no seed, and LiteLLM refuses every call that sets one.
+    seedless = model is not None and model.wire == "anthropic"
+    known = [name for name in Sampling.__dataclass_fields__ if not (name == "seed" and seedless)]
+    return {name: drawn[name] for name in known if drawn.get(name) is not None}
+
+
+def gaps_of_rule(rule: Rule, model: ModelConfig | None) -> Iterator[Gap]:
+    """What a rule in force says that LiteLLM cannot do."""
+    whose = f"of the rule for {rule.model} in {rule.phase}"
+    asked = rule.allow
+    said: Iterable[tuple[bool, str, str]] = (
+        (asked and rule.enable_warmup is True, "the warm-up", "LiteLLM makes no unscored first call"),
+        (asked and rule.variant is not None, f"the variant {rule.variant}", "how a prompt is put is up to the caller"),
+        (asked and rule.isolated is True, "the isolation", "LiteLLM shares connections and knows no prompt cache"),
+        (rule.on_trial, "the trial", "the rule is exported as it is in force; export again once it is settled"),
+        (
+            bool(rule.reason or rule.evidence or rule.premises),
+            "the grounds",
+            "LiteLLM has no place for reason, evidence and premises; `selfopt why` tells them",
+        ),
+        (bool(rule.extra), f"the fields {', '.join(sorted(rule.extra))}", "this version does not know them"),
+    )
+    yield from (Gap(what=f"{what} {whose}", why=why) for holds, what, why in said if holds)
+    for name in rule.sampling or {}:
+        if name not in carried_sampling(rule.sampling or {}, model):
+            yield Gap(what=f"the sampling {name} {whose}", why="the model's format has no such field, or it is not set")

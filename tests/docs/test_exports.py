@@ -1,0 +1,14 @@
+"""What docs/exports.md says of tables is so."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_selfopt.report.trials import COLUMNS
+from tests.packages import ROOT
+
+
+def test_every_column_of_a_table_is_described() -> None:
+    page = (ROOT / "docs" / "exports.md").read_text().partition("## Tables")[2]
+    rows = re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", " ".join(rows))) == COLUMNS

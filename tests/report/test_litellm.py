@@ -1,0 +1,313 @@
+"""`selfopt export litellm`, read by LiteLLM's own Router."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.cli import main
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig
+from pytest_selfopt.models.scripted import ScriptedServer
+from pytest_selfopt.report.litellm import LiteLLMConfig, Sources, litellm_config
+from pytest_selfopt.routing.resolve import index_rules, resolve, route
+from pytest_selfopt.routing.rule import Rule
+from tests.packages import run_with
+
+LITELLM = "litellm==1.106.2"
+ASK = Path(__file__).with_name("ask_litellm.py")
+MODELS = ("a", "b", "c", "a/x", "desk/d")
+PHASES = ("x", "y", "x/y")
+
+
+def ask(configs: Sequence[str], names: Sequence[Sequence[str]], calls: Sequence[str] = ()) -> dict[str, Any]:
+    question = json.dumps({"configs": configs, "names": names, "calls": calls})
+    # Keys of the environment that no entry of ours may pick up.
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY"), "not-for-you")
+    known = {"DESK_KEY": "the-desk-key", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    answer: dict[str, Any] = json.loads(run_with(LITELLM, ASK, question, **keys, **known))
+    return answer
+
+
+def models_named(names: Sequence[str]) -> dict[str, ModelConfig]:
+    provider = ProviderConfig(name="desk", wire="openai", base_url="http://127.0.0.1:9/v1")
+    return {name: ModelConfig(id=name, provider=provider, name=f"wire-{name}") for name in names}
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> Sources:
+    rules = draw(
+        st.lists(
+            st.builds(
+                Rule,
+                model=st.sampled_from(MODELS),
+                phase=st.sampled_from(PHASES),
+                allow=st.booleans(),
+                fallback_model=st.none() | st.sampled_from(MODELS),
+                timeout_s=st.none() | st.just(30.0),
+                status=st.sampled_from([None, "trial", "confirmed", "rolled_back", "expired"]),
+            ),
+            max_size=12,
+        )
+    )
+    known = draw(st.sets(st.sampled_from(MODELS), min_size=1))
+    return Sources(
+        models={**dict.fromkeys(MODELS), **models_named([name for name in MODELS if name in known])},
+        phases=PHASES,
+        rules=rules,
+        fallbacks=draw(st.dictionaries(st.sampled_from(PHASES), st.sampled_from(MODELS))),
+    )
+
+
+def entry_of(config: LiteLLMConfig, name: str) -> Mapping[str, Any] | None:
+    """Where LiteLLM sends a name: an alias is followed once, and wins over a model."""
+    name = config.document["router_settings"].get("model_group_alias", {}).get(name, name)
+    found = [one["litellm_params"] for one in config.document["model_list"] if one["model_name"] == name]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+@given(sources())
+def test_every_route_is_the_one_that_resolve_gives_or_is_reported(given_: Sources) -> None:
+    config, index = litellm_config(given_), index_rules(given_.rules)
+    reported = {gap.what for gap in config.gaps}
+    for model in given_.models:
+        for phase in given_.phases:
+            name, expected = f"{model}/{phase}", route(index, model, phase)
+            if f"the route {name}" in reported:
+                continue
+            entry = entry_of(config, name)
+            assert expected.allowed
+            assert entry is not None
+            assert entry["model"] == f"openai/wire-{expected.model}"
+            assert entry.get("timeout") == expected.timeout_s or f"the route {expected.model}/{phase}" in reported
+
+
+@given(sources())
+def test_who_stands_in_for_failed_calls_is_another_model_that_is_there(given_: Sources) -> None:
+    config = litellm_config(given_)
+    entries = {one["model_name"]: one["litellm_params"]["model"] for one in config.document["model_list"]}
+    for one in config.document["router_settings"].get("fallbacks", ()):
+        ((name, (instead,)),) = one.items()
+        asked = entry_of(config, name)
+        assert asked is not None
+        assert entries[instead] != asked["model"]
+
+
+def test_litellm_routes_as_resolve_does_for_any_rules() -> None:
+    drawn = random.Random(7)
+    known = models_named(MODELS)
+    expected, configs = [], []
+    for _ in range(40):
+        rules = [
+            Rule(
+                model=model,
+                phase=phase,
+                allow=drawn.random() < 0.4,
+                fallback_model=drawn.choice([*MODELS, None]),
+                timeout_s=drawn.choice([None, 30.0]),
+            )
+            for model in MODELS
+            for phase in ("x", "y")
+            if drawn.random() < 0.7
+        ]
+        config = litellm_config(Sources(models=known, phases=("x", "y"), rules=rules, fallbacks={}))
+        index = index_rules(rules)
+        routes = {f"{model}/{phase}": route(index, model, phase) for model in MODELS for phase in ("x", "y")}
+        # "a" in "x" has the name of the model "a/x": it is reported, and the name means the model.
+        del routes["a/x"]
+        expected.append({name: f"openai/wire-{one.model}" if one.allowed else None for name, one in routes.items()})
+        configs.append(config.text)
+    found = ask(configs, [list(one) for one in expected])["routed"]
+    assert [{name: one and one["model"] for name, one in config.items()} for config in found] == expected
+    chains = [
+        one for config in expected for one in config.items() if one[1] not in (None, f"openai/wire-{one[0][:-2]}")
+    ]
+    assert len(chains) > 20
+
+
+def project(path: Path, rules: list[dict[str, Any]], settings: str) -> Path:
+    (path / "selfopt.toml").write_text(settings)
+    (path / "routing_config.json").write_text(json.dumps({"version": 1, "rules": rules}))
+    return path
+
+
+def test_calls_go_through_litellm_to_the_model_that_stands_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        ScriptedServer({"default": {"text": "from the first"}}) as first,
+        ScriptedServer({"default": {"status": 500}}) as broken,
+        ScriptedServer({"default": {"hang": True}}) as hanging,
+        ScriptedServer({"default": {"text": "from the last"}}) as last,
+    ):
+        made = project(
+            tmp_path,
+            [
+                {"model": "desk/first", "phase": "extended", "allow": False, "fallback_model": "desk/second"},
+                {"model": "desk/hanging", "phase": "atomic", "timeout": 1, "retries": 0},
+                {"model": "desk/second", "phase": "atomic", "allow": False, "fallback_model": "desk/hanging"},
+                {"model": "desk/second", "phase": "extended", "allow": False, "fallback_model": "desk/last"},
+                {
+                    "model": "desk/broken",
+                    "phase": "atomic",
+                    "retries": 3,
+                    "timeout": 7,
+                    "sampling": {"temperature": 0.5},
+                },
+            ],
+            f"""
+model = "desk/first"
+[models."desk/first"]
+base_url = "{first.base_url}"
+[models."desk/second"]
+base_url = "{first.base_url}"
+[models."desk/hanging"]
+base_url = "{hanging.base_url}"
+[models."anthropic/clever"]
+base_url = "{first.address}"
+[models."ollama/small"]
+base_url = "{first.address}"
+context = 4096
+[models."desk/broken"]
+base_url = "{broken.base_url}"
+[models."desk/last"]
+base_url = "{last.base_url}"
+api_key_env = "DESK_KEY"
+max_concurrency = 5
+[phases.atomic]
+fallback = "desk/last"
+[phases.extended]
+fallback = "desk/last"
+""",
+        )
+        written = made / "litellm.yaml"
+        assert main(["export", "litellm", "--rootdir", str(made), "-o", str(written)]) == 0
+        names = [
+            f"desk/{model}/{phase}"
+            for model in ("first", "second", "broken", "last")
+            for phase in ("atomic", "extended")
+        ]
+        calls = ["desk/first", "desk/first/atomic", "anthropic/clever/atomic", "ollama/small/atomic"]
+        calls += ["desk/first/extended", "desk/second/extended", "desk/broken/atomic", "desk/hanging/atomic"]
+        # Aliases: of a model that hangs, in its own entry, and of one that is broken, without one.
+        calls += ["desk/second/atomic", "desk/broken/extended"]
+        answer = ask([written.read_text()], [names], calls)
+    (routed,) = answer["routed"]
+    for name, entry in routed.items():
+        model, _, phase = name.rpartition("/")
+        assert entry["model"] == f"openai/{resolve(model, phase, path=made / 'routing_config.json').model[5:]}"
+    assert [routed["desk/broken/atomic"][key] for key in ("timeout", "num_retries", "temperature")] == [7, 3, 0.5]
+    assert routed["desk/last/atomic"]["max_parallel_requests"] == 5
+    assert answer["said"] == ["from the first"] * 4 + ["from the last"] * 6
+    assert hanging.seen.asked == 2
+    assert [one["options"]["num_ctx"] for one in first.seen.requests if "options" in one] == [4096]
+    asked = [one for one in broken.seen.requests if one.get("temperature") == 0.5]
+    assert len(asked) == 4, "one call and three retries, then the fallback"
+    assert "not-for-you" not in str([first.seen.headers, broken.seen.headers]), "those keys are for somebody else"
+    assert {one["authorization"] for one in last.seen.headers} == {"Bearer the-desk-key"}
+    assert "the-desk-key" not in written.read_text()
+    assert capsys.readouterr().out == f"written: {written}\n"
+
+
+def test_what_has_no_counterpart_is_reported_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = {
+        "model": "anthropic/clever",
+        "phase": "atomic",
+        "enable_warmup": True,
+        "variant": "schema",
+        "isolation": True,
+    }
+    rule |= {
+        "status": "trial",
+        "reason": "the first runs are worse",
+        "sampling": {"seed": 7, "max_tokens": 99},
+        "note": 1,
+    }
+    made = project(
+        tmp_path,
+        [
+            rule,
+            {"model": "unheard-of", "phase": "atomic", "allow": False},
+            {"model": "unheard-of", "phase": "extended", "allow": False, "fallback_model": "anthropic/clever"},
+            {"model": "anthropic/clever", "phase": "extended", "allow": False, "fallback_model": "swarm:10@tier1"},
+            {"model": "gone", "phase": "atomic", "status": "rolled_back"},
+        ],
+        '[models."desk/secret"]\nbase_url = "http://me:pass@127.0.0.1:8000/v1"\n[models."desk/*"]\nbase_url = "http://x/v1"\n'
+        '[providers.mine]\nclient = "mine:Client"\n[models."mine/one"]\n'
+        '[models."ollama/small"]\ntier = "tier1"\npinned = true\n',
+    )
+    report = made / "report.txt"
+    assert main(["export", "litellm", "--rootdir", str(made), "--report", str(report)]) == 0
+    said = report.read_text()
+    for part in (
+        "the warm-up of the rule for anthropic/clever in atomic: LiteLLM makes no unscored first call",
+        "the variant schema of the rule",
+        "the isolation of the rule",
+        "the trial of the rule",
+        "the grounds of the rule",
+        "the fields note of the rule",
+        "the sampling seed of the rule",
+        "an unknown price of the model anthropic/clever",
+        "the model embedded/smollm2-135m: it is embedded",
+        "the model unheard-of: it is not configured",
+        "the model swarm:10@tier1: it is a swarm",
+        "the model desk/secret: its base_url may hold a secret",
+        "the model desk/*: LiteLLM reads * in a name as a pattern",
+        "the model mine/one: it is asked by a client of your own (mine:Client)",
+        "the tier tier1 of the model ollama/small",
+        "pinned of the model ollama/small",
+        "the route unheard-of/atomic: unheard-of is disabled for atomic and names no fallback",
+        "the route unheard-of/extended: it leads to swarm:10@tier1",
+        "the route embedded/smollm2-135m/atomic: it leads to embedded/smollm2-135m",
+        "rules that were rolled back or have expired (1):",
+    ):
+        assert f"no counterpart for {part}" in said, part
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "pass" not in printed.out + said.replace("passes", "")
+    config = yaml.safe_load(printed.out)
+    by_name = {one["model_name"]: one["litellm_params"] for one in config["model_list"]}
+    assert set(by_name) == {"ollama/small", "anthropic/clever", "anthropic/clever/atomic"}
+    assert by_name["anthropic/clever"]["api_key"] == "os.environ/ANTHROPIC_API_KEY"
+    assert by_name["ollama/small"]["model"] == "ollama_chat/small"
+    assert by_name["anthropic/clever/atomic"]["max_tokens"] == 99
+    assert "seed" not in by_name["anthropic/clever/atomic"]
+
+
+def test_openrouter_is_called_what_litellm_calls_it_and_prices_are_by_the_token(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "openrouter/meta-llama/llama-3.2-1b-instruct"
+    made = project(tmp_path, [], f'model = "{name}"\n[models."{name}"]\nprice_in = 0.05\nprice_out = 0.1\n')
+    assert main(["export", "litellm", "--rootdir", str(made)]) == 0
+    (entry,) = yaml.safe_load(capsys.readouterr().out)["model_list"]
+    assert entry == {
+        "model_name": name,
+        "litellm_params": {
+            "model": name,
+            "api_base": "https://openrouter.ai/api/v1",
+            "api_key": "os.environ/OPENROUTER_API_KEY",
+            "max_parallel_requests": 8,
+            "input_cost_per_token": 5e-08,
+            "output_cost_per_token": 1e-07,
+        },
+    }
+
+
+def test_without_a_model_that_litellm_can_ask_there_is_nothing_to_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = tmp_path / "litellm.yaml"
+    assert main(["export", "litellm", "--rootdir", str(tmp_path), "-o", str(written)]) == 4
+    assert "there is nothing that LiteLLM could serve: no counterpart for the model embedded" in capsys.readouterr().err
+    assert not written.exists()
