@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from pytest_selfopt.economy.config import read_spending, read_tiers
+from pytest_selfopt.economy.prices import NO_PRICES, PriceFile, read_prices
 from pytest_selfopt.economy.tiers import models_of_tier
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
@@ -76,6 +78,8 @@ class Settings:
     models: Mapping[str, ModelConfig]
     tiers: Mapping[str, tuple[str, ...]]
     """Lists of models that somebody has named."""
+    prices: PriceFile
+    """Prices of models that were given none."""
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
     default_bars: Bars
@@ -92,6 +96,8 @@ class Settings:
     """Whether to warm up whatever the routing configuration says; None leaves it to that."""
     max_calls: int | None
     max_cost_usd: float | None
+    warn_usd: float
+    """The cost above which one is warned before anything is spent."""
     resume: bool
     switches: Switches
     """Which automatic actions are on."""
@@ -131,14 +137,17 @@ class Settings:
         Raises:
             SettingsError: when it is not configured.
         """
-        model = self.models.get(name) or implied_model(name, self.providers)
-        if model is None:
+        model = self.models.get(name)
+        if model is not None:
+            return model
+        implied = implied_model(name, self.providers)
+        if implied is None:
             raise SettingsError(
                 f"unknown model {name!r}; known are {', '.join(sorted(self.models))}. "
                 f"Configure it under {self.place} models.{json.dumps(name)}, or name it PROVIDER/MODEL, "
                 f"the provider being one of {', '.join(one for one in self.providers if one != 'embedded')}"
             )
-        return model
+        return self.prices.priced(implied)
 
     def tier(self, name: str) -> tuple[ModelConfig, ...]:
         """The models of a tier: those of a list of that name, or those whose prices are in it.
@@ -182,12 +191,13 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     limits = _limits(table.table("gates"), _usual_limits(table, overrides))
     bars = _bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
-    models = read_models(table.table("models"), providers)
+    prices = _prices(table, rootdir)
+    models = {name: prices.priced(one) for name, one in read_models(table.table("models"), providers).items()}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     runner = table.text("runner", "local") or "local"
     candidates = table.integer("candidates", 3, least=1, most=50)
-    max_calls, max_cost = _budget(table.table("budget"))
+    spending = read_spending(table.table("budget"))
     variants = _variants(table.table("variants"))
     switches, at_once = _actions(table.table("actions"), overrides)
     settings = Settings(
@@ -198,7 +208,8 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         place=table.place,
         providers=providers,
         models=models,
-        tiers=_tiers(table.table("tiers")),
+        tiers=read_tiers(table.table("tiers")),
+        prices=prices,
         phases=_phases(table.table("phases"), limits, bars, default_model),
         default_limits=limits,
         default_bars=bars,
@@ -210,8 +221,9 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         forced_baseline=_forced(overrides.baseline, tuple(variants)),
         forced_model=overrides.model,
         warmup=overrides.warmup,
-        max_calls=overrides.max_calls or max_calls,
-        max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
+        max_calls=overrides.max_calls or spending.max_calls,
+        max_cost_usd=spending.max_cost_usd if overrides.max_cost_usd is None else overrides.max_cost_usd,
+        warn_usd=spending.warn_usd,
         resume=overrides.resume,
         switches=switches,
         only_proves=overrides.only_prove,
@@ -250,19 +262,14 @@ def _document(path: Path) -> dict[str, object]:
         raise SettingsError(f"cannot read {path.name}: {problem}") from None
 
 
-def _budget(table: Table) -> tuple[int | None, float | None]:
-    calls = table.integer("max_calls", 0, least=1, most=10**9) if table.has("max_calls") else None
-    cost = table.number("max_cost", None, least=0, most=1e6)
-    table.finish()
-    return calls, cost
-
-
-def _tiers(table: Table) -> dict[str, tuple[str, ...]]:
-    found = {name: table.texts(name, ()) for name in table.names()}
-    for name, models in found.items():
-        if not models:
-            table.refuse(name, "names no model")
-    return found
+def _prices(table: Table, rootdir: Path) -> PriceFile:
+    name = table.text("prices")
+    if name is None:
+        return NO_PRICES
+    try:
+        return read_prices((rootdir / name).read_text(encoding="utf-8-sig"), name)
+    except (OSError, ValueError) as problem:
+        table.refuse("prices", f"cannot read {name!r}: {problem}")
 
 
 def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
