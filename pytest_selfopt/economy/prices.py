@@ -17,7 +17,7 @@ SAMPLE = "sample_spec"
 ANSWERING = ("chat", "completion", "responses")
 """The modes of entries whose prices are those of answers; others are for pictures, speech or vectors."""
 
-LOCAL = ("ollama", "ollama_chat", "vllm", "hosted_vllm", "lm_studio", "llamafile")
+LOCAL = ("ollama", "ollama_chat", "vllm", "hosted_vllm", "lm_studio", "llamafile", "lemonade")
 """LiteLLM's providers that run on the user's own machines, where nobody sends a bill."""
 
 FREE = ":free"
