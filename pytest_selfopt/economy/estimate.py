@@ -205,8 +205,8 @@ def _given(tokens: Tokens, answers: float) -> Tokens:
 
 def earlier_tokens(model: str, variant: str, known: Sequence[TokensOfSpec]) -> Tokens | None:
     """What calls of a model took: those that asked in this manner, else all; None when there was none."""
-    own = [(_variant(one), one) for one in known if one.spec.startswith(f"{model}/{one.phase}/")]
-    found = [one for manner, one in own if manner == variant] or [one for _, one in own]
+    own = [one for one in known if model_and_variant(one.spec, one.phase)[0] == model]
+    found = [one for one in own if model_and_variant(one.spec, one.phase)[1] == variant] or own
     calls = sum(one.calls for one in found)
     if not calls:
         return None
@@ -218,8 +218,10 @@ def earlier_tokens(model: str, variant: str, known: Sequence[TokensOfSpec]) -> T
     )
 
 
-def _variant(one: TokensOfSpec) -> str:
-    return one.spec.partition(f"/{one.phase}/")[2].partition("/")[0]
+def model_and_variant(spec: str, phase: str) -> tuple[str, str]:
+    """Who is asked and in which manner, by the id of a spec of a phase."""
+    model, _, rest = spec.partition(f"/{phase}/")
+    return model, rest.partition("/")[0]
 
 
 def most_tokens(requests: Sequence[ChatRequest]) -> Tokens | None:

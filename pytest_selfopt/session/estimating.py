@@ -18,6 +18,7 @@ from pytest_selfopt.economy.estimate import (
     dollars,
     earlier_tokens,
     estimate_stages,
+    model_and_variant,
     most_tokens,
     together,
 )
@@ -30,7 +31,7 @@ from pytest_selfopt.session.budgeting import check_prices
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import VARIANTS, build_request
 from pytest_selfopt.swarm.pattern import Step, Topology
 
@@ -79,12 +80,14 @@ def estimate_phase(
         asked = {one.key.case: one for one in least if one.key.spec == spec_id}
         model = settings.model(next(iter(asked.values())).spec.model)
         parts.append(Part(model=model, calls=calls, tokens=_tokens(model, tuple(asked.values()), known)))
-    further = plan.most_calls(cases) - plan.fewest_calls(cases)
+    # Of a selection of trials, those that are left of them.
+    further = min(plan.most_calls(cases) - plan.fewest_calls(cases), len(trials) - len(least))
     if further and parts:
         dearest = max(parts, key=lambda part: part.each_usd or 0.0)
         parts.append(replace(dearest, calls=further, certain=False))
-    surely = _surely(least, settings, ledger) if settings.max_cost_usd is not None and ledger is not None else 0.0
-    return Estimate(parts=tuple(parts), surely_usd=surely)
+    if settings.max_cost_usd is None or ledger is None or not least:
+        return Estimate(parts=tuple(parts))
+    return Estimate(parts=tuple(parts), surely_usd=_surely(least, settings, ledger))
 
 
 def estimate_swarm(
@@ -201,9 +204,9 @@ def _known(settings: Settings, phase: str | None) -> tuple[TokensOfSpec, ...]:
 def _surely(trials: Sequence[PlannedTrial], settings: Settings, ledger: Ledger) -> float:
     """The USD that the prompts of trials cost alone, as far as the very same ones were sent before."""
     fewest: dict[tuple[str, str, str], int] = {}
-    for (spec_id, case_hash), tokens in ledger.fewest_prompt_tokens(trials[0].key.phase).items():
-        spec = parse_spec(spec_id)
-        address = (spec.model, spec.variant, case_hash)
+    phase = trials[0].key.phase
+    for (spec, case_hash), tokens in ledger.fewest_prompt_tokens(phase).items():
+        address = (*model_and_variant(spec, phase), case_hash)
         fewest[address] = min(tokens, fewest.get(address, tokens))
     total = 0.0
     for one in trials:

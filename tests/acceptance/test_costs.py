@@ -259,6 +259,21 @@ def test_what_surely_costs_more_than_the_budget_is_refused_before_any_call(proje
     assert made.server.seen.asked > asked
 
 
+def test_of_a_selection_only_what_is_selected_is_counted(project: Make) -> None:
+    made = project({"rules": right()})
+    made.configure(f"{PRICES}[tool.selfopt.budget]\nwarn = 0\n{ONLY_BASELINE}")
+    ask_at_length(made, "Please, ")
+    assert made.run("--selfopt-cycle").ret == 0
+    whole, two = said(made.run("--selfopt-cycle")), said(made.run("--selfopt-cycle", "-k", "item-7"))
+    assert "that is more than $0.00" in whole
+    dollars = [float(text.partition(" cost about $")[2].split()[0]) for text in (whole, two)]
+    assert dollars[1] == pytest.approx(dollars[0] / CASES, rel=0.02)
+    made.configure(PRICES)
+    late = made.run("--selfopt-cycle", "--selfopt-max-cost", "1", "-k", "run9 and item-7")
+    assert late.ret == 10, said(late)
+    assert "only some trials are selected" in said(late)
+
+
 def test_prompts_that_were_never_sent_are_no_reason_to_refuse(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(PRICES + ONLY_BASELINE)
