@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
-from pytest_selfopt.commands import answers, exporting, profiles, servers, swarms, tools
+from pytest_selfopt.commands import answers, exporting, profiles, servers, spending, swarms, tools
 from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_selfopt.errors import SelfoptError
 
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("pytest-selfopt"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (answers, profiles, tools, swarms, exporting, servers):
+    for module in (answers, profiles, tools, spending, swarms, exporting, servers):
         module.add_commands(commands.add_parser)
     completion = commands.add_parser(
         "completion",

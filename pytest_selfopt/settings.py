@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from pytest_selfopt.economy.config import read_spending, read_tiers
+from pytest_selfopt.economy.prices import NO_PRICES, PriceFile, read_prices
 from pytest_selfopt.economy.tiers import models_of_tier
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
-from pytest_selfopt.loop.bars import Bars, Compare
-from pytest_selfopt.loop.limits import Claim, Limits, Profile
+from pytest_selfopt.loop.bars import Bars
+from pytest_selfopt.loop.limits import Limits, Profile
+from pytest_selfopt.loop.read_limits import read_bars, read_limits
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
 from pytest_selfopt.runners.nats.config import NatsConfig
@@ -24,7 +27,7 @@ from pytest_selfopt.runners.temporal.config import read_config as read_temporal
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
-from pytest_selfopt.swarm.swarm import MOST_IN_FLIGHT, USUAL_IN_FLIGHT, Swarm, as_model, parse_swarm_name
+from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swarm_name, read_swarms
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
@@ -77,10 +80,9 @@ class Settings:
     models: Mapping[str, ModelConfig]
     tiers: Mapping[str, tuple[str, ...]]
     """Lists of models that somebody has named."""
-    swarm_judge: str | None
-    """The model that makes one answer of free texts; None: the first of a swarm's members."""
-    swarm_in_flight: int
-    """How many calls of a swarm are under way at a time."""
+    swarms: SwarmSettings
+    prices: PriceFile
+    """Prices of models that were given none."""
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
     default_bars: Bars
@@ -97,6 +99,8 @@ class Settings:
     """Whether to warm up whatever the routing configuration says; None leaves it to that."""
     max_calls: int | None
     max_cost_usd: float | None
+    warn_usd: float
+    """The cost above which one is warned before anything is spent."""
     resume: bool
     switches: Switches
     """Which automatic actions are on."""
@@ -139,14 +143,17 @@ class Settings:
         swarm = self.swarm(name)
         if swarm is not None:
             return as_model(swarm)
-        model = self.models.get(name) or implied_model(name, self.providers)
-        if model is None:
+        model = self.models.get(name)
+        if model is not None:
+            return model
+        implied = implied_model(name, self.providers)
+        if implied is None:
             raise SettingsError(
                 f"unknown model {name!r}; known are {', '.join(sorted(self.models))}. "
                 f"Configure it under {self.place} models.{json.dumps(name)}, or name it PROVIDER/MODEL, "
                 f"the provider being one of {', '.join(one for one in self.providers if one != 'embedded')}"
             )
-        return model
+        return self.prices.priced(implied)
 
     def swarm(self, name: str) -> Swarm | None:
         """The swarm that a name such as `swarm:10@tier1` means; None when it is the name of no swarm.
@@ -158,14 +165,7 @@ class Settings:
         if found is None:
             return None
         topology, tier = found
-        members = tuple(model.id for model in self.tier(tier))
-        return Swarm(
-            id=name,
-            topology=topology,
-            members=members,
-            judge=self.swarm_judge or members[0],
-            in_flight=self.swarm_in_flight,
-        )
+        return self.swarms.swarm(name, topology, [model.id for model in self.tier(tier)])
 
     def tier(self, name: str) -> tuple[ModelConfig, ...]:
         """The models of a tier: those of a list of that name, or those whose prices are in it.
@@ -206,17 +206,17 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         SettingsError: naming file, table, key and value.
     """
     table = _table(rootdir)
-    limits = _limits(table.table("gates"), _usual_limits(table, overrides))
-    bars = _bars(table.table("gate"), NO_BARS)
+    limits = read_limits(table.table("gates"), _usual_limits(table, overrides))
+    bars = read_bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
-    models = read_models(table.table("models"), providers)
+    prices = _prices(table, rootdir)
+    models = {name: prices.priced(one) for name, one in read_models(table.table("models"), providers).items()}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     runner = table.text("runner", "local") or "local"
     candidates = table.integer("candidates", 3, least=1, most=50)
-    max_calls, max_cost = _budget(table.table("budget"))
+    spending = read_spending(table.table("budget"))
     variants = _variants(table.table("variants"))
-    judge, in_flight = _swarm(table.table("swarm"))
     switches, at_once = _actions(table.table("actions"), overrides)
     settings = Settings(
         mode=mode,
@@ -226,9 +226,9 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         place=table.place,
         providers=providers,
         models=models,
-        tiers=_tiers(table.table("tiers")),
-        swarm_judge=judge,
-        swarm_in_flight=in_flight,
+        tiers=read_tiers(table.table("tiers")),
+        swarms=read_swarms(table.table("swarm")),
+        prices=prices,
         phases=_phases(table.table("phases"), limits, bars, default_model),
         default_limits=limits,
         default_bars=bars,
@@ -240,8 +240,9 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         forced_baseline=_forced(overrides.baseline, tuple(variants)),
         forced_model=overrides.model,
         warmup=overrides.warmup,
-        max_calls=overrides.max_calls or max_calls,
-        max_cost_usd=max_cost if overrides.max_cost_usd is None else overrides.max_cost_usd,
+        max_calls=overrides.max_calls or spending.max_calls,
+        max_cost_usd=spending.max_cost_usd if overrides.max_cost_usd is None else overrides.max_cost_usd,
+        warn_usd=spending.warn_usd,
         resume=overrides.resume,
         switches=switches,
         only_proves=overrides.only_prove,
@@ -280,26 +281,14 @@ def _document(path: Path) -> dict[str, object]:
         raise SettingsError(f"cannot read {path.name}: {problem}") from None
 
 
-def _budget(table: Table) -> tuple[int | None, float | None]:
-    calls = table.integer("max_calls", 0, least=1, most=10**9) if table.has("max_calls") else None
-    cost = table.number("max_cost", None, least=0, most=1e6)
-    table.finish()
-    return calls, cost
-
-
-def _tiers(table: Table) -> dict[str, tuple[str, ...]]:
-    found = {name: table.texts(name, ()) for name in table.names()}
-    for name, models in found.items():
-        if not models:
-            table.refuse(name, "names no model")
-    return found
-
-
-def _swarm(table: Table) -> tuple[str | None, int]:
-    judge = table.text("judge")
-    in_flight = table.integer("max_concurrency", USUAL_IN_FLIGHT, least=1, most=MOST_IN_FLIGHT)
-    table.finish()
-    return judge, in_flight
+def _prices(table: Table, rootdir: Path) -> PriceFile:
+    name = table.text("prices")
+    if name is None:
+        return NO_PRICES
+    try:
+        return read_prices((rootdir / name).read_text(encoding="utf-8-sig"), name)
+    except (OSError, ValueError) as problem:
+        table.refuse("prices", f"cannot read {name!r}: {problem}")
 
 
 def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
@@ -333,48 +322,12 @@ def _phases(table: Table, limits: Limits, bars: Bars, default_model: str) -> dic
             entry.refuse("baseline", f"{text!r} is a spec of phase {baseline.phase!r}, not of {name!r}")
         found[name] = PhaseSettings(
             baseline=baseline,
-            limits=_limits(entry.table("gates"), limits),
-            bars=_bars(entry.table("gate"), bars),
+            limits=read_limits(entry.table("gates"), limits),
+            bars=read_bars(entry.table("gate"), bars),
             fallback=entry.text("fallback"),
         )
         entry.finish()
     return found
-
-
-def _limits(table: Table, usual: Limits) -> Limits:
-    def share(key: str, default: float) -> float:
-        value = table.number(key, default, least=0, most=1)
-        assert value is not None
-        return value
-
-    limits = replace(
-        usual,
-        min_samples=table.integer("min_samples", usual.min_samples, least=3, most=100),
-        variance=share("variance", usual.variance),
-        restraint=share("restraint", usual.restraint),
-        extended_phase_min_accuracy=share("extended_phase_min_accuracy", usual.extended_phase_min_accuracy),
-        comparable=share("comparable", usual.comparable),
-        errors=share("errors", usual.errors),
-        latency=table.number("latency", usual.latency, least=0, most=86_400),
-        cost=table.number("cost", usual.cost, least=0, most=1e9),
-        veto=table.integer("veto", usual.veto, least=0, most=1_000_000),
-        claim=Claim(table.text("claim", str(usual.claim), choices=[str(one) for one in Claim]) or usual.claim),
-    )
-    table.finish()
-    return limits
-
-
-def _bars(table: Table, usual: Bars) -> Bars:
-    bars = Bars(
-        min_accuracy=table.number("min_accuracy", usual.min_accuracy, least=0, most=1),
-        min_restraint=table.number("min_restraint", usual.min_restraint, least=0, most=1),
-        max_p95_latency=table.number("max_p95_latency", usual.max_p95_latency, least=0, most=86_400),
-        max_cost=table.number("max_cost", usual.max_cost, least=0, most=1e9),
-        passes=table.integer("passes", usual.passes, least=1, most=100),
-        compare=Compare(table.text("compare", str(usual.compare), choices=[str(one) for one in Compare]) or ""),
-    )
-    table.finish()
-    return bars
 
 
 def _variants(table: Table) -> dict[str, str]:

@@ -7,9 +7,14 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of
 from pytest_selfopt.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_selfopt.economy.estimate import Estimate
+    from pytest_selfopt.settings import Settings
 
 
 def add_commands(add: AddCommand) -> None:
@@ -41,12 +46,15 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
     command.add_argument("--runner", help="where calls are made: local, nats or temporal (default: as configured)")
     command.add_argument("--max-calls", type=int, help="make at most so many calls")
     command.add_argument("--max-cost", type=float, help="spend at most so many US dollars, by the configured prices")
+    command.add_argument("--yes", action="store_true", help="go on without asking, whatever it costs")
     command.add_argument("--json", action="store_true", help="print the numbers for programs")
     add_places(command)
 
 
 def _swarm(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.estimating import estimate_swarm
     from pytest_selfopt.session.surveying import complete, survey, swarm_lines, swarm_questions, to_json
+    from pytest_selfopt.swarm.pattern import parse_pattern
 
     _check(options)
     settings = settings_of(options, spends=True)
@@ -59,6 +67,11 @@ def _swarm(options: argparse.Namespace) -> Iterator[str]:
         variant=options.variant,
         runs=options.runs,
     )
+    cost = estimate_swarm(
+        parse_pattern(options.pattern), options.tier, options.suite, settings, phase=options.phase, runs=options.runs
+    )
+    if not _may_go_on(cost, settings, options):
+        return
     found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
     if options.json:
         yield json.dumps(to_json(settings, questions, found, []), indent=2)
@@ -68,6 +81,7 @@ def _swarm(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _batch(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.estimating import estimate_batch
     from pytest_selfopt.session.surveying import batch_lines, batch_questions, complete, survey, to_json
 
     _check(options)
@@ -75,12 +89,27 @@ def _batch(options: argparse.Namespace) -> Iterator[str]:
     questions, notes = batch_questions(
         settings, options.tier, options.suite, phase=options.phase, variant=options.variant, runs=options.runs
     )
+    cost = estimate_batch(options.tier, options.suite, settings, phase=options.phase, runs=options.runs)
+    if not _may_go_on(cost, settings, options):
+        return
     found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
     if options.json:
         yield json.dumps(to_json(settings, questions, found, notes), indent=2)
     else:
         yield from batch_lines(questions, found, notes)
     options.status = 0 if complete(found) else EXIT_FAILED
+
+
+def _may_go_on(cost: Estimate, settings: Settings, options: argparse.Namespace) -> bool:
+    """Say what it will cost, on the other stream; whoever sits at a terminal is asked where it is much, or unknown."""
+    from pytest_selfopt.session.estimating import asker, confirmed, cost_warning
+
+    print(f"cost: {cost.sentence}{cost_warning(cost, settings)}", file=sys.stderr)
+    if options.yes or confirmed(cost, settings, asker()):
+        return True
+    print("selfopt: nothing was asked", file=sys.stderr)
+    options.status = EXIT_FAILED
+    return False
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -18,8 +18,10 @@ from pytest_selfopt.ledger.rows import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
     SELECT_JUDGED_CALLS,
+    SELECT_TOKENS,
     SELECT_TRIALS,
     CallRecord,
+    TokensOfSpec,
     dump,
     judged_call_of,
     result_of,
@@ -225,19 +227,19 @@ class Ledger:
         )
         return {row["spec"]: (row["passes"], row["answers"]) for row in rows}
 
-    def tokens_by_model(self, phase: str) -> dict[str, tuple[float, float]]:
-        """Tokens in and out that an answered call of a phase took on average, by model."""
+    def tokens(self, phase: str | None = None) -> tuple[TokensOfSpec, ...]:
+        """The tokens that the answered calls of each spec took on average, in a phase or in all of them."""
+        rows = self._read(SELECT_TOKENS, (phase, phase))
+        return tuple(TokensOfSpec(**dict(row)) for row in rows)
+
+    def fewest_prompt_tokens(self, phase: str) -> dict[tuple[str, str], int]:
+        """The fewest tokens in that an answered call took, by spec and the hash of its case."""
         rows = self._read(
-            "SELECT spec, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, count(*) AS calls FROM call "
-            "WHERE phase = ? AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL GROUP BY spec",
+            "SELECT spec, case_hash, min(tokens_in) AS fewest FROM call "
+            "WHERE phase = ? AND purpose = 'trial' AND tokens_in IS NOT NULL GROUP BY spec, case_hash",
             (phase,),
         )
-        sums: dict[str, list[float]] = {}
-        for row in rows:
-            known = sums.setdefault(row["spec"].partition(f"/{phase}/")[0], [0.0, 0.0, 0.0])
-            for place, name in enumerate(("tokens_in", "tokens_out", "calls")):
-                known[place] += row[name]
-        return {model: (one[0] / one[2], one[1] / one[2]) for model, one in sums.items()}
+        return {(row["spec"], row["case_hash"]): row["fewest"] for row in rows}
 
     def counts(self, cycle: int) -> dict[str, int]:
         """How many calls of a cycle ended in each outcome; "unjudged" are recorded calls that nobody judged."""

@@ -42,6 +42,17 @@ class CallRecord:
     cost_usd: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensOfSpec:
+    """What the answered calls of a spec took on average: tokens in, tokens out, and how many calls there were."""
+
+    phase: str
+    spec: str
+    tokens_in: float
+    tokens_out: float
+    calls: int
+
+
 _OUTCOMES = {one.value: one for one in Outcome}
 _ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
 # Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
@@ -58,6 +69,16 @@ SELECT_JUDGED_CALLS = """
 SELECT * FROM call
 WHERE cycle = ? AND phase = ? AND spec = ? AND purpose = 'trial' AND outcome IS NOT NULL
 ORDER BY run, "case"
+"""
+# Warm-up calls ask something else, so they tell nothing about prompts.
+SELECT_TOKENS = """
+SELECT phase, spec, avg(tokens_in) AS tokens_in, avg(tokens_out) AS tokens_out, count(*) AS calls
+FROM call
+WHERE (? IS NULL OR phase = ?) AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL
+    -- Whoever is asked first in a swarm is asked the bare question.
+    AND (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
+GROUP BY phase, spec
+ORDER BY phase, spec
 """
 INSERT_CALL = """
 INSERT OR IGNORE INTO call (

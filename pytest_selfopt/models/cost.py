@@ -16,9 +16,14 @@ UNBILLED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.AUTH, ErrorKind.REQUEST, E
 
 def cost_of(reply: Reply, model: ModelConfig) -> float | None:
     """What a reply cost in USD; None when a price or a token count is unknown (unknown is never zero)."""
+    return cost_of_tokens(reply.tokens_in, reply.tokens_out, model)
+
+
+def cost_of_tokens(tokens_in: float | None, tokens_out: float | None, model: ModelConfig) -> float | None:
+    """What so many tokens cost in USD; None when a price or a count is unknown."""
     if model.free:
         return 0.0
-    counts_and_prices = ((reply.tokens_in, model.price_in), (reply.tokens_out, model.price_out))
+    counts_and_prices = ((tokens_in, model.price_in), (tokens_out, model.price_out))
     total = 0.0
     for count, price in counts_and_prices:
         if count is None or price is None:
@@ -40,11 +45,11 @@ def cost_of_result(result: CallResult, model: ModelConfig) -> float | None:
 
 
 def most_it_can_cost(request: ChatRequest, model: ModelConfig) -> float | None:
-    """The USD that one attempt cannot exceed, as no tokenizer makes more tokens than bytes; None without prices."""
-    if model.free:
-        return 0.0
-    if model.price_in is None or model.price_out is None:
-        return None
+    """The USD that one attempt cannot exceed; None without prices."""
+    return cost_of_tokens(most_tokens_in(request), request.sampling.max_tokens, model)
+
+
+def most_tokens_in(request: ChatRequest) -> int:
+    """The tokens that a request cannot exceed, as no tokenizer makes more tokens than bytes."""
     texts = [message.content for message in request.messages] + [repr(request.tools), repr(request.answer_schema)]
-    tokens_in = sum(len(text.encode("utf-8", "backslashreplace")) for text in texts) + OVERHEAD_TOKENS
-    return (tokens_in * model.price_in + request.sampling.max_tokens * model.price_out) / MILLION
+    return sum(len(text.encode("utf-8", "backslashreplace")) for text in texts) + OVERHEAD_TOKENS

@@ -22,7 +22,8 @@ def check_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
         if settings.max_cost_usd is not None and not model.free and None in (model.price_in, model.price_out):
             raise SettingsError(
                 f"--selfopt-max-cost: model {model.id!r} has no price, so nobody can tell what it costs; set price_in "
-                "and price_out (USD per million tokens; 0 when it is free), or bound the calls by --selfopt-max-calls"
+                "and price_out (USD per million tokens; 0 when it is free) or name a price file, or bound the calls by "
+                "--selfopt-max-calls"
             )
 
 

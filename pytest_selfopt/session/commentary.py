@@ -35,8 +35,11 @@ class Commentary:
         self._said_stopped: dict[str, frozenset[str]] = {}
         """The candidates that were last said to be stopped, by phase."""
 
-    def announce(self, collection: Collection, cycle: int, *, partial: bool, resumed: int) -> None:
-        """Say what is going to be done; `cycle` is 0 for a gate, `resumed` counts calls that are not made again."""
+    def announce(self, collection: Collection, cycle: int, *, partial: bool, resumed: int, cost: str) -> None:
+        """Say what is going to be done, and what `cost` to mind (empty: none).
+
+        `cycle` is 0 for a gate, `resumed` counts calls that are not made again.
+        """
         for plan in collection.plans.values():
             cases = len(collection.cases(plan.phase))
             if cycle:
@@ -46,6 +49,8 @@ class Commentary:
                 self.say_all(gate_announcement(plan, cases, partial=partial))
         if resumed:
             self.say_all([f"  resumed: {resumed:,} calls are in the ledger and are not made again"])
+        if cost:
+            self.say_all([f"  {cost}"])
 
     def say_all(self, lines: Sequence[str]) -> None:
         """Write lines that stay."""

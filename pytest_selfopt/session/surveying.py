@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
+from pytest_selfopt.economy.estimate import dollars
 from pytest_selfopt.errors import ModelError, SettingsError
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.session.progress import minutes
@@ -215,7 +216,7 @@ def _rows(rows: Sequence[tuple[str, Metrics]]) -> Iterator[str]:
         low, high = one.accuracy_interval
         restraint = f"{one.restraint:.2f}" if one.restraint is not None else "-"
         median = f"{one.latency_median_s:.2f} s" if one.latency_median_s is not None else "-"
-        cost = f"${one.cost_usd:.4f}" if one.cost_usd is not None else "unknown"
+        cost = dollars(one.cost_usd) if one.cost_usd is not None else "unknown"
         yield (
             f"{name:<{wide}}  {one.accuracy:<8.3f}  {low:.2f}  {high:.2f}  {restraint:<9}  {one.errors:<6}  "
             f"{median:<8}  {cost}"
@@ -225,7 +226,7 @@ def _rows(rows: Sequence[tuple[str, Metrics]]) -> Iterator[str]:
 def _ends(found: Surveyed, cost_usd: float | None) -> Iterator[str]:
     yield from found.notes
     votes = f" and {found.votes:,} votes" if found.votes else ""
-    cost = f"${cost_usd:.4f}" if cost_usd is not None else "cost unknown"
+    cost = dollars(cost_usd) if cost_usd is not None else "cost unknown"
     yield f"{found.calls:,} calls{votes} in {minutes(found.took_s)}, {cost}; recorded as cycle {found.cycle}"
     if found.stopped:
         yield f"not all was asked: {found.stopped}"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.ledger import NAME_DIGITS, CycleStatus, Warmup
+from pytest_selfopt.ledger.ledger import NAME_DIGITS, CycleStatus, Ledger, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import OwnGates
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.runner import Finished
-from pytest_selfopt.session.budgeting import budget_of, check_prices
+from pytest_selfopt.session.budgeting import budget_of
 from pytest_selfopt.session.calling import Calling, calling_of, most_at_a_time
 from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.closing import close_cycle, note_stop
@@ -27,6 +27,7 @@ from pytest_selfopt.session.commentary import Commentary
 from pytest_selfopt.session.course import Course
 from pytest_selfopt.session.dispatch import Dispatcher, Pace
 from pytest_selfopt.session.dry_run import dry_run
+from pytest_selfopt.session.estimating import foreseen
 from pytest_selfopt.session.gating import Gated, gate
 from pytest_selfopt.session.opening import baseline_of
 from pytest_selfopt.session.own_runner import OwnRunner
@@ -43,7 +44,6 @@ from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
-
 
 OUTCOMES_AT_ONCE = 256
 """Outcomes are stored so many at a time: they follow from the stored replies, so none is lost with the process."""
@@ -144,13 +144,17 @@ class Work:
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
 
+    @property
+    def _ledger(self) -> Ledger | None:
+        return self._state.ledger if self._state is not None else None
+
     def dry_run(self, collection: Collection) -> list[str]:
         """What a cycle would do.
 
         Raises:
             SelfoptError: when the ledger cannot be read.
         """
-        return dry_run(collection, self.settings, self._state.ledger if self._state is not None else None)
+        return dry_run(collection, self.settings, self._ledger)
 
     def start(
         self,
@@ -170,9 +174,9 @@ class Work:
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
         models = asked_models(self.settings, names)
-        check_prices(self.settings, models)
-        log_dir = self.settings.state_dir if self._writes else None
-        self._calling = calling_of(self.settings, names, log_dir, self._own_runner)
+        cost = foreseen(collection.plans, selected, self.settings, self._ledger)
+        logs = self.settings.state_dir if self._writes else None
+        self._calling = calling_of(self.settings, names, logs, self._own_runner)
         self._calling.begin()
         stored = self._open(collection, command, terminal)
         self._budget = budget_of(self.settings, models, spent=self._spent())
@@ -190,7 +194,7 @@ class Work:
         )
         if self.settings.mode is not Mode.PLAIN:
             self._commentary = Commentary(terminal, self.phases, passes, self._dispatcher)
-            self._commentary.announce(collection, self.cycle, partial=self.partial, resumed=len(stored))
+            self._commentary.announce(collection, self.cycle, partial=self.partial, resumed=len(stored), cost=cost)
         self._dispatcher.start()
 
     def _open(
@@ -209,15 +213,13 @@ class Work:
     @property
     def _name(self) -> str:
         """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
-        if self._state is not None and self._state.ledger is not None and self._writes:
-            return self._state.ledger.name_of(self.cycle)
+        if self._ledger is not None and self._writes:
+            return self._ledger.name_of(self.cycle)
         return uuid.uuid4().hex[:NAME_DIGITS]
 
     def _spent(self) -> tuple[int, float]:
         """The calls and the USD of the part of the cycle that is gone on with."""
-        assert self._state is not None
-        ledger = self._state.ledger
-        return ledger.spent(self.cycle) if ledger is not None and self._writes else (0, 0.0)
+        return self._ledger.spent(self.cycle) if self._ledger is not None and self._writes else (0, 0.0)
 
     def _log_routings(self, collection: Collection, terminal: TerminalReporter | None) -> None:
         """Log the routings of a plain session; tests do not fail because a log cannot be written."""
@@ -233,9 +235,7 @@ class Work:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""
         assert self._state is not None
         self.cycle, self.phases = self._state.book(collection, seed=self.seed, command=command, partial=self.partial)
-        if self._state.cut_off is None or self._state.ledger is None:
-            return {}
-        return self._state.ledger.results(self.cycle)
+        return self._ledger.results(self.cycle) if self._state.cut_off is not None and self._ledger is not None else {}
 
     def result(self, key: TrialKey) -> CallResult:
         """The result of a trial's call, waited for.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.swarm.pattern import Topology, parse_pattern
+from pytest_selfopt.tables import Table
 
 PREFIX = "swarm:"
 USUAL_IN_FLIGHT = 8
@@ -47,6 +49,41 @@ class Swarm:
     def served_as(self) -> str:
         """What answers come under: a swarm with other members is another one."""
         return f"{self.topology.code} of {', '.join(self.members)}, judged by {self.judge}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmSettings:
+    """What holds for all swarms: how many calls of one are under way at a time, and who judges free texts.
+
+    Without a `judge` the first of a swarm's members does.
+    """
+
+    in_flight: int = USUAL_IN_FLIGHT
+    judge: str | None = None
+
+    def swarm(self, name: str, topology: Topology, members: Sequence[str]) -> Swarm:
+        """The swarm of a name."""
+        return Swarm(
+            id=name,
+            topology=topology,
+            members=tuple(members),
+            judge=self.judge or members[0],
+            in_flight=self.in_flight,
+        )
+
+
+def read_swarms(table: Table) -> SwarmSettings:
+    """What `[tool.selfopt.swarm]` says.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+    settings = SwarmSettings(
+        in_flight=table.integer("max_concurrency", USUAL_IN_FLIGHT, least=1, most=MOST_IN_FLIGHT),
+        judge=table.text("judge"),
+    )
+    table.finish()
+    return settings
 
 
 def as_model(swarm: Swarm) -> ModelConfig:

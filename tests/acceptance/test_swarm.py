@@ -107,8 +107,8 @@ def test_a_swarm_that_is_killed_is_gone_on_with_and_no_member_is_asked_twice(pro
     result = made.run("--selfopt-cycle", "--selfopt-resume", *BASELINE)
     assert result.ret == 0, said(result)
     finished = rows(made.path, "count(*)", "spec NOT LIKE 'swarm%'")[0][0]
-    under_way = 8
-    assert made.server.seen.asked <= finished + under_way
+    # Eight were under way, and as many may have ended without being stored yet.
+    assert made.server.seen.asked <= finished + 16
     trials = rows(made.path, "count(*), count(DISTINCT id)", "purpose = 'trial'")[0]
     assert trials[0] == trials[1] == 3 * CASES * 2
 

@@ -101,6 +101,17 @@ def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
     assert replace(settings.default_limits, latency=None, cost=None) == Limits()
 
 
+def test_the_prices_of_the_docs_are_accepted(tmp_path: Path) -> None:
+    (block,) = blocks("docs/costs.md", "toml")
+    (tmp_path / "pyproject.toml").write_text(block)
+    dear = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}
+    file = tmp_path / "model_prices_and_context_window.json"
+    file.write_text(json.dumps({"openrouter/meta-llama/llama-3.2-1b-instruct": dear, "openai/gpt-4o-mini": dear}))
+    settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
+    assert [(model.price_in, model.price_out) for model in settings.tier("best8")] == [(0.15, 0.6), (1.0, 1.0)]
+    assert settings.warn_usd == 0.5
+
+
 def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> None:
     one, several = blocks("docs/models.md", "toml")
     (tmp_path / "pyproject.toml").write_text(one + several)

@@ -1,0 +1,101 @@
+"""Whether a command may spend: who is asked, and when."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_selfopt.economy.estimate import USUAL, Estimate, Part
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.models.config import PROVIDERS, ModelConfig
+from pytest_selfopt.session.estimating import confirmed, stages_of
+from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+from pytest_selfopt.swarm.pattern import parse_pattern
+
+ASKS = "from pytest_selfopt.session.estimating import asker; ask = asker(); print('SAID', ask and ask('Go on?'))"
+
+
+def cost(usd: float | None) -> Estimate:
+    """An estimate of so many USD: 1,000 calls of 1,000 tokens are a million tokens."""
+    model = ModelConfig(id="m/a", provider=PROVIDERS["openai"], price_in=usd, price_out=usd)
+    return Estimate(parts=(Part(model=model, calls=1_000, tokens=USUAL),))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(tmp_path, Mode.PLAIN, Overrides())
+
+
+@pytest.mark.parametrize(("usd", "questions"), [(0.4, 0), (0.5, 0), (0.6, 1), (None, 1)])
+@pytest.mark.parametrize("answer", [True, False])
+def test_somebody_is_asked_only_when_the_cost_is_unknown_or_above_the_limit(
+    settings: Settings, usd: float | None, questions: int, *, answer: bool
+) -> None:
+    asked: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    assert confirmed(cost(usd), settings, ask) is (answer if questions else True)
+    assert len(asked) == questions
+    assert confirmed(cost(usd), settings, None)
+
+
+def test_the_question_says_the_cost_the_limit_and_what_is_unknown(settings: Settings) -> None:
+    asked: list[str] = []
+
+    def refuse(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    for usd in (0.6, None):
+        confirmed(cost(usd), settings, refuse)
+    assert asked == [
+        "about $0.6000 at 1,000 tokens a call; that is more than $0.50. Go on?",
+        "cost unknown: m/a has no price. Go on?",
+    ]
+
+
+def test_nobody_can_agree_to_what_surely_exceeds_the_budget(settings: Settings) -> None:
+    dear = replace(cost(0.1), surely_usd=0.09)
+    assert confirmed(dear, replace(settings, max_cost_usd=0.09), None)
+    with pytest.raises(SettingsError, match=r"the prompts alone cost \$0\.0900"):
+        confirmed(dear, replace(settings, max_cost_usd=0.08), lambda _: True)
+
+
+@pytest.mark.parametrize(("typed", "said"), [("y\n", "True"), ("YES\n", "True"), ("n\n", "False"), ("\n", "False")])
+def test_at_a_terminal_a_person_is_asked(typed: str, said: str) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen([sys.executable, "-c", ASKS], stdin=theirs, stdout=theirs, stderr=theirs)
+        os.write(ours, typed.encode())
+        assert process.wait(timeout=30) == 0
+        shown = os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "Go on? [y/N]" in shown
+    assert f"SAID {said}" in shown
+
+
+def test_without_a_terminal_nobody_is_asked() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        for stdin in (subprocess.DEVNULL, theirs):
+            found = subprocess.run([sys.executable, "-c", ASKS], stdin=stdin, stdout=subprocess.PIPE, timeout=30)
+            assert found.stdout == b"SAID None\n"
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_stages_of_a_pattern_know_what_they_are_given_and_what_may_be_a_vote() -> None:
+    found = [(stage.calls, stage.sources, stage.vote) for stage in stages_of(parse_pattern(":1010"))]
+    assert found == [(8, 0, False), (1, 8, True), (8, 1, False), (1, 8, True)]
