@@ -167,6 +167,7 @@ def test_with_a_suite_and_no_earlier_calls_the_bytes_of_the_prompts_bound_the_co
     made.run("--selfopt-cycle", "-q")
     known = json.loads(selfopt(made, *command).stdout)
     assert not known["bound"]
+    assert json.loads(selfopt(made, *command, "--phase", "tier1_0").stdout) == bound
     assert bound["cost_usd"]["least"] > known["cost_usd"]["least"] > 0
     assert bound["cost_usd"]["most"] > known["cost_usd"]["most"] > known["cost_usd"]["least"]
 
