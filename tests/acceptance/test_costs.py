@@ -115,9 +115,9 @@ def eight_of_each_tier(made: Project) -> None:
 
 
 def chatty() -> dict[str, Any]:
-    """A script of answers that differ in length by chance."""
-    short, long = {"text": "Yes."}, {"text": "I could look that up for you, if you told me where to look. " * 2}
-    return {"rules": [{"when": {"chance": 0.5}, "then": short}], "default": long}
+    """A script of answers of which half are twice as long: the sum over 288 varies by 2 %, a fifth is far out."""
+    answer = "I could look that up for you, if you told me where to look. "
+    return {"rules": [{"when": {"chance": 0.5}, "then": {"text": answer}}], "default": {"text": answer * 2}}
 
 
 def test_estimates_are_within_a_fifth_of_what_is_then_measured_for_all_tiers(project: Make) -> None:
@@ -140,8 +140,8 @@ def test_estimates_are_within_a_fifth_of_what_is_then_measured_for_all_tiers(pro
         assert estimate["grounds"] == f"by the tokens of {8 * 3 * CASES} earlier calls"
         measured = sum(spent(made, 2, f"{model}/") for model in models)
         assert estimate["cost_usd"]["most"] == pytest.approx(measured, rel=0.2), tier
-        # It is no repetition of what the first session cost: the answers were others.
-        assert sum(spent(made, 1, f"{model}/") for model in models) != measured
+    # They repeat no first session: the answers of the second were others.
+    assert spent(made, 1) != spent(made, 2)
 
 
 def test_a_tier_of_which_nothing_is_known_is_estimated_at_1000_tokens_a_call(project: Make) -> None:
@@ -167,6 +167,7 @@ def test_with_a_suite_and_no_earlier_calls_the_bytes_of_the_prompts_bound_the_co
     made.run("--selfopt-cycle", "-q")
     known = json.loads(selfopt(made, *command).stdout)
     assert not known["bound"]
+    assert json.loads(selfopt(made, *command, "--phase", "tier1_0").stdout) == bound
     assert bound["cost_usd"]["least"] > known["cost_usd"]["least"] > 0
     assert bound["cost_usd"]["most"] > known["cost_usd"]["most"] > known["cost_usd"]["least"]
 
