@@ -147,7 +147,15 @@ def _unservable(name: str, model: ModelConfig | None) -> str:
         return "it is embedded: its server runs inside a session and ends with it"
     if "*" in name:
         return "LiteLLM reads * in a name as a pattern for many models"
-    where = urlsplit(model.provider.base_url)
+    return _unusable_address(model.provider.base_url)
+
+
+def _unusable_address(text: str) -> str:
+    """Why an address cannot be written down; empty when it can."""
+    try:
+        where = urlsplit(text)
+    except ValueError as problem:
+        return f"its base_url is no address: {problem}"
     if where.scheme not in ("http", "https") or not where.netloc:
         return "its base_url is no address that begins with http:// or https://"
     if "@" in where.netloc or where.query:
