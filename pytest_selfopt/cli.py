@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
-from pytest_selfopt.commands import answers, exporting, servers, tools
+from pytest_selfopt.commands import answers, exporting, profiles, servers, swarms, tools
 from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_selfopt.errors import SelfoptError
 
@@ -43,9 +43,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("pytest-selfopt"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (answers, tools, exporting, servers):
+    for module in (answers, profiles, tools, swarms, exporting, servers):
         module.add_commands(commands.add_parser)
+    completion = commands.add_parser(
+        "completion",
+        help="print what makes a shell complete these commands",
+        epilog='example: eval "$(selfopt completion bash)"',
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
+    completion.set_defaults(command=lambda options: _completion(parser, options.shell))
     return parser
+
+
+def _completion(parser: argparse.ArgumentParser, shell: str) -> list[str]:
+    import shtab
+
+    script: str = shtab.complete(parser, shell)
+    return script.splitlines()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pytest_selfopt.runners.temporal.config import read_config as read_temporal
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
+from pytest_selfopt.swarm.swarm import MOST_IN_FLIGHT, USUAL_IN_FLIGHT, Swarm, as_model, parse_swarm_name
 from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
@@ -76,6 +77,10 @@ class Settings:
     models: Mapping[str, ModelConfig]
     tiers: Mapping[str, tuple[str, ...]]
     """Lists of models that somebody has named."""
+    swarm_judge: str | None
+    """The model that makes one answer of free texts; None: the first of a swarm's members."""
+    swarm_in_flight: int
+    """How many calls of a swarm are under way at a time."""
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
     default_bars: Bars
@@ -131,6 +136,9 @@ class Settings:
         Raises:
             SettingsError: when it is not configured.
         """
+        swarm = self.swarm(name)
+        if swarm is not None:
+            return as_model(swarm)
         model = self.models.get(name) or implied_model(name, self.providers)
         if model is None:
             raise SettingsError(
@@ -139,6 +147,25 @@ class Settings:
                 f"the provider being one of {', '.join(one for one in self.providers if one != 'embedded')}"
             )
         return model
+
+    def swarm(self, name: str) -> Swarm | None:
+        """The swarm that a name such as `swarm:10@tier1` means; None when it is the name of no swarm.
+
+        Raises:
+            SettingsError: when it cannot be read, or nobody is in its tier.
+        """
+        found = parse_swarm_name(name)
+        if found is None:
+            return None
+        topology, tier = found
+        members = tuple(model.id for model in self.tier(tier))
+        return Swarm(
+            id=name,
+            topology=topology,
+            members=members,
+            judge=self.swarm_judge or members[0],
+            in_flight=self.swarm_in_flight,
+        )
 
     def tier(self, name: str) -> tuple[ModelConfig, ...]:
         """The models of a tier: those of a list of that name, or those whose prices are in it.
@@ -189,6 +216,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     candidates = table.integer("candidates", 3, least=1, most=50)
     max_calls, max_cost = _budget(table.table("budget"))
     variants = _variants(table.table("variants"))
+    judge, in_flight = _swarm(table.table("swarm"))
     switches, at_once = _actions(table.table("actions"), overrides)
     settings = Settings(
         mode=mode,
@@ -199,6 +227,8 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         providers=providers,
         models=models,
         tiers=_tiers(table.table("tiers")),
+        swarm_judge=judge,
+        swarm_in_flight=in_flight,
         phases=_phases(table.table("phases"), limits, bars, default_model),
         default_limits=limits,
         default_bars=bars,
@@ -263,6 +293,13 @@ def _tiers(table: Table) -> dict[str, tuple[str, ...]]:
         if not models:
             table.refuse(name, "names no model")
     return found
+
+
+def _swarm(table: Table) -> tuple[str | None, int]:
+    judge = table.text("judge")
+    in_flight = table.integer("max_concurrency", USUAL_IN_FLIGHT, least=1, most=MOST_IN_FLIGHT)
+    table.finish()
+    return judge, in_flight
 
 
 def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
@@ -360,6 +397,7 @@ def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
     usual = replace(usual, variants=(*usual.variants, *own))
     space = SearchSpace(
         variants=table.texts("variants", usual.variants),
+        models=table.texts("models", usual.models),
         timeouts_s=table.numbers("timeouts", usual.timeouts_s),
         retries=tuple(int(value) for value in table.numbers("retries", usual.retries)),
         isolation=table.flags("isolation", usual.isolation),

@@ -134,6 +134,8 @@ class CallResult:
     started: float
     ended: float
     failed_attempts: tuple[FailedAttempt, ...] = ()
+    cost_usd: float | None = None
+    """What it cost in USD, where tokens and the price of one model do not tell, as of a swarm."""
     answers: int = 1
     """How many attempts were not followed by another one for the same answer: one, in a conversation one a step."""
     waited_s: float = 0.0

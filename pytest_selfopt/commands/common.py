@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,8 +26,8 @@ def add_places(command: argparse.ArgumentParser) -> None:
     command.add_argument("--state-dir", type=Path, help="where the ledger is (default: as configured)")
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
-    """The settings of the project that a command is about.
+def settings_of(options: argparse.Namespace, *, spends: bool = False) -> Settings:
+    """The settings of the project that a command is about; one that spends has a runner and a budget of its own.
 
     Raises:
         SettingsError: when they cannot be read.
@@ -35,7 +36,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
     let_import_from([options.rootdir])
     overrides = Overrides(state_dir=str(options.state_dir) if options.state_dir else None)
-    return load_settings(options.rootdir.resolve(), Mode.PLAIN, overrides)
+    if not spends:
+        return load_settings(options.rootdir.resolve(), Mode.PLAIN, overrides)
+    overrides = replace(overrides, runner=options.runner, max_calls=options.max_calls, max_cost_usd=options.max_cost)
+    return load_settings(options.rootdir.resolve(), Mode.CYCLE, overrides)
 
 
 def let_import_from(folders: Iterable[Path]) -> None:

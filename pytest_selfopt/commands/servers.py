@@ -65,6 +65,8 @@ def _run_engine(options: argparse.Namespace) -> Iterator[str]:
         except KeyboardInterrupt:
             running.terminate()
             return
+    if status == 0:
+        return  # it was told to end, as Ctrl-C in a terminal tells it, too
     said = server.log.read_text(errors="replace").strip().splitlines()
     raise RunnerError(
         f"the server ended with status {status}" + (f": {said[-1]}" if said else "") + f" (all it said: {server.log})"

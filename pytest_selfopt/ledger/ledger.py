@@ -186,7 +186,9 @@ class Ledger:
         row = self._read(
             "SELECT coalesce(sum(attempts), 0) AS attempts, "
             "coalesce(sum(cost_usd), 0) + coalesce(max(cost_usd), 0) * (count(*) - count(cost_usd)) AS cost "
-            "FROM call WHERE cycle = ?",
+            # What the members of a swarm did is counted with its answer, once that is there.
+            "FROM call AS one WHERE cycle = ? AND (purpose != 'stage' OR NOT EXISTS "
+            "(SELECT 1 FROM call WHERE id = substr(one.id, 1, instr(one.id, '#') - 1)))",
             (cycle,),
         )[0]
         return row["attempts"], row["cost"]

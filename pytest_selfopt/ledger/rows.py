@@ -26,11 +26,12 @@ from pytest_selfopt.trial import (
 class CallRecord:
     """One finished call as it is stored, before anybody judged it.
 
-    `purpose` is "trial", or "warmup" for a call that is never in the statistics.
+    `purpose` is "trial", "stage" for what a member of a swarm said on the way to its answer, or "warmup" for a call
+    that is never in the statistics.
     """
 
     id: str
-    purpose: Literal["trial", "warmup"]
+    purpose: Literal["trial", "stage", "warmup"]
     phase: str
     spec: str
     case: str
@@ -121,6 +122,7 @@ def result_of(row: sqlite3.Row) -> CallResult:
         started=row["started"],
         ended=row["ended"],
         failed_attempts=tuple(_attempt(entry, row["started"]) for entry in failed),
+        cost_usd=row["cost_usd"],
         answers=row["attempts"] - len(failed),
         waited_s=row["waited_s"],
         queue_depth=row["queue_depth"],

@@ -52,8 +52,11 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
     return 1.0 - scale * _beta_fraction(b, a, 1 - x) / b
 
 
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a proportion (Wilson 1927); 95 % by default, (0, 1) without trials."""
+def wilson(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a proportion (Wilson 1927); 95 % by default, (0, 1) without trials.
+
+    Where trials hang together, they are as many as independent ones would tell as much: not always a whole number.
+    """
     if trials == 0:
         return 0.0, 1.0
     share = successes / trials

@@ -55,7 +55,8 @@ def enforce(
     others = tuple(rule for rule in rules if rule is not there)
     settling = _Settling(baseline=baseline, there=there, premises=premises, cycle=cycle, now=now)
     settled = settling.settle(pick, trial, measured=measured)
-    after = (*settled.rules, *others)
+    replaced = {_address(rule) for rule in settled.rules if rule.in_force}
+    after = (*settled.rules, *(rule for rule in others if not rule.in_force or _address(rule) not in replaced))
     changes = list(settled.changes)
     for recommendation in recommendations:
         if _rolled_back_now(after, recommendation, cycle):
@@ -87,8 +88,7 @@ class _Settling:
         if there is not None and there.on_trial and trial is not None:
             return self._settle_trial(there, trial, winner)
         if winner is not None:
-            rule = self._promoted(there, winner)
-            return Enforcement(rules=(rule,), changes=(self._promotion(winner, there, rule),))
+            return self._promote(there, winner)
         if there is not None or not measured:
             return Enforcement(rules=(there,) if there is not None else (), changes=())
         rule = replace(self._set(self._fresh(), self.baseline), reason=pick.sentence, source="selfopt-cycle")
@@ -159,8 +159,13 @@ class _Settling:
         )
 
     def _promoted(self, before: Rule | None, winner: Judgement) -> Rule:
+        spec, rule = parse_spec(winner.spec), before or self._fresh()
+        if spec.model == self.baseline.model:
+            rule = self._set(rule, spec)
+        else:
+            rule = replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
         return replace(
-            self._set(before or self._fresh(), parse_spec(winner.spec)),
+            rule,
             reason=winner.sentence,
             source="selfopt-cycle",
             status="confirmed",
@@ -168,6 +173,19 @@ class _Settling:
             premises=self._rests_on(winner),
             before=_unproven(before),
         )
+
+    def _promote(self, before: Rule | None, winner: Judgement) -> Enforcement:
+        """Put the winner in force; another model stands in for the baseline's, and has its settings in its own rule."""
+        rule = self._promoted(before, winner)
+        changes = (self._promotion(winner, before, rule),)
+        spec = parse_spec(winner.spec)
+        if spec.model == self.baseline.model:
+            return Enforcement(rules=(rule,), changes=changes)
+        own = Rule(model=spec.model, phase=spec.phase)
+        own = replace(self._set(own, spec), reason=winner.sentence, source="selfopt-cycle", status="confirmed")
+        sentence = f"set how {spec.model} is asked in {spec.phase}, where it stands in for {self.baseline.model}"
+        set_up = replace(self._change("set", sentence, {}, None, own), model=spec.model)
+        return Enforcement(rules=(rule, own), changes=(*changes, set_up))
 
     def _promotion(self, winner: Judgement, before: Rule | None, after: Rule) -> RuleChange:
         change = difference(self.baseline, parse_spec(winner.spec))
@@ -208,6 +226,10 @@ class _Settling:
             before=before,
             after=after,
         )
+
+
+def _address(rule: Rule) -> tuple[str, str]:
+    return rule.model, rule.phase
 
 
 def _rolled_back_now(rules: Sequence[Rule], wanted: Recommendation, cycle: int) -> bool:

@@ -51,6 +51,8 @@ class ModelConfig:
     pinned: bool = False
     path: str | None = None
     port: int = 0
+    members: tuple[str, ...] = ()
+    """Of a swarm: the models that are asked."""
 
     @property
     def wire(self) -> WireName:

@@ -29,6 +29,8 @@ def cost_of(reply: Reply, model: ModelConfig) -> float | None:
 
 def cost_of_result(result: CallResult, model: ModelConfig) -> float | None:
     """What a call cost with all its attempts, in USD; None when that of one of them is unknown."""
+    if result.cost_usd is not None:
+        return result.cost_usd
     if model.free:
         return 0.0
     errors = [attempt.error for attempt in result.failed_attempts] + ([result.error] if result.error else [])

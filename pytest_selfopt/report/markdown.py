@@ -22,7 +22,7 @@ def report_on_all(history: Sequence[Entry], decisions: Sequence[Entry], rules: S
     lines += ["", "## Rules", "", *_rules(rules)]
     lines += ["", "## Cycles", "", *_cycles(history)]
     for phase in dict.fromkeys(str(entry.get("phase")) for entry in history):
-        lines += ["", f"## Accuracy in {_plain(phase)}, by cycle", "", *_curve(history, phase)]
+        lines += ["", f"## Accuracy in {plain(phase)}, by cycle", "", *_curve(history, phase)]
     lines += ["", "## Decisions", "", *_decisions(decisions)]
     return "\n".join(lines) + "\n"
 
@@ -42,7 +42,7 @@ def _in_force(history: Sequence[Entry]) -> list[str]:
         [phase, f"`{entry.get('baseline_after')}`", _accuracy(entry, "baseline_after"), f"cycle {entry.get('cycle')}"]
         for phase, entry in last.items()
     ]
-    return _table(["phase", "spec", "accuracy", "as of"], rows)
+    return table(["phase", "spec", "accuracy", "as of"], rows)
 
 
 def _rules(rules: Sequence[Rule]) -> list[str]:
@@ -54,7 +54,7 @@ def _rules(rules: Sequence[Rule]) -> list[str]:
         says = [f"{name} {values[name]}" for name in _SETTINGS if name in values]
         says = [*([] if rule.allow else ["not allowed"]), *says]
         rows.append([rule.model, rule.phase, rule.status or "kept", "; ".join(says), rule.reason or ""])
-    return _table(["model", "phase", "status", "says", "because"], rows)
+    return table(["model", "phase", "status", "says", "because"], rows)
 
 
 def _cycles(history: Sequence[Entry]) -> list[str]:
@@ -74,7 +74,7 @@ def _cycles(history: Sequence[Entry]) -> list[str]:
                 _cost(entry),
             ]
         )
-    return _table(["cycle", "phase", "tried", "accuracy", "diagnosis", "calls", "cost"], rows)
+    return table(["cycle", "phase", "tried", "accuracy", "diagnosis", "calls", "cost"], rows)
 
 
 def _curve(history: Sequence[Entry], phase: str) -> list[str]:
@@ -91,7 +91,7 @@ def _curve(history: Sequence[Entry], phase: str) -> list[str]:
 def _decisions(decisions: Sequence[Entry]) -> list[str]:
     if not decisions:
         return ["None was logged."]
-    return [f"- {_when(one)}, {_plain(str(one.get('kind')))}: {_plain(str(one.get('reason')))}" for one in decisions]
+    return [f"- {_when(one)}, {plain(str(one.get('kind')))}: {plain(str(one.get('reason')))}" for one in decisions]
 
 
 def _when(decision: Entry) -> str:
@@ -99,17 +99,17 @@ def _when(decision: Entry) -> str:
 
 
 def _phase(entry: Entry) -> list[str]:
-    lines = [f"## {_plain(str(entry.get('phase')))}", "", _plain(str(entry.get("reason", ""))), ""]
+    lines = [f"## {plain(str(entry.get('phase')))}", "", plain(str(entry.get("reason", ""))), ""]
     lines += [f"Baseline `{entry.get('baseline_before')}`, in force afterwards `{entry.get('baseline_after')}`.", ""]
     lines += _measured(entry.get("metrics", {}))
     for verdict in entry.get("verdicts", ()):
-        lines += ["", f"### {verdict.get('verdict')} `{verdict.get('spec')}`", "", _plain(str(verdict.get("sentence")))]
+        lines += ["", f"### {verdict.get('verdict')} `{verdict.get('spec')}`", "", plain(str(verdict.get("sentence")))]
         lines += ["", *_gates(verdict.get("gates", ()))] if verdict.get("gates") else []
     lines += ["", "### Gates of what is in force", "", *_gates(entry.get("gates", ()))]
     lines += ["", "### Diagnoses", "", *_diagnoses(entry.get("diagnoses", ()))]
     following = entry.get("next", {})
     candidates = ", ".join(
-        f"`{one.get('spec')}` ({_plain(str(one.get('why')))})" for one in following.get("candidates", ())
+        f"`{one.get('spec')}` ({plain(str(one.get('why')))})" for one in following.get("candidates", ())
     )
     return [*lines, "", f"Next: {candidates or 'nothing untried or undecided is left'}."]
 
@@ -134,7 +134,7 @@ def _measured(metrics: Mapping[str, Any]) -> list[str]:
             ]
         )
     names = ["spec", "accuracy", "restraint", "errors", "median", "p95", "tokens", "cost", "trials"]
-    return _table(names, rows)
+    return table(names, rows)
 
 
 def _gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -148,7 +148,7 @@ def _gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for gate in gates
     ]
-    return _table(["gate", "", "number", "limit", ""], rows)
+    return table(["gate", "", "number", "limit", ""], rows)
 
 
 def _diagnoses(diagnoses: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -156,18 +156,19 @@ def _diagnoses(diagnoses: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in diagnoses:
         chance = one.get("chance")
         grounds = f"{one.get('trials', 0):,} trials" + ("" if chance is None else f", by chance {chance:.2g}")
-        lines.append(f"- **{_plain(str(one.get('kind')))}**: {_plain(str(one.get('sentence')))} ({grounds})")
+        lines.append(f"- **{plain(str(one.get('kind')))}**: {plain(str(one.get('sentence')))} ({grounds})")
     return lines or ["None."]
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table; texts in it cannot break it."""
     if not rows:
         return ["Nothing was measured."]
     cells: Iterator[Sequence[str]] = iter([names, ["---"] * len(names), *rows])
-    return ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in cells]
+    return ["| " + " | ".join(plain(cell) for cell in row) + " |" for row in cells]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that cannot break the page: replies of models and messages of servers are quoted in reasons."""
     folded = " ".join(text.split())
     return re.sub(r"[<>&|]", lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(found[0], "\\|"), folded)

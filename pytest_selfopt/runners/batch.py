@@ -25,8 +25,9 @@ def hand_over(
     *,
     stopping: Callable[[], bool],
     idle: Callable[[], bool],
+    counts: Callable[[Finished], bool] = lambda _: True,
 ) -> None:
-    """Pass results on until all that are `expected` have come.
+    """Pass results on until so many that count have come as are `expected`.
 
     Once the runner is `stopping`, of which a None in the queue tells, only until it is `idle` or has had its time.
     """
@@ -43,7 +44,7 @@ def hand_over(
         finished = [one for one in batch if one is not None]
         if stopping():
             deadline = min(deadline, time.monotonic() + STOPPING_S)
-        came += len(finished)
+        came += sum(map(counts, finished))
         if finished:
             on_results(finished)
         if stopping() and done.empty() and (idle() or time.monotonic() >= deadline):

@@ -15,11 +15,18 @@ from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.remote import Demand, Engine, RemoteRunner
-from pytest_selfopt.runners.runner import Runner
+from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.session.own_runner import OwnRunner, refuse_budget
+from pytest_selfopt.session.passes import next_in_lanes
 from pytest_selfopt.session.serving import Serving, provider_limits
+from pytest_selfopt.session.swarming import asked_models, swarms_among
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.swarm.runner import SwarmRunner
+from pytest_selfopt.swarm.swarm import Swarm
+from pytest_selfopt.trial import CallResult
+
+OnParts = Callable[[Sequence[Finished]], None]
 
 
 class Calling(Protocol):
@@ -32,8 +39,12 @@ class Calling(Protocol):
             SelfoptError: when that is not possible.
         """
 
-    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
-        """The runner, for a `cycle` of a name that no other has; `sequence` holds the next number of each lane.
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
+        """The runner, for a `cycle` of a name that no other has, which goes on from the `stored` results (by id).
+
+        `on_parts` is told of the calls that members of swarms were asked; see `SwarmRunner`.
 
         Raises:
             SelfoptError: when calls cannot be made.
@@ -68,11 +79,14 @@ class Here:
         self._clients = self._serving.start()
         self._own = self._own_runner(self._clients) if self._own_runner is not None else None
 
-    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
         """The runner."""
-        del cycle
+        del cycle, on_parts
         if self._own is not None:
             return self._own
+        sequence = next_in_lanes(stored.values())
         return LocalRunner(self._clients, self._serving.slots(), rng=random.Random(), budget=budget, sequence=sequence)
 
     def unload(self, specs: Iterable[Spec]) -> None:
@@ -103,8 +117,12 @@ class Elsewhere:
         """Find a server and workers."""
         self._engine.connect()
 
-    def runner(self, *, cycle: str, budget: Budget | None, sequence: Mapping[str, int]) -> Runner:
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
         """The runner that sends calls to workers."""
+        del on_parts
+        sequence = next_in_lanes(stored.values())
         self._runner = RemoteRunner(self._engine, cycle=cycle, budget=budget, most=self._most, sequence=sequence)
         return self._runner
 
@@ -121,14 +139,56 @@ class Elsewhere:
         return [f"{twice:,} calls were made twice, because a worker was lost with them"] if twice else []
 
 
-def calling_of(
-    settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: OwnRunner
-) -> Calling:
-    """What calls to these models are made with, as configured.
+class WithSwarms:
+    """Calls are made by another calling, those to swarms by way of their members."""
+
+    def __init__(
+        self, inner: Calling, swarms: Mapping[str, Swarm], models: Sequence[ModelConfig], notes: Sequence[str]
+    ) -> None:
+        """Ask `swarms` by name; `notes` say who of them is missing."""
+        self._inner = inner
+        self._swarms = swarms
+        self._models = {model.id: model for model in models}
+        self._notes = notes
+
+    def begin(self) -> None:
+        """Start or find everything."""
+        self._inner.begin()
+
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
+        """The runner that can ask swarms."""
+        inner = self._inner.runner(cycle=cycle, budget=budget, stored=stored, on_parts=on_parts)
+        return SwarmRunner(inner, self._swarms, self._models, stored=stored, on_parts=on_parts)
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let models be cold, but no swarm."""
+        self._inner.unload([spec for spec in specs if spec.model not in self._swarms])
+
+    def stop(self) -> None:
+        """Let go of everything."""
+        self._inner.stop()
+
+    def notes(self) -> list[str]:
+        """Who was missing, and what else there is to say."""
+        return [*self._notes, *self._inner.notes()]
+
+
+def calling_of(settings: Settings, names: Iterable[str], log_dir: Path | None, own_runner: OwnRunner) -> Calling:
+    """What calls to models of these names, swarms among them, are made with, as configured.
 
     Raises:
-        SelfoptError: when a key for sealing messages cannot be used, or a budget not be kept.
+        SelfoptError: when a model is not known, a key for sealing messages cannot be used, or a budget not be kept.
     """
+    names = tuple(names)
+    models = asked_models(settings, names)
+    swarms, notes = swarms_among(settings, names)
+    calling = _calling(settings, models, log_dir, own_runner)
+    return WithSwarms(calling, swarms, models, notes) if swarms else calling
+
+
+def _calling(settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: OwnRunner) -> Calling:
     if settings.runner == "local":
         return Here(models, log_dir)
     if settings.runner not in RUNNERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.ledger.rows import CallRecord
@@ -12,8 +13,9 @@ from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.specs.variants import build_request
+from pytest_selfopt.swarm.course import MARK
 from pytest_selfopt.trial import CallResult
 
 WARMUP_PROMPT = "What is 2+2?"
@@ -77,32 +79,35 @@ class CallBook:
         return tuple(calls)
 
     def record(self, call: Call, result: CallResult) -> CallRecord:
-        """What the ledger keeps of a finished call."""
-        purpose = self._purposes[call.id]
+        """What the ledger keeps of a finished call, or of one that a member of a swarm was asked."""
+        swarm_call, mark, _ = call.id.rpartition(MARK)
+        purpose = self._purposes[swarm_call if mark else call.id]
         cost = cost_of_result(result, self._settings.model(call.model))
-        if isinstance(purpose, Spec):
-            return CallRecord(
-                id=call.id,
-                purpose="warmup",
-                phase=purpose.phase,
-                spec=purpose.id,
-                case="warmup",
-                case_hash="",
-                run=0,
-                restraint=False,
-                result=result,
-                cost_usd=cost,
-            )
-        case = self._planned[purpose].case
-        return CallRecord(
+        record = CallRecord(
             id=call.id,
-            purpose="trial",
+            purpose="warmup",
             phase=purpose.phase,
-            spec=purpose.spec,
-            case=purpose.case,
-            case_hash=case.content_hash,
-            run=purpose.run,
-            restraint=case.restraint,
+            spec="",
+            case="warmup",
+            case_hash="",
+            run=0,
+            restraint=False,
             result=result,
             cost_usd=cost,
         )
+        if isinstance(purpose, Spec):
+            record = replace(record, spec=purpose.id)
+        else:
+            case = self._planned[purpose].case
+            record = replace(
+                record,
+                purpose="trial",
+                spec=purpose.spec,
+                case=purpose.case,
+                case_hash=case.content_hash,
+                run=purpose.run,
+                restraint=case.restraint,
+            )
+        if not mark:
+            return record
+        return replace(record, purpose="stage", spec=replace(parse_spec(record.spec), model=call.model).id)

@@ -107,6 +107,8 @@ def _served_names(ledger: Ledger | None) -> dict[str, list[str]]:
 
 def _provider(model: ModelConfig) -> str:
     """Who answers; the port of a server on this machine is chance."""
+    if model.members:
+        return f"swarm of {', '.join(model.members)}"
     if model.provider.client:
         return model.provider.client
     address = urlsplit(model.provider.base_url)

@@ -15,6 +15,7 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.power import Outlook, findable_gain
+from pytest_selfopt.report.columns import aligned
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.progress import minutes
@@ -213,14 +214,7 @@ def _aligned(named: Mapping[str, Metrics]) -> list[str]:
         columns["1st attempt"] = lambda one: f"{one.first_attempt_accuracy:.3f}"
     rows: list[tuple[str, ...]] = [("", *columns)]
     rows += [(name, *(cell(metrics) for cell in columns.values())) for name, metrics in named.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return aligned(rows)
 
 
 def diagnosis_line(diagnosis: Diagnosis) -> str:

@@ -30,12 +30,13 @@ from pytest_selfopt.session.dry_run import dry_run
 from pytest_selfopt.session.gating import Gated, gate
 from pytest_selfopt.session.opening import baseline_of
 from pytest_selfopt.session.own_runner import OwnRunner
-from pytest_selfopt.session.passes import make_passes, next_in_lanes
+from pytest_selfopt.session.passes import make_passes
 from pytest_selfopt.session.phases import Flaw, PhaseRun
 from pytest_selfopt.session.planned import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import Proof, proof_of
 from pytest_selfopt.session.serving import Serving, makes_calls_here
 from pytest_selfopt.session.state import State
+from pytest_selfopt.session.swarming import asked_models
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, Trial
@@ -138,7 +139,7 @@ class Work:
             # What can be refused without touching the disk is refused first.
             model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
             if makes_calls_here(self.settings):
-                Serving([self.settings.model(model)], None).check()
+                Serving(asked_models(self.settings, [model]), None).check()
             self._state = State(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
@@ -168,10 +169,10 @@ class Work:
         self.began = time.time()
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
-        models = [self.settings.model(name) for name in names]
+        models = asked_models(self.settings, names)
         check_prices(self.settings, models)
         log_dir = self.settings.state_dir if self._writes else None
-        self._calling = calling_of(self.settings, models, log_dir, self._own_runner)
+        self._calling = calling_of(self.settings, names, log_dir, self._own_runner)
         self._calling.begin()
         stored = self._open(collection, command, terminal)
         self._budget = budget_of(self.settings, models, spent=self._spent())
@@ -179,7 +180,7 @@ class Work:
         passes = make_passes(collection, selected, self._book, self.settings, self._calling.unload)
         self._course = Course(passes, self.phases, partial=self.partial)
         self._dispatcher = Dispatcher(
-            runner=self._calling.runner(cycle=self._name, budget=self._budget, sequence=next_in_lanes(stored.values())),
+            runner=self._calling.runner(cycle=self._name, budget=self._budget, stored=stored, on_parts=self._record),
             passes=passes,
             call_for=self._book.call,
             id_of=self._book.id_of,

@@ -16,6 +16,7 @@ class SearchSpace:
     """
 
     variants: tuple[str, ...] = ("native_api", "atomic", "schema", "few_shot")
+    models: tuple[str, ...] = ()
     timeouts_s: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0, 300.0)
     retries: tuple[int, ...] = (0, 1, 2, 3)
     isolation: tuple[bool, ...] = (False, True)
@@ -31,6 +32,7 @@ def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
     Numbers move to the nearest value on either side only, so that a step stays a step.
     """
     found = [replace(spec, variant=variant) for variant in space.variants]
+    found += [replace(spec, model=model) for model in space.models]
     found += [replace(spec, warmup=value) for value in space.warmup]
     found += [replace(spec, retries=int(value)) for value in _adjacent(spec.retries, space.retries)]
     found += [replace(spec, timeout_s=float(value)) for value in _adjacent(spec.timeout_s, space.timeouts_s)]

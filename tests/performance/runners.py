@@ -79,10 +79,10 @@ def there(folder: Path, name: str, server: Server) -> Iterator[None]:
 def measured(folder: Path, runner: str, seconds: float) -> float:
     """The seconds that a batch of calls takes, once everything is there."""
     settings = load_settings(folder, Mode.PLAIN, Overrides(runner=runner))
-    calling = calling_of(settings, [settings.model(MODEL)], None, lambda _name, _clients: sys.exit("no such runner"))
+    calling = calling_of(settings, [MODEL], None, lambda _name, _clients: sys.exit("no such runner"))
     calling.begin()
     try:
-        runs = calling.runner(cycle=uuid.uuid4().hex[:16], budget=None, sequence={})
+        runs = calling.runner(cycle=uuid.uuid4().hex[:16], budget=None, stored={}, on_parts=lambda _: None)
         request = ChatRequest(messages=(Message(role="user", content=str(seconds)),))
         calls = [Call(id=f"call-{number}", model=MODEL, request=request, lane=MODEL) for number in range(CALLS)]
         results: list[Finished] = []

@@ -34,7 +34,7 @@ class Here:
     """Ends at once; who ran it stands in its history."""
 
     @workflow.run
-    async def run(self, attempts: list[str]) -> list[str]:
+    async def run(self, attempts: list[str] | None = None) -> list[str]:
         """Say which of some attempts at calls this worker has begun; the answer alone says that it is there."""
         if not attempts:
             return []

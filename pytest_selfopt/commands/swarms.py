@@ -1,0 +1,93 @@
+"""The commands that ask many models at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of
+from pytest_selfopt.errors import SettingsError
+
+
+def add_commands(add: AddCommand) -> None:
+    """Add them to the parser."""
+    swarm = add(
+        "swarm",
+        help="let the models of a tier answer a suite together, in a pattern, and see what that bought",
+        epilog="example: selfopt swarm :10 --tier tier1 --suite benchmarks/atomic.jsonl",
+    )
+    swarm.add_argument("pattern", help="stages in powers of 8: :10 is 8 calls and then 1, :01 is 1 and then 8")
+    swarm.add_argument("--tier", required=True, help="tier1, tier2, tier3, or a list that is named under tiers")
+    _add_questions(swarm)
+    swarm.set_defaults(command=_swarm)
+    batch = add(
+        "batch",
+        help="ask each model of a tier a suite, and compare them",
+        epilog="example: selfopt batch tier1 --suite benchmarks/atomic.jsonl --runs 3",
+    )
+    batch.add_argument("tier", help="tier1, tier2, tier3, or a list that is named under tiers")
+    _add_questions(batch)
+    batch.set_defaults(command=_batch)
+
+
+def _add_questions(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--suite", type=Path, nargs="+", required=True, help="suite files, or folders of them")
+    command.add_argument("--runs", type=int, default=1, help="how often each case is asked (default: 1)")
+    command.add_argument("--phase", default="atomic", help="whose settings hold (default: atomic)")
+    command.add_argument("--variant", help="the manner of asking (default: that of the phase's baseline)")
+    command.add_argument("--runner", help="where calls are made: local, nats or temporal (default: as configured)")
+    command.add_argument("--max-calls", type=int, help="make at most so many calls")
+    command.add_argument("--max-cost", type=float, help="spend at most so many US dollars, by the configured prices")
+    command.add_argument("--json", action="store_true", help="print the numbers for programs")
+    add_places(command)
+
+
+def _swarm(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.surveying import complete, survey, swarm_lines, swarm_questions, to_json
+
+    _check(options)
+    settings = settings_of(options, spends=True)
+    questions = swarm_questions(
+        settings,
+        options.pattern,
+        options.tier,
+        options.suite,
+        phase=options.phase,
+        variant=options.variant,
+        runs=options.runs,
+    )
+    found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
+    if options.json:
+        yield json.dumps(to_json(settings, questions, found, []), indent=2)
+    else:
+        yield from swarm_lines(settings, questions, found)
+    options.status = 0 if complete(found) else EXIT_FAILED
+
+
+def _batch(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.session.surveying import batch_lines, batch_questions, complete, survey, to_json
+
+    _check(options)
+    settings = settings_of(options, spends=True)
+    questions, notes = batch_questions(
+        settings, options.tier, options.suite, phase=options.phase, variant=options.variant, runs=options.runs
+    )
+    found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
+    if options.json:
+        yield json.dumps(to_json(settings, questions, found, notes), indent=2)
+    else:
+        yield from batch_lines(questions, found, notes)
+    options.status = 0 if complete(found) else EXIT_FAILED
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name in ("runs", "max_calls"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise SettingsError(f"--{name.replace('_', '-')} {value}: expected at least 1")
+    if options.max_cost is not None and not options.max_cost >= 0:
+        raise SettingsError(f"--max-cost {options.max_cost:g}: expected US dollars")
+    let_import_from(path if path.is_dir() else path.parent for path in options.suite)

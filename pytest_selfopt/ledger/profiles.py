@@ -1,0 +1,164 @@
+"""What the ledger knows of every model, counted by SQLite: replies are most of a ledger, and none of them is read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.schema import connect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseCount:
+    """How the trials of a case, asked by a spec in a cycle, ended.
+
+    Tokens and cost (USD) are sums over the answers that they are known of. `first` and `last` are seconds since the
+    epoch: when the first trial began, and the last one ended.
+    """
+
+    cycle: int
+    phase: str
+    spec: str
+    case: str
+    case_hash: str
+    restraint: bool
+    passes: int
+    misses: int
+    errors: int
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    unpriced: int
+    """How many answers are of unknown cost."""
+    first: float
+    last: float
+
+    @property
+    def answers(self) -> int:
+        """The trials that gave an answer, right or wrong."""
+        return self.passes + self.misses
+
+    @property
+    def trials(self) -> int:
+        """All trials, those without an answer among them."""
+        return self.answers + self.errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long a spec took for its answers, in seconds."""
+
+    spec: str
+    median_s: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorCount:
+    """How many trials of a spec ended in an error of a kind."""
+
+    spec: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The spec that a cycle left in force for a phase; of one that decided nothing, the one it began with."""
+
+    cycle: int
+    phase: str
+    spec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Everything that profiles are made of. `picked` has the spec of each promotion, with the cycles it rests on."""
+
+    cases: tuple[CaseCount, ...]
+    latencies: tuple[Latency, ...]
+    errors: tuple[ErrorCount, ...]
+    in_force: tuple[InForce, ...]
+    """Oldest cycle first."""
+    picked: frozenset[tuple[str, int]]
+    phases: tuple[str, ...]
+    """All phases that were measured."""
+
+
+_CASES = """
+SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint,
+    sum(outcome = 'pass') AS passes, sum(outcome = 'miss') AS misses, sum(outcome = 'error') AS errors,
+    coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_out IS NOT NULL THEN tokens_in END), 0) AS tokens_in,
+    coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_in IS NOT NULL THEN tokens_out END), 0) AS tokens_out,
+    coalesce(sum(CASE WHEN outcome <> 'error' THEN cost_usd END), 0) AS cost_usd,
+    sum(outcome <> 'error' AND cost_usd IS NULL) AS unpriced, min(started) AS first, max(ended) AS last
+FROM call WHERE purpose = 'trial' AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
+GROUP BY cycle, phase, spec, "case", case_hash
+"""
+# The nearest rank is the least one that a share of the values does not exceed; the median of an even number is the
+# mean of the two in the middle.
+_LATENCIES = """
+WITH ordered AS (
+    SELECT spec, latency_s, row_number() OVER (PARTITION BY spec ORDER BY latency_s) AS place,
+        count(*) OVER (PARTITION BY spec) AS number
+    FROM call WHERE purpose = 'trial' AND outcome IN ('pass', 'miss') AND latency_s IS NOT NULL
+        AND (:phase IS NULL OR phase = :phase)
+)
+SELECT spec, avg(CASE WHEN place IN ((number + 1) / 2, (number + 2) / 2) THEN latency_s END) AS median_s,
+    max(CASE WHEN place = (number * 95 + 99) / 100 THEN latency_s END) AS p95_s
+FROM ordered GROUP BY spec
+"""
+_ERRORS = """
+SELECT spec, coalesce(error_kind, 'unknown') AS kind, count(*) AS count
+FROM call WHERE purpose = 'trial' AND outcome = 'error' AND (:phase IS NULL OR phase = :phase) GROUP BY 1, 2
+"""
+_CYCLES = "SELECT id, plan, result FROM cycle ORDER BY id"
+_PHASES = "SELECT DISTINCT phase FROM call WHERE purpose = 'trial' ORDER BY 1"
+_PROMOTED = "SELECT candidate, cycles FROM comparison WHERE state = 'promoted'"
+
+
+def read_counts(path: Path, phase: str | None = None) -> Counts:
+    """Count what the ledger at `path` holds of a phase, or of all; warm-ups and what nobody judged are left out.
+
+    Raises:
+        StateError: when it cannot be read.
+    """
+    with closing(connect(path)) as connection:
+        only = {"phase": phase}
+        try:
+            # One look at all of it, also while a cycle goes on writing.
+            connection.execute("BEGIN")
+            return Counts(
+                cases=tuple(_case(row) for row in connection.execute(_CASES, only)),
+                latencies=tuple(Latency(**dict(row)) for row in connection.execute(_LATENCIES, only)),
+                errors=tuple(ErrorCount(**dict(row)) for row in connection.execute(_ERRORS, only)),
+                in_force=tuple(one for row in connection.execute(_CYCLES) for one in _in_force(row)),
+                picked=frozenset(
+                    (row["candidate"], cycle)
+                    for row in connection.execute(_PROMOTED)
+                    for cycle in json.loads(row["cycles"])
+                ),
+                phases=tuple(row["phase"] for row in connection.execute(_PHASES)),
+            )
+        except sqlite3.Error as problem:
+            raise StateError(f"cannot read the ledger {path}: {problem}") from None
+
+
+def _case(row: sqlite3.Row) -> CaseCount:
+    values: dict[str, Any] = dict(row)
+    return CaseCount(**{**values, "restraint": bool(values["restraint"])})
+
+
+def _in_force(row: sqlite3.Row) -> Iterator[InForce]:
+    plan, result = json.loads(row["plan"]), json.loads(row["result"] or "null") or {}
+    left = result.get("in_force") or {}
+    for phase, stored in plan.items():
+        spec = left.get(phase) or (stored.get("baseline") if isinstance(stored, dict) else None)
+        if isinstance(spec, str):
+            yield InForce(cycle=row["id"], phase=phase, spec=spec)

@@ -1,0 +1,86 @@
+"""What several models answered, and what they agree on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.specs.variants import read_json_answer
+from pytest_selfopt.trial import Json, Reply
+
+MOST_WORDS = 8
+"""A text of more words is not expected to be said twice in the same way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """Which answer has most voices, counting from 0, how many it has, and of how many."""
+
+    winner: int
+    voices: int
+    voters: int
+    free: bool
+    """Whether it is free text on which no two agree, so that counting says nothing."""
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.voices} of {self.voters} agree"
+
+
+def vote(replies: Sequence[Reply | None]) -> Vote | None:
+    """Count who says the same; None when nobody answered.
+
+    Tool calls are the same when names and arguments are; texts when they are the same words, or the same JSON, and
+    capitals do not matter. Of answers with as many voices the one that came first in the order of the members wins, so
+    that the same answers always give the same result.
+    """
+    voices: dict[str, list[int]] = {}
+    for place, reply in enumerate(replies):
+        if reply is not None:
+            voices.setdefault(key_of(reply), []).append(place)
+    if not voices:
+        return None
+    most = max(voices.values(), key=len)
+    winner = replies[most[0]]
+    assert winner is not None
+    voters = sum(map(len, voices.values()))
+    return Vote(winner=most[0], voices=len(most), voters=voters, free=len(most) == 1 < voters and is_free_text(winner))
+
+
+def key_of(reply: Reply) -> str:
+    """The same text for answers that are the same."""
+    read = read_json_answer(reply)
+    if read.tool_calls:
+        calls = sorted(_dump([call.name, call.arguments]) for call in read.tool_calls)
+        return f"calls {calls}"
+    try:
+        return f"value {_dump(json.loads(read.text))}"
+    except (ValueError, RecursionError):
+        return f"text {_plain(read.text)}"
+
+
+def is_free_text(reply: Reply) -> bool:
+    """Whether an answer is words that two models would not choose alike."""
+    read = read_json_answer(reply)
+    return not read.tool_calls and len(read.text.split()) > MOST_WORDS
+
+
+def _dump(value: Json) -> str:
+    return json.dumps(_plain_value(value), sort_keys=True, ensure_ascii=True)
+
+
+def _plain_value(value: Json) -> Json:
+    if isinstance(value, str):
+        return _plain(value)
+    if isinstance(value, list):
+        return [_plain_value(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _plain_value(one) for name, one in value.items()}
+    # 3.0 and 3 are one number, and no boolean is.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".!")

@@ -1,0 +1,50 @@
+"""What models of later stages are asked: the question, and what others said to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.trial import Reply
+
+MOST_CHARACTERS = 4000
+"""Of one answer; more of it is cut off."""
+
+_REFINE = (
+    "Another model answered this request as follows. It may be wrong. Check it, and give your own answer to the "
+    "request, in the form that was asked for."
+)
+_COMBINE = (
+    "Several models answered this request as follows. Any of them may be wrong. Give the one best answer to the "
+    "request, in the form that was asked for."
+)
+
+
+def refining(request: ChatRequest, answer: Reply) -> ChatRequest:
+    """The request of somebody who goes on from one answer."""
+    return _with(request, f"{_REFINE}\n\n{shown(answer)}")
+
+
+def combining(request: ChatRequest, answers: Sequence[Reply]) -> ChatRequest:
+    """The request of somebody who makes one answer of several."""
+    listed = "\n\n".join(f"Answer {number}:\n{shown(answer)}" for number, answer in enumerate(answers, 1))
+    return _with(request, f"{_COMBINE}\n\n{listed}")
+
+
+def shown(answer: Reply) -> str:
+    """An answer in words: its calls as JSON objects, or its text."""
+    calls = [{"tool": call.name, "arguments": call.arguments} for call in answer.tool_calls]
+    text = "\n".join(json.dumps(call, ensure_ascii=False) for call in calls) or answer.text
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+
+
+def _with(request: ChatRequest, text: str) -> ChatRequest:
+    """The request with words of the user at its end; some servers refuse two messages of one role in a row."""
+    *before, last = request.messages
+    if last.role == "user":
+        last = replace(last, content=f"{last.content}\n\n{text}")
+        return replace(request, messages=(*before, last))
+    return replace(request, messages=(*request.messages, Message(role="user", content=text)))

@@ -1,0 +1,180 @@
+"""`selfopt swarm` and `selfopt batch`, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import product
+from math import factorial
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.cli import main
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right
+from tests.acceptance.test_swarm import MEMBERS, cheap, rows, wrong_for
+
+Make = Callable[..., Project]
+CASES = CALLS + RESTRAINT
+WRONG = ("x", "y", "z")
+SHARE = Fraction(7, 10)
+MANY = 200
+
+
+def command(made: Project, *arguments: str) -> int:
+    return main([*arguments, "--suite", str(made.path / "items.jsonl"), "--rootdir", str(made.path)])
+
+
+def test_a_swarm_is_set_beside_its_members_and_recorded(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *wrong_for("m2", 0, 2), *wrong_for("m3", 3), *right()]})
+    assert command(made, "swarm", ":10", "--tier", "cheap") == 0
+    out, progress = capsys.readouterr()
+    assert "swarm  1.000" in out
+    assert f"scripted/m1: {CASES - 2} of {CASES} right (0.83)" in out
+    assert f"the swarm bought nothing: 1.00, no better than scripted/m0 alone (1.00), at {MEMBERS:.1f} calls" in out
+    assert f"{MEMBERS * CASES} calls and {CASES} votes" in out
+    assert f"{CASES} of {CASES} answers" in progress
+    assert rows(made.path, "count(*)", "purpose = 'trial' AND outcome = 'pass'") == [(CASES,)]
+    assert rows(made.path, "count(*)", "purpose = 'stage' AND outcome IS NOT NULL") == [((MEMBERS + 1) * CASES,)]
+    result = made.run("--selfopt-cycle", "--selfopt-resume")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR  # a survey is nothing that could be gone on with
+    assert "--selfopt-resume" in result.stderr.str()
+
+
+def exact(voters: int) -> Fraction:
+    """How often the right answer wins a vote, each wrong one being as likely as another, and a tie is split."""
+    wrong = (1 - SHARE) / len(WRONG)
+    total = Fraction(0)
+    for counts in product(range(voters + 1), repeat=len(WRONG)):
+        here = voters - sum(counts)
+        if here < 0:
+            continue
+        ways = factorial(voters)
+        for count in (here, *counts):
+            ways //= factorial(count)
+        chance = ways * SHARE**here * wrong ** sum(counts)
+        most = max(here, *counts)
+        # Who comes first among the members wins a tie; by symmetry each of those who are level is as likely to.
+        total += chance / (counts.count(most) + 1) if here == most else 0
+    return total
+
+
+def many_prompts(made: Project) -> None:
+    tool, example, first, *_ = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
+    made.write_suite(
+        [
+            tool,
+            example,
+            *(
+                {**first, "id": f"q{n}", "prompt": f"Find item {n}.", "expect": {"call": call(str(n))}}
+                for n in range(MANY)
+            ),
+        ]
+    )
+
+
+def drawn(rng: random.Random) -> str:
+    return "right" if rng.random() < SHARE else rng.choice(WRONG)
+
+
+def answers(item: int, what: str, **when: Any) -> dict[str, Any]:
+    return {"when": {"prompt": f"item {item}.", **when}, "then": {"call": call(str(item) if what == "right" else what)}}
+
+
+def test_a_vote_of_eight_that_err_apart_is_right_more_often_than_any_of_them(
+    project: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(8)
+    said = {(item, member): drawn(rng) for item in range(MANY) for member in range(MEMBERS)}
+    made = cheap(project, {"rules": [answers(item, what, model=f"m{member}") for (item, member), what in said.items()]})
+    many_prompts(made)
+    assert command(made, "swarm", ":10", "--tier", "cheap", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    expected = exact(MEMBERS)
+    assert expected >= Fraction(93, 100)
+    accuracy = found["specs"][0]["accuracy"]
+    # Four standard deviations of so many prompts.
+    assert abs(accuracy - float(expected)) <= 4 * float(expected * (1 - expected) / MANY) ** 0.5
+    assert accuracy >= 0.93
+    assert max(one["accuracy"] for one in found["gain"]["members"]) < 0.85
+    assert found["gain"]["sentence"].startswith("the swarm bought +0.")
+
+
+def test_a_vote_of_eight_that_err_together_is_no_better_and_the_report_says_so(
+    project: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = list(range(MANY))
+    random.Random(8).shuffle(items)
+    good = set(items[: int(SHARE * MANY)])
+    made = cheap(project, {"rules": [answers(item, "right" if item in good else "x") for item in range(MANY)]})
+    many_prompts(made)
+    assert command(made, "swarm", ":10", "--tier", "cheap", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["specs"][0]["accuracy"] == pytest.approx(0.70)
+    assert found["gain"]["sentence"] == (
+        "the swarm bought nothing: 0.70, no better than scripted/m0 alone (0.70), at 8.0 calls an answer"
+    )
+
+
+def test_of_five_hundred_and_twelve_calls_none_is_lost_when_one_in_twenty_fails(
+    project: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flaky = {"when": {"chance": 0.05}, "then": {"status": 500, "message": "overloaded"}}
+    made = cheap(project, {"rules": [flaky, *right()]}, "[tool.selfopt.swarm]\nmax_concurrency = 64\n")
+    lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
+    made.write_suite(lines[:3])
+    assert command(made, "swarm", ":3", "--tier", "cheap", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    stages = rows(made.path, "id, reply IS NOT NULL, attempts", "purpose = 'stage'")
+    assert len(stages) == 512
+    assert len({name for name, *_ in stages}) == 512
+    asked = sum(attempts for *_, attempts in stages)
+    assert made.server.seen.asked == asked == found["calls"] > 512
+    # A call that fails is sent again once, so that one in four hundred has no answer.
+    assert sum(answered for _, answered, _ in stages) >= 504
+    assert found["specs"][0]["accuracy"] == 1
+    assert made.server.seen.most_in_flight <= 64
+
+
+def test_each_model_of_a_tier_is_asked_and_one_that_cannot_be_is_named(
+    project: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = {"when": {"model": "m4"}, "then": {"status": 400, "message": "no such model"}}
+    made = cheap(project, {"rules": [down, *wrong_for("m2", 0, 1, 2), *right()]})
+    path = made.path / "pyproject.toml"
+    keyed = f'base_url = "{made.server.base_url}"\napi_key_env = "NOT_THERE"\n'
+    path.write_text(path.read_text().replace('models."scripted/m3"]\n', f'models."scripted/m3"]\n{keyed}'))
+    assert command(made, "batch", "cheap", "--runs", "2") == 1
+    out = capsys.readouterr().out
+    assert "left out: model 'scripted/m3': the environment variable NOT_THERE is not set" in out
+    table = {line.split()[0]: line.split()[1] for line in out.splitlines() if line.startswith("scripted/")}
+    assert table == {
+        **{f"scripted/m{number}": "1.000" for number in (0, 1, 5, 6, 7)},
+        "scripted/m2": "0.750",
+        "scripted/m4": "0.000",
+    }
+    assert list(table)[-2:] == ["scripted/m2", "scripted/m4"]
+    assert f"{7 * 2 * CASES} calls" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("left out"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("swarm", ":1x", "--tier", "cheap"), "'x' (character 3) is none of 0, 1, 2 and 3"),
+        (("swarm", ":10", "--tier", "tier3"), "no model is in tier3"),
+        (("batch", "chaep"), "did you mean 'cheap'"),
+        (("batch", "cheap", "--runs", "0"), "--runs 0: expected at least 1"),
+        (("batch", "cheap", "--runner", "nast"), "unknown runner 'nast'"),
+        (("batch", "cheap", "--variant", "nativ"), "unknown variant 'nativ'"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_sentence(
+    project: Make, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    made = cheap(project, {})
+    assert command(made, *arguments) == 4
+    assert sentence in capsys.readouterr().err
+    assert made.server.seen.asked == 0
