@@ -137,10 +137,10 @@ def _served(models: Mapping[str, ModelConfig | None]) -> tuple[dict[str, Documen
 
 def _unservable(name: str, model: ModelConfig | None) -> str:
     """Why LiteLLM cannot ask a model; empty when it can."""
-    if name.startswith("swarm:"):
-        return "it is a swarm: many calls in a pattern, which LiteLLM does not make"
     if model is None:
         return "it is not configured, so nobody knows where it is served"
+    if model.members:
+        return "it is a swarm: many calls in a pattern, which LiteLLM does not make"
     if model.provider.client:
         return f"it is asked by a client of your own ({model.provider.client}), which LiteLLM cannot import"
     if model.wire == "embedded":
