@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.report.inspect_sample import sample, usage_of
+from pytest_selfopt.report.inspect_sample import iso_time, sample, usage_of
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult, Outcome, Trial
 
@@ -31,39 +33,54 @@ Document = dict[str, Any]
 JudgedCall = tuple[Trial, CallResult]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What the trials of a spec add up to; filled trial by trial."""
+    """What the trials of a spec add up to. Times are seconds since the epoch."""
 
-    trials: int = 0
-    passes: int = 0
-    errors: int = 0
-    restraint_trials: int = 0
-    restraint_calls: int = 0
-    unmetered: int = 0
+    trials: int
+    passes: int
+    errors: int
+    restraint_trials: int
+    """Those with an answer where no tool should be called."""
+    restraint_calls: int
+    unmetered: int
     """Trials whose tokens nobody counted."""
-    usage: dict[str, float] = field(default_factory=dict)
-    cases: dict[str, None] = field(default_factory=dict)
-    last_run: int = 0
-    began: float = 0.0
-    ended: float = 0.0
+    usage: Mapping[str, float]
+    cases: tuple[str, ...]
+    epochs: int
+    began: float
+    ended: float
 
-    def add(self, trial: Trial, result: CallResult) -> None:
-        """Count one."""
-        self.began = trial.started if not self.trials else min(self.began, trial.started)
-        self.ended = max(self.ended, trial.ended)
-        self.trials += 1
-        self.passes += trial.outcome is Outcome.PASS
-        self.errors += trial.outcome is Outcome.ERROR
-        if trial.restraint and trial.outcome is not Outcome.ERROR:
-            self.restraint_trials += 1
-            self.restraint_calls += trial.called
-        usage = usage_of(trial, result.reply)
-        self.unmetered += usage is None
-        for name, number in (usage or {}).items():
-            self.usage[name] = self.usage.get(name, 0) + number
-        self.cases[trial.case] = None
-        self.last_run = max(self.last_run, trial.run)
+
+def tally_of(calls: Iterable[JudgedCall]) -> Tally:
+    """Add trials up, reading them one at a time."""
+    counts: Counter[str] = Counter()
+    usage: dict[str, float] = {}
+    cases: dict[str, None] = {}
+    epochs, began, ended = 0, math.inf, 0.0
+    for trial, result in calls:
+        restrained = trial.restraint and trial.outcome is not Outcome.ERROR
+        used = usage_of(trial, result.reply)
+        counts.update(["trials", trial.outcome])
+        counts.update({"restraint": restrained, "called": restrained and trial.called, "unmetered": used is None})
+        for name, number in (used or {}).items():
+            usage[name] = usage.get(name, 0) + number
+        cases[trial.case] = None
+        epochs = max(epochs, trial.run + 1)
+        began, ended = min(began, trial.started), max(ended, trial.ended)
+    return Tally(
+        trials=counts["trials"],
+        passes=counts[Outcome.PASS],
+        errors=counts[Outcome.ERROR],
+        restraint_trials=counts["restraint"],
+        restraint_calls=counts["called"],
+        unmetered=counts["unmetered"],
+        usage=usage,
+        cases=tuple(cases),
+        epochs=epochs,
+        began=began if cases else 0.0,
+        ended=ended,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +118,9 @@ def inspect_log(
         "plan": {"name": "plan", "steps": [{"solver": head.spec.variant, "params": {}}]},
         "results": _results(tally),
         "stats": {
-            "started_at": _time(tally.began),
-            "completed_at": _time(tally.ended),
-            "model_usage": {head.spec.model: tally.usage} if tally.usage else {},
+            "started_at": iso_time(tally.began),
+            "completed_at": iso_time(tally.ended),
+            "model_usage": {head.spec.model: dict(tally.usage)} if tally.usage else {},
         },
     }
     yield _text(document).removesuffix("}") + ', "samples": ['
@@ -122,7 +139,7 @@ def _eval(head: LogHead, tally: Tally) -> Document:
     return {
         "eval_id": head.eval_id,
         "run_id": head.run_id,
-        "created": _time(tally.began),
+        "created": iso_time(tally.began),
         "task": spec.phase,
         "task_id": spec.phase,
         "solver": spec.variant,
@@ -133,7 +150,7 @@ def _eval(head: LogHead, tally: Tally) -> Document:
         },
         "model": spec.model,
         "model_generate_config": {name: value for name, value in asked.items() if value is not None},
-        "config": {"epochs": tally.last_run + 1, "epochs_reducer": ["mean"]},
+        "config": {"epochs": tally.epochs, "epochs_reducer": ["mean"]},
         "packages": {"pytest-selfopt": head.version},
         "metadata": {"spec": spec.id, "cycle": head.cycle, "unmetered": tally.unmetered, "selfopt_format": 1},
         "scorers": [{"name": SCORER}],
@@ -165,10 +182,6 @@ def _uuid(eval_id: str, trial: Trial) -> str:
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:NAME_DIGITS]
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _text(document: Document) -> str:

@@ -36,8 +36,8 @@ def sample(model: str, scorer: str, trial: Trial, result: CallResult, case: Case
         "target": "" if case is None else json.dumps(case.expect.to_json(), sort_keys=True),
         "messages": [*asked, *said],
         "metadata": {name: getattr(trial, name) for name in _KEPT},
-        "started_at": _time(trial.started),
-        "completed_at": _time(trial.ended),
+        "started_at": iso_time(trial.started),
+        "completed_at": iso_time(trial.ended),
         "total_time": trial.ended - trial.started,
     }
     if trial.latency_s is not None:
@@ -120,5 +120,6 @@ def _tool(name: str, text: str, call: str) -> Document:
     return {"role": "tool", "content": text, "tool_call_id": call, "function": name}
 
 
-def _time(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
+    """Seconds since the epoch as Inspect writes times, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -137,17 +137,25 @@ def _served(models: Mapping[str, ModelConfig | None]) -> tuple[dict[str, Documen
 
 def _unservable(name: str, model: ModelConfig | None) -> str:
     """Why LiteLLM cannot ask a model; empty when it can."""
-    if name.startswith("swarm:"):
-        return "it is a swarm: many calls in a pattern, which LiteLLM does not make"
     if model is None:
         return "it is not configured, so nobody knows where it is served"
+    if model.members:
+        return "it is a swarm: many calls in a pattern, which LiteLLM does not make"
     if model.provider.client:
         return f"it is asked by a client of your own ({model.provider.client}), which LiteLLM cannot import"
     if model.wire == "embedded":
         return "it is embedded: its server runs inside a session and ends with it"
     if "*" in name:
         return "LiteLLM reads * in a name as a pattern for many models"
-    where = urlsplit(model.provider.base_url)
+    return _unusable_address(model.provider.base_url)
+
+
+def _unusable_address(text: str) -> str:
+    """Why an address cannot be written down; empty when it can."""
+    try:
+        where = urlsplit(text)
+    except ValueError as problem:
+        return f"its base_url is no address: {problem}"
     if where.scheme not in ("http", "https") or not where.netloc:
         return "its base_url is no address that begins with http:// or https://"
     if "@" in where.netloc or where.query:

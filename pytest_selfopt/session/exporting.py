@@ -13,7 +13,7 @@ from pytest_selfopt.bench.suites import load_suite, suite_files
 from pytest_selfopt.errors import SettingsError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.report.inspect_log import LogHead, Tally, inspect_log
+from pytest_selfopt.report.inspect_log import LogHead, inspect_log, tally_of
 from pytest_selfopt.report.litellm import LiteLLMConfig, Sources, litellm_config
 from pytest_selfopt.report.trials import trials_csv, trials_json
 from pytest_selfopt.routing.config import read_config
@@ -120,9 +120,7 @@ def unjudged(settings: Settings, cycle: int | None) -> int:
 
 def _write_log(ledger: Ledger, head: LogHead, cases: Mapping[tuple[str, str], Case], folder: Path) -> Path:
     where = (head.cycle, head.spec.phase, head.spec.id)
-    tally = Tally()
-    for trial, result in ledger.each_judged_call(*where):
-        tally.add(trial, result)
+    tally = tally_of(ledger.each_judged_call(*where))
     path = folder / head.file_name(tally)
     write_pieces(path, inspect_log(head, tally, ledger.each_judged_call(*where), cases))
     return path

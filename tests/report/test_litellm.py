@@ -243,6 +243,8 @@ def test_what_has_no_counterpart_is_reported_with_its_reason(
             {"model": "gone", "phase": "atomic", "status": "rolled_back"},
         ],
         '[models."desk/secret"]\nbase_url = "http://me:pass@127.0.0.1:8000/v1"\n[models."desk/*"]\nbase_url = "http://x/v1"\n'
+        '[providers.lost]\nbase_url = "http://[::1"\n[models."lost/one"]\n'
+        '[providers.file]\nbase_url = "file:///x"\n[models."file/one"]\n'
         '[providers.mine]\nclient = "mine:Client"\n[models."mine/one"]\n'
         '[models."ollama/small"]\ntier = "tier1"\npinned = true\n',
     )
@@ -262,6 +264,8 @@ def test_what_has_no_counterpart_is_reported_with_its_reason(
         "the model unheard-of: it is not configured",
         "the model swarm:10@tier1: it is a swarm",
         "the model desk/secret: its base_url may hold a secret",
+        "the model lost/one: its base_url is no address: Invalid IPv6 URL",
+        "the model file/one: its base_url is no address that begins with http:// or https://",
         "the model desk/*: LiteLLM reads * in a name as a pattern",
         "the model mine/one: it is asked by a client of your own (mine:Client)",
         "the tier tier1 of the model ollama/small",
