@@ -14,6 +14,7 @@ import pytest
 
 from pytest_selfopt.cli import main
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right, said
+from tests.acceptance.engines import KINDS, Engine
 from tests.acceptance.test_interruption import begin, wait_until
 
 Make = Callable[..., Project]
@@ -134,6 +135,24 @@ def test_a_member_that_cannot_be_asked_is_left_out_and_named(project: Make) -> N
     missing = "model 'scripted/m3': the environment variable NOT_THERE is not set"
     assert f"{SWARM} goes on without scripted/m3: {missing}" in said(result)
     assert not rows(made.path, "id", "spec LIKE 'scripted/m3/%'")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_workers_elsewhere_make_the_calls_of_members(project: Make, tmp_path: Path, kind: str) -> None:
+    engine = Engine(KINDS[kind], tmp_path / "engine")
+    try:
+        made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *right()]}, engine.settings())
+        for _ in range(2):
+            engine.work(made, "--models", "scripted")
+        result = made.run("--selfopt-cycle", *BASELINE, *engine.use)
+        assert result.ret == 0, said(result)
+    finally:
+        engine.close()
+    assert made.server.seen.asked == 2 * 3 * CASES * MEMBERS
+    assert rows(made.path, "count(*)", "purpose = 'stage'") == [(2 * 3 * CASES * (MEMBERS + 1),)]
+    assert made.server.seen.most_in_flight <= 8
+    passes = rows(made.path, "count(*)", f"purpose = 'trial' AND outcome = 'pass' AND spec LIKE '{SWARM}/%'")
+    assert passes == [(2 * 3 * CASES,)]
 
 
 @pytest.mark.parametrize(
