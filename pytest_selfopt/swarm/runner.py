@@ -209,11 +209,13 @@ class SwarmRunner:
             fresh = course.parts[before + told :]
         for part in fresh:
             there.done.put(Finished(part.call, part.result))
-        if isinstance(following, CallResult):
-            self._finish(there, following)
-        elif following and there.given_up:
+        if following is None:
+            return
+        if there.given_up:
             self._finish(there, course.ended_by(_GIVEN_UP))
-        elif following:
+        elif isinstance(following, CallResult):
+            self._finish(there, following)
+        else:
             self._send(there, following)
 
     def _finish(self, there: _Open, result: CallResult) -> None:

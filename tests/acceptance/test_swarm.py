@@ -137,6 +137,15 @@ def test_a_member_that_cannot_be_asked_is_left_out_and_named(project: Make) -> N
     assert not rows(made.path, "id", "spec LIKE 'scripted/m3/%'")
 
 
+def test_a_swarm_that_outlives_its_item_is_ended_and_no_answer(project: Make) -> None:
+    slow = {"when": {"prompt": "item 2.", "model": "m5"}, "then": {"latency": 20.0, "text": "At last."}}
+    made = cheap(project, {"rules": [slow, *right()]})
+    result = made.run("--timeout=2", *BASELINE)
+    result.assert_outcomes(failed=1, passed=CASES - 1)
+    assert "timeout" in said(result).lower()
+    assert not made.server.seen.in_flight
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_workers_elsewhere_make_the_calls_of_members(project: Make, tmp_path: Path, kind: str) -> None:
     engine = Engine(KINDS[kind], tmp_path / "engine")
