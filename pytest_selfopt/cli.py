@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read has seen enough, as in `selfopt history | head`; Python must not try to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as problem:
+        print(f"selfopt: {problem}", file=sys.stderr)  # such as a disk that is full
+        return EXIT_USAGE
     status: int = options.status
     return status
 

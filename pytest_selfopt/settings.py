@@ -173,7 +173,9 @@ class Settings:
         Raises:
             SettingsError: when there is no such tier, or nobody in it.
         """
-        named = {tier: [self.model(one) for one in models] for tier, models in self.tiers.items()}
+        # Only those of the tier that is asked for: another list may name somebody whom nobody knows.
+        named = {tier: [self.model(one) for one in models] for tier, models in self.tiers.items() if tier == name}
+        named = {**{tier: [] for tier in self.tiers}, **named}
         return models_of_tier(name, self.models.values(), named)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +17,18 @@ if TYPE_CHECKING:
     pass
 
 
+MOST_PORT = 65_535
+
+
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
     from pytest_selfopt.settings import ENGINES
 
-    worker = add("worker", help="make the calls of sessions that run with --selfopt-runner, here")
+    worker = add(
+        "worker",
+        help="make the calls of sessions that run with --selfopt-runner, here",
+        epilog="example: selfopt worker nats --target nats://queue.example.com:4222 --models ollama --concurrency 8",
+    )
     worker.add_argument("engine", choices=ENGINES, help="where the calls come from")
     worker.add_argument("--target", help="the server's address (default: as configured)")
     worker.add_argument("--models", help="to which providers, separated by commas (default: to all)")
@@ -56,11 +65,21 @@ def _work(options: argparse.Namespace) -> Iterable[str]:
 def _run_engine(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.session.engines import SERVERS
 
-    name = options.engine
-    server = SERVERS[name](settings_of(options).state_dir, options.port)
-    yield f"{server.address} (Ctrl-C ends it); then: selfopt worker {name}, and pytest --selfopt-runner {name}"
+    name, port = options.engine, options.port
+    if port is not None and not 1 <= port <= MOST_PORT:
+        raise SettingsError(f"--port {port}: expected 1 to {MOST_PORT}")
+    server = SERVERS[name](settings_of(options).state_dir, port)
+    if server.listens():
+        raise RunnerError(f"somebody listens at {server.address} already; choose another one by --port")
+    # Whoever ends this ends the server, by whatever signal.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server.start() as running:
         try:
+            while running.poll() is None and not server.listens():
+                time.sleep(0.05)
+            if running.returncode is None:
+                use = f"selfopt worker {name}, and pytest --selfopt-runner {name}"
+                yield f"{server.address} (Ctrl-C ends it); then: {use}"
             status = running.wait()
         except KeyboardInterrupt:
             running.terminate()

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of
+from pytest_selfopt.commands.common import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    AddCommand,
+    add_places,
+    let_import_from,
+    settings_of,
+)
 from pytest_selfopt.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -73,11 +80,13 @@ def _swarm(options: argparse.Namespace) -> Iterator[str]:
     if not _may_go_on(cost, settings, options):
         return
     found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
+    if not found.calls and found.stopped and not found.interrupted:
+        raise SettingsError(f"nothing was asked: {found.stopped}")
     if options.json:
         yield json.dumps(to_json(settings, questions, found, []), indent=2)
     else:
         yield from swarm_lines(settings, questions, found)
-    options.status = 0 if complete(found) else EXIT_FAILED
+    options.status = EXIT_INTERRUPTED if found.interrupted else 0 if complete(found) else EXIT_FAILED
 
 
 def _batch(options: argparse.Namespace) -> Iterator[str]:
@@ -93,18 +102,21 @@ def _batch(options: argparse.Namespace) -> Iterator[str]:
     if not _may_go_on(cost, settings, options):
         return
     found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
+    if not found.calls and found.stopped and not found.interrupted:
+        raise SettingsError(f"nothing was asked: {found.stopped}")
     if options.json:
         yield json.dumps(to_json(settings, questions, found, notes), indent=2)
     else:
         yield from batch_lines(questions, found, notes)
-    options.status = 0 if complete(found) else EXIT_FAILED
+    options.status = EXIT_INTERRUPTED if found.interrupted else 0 if complete(found) else EXIT_FAILED
 
 
 def _may_go_on(cost: Estimate, settings: Settings, options: argparse.Namespace) -> bool:
     """Say what it will cost, on the other stream; whoever sits at a terminal is asked where it is much, or unknown."""
     from pytest_selfopt.session.estimating import asker, confirmed, cost_warning
 
-    print(f"cost: {cost.sentence}{cost_warning(cost, settings)}", file=sys.stderr)
+    sentence = f"{cost.sentence}{cost_warning(cost, settings)}"
+    print(sentence if sentence.startswith("cost") else f"cost {sentence}", file=sys.stderr)
     if options.yes or confirmed(cost, settings, asker()):
         return True
     print("selfopt: nothing was asked", file=sys.stderr)

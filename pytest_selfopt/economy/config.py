@@ -9,6 +9,10 @@ from pytest_selfopt.tables import Table
 USUAL_WARNING_USD = 0.50
 
 
+SWARM = "swarm:"
+"""What the names of swarms begin with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """The bounds of a cycle, None where there is none, and the USD above which one is warned before it begins."""
@@ -45,4 +49,7 @@ def read_tiers(table: Table) -> dict[str, tuple[str, ...]]:
     for name, models in found.items():
         if not models:
             table.refuse(name, "names no model")
+        swarms = [model for model in models if model.startswith(SWARM)]
+        if swarms:
+            table.refuse(name, f"holds {swarms[0]!r}; a tier holds models, of which swarms are made")
     return found

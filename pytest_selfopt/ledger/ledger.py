@@ -122,7 +122,7 @@ class Ledger:
             connection.execute("UPDATE cycle SET status = 'interrupted' WHERE status = 'running'")
             cursor = connection.execute(
                 "INSERT INTO cycle (started, status, seed, command, plan) VALUES (?, 'running', ?, ?, ?)",
-                (started, seed, command, dump(plan)),
+                (started, seed, text(command), dump(plan)),
             )
         assert cursor.lastrowid is not None
         return cursor.lastrowid

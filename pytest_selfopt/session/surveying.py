@@ -116,7 +116,7 @@ def gain_of(settings: Settings, questions: Questions, found: Surveyed) -> Gain:
     spec = questions.specs[0]
     swarm = settings.swarm(spec.model)
     assert swarm is not None
-    return gain(found.trials, found.parts.get(spec.id, ()), swarm.members, found.calls)
+    return gain(found.trials, found.parts.get(spec.id, ()), swarm.members)
 
 
 def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> Iterator[str]:
@@ -131,8 +131,9 @@ def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> It
         for one in sorted(bought.members, key=lambda one: -one.accuracy):
             wrong = f", {one.errors} without answer" if one.errors else ""
             yield f"  {one.model}: {one.passes} of {one.answers + one.errors} right ({one.accuracy:.2f}){wrong}"
+        yield from (f"  {name}: not asked" for name in bought.not_asked)
         yield bought.sentence
-    yield from _ends(found, metrics.cost_usd)
+    yield from _ends(found)
 
 
 def batch_lines(questions: Questions, found: Surveyed, notes: Sequence[str]) -> Iterator[str]:
@@ -141,9 +142,7 @@ def batch_lines(questions: Questions, found: Surveyed, notes: Sequence[str]) -> 
     yield _asked(questions)
     yield from _rows([(one.spec.partition(f"/{questions.specs[0].phase}/")[0], one) for one in metrics])
     yield from notes
-    costs = [one.cost_usd for one in metrics]
-    known = [cost for cost in costs if cost is not None]
-    yield from _ends(found, sum(known) if len(known) == len(costs) else None)
+    yield from _ends(found)
 
 
 def to_json(settings: Settings, questions: Questions, found: Surveyed, notes: Sequence[str]) -> dict[str, Any]:
@@ -156,8 +155,8 @@ def to_json(settings: Settings, questions: Questions, found: Surveyed, notes: Se
             "misses": one.misses,
             "errors": one.errors,
             "errors_by_kind": dict(one.errors_by_kind),
-            "accuracy": one.accuracy,
-            "accuracy_interval": list(one.accuracy_interval),
+            "accuracy": one.accuracy if one.trials else None,
+            "accuracy_interval": list(one.accuracy_interval) if one.trials else None,
             "restraint": one.restraint,
             "latency_median_s": one.latency_median_s,
             "latency_p95_s": one.latency_p95_s,
@@ -174,6 +173,7 @@ def to_json(settings: Settings, questions: Questions, found: Surveyed, notes: Se
         "runs": questions.runs,
         "specs": specs,
         "calls": found.calls,
+        "cost_usd": found.cost_usd,
         "votes": found.votes,
         "took_s": found.took_s,
         "stopped": found.stopped or None,
@@ -183,7 +183,8 @@ def to_json(settings: Settings, questions: Questions, found: Surveyed, notes: Se
         bought = gain_of(settings, questions, found)
         value["gain"] = {
             "sentence": bought.sentence,
-            "best": bought.best.model,
+            "best": bought.best.model if bought.best is not None else None,
+            "pairs": bought.pairs,
             "fixed": bought.fixed,
             "broken": bought.broken,
             "members": [{**asdict(one), "accuracy": one.accuracy} for one in bought.members],
@@ -211,22 +212,25 @@ def _asked(questions: Questions) -> str:
 def _rows(rows: Sequence[tuple[str, Metrics]]) -> Iterator[str]:
     """A table of at most 80 columns, if names are not too long for it."""
     wide = max(len("model"), *(len(name) for name, _ in rows))
-    yield f"{'model':<{wide}}  accuracy  from  to    restraint  errors  median    cost"
+    yield f"{'model':<{wide}}  trials  accuracy  interval   restraint  errors  median  cost"
     for name, one in rows:
-        low, high = one.accuracy_interval
+        if not one.trials:
+            yield f"{name:<{wide}}  0       not asked"
+            continue
+        interval = "-".join(f"{bound:.2f}" for bound in one.accuracy_interval)
         restraint = f"{one.restraint:.2f}" if one.restraint is not None else "-"
         median = f"{one.latency_median_s:.2f} s" if one.latency_median_s is not None else "-"
         cost = dollars(one.cost_usd) if one.cost_usd is not None else "unknown"
         yield (
-            f"{name:<{wide}}  {one.accuracy:<8.3f}  {low:.2f}  {high:.2f}  {restraint:<9}  {one.errors:<6}  "
-            f"{median:<8}  {cost}"
+            f"{name:<{wide}}  {one.trials:<6}  {one.accuracy:<8.3f}  {interval}  {restraint:<9}  {one.errors:<6}  "
+            f"{median:<6}  {cost}"
         )
 
 
-def _ends(found: Surveyed, cost_usd: float | None) -> Iterator[str]:
+def _ends(found: Surveyed) -> Iterator[str]:
     yield from found.notes
     votes = f" and {found.votes:,} votes" if found.votes else ""
-    cost = dollars(cost_usd) if cost_usd is not None else "cost unknown"
+    cost = dollars(found.cost_usd) if found.cost_usd is not None else "cost unknown"
     yield f"{found.calls:,} calls{votes} in {minutes(found.took_s)}, {cost}; recorded as cycle {found.cycle}"
     if found.stopped:
         yield f"not all was asked: {found.stopped}"

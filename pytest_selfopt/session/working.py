@@ -97,4 +97,6 @@ def _providers(settings: Settings, models: str | None) -> Sequence[str]:
             found[settings.model(name).provider.name] = None
         else:
             raise SettingsError(f"--models: unknown provider {name!r}{did_you_mean(name, known)}")
+    if not found:
+        raise SettingsError(f"--models {models!r} names nobody; known are {', '.join(known)}")
     return list(found)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.economy.config import SWARM as PREFIX
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.swarm.pattern import Topology, parse_pattern
 from pytest_selfopt.tables import Table
 
-PREFIX = "swarm:"
 USUAL_IN_FLIGHT = 8
 MOST_IN_FLIGHT = 64
 """How many calls of one swarm may be under way at a time."""
@@ -82,6 +82,8 @@ def read_swarms(table: Table) -> SwarmSettings:
         in_flight=table.integer("max_concurrency", USUAL_IN_FLIGHT, least=1, most=MOST_IN_FLIGHT),
         judge=table.text("judge"),
     )
+    if settings.judge is not None and settings.judge.startswith(PREFIX):
+        table.refuse("judge", f"{settings.judge!r} is a swarm; expected a model")
     table.finish()
     return settings
 

@@ -7,6 +7,7 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError
@@ -66,7 +67,10 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
         connecting.cancel()  # which does nothing to one that is done
         return await connecting
     except (Error, OSError, TimeoutError, ValueError, asyncio.CancelledError) as problem:
-        why = str(problems[-1] if problems else problem) or "no answer"
+        # What the server says tells more than how the connection broke after it.
+        said = [one for one in problems if not isinstance(one, ConnectionError)]
+        telling = said or problems
+        why = str(telling[-1] if telling else problem) or "no answer"
         raise RunnerError(
             f"no NATS server can be used at {where} ({why}); start one for a trial by `selfopt engine nats`, "
             "or say where it is by [tool.selfopt.nats] servers or NATS_URL"
@@ -81,6 +85,10 @@ def errors() -> tuple[type[Exception], ...]:
 
 
 def _credentials(config: NatsConfig) -> dict[str, Any]:
+    for path in filter(None, (config.credentials, config.nkey)):
+        # A server that asks nobody would let one in without it, and another one not.
+        if not Path(path).is_file():
+            raise RunnerError(f"the credentials for NATS cannot be used ({path}): there is no such file")
     options: dict[str, Any] = {
         "user": config.user or None,
         "password": config.password or None,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import re
 import threading
+import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ CONNECT_S = 8.0
 """Within which a server has to answer."""
 
 _PAUSE_S = 0.2
+_SETTLE_S = 0.1
 
 
 async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
@@ -78,6 +81,9 @@ def _runtime() -> Runtime:
     quiet = TelemetryConfig(logging=LoggingConfig(filter="OFF"))
     runtime = Runtime(telemetry=quiet, worker_heartbeat_interval=None, disable_environment_info=True)
     threading.Thread(target=_hold, args=(runtime,), name="selfopt-temporal-holder", daemon=True).start()
+    # One of its threads that is just telling Python something, such as that nobody answers, has to be done with that:
+    # otherwise one process in ten that ends right then is ended by a signal.
+    atexit.register(time.sleep, _SETTLE_S)
     return runtime
 
 

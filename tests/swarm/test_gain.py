@@ -1,0 +1,47 @@
+"""What a swarm bought, beside its best member alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.swarm.gain import gain
+from pytest_selfopt.trial import Outcome, Trial
+
+OUTCOMES = {"p": Outcome.PASS, "m": Outcome.MISS, "e": Outcome.ERROR}
+
+
+def trials(spec: str, outcomes: str, attempts: int = 1) -> list[Trial]:
+    """A trial for each sign: p(ass), m(iss), e(rror), or a blank for none."""
+    return [
+        Trial(phase="atomic", spec=spec, case=f"c{place}", run=0, outcome=OUTCOMES[sign], attempts=attempts)
+        for place, sign in enumerate(outcomes)
+        if sign != " "
+    ]
+
+
+def test_an_answer_that_did_not_come_is_a_lost_one() -> None:
+    found = gain(trials("swarm", "ppppeeeeeeee", 8), trials("a", "mmmmpppppppp"), ["a"])
+    assert (found.fixed, found.broken, found.errors) == (4, 8, 8)
+    assert found.sentence == (
+        "the swarm bought nothing: 0.33, no better than a alone (0.67), at 8.0 calls an answer; "
+        "8 of its answers did not come"
+    )
+
+
+def test_only_what_both_were_asked_is_compared_and_who_was_not_asked_is_no_zero() -> None:
+    found = gain(trials("swarm", "p p"), [*trials("a", "mpm"), *trials("b", " p ")], ["a", "b", "c"])
+    assert found.best is not None
+    assert (found.best.model, found.pairs, found.fixed, found.not_asked) == ("a", 2, 2, ("c",))
+    nobody = gain([], trials("a", "p"), ["a"])
+    assert nobody.sentence == "nothing can be said of what the swarm bought: none of its answers came"
+
+
+@given(st.text("pme", min_size=1, max_size=60), st.data())
+def test_it_is_said_to_have_bought_something_only_where_it_is_right_more_often(alone: str, data: st.DataObject) -> None:
+    swarm = data.draw(st.text("pme", min_size=len(alone), max_size=len(alone)))
+    found = gain(trials("swarm", swarm), trials("a", alone), ["a"])
+    better = swarm.count("p") > alone.count("p")
+    assert ("bought nothing" in found.sentence) != better
+    if better:
+        assert found.fixed > found.broken
