@@ -177,18 +177,24 @@ def together(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def estimate_stages(
-    stages: Sequence[Stage], models: Sequence[ModelConfig], tokens: Mapping[str, Tokens | None], times: int
+    stages: Sequence[Stage],
+    models: Sequence[ModelConfig],
+    judge: ModelConfig,
+    tokens: Mapping[str, Tokens | None],
+    times: int,
 ) -> Estimate:
     """What stages cost that are gone through so many times: call k of a stage asks model k, and begins anew after all.
 
-    `tokens` are those of a call by model id (None: unknown) that is given no answers.
+    Where a stage is no vote, the `judge` is asked. `tokens` are those of a call by model id (None: unknown) that is
+    given no answers.
     """
     answers = [one.tokens_out for one in tokens.values() if one is not None]
     answer = sum(answers) / len(answers) if answers else 0.0
     parts = []
     for stage in stages:
-        for place, model in enumerate(models):
-            calls = len(range(place, stage.calls, len(models))) * times
+        asked = (judge,) if stage.vote else models
+        for place, model in enumerate(asked):
+            calls = len(range(place, stage.calls, len(asked))) * times
             if calls:
                 own = tokens[model.id]
                 given = own and _given(own, stage.sources * answer)

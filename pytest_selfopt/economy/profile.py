@@ -168,7 +168,7 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
     averages = {spec: _score(by_spec[spec]) for spec in sorted(by_spec)}
     spec = _standing(phase, averages, counts.in_force)
     ours, average = by_spec[spec], averages[spec]
-    last = max(one.cycle for one in ours)
+    last = _last_whole(ours)
     latency = next((one for one in counts.latencies if one.spec == spec), None)
     price = _price(ours, config)
     return PhaseProfile(
@@ -200,6 +200,12 @@ def _standing(phase: str, averages: Mapping[str, Score], in_force: Sequence[InFo
 
 def _score(cases: Iterable[CaseCount]) -> Score:
     return score_of((one.case, one.passes, one.trials) for one in cases)
+
+
+def _last_whole(cases: Sequence[CaseCount]) -> int:
+    """The last cycle that asked at least half as many cases as any: one that was cut off says little."""
+    asked = Counter(one.cycle for one in cases)
+    return max(cycle for cycle, number in asked.items() if 2 * number >= max(asked.values()))
 
 
 def _suites(cases: Iterable[CaseCount]) -> dict[str, Score]:

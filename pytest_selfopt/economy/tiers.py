@@ -53,6 +53,6 @@ def models_of_tier(
         raise SettingsError(f"unknown tier {tier!r}{guess}; a list of models is named under tiers")
     band, others = BANDS[tier], f"; there are {', '.join(there)}" if there else ""
     raise SettingsError(
-        f"no model is in {tier} (${band.least:g} to ${band.most:g} per million tokens in){others}: give models their "
-        "prices, or name a list of them under tiers"
+        f"no model is in {tier} (up to ${band.most:g} per million tokens in, and above the tier before){others}: give "
+        "models their prices, or name a list of them under tiers"
     )

@@ -1,4 +1,7 @@
-"""What the ledger knows of every model, counted by SQLite: replies are most of a ledger, and none of them is read."""
+"""What the ledger knows of every model, counted by SQLite: replies are most of a ledger, and none of them is read.
+
+What a member of a swarm said first, to the bare question, counts like any answer of its own where it was judged.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,9 @@ SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint,
     coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_in IS NOT NULL THEN tokens_out END), 0) AS tokens_out,
     coalesce(sum(CASE WHEN outcome <> 'error' THEN cost_usd END), 0) AS cost_usd,
     sum(outcome <> 'error' AND cost_usd IS NULL) AS unpriced, min(started) AS first, max(ended) AS last
-FROM call WHERE purpose = 'trial' AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
+FROM call
+WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
+    AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
 GROUP BY cycle, phase, spec, "case", case_hash
 """
 # The nearest rank is the least one that a share of the values does not exceed; the median of an even number is the
@@ -107,7 +112,8 @@ _LATENCIES = """
 WITH ordered AS (
     SELECT spec, latency_s, row_number() OVER (PARTITION BY spec ORDER BY latency_s) AS place,
         count(*) OVER (PARTITION BY spec) AS number
-    FROM call WHERE purpose = 'trial' AND outcome IN ('pass', 'miss') AND latency_s IS NOT NULL
+    FROM call WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
+        AND outcome IN ('pass', 'miss') AND latency_s IS NOT NULL
         AND (:phase IS NULL OR phase = :phase)
 )
 SELECT spec, avg(CASE WHEN place IN ((number + 1) / 2, (number + 2) / 2) THEN latency_s END) AS median_s,
@@ -116,10 +122,13 @@ FROM ordered GROUP BY spec
 """
 _ERRORS = """
 SELECT spec, coalesce(error_kind, 'unknown') AS kind, count(*) AS count
-FROM call WHERE purpose = 'trial' AND outcome = 'error' AND (:phase IS NULL OR phase = :phase) GROUP BY 1, 2
+FROM call
+WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
+    AND outcome = 'error' AND (:phase IS NULL OR phase = :phase)
+GROUP BY 1, 2
 """
 _CYCLES = "SELECT id, plan, result FROM cycle ORDER BY id"
-_PHASES = "SELECT DISTINCT phase FROM call WHERE purpose = 'trial' ORDER BY 1"
+_PHASES = "SELECT DISTINCT phase FROM call WHERE purpose IN ('trial', 'stage') ORDER BY 1"
 _PROMOTED = "SELECT candidate, cycles FROM comparison WHERE state = 'promoted'"
 
 

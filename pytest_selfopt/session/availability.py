@@ -38,6 +38,8 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
 
 def availability(model: ModelConfig, *, ask: bool) -> Availability:
     """Whether a model can be used: by a short question, or (without `ask`) by what can be known without one."""
+    if model.members:
+        return Availability(model=model, answers=None, sentence=f"a swarm; see {', '.join(model.members)}")
     serving = Serving([model], None)
     try:
         serving.check()

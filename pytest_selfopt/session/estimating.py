@@ -123,15 +123,16 @@ def _estimate(
     loaded = [load_suite(path) for path in suite_files(suites)] if suites else []
     baseline = settings.phase(phase or "atomic").baseline
     known = _known(settings, phase)
+    judge = settings.model(settings.swarms.judge) if settings.swarms.judge else models[0]
     tokens: dict[str, Tokens | None] = {}
-    for model in models:
+    for model in (*models, judge):
         asked = replace(baseline, model=model.id)
         found = earlier_tokens(model.id, asked.variant, known)
         if found is None and not loaded:
             found = USUAL
         tokens[model.id] = found or most_tokens(_requests(loaded, settings, asked))
     cases = sum(len(suite.cases) for suite in loaded) if loaded else 1
-    return estimate_stages(stages, models, tokens, cases * runs)
+    return estimate_stages(stages, models, judge, tokens, cases * runs)
 
 
 def stages_of(topology: Topology) -> tuple[Stage, ...]:
@@ -201,9 +202,9 @@ def _parts_of_a_call(
     if swarm is None:
         model = settings.model(name)
         return (Part(model=model, calls=1, tokens=_tokens(model, trials, known)),)
-    members = [settings.model(member) for member in swarm.members]
-    tokens = {member.id: _tokens(member, trials, known) for member in members}
-    return estimate_stages(stages_of(swarm.topology), members, tokens, 1).parts
+    members, judge = [settings.model(member) for member in swarm.members], settings.model(swarm.judge)
+    tokens = {one.id: _tokens(one, trials, known) for one in (*members, judge)}
+    return estimate_stages(stages_of(swarm.topology), members, judge, tokens, 1).parts
 
 
 def _tokens(model: ModelConfig, trials: Sequence[PlannedTrial], known: Sequence[TokensOfSpec]) -> Tokens | None:

@@ -48,7 +48,11 @@ def plan_phase(
         SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
     begun = _begin(phase, settings, routing)
-    settings.model(begun.baseline.model)
+    if settings.model(begun.baseline.model).members and _converses(suite):
+        raise SettingsError(
+            f"{begun.baseline.model} cannot be the baseline of phase {phase!r}: a swarm answers single questions, and "
+            f"{suite.name} holds conversations of several turns; name one model"
+        )
     settings.variant(begun.baseline.variant)
     if settings.mode is Mode.PLAIN:
         return begun
@@ -227,8 +231,14 @@ def _last(ledger: Ledger | None, what: str, phase: str, default: Any) -> Any:
     return known[-1] if known else default
 
 
+def _converses(suite: Suite) -> bool:
+    return any(case.world is not None for case in suite.cases)
+
+
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:
-    """The space without variants that this suite cannot be asked in, and without what the command line settled."""
+    """The space without what cannot ask this suite, and without what the command line settled."""
     space = settings.space
+    if _converses(suite):
+        space = replace(space, models=tuple(name for name in space.models if not settings.model(name).members))
     possible = tuple(name for name in space.variants if suite.examples or not settings.variant(name).needs_examples)
     return replace(space, variants=possible, warmup=space.warmup if settings.warmup is None else ())

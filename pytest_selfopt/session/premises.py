@@ -73,8 +73,18 @@ class Surroundings:
             }
         except SelfoptError:
             return {}
+        if model.members:
+            return {**found, **{f"member {name}": self._member(name) for name in model.members}}
         digest = self._digest(model)
         return {**found, "model digest": digest} if digest else found
+
+    def _member(self, name: str) -> str:
+        """What a member of a swarm is: its name on the wire, who serves it, and its weights where that can be known."""
+        try:
+            model = self._settings.model(name)
+        except SelfoptError:
+            return "unknown"
+        return " ".join(filter(None, (model.name, _provider(model), self._digest(model))))
 
     def _digest(self, model: ModelConfig) -> str | None:
         if model.id not in self._digests:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.economy.config import SWARM
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.bars import status_of
 from pytest_selfopt.loop.cycle import Conclusion
@@ -59,7 +60,10 @@ def announcement(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Out
         passes, calls = f"{plan.least_passes}", f"{least:,}"
         if most > least:
             passes, calls = f"{passes} to {plan.most_passes}", f"{calls} to {most:,}"
-        lines.append(f"  {cases} prompts, {passes} passes, {calls} calls; {_how(plan, outlooks)}")
+        what = "calls" if not any(spec.model.startswith(SWARM) for spec in plan.specs) else "answers"
+        lines.append(f"  {cases} prompts, {passes} passes, {calls} {what}; {_how(plan, outlooks)}")
+        if what == "answers":
+            lines.append("  an answer of a swarm takes a call to each of its members, or more")
     return [line for text in lines for line in _folded(text)]
 
 

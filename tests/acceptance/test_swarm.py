@@ -146,6 +146,34 @@ def test_a_swarm_that_outlives_its_item_is_ended_and_no_answer(project: Make) ->
     assert not made.server.seen.in_flight
 
 
+def test_a_promoted_swarm_is_proven_anew_when_a_member_is_another_model(project: Make) -> None:
+    nothing_else = "".join(f"{name} = []\n" for name in ("variants", "warmup", "retries", "timeouts", "isolation"))
+    rules = [*wrong_for("dear", 0, 1, 2, 3, 4, 5, 6), *right()]
+    made = cheap(project, {"rules": rules}, f'[tool.selfopt.search]\n{nothing_else}models = ["{SWARM}"]\n')
+    assert "PROMOTE" in said(made.run("--selfopt-cycle", "--selfopt-cycles=2"))
+    path = made.path / "pyproject.toml"
+    path.write_text(path.read_text().replace('models."scripted/m3"]\n', 'models."scripted/m3"]\nname = "bigger"\n'))
+    result = made.run("--selfopt-cycle")
+    assert "member scripted/m3" in said(result)
+    assert "bigger" in said(result)
+
+
+def test_a_swarm_is_no_candidate_where_there_are_conversations_and_no_baseline(project: Make) -> None:
+    made = cheap(project, {"rules": right()}, f'[tool.selfopt.search]\nmodels = ["{SWARM}"]\n')
+    notes = {"id": "notebook", "class": "pytest_selfopt.bench.worlds:Notes", "start": {"notes": {"a": "milk"}}}
+    goal = {"state": {"notes": {}}, "no_call_in": [1]}
+    turns = ["Delete my note.", "The one called a."]
+    made.write_suite(
+        [{"environment": notes}, {"id": "talk", "environment": "notebook", "turns": turns, "expect": goal}]
+    )
+    result = made.run("--selfopt-cycle", "--selfopt-dry-run")
+    assert result.ret == 0, said(result) + result.stderr.str()
+    assert SWARM not in said(result)
+    result = made.run("--selfopt-cycle", *BASELINE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "a swarm answers single questions" in " ".join(result.stderr.str().split())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_workers_elsewhere_make_the_calls_of_members(project: Make, tmp_path: Path, kind: str) -> None:
     engine = Engine(KINDS[kind], tmp_path / "engine")
@@ -170,10 +198,11 @@ def test_workers_elsewhere_make_the_calls_of_members(project: Make, tmp_path: Pa
         ("swarm:19@cheap", "'9' (character 2) is none of 0, 1, 2 and 3"),
         ("swarm:10@chaep", "did you mean 'cheap'"),
         ("swarm:10", "names no tier"),
+        ("swarm:10@outer", "tiers: outer: holds 'swarm:10@cheap'; a tier holds models"),
     ],
 )
 def test_a_swarm_that_cannot_be_read_is_a_sentence(project: Make, name: str, sentence: str) -> None:
-    made = cheap(project, {})
+    made = cheap(project, {}, 'outer = ["swarm:10@cheap"]\n' if "outer" in name else 'odd = ["nobody/knows"]\n')
     result = made.run("--selfopt-cycle", "--selfopt-baseline", f"{name}/atomic/native_api/t60/r1/i0")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert sentence in " ".join(result.stderr.str().split())

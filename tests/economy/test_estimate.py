@@ -53,7 +53,7 @@ BEST = [priced(f"b/{place}", price) for place, price in enumerate((0.02, 0.04, 0
 )
 def test_512_runs_at_1000_tokens_cost_what_the_documents_say(tier: str, models: list[ModelConfig], usd: float) -> None:
     chosen = models_of_tier(tier, models, {"best8": BEST} if tier == "best8" else {})
-    found = estimate_stages([Stage(calls=512)], chosen, {model.id: USUAL for model in chosen}, 1)
+    found = estimate_stages([Stage(calls=512)], chosen, chosen[0], {model.id: USUAL for model in chosen}, 1)
     assert found.low_usd == found.high_usd == pytest.approx(usd, rel=0.05)
     assert found.sentence == f"about ${found.high_usd:.4f} at 1,000 tokens a call"
     assert {found.of(model.id).calls for model in chosen} == {64}
@@ -62,7 +62,9 @@ def test_512_runs_at_1000_tokens_cost_what_the_documents_say(tier: str, models: 
 @given(st.lists(st.integers(1, 600), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 20))
 def test_every_call_of_every_stage_goes_to_one_model_in_turns(stages: list[int], models: int, times: int) -> None:
     chosen = [priced(f"m/{place}") for place in range(models)]
-    found = estimate_stages([Stage(calls=one) for one in stages], chosen, {one.id: USUAL for one in chosen}, times)
+    found = estimate_stages(
+        [Stage(calls=one) for one in stages], chosen, chosen[0], {one.id: USUAL for one in chosen}, times
+    )
     for place, model in enumerate(chosen):
         asked = sum(1 for calls in stages for call in range(calls) if call % models == place)
         assert found.of(model.id).calls == asked * times
@@ -70,7 +72,9 @@ def test_every_call_of_every_stage_goes_to_one_model_in_turns(stages: list[int],
 
 
 def test_what_may_be_a_vote_is_in_the_upper_end_only() -> None:
-    found = estimate_stages([Stage(calls=8), Stage(calls=1, sources=8, vote=True)], [priced("m/a")], {"m/a": USUAL}, 1)
+    found = estimate_stages(
+        [Stage(calls=8), Stage(calls=1, sources=8, vote=True)], [priced("m/a")], priced("m/a"), {"m/a": USUAL}, 1
+    )
     assert (found.calls, found.most_calls) == (8, 9)
     assert (found.low_usd, found.high_usd) == pytest.approx((0.008, 0.009))
     assert found.sentence == "about $0.0080 to $0.0090 at 1,000 tokens a call"
@@ -78,9 +82,9 @@ def test_what_may_be_a_vote_is_in_the_upper_end_only() -> None:
 
 def test_a_call_that_is_given_answers_takes_their_tokens_too() -> None:
     stages = [Stage(calls=1), Stage(calls=1, sources=8)]
-    found = estimate_stages(stages, [priced("m/a")], {"m/a": EARLIER}, 1)
+    found = estimate_stages(stages, [priced("m/a")], priced("m/a"), {"m/a": EARLIER}, 1)
     assert [part.tokens and part.tokens.tokens_in for part in found.parts] == [100, 180]
-    bound = estimate_stages(stages, [priced("m/a")], {"m/a": replace(EARLIER, basis=Basis.BYTES)}, 1)
+    bound = estimate_stages(stages, [priced("m/a")], priced("m/a"), {"m/a": replace(EARLIER, basis=Basis.BYTES)}, 1)
     assert bound.high_usd is not None
     assert found.high_usd is not None
     assert bound.high_usd > found.high_usd
@@ -162,3 +166,11 @@ def test_the_bound_by_bytes_is_above_any_tokenizer_that_makes_a_token_of_every_c
     assert found.tokens_in >= len(text)
     assert (found.tokens_out, found.basis) == (most, Basis.BYTES)
     assert most_tokens([]) is None
+
+
+def test_where_a_stage_is_no_vote_the_judge_is_asked_and_paid() -> None:
+    judge = ModelConfig(id="m/j", provider=PROVIDERS["openrouter"], price_in=100.0, price_out=400.0)
+    stages = [Stage(calls=8), Stage(calls=1, sources=8, vote=True)]
+    found = estimate_stages(stages, [priced("m/a")], judge, {"m/a": USUAL, "m/j": USUAL}, 1)
+    assert found.of("m/j").most_calls == 1
+    assert found.of("m/j").high_usd == pytest.approx((936 * 100 + 64 * 400) / 1e6)
