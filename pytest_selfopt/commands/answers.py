@@ -19,31 +19,55 @@ if TYPE_CHECKING:
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
-    resolve = add("resolve", help="which model and settings are in effect for MODEL in PHASE")
+    resolve = add(
+        "resolve",
+        help="which model and settings are in effect for MODEL in PHASE",
+        epilog="example: selfopt resolve embedded/smollm2-135m atomic",
+    )
     resolve.add_argument("model")
     resolve.add_argument("phase")
     resolve.add_argument("--config", type=Path, default=Path("routing_config.json"))
     resolve.set_defaults(command=_resolve)
-    history = add("history", help="what each cycle compared and decided, and how the accuracy rose")
+    history = add(
+        "history",
+        help="what each cycle compared and decided, and how the accuracy rose",
+        epilog="example: selfopt history",
+    )
     add_places(history)
     history.set_defaults(command=_history)
-    report = add("report", help="what was measured and decided, of one cycle or over all of them")
+    report = add(
+        "report",
+        help="what was measured and decided, of one cycle or over all of them",
+        epilog="example: selfopt report --cycle 3 -o report.md",
+    )
     report.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
     report.add_argument("--format", choices=("md", "json"), default="md", help="Markdown (the default) or JSON")
     report.add_argument("-o", "--output", type=Path, help="write it to a file instead")
     add_places(report)
     report.set_defaults(command=_report)
-    why = add("why", help="how a rule came about, and on which trials it rests")
+    why = add(
+        "why",
+        help="how a rule came about, and on which trials it rests",
+        epilog="example: selfopt why embedded/smollm2-135m atomic",
+    )
     why.add_argument("rule", help='"model::phase", or a model followed by a phase')
     why.add_argument("phase", nargs="?")
     add_places(why)
     why.set_defaults(command=_why)
-    rollback = add("rollback", help="put the rules back as they were before a cycle or a change")
+    rollback = add(
+        "rollback",
+        help="put the rules back as they were before a cycle or a change",
+        epilog="example: selfopt rollback 3 --dry-run",
+    )
     rollback.add_argument("what", nargs="?", help='a cycle, or a rule as "model::phase" (default: the last change)')
     rollback.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
     add_places(rollback)
     rollback.set_defaults(command=_rollback)
-    decide = add("decide", help="judge the stored trials of a cycle again, without a call")
+    decide = add(
+        "decide",
+        help="judge the stored trials of a cycle again, without a call",
+        epilog="example: selfopt decide 3 --json",
+    )
     decide.add_argument("cycle", nargs="?", type=int, help="its number (default: the last decided one)")
     decide.add_argument("--json", action="store_true", help="print the verdicts as the history holds them")
     add_places(decide)

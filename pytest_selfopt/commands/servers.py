@@ -35,12 +35,18 @@ def add_commands(add: AddCommand) -> None:
     worker.add_argument("--concurrency", type=int, default=64, help="calls at a time, of each provider (default: 64)")
     worker.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
     worker.set_defaults(command=_work)
-    engine = add("engine", help="run the server of an engine on loopback, for a trial")
+    engine = add(
+        "engine", help="run the server of an engine on loopback, for a trial", epilog="example: selfopt engine nats"
+    )
     engine.add_argument("engine", choices=ENGINES, help="which")
     engine.add_argument("--port", type=int, help="the port (default: the engine's own)")
     add_places(engine)
     engine.set_defaults(command=_run_engine)
-    scripted = add("scripted", help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats")
+    scripted = add(
+        "scripted",
+        help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats",
+        epilog="example: selfopt scripted script.yaml --port 8765",
+    )
     scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
     scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
     scripted.set_defaults(command=_scripted)

@@ -19,20 +19,32 @@ if TYPE_CHECKING:
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
-    models = add("models", help="which models there are, whether each answers, and what is missing")
+    models = add(
+        "models",
+        help="which models there are, whether each answers, and what is missing",
+        epilog="example: selfopt models ollama/llama3.2:1b",
+    )
     models.add_argument("name", nargs="*", help="only these models (default: all that are built in or configured)")
     models.add_argument("--no-ask", action="store_true", help="look only, make no call")
     add_places(models)
     models.set_defaults(command=_models)
-    enforce = add("enforce", help="turn the recommendations of a feedback file into rules on trial")
+    enforce = add(
+        "enforce",
+        help="turn the recommendations of a feedback file into rules on trial",
+        epilog="example: selfopt enforce harness_feedback.json --dry-run",
+    )
     enforce.add_argument("feedback", type=Path, nargs="?", help="the file (default: the one of the last cycle)")
     enforce.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
     add_places(enforce)
     enforce.set_defaults(command=_enforce)
-    verify = add("verify", help="check the seals of the decisions log")
+    verify = add("verify", help="check the seals of the decisions log", epilog="example: selfopt verify")
     add_places(verify)
     verify.set_defaults(command=_verify)
-    power = add("power", help="what gain a cycle over these suites can find, and in how many calls")
+    power = add(
+        "power",
+        help="what gain a cycle over these suites can find, and in how many calls",
+        epilog="example: selfopt power benchmarks/atomic.jsonl --candidates 3",
+    )
     power.add_argument("suite", type=Path, nargs="+", help="the suite files of one phase")
     power.add_argument("--phase", default="atomic", help="which phase they are of (default: atomic)")
     power.add_argument(
@@ -40,13 +52,21 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(power)
     power.set_defaults(command=_power)
-    suite = add("suite", help="what can be said about suites without asking a model")
+    suite = add(
+        "suite",
+        help="what can be said about suites without asking a model",
+        epilog="example: selfopt suite check benchmarks",
+    )
     check = suite.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "check", help="duplicates, cases that cannot be passed or failed, tools never used, the share of restraint"
     )
     check.add_argument("path", type=Path, nargs="+", help="suite files, or folders that hold them")
     check.set_defaults(command=_check_suites)
-    bring = add("import", help="other people's benchmarks as lines of a suite file")
+    bring = add(
+        "import",
+        help="other people's benchmarks as lines of a suite file",
+        epilog="example: selfopt import bfcl bfcl_eval/data --category irrelevance --limit 50 > irrelevance.jsonl",
+    )
     bring.add_argument("form", choices=("bfcl", "promptfoo", "chat", "csv"), help="what it is")
     bring.add_argument("path", type=Path, help="the file, of BFCL the folder with its data files")
     bring.add_argument("--category", help="of BFCL: which category, such as irrelevance")

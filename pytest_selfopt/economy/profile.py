@@ -128,6 +128,8 @@ def tier_name(model: ModelConfig | None) -> str:
     """The cost tier of a model in a word, also of one whose price is in no tier."""
     if model is None:
         return "unpriced"
+    if model.members:
+        return "swarm"
     named = tier_of(model)
     if named is not None:
         return named

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+
+import pytest
+
+from pytest_selfopt.cli import main
 
 
 def completed(*words: str) -> set[str]:
@@ -21,3 +26,16 @@ def test_bash_offers_commands_and_their_options_and_choices() -> None:
     assert completed("selfopt", "sw") == {"swarm"}
     assert {"--tier", "--suite", "--runner"} <= completed("selfopt", "swarm", ":10", "--")
     assert completed("selfopt", "worker", "t") == {"temporal"}
+
+
+def test_every_command_shows_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    (\w[\w-]*)", capsys.readouterr().out, flags=re.MULTILINE)
+    assert len(commands) > 15
+    for command in commands:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        shown = re.search(r"examples?: (.*)", capsys.readouterr().out)
+        assert shown is not None
+        assert f"selfopt {command}" in shown[1]
