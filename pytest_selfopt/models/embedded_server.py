@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 
 CONTEXT_TOKENS = 2048
 """Tokens of one conversation; each slot reserves memory for as many."""
@@ -22,6 +23,8 @@ def main() -> None:
     path, port, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
+    # What answers come under: the path itself would put this machine into what is written about them.
+    parameters.model_alias = {Path(path).name}
     parameters.n_ctx = CONTEXT_TOKENS * slots
     parameters.n_parallel = slots
     parameters.hostnames = ["127.0.0.1"]

@@ -42,6 +42,7 @@ def test_it_answers_and_keeps_to_a_schema_and_wants_its_key(tmp_path: Path) -> N
         assert isinstance(reply, Reply)
         assert "".join(reply.text.split()) == '{"city":"Paris"}'
         assert reply.tokens_in
+        assert reply.served_model == "SmolLM2-135M-Instruct.Q4_1.gguf"
         refused = HttpClient(MODEL, base_url=server.base_url, api_key="wrong").ask(request, timeout_s=60)
         assert not isinstance(refused, Reply)
         assert refused.kind == "auth"
