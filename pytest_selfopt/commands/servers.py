@@ -68,7 +68,7 @@ def _work(options: argparse.Namespace) -> Iterable[str]:
     return []
 
 
-def _run_engine(options: argparse.Namespace) -> Iterator[str]:
+def _run_engine(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.session.engines import SERVERS
 
     name, port = options.engine, options.port
@@ -84,14 +84,16 @@ def _run_engine(options: argparse.Namespace) -> Iterator[str]:
             while running.poll() is None and not server.listens():
                 time.sleep(0.05)
             if running.returncode is None:
+                # Not left to the caller, who would be interrupted in place of this.
                 use = f"selfopt worker {name}, and pytest --selfopt-runner {name}"
-                yield f"{server.address} (Ctrl-C ends it); then: {use}"
+                print(f"{server.address} (Ctrl-C ends it); then: {use}", flush=True)
             status = running.wait()
         except KeyboardInterrupt:
+            return []
+        finally:
             running.terminate()
-            return
     if status == 0:
-        return  # it was told to end, as Ctrl-C in a terminal tells it, too
+        return []  # it was told to end, as Ctrl-C in a terminal tells it, too
     said = server.log.read_text(errors="replace").strip().splitlines()
     raise RunnerError(
         f"the server ended with status {status}" + (f": {said[-1]}" if said else "") + f" (all it said: {server.log})"
