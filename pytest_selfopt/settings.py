@@ -208,6 +208,12 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         SettingsError: naming file, table, key and value.
     """
     table = _table(rootdir)
+    settings = _read(table, rootdir, mode, overrides)
+    table.finish()
+    return settings
+
+
+def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     limits = read_limits(table.table("gates"), _usual_limits(table, overrides))
     bars = read_bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
@@ -220,7 +226,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     spending = read_spending(table.table("budget"))
     variants = _variants(table.table("variants"))
     switches, at_once = _actions(table.table("actions"), overrides)
-    settings = Settings(
+    return Settings(
         mode=mode,
         rootdir=rootdir,
         state_dir=rootdir / (overrides.state_dir or state_dir),
@@ -254,8 +260,6 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
         nats=read_nats(table.table("nats")),
         temporal=read_temporal(table.table("temporal")),
     )
-    table.finish()
-    return settings
 
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:

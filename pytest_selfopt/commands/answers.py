@@ -54,6 +54,11 @@ def add_commands(add: AddCommand) -> None:
     why.add_argument("phase", nargs="?")
     add_places(why)
     why.set_defaults(command=_why)
+    _add_judging(add)
+
+
+def _add_judging(add: AddCommand) -> None:
+    """Those that take back, and that judge again."""
     rollback = add(
         "rollback",
         help="put the rules back as they were before a cycle or a change",

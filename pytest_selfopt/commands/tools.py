@@ -40,6 +40,11 @@ def add_commands(add: AddCommand) -> None:
     verify = add("verify", help="check the seals of the decisions log", epilog="example: selfopt verify")
     add_places(verify)
     verify.set_defaults(command=_verify)
+    _add_suites(add)
+
+
+def _add_suites(add: AddCommand) -> None:
+    """Those about suites."""
     power = add(
         "power",
         help="what gain a cycle over these suites can find, and in how many calls",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from pytest_selfopt.errors import RunnerError, SelfoptError
 
 _T = TypeVar("_T")
 
@@ -13,8 +15,20 @@ _T = TypeVar("_T")
 class OwnLoop:
     """Runs what it is given until it is stopped."""
 
-    def __init__(self, name: str) -> None:
-        """Make the loop; its thread has this name."""
+    def __init__(
+        self,
+        name: str,
+        *,
+        errors: Callable[[], tuple[type[Exception], ...]],
+        sentence: Callable[[BaseException], str],
+    ) -> None:
+        """Make the loop, whose thread has this `name`.
+
+        `errors` are what the library raises, asked for only when something was raised, because the library may be
+        missing; `sentence` says for people what one of them means.
+        """
+        self._errors = errors
+        self._sentence = sentence
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._stopped = False
@@ -24,8 +38,17 @@ class OwnLoop:
         self._thread.start()
 
     def do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Do something there, and wait for what comes of it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Do something there, and wait for what comes of it.
+
+        Raises:
+            SelfoptError: when it fails.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except SelfoptError:
+            raise  # before the library is looked at
+        except self._errors() as problem:
+            raise RunnerError(self._sentence(problem)) from None
 
     def stop(self, end: Coroutine[Any, Any, None], seconds: float) -> None:
         """Do one last thing, in so many seconds, and end the thread; doing it twice is harmless."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -166,6 +167,15 @@ class State:
             )
             for name, plan in collection.plans.items()
         }
+
+    def log_routings(self, plans: Iterable[PhasePlan]) -> str:
+        """Log the routings of a session that books no cycle; why that is not possible, or nothing."""
+        try:
+            for plan in plans:
+                self.log_routing(plan)
+        except StateError as problem:
+            return str(problem)
+        return ""
 
     def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:
         """Log that another model than the configured one is asked; of a cycle that is gone on with, only once.

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, CycleStatus, Ledger, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import OwnGates
@@ -224,12 +223,9 @@ class Work:
     def _log_routings(self, collection: Collection, terminal: TerminalReporter | None) -> None:
         """Log the routings of a plain session; tests do not fail because a log cannot be written."""
         assert self._state is not None
-        try:
-            for plan in collection.plans.values():
-                self._state.log_routing(plan)
-        except StateError as problem:
-            if terminal is not None:
-                terminal.write_line(f"selfopt: a routing is not logged: {problem}", yellow=True)
+        problem = self._state.log_routings(collection.plans.values())
+        if problem and terminal is not None:
+            terminal.write_line(f"selfopt: a routing is not logged: {problem}", yellow=True)
 
     def _book_cycle(self, collection: Collection, command: str) -> Mapping[str, CallResult]:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""

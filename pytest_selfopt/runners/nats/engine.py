@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
@@ -39,7 +39,6 @@ AWAY_S = 60.0
 """How long server or workers may be away, with calls under way, before the session gives up."""
 
 _ANSWER_S = 5.0
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class NatsEngine:
         self._cycle = ""
         self._demand = demand
         self._names = Names(config.name)
-        self._loop = OwnLoop("selfopt-nats")
+        self._loop = OwnLoop("selfopt-nats", errors=errors, sentence=self._unusable)
         self._nats: Connection | None = None
         self._open: dict[str, Call] = {}
         """The calls that were sent and have not ended, by id."""
@@ -79,38 +78,32 @@ class NatsEngine:
     def connect(self) -> None:
         """Connect, and find workers."""
         self._loop.start()
-        self._do(self._connect())
+        self._loop.do(self._connect())
 
     def start(self, inbox: Inbox, cycle: str) -> None:
         """Read what is known of a cycle from before, and tell everything that comes."""
         self._inbox, self._cycle = inbox, cycle
-        self._do(self._read_results())
+        self._loop.do(self._read_results())
 
     def send(self, calls: Sequence[Call]) -> None:
         """Put calls into the queue; one that is still in it is not put there again."""
-        self._do(self._send(calls))
+        self._loop.do(self._send(calls))
 
     def give_up(self, call_id: str) -> None:
         """Have one call aborted."""
-        self._do(self._tell({"cycle": self._cycle, "give_up": call_id}))
+        self._loop.do(self._tell({"cycle": self._cycle, "give_up": call_id}))
 
     def cancel(self) -> None:
         """Take everything out of the queue, and have aborted what workers have of it."""
         self._open.clear()
-        self._do(self._cancel())
+        self._loop.do(self._cancel())
 
     def stop(self) -> None:
         """Disconnect."""
         self._loop.stop(self._end(), _ANSWER_S)
 
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        try:
-            return self._loop.do(work)
-        except SelfoptError:
-            raise  # before the library is looked at, which may be missing
-        except errors() as problem:
-            why = str(problem) or type(problem).__name__
-            raise RunnerError(f"the NATS server at {self._where} cannot be used: {why}") from None
+    def _unusable(self, problem: BaseException) -> str:
+        return f"the NATS server at {self._where} cannot be used: {str(problem) or type(problem).__name__}"
 
     async def _connect(self) -> None:
         self._nats = await connect(self._config, "pytest-selfopt session", self._read_on)

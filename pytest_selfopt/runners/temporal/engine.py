@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
@@ -50,7 +50,6 @@ _TASK_TIMEOUT = timedelta(seconds=5)
 """After which a worker's silence over a workflow, whose code takes milliseconds, gives it to another one."""
 
 _GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
-_T = TypeVar("_T")
 
 
 class TemporalEngine:
@@ -76,7 +75,7 @@ class TemporalEngine:
         self._providers = {self._names.queue(provider): provider for provider in demand.limits}
         self._places = Places(config, self._providers)
         self._cycle = ""
-        self._loop = OwnLoop("selfopt-temporal")
+        self._loop = OwnLoop("selfopt-temporal", errors=errors, sentence=self._unusable)
         self._client: Client | None = None
         self._courses: list[Course] = []
         self._asked: dict[str, Call] = {}
@@ -93,36 +92,28 @@ class TemporalEngine:
     def connect(self) -> None:
         """Connect, and find workers."""
         self._loop.start()
-        self._do(self._connect())
+        self._loop.do(self._connect())
 
     def start(self, inbox: Inbox, cycle: str) -> None:
         """Read what is known of a cycle from before, and tell everything that comes."""
         self._inbox, self._cycle = Listening(inbox, self._note), cycle
-        self._do(self._start())
+        self._loop.do(self._start())
 
     def send(self, calls: Sequence[Call]) -> None:
         """Have calls made; one that a workflow has already is not given to another one."""
-        self._do(self._send(calls))
+        self._loop.do(self._send(calls))
 
     def give_up(self, call_id: str) -> None:
         """Have one call aborted; it ends for the session at once."""
-        self._do(self._give_up(call_id))
+        self._loop.do(self._give_up(call_id))
 
     def cancel(self) -> None:
         """Have all workflows cancelled, which abort what workers have of them."""
-        self._do(self._cancel())
+        self._loop.do(self._cancel())
 
     def stop(self) -> None:
         """Disconnect."""
         self._loop.stop(self._end(), ANSWER_S)
-
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        try:
-            return self._loop.do(work)
-        except SelfoptError:
-            raise  # before the library is looked at, which may be missing
-        except errors() as problem:
-            raise RunnerError(self._unusable(problem)) from None
 
     def _unusable(self, problem: BaseException) -> str:
         why = str(problem) or type(problem).__name__
