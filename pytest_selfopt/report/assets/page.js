@@ -1,0 +1,52 @@
+// What can be done on the page: filter rows, see the reason behind a cell, print all of it.
+"use strict";
+(() => {
+  const whole = new Intl.NumberFormat("en-US");
+
+  for (const form of document.querySelectorAll("[data-filters]")) {
+    const list = document.getElementById(form.dataset.filters);
+    const rows = [...list.querySelectorAll("[data-count]")];
+    const [text, kind, found] = ["input", "select", "output"].map((name) => form.querySelector(name));
+    const count = (some) => some.reduce((sum, row) => sum + Number(row.dataset.count), 0);
+    const apply = () => {
+      const wanted = text.value.trim().toLowerCase();
+      const is = kind ? kind.value : "";
+      const shown = rows.filter((row) => {
+        const fits = (!wanted || row.textContent.toLowerCase().includes(wanted)) && (!is || row.dataset.is.split(" ").includes(is));
+        row.hidden = !fits;
+        return fits;
+      });
+      found.value = `${whole.format(count(shown))} of ${whole.format(count(rows))}`;
+    };
+    form.addEventListener("input", apply);
+    form.classList.add("ready");
+    apply();
+  }
+
+  const bubble = document.getElementById("bubble");
+  let open = null;
+  function show(cell) {
+    open = cell;
+    bubble.textContent = cell.dataset.bubble;
+    bubble.hidden = false;
+    const [at, own] = [cell.getBoundingClientRect(), bubble.getBoundingClientRect()];
+    bubble.style.left = `${Math.max(8, Math.min(at.left, innerWidth - own.width - 8))}px`;
+    bubble.style.top = `${at.bottom + own.height + 8 < innerHeight ? at.bottom + 4 : Math.max(8, at.top - own.height - 4)}px`;
+  }
+  function hide() {
+    open = null;
+    bubble.hidden = true;
+  }
+  for (const cell of document.querySelectorAll("[data-bubble]")) {
+    for (const event of ["pointerenter", "focus", "click"]) cell.addEventListener(event, () => show(cell));
+    for (const event of ["pointerleave", "blur"]) cell.addEventListener(event, hide);
+  }
+  addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  addEventListener("scroll", () => open && hide(), { capture: true, passive: true });
+
+  const opened = [];
+  addEventListener("beforeprint", () => {
+    for (const one of document.querySelectorAll("details:not([open])")) opened.push(one), (one.open = true);
+  });
+  addEventListener("afterprint", () => opened.splice(0).forEach((one) => (one.open = false)));
+})();

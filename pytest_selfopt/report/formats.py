@@ -1,0 +1,132 @@
+"""How numbers and outcomes are written for people; what is unknown is a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Any
+
+from pytest_selfopt.report.chart_data import can_weigh
+from pytest_selfopt.report.document import CurvePoint, Measured, Spent, Strip
+
+UNKNOWN = "–"
+_OUTCOMES = {"P": "passed", "M": "missed", "E": "error", ".": "not run"}
+
+
+def share(value: float | None) -> str:
+    """A share from 0 to 1, such as 0.425."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def number(value: float | None) -> str:
+    """The number of a gate, or its limit, with no more digits than matter."""
+    if value is None:
+        return UNKNOWN
+    if abs(value) >= 1e9:
+        return f"{value:.2g}"
+    if abs(value) >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with separators, such as 12,480."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def seconds(value: float | None) -> str:
+    """A latency, such as "2.42 s" or "85 ms"."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+
+
+def duration(value: float) -> str:
+    """How long something took, such as 5:50 or 1:02:03."""
+    minutes, rest = divmod(int(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def money(value: float | None) -> str:
+    """USD, with four digits below a dollar, and more below a hundredth of a cent."""
+    if value is None:
+        return "unknown"
+    if 0 < value < 0.0001:
+        return f"${value:.1e}"
+    return f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
+
+
+def cost(spent: Spent) -> str:
+    """What was spent in USD: unknown is said to be unknown, never counted as nothing."""
+    if not spent.unpriced:
+        return money(spent.known_cost_usd)
+    if spent.unpriced >= spent.calls or not spent.known_cost_usd:
+        return "unknown cost"
+    return f"at least {money(spent.known_cost_usd)}, and {spent.unpriced:,} calls of unknown cost"
+
+
+def odds(value: float | None) -> str:
+    """Odds against luck, such as 630:1."""
+    return UNKNOWN if value is None else f"{number(round(value) if value >= 10 else value)}:1"
+
+
+def chance(value: float | None) -> str:
+    """How likely something is by chance."""
+    if value is None:
+        return ""
+    if value >= 0.001:
+        return f"{value:.1%} by chance"
+    return "less than 1 in 10⁹ by chance" if value < 1e-9 else f"1 in {round(1 / value):,} by chance"
+
+
+def words(name: str) -> str:
+    """A name of the code as words: min_samples is "min samples"."""
+    return name.replace("_", " ")
+
+
+def moment(timestamp: str) -> str:
+    """A time of the ledger without its seconds: 2026-11-27T06:19:23Z is "2026-11-27 06:19 UTC"."""
+    day, _, clock = timestamp.partition("T")
+    return f"{day} {clock[:5]} UTC" if clock else timestamp
+
+
+def stretches(outcomes: str) -> list[tuple[str, int]]:
+    """The outcomes of a strip as letters with how often each comes in a row."""
+    return [(letter, len(list(same))) for letter, same in groupby(outcomes)]
+
+
+def spoken(outcomes: str) -> str:
+    """The outcomes of a strip in words, such as "2 missed, 5 passed"."""
+    return ", ".join(f"{times} {_OUTCOMES[letter]}" for letter, times in stretches(outcomes)) or "not run"
+
+
+def differs(strip: Strip) -> bool:
+    """Whether the specs that ran the cases of a strip did not all do as well, as far as each of them ran."""
+    shares = {one.count("P") / len(one.replace(".", "")) for one in strip.outcomes if one.replace(".", "")}
+    return len(shares) > 1
+
+
+def interval(measured: Measured) -> str:
+    """The 95 % interval of an accuracy."""
+    return f"{measured.low:.2f}–{measured.high:.2f}"
+
+
+def believed(point: CurvePoint) -> str:
+    """What was believed of what is in force, and on how many trials."""
+    return f"{point.believed:.3f} ({point.believed_trials:,} trials)"
+
+
+def known(point: CurvePoint) -> str:
+    """What is known of it now from later cycles, and on how many trials."""
+    return "not measured since" if point.known is None else f"{point.known:.3f} ({point.known_trials:,} trials)"
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    one.__name__: one
+    for one in (
+        share, number, count, seconds, duration, money, cost, odds, chance, words, moment, stretches, spoken, differs,
+        interval, believed, known, can_weigh,
+    )
+}  # fmt: skip
+"""By the names under which templates use them."""

@@ -1,0 +1,85 @@
+"""The report as one HTML file that asks nobody for anything: styles, scripts and data are in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pytest_selfopt.report.chart_data import chart_data
+from pytest_selfopt.report.document import Report
+from pytest_selfopt.report.formats import FILTERS
+from pytest_selfopt.report.visible import visible
+
+SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "page.js")
+"""In the order in which they need each other."""
+
+_JSON_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+def page(report: Report) -> str:
+    """The page of a report: one self-contained HTML document.
+
+    Nothing in it can load or send anything: its content-security-policy forbids everything but its own scripts, which
+    it names by their hashes, and its own styles. Texts of models are escaped by the template engine, and what they hide
+    is made visible.
+    """
+    scripts = [_asset(name) for name in SCRIPTS]
+    return _environment().get_template("page.html.j2").render(
+        report=report,
+        style=Markup(_asset("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        policy=_policy(scripts),
+        data=_data(chart_data(report)),
+    )
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    # The charts set styles of their own, which cannot load anything either.
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _data(value: dict[str, Any]) -> Markup:
+    """JSON that cannot end the element it stands in."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return Markup(text.translate(_JSON_IN_HTML))
+
+
+@cache
+def _asset(name: str) -> str:
+    return (resources.files("pytest_selfopt.report") / "assets" / name).read_text("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pytest_selfopt.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def _shown(value: object) -> object:
+    """What is put out for a value: texts have nothing hidden in them, and what is unknown is a dash."""
+    if value is None:
+        return "–"
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
