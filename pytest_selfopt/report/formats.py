@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import groupby
 from typing import Any
 
 from pytest_selfopt.report.chart_data import can_weigh
 from pytest_selfopt.report.document import CurvePoint, Measured, Spent, Strip
 
 UNKNOWN = "–"
-_OUTCOMES = {"P": "passed", "M": "missed", "E": "error", ".": "not run"}
 
 
 def share(value: float | None) -> str:
@@ -91,16 +89,6 @@ def moment(timestamp: str) -> str:
     return f"{day} {clock[:5]} UTC" if clock else timestamp
 
 
-def stretches(outcomes: str) -> list[tuple[str, int]]:
-    """The outcomes of a strip as letters with how often each comes in a row."""
-    return [(letter, len(list(same))) for letter, same in groupby(outcomes)]
-
-
-def spoken(outcomes: str) -> str:
-    """The outcomes of a strip in words, such as "2 missed, 5 passed"."""
-    return ", ".join(f"{times} {_OUTCOMES[letter]}" for letter, times in stretches(outcomes)) or "not run"
-
-
 def differs(strip: Strip) -> bool:
     """Whether the specs that ran the cases of a strip did not all do as well, as far as each of them ran."""
     shares = {one.count("P") / len(one.replace(".", "")) for one in strip.outcomes if one.replace(".", "")}
@@ -125,7 +113,7 @@ def known(point: CurvePoint) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
-        share, number, count, seconds, duration, money, cost, odds, chance, words, moment, stretches, spoken, differs,
+        share, number, count, seconds, duration, money, cost, odds, chance, words, moment, differs,
         interval, believed, known, can_weigh,
     )
 }  # fmt: skip

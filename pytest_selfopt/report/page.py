@@ -20,7 +20,7 @@ from pytest_selfopt.report.visible import visible
 SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "page.js")
 """In the order in which they need each other."""
 
-_JSON_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_JSON_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def page(report: Report) -> str:
@@ -31,12 +31,16 @@ def page(report: Report) -> str:
     is made visible.
     """
     scripts = [_asset(name) for name in SCRIPTS]
-    return _environment().get_template("page.html.j2").render(
-        report=report,
-        style=Markup(_asset("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        policy=_policy(scripts),
-        data=_data(chart_data(report)),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            style=_asset("page.css"),
+            scripts=scripts,
+            policy=_policy(scripts),
+            data=_data(chart_data(report)),
+        )
     )
 
 
@@ -53,10 +57,10 @@ def _hash(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _data(value: dict[str, Any]) -> Markup:
+def _data(value: dict[str, Any]) -> str:
     """JSON that cannot end the element it stands in."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return Markup(text.translate(_JSON_IN_HTML))
+    return text.translate(_JSON_IN_HTML)
 
 
 @cache

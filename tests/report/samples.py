@@ -27,7 +27,9 @@ from pytest_selfopt.report.document import (
 MODEL = "embedded/smollm2-135m"
 
 
-def measured(passes: int, *, cases: int = 40, runs: int = 3, latency: float = 3.0, cost: float | None = 0.0) -> Measured:
+def measured(
+    passes: int, *, cases: int = 40, runs: int = 3, latency: float = 3.0, cost: float | None = 0.0
+) -> Measured:
     """Numbers of a spec that passed so often in every run."""
     trials = cases * runs
     accuracy = passes / cases
@@ -59,7 +61,9 @@ def gate(name: str, *, passed: bool = True, value: float | None = 1.0, limit: fl
     return Gate(name=name, passed=passed, asks="REJECT", value=value, limit=limit, sentence=f"{name} {word} its limit")
 
 
-def spec(name: str, result: Measured | None, *, verdict: str = "", in_force: bool = False, **more: object) -> SpecReport:
+def spec(
+    name: str, result: Measured | None, *, verdict: str = "", in_force: bool = False, **more: object
+) -> SpecReport:
     """A spec; without a verdict it is the baseline."""
     judged = bool(verdict)
     values: dict[str, object] = {
@@ -252,7 +256,9 @@ def cycle() -> Report:
         status="decided",
         verdict="PROMOTE",
         headline="Promoted few_shot for atomic: 17 of 40 prompts right instead of 10.",
-        why=("fixed 21 answers, broke 0 in 3 passes over the same 40 prompts; odds 190,650:1 against luck, 312:1 needed",),
+        why=(
+            "fixed 21 answers, broke 0 in 3 passes over the same 40 prompts; odds 190,650:1 against luck, 312:1 needed",
+        ),
         takes=(
             "Nothing: few_shot is in force; selfopt rollback 1 takes it back.",
             "The next cycle tries retries 1 → 2, retries 1 → 0 beside it.",
@@ -280,7 +286,10 @@ def history() -> Report:
     )
 
 
-HOSTILE = '</script><img src=x onerror="alert(1)"><svg onload=alert(2)>\u202etxt.exe\u0007\ud800 {{ 7 * 7 }} `x` [a](javascript:alert(3))'
+HOSTILE = (
+    '</script><img src=x onerror="alert(1)"><svg onload=alert(2)>\u202etxt.exe\u0007\ud800 '
+    "{{ 7 * 7 }} `x` [a](javascript:alert(3))"
+)
 
 
 def hostile() -> Report:
@@ -288,7 +297,13 @@ def hostile() -> Report:
     report = cycle()
     ours = report.phases[0]
     failure = replace(
-        ours.failures[0], case=HOSTILE, prompt=HOSTILE, expected=HOSTILE, got=HOSTILE * 20, reason=HOSTILE, got_length=1 << 20
+        ours.failures[0],
+        case=HOSTILE,
+        prompt=HOSTILE,
+        expected=HOSTILE,
+        got=HOSTILE * 20,
+        reason=HOSTILE,
+        got_length=1 << 20,
     )
     specs = tuple(replace(one, name=f"{one.name} {HOSTILE}", sentence=HOSTILE) for one in ours.specs)
     told = replace(
@@ -346,4 +361,43 @@ def undecided() -> Report:
         rules=(),
         events=(),
         budget=None,
+    )
+
+
+def large() -> Report:
+    """As large as a report gets: 24 specs, 150 listed groups of cases, 25 failures with long texts, 200 cycles."""
+    report = history()
+    ours = report.phases[0]
+    many = tuple(
+        spec(
+            f"warm-up off → on, retries 1 → {number}",
+            measured(150 + 3 * number, cases=300, runs=7, latency=1 + number / 10, cost=0.01 * number),
+            verdict=("REJECT", "HOLD")[number % 2],
+            front_by_cost=number % 5 == 0,
+            front_by_latency=number % 7 == 0,
+        )
+        for number in range(23)
+    )
+    best = spec("baseline", measured(200, cases=300, runs=7, latency=2.0, cost=0.1), in_force=True)
+    names = tuple(f"files-invoices-of-the-year-{number}" for number in range(20))
+    strips = tuple(
+        Strip(
+            cases=tuple(f"{name}-{group}" for name in names),
+            count=20 + group,
+            restraint=group % 4 == 0,
+            outcomes=tuple("".join("PM"[(group >> (run + one) % 8) & 1] for run in range(7)) for one in range(24)),
+        )
+        for group in range(150)
+    )
+    failures = tuple(
+        replace(ours.failures[0], case=f"case-{number}", prompt="Find it. " * 220, got="word " * 400, got_length=2000)
+        for number in range(25)
+    )
+    told = replace(ours, cases=300, runs=7, specs=(best, *many), strips=strips, strips_left=12, failures=failures)
+    return replace(
+        report,
+        phases=(told,),
+        curve=tuple(replace(curve()[number % 8], cycle=number + 1) for number in range(200)),
+        cycles=tuple(line(number) for number in range(1, 201)),
+        spent=Spent(calls=50_400, trials=50_400, seconds=8000.0, tokens=9_000_000, known_cost_usd=1.25, unpriced=3),
     )

@@ -3,6 +3,26 @@
 (() => {
   const whole = new Intl.NumberFormat("en-US");
 
+  // The runs of a strip as shapes for the eye, and as words for those who listen.
+  const KINDS = { P: ["p", "passed"], M: ["m", "missed"], E: ["e", "error"], ".": ["n", "not run"] };
+  for (const strip of document.querySelectorAll(".strip")) {
+    const words = document.createElement("span");
+    words.className = "unseen";
+    const stretches = strip.textContent.match(/(.)\1*/g) ?? [];
+    words.textContent = stretches.map((one) => `${one.length} ${KINDS[one[0]][1]}`).join(", ");
+    strip.replaceChildren(
+      ...stretches.map((one) => {
+        const shapes = document.createElement("i");
+        shapes.className = KINDS[one[0]][0];
+        shapes.style.setProperty("--n", one.length);
+        return shapes;
+      }),
+    );
+    strip.classList.add("drawn");
+    strip.setAttribute("aria-hidden", "true");
+    strip.after(words);
+  }
+
   for (const form of document.querySelectorAll("[data-filters]")) {
     const list = document.getElementById(form.dataset.filters);
     const rows = [...list.querySelectorAll("[data-count]")];
@@ -12,7 +32,7 @@
       const wanted = text.value.trim().toLowerCase();
       const is = kind ? kind.value : "";
       const shown = rows.filter((row) => {
-        const fits = (!wanted || row.textContent.toLowerCase().includes(wanted)) && (!is || row.dataset.is.split(" ").includes(is));
+        const fits = (!wanted || (row.querySelector("th") ?? row).textContent.toLowerCase().includes(wanted)) && (!is || row.dataset.is.split(" ").includes(is));
         row.hidden = !fits;
         return fits;
       });
