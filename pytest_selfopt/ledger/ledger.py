@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,12 @@ from pytest_selfopt.ledger.rows import (
     SELECT_ALL_TRIALS,
     SELECT_JUDGED_CALLS,
     SELECT_TOKENS,
+    SELECT_TOTALS,
     SELECT_TRIALS,
     CallRecord,
+    Question,
     TokensOfSpec,
+    Totals,
     dump,
     judged_call_of,
     result_of,
@@ -178,6 +181,24 @@ class Ledger:
                 "UPDATE call SET outcome = ?, error_kind = ?, called = ?, reason = ? WHERE id = ?",
                 [(one.outcome, one.error_kind, one.called, text(one.reason), name) for name, one in judged],
             )
+
+    def record_questions(self, questions: Iterable[Question]) -> None:
+        """Store what cases ask and expect; those that are known stay as they are."""
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO question (case_hash, prompt, expected) VALUES (?, ?, ?)",
+                [(one.case_hash, text(one.prompt), text(one.expected)) for one in questions],
+            )
+
+    def questions(self, hashes: Sequence[str]) -> dict[str, Question]:
+        """What cases ask and expect, by hash; of those that versions before 4 asked, nothing is known."""
+        query = "SELECT * FROM question WHERE case_hash IN (SELECT value FROM json_each(?))"
+        rows = self._read(query, (json.dumps(list(hashes)),))
+        return {row["case_hash"]: Question(**dict(row)) for row in rows}
+
+    def totals(self, cycle: int | None = None) -> Totals:
+        """What a cycle took, or all of them together."""
+        return Totals(**dict(self._read(SELECT_TOTALS, (cycle,) * 4)[0]))
 
     def results(self, cycle: int) -> dict[str, CallResult]:
         """The results of all finished calls of a cycle by id, warm-up calls included."""

@@ -53,6 +53,28 @@ class TokensOfSpec:
     calls: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a case asks and expects, in words, under the hash of its content."""
+
+    case_hash: str
+    prompt: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What cycles took: trials and the calls made for them, tokens, USD as far as it is known, and the rest of them."""
+
+    trials: int
+    calls: int
+    tokens: int
+    known_cost_usd: float
+    unpriced: int
+    """How many trials are of unknown cost."""
+    seconds: float
+
+
 _OUTCOMES = {one.value: one for one in Outcome}
 _ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
 # Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
@@ -79,6 +101,14 @@ WHERE (? IS NULL OR phase = ?) AND tokens_in IS NOT NULL AND tokens_out IS NOT N
     AND (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
 GROUP BY phase, spec
 ORDER BY phase, spec
+"""
+SELECT_TOTALS = """
+SELECT count(*) AS trials, coalesce(sum(attempts), 0) AS calls,
+    coalesce(sum(coalesce(tokens_in, 0) + coalesce(tokens_out, 0)), 0) AS tokens,
+    coalesce(sum(cost_usd), 0) AS known_cost_usd, count(*) - count(cost_usd) AS unpriced,
+    (SELECT coalesce(sum(ended - started), 0) FROM cycle WHERE ? IS NULL OR id = ?) AS seconds
+FROM call
+WHERE purpose = 'trial' AND (? IS NULL OR cycle = ?)
 """
 INSERT_CALL = """
 INSERT OR IGNORE INTO call (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import StateError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _TABLES = """
 CREATE TABLE cycle (
@@ -81,6 +81,13 @@ CREATE TABLE decision (
     detail TEXT NOT NULL
 );
 """
+_QUESTIONS = """
+CREATE TABLE question (
+    case_hash TEXT PRIMARY KEY,
+    prompt TEXT NOT NULL,
+    expected TEXT NOT NULL
+) WITHOUT ROWID;
+"""
 
 _UPGRADES = {
     1: """
@@ -94,6 +101,7 @@ ALTER TABLE comparison ADD COLUMN share REAL NOT NULL DEFAULT 0;
 UPDATE comparison SET test = number, share = 0.5 / ((number + 9) * (number + 10));
 CREATE UNIQUE INDEX comparison_by_test ON comparison (test);
 """,
+    3: _QUESTIONS,
 }
 """What turns a ledger of a version into one of the next."""
 
@@ -131,7 +139,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_TABLES} {_QUESTIONS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
     elif version < SCHEMA_VERSION:
         upgrade = "".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION))
         connection.executescript(f"BEGIN IMMEDIATE; {upgrade} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

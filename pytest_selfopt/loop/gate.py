@@ -10,7 +10,7 @@ from pytest_selfopt.loop import classic, gates
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally
 from pytest_selfopt.loop.gates import Gate, GateResult, Measured, OwnGates, Verdict, no_own_gates
-from pytest_selfopt.loop.grounds import grounds
+from pytest_selfopt.loop.grounds import grounds, what_it_takes
 from pytest_selfopt.loop.limits import Claim, Limits, Profile
 
 _COMPARING: tuple[Gate, ...] = (
@@ -58,6 +58,14 @@ class Judgement:
     def sentence(self) -> str:
         """The verdict with its grounds."""
         return f"{self.verdict} {self.phase}: {self.grounds}"
+
+    @property
+    def takes(self) -> str:
+        """What would decide it; empty where it is decided, or passes alone do not."""
+        weak = any(one.name == "no_regression" and not one.passed for one in self.gates)
+        if self.bar is None or self.verdict is not Verdict.HOLD or not weak:
+            return ""
+        return what_it_takes(self.tally, self.bar)
 
 
 def judge(

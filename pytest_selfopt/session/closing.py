@@ -308,6 +308,7 @@ def verdict_entry(judgement: Judgement) -> dict[str, Any]:
         "broken": judgement.tally.losses,
         "passes": judgement.tally.passes,
         "sentence": judgement.sentence,
+        "takes": judgement.takes,
         "gates": [_gate(gate) for gate in judgement.gates],
     }
 
@@ -316,6 +317,7 @@ def _gate(gate: GateResult) -> dict[str, Any]:
     return {
         "name": gate.name,
         "passed": gate.passed,
+        "asks": str(gate.asks),
         "value": gate.value,
         "limit": gate.limit,
         "sentence": gate.sentence,

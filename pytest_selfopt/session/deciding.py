@@ -32,7 +32,16 @@ class Redecided:
     @property
     def same(self) -> bool:
         """Whether the very same was decided, to the last digit."""
-        return self.verdicts == self.recorded
+        return _agrees(list(self.verdicts), list(self.recorded))
+
+
+def _agrees(now: Any, then: Any) -> bool:
+    """Whether a value is what was recorded; what an older version did not record cannot differ."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return set(then) <= set(now) and all(_agrees(now[name], value) for name, value in then.items())
+    if isinstance(then, list) and isinstance(now, list):
+        return len(now) == len(then) and all(map(_agrees, now, then))
+    return bool(now == then)
 
 
 def decide_again(settings: Settings, cycle: int | None) -> list[Redecided]:

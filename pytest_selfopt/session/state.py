@@ -26,6 +26,7 @@ from pytest_selfopt.session.opening import known_churn, plan_phase, suite_addres
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.premises import Surroundings
+from pytest_selfopt.session.questions import questions_of
 from pytest_selfopt.session.resuming import CutOff, as_it_began, check_suites, cut_off_cycle, resumed_plan, to_stored
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
@@ -146,6 +147,7 @@ class State:
             }
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
         for one in collection.plans.values():
+            self.ledger.record_questions(questions_of(collection.suites(one.phase)))
             self.log_routing(one, cycle)
         return cycle, {
             name: self._phase(self.ledger, collection, one, cycle, partial=partial)

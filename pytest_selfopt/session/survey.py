@@ -19,6 +19,7 @@ from pytest_selfopt.session.budgeting import budget_of, check_prices
 from pytest_selfopt.session.calling import Calling, calling_of
 from pytest_selfopt.session.calls import CallBook
 from pytest_selfopt.session.planned import PlannedTrial, TrialKey
+from pytest_selfopt.session.questions import questions_of
 from pytest_selfopt.session.replay import Received, receive, trial_of
 from pytest_selfopt.session.swarming import asked_models
 from pytest_selfopt.settings import RUNNERS, Settings
@@ -135,6 +136,7 @@ class Survey:
             plan={"survey": {"specs": [spec.id for spec in self.questions.specs], "runs": self.questions.runs}},
         )
         ledger.finish_cycle(cycle, ended=began, status="partial")
+        ledger.record_questions(questions_of(self.questions.suites))
         return cycle
 
     def _ask(

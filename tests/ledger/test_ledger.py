@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.rows import CallRecord
+from pytest_selfopt.ledger.rows import CallRecord, Question
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 
 SPEC = "m/atomic/schema/t60/r1/i0"
@@ -151,7 +152,7 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from pytest_selfopt.ledger.ledger import Ledger
-        from pytest_selfopt.ledger.rows import CallRecord
+        from pytest_selfopt.ledger.rows import CallRecord, Question
         from pytest_selfopt.trial import CallResult, Reply
         ledger = Ledger(Path(sys.argv[1]))
         cycle = ledger.start_cycle(started=0.0, seed=1, command="c", plan={})
@@ -197,7 +198,7 @@ def test_a_state_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -
         Ledger(tmp_path / "state" / "ledger.sqlite")
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: Path, version: int) -> None:
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger:
@@ -208,6 +209,7 @@ def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: P
         for name in ("c1", "c2"):
             ledger.open_comparison(**where, candidate=name, share_of=share)
     undo = {
+        3: "DROP TABLE question;",
         2: "DROP INDEX IF EXISTS comparison_by_test; CREATE TABLE older AS SELECT number, phase, baseline, candidate, "
         "suite_hash, state, cycles, wins, losses, passes, sentence FROM comparison; DROP TABLE comparison; "
         "ALTER TABLE older RENAME TO comparison;",
@@ -215,7 +217,7 @@ def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: P
         "ALTER TABLE call DROP COLUMN queue_depth;",
     }
     with sqlite3.connect(path) as connection:
-        for step in range(2, version - 1, -1):
+        for step in range(3, version - 1, -1):
             connection.executescript(undo[step])
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
@@ -225,3 +227,18 @@ def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: P
         (found,) = ledger.trials([cycle], "atomic")[cycle]
         assert found.outcome is Outcome.MISS
         assert ledger.open_comparison(**where, candidate="c3", share_of=share).test == 3
+        question = Question(case_hash="abc", prompt="lone \ud800 surrogate", expected="nothing")
+        assert ledger.questions(["abc"]) == {}
+        ledger.record_questions([question, Question(case_hash="abc", prompt="another", expected="")])
+        assert ledger.questions(["abc", "def"])["abc"].prompt == "lone \\ud800 surrogate"
+
+
+def test_totals_say_how_much_of_the_cost_is_unknown(ledger: Ledger) -> None:
+    first, second = start(ledger), start(ledger)
+    ledger.record_calls(first, [record("one"), record("two", run=1)])
+    ledger.record_calls(second, [replace(record("three"), cost_usd=0.25)])
+    ledger.finish_cycle(first, ended=10.0, status="decided")
+    of_first, of_all = ledger.totals(first), ledger.totals()
+    assert (of_first.trials, of_first.calls, of_first.tokens, of_first.unpriced) == (2, 2, 26, 2)
+    assert (of_all.trials, of_all.known_cost_usd, of_all.unpriced) == (3, 0.25, 2)
+    assert (of_first.seconds, of_all.seconds) == (10.0, 10.0)
