@@ -180,6 +180,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "PATH",
         "help": "Write gates and cases as a report of tests in the Common Test Report Format.",
     },
+    "--selfopt-no-report": {
+        "action": "store_true",
+        "help": "Write no pages after a cycle; selfopt report makes them later.",
+    },
     "--selfopt-dry-run": {
         "action": "store_true",
         "help": "Say what a cycle would do, in how many calls and at what cost; make no call.",

@@ -110,6 +110,8 @@ class Settings:
     """Whether what a cycle puts on trial is proven right after it."""
     race: bool
     """Whether candidates that cannot win any more are stopped early."""
+    reports: bool
+    """Whether pages are written after a cycle."""
     runner: str
     """Where calls are made: "local", in this process, through an engine, or by a runner of the project's own."""
     nats: NatsConfig
@@ -199,6 +201,7 @@ class Overrides:
     prove_at_once: bool = True
     model: str | None = None
     runner: str | None = None
+    reports: bool = True
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
@@ -256,6 +259,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
         only_proves=overrides.only_prove,
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
         race=overrides.race and limits.profile is Profile.CALIBRATED,
+        reports=overrides.reports and table.flag("reports") is not False,
         runner=overrides.runner or runner,
         nats=read_nats(table.table("nats")),
         temporal=read_temporal(table.table("temporal")),

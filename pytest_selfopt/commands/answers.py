@@ -38,11 +38,16 @@ def add_commands(add: AddCommand) -> None:
     report = add(
         "report",
         help="what was measured and decided, of one cycle or over all of them",
-        epilog="example: selfopt report --cycle 3 -o report.md",
+        epilog="example: selfopt report --cycle 3 --open",
     )
     report.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
-    report.add_argument("--format", choices=("md", "json"), default="md", help="Markdown (the default) or JSON")
-    report.add_argument("-o", "--output", type=Path, help="write it to a file instead")
+    report.add_argument(
+        "--format", choices=("html", "md", "json"), default="html", help="a page (the default), Markdown or JSON"
+    )
+    report.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="write it there, or print it (-); a page is written anyway"
+    )
+    report.add_argument("--open", action="store_true", help="show the page in a browser")
     add_places(report)
     report.set_defaults(command=_report)
     why = add(
@@ -92,13 +97,17 @@ def _history(options: argparse.Namespace) -> list[str]:
 
 
 def _report(options: argparse.Namespace) -> list[str]:
-    from pytest_selfopt.session.reporting import report, write_report
+    from pytest_selfopt.routing.files import timestamp
+    from pytest_selfopt.session.publishing import report_to
 
-    text = report(settings_of(options), options.cycle, form=options.format)
-    if options.output is None:
-        return text.splitlines()
-    write_report(options.output, text)
-    return [f"written: {options.output}"]
+    return report_to(
+        settings_of(options),
+        options.cycle,
+        form=options.format,
+        output=options.output,
+        show=options.open,
+        now=timestamp(time.time()),
+    )
 
 
 def _why(options: argparse.Namespace) -> Iterator[str]:

@@ -31,7 +31,7 @@ def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics], *, pro
         winner = min(promoted, key=lambda judgement: _rank(judgement, metrics[judgement.spec]))
         others = len(promoted) - 1
         beside = f"; the most accurate of {others + 1} that could be promoted" if others else ""
-        return Pick(winner=winner, sentence=winner.sentence + beside)
+        return Pick(winner=winner, sentence=winner.sentence.removesuffix(".") + beside if beside else winner.sentence)
     held = [judgement for judgement in judgements if judgement.verdict is Verdict.HOLD]
     if held:
         return Pick(winner=None, sentence=f"the baseline stays; undecided: {len(held)} of {len(judgements)}")

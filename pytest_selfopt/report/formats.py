@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.report.chart_data import can_weigh
-from pytest_selfopt.report.document import CurvePoint, Measured, Spent, Strip
+from pytest_selfopt.report.document import CurvePoint, Measured, PhaseReport, Spent, Strip
 
 UNKNOWN = "–"
 
@@ -40,10 +40,12 @@ def seconds(value: float | None) -> str:
 
 
 def duration(value: float) -> str:
-    """How long something took, such as 5:50 or 1:02:03."""
+    """How long something took, such as "4.2 s", "5:50 min" or "1:02:03 h"."""
+    if value < 60:
+        return f"{value:.1f} s"
     minutes, rest = divmod(int(value), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return f"{hours}:{minutes:02d}:{rest:02d} h" if hours else f"{minutes}:{rest:02d} min"
 
 
 def money(value: float | None) -> str:
@@ -95,6 +97,12 @@ def differs(strip: Strip) -> bool:
     return len(shares) > 1
 
 
+def gate_names(phase: PhaseReport) -> list[str]:
+    """The gates that any spec of a phase was held against, those first that one of them did not pass."""
+    gates = [gate for spec in phase.specs for gate in spec.gates]
+    return list(dict.fromkeys([*(gate.name for gate in gates if not gate.passed), *(gate.name for gate in gates)]))
+
+
 def interval(measured: Measured) -> str:
     """The 95 % interval of an accuracy."""
     return f"{measured.low:.2f}–{measured.high:.2f}"
@@ -114,7 +122,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         share, number, count, seconds, duration, money, cost, odds, chance, words, moment, differs,
-        interval, believed, known, can_weigh,
+        interval, believed, known, can_weigh, gate_names,
     )
 }  # fmt: skip
 """By the names under which templates use them."""

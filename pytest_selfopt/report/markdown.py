@@ -1,192 +1,258 @@
-"""Markdown of one cycle and over all cycles, from the entries of history, log and routing configuration."""
+"""The report as Markdown: what SELF_OPTIMIZING_REPORT.md holds, and what goes into the summary of a job."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from pytest_selfopt.routing.rule import Rule, rule_to_json
+from pytest_selfopt.report import formats
+from pytest_selfopt.report.document import (
+    Budget,
+    CurvePoint,
+    Event,
+    Failure,
+    Gate,
+    PhaseReport,
+    Report,
+    RuleReport,
+    SpecReport,
+)
+from pytest_selfopt.report.plain import block, code, plain, table
 
-Entry = Mapping[str, Any]
-"""What one cycle left of one phase in the history, or one line of the decisions log."""
-
+MOST_STRIPS = 40
+MOST_FAILURES = 10
 _CURVE = 40
-_SETTINGS = ("fallback_model", "enable_warmup", "variant", "timeout", "retries", "isolation", "sampling")
+_GLYPHS = str.maketrans({"P": "●", "M": "×", "E": "!", ".": "·"})
 
 
-def report_on_all(history: Sequence[Entry], decisions: Sequence[Entry], rules: Sequence[Rule]) -> str:
-    """The report over all cycles: what is in force, how it came about, and what was tried, won and lost."""
-    lines = ["# What was measured, decided and proven", "", "## In force", ""]
-    lines += _in_force(history)
-    lines += ["", "## Rules", "", *_rules(rules)]
-    lines += ["", "## Cycles", "", *_cycles(history)]
-    for phase in dict.fromkeys(str(entry.get("phase")) for entry in history):
-        lines += ["", f"## Accuracy in {plain(phase)}, by cycle", "", *_curve(history, phase)]
-    lines += ["", "## Decisions", "", *_decisions(decisions)]
+def as_markdown(report: Report) -> str:
+    """The report on a cycle or over all cycles."""
+    lines = [f"# {plain(report.headline)}", "", _place(report), "", *_lead(report)]
+    sections = [_phase(phase) for phase in report.phases]
+    over = _over_cycles(report)
+    for section in [over, *sections] if report.kind == "history" else [*sections, over]:
+        lines += ["", *section] if section else []
+    lines += ["", "## Rules", "", *_rules(report.rules)]
+    if report.budget is not None:
+        lines += ["", _budget(report.budget)]
+    lines += ["", "## Decisions", "", *_events(report.events)]
     return "\n".join(lines) + "\n"
 
 
-def report_on_cycle(entries: Sequence[Entry], decisions: Sequence[Entry]) -> str:
-    """The report on one cycle; `entries` are its phases, `decisions` its lines of the log."""
-    lines = [f"# Cycle {entries[0]['cycle']}", "", f"{entries[0].get('started', '')} to {entries[0].get('ended', '')}"]
-    for entry in entries:
-        lines += ["", *_phase(entry)]
-    lines += ["", "## Decisions", "", *_decisions(decisions)]
-    return "\n".join(lines) + "\n"
-
-
-def _in_force(history: Sequence[Entry]) -> list[str]:
-    last = {str(entry.get("phase")): entry for entry in history}
-    rows = [
-        [phase, f"`{entry.get('baseline_after')}`", _accuracy(entry, "baseline_after"), f"cycle {entry.get('cycle')}"]
-        for phase, entry in last.items()
-    ]
-    return table(["phase", "spec", "accuracy", "as of"], rows)
-
-
-def _rules(rules: Sequence[Rule]) -> list[str]:
-    if not rules:
-        return ["There is no rule."]
-    rows = []
-    for rule in rules:
-        values = rule_to_json(rule)
-        says = [f"{name} {values[name]}" for name in _SETTINGS if name in values]
-        says = [*([] if rule.allow else ["not allowed"]), *says]
-        rows.append([rule.model, rule.phase, rule.status or "kept", "; ".join(says), rule.reason or ""])
-    return table(["model", "phase", "status", "says", "because"], rows)
-
-
-def _cycles(history: Sequence[Entry]) -> list[str]:
-    rows = []
-    for entry in history:
-        verdicts = entry.get("verdicts", ())
-        tried = ", ".join(f"{one.get('verdict')} `{one.get('spec')}`" for one in verdicts) or "nothing"
-        diagnoses = ", ".join(str(one.get("kind")) for one in entry.get("diagnoses", ()))
-        rows.append(
-            [
-                str(entry.get("cycle")),
-                str(entry.get("phase")),
-                tried,
-                f"{_accuracy(entry, 'baseline_before')} → {_accuracy(entry, 'baseline_after')}",
-                diagnoses,
-                str(_calls(entry)),
-                _cost(entry),
-            ]
-        )
-    return table(["cycle", "phase", "tried", "accuracy", "diagnosis", "calls", "cost"], rows)
-
-
-def _curve(history: Sequence[Entry], phase: str) -> list[str]:
-    lines = ["```text"]
-    for entry in history:
-        measured = entry.get("metrics", {}).get(entry.get("baseline_after"))
-        if entry.get("phase") == phase and measured is not None:
-            accuracy = float(measured["accuracy"])
-            won = "  promoted" if entry.get("winner") else ""
-            lines.append(f"{entry['cycle']:>4}  {accuracy:.3f}  {'#' * round(accuracy * _CURVE)}{won}")
-    return [*lines, "```"]
-
-
-def _decisions(decisions: Sequence[Entry]) -> list[str]:
-    if not decisions:
-        return ["None was logged."]
-    return [f"- {_when(one)}, {plain(str(one.get('kind')))}: {plain(str(one.get('reason')))}" for one in decisions]
-
-
-def _when(decision: Entry) -> str:
-    return f"cycle {decision['cycle']}" if decision.get("cycle") else "outside of cycles"
-
-
-def _phase(entry: Entry) -> list[str]:
-    lines = [f"## {plain(str(entry.get('phase')))}", "", plain(str(entry.get("reason", ""))), ""]
-    lines += [f"Baseline `{entry.get('baseline_before')}`, in force afterwards `{entry.get('baseline_after')}`.", ""]
-    lines += _measured(entry.get("metrics", {}))
-    for verdict in entry.get("verdicts", ()):
-        lines += ["", f"### {verdict.get('verdict')} `{verdict.get('spec')}`", "", plain(str(verdict.get("sentence")))]
-        lines += ["", *_gates(verdict.get("gates", ()))] if verdict.get("gates") else []
-    lines += ["", "### Gates of what is in force", "", *_gates(entry.get("gates", ()))]
-    lines += ["", "### Diagnoses", "", *_diagnoses(entry.get("diagnoses", ()))]
-    following = entry.get("next", {})
-    candidates = ", ".join(
-        f"`{one.get('spec')}` ({plain(str(one.get('why')))})" for one in following.get("candidates", ())
+def _place(report: Report) -> str:
+    which = f"cycle {report.cycle}" if report.kind == "cycle" else "all cycles"
+    verdict = report.verdict or (
+        "nothing to decide" if report.status == "decided" else f"no decision ({report.status})"
     )
-    return [*lines, "", f"Next: {candidates or 'nothing untried or undecided is left'}."]
+    return f"**{verdict}** · {plain(report.project)} · {which} · {formats.moment(report.ended)}"
 
 
-def _measured(metrics: Mapping[str, Any]) -> list[str]:
+def _lead(report: Report) -> list[str]:
+    lines = [plain(sentence) for sentence in report.why]
+    lines += [f"**What comes next:** {' '.join(plain(sentence) for sentence in report.takes)}"]
+    spent = report.spent
+    lines += [
+        (
+            f"**What it cost:** {formats.cost(spent)}; {spent.calls:,} calls for {spent.trials:,} trials, "
+            f"{spent.tokens:,} tokens, {formats.duration(spent.seconds)}"
+        )
+    ]
+    return [line for sentence in lines for line in (sentence, "")][:-1]
+
+
+def _phase(phase: PhaseReport) -> list[str]:
+    lines = [f"## {plain(phase.phase)}", "", plain(phase.sentence) or "Nothing was decided.", ""]
+    lines += [f"In force: {code(phase.in_force)} ({phase.cases:,} prompts, {phase.runs} passes)", ""]
+    lines += _matrix(phase)
+    lines += ["", *_numbers(phase)]
+    for spec in phase.specs:
+        if spec.sentence:
+            lines += ["", f"- **{plain(spec.name)}**: {plain(spec.sentence)}"]
+    lines += ["", *_strips(phase)] if phase.strips else []
+    lines += ["", *_failures(phase)] if phase.failures else []
+    lines += ["", "### Diagnosis", "", *_diagnoses(phase)]
+    return [*lines, "", "### What the next cycle tries", "", *_next(phase)]
+
+
+def _matrix(phase: PhaseReport) -> list[str]:
+    names = formats.gate_names(phase)
     rows = []
-    for spec, one in metrics.items():
-        errors = ", ".join(f"{number} {kind}" for kind, number in one.get("errors_by_kind", {}).items())
-        tokens = sum(one.get(name) or 0 for name in ("tokens_in", "tokens_out"))
-        cost = one.get("cost_usd")
+    for spec in phase.specs:
+        gates = {gate.name: gate for gate in spec.gates}
+        compared = "-" if spec.fixed is None else f"{spec.fixed} / {spec.broken} in {spec.passes} passes"
         rows.append(
             [
-                f"`{spec}`",
-                _number(one.get("accuracy"), "{:.3f}"),
-                _number(one.get("restraint"), "{:.2f}"),
-                errors or "none",
-                _number(one.get("latency_median_s"), "{:.2f} s"),
-                _number(one.get("latency_p95_s"), "{:.2f} s"),
-                f"{tokens:,}",
-                "unknown" if cost is None else f"${cost:.4f}",
-                f"{one.get('trials', 0):,}",
+                f"{spec.name} (in force)" if spec.in_force else spec.name,
+                spec.verdict or "-",
+                _accuracy(spec),
+                compared,
+                *(_gate(gates[name]) if name in gates else "" for name in names),
             ]
         )
-    names = ["spec", "accuracy", "restraint", "errors", "median", "p95", "tokens", "cost", "trials"]
-    return table(names, rows)
+    head = ["configuration", "verdict", "accuracy", "fixed / broke"]
+    return table([*head, *(formats.words(name) for name in names)], rows)
 
 
-def _gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [
-        [
-            str(gate.get("name")),
-            "passed" if gate.get("passed") else "**failed**",
-            _number(gate.get("value"), "{:.4g}"),
-            _number(gate.get("limit"), "{:.4g}"),
-            str(gate.get("sentence")),
-        ]
-        for gate in gates
-    ]
-    return table(["gate", "", "number", "limit", ""], rows)
+def _accuracy(spec: SpecReport) -> str:
+    of = spec.measured
+    if of is None:
+        return "-"
+    return f"{of.accuracy:.3f} ({formats.interval(of)}; {of.passes:,} of {of.trials:,} trials)"
 
 
-def _diagnoses(diagnoses: Sequence[Mapping[str, Any]]) -> list[str]:
+def _gate(gate: Gate) -> str:
+    mark = "✓" if gate.passed else "?" if gate.asks == "HOLD" else "✗"
+    limit = "" if gate.limit is None else f" (limit {formats.number(gate.limit)})"
+    return f"{mark} {formats.number(gate.value)}{limit}"
+
+
+def _numbers(phase: PhaseReport) -> list[str]:
+    rows = []
+    for spec in phase.specs:
+        of = spec.measured
+        if of is None:
+            continue
+        kinds = ", ".join(f"{number} {formats.words(kind)}" for kind, number in of.errors_by_kind.items())
+        fronts = [name for name, on in (("cost", spec.front_by_cost), ("latency", spec.front_by_latency)) if on]
+        rows.append(
+            [
+                spec.spec,
+                " ".join(f"{share:.3f}" for share in of.run_accuracies),
+                f"{formats.share(of.restraint)} of {of.restraint_trials}",
+                f"{of.errors} ({kinds})" if kinds else str(of.errors),
+                f"{formats.seconds(of.latency_median_s)} / {formats.seconds(of.latency_p95_s)}",
+                f"{formats.count(of.tokens_in)} / {formats.count(of.tokens_out)}",
+                f"{formats.money(of.cost_usd)} / {formats.money(of.cost_of_1000_usd)}",
+                ", ".join(fronts) or "-",
+                f"{of.trials:,}",
+            ]
+        )
+    head = ["spec", "accuracy by run", "restraint", "errors", "median / p95", "tokens in / out"]
+    return table([*head, "cost / 1,000 answers", "Pareto front by", "trials"], rows)
+
+
+def _strips(phase: PhaseReport) -> list[str]:
+    shown = phase.strips[:MOST_STRIPS]
+    rows = [[spec.name for spec in phase.specs]]
+    rows += [[outcomes.translate(_GLYPHS) for outcomes in strip.outcomes] for strip in shown]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    names = ["", *(_cases(strip.cases, strip.count) for strip in shown)]
+    left = phase.strips_left + sum(strip.count for strip in phase.strips[MOST_STRIPS:])
+    told = [f"{left:,} more prompts are not listed."] if left else []
+    legend = "Run by run: ● pass, × miss, ! error, · not run."
+    text = "\n".join(f"{line}  {name}".rstrip() for line, name in zip(lines, names, strict=True))
+    return ["### How each prompt went", "", " ".join([legend, *told]), "", *block(text)]
+
+
+def _cases(cases: Sequence[str], count: int) -> str:
+    return cases[0] if count == 1 else f"{count:,} prompts, such as {cases[0]}"
+
+
+def _failures(phase: PhaseReport) -> Iterator[str]:
+    yield from ("### What keeps failing", "")
+    for one in phase.failures[:MOST_FAILURES]:
+        yield f"**{plain(one.case)}**, failed {one.failed} of {one.trials}: {plain(one.reason)}"
+        for name, text in (("asked", one.prompt), ("expected", one.expected), ("got", _got(one))):
+            if text:
+                yield from ("", f"{name}:", "", *block(text))
+        yield ""
+    left = phase.failures_left + len(phase.failures[MOST_FAILURES:])
+    if left:
+        yield f"{left:,} more prompts fail."
+
+
+def _got(failure: Failure) -> str:
+    cut = failure.got_length > len(failure.got)
+    return f"{failure.got}\n(cut; it has {failure.got_length:,} characters)" if cut else failure.got
+
+
+def _diagnoses(phase: PhaseReport) -> list[str]:
     lines = []
-    for one in diagnoses:
-        chance = one.get("chance")
-        grounds = f"{one.get('trials', 0):,} trials" + ("" if chance is None else f", by chance {chance:.2g}")
-        lines.append(f"- **{plain(str(one.get('kind')))}**: {plain(str(one.get('sentence')))} ({grounds})")
+    for one in phase.diagnoses:
+        grounds = ", ".join(filter(None, [f"{one.trials:,} trials", formats.chance(one.chance)]))
+        lines.append(f"- **{plain(one.kind)}**: {plain(one.sentence)} ({grounds})")
+    for warmup in phase.warmups:
+        came = f"answered in {formats.seconds(warmup.latency_s)}" if warmup.answered else f"failed: {warmup.error}"
+        lines.append(f"- warm-up of {code(warmup.spec)}: {plain(came)}")
     return lines or ["None."]
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table; texts in it cannot break it."""
-    if not rows:
-        return ["Nothing was measured."]
-    cells: Iterator[Sequence[str]] = iter([names, ["---"] * len(names), *rows])
-    return ["| " + " | ".join(plain(cell) for cell in row) + " |" for row in cells]
+def _next(phase: PhaseReport) -> list[str]:
+    if not phase.next:
+        return [plain(phase.takes) or "Nothing untried or undecided is left."]
+    lines = [f"- {plain(one.change)}: {plain(one.why)} ({code(one.spec)})" for one in phase.next]
+    return [*lines, *([f"- {phase.next_left:,} more are untried"] if phase.next_left else [])]
 
 
-def plain(text: str) -> str:
-    """Text that cannot break the page: replies of models and messages of servers are quoted in reasons."""
-    folded = " ".join(text.split())
-    return re.sub(r"[<>&|]", lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(found[0], "\\|"), folded)
+def _over_cycles(report: Report) -> list[str]:
+    if not report.cycles:
+        return []
+    lines = ["## Over the cycles", ""]
+    for phase, points in groupby(report.curve, key=lambda point: point.phase):
+        text = "\n".join(_bar(point) for point in points)
+        lines += [
+            f"Accuracy in {plain(phase)} after each cycle, as believed then and as known now:",
+            "",
+            *block(text),
+            "",
+        ]
+    rows = [
+        [
+            str(one.cycle),
+            one.phase,
+            one.verdict or one.status,
+            one.name,
+            f"{formats.share(one.accuracy_before)} → {formats.share(one.accuracy_after)}",
+            f"{one.trials:,}",
+            f"{one.calls:,}",
+            formats.money(one.cost_usd),
+            formats.moment(one.ended),
+        ]
+        for one in reversed(report.cycles)
+    ]
+    return [*lines, *table(["cycle", "phase", "verdict", "of", "accuracy", "trials", "calls", "cost", "ended"], rows)]
 
 
-def _accuracy(entry: Entry, which: str) -> str:
-    measured = entry.get("metrics", {}).get(entry.get(which), {})
-    return _number(measured.get("accuracy"), "{:.3f}")
+def _bar(point: CurvePoint) -> str:
+    event = f"  {point.event}" if point.event else ""
+    return (
+        f"{point.cycle:>4}  {point.believed:.3f}  {'#' * round(point.believed * _CURVE):{_CURVE}}  {point.name}{event}"
+        f"  ({point.believed_trials:,} trials; now: {formats.known(point)})"
+    )
 
 
-def _number(value: Any, form: str) -> str:
-    return form.format(value) if isinstance(value, int | float) else "-"
+def _rules(rules: Sequence[RuleReport]) -> list[str]:
+    if not rules:
+        return ["There is no rule."]
+    rows = [
+        [
+            rule.model,
+            rule.phase,
+            rule.status,
+            "; ".join(rule.says),
+            rule.reason,
+            ", ".join(rule.rests_on),
+            ", ".join(f"{event.kind} (cycle {event.cycle})" if event.cycle else event.kind for event in rule.events),
+        ]
+        for rule in rules
+    ]
+    return table(["model", "phase", "status", "says", "because", "rests on", "life"], rows)
 
 
-def _calls(entry: Entry) -> int:
-    return sum(one.get("attempts", 0) for one in entry.get("metrics", {}).values())
+def _budget(budget: Budget) -> str:
+    opened = f"{budget.comparisons} comparisons were opened in this history"
+    spent = f"have spent {formats.number(budget.spent)} of {formats.number(budget.alpha)}"
+    return f"Error budget: {opened} and {spent}; the next one needs odds of {formats.odds(budget.next_odds)}."
 
 
-def _cost(entry: Entry) -> str:
-    costs = [one.get("cost_usd") for one in entry.get("metrics", {}).values()]
-    return "unknown" if None in costs or not costs else f"${sum(costs):.4f}"
+def _events(events: Sequence[Event]) -> list[str]:
+    if not events:
+        return ["None was logged."]
+    lines = []
+    for one in events:
+        when = f"cycle {one.cycle}" if one.cycle else "outside of cycles"
+        routed = f" → {one.effective}" if one.effective != one.model else ""
+        about = f"{formats.words(one.kind)} {one.model} in {one.phase}{routed}: {one.reason}"
+        lines.append(f"- {formats.moment(one.timestamp)}, {when}: {plain(about)}")
+    return lines

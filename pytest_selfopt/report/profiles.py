@@ -12,7 +12,7 @@ from pytest_selfopt.economy.profile import PER, Finding, PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import TrendWord
 from pytest_selfopt.report.columns import aligned
-from pytest_selfopt.report.markdown import plain, table
+from pytest_selfopt.report.plain import plain, table
 
 WIDTH = 80
 _LEAST_NAME = 12

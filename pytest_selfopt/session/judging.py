@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.session.gating import gate_status
 from pytest_selfopt.session.options import mode_of, terminal_of
@@ -127,6 +129,7 @@ class Judging:
         if self._judges and work is not None and work.started:
             self._status = int(session.exitstatus)
             with undisturbed:
+                _publish(work)
                 work.notes += write_outputs(work, self._config, self._status, os.environ)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -137,6 +140,15 @@ class Judging:
         if self._judges and work is not None and work.started:
             annotate(work, self._status, terminalreporter)
             (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
+
+
+def _publish(work: Work) -> None:
+    """Write the report on a cycle that is over, whatever came of it."""
+    if work.cycle and work.settings.reports:
+        from pytest_selfopt.session.publishing import publish
+
+        work.published = publish(work.settings, work.cycle, now=timestamp(time.time()))
+        work.notes += filter(None, [work.published.problem])
 
 
 def _readable(evidence: str) -> Trial | None:

@@ -80,5 +80,6 @@ def settings_of(config: pytest.Config) -> Settings:
         only_prove=option("selfopt_prove"),
         prove_at_once=not option("selfopt_no_prove"),
         runner=option("selfopt_runner"),
+        reports=not option("selfopt_no_report"),
     )
     return load_settings(config.rootpath, mode_of(config), overrides)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from pytest_selfopt.report.columns import aligned
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.progress import minutes
-from pytest_selfopt.specs.spec import difference, parse_spec
+from pytest_selfopt.specs.spec import difference, parse_spec, short_difference
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -90,7 +91,7 @@ def pass_line(phase: PhaseRun, run: int) -> str:
     for spec in phase.plan.specs:
         trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
         if trials:
-            name = "baseline" if spec == phase.plan.baseline else _short(difference(phase.plan.baseline, spec))
+            name = "baseline" if spec == phase.plan.baseline else short_difference(phase.plan.baseline, spec)
             shares.append(f"{name} {sum(trial.outcome == 'pass' for trial in trials)}/{len(trials)}")
     return f"  pass {run + 1} right: {', '.join(shares)}"
 
@@ -102,13 +103,27 @@ def race_lines(phase: PhaseRun, said: Collection[str]) -> list[str]:
     return [
         line
         for spec, reason in news.items()
-        for line in _folded(f"  {_short(difference(phase.plan.baseline, parse_spec(spec)))} {reason}")
+        for line in _folded(f"  {short_difference(phase.plan.baseline, parse_spec(spec))} {reason}")
     ]
 
 
 def write_summary(terminal: TerminalReporter, work: Work) -> None:
     """Write what was decided and why; for a session without a decision, why there is none."""
     terminal.write_sep("=", f"selfopt cycle {work.cycle}")
+    _write_trouble(terminal, work)
+    for warmup in work.warmups:
+        for line in _folded(warmup_line(warmup)):
+            terminal.write_line(line, yellow=warmup.result.reply is None)
+    for conclusion in work.conclusions:
+        _write_phase(terminal, conclusion)
+    for line in closing_lines(work) if work.conclusions else []:
+        terminal.write_line(line)
+    if work.published is not None and work.published.page is not None:
+        terminal.write_line(f"report: {_from_here(work.published.page)}")
+
+
+def _write_trouble(terminal: TerminalReporter, work: Work) -> None:
+    """What went wrong, and why there is no decision."""
     for note in work.notes:
         terminal.write_line(note, yellow=True)
     if work.problem:
@@ -117,13 +132,12 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
         for text in undecided(work.status, work.counts, work.stopped_because, work.flaws):
             for line in _folded(text):
                 terminal.write_line(line, yellow=True)
-    for warmup in work.warmups:
-        for line in _folded(warmup_line(warmup)):
-            terminal.write_line(line, yellow=warmup.result.reply is None)
-    for conclusion in work.conclusions:
-        _write_phase(terminal, conclusion)
-    for line in closing_lines(work) if work.conclusions else []:
-        terminal.write_line(line)
+
+
+def _from_here(path: Path) -> str:
+    """A path as one types it here: relative where it lies below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def write_gate(terminal: TerminalReporter, work: Work) -> None:
@@ -208,7 +222,7 @@ def warmup_line(warmup: Warmup) -> str:
 def table(conclusion: Conclusion) -> list[str]:
     """The specs side by side, aligned: what was measured of each, and how its misses came about."""
     names = {conclusion.baseline.id: "baseline"}
-    names |= {judgement.spec: _short(_change(conclusion, judgement)) for judgement in conclusion.judgements}
+    names |= {judgement.spec: _change(conclusion, judgement) for judgement in conclusion.judgements}
     return _aligned({name: conclusion.metrics[spec] for spec, name in names.items()})
 
 
@@ -247,7 +261,7 @@ def closing_lines(work: Work) -> list[str]:
     ]
     for phase, plan in work.following.items():
         if phase in work.proven_next:
-            lines.append(f"now, {phase}: proves {_short(difference(plan.baseline, plan.candidates[0].spec))}")
+            lines.append(f"now, {phase}: proves {short_difference(plan.baseline, plan.candidates[0].spec)}")
         else:
             lines.append(f"next cycle, {phase}: {_next(plan)}")
     return [line for text in lines for line in _folded(text)]
@@ -258,7 +272,7 @@ def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
     for line in table(conclusion):
         terminal.write_line(line)
     for judgement in conclusion.judgements:
-        text = f"{judgement.verdict} {_short(_change(conclusion, judgement))}: {judgement.grounds}"
+        text = f"{judgement.verdict} {_change(conclusion, judgement)}: {judgement.grounds}"
         for line in _folded(text):
             terminal.write_line(line, **{COLOURS[judgement.verdict]: True})
     in_force = "the baseline" if conclusion.in_force == conclusion.baseline else "on trial"
@@ -285,18 +299,13 @@ def _cost(metrics: Sequence[Metrics]) -> str:
 
 
 def _change(conclusion: Conclusion, judgement: Judgement) -> str:
-    return difference(conclusion.baseline, parse_spec(judgement.spec))
-
-
-def _short(change: str) -> str:
-    """The new value alone where the dimension goes without saying, as in "few_shot"."""
-    return change.rpartition("→ ")[2] if change.startswith(("variant ", "model ")) else change.replace(" → ", "→")
+    return short_difference(conclusion.baseline, parse_spec(judgement.spec))
 
 
 def _next(plan: PhasePlan) -> str:
     if not plan.candidates:
         return "plateau, nothing untried is left around the configuration in force"
-    tried = ", ".join(_short(difference(plan.baseline, candidate.spec)) for candidate in plan.candidates)
+    tried = ", ".join(short_difference(plan.baseline, candidate.spec) for candidate in plan.candidates)
     return f"tries {tried} beside {plan.baseline.id}"
 
 

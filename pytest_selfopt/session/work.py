@@ -44,6 +44,8 @@ from pytest_selfopt.trial import CallResult, Trial
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_selfopt.session.publishing import Published
+
 OUTCOMES_AT_ONCE = 256
 """Outcomes are stored so many at a time: they follow from the stored replies, so none is lost with the process."""
 
@@ -93,6 +95,8 @@ class Work:
         """What this session has put on trial, to be proven by one that follows it."""
         self.problem = ""
         """Why the session could not be concluded; empty when it was."""
+        self.published: Published | None = None
+        """The report on the cycle, once it is there."""
 
     @property
     def proven_next(self) -> tuple[str, ...]:

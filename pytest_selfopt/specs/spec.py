@@ -114,6 +114,12 @@ def difference(before: Spec, after: Spec) -> str:
     return ", ".join(changes) or "no change"
 
 
+def short_difference(before: Spec, after: Spec) -> str:
+    """The same, with the new value alone where the dimension goes without saying, such as "few_shot"."""
+    change = difference(before, after)
+    return change.rpartition("→ ")[2] if change.startswith(("variant ", "model ")) else change.replace(" → ", "→")
+
+
 def _check_sampling(drawn: Sampling) -> None:
     if not 0 <= drawn.temperature <= 5 or not _is_plain(drawn.temperature):
         raise SpecError(f"temperature {drawn.temperature:g}: must be 0 to 5 with at most three decimals")

@@ -222,7 +222,8 @@ def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: P
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Ledger(path) as ledger:
-        assert [(one.test, round(1 / one.share)) for one in ledger.comparisons()] == [(1, 220), (2, 264)]
+        shares = [(1, 220), (2, 264)] if version < 3 else [(1, 2), (2, 3)]
+        assert [(one.test, round(1 / one.share)) for one in ledger.comparisons()] == shares
         assert ledger.results(cycle)["kept"].first_try
         (found,) = ledger.trials([cycle], "atomic")[cycle]
         assert found.outcome is Outcome.MISS

@@ -40,7 +40,7 @@
       marks: [
         Plot.ruleY(kept, { y: (_, place) => place, x1: "low", x2: "high", stroke: colour, strokeWidth: 2, strokeOpacity: 0.55 }),
         Plot.dot(kept, { y: (_, place) => place, x: "accuracy", symbol, fill: (one) => (symbol(one) === "times" ? "none" : colour(one)), stroke: colour, strokeWidth: 2, r: 5, ariaLabel: told }),
-        Plot.text(kept, { y: (_, place) => place, x: "high", text: (one) => share(one.accuracy), textAnchor: "start", dx: 6, fill: "var(--ink)", fontWeight: (one) => (one.inForce ? 700 : 400) }),
+        Plot.text(kept, { y: (_, place) => place, x: "high", text: (one) => share(one.accuracy), textAnchor: "start", dx: 10, fill: "var(--ink)", fontWeight: (one) => (one.inForce ? 700 : 400) }),
         tip(kept, "accuracy", (_, place) => place, told),
       ],
     });

@@ -1,0 +1,64 @@
+"""Hot failures: the cases that the spec in force keeps failing, with what was asked, expected and got."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_selfopt.report.document import Failure
+from pytest_selfopt.report.strips import outcomes_of
+from pytest_selfopt.trial import Outcome, Trial
+
+MOST_FAILURES = 25
+HOT = 2
+"""Failed in so many runs, a case is hot; where there were fewer runs, failed in all of them."""
+PROMPT_LENGTH, EXPECTED_LENGTH, GOT_LENGTH, REASON_LENGTH = 2000, 1000, 2000, 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotCase:
+    """A case that failed in several runs: its trials, in the order of the runs."""
+
+    case: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def failed(self) -> int:
+        """In how many runs it was not right."""
+        return sum(trial.outcome is not Outcome.PASS for trial in self.trials)
+
+    @property
+    def last(self) -> Trial:
+        """The last trial that was not right; of equal trials, one that had an answer."""
+        wrong = [trial for trial in self.trials if trial.outcome is not Outcome.PASS]
+        missed = [trial for trial in wrong if trial.outcome is Outcome.MISS]
+        return (missed or wrong)[-1]
+
+
+def hot_cases(trials: Iterable[Trial]) -> tuple[list[HotCase], int]:
+    """The cases among the trials of a spec that are hot, worst first, and how many more there are than are listed."""
+    by_case: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        by_case[trial.case].append(trial)
+    found = [HotCase(case=case, trials=tuple(sorted(ours, key=lambda one: one.run))) for case, ours in by_case.items()]
+    hot = [one for one in found if one.failed >= min(HOT, len(one.trials))]
+    hot.sort(key=lambda one: -one.failed / len(one.trials))
+    return hot[:MOST_FAILURES], max(0, len(hot) - MOST_FAILURES)
+
+
+def failure_of(hot: HotCase, *, prompt: str, expected: str, got: str) -> Failure:
+    """A hot case with its texts, cut to what a page can bear."""
+    runs = 1 + max(trial.run for trial in hot.trials)
+    letters: Mapping[str, str] = outcomes_of(hot.trials, runs)
+    return Failure(
+        case=hot.case,
+        failed=hot.failed,
+        trials=len(hot.trials),
+        outcomes=letters[hot.case],
+        prompt=prompt[:PROMPT_LENGTH],
+        expected=expected[:EXPECTED_LENGTH],
+        got=got[:GOT_LENGTH],
+        got_length=len(got),
+        reason=hot.last.reason[:REASON_LENGTH],
+    )

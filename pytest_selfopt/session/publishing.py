@@ -1,0 +1,88 @@
+"""Reports as files: after a cycle, and when somebody asks for one."""
+
+from __future__ import annotations
+
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.report.document import Report
+from pytest_selfopt.report.markdown import as_markdown
+from pytest_selfopt.routing.files import write_atomically
+from pytest_selfopt.session.reporting import as_json, build_report
+from pytest_selfopt.settings import Settings
+
+Form = Literal["html", "md", "json"]
+FORMS: tuple[Form, ...] = ("html", "md", "json")
+FOLDER = "reports"
+OVER_ALL = "index.html"
+MARKDOWN = "SELF_OPTIMIZING_REPORT.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What was written after a cycle: its page (None: it could not be), its Markdown, and what went wrong."""
+
+    page: Path | None
+    markdown: str
+    problem: str = ""
+
+
+def publish(settings: Settings, cycle: int, *, now: str) -> Published:
+    """Write the pages of a cycle and over all cycles, the cycle as JSON, and all cycles as Markdown.
+
+    What cannot be read or written is told, never raised: no verdict depends on it.
+    """
+    folder, text = settings.state_dir / FOLDER, ""
+    try:
+        folder.mkdir(exist_ok=True)
+        of_cycle, of_all = build_report(settings, cycle, now=now), build_report(settings, None, now=now)
+        text = as_markdown(of_cycle)
+        write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle))
+        write_atomically(folder / MARKDOWN, as_markdown(of_all))
+        write_atomically(folder / OVER_ALL, in_form(of_all, "html"))
+        page = folder / f"cycle-{cycle}.html"
+        write_atomically(page, in_form(of_cycle, "html"))
+    except (StateError, SettingsError, OSError) as problem:
+        return Published(page=None, markdown=text, problem=f"the report could not be written: {problem}")
+    return Published(page=page, markdown=text)
+
+
+def in_form(report: Report, form: Form) -> str:
+    """A report as a page, as Markdown or as JSON."""
+    if form == "html":
+        from pytest_selfopt.report.page import page
+
+        return page(report)
+    return as_markdown(report) if form == "md" else as_json(report)
+
+
+def report_to(
+    settings: Settings, cycle: int | None, *, form: Form, output: Path | None, show: bool, now: str
+) -> list[str]:
+    """Make a report and write it; the lines to print: where it is, or the text itself.
+
+    `output` is a file, or "-" to print it; without one a page is written among the others, and a text is printed.
+    `show` opens the page in a browser.
+
+    Raises:
+        StateError: when nothing was recorded, or a file cannot be used.
+        SettingsError: when what is to be shown is no page in a file.
+    """
+    if show and (form != "html" or output == Path("-")):
+        raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")
+    text = in_form(build_report(settings, cycle, now=now), form)
+    if output == Path("-") or (output is None and form != "html"):
+        return text.splitlines()
+    if output is None:
+        folder = settings.state_dir / FOLDER
+        folder.mkdir(exist_ok=True)
+        output = folder / (OVER_ALL if cycle is None else f"cycle-{cycle}.html")
+    if not output.parent.is_dir():
+        raise StateError(f"cannot write {output}: there is no folder {output.parent}")
+    write_atomically(output, text)
+    if show and not webbrowser.open(output.resolve().as_uri()):
+        return [f"written: {output}", "no browser could be opened; open the file yourself"]
+    return [f"written: {output}"]
