@@ -17,7 +17,7 @@ from pytest_selfopt.report.document import (
     RuleReport,
     SpecReport,
 )
-from pytest_selfopt.report.plain import block, code, plain, table
+from pytest_selfopt.report.plain import block, code, paragraph, plain, table
 
 MOST_STRIPS = 40
 MOST_FAILURES = 10
@@ -48,7 +48,7 @@ def _place(report: Report) -> str:
 
 
 def _lead(report: Report) -> list[str]:
-    lines = [plain(sentence) for sentence in report.why]
+    lines = [paragraph(sentence) for sentence in report.why]
     lines += [f"**What comes next:** {' '.join(plain(sentence) for sentence in report.takes)}"]
     spent = report.spent
     lines += [
@@ -61,7 +61,7 @@ def _lead(report: Report) -> list[str]:
 
 
 def _phase(phase: PhaseReport) -> list[str]:
-    lines = [f"## {plain(phase.phase)}", "", plain(phase.sentence) or "Nothing was decided.", ""]
+    lines = [f"## {plain(phase.phase)}", "", paragraph(phase.sentence) or "Nothing was decided.", ""]
     lines += [f"In force: {code(phase.in_force)} ({phase.cases:,} prompts, {phase.runs} passes)", ""]
     lines += _matrix(phase)
     lines += ["", *_numbers(phase)]
@@ -180,7 +180,7 @@ def _diagnoses(phase: PhaseReport) -> list[str]:
 
 def _next(phase: PhaseReport) -> list[str]:
     if not phase.next:
-        return [plain(phase.takes) or "Nothing untried or undecided is left."]
+        return [paragraph(phase.takes) or "Nothing untried or undecided is left."]
     lines = [f"- {plain(one.change)}: {plain(one.why)} ({code(one.spec)})" for one in phase.next]
     return [*lines, *([f"- {phase.next_left:,} more are untried"] if phase.next_left else [])]
 

@@ -9,6 +9,7 @@ from pytest_selfopt.report.visible import visible
 
 _ESCAPED = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|", "[": "\\[", "]": "\\]", "`": "\\`", "*": "\\*"}
 _SPECIAL = re.compile(r"[<>&|\[\]`*\\]")
+_OPENING = re.compile(r"^(\d*)([#+\-=~_:.)])")
 _LONGEST = 2000
 
 
@@ -16,6 +17,11 @@ def plain(text: str) -> str:
     """A text on one line that is nothing but text."""
     folded = visible(" ".join(text.split()))[:_LONGEST]
     return _SPECIAL.sub(lambda found: _ESCAPED.get(found[0], "\\\\"), folded)
+
+
+def paragraph(text: str) -> str:
+    """A text that begins a line, where signs mean more: it becomes no heading, list or rule."""
+    return _OPENING.sub(lambda found: f"{found[1]}\\{found[2]}", plain(text))
 
 
 def code(text: str) -> str:

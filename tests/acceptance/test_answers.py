@@ -48,43 +48,6 @@ def test_why_tells_the_decision_its_gates_and_its_trials(project: Make, name: li
         assert part in text, part
 
 
-def test_a_report_tells_what_was_tried_won_and_lost_over_all_cycles_and_of_one(project: Make) -> None:
-    made = promoted(project)
-    assert made.run("--selfopt-cycle").ret == 0
-    page = selfopt(made, "report").stdout
-    for part in (
-        f"| atomic | `{MODEL}/atomic/schema/t60/r1/i0` | 1.000 | cycle 2 |",
-        f"| {MODEL} | atomic | confirmed | enable_warmup False; variant schema; timeout 60",
-        f"| 1 | atomic | PROMOTE `{MODEL}/atomic/schema/t60/r1/i0` | 0.250 → 1.000 | perfect | 72 | unknown |",
-        f"| 2 | atomic | REJECT `{MODEL}/atomic/native_api/t60/r1/i0` | 1.000 → 1.000 | perfect | 72 | unknown |",
-        f"   1  1.000  {'#' * 40}  promoted",
-        "- cycle 1, promote: promoted",
-    ):
-        assert part in page, part
-    one = selfopt(made, "report", "--cycle", "1").stdout
-    assert one.startswith("# Cycle 1\n")
-    assert f"### PROMOTE `{MODEL}/atomic/schema/t60/r1/i0`" in one
-    assert "| no_regression | passed |" in one
-    assert "# Cycle 2" not in one
-    written = selfopt(made, "report", "-o", "report.md")
-    assert (written.returncode, (made.path / "report.md").read_text()) == (0, page)
-    document = json.loads(selfopt(made, "report", "--format", "json").stdout)
-    assert (document["version"], [cycle["cycle"] for cycle in document["cycles"]]) == (1, [1, 2])
-    missing = selfopt(made, "report", "--cycle", "9")
-    assert (missing.returncode, missing.stderr) == (4, "selfopt: cycle 9 is not in the history; known are 1, 2\n")
-
-
-def test_a_report_is_not_broken_by_what_a_server_says(project: Make) -> None:
-    made = project({"default": {"status": 500, "message": "<script>a|b</script>\n# not a heading"}})
-    made.configure(f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"\n')
-    made.run("--selfopt-cycle")
-    page = selfopt(made, "report", "--cycle", "1").stdout
-    assert "&lt;script&gt;a" in page
-    assert "<script>" not in page
-    assert "\n# not a heading" not in page
-    assert selfopt(made, "report", "--state-dir", "nowhere").returncode == 4
-
-
 def test_why_says_when_there_is_nothing_to_tell(project: Make) -> None:
     made = project()
     assert "no rule is about it" in selfopt(made, "why", "nobody", "atomic").stdout

@@ -1,0 +1,219 @@
+"""Reports that whole sessions leave, and those that `selfopt report` makes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right
+from tests.acceptance.test_answers import promoted, selfopt
+from tests.acceptance.test_rules import cold_for, with_ollama
+from tests.report import schema
+
+Make = Callable[..., Project]
+REPORTS = ".selfopt/reports"
+
+
+def read(made: Project, name: str) -> str:
+    return (made.path / REPORTS / name).read_text("utf-8")
+
+
+def of_cycle(made: Project, cycle: int) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(read(made, f"cycle-{cycle}.json"))
+    jsonschema.Draft7Validator(schema.schema()).validate(value)
+    return value
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)])
+def test_a_cycle_leaves_its_report_and_says_where(project: Make, arguments: tuple[str, ...]) -> None:
+    made = project({"rules": right(constrained=True)})
+    result = made.run("--selfopt-cycle", *arguments)
+    assert result.ret == 0
+    assert f"report: {REPORTS}/cycle-1.html" in result.outlines
+    document = of_cycle(made, 1)
+    assert document["headline"] == "Promoted schema for atomic: 1.000 of answers right instead of 0.250."
+    assert document["verdict"] == "PROMOTE"
+    (phase,) = document["phases"]
+    specs = {one["name"]: one for one in phase["specs"]}
+    assert specs["schema"]["in_force"]
+    assert {gate["name"] for gate in specs["schema"]["gates"]} >= {"no_regression", "restraint", "veto"}
+    assert (specs["baseline"]["measured"]["passes"], specs["baseline"]["measured"]["trials"]) == (9, 36)
+    assert {(one["count"], one["restraint"]) for one in phase["strips"]} == {(9, False), (3, True)}
+    assert "<h1" in read(made, "cycle-1.html")
+    assert "<h1" in read(made, "index.html")
+    assert read(made, "SELF_OPTIMIZING_REPORT.md").startswith("# 1 promotion in 1 cycle: atomic 1.000 of answers right")
+
+
+def test_what_keeps_failing_stands_there_with_what_was_asked_expected_and_got(project: Make) -> None:
+    made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "nothing"}}}})
+    made.run("--selfopt-cycle")
+    failures = of_cycle(made, 1)["phases"][0]["failures"]
+    one = next(one for one in failures if one["case"] == "items/item-4")
+    assert one["prompt"] == "Find item 4."
+    assert one["expected"] == 'a call of look_up(item = "4")'
+    assert one["got"] == "look_up(item='nothing')"
+    assert (one["failed"], one["trials"], one["outcomes"]) == (3, 3, "MMM")
+    restrained = next(one for one in failures if one["case"] == "items/hello-1")
+    assert restrained["expected"] == "no tool call"
+
+
+def test_a_cold_start_is_seen_in_the_strips(project: Make) -> None:
+    made = with_ollama(project(cold_for(2 * (CALLS + RESTRAINT))))
+    made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
+    (phase,) = of_cycle(made, 1)["phases"]
+    assert [one["outcomes"] for one in phase["strips"]] == [["MMPPPPP"], ["MMPPPPP"]]
+    assert phase["diagnoses"][0]["kind"] == "cold start"
+
+
+@pytest.mark.parametrize("how", ["option", "setting"])
+def test_switched_off_nothing_is_written(project: Make, how: str) -> None:
+    made = project({"rules": right()})
+    if how == "setting":
+        settings = made.path / "pyproject.toml"
+        settings.write_text(settings.read_text().replace("[tool.selfopt]\n", "[tool.selfopt]\nreports = false\n"))
+    result = made.run("--selfopt-cycle", *(["--selfopt-no-report"] if how == "option" else []))
+    assert "report:" not in result.stdout.str()
+    assert not (made.path / REPORTS).exists()
+
+
+def test_a_gate_writes_no_report(project: Make) -> None:
+    made = promoted(project)
+    before = {path.name: path.read_bytes() for path in (made.path / REPORTS).iterdir()}
+    made.run("--selfopt-gate")
+    assert {path.name: path.read_bytes() for path in (made.path / REPORTS).iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (("--selfopt-max-calls=20",), "stopped", "Nothing was decided in cycle 1: "),
+        (("-k", "run0"), "partial", "Nothing was decided in cycle 1: only some of the planned trials were selected."),
+        (("-x",), "interrupted", "Nothing was decided in cycle 1: the session was interrupted."),
+    ],
+)
+def test_a_cycle_without_a_decision_has_a_report_that_says_so(
+    project: Make, arguments: tuple[str, ...], status: str, sentence: str
+) -> None:
+    made = project()
+    result = made.run("--selfopt-cycle", *arguments)
+    assert f"report: {REPORTS}/cycle-1.html" in result.outlines
+    document = of_cycle(made, 1)
+    assert document["status"] == status
+    assert document["headline"].startswith(sentence)
+    judged = sum(one["measured"]["trials"] for one in document["phases"][0]["specs"] if one["measured"])
+    # What was called ahead when a session is interrupted is paid for, and not judged.
+    assert document["spent"]["trials"] == judged or (status == "interrupted" and document["spent"]["trials"] > judged)
+    assert document["takes"]
+
+
+def test_a_report_that_cannot_be_written_changes_no_verdict(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    (made.path / ".selfopt").mkdir()
+    (made.path / REPORTS).write_text("in the way")
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["the report could not be written: *"])
+    assert made.history()[0]["winner"]
+
+
+def test_the_command_makes_every_form_of_every_report(project: Make) -> None:
+    made = promoted(project)
+    assert made.run("--selfopt-cycle").ret == 0
+    page = selfopt(made, "report")
+    assert page.stdout == f"written: {made.path / REPORTS / 'index.html'}\n"
+    assert selfopt(made, "report", "--cycle", "1", "-o", "one.html").stdout == "written: one.html\n"
+    assert "Promoted schema for atomic" in (made.path / "one.html").read_text()
+    text = selfopt(made, "report", "--cycle", "1", "--format", "md").stdout
+    assert text.startswith("# Promoted schema for atomic: 1.000 of answers right instead of 0.250.\n")
+    assert "●●●" in text
+    assert selfopt(made, "report", "--cycle", "1", "--format", "md", "-o", "one.md").returncode == 0
+    assert (made.path / "one.md").read_text() == text
+    document = json.loads(selfopt(made, "report", "--format", "json").stdout)
+    jsonschema.Draft7Validator(schema.schema()).validate(document)
+    assert [(one["cycle"], one["event"]) for one in document["curve"]] == [(1, "promoted"), (2, "")]
+    assert [(one["known"], one["known_trials"]) for one in document["curve"]] == [(1.0, 36), (None, 0)]
+    assert [one["status"] for one in document["rules"]] == ["confirmed"]
+    printed = selfopt(made, "report", "-o", "-").stdout
+    assert printed.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--cycle", "9"), "cycle 9 is not in the history; known are 1"),
+        (
+            ("--format", "md", "--open"),
+            "--open shows a page in a browser; leave out --format and -o -, or leave out --open",
+        ),
+        (("-o", "nowhere/report.html"), "cannot write nowhere/report.html: there is no folder nowhere"),
+        (("--state-dir", "nowhere"), "there is no history in"),
+    ],
+)
+def test_what_cannot_be_reported_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
+    shown = selfopt(promoted(project), "report", *arguments)
+    assert (shown.returncode, shown.stdout) == (4, "")
+    assert shown.stderr.startswith(f"selfopt: {sentence}")
+    assert shown.stderr.count("\n") == 1
+
+
+def test_a_rollback_shows_on_the_curve(project: Make) -> None:
+    made = promoted(project)
+    assert selfopt(made, "rollback", "1").returncode == 0
+    assert made.run("--selfopt-cycle").ret in (0, 10)
+    document = json.loads(selfopt(made, "report", "--format", "json").stdout)
+    assert [(one["cycle"], one["event"]) for one in document["curve"]] == [(1, "promoted"), (2, "rolled back")]
+
+
+def test_reports_on_what_older_versions_recorded_are_made(project: Make) -> None:
+    made = promoted(project)
+    ledger = made.path / ".selfopt" / "ledger.sqlite"
+    with sqlite3.connect(ledger) as connection:
+        connection.executescript("DROP TABLE question; PRAGMA user_version = 3;")
+    connection.close()
+    path = made.path / ".selfopt" / "meta_loop_history.json"
+    history = json.loads(path.read_text())
+    for entry in history["cycles"]:
+        for verdict in entry["verdicts"]:
+            del verdict["takes"]
+            for gate in verdict["gates"]:
+                del gate["asks"]
+        del entry["warmups"], entry["proof"]
+    path.write_text(json.dumps(history))
+    document = json.loads(selfopt(made, "report", "--cycle", "1", "--format", "json").stdout)
+    jsonschema.Draft7Validator(schema.schema()).validate(document)
+    assert document["headline"].startswith("Promoted schema for atomic")
+    assert selfopt(made, "report", "--cycle", "1").returncode == 0
+    assert "as it was decided" in selfopt(made, "decide", "1").stdout
+    ledger.unlink()
+    without = json.loads(selfopt(made, "report", "--cycle", "1", "--format", "json").stdout)
+    assert [one["measured"]["trials"] for one in without["phases"][0]["specs"]] == [36, 36]
+
+
+def test_a_survey_is_no_cycle(project: Make) -> None:
+    made = project({"rules": right()})
+    made.configure(f'[tool.selfopt.tiers]\nmine = ["{MODEL}"]\n')
+    made.run("--selfopt-cycle")
+    assert selfopt(made, "batch", "mine", "--suite", "items.jsonl", "--yes").returncode == 0
+    shown = selfopt(made, "report", "--cycle", "2")
+    assert (
+        shown.stderr == "selfopt: cycle 2 is a survey, which decides nothing; selfopt profile tells what it measured\n"
+    )
+
+
+def test_a_report_is_not_broken_by_what_a_server_says(project: Make) -> None:
+    said = "<script>alert(1)</script>\n# not a heading | \u202e"
+    made = project({"default": {"status": 500, "message": said}})
+    made.configure(f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"\n')
+    made.run("--selfopt-cycle")
+    text = selfopt(made, "report", "--cycle", "1", "--format", "md").stdout
+    assert "<script>" not in re.sub(r"(?ms)^```.*?^```", "", text)
+    assert "\n# not a heading" not in text
+    page = read(made, "cycle-1.html")
+    assert "<script>alert(1)" not in page
+    assert "\u202e" not in page + text

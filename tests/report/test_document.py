@@ -1,0 +1,213 @@
+"""Reports as data: by their schema, and made of whatever other versions have left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from fractions import Fraction
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.report.curve import curve_of, cycle_lines
+from pytest_selfopt.report.document import Report, to_json
+from pytest_selfopt.report.headline import headline_of_cycle, headline_of_history
+from pytest_selfopt.report.markdown import as_markdown
+from pytest_selfopt.report.phases import PhaseStory, phase_report
+from pytest_selfopt.trial import Outcome, Trial
+from tests.report import samples, schema
+
+BASELINE, CANDIDATE = "m/atomic/native_api/t60/r1/i0", "m/atomic/schema/t60/r1/i0"
+GATE = {"name": "restraint", "passed": False, "asks": "REJECT", "value": 0.5, "limit": 0.8, "sentence": "called"}
+ENTRY: dict[str, Any] = {
+    "cycle": 1,
+    "phase": "atomic",
+    "started": "2026-11-27T06:00:00Z",
+    "ended": "2026-11-27T06:01:00Z",
+    "baseline_before": BASELINE,
+    "baseline_after": CANDIDATE,
+    "winner": CANDIDATE,
+    "improvement": 0.5,
+    "reason": "PROMOTE",
+    "verdicts": [
+        {
+            "spec": CANDIDATE,
+            "verdict": "PROMOTE",
+            "comparison": 1,
+            "fixed": 7,
+            "broken": 0,
+            "passes": 3,
+            "sentence": "PROMOTE atomic: fixed 7",
+            "takes": "",
+            "gates": [GATE],
+        }
+    ],
+    "metrics": {BASELINE: {"accuracy": 0.5, "trials": 6, "run_accuracies": [0.5], "errors_by_kind": {"timeout": 1}}},
+    "gates": [GATE],
+    "diagnoses": [{"kind": "flaky", "sentence": "flaky", "chance": 0.5, "trials": 3, "runs": [0], "cases": ["a"]}],
+    "next": {"candidates": [{"spec": BASELINE, "why": "untried"}], "left": 2},
+    "warmups": [{"spec": BASELINE, "answered": True, "latency_s": 1.0, "error": None}],
+}
+anything: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
+)
+
+
+def distorted(draw: st.DrawFn, value: Any) -> Any:
+    """The value with parts of it left out, or replaced by something else."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(anything)
+    if isinstance(value, dict):
+        return {name: distorted(draw, one) for name, one in value.items() if draw(st.integers(0, 9))}
+    if isinstance(value, list):
+        return [distorted(draw, one) for one in value]
+    return value
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> dict[str, Any]:
+    made = distorted(draw, ENTRY)
+    return made if isinstance(made, dict) else {}
+
+
+def trials(spec: str, letters: str, case: str = "s/a") -> tuple[Trial, ...]:
+    outcomes = {"P": Outcome.PASS, "M": Outcome.MISS, "E": Outcome.ERROR}
+    return tuple(
+        Trial(phase="atomic", spec=spec, case=case, run=run, outcome=outcomes[letter], cost_usd=0.001, latency_s=0.5)
+        for run, letter in enumerate(letters)
+        if letter != "."
+    )
+
+
+def story(entry: dict[str, Any], *of: Trial) -> PhaseStory:
+    plan = {"baseline": BASELINE, "candidates": [{"spec": CANDIDATE, "why": "untried"}]}
+    return PhaseStory(
+        phase="atomic", cycle=1, status="decided", entry=entry, plan=plan, trials=of, alpha=Fraction(1, 20)
+    )
+
+
+def test_the_schema_is_that_of_the_dataclasses() -> None:
+    assert schema.PATH.read_text() == schema.text(), "write it anew: python -m tests.report.schema"
+    jsonschema.Draft7Validator.check_schema(schema.schema())
+
+
+@pytest.mark.parametrize("make", [samples.cycle, samples.history, samples.hostile, samples.undecided, samples.large])
+def test_reports_are_valid_by_the_schema(make: Callable[[], Report]) -> None:
+    jsonschema.Draft7Validator(schema.schema()).validate(json.loads(json.dumps(to_json(make()))))
+
+
+@given(entry=entries())
+def test_whatever_other_versions_have_left_becomes_a_report(entry: dict[str, Any]) -> None:
+    made = phase_report(story(entry, *trials(BASELINE, "PM"), *trials(CANDIDATE, "PP")), ((), 0))
+    told = headline_of_cycle(1, "decided", [made])
+    over = headline_of_history(cycle_lines([entry]), [made])
+    curve_of([entry], {}, [entry])
+    assert {one.spec for one in made.specs} >= {BASELINE, CANDIDATE}
+    assert told.headline
+    assert over.headline
+    definitions = schema.schema()["definitions"]
+    validator = jsonschema.Draft7Validator({**definitions["PhaseReport"], "definitions": definitions})
+    validator.validate(json.loads(json.dumps(asdict(made), allow_nan=False)))
+
+
+def test_cases_that_went_alike_stand_together_and_failures_first() -> None:
+    ours = [
+        *trials(BASELINE, "PPP", "s/solid"),
+        *trials(CANDIDATE, "PPP", "s/solid"),
+        *trials(BASELINE, "MMPPP", "s/cold-1"),
+        *trials(CANDIDATE, "MMPPP", "s/cold-1"),
+        *trials(BASELINE, "MMPPP", "s/cold-2"),
+        *trials(CANDIDATE, "MMPPP", "s/cold-2"),
+        *trials(BASELINE, "PPP", "s/broken"),
+        *trials(CANDIDATE, "M.E", "s/broken"),
+    ]
+    made = phase_report(story(ENTRY, *ours), ((), 0))
+    assert [(one.cases, one.count, one.outcomes) for one in made.strips] == [
+        (("s/broken",), 1, ("PPP", "M.E")),
+        (("s/cold-1", "s/cold-2"), 2, ("MMPPP", "MMPPP")),
+        (("s/solid",), 1, ("PPP", "PPP")),
+    ]
+    assert [(one.name, one.role, one.in_force, one.fixed) for one in made.specs] == [
+        ("baseline", "baseline", False, None),
+        ("schema", "candidate", True, 7),
+    ]
+
+
+def test_what_the_ledger_has_lost_is_told_as_the_history_has_it() -> None:
+    made = phase_report(story(ENTRY), ((), 0))
+    baseline = made.specs[0].measured
+    assert baseline is not None
+    assert (baseline.accuracy, baseline.trials, baseline.errors, baseline.misses) == (0.5, 6, 1, 2)
+    assert made.specs[1].measured is None
+    assert made.specs[1].odds == pytest.approx(31.875)
+    assert made.specs[1].needed == 220.0
+
+
+def test_no_cost_is_made_up() -> None:
+    unknown = trials(BASELINE, "PP")
+    free = [Trial(phase="atomic", spec=CANDIDATE, case="s/a", run=0, outcome=Outcome.PASS)]
+    one, other = phase_report(story(ENTRY, *unknown, *free), ((), 0)).specs
+    assert one.measured is not None
+    assert other.measured is not None
+    assert one.measured.cost_of_1000_usd == pytest.approx(1.0)
+    assert other.measured.cost_of_1000_usd is None
+    assert (one.front_by_cost, other.front_by_cost) == (True, False)
+
+
+def test_headlines_say_what_happened() -> None:
+    won = headline_of_cycle(
+        1, "decided", [phase_report(story(ENTRY, *trials(BASELINE, "MP"), *trials(CANDIDATE, "PP")), ((), 0))]
+    )
+    assert won.verdict == "PROMOTE"
+    assert won.headline == "Promoted schema for atomic: 1.000 of answers right instead of 0.500."
+    assert won.why == ("schema: fixed 7",)
+    assert won.takes[0] == "Nothing more is needed: schema is in force. selfopt rollback 1 takes it back."
+    held = {**ENTRY, "winner": None, "baseline_after": BASELINE}
+    verdict = {**ENTRY["verdicts"][0], "verdict": "HOLD", "takes": "about 4 more passes would decide"}
+    undecided = headline_of_cycle(1, "decided", [phase_report(story({**held, "verdicts": [verdict]}), ((), 0))])
+    assert undecided.headline == "Nothing was promoted for atomic: the evidence on schema is short."
+    assert undecided.takes[0] == "About 4 more passes would decide."
+    plan: dict[str, Any] = {"baseline": BASELINE, "candidates": []}
+    plateau = replace(story({**held, "verdicts": [], "next": {}}), plan=plan)
+    nothing = headline_of_cycle(1, "decided", [phase_report(plateau, ((), 0))])
+    assert nothing.headline == "Nothing was left to try for atomic: what is in force stays."
+    assert "[tool.selfopt.search]" in nothing.takes[0]
+    stopped = headline_of_cycle(3, "stopped", [phase_report(story({**held, "reason": "its budget is spent"}), ((), 0))])
+    assert stopped.headline == "Nothing was decided in cycle 3: its budget is spent."
+    assert "--selfopt-resume with a larger budget" in stopped.takes[0]
+
+
+texts = st.text(max_size=60) | st.text("`|<>[]()*_#~\n!&\\ ax", max_size=40) | st.just(samples.HOSTILE)
+
+
+@given(text=texts)
+def test_texts_of_others_stay_texts_in_markdown(text: str) -> None:
+    report = samples.cycle()
+    ours = report.phases[0]
+    failure = replace(ours.failures[0], case=text, prompt=text, got=text, reason=text)
+    told = replace(report, headline=text, phases=(replace(ours, failures=(failure,), sentence=text),))
+    made = as_markdown(told)
+    fenced = made.split("\n")
+    outside, fence = [], ""
+    for line in fenced:
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```"):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        else:
+            outside.append(line)
+    assert not fence
+    words = "\n".join(outside)
+    assert "<" not in words
+    assert "\u202e" not in made
+    assert "](" not in words.replace("\\](", "")
+    headings = [line for line in outside if line.startswith("#")]
+    assert len(headings) == len([line for line in as_markdown(samples.cycle()).split("\n") if line.startswith("#")])
+
+
+def test_the_largest_markdown_fits_into_the_summary_of_a_job() -> None:
+    assert len(as_markdown(samples.large()).encode()) < 512 * 1024
