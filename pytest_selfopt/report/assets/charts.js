@@ -99,7 +99,12 @@
   };
 
   // What a pointer shows by hovering, the keyboard shows by going from mark to mark.
+  // Axes and lines say nothing that the marks do not; what has a label needs a role, too.
   function makeWalkable(svg) {
+    for (const part of svg.querySelectorAll("g[aria-label]")) {
+      if (part.getAttribute("aria-label") === "dot") part.setAttribute("role", "group");
+      else part.setAttribute("aria-hidden", "true");
+    }
     for (const mark of svg.querySelectorAll("g[aria-label=dot] > [aria-label]")) {
       mark.setAttribute("tabindex", "0");
       mark.setAttribute("role", "img");

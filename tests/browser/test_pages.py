@@ -1,0 +1,178 @@
+"""The pages of reports as people use them: every view, both themes, wide and narrow, by pointer and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_selfopt.report.document import Report
+from pytest_selfopt.report.page import page as page_of
+from tests.browser.browsing import Theme, visit
+from tests.report import samples
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+REPORTS = [samples.cycle, samples.history, samples.hostile, samples.undecided, samples.large]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Report], Path]:
+    def written(report: Report) -> Path:
+        path = tmp_path / "report.html"
+        path.write_text(page_of(report), "utf-8")
+        return path
+
+    return written
+
+
+Write = Callable[[Report], Path]
+
+
+def drawn(page: Page) -> list[str]:
+    """The charts that show something, by name."""
+    page.wait_for_function("() => [...document.querySelectorAll('.plot')].every((one) => one.querySelector('svg'))")
+    charts: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('figure.chart')]
+            .filter((one) => one.querySelectorAll('svg [aria-label=dot] > *').length)
+            .map((one) => one.dataset.chart)"""
+    )
+    return charts
+
+
+@pytest.mark.parametrize("make", REPORTS)
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_every_view_is_drawn_and_nobody_is_kept_out(
+    browser: Browser, write: Write, make: Callable[[], Report], theme: Theme, width: int
+) -> None:
+    report = make()
+    with visit(browser, write(report), theme=theme, width=width) as found:
+        charts = drawn(found.page)
+        first = "curve" if report.kind == "history" else "overview"
+        assert charts[0] == first
+        if report.phases[0].verdict:
+            assert "latency" in charts
+        assert found.troubles == []
+        assert not found.scrolls_sideways()
+        # The largest page is made of the same elements; axe takes minutes for thousands of them.
+        if make is not samples.large:
+            assert found.serious_violations() == []
+
+
+def test_the_four_questions_are_answered_without_scrolling_on_a_laptop(browser: Browser, write: Write) -> None:
+    for report in (samples.cycle(), samples.history(), samples.undecided()):
+        with visit(browser, write(report), width=1280, height=720) as found:
+            for selector in (".verdict h1", ".verdict .card:has-text('What comes next')", ".verdict .big"):
+                box = found.page.locator(selector).bounding_box()
+                assert box is not None
+                assert box["y"] + box["height"] <= 720, selector
+
+
+def test_prompts_are_found_by_name_and_by_how_they_went(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle())) as found:
+        form = found.page.locator("[data-filters=strips-1]")
+        rows = found.page.locator("#strips-1 tbody tr:visible")
+        assert (rows.count(), form.locator("output").inner_text()) == (4, "40 of 40")
+        form.locator("input").fill("FILES-inv")
+        assert (rows.count(), form.locator("output").inner_text()) == (1, "1 of 40")
+        form.locator("input").fill("")
+        for kind, number in (("fails", 2), ("differs", 3), ("error", 1), ("restraint", 1), ("", 4)):
+            form.locator("select").select_option(kind)
+            assert rows.count() == number, kind
+
+
+def test_a_strip_is_told_in_shapes_and_in_words(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle())) as found:
+        cell = found.page.locator("#strips-1 tbody tr").nth(1).locator("td").last
+        assert cell.locator("i").evaluate_all("(all) => all.map((one) => one.className)") == ["e", "m"]
+        assert cell.locator(".unseen").inner_text() == "1 error, 2 missed"
+        widths = cell.locator("i").evaluate_all("(all) => all.map((one) => one.offsetWidth)")
+        assert widths[1] == 2 * widths[0]
+
+
+def test_a_mark_tells_its_numbers_to_pointer_and_keyboard(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle())) as found:
+        drawn(found.page)
+        chart = found.page.locator("figure[data-chart=latency]")
+        marks = chart.locator("[aria-label=dot] > [tabindex]")
+        assert marks.count() == 4
+        marks.last.hover()
+        assert "51 of 120 trials right" in str(chart.locator("[aria-label=tip]").text_content())
+        found.page.mouse.move(0, 0)
+        marks.first.focus()
+        found.page.wait_for_function(
+            "(name) => document.querySelector('[data-chart=latency] [aria-label=tip]').textContent.includes(name)",
+            arg="baseline",
+        )
+        assert "30 of 120 trials right" in str(marks.first.get_attribute("aria-label"))
+
+
+def test_a_cell_of_the_matrix_gives_its_reason(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle())) as found:
+        bubble = found.page.locator("#bubble")
+        assert not bubble.is_visible()
+        cell = found.page.locator(".cell.bad").first
+        cell.focus()
+        assert bubble.inner_text() == "schema, restraint: restraint does not reach its limit"
+        found.page.keyboard.press("Escape")
+        assert not bubble.is_visible()
+        cell.hover()
+        assert bubble.is_visible()
+
+
+def test_the_keyboard_reaches_everything_in_order(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle())) as found:
+        drawn(found.page)
+        found.page.keyboard.press("Tab")
+        assert found.page.evaluate("() => document.activeElement.textContent") == "To the report"
+        found.page.keyboard.press("Enter")
+        assert found.page.evaluate("() => document.activeElement.id") == "main"
+        reached = set()
+        for _ in range(120):
+            found.page.keyboard.press("Tab")
+            reached.add(found.page.evaluate("() => document.activeElement.tagName.toLowerCase()"))
+        assert reached >= {"button", "input", "select", "summary", "pre", "path"}
+
+
+def test_without_scripts_the_page_tells_the_same_in_letters(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle()), scripts=False) as found:
+        assert found.page.locator("h1").inner_text() == samples.cycle().headline
+        assert found.page.locator("#strips-1 tbody tr").nth(1).locator("td").last.inner_text() == "EMM"
+        assert not found.page.locator(".filters").first.is_visible()
+        assert found.page.locator("noscript").first.is_visible()
+
+
+def test_on_paper_everything_is_unfolded(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.cycle()), theme="dark") as found:
+        drawn(found.page)
+        found.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert found.page.locator("details:not([open])").count() == 0
+        found.page.emulate_media(media="print")
+        background = found.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+        assert background == "rgb(255, 255, 255)"
+        assert not found.page.locator("nav").is_visible()
+        found.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+        assert found.page.locator("details[open]").count() == 0
+
+
+def test_a_hostile_reply_is_text_and_nothing_else(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.hostile())) as found:
+        drawn(found.page)
+        found.page.wait_for_timeout(100)
+        assert found.troubles == []
+        assert found.page.locator("img").count() == 0
+        shown = found.page.locator(".failures pre").last.inner_text()
+        assert shown.startswith('</script><img src=x onerror="alert(1)">')
+        assert "⟨U+202E⟩txt.exe" in shown
+        found.page.locator(".cell").first.focus()
+        assert "<svg onload" in found.page.locator("#bubble").inner_text()
+
+
+def test_the_largest_page_is_ready_in_a_moment(browser: Browser, write: Write) -> None:
+    with visit(browser, write(samples.large())) as found:
+        drawn(found.page)
+        assert found.page.locator("#strips-1 tbody tr").count() == 150
+        assert found.page.locator(".strip:not(.drawn)").count() == 0
