@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pytest_selfopt.commands import answers, exporting, profiles, servers, spending, swarms, tools
 from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.report.columns import in_encoding
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lines: Iterable[str] = options.command(options)
         for line in lines:
-            print(line, flush=True)
+            print(in_encoding(line, sys.stdout.encoding or "utf-8"), flush=True)
     except SelfoptError as problem:
         print(f"selfopt: {problem}", file=sys.stderr)
         return EXIT_USAGE

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.session.announcing import announcement, pass_line, race_lines
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
 from pytest_selfopt.session.gating import gate_announcement
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.planned import TrialKey
 from pytest_selfopt.session.progress import Progress
-from pytest_selfopt.session.summary import announcement, pass_line, race_lines
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter

@@ -139,7 +139,8 @@ class Judging:
         work = self._work()
         if self._judges and work is not None and work.started:
             annotate(work, self._status, terminalreporter)
-            (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
+            if not self._config.getoption("no_summary"):
+                (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
 
 
 def _publish(work: Work) -> None:

@@ -6,10 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_selfopt.report.columns import folded
+from pytest_selfopt.session.writing import NARROWEST, WIDEST, rewrites, shown
+
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 LOG_INTERVAL_S = 15.0
+QUIET_LOG_INTERVAL_S = 60.0
+"""Under -q, so that nobody takes a long session for one that hangs."""
 TERMINAL_INTERVAL_S = 0.2
 
 
@@ -34,13 +39,17 @@ class Writer(Protocol):
 class Progress:
     """Says how far a session is; only the main thread may call it.
 
-    `clock` gives seconds. On a terminal (`live`) one line is rewritten, else a line is added every 15 seconds.
+    `clock` gives seconds. On a terminal (`live`) one line is rewritten, else a line is added now and then. Of a
+    `quiet` session (-q) that is all; a `silent` one (-qq) says nothing.
     """
 
-    def __init__(self, writer: Writer, *, live: bool, quiet: bool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, writer: Writer, *, live: bool, clock: Callable[[], float], quiet: bool = False, silent: bool = False
+    ) -> None:
         self._writer = writer
         self._live = live
-        self._quiet = quiet
+        self._quiet = quiet or silent
+        self._silent = silent
         self._clock = clock
         self._started = clock()
         self._said = self._started
@@ -48,10 +57,10 @@ class Progress:
 
     @classmethod
     def on(cls, terminal: TerminalReporter) -> Progress:
-        """Progress on pytest's own terminal; a quiet session shows none."""
+        """Progress on pytest's own terminal."""
+        loudness = terminal.config.get_verbosity()
         writer = terminal.config.get_terminal_writer()
-        quiet = terminal.config.get_verbosity() < 0
-        return cls(writer, live=writer.hasmarkup and not quiet, quiet=quiet, clock=time.monotonic)
+        return cls(writer, live=rewrites(terminal), clock=time.monotonic, quiet=loudness < 0, silent=loudness < -1)
 
     def say_all(self, lines: Sequence[str]) -> None:
         """Write several lines that stay."""
@@ -65,22 +74,29 @@ class Progress:
                 self.clear()
             else:
                 self._leave_pytests_line()
-            self._writer.line(text)
+            for line in folded(shown(text), min(WIDEST, max(NARROWEST, self._writer.fullwidth))):
+                self._writer.line(line)
 
     @property
     def due(self) -> bool:
         """Whether it is time to show the state again."""
-        interval = TERMINAL_INTERVAL_S if self._live else LOG_INTERVAL_S
-        return not self._quiet and self._clock() - self._said >= interval
+        interval = QUIET_LOG_INTERVAL_S if self._quiet else LOG_INTERVAL_S
+        if self._live:
+            interval = TERMINAL_INTERVAL_S
+        return not self._silent and self._clock() - self._said >= interval
 
     def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
         """Show the state if it is time to."""
         if not self.due:
             return
         now = self._said = self._clock()
-        text = describe(label=label, done=done, total=total, in_flight=in_flight, elapsed_s=now - self._started)
+        most = self._writer.fullwidth - 1
+        elapsed_s = now - self._started
+        text = shown(describe(label=label, done=done, total=total, in_flight=in_flight, elapsed_s=elapsed_s, most=most))
         if self._live:
-            self._writer.write("\r" + text[: self._writer.fullwidth - 1].ljust(self._writer.fullwidth - 1), flush=True)
+            if not self._shown:
+                self._leave_pytests_line()
+            self._writer.write("\r" + text.ljust(most), flush=True)
             self._shown = True
         else:
             self._leave_pytests_line()
@@ -98,12 +114,24 @@ class Progress:
             self._shown = False
 
 
-def describe(*, label: str, done: int, total: int, in_flight: int, elapsed_s: float) -> str:
-    """One line on how far it is, such as "pass 2/3  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left"."""
-    parts = [f"calls {done}/{total}", f"{in_flight} in flight", f"{minutes(elapsed_s)} elapsed"]
+def describe(*, label: str, done: int, total: int, in_flight: int, elapsed_s: float, most: int = 1000) -> str:
+    """One line on how far it is, such as "pass 2  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left".
+
+    Where it is longer than `most` characters, what matters least is left out.
+    """
+    parts = {
+        "calls": f"calls {done}/{total}",
+        "flight": f"{in_flight} in flight",
+        "time": f"{minutes(elapsed_s)} elapsed",
+    }
     if 0 < done < total:
-        parts.append(f"about {minutes(elapsed_s / done * (total - done))} left")
-    return f"  {label}  " + ", ".join(parts)
+        parts["left"] = f"about {minutes(elapsed_s / done * (total - done))} left"
+    texts = [f"  {label}  {', '.join(parts.values())}"]
+    for name in ("flight", "time", "left"):
+        parts.pop(name, None)
+        texts.append(f"  {label}  {', '.join(parts.values())}")
+    texts += [f"{label} {done}/{total}", f"{done}/{total}"]
+    return next((text for text in texts if len(text) <= most), texts[-1][: max(0, most)])
 
 
 def minutes(seconds: float) -> str:

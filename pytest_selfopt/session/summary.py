@@ -1,35 +1,32 @@
-"""What a cycle says on the terminal: what it is going to do, how the passes went, and what it decided and why."""
+"""What a session came to, on the terminal: the verdict first, then what it rests on, and what comes next."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.economy.config import SWARM
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.bars import status_of
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.diagnosis import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
-from pytest_selfopt.loop.gates import Verdict
-from pytest_selfopt.loop.power import Outlook, findable_gain
+from pytest_selfopt.loop.gates import GateResult, Verdict
 from pytest_selfopt.report.columns import aligned
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.session.progress import minutes
-from pytest_selfopt.specs.spec import difference, parse_spec, short_difference
+from pytest_selfopt.session.writing import Page
+from pytest_selfopt.specs.spec import parse_spec, short_difference
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_selfopt.session.phases import PhaseRun
+    from pytest_selfopt.session.gating import Gated
     from pytest_selfopt.session.work import Work
 
-WIDTH = 80
 NO_FLAWS: Mapping[Flaw, int] = MappingProxyType({})
 COLOURS = {Verdict.PROMOTE: "green", Verdict.HOLD: "yellow", Verdict.REJECT: "red"}
 
@@ -42,96 +39,66 @@ _COLUMNS: dict[str, Callable[[Metrics], str]] = {
     "median": lambda one: "-" if one.latency_median_s is None else f"{one.latency_median_s:.2f} s",
     "passes": lambda one: str(len(one.runs)),
 }
-
-
-def announcement(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
-    """What a cycle is going to do for a phase, and the smallest gain it can find."""
-    what = "proof of what is on trial" if plan.only_proves else f"phase {plan.phase}"
-    lines = [f"selfopt cycle {cycle}, {what}: baseline {plan.baseline.id}"]
-    lines += [f"  {reason}" for reason in plan.because]
-    lines += [
-        f"  candidate: {difference(plan.baseline, candidate.spec)} ({candidate.why})" for candidate in plan.candidates
-    ]
-    if partial:
-        lines.append("  only some trials are selected: they are recorded, nothing is decided")
-    elif not plan.candidates:
-        lines.append(f"  plateau: every neighbour of the baseline was tried; {plan.least_passes} passes watch over it")
-    else:
-        least, most = plan.fewest_calls(cases), plan.most_calls(cases)
-        passes, calls = f"{plan.least_passes}", f"{least:,}"
-        if most > least:
-            passes, calls = f"{passes} to {plan.most_passes}", f"{calls} to {most:,}"
-        what = "calls" if not any(spec.model.startswith(SWARM) for spec in plan.specs) else "answers"
-        lines.append(f"  {cases} prompts, {passes} passes, {calls} {what}; {_how(plan, outlooks)}")
-        if what == "answers":
-            lines.append("  an answer of a swarm takes a call to each of its members, or more")
-    return [line for text in lines for line in _folded(text)]
-
-
-def _how(plan: PhasePlan, outlooks: Sequence[Outlook]) -> str:
-    if plan.turns:
-        return f"asked in turns of {plan.turns} passes, each from a cold start"
-    return _findable(outlooks)
-
-
-def _findable(outlooks: Sequence[Outlook]) -> str:
-    """The smallest gain that is found in three of four cycles; for two outlooks, if answers repeat and if they vary."""
-    if not outlooks:
-        return "judged by the classic rule, which guarantees nothing"
-    gains = [findable_gain(outlook) for outlook in outlooks]
-    words = ["no gain at all" if gain is None else f"about {gain:+.2f}" for gain in gains]
-    if len(words) == 1:
-        return f"finds a gain of {words[0]} or more"
-    return f"finds a gain of {words[0]} if answers repeat, of {words[1]} if {outlooks[1].churn:.0%} of repeats differ"
-
-
-def pass_line(phase: PhaseRun, run: int) -> str:
-    """How one pass went for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
-    shares = []
-    for spec in phase.plan.specs:
-        trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
-        if trials:
-            name = "baseline" if spec == phase.plan.baseline else short_difference(phase.plan.baseline, spec)
-            shares.append(f"{name} {sum(trial.outcome == 'pass' for trial in trials)}/{len(trials)}")
-    return f"  pass {run + 1} right: {', '.join(shares)}"
-
-
-def race_lines(phase: PhaseRun, said: Collection[str]) -> list[str]:
-    """Why candidates do not go on, those that were `said` already left out, and which go on after all."""
-    news = {spec: reason for spec, reason in phase.stopped.items() if spec not in said}
-    news |= {spec: "goes on after all" for spec in phase.specs if spec in said and spec not in phase.stopped}
-    return [
-        line
-        for spec, reason in news.items()
-        for line in _folded(f"  {short_difference(phase.plan.baseline, parse_spec(spec))} {reason}")
-    ]
+_DISPENSABLE = ("no call", "wrong call", "1st attempt", "passes", "median", "restraint", "errors")
+"""Columns that a narrow terminal does without, in this order."""
 
 
 def write_summary(terminal: TerminalReporter, work: Work) -> None:
-    """Write what was decided and why; for a session without a decision, why there is none."""
-    terminal.write_sep("=", f"selfopt cycle {work.cycle}")
-    _write_trouble(terminal, work)
-    for warmup in work.warmups:
-        for line in _folded(warmup_line(warmup)):
-            terminal.write_line(line, yellow=warmup.result.reply is None)
+    """Write what was decided and why; for a session without a decision, why there is none.
+
+    With -q only the verdict, what is in force and where the report is; with -qq the verdict alone.
+    """
+    page = Page(terminal)
+    page.title(f"selfopt cycle {work.cycle}")
+    _write_trouble(page, work)
     for conclusion in work.conclusions:
-        _write_phase(terminal, conclusion)
-    for line in closing_lines(work) if work.conclusions else []:
-        terminal.write_line(line)
-    if work.published is not None and work.published.page is not None:
-        terminal.write_line(f"report: {_from_here(work.published.page)}")
+        text, verdict = result_of(conclusion)
+        page.say(text, bold=True, **{COLOURS[verdict]: True})
+        if page.loudness == -1:
+            page.say(f"in force now: {conclusion.in_force.id}")
+    if page.loudness >= 0:
+        for warmup in work.warmups:
+            page.say(warmup_line(warmup), yellow=warmup.result.reply is None)
+        for conclusion in work.conclusions:
+            _write_phase(page, conclusion)
+        for line in closing_lines(work) if work.conclusions else []:
+            page.say(line)
+    if page.loudness >= -1 and work.published is not None and work.published.page is not None:
+        page.rows([f"report: {_from_here(work.published.page)}"])
 
 
-def _write_trouble(terminal: TerminalReporter, work: Work) -> None:
+def result_of(conclusion: Conclusion) -> tuple[str, Verdict]:
+    """What came of a phase in a sentence that needs no other, and the verdict that it is."""
+    phase, winner = conclusion.phase, conclusion.pick.winner
+    if winner is not None:
+        before = conclusion.metrics[conclusion.baseline.id].accuracy
+        after = conclusion.metrics[winner.spec].accuracy
+        name = _change(conclusion, winner)
+        return f"PROMOTE {phase}: {name}, {after:.3f} of answers right instead of {before:.3f}", Verdict.PROMOTE
+    named: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
+    for one in conclusion.judgements:
+        named[one.verdict].append(_change(conclusion, one))
+    if named[Verdict.PROMOTE]:
+        better = ", ".join(named[Verdict.PROMOTE])
+        return f"HOLD {phase}: {better} is better, and promoting is switched off", Verdict.HOLD
+    if named[Verdict.HOLD]:
+        return f"HOLD {phase}: the evidence on {', '.join(named[Verdict.HOLD])} is short", Verdict.HOLD
+    tried = len(conclusion.judgements)
+    if not tried:
+        return f"REJECT {phase}: nothing was left to try; what is in force stays", Verdict.REJECT
+    which = "the candidate is not" if tried == 1 else f"none of {tried} candidates is"
+    return f"REJECT {phase}: {which} better than what is in force", Verdict.REJECT
+
+
+def _write_trouble(page: Page, work: Work) -> None:
     """What went wrong, and why there is no decision."""
     for note in work.notes:
-        terminal.write_line(note, yellow=True)
+        page.say(note, yellow=True)
     if work.problem:
-        terminal.write_line(f"not everything could be written: {work.problem}", red=True)
+        page.say(f"not everything could be written: {work.problem}", red=True)
     if work.status != "decided" and not work.problem:
         for text in undecided(work.status, work.counts, work.stopped_because, work.flaws):
-            for line in _folded(text):
-                terminal.write_line(line, yellow=True)
+            page.say(text, yellow=True)
 
 
 def _from_here(path: Path) -> str:
@@ -141,25 +108,36 @@ def _from_here(path: Path) -> str:
 
 
 def write_gate(terminal: TerminalReporter, work: Work) -> None:
-    """Write how what is in force stands against the bars of a build."""
-    terminal.write_sep("=", "selfopt gate")
-    lines = [(note, "yellow") for note in work.notes]
+    """Write how what is in force stands against the bars of a build: the verdict first, then each gate.
+
+    With -q only the gates that are not passed.
+    """
+    page = Page(terminal)
+    page.title("selfopt gate")
+    for note in work.notes:
+        page.say(note, yellow=True)
     if work.problem:
-        lines.append((work.problem, "red"))
+        page.say(work.problem, red=True)
     elif work.status != "decided":
-        lines += [(text, "yellow") for text in not_gated(work)]
-    for one in work.gated:
-        lines += [(f"{one.phase}: {one.spec}", ""), *((row, "") for row in _aligned({"in force": one.metrics}))]
-        for found in one.gates:
-            word, colour = ("pass", "green") if found.passed else _FAILED[found.asks]
-            lines.append((f"{word} {found.name}: {found.sentence}", colour))
-        lines.append((f"compared with {one.beside}", ""))
+        for text in not_gated(work):
+            page.say(text, yellow=True)
     if work.gated:
-        verdict = status_of([found for one in work.gated for found in one.gates])
-        lines.append(_BUILD[verdict])
-    for text, colour in lines:
-        for line in [text] if text.startswith(" ") else _folded(text):
-            terminal.write_line(line, **({colour: True} if colour else {}))
+        text, colour = _BUILD[status_of([found for one in work.gated for found in one.gates])]
+        page.say(text, bold=True, **{colour: True})
+    for one in work.gated:
+        _write_gated(page, one)
+
+
+def _write_gated(page: Page, one: Gated) -> None:
+    if page.loudness >= 0:
+        page.say(f"{one.phase}: {one.spec}")
+        page.rows(_aligned({"in force": one.metrics}, page.width))
+    for found in one.gates:
+        if page.loudness >= 0 or not found.passed:
+            word, colour = ("pass", "green") if found.passed else _FAILED[found.asks]
+            page.say(f"{word} {found.name}: {found.sentence}", **{colour: True})
+    if page.loudness >= 0:
+        page.say(f"compared with {one.beside}")
 
 
 _FAILED = {Verdict.REJECT: ("FAIL", "red"), Verdict.HOLD: ("UNSETTLED", "yellow"), Verdict.PROMOTE: ("FAIL", "red")}
@@ -219,20 +197,20 @@ def warmup_line(warmup: Warmup) -> str:
     return f"warm-up of {warmup.spec}: answered in {took}{f', {load_s:.2f} s of it loading' if load_s else ''}"
 
 
-def table(conclusion: Conclusion) -> list[str]:
+def table(conclusion: Conclusion, width: int) -> list[str]:
     """The specs side by side, aligned: what was measured of each, and how its misses came about."""
     names = {conclusion.baseline.id: "baseline"}
     names |= {judgement.spec: _change(conclusion, judgement) for judgement in conclusion.judgements}
-    return _aligned({name: conclusion.metrics[spec] for spec, name in names.items()})
+    return _aligned({name: conclusion.metrics[spec] for spec, name in names.items()}, width)
 
 
-def _aligned(named: Mapping[str, Metrics]) -> list[str]:
+def _aligned(named: Mapping[str, Metrics], width: int) -> list[str]:
     columns = dict(_COLUMNS)
     if any(one.first_attempt_passes < one.passes for one in named.values()):
         columns["1st attempt"] = lambda one: f"{one.first_attempt_accuracy:.3f}"
     rows: list[tuple[str, ...]] = [("", *columns)]
     rows += [(name, *(cell(metrics) for cell in columns.values())) for name, metrics in named.items()]
-    return aligned(rows)
+    return aligned(rows, width, dispensable=_DISPENSABLE)
 
 
 def diagnosis_line(diagnosis: Diagnosis) -> str:
@@ -264,30 +242,34 @@ def closing_lines(work: Work) -> list[str]:
             lines.append(f"now, {phase}: proves {short_difference(plan.baseline, plan.candidates[0].spec)}")
         else:
             lines.append(f"next cycle, {phase}: {_next(plan)}")
-    return [line for text in lines for line in _folded(text)]
+    return lines
 
 
-def _write_phase(terminal: TerminalReporter, conclusion: Conclusion) -> None:
-    terminal.write_line(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)
-    for line in table(conclusion):
-        terminal.write_line(line)
+def _write_phase(page: Page, conclusion: Conclusion) -> None:
+    page.say(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)
+    page.rows(table(conclusion, page.width))
     for judgement in conclusion.judgements:
         text = f"{judgement.verdict} {_change(conclusion, judgement)}: {judgement.grounds}"
-        for line in _folded(text):
-            terminal.write_line(line, **{COLOURS[judgement.verdict]: True})
+        page.say(text, **{COLOURS[judgement.verdict]: True})
+        for gate in judgement.gates if page.loudness > 0 else ():
+            page.say(f"  {_mark(gate)} {gate.name}: {gate.sentence}")
     in_force = "the baseline" if conclusion.in_force == conclusion.baseline else "on trial"
     in_force = "the winner" if conclusion.pick.winner else in_force
-    lines = [f"in force now: {conclusion.in_force.id} ({in_force})"]
+    page.say(f"in force now: {conclusion.in_force.id} ({in_force})")
     if conclusion.pick.winner is None and Verdict.PROMOTE in {one.verdict for one in conclusion.judgements}:
-        lines.append(conclusion.pick.sentence)
-    lines += [f"gate {gate.name}: {gate.sentence}" for gate in conclusion.gates if not gate.passed]
-    lines += [diagnosis_line(diagnosis) for diagnosis in conclusion.diagnoses]
-    lines += [
-        change.sentence for change in conclusion.changes if change.kind in ("trial", "skip", "confirmed", "rolled_back")
-    ]
-    for text in lines:
-        for line in _folded(text):
-            terminal.write_line(line)
+        page.say(conclusion.pick.sentence)
+    for gate in conclusion.gates:
+        if not gate.passed or page.loudness > 0:
+            page.say(f"gate {gate.name}: {gate.sentence}")
+    for diagnosis in conclusion.diagnoses:
+        page.say(diagnosis_line(diagnosis))
+    for change in conclusion.changes:
+        if change.kind in ("trial", "skip", "confirmed", "rolled_back"):
+            page.say(change.sentence)
+
+
+def _mark(gate: GateResult) -> str:
+    return "passed" if gate.passed else "FAILED" if gate.asks is Verdict.REJECT else "UNSETTLED"
 
 
 def _cost(metrics: Sequence[Metrics]) -> str:
@@ -307,8 +289,3 @@ def _next(plan: PhasePlan) -> str:
         return "plateau, nothing untried is left around the configuration in force"
     tried = ", ".join(short_difference(plan.baseline, candidate.spec) for candidate in plan.candidates)
     return f"tries {tried} beside {plan.baseline.id}"
-
-
-def _folded(text: str) -> Sequence[str]:
-    indent = " " * (len(text) - len(text.lstrip()))
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +29,9 @@ def routed(project: Make) -> Project:
 
 def files(made: Project) -> dict[str, bytes]:
     """Everything that a cycle wrote, but for what SQLite keeps beside a database that somebody reads."""
-    state = [path for path in (made.path / ".selfopt").iterdir() if not path.name.endswith(("-wal", "-shm"))]
-    return {path.name: path.read_bytes() for path in (*state, made.path / "routing_config.json")}
+    state = [path for path in (made.path / ".selfopt").rglob("*") if not path.name.endswith(("-wal", "-shm"))]
+    found = [path for path in (*state, made.path / "routing_config.json") if path.is_file()]
+    return {path.name: path.read_bytes() for path in found}
 
 
 def gate(made: Project, *arguments: str) -> pytest.RunResult:
@@ -105,8 +107,8 @@ def test_a_missing_or_corrupt_configuration_fails_before_any_call(routed: Projec
 
 
 def test_without_a_ledger_the_bars_alone_decide(routed: Project) -> None:
-    for path in (routed.path / ".selfopt").iterdir():
-        path.unlink()
+    shutil.rmtree(routed.path / ".selfopt")
+    (routed.path / ".selfopt").mkdir()
     result = gate(routed)
     assert result.ret == 0
     assert "compared with nothing: no decided cycle is in the ledger" in said(result)

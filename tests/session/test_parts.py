@@ -101,6 +101,14 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:
     assert "left" not in describe(label="x", done=0, total=9, in_flight=1, elapsed_s=1)
 
 
+@given(most=st.integers(5, 100), done=st.integers(0, 500), elapsed=st.floats(0, 1e6))
+def test_progress_fits_and_says_at_least_how_much_is_done(most: int, done: int, elapsed: float) -> None:
+    text = describe(label="atomic pass 2", done=done, total=500, in_flight=4, elapsed_s=elapsed, most=most)
+    assert len(text) <= most
+    assert f"{done}/500"[:most] in text
+    assert text[-1] not in ", "
+
+
 class Screen:
     """What progress writes to."""
 
@@ -116,9 +124,9 @@ class Screen:
         self.text += s + "\n"
 
 
-def shown(*, live: bool, quiet: bool = False) -> str:
-    screen, seconds = Screen(), iter(range(0, 1000, 5))
-    progress = Progress(screen, live=live, quiet=quiet, clock=lambda: float(next(seconds)))
+def shown(*, live: bool, quiet: bool = False, silent: bool = False, step: int = 5) -> str:
+    screen, seconds = Screen(), iter(range(0, 1000, step))
+    progress = Progress(screen, live=live, quiet=quiet, silent=silent, clock=lambda: float(next(seconds)))
     for done in range(8):
         progress.tick(label="pass 1", done=done, total=8, in_flight=1)
     progress.say("done")
@@ -139,5 +147,13 @@ def test_a_terminal_gets_one_line_that_is_rewritten_and_cleared() -> None:
     assert "\n" not in text[:-1]
 
 
-def test_a_quiet_session_gets_nothing() -> None:
-    assert shown(live=True, quiet=True) == ""
+def test_a_quiet_session_gets_its_line_on_a_terminal_and_one_a_minute_in_a_log() -> None:
+    assert shown(live=True, quiet=True).startswith("\r  pass 1  calls ")
+    assert shown(live=False, quiet=True) == ""
+    lines = shown(live=False, quiet=True, step=20).splitlines()
+    assert [line.split()[3] for line in lines] == ["2/8,", "5/8,"]
+    assert "done" not in lines
+
+
+def test_a_silent_session_gets_nothing() -> None:
+    assert shown(live=True, silent=True) == shown(live=False, silent=True, step=100) == ""
