@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pytest_selfopt.commands import answers, exporting, profiles, servers, spending, swarms, tools
 from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.report.columns import in_encoding
+from pytest_selfopt.report.signs import in_encoding
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

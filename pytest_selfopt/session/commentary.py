@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.session.announcing import announcement, pass_line, race_lines
 from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.session.cycles import which_of
 from pytest_selfopt.session.dispatch import Dispatcher, Pass
 from pytest_selfopt.session.gating import gate_announcement
 from pytest_selfopt.session.phases import PhaseRun
@@ -28,7 +30,7 @@ class Commentary:
         calls: Dispatcher,
     ) -> None:
         """Speak of these phases and their passes, and of how far their calls are."""
-        self._progress = Progress.on(terminal) if terminal is not None else None
+        self._progress = Progress.on(terminal, which_of(os.environ)) if terminal is not None else None
         self._phases = phases
         self._passes = tuple(passes)
         self._calls = calls

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ CHILD = "PYTEST_SELFOPT_CYCLE_OF"
 """Set for the sessions of the single cycles, so that options in addopts do not begin another row of them."""
 GOES_ON = (0, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE)
 """Statuses after which another cycle makes sense: what failed a gate, or is undecided, may be better after the next."""
+
+
+def which_of(environment: Mapping[str, str]) -> str:
+    """Which of several sessions in a row this one is, such as "cycle 2/3" or "proof"; empty for one of its own."""
+    which = environment.get(CHILD, "")
+    return f"cycle {which}" if "/" in which else which
 
 
 def begin_cycles(config: pytest.Config, count: int) -> int:

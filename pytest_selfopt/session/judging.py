@@ -45,6 +45,8 @@ class Judging:
         self._unmasked = 0
         """Failures that are no judged misses: no verdict hides them."""
         self._status = 0
+        self._file = ""
+        """That of the item that was begun last."""
         self.nothing_on_trial = False
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -52,13 +54,34 @@ class Judging:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
         evidence, work = attached(report), self._work()
         if evidence is None or work is None or not self._judges:
-            self._unmasked += report.failed
+            unmasked, printed = report.failed, report.when == "call" or not report.passed
         else:
             with self._turn():
-                self._unmasked += self._book(work, evidence, failed=report.failed)
+                unmasked = printed = self._book(work, evidence, failed=report.failed)
+        self._unmasked += unmasked
+        if printed and work is not None:
+            work.give_way()
         yield
         if hasattr(report, "selfopt"):
             self._let_go(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Take the line of progress away when pytest comes to the next file, whose name it writes."""
+        file, work = nodeid.partition("::")[0], self._work()
+        if work is not None and file != self._file:
+            work.give_way()
+        self._file = file
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Take the line of progress away before pytest ends its own, also when it is interrupted."""
+        try:
+            return (yield)
+        finally:
+            work = self._work()
+            if work is not None:
+                work.give_way()
 
     def _let_go(self, report: pytest.TestReport) -> None:
         """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""

@@ -22,7 +22,7 @@ from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.session.closing import numbers_of
 from pytest_selfopt.session.gating import Gated
 from pytest_selfopt.session.phases import PhaseRun
-from pytest_selfopt.session.summary import not_gated, undecided
+from pytest_selfopt.session.sentences import not_gated, undecided
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import Outcome, Trial
 

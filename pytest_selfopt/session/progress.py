@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_selfopt.report.columns import folded
-from pytest_selfopt.session.writing import NARROWEST, WIDEST, rewrites, shown
+from pytest_selfopt.report.cells import cells
+from pytest_selfopt.session.place import TerminalPlace
+from pytest_selfopt.session.writing import rewrites
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -18,22 +19,21 @@ QUIET_LOG_INTERVAL_S = 60.0
 TERMINAL_INTERVAL_S = 0.2
 
 
-class Writer(Protocol):
-    """What progress needs of pytest's terminal writer."""
+class Place(Protocol):
+    """Where progress is shown."""
 
     @property
-    def fullwidth(self) -> int:
-        """Columns of the terminal."""
+    def columns(self) -> int:
+        """Columns that a rewritten line may take."""
 
-    @property
-    def width_of_current_line(self) -> int:
-        """Columns written since the last line break."""
+    def line(self, text: str) -> None:
+        """Write a text that stays."""
 
-    def write(self, msg: str, *, flush: bool = False, **markup: bool) -> None:
-        """Write a text."""
+    def rewrite(self, text: str) -> None:
+        """Write over the line that was last rewritten, or begin one."""
 
-    def line(self, s: str = "", **markup: bool) -> None:
-        """Write a line."""
+    def erase(self) -> None:
+        """Leave the rewritten line empty, for whoever writes next."""
 
 
 class Progress:
@@ -44,23 +44,38 @@ class Progress:
     """
 
     def __init__(
-        self, writer: Writer, *, live: bool, clock: Callable[[], float], quiet: bool = False, silent: bool = False
+        self,
+        place: Place,
+        *,
+        live: bool,
+        clock: Callable[[], float],
+        quiet: bool = False,
+        silent: bool = False,
+        which: str = "",
     ) -> None:
-        self._writer = writer
+        """Show it at a place; `which` of several sessions this is, such as "cycle 2/3" (empty: the only one)."""
+        self._place = place
         self._live = live
         self._quiet = quiet or silent
         self._silent = silent
+        self._which = which
         self._clock = clock
         self._started = clock()
         self._said = self._started
         self._shown = False
 
     @classmethod
-    def on(cls, terminal: TerminalReporter) -> Progress:
-        """Progress on pytest's own terminal."""
+    def on(cls, terminal: TerminalReporter, which: str) -> Progress:
+        """Progress on pytest's own terminal; under -v pytest rewrites nothing, because it tells every item."""
         loudness = terminal.config.get_verbosity()
-        writer = terminal.config.get_terminal_writer()
-        return cls(writer, live=rewrites(terminal), clock=time.monotonic, quiet=loudness < 0, silent=loudness < -1)
+        return cls(
+            TerminalPlace(terminal),
+            live=rewrites(terminal) and loudness <= 0,
+            clock=time.monotonic,
+            quiet=loudness < 0,
+            silent=loudness < -1,
+            which=which,
+        )
 
     def say_all(self, lines: Sequence[str]) -> None:
         """Write several lines that stay."""
@@ -70,12 +85,8 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line that stays."""
         if not self._quiet:
-            if self._shown:
-                self.clear()
-            else:
-                self._leave_pytests_line()
-            for line in folded(shown(text), min(WIDEST, max(NARROWEST, self._writer.fullwidth))):
-                self._writer.line(line)
+            self.clear()
+            self._place.line(text)
 
     @property
     def due(self) -> bool:
@@ -90,48 +101,56 @@ class Progress:
         if not self.due:
             return
         now = self._said = self._clock()
-        most = self._writer.fullwidth - 1
-        elapsed_s = now - self._started
-        text = shown(describe(label=label, done=done, total=total, in_flight=in_flight, elapsed_s=elapsed_s, most=most))
+        text = describe(
+            label=label,
+            done=done,
+            total=total,
+            in_flight=in_flight,
+            elapsed_s=now - self._started,
+            which=self._which,
+            most=self._place.columns,
+        )
+        if not text:
+            return
         if self._live:
-            if not self._shown:
-                self._leave_pytests_line()
-            self._writer.write("\r" + text.ljust(most), flush=True)
+            self._place.rewrite(text)
             self._shown = True
         else:
-            self._leave_pytests_line()
-            self._writer.line(text)
-
-    def _leave_pytests_line(self) -> None:
-        """Leave the line on which pytest has written the name of the file."""
-        if self._writer.width_of_current_line:
-            self._writer.line()
+            self._place.line(text)
 
     def clear(self) -> None:
         """Take the rewritten line away, so that something else can be written there."""
         if self._shown:
-            self._writer.write("\r" + " " * (self._writer.fullwidth - 1) + "\r", flush=True)
+            self._place.erase()
             self._shown = False
 
 
-def describe(*, label: str, done: int, total: int, in_flight: int, elapsed_s: float, most: int = 1000) -> str:
-    """One line on how far it is, such as "pass 2  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left".
+def describe(
+    *, label: str, done: int, total: int, in_flight: int, elapsed_s: float, which: str = "", most: int = 1000
+) -> str:
+    """One line on how far it is, such as "  pass 2  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left".
 
-    Where it is longer than `most` characters, what matters least is left out.
+    `which` of several sessions it is stands before. Where it takes more than `most` columns, what matters least is left
+    out; it is empty where nothing fits.
     """
-    parts = {
-        "calls": f"calls {done}/{total}",
-        "flight": f"{in_flight} in flight",
-        "time": f"{minutes(elapsed_s)} elapsed",
-    }
-    if 0 < done < total:
-        parts["left"] = f"about {minutes(elapsed_s / done * (total - done))} left"
-    texts = [f"  {label}  {', '.join(parts.values())}"]
-    for name in ("flight", "time", "left"):
-        parts.pop(name, None)
-        texts.append(f"  {label}  {', '.join(parts.values())}")
-    texts += [f"{label} {done}/{total}", f"{done}/{total}"]
-    return next((text for text in texts if len(text) <= most), texts[-1][: max(0, most)])
+    count = f"calls {done}/{total}"
+    flight, elapsed = f"{in_flight} in flight", f"{minutes(elapsed_s)} elapsed"
+    left = f"about {minutes(elapsed_s / done * (total - done))} left" if 0 < done < total else ""
+    named = f"{which}, {label}" if which else label
+    forms = (
+        f"  {named}  {_listed(count, flight, elapsed, left)}",
+        f"  {named}  {_listed(count, elapsed, left)}",
+        f"  {named}  {_listed(count, left)}",
+        f"  {label}  {_listed(count, left)}",
+        f"  {label}  {count}",
+        f"{label} {done}/{total}",
+        f"{done}/{total}",
+    )
+    return next((form for form in forms if cells(form) <= most), "")
+
+
+def _listed(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def minutes(seconds: float) -> str:

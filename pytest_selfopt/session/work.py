@@ -347,10 +347,9 @@ class Work:
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
         with undisturbed:
-            if self._commentary is not None:
-                if self._pass is not None:
-                    self._commentary.say_pass(*self._pass)
-                self._commentary.clear()
+            if self._commentary is not None and self._pass is not None:
+                self._commentary.say_pass(*self._pass)
+            self.give_way()
             self._pass = None
             if self._dispatcher is not None:
                 self._dispatcher.stop()
@@ -399,3 +398,8 @@ class Work:
         """Show how far the pass of a trial is, if it is time to; on the main thread only."""
         if self._commentary is not None:
             self._commentary.tick(key)
+
+    def give_way(self) -> None:
+        """Take the line of progress away, because pytest is going to write."""
+        if self._commentary is not None:
+            self._commentary.clear()

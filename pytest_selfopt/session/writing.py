@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.report.columns import folded, in_encoding
-from pytest_selfopt.report.visible import visible
+from pytest_selfopt.report.columns import LEAST_WIDTH, folded, table
+from pytest_selfopt.report.signs import shown
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 WIDEST = 100
 """Longer lines are hard to read."""
-NARROWEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A text for people, of any length; its colour says nothing that its words do not."""
+
+    text: str
+    colour: str = ""
+    bold: bool = False
+
+    @property
+    def markup(self) -> dict[str, bool]:
+        """What pytest's terminal writer makes of it."""
+        return {name: True for name in (self.colour, "bold" if self.bold else "") if name}
 
 
 class Page:
@@ -23,41 +37,42 @@ class Page:
 
     def __init__(self, terminal: TerminalReporter) -> None:
         self._terminal = terminal
+        self._encoding = encoding_of_output()
         self.loudness = terminal.config.get_verbosity()
 
     @property
     def width(self) -> int:
-        """Characters of a line."""
-        return width_of(self._terminal)
+        """Columns of a line."""
+        return width_for(self._terminal.config.get_terminal_writer().fullwidth)
 
     def title(self, text: str) -> None:
         """Begin a section, as pytest begins its own."""
         if self.loudness >= 0:
-            self._terminal.write_sep("=", shown(text))
+            self._terminal.write_sep("=", shown(text, self._encoding))
 
-    def say(self, text: str, **markup: bool) -> None:
-        """Write a text, folded."""
-        for line in folded(shown(text), self.width):
-            self._terminal.write_line(line, **markup)
+    def tell(self, told: Iterable[Told]) -> None:
+        """Write texts, folded."""
+        for one in told:
+            for line in folded(shown(one.text, self._encoding), self.width):
+                self._terminal.write_line(line, **one.markup)
 
-    def rows(self, lines: Iterable[str]) -> None:
-        """Write lines that are laid out already."""
-        for line in lines:
-            self._terminal.write_line(shown(line))
-
-
-def width_of(terminal: TerminalReporter) -> int:
-    """How wide lines may be on a terminal."""
-    return max(NARROWEST, min(WIDEST, terminal.config.get_terminal_writer().fullwidth))
+    def table(self, rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
+        """Write a table, the heads first; in a loud session no column is left out."""
+        cells = [[shown(cell, self._encoding) for cell in row] for row in rows]
+        for line in table(cells, self.width, dispensable=dispensable if self.loudness <= 0 else ()):
+            self._terminal.write_line(line)
 
 
-def shown(text: str) -> str:
-    """A text as the terminal can show it, whatever is in it."""
-    # What pytest writes to is a copy of this one, whatever captures output now.
-    stream = sys.__stdout__
-    return in_encoding(visible(text), (stream.encoding if stream is not None else None) or "utf-8")
+def width_for(columns: int) -> int:
+    """How wide lines are on a terminal of so many columns."""
+    return max(LEAST_WIDTH, min(WIDEST, columns))
+
+
+def encoding_of_output() -> str:
+    """The encoding of what pytest writes to, whatever captures output now."""
+    return (sys.__stdout__.encoding if sys.__stdout__ is not None else None) or "utf-8"
 
 
 def rewrites(terminal: TerminalReporter) -> bool:
     """Whether a line can be written over: on a real terminal, not in a log that was told to have colours."""
-    return bool(terminal.isatty) and os.environ.get("TERM") != "dumb"
+    return bool(terminal.isatty) and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

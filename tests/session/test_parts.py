@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
 from pytest_selfopt.models.cost import cost_of
+from pytest_selfopt.report.cells import cells
+from pytest_selfopt.session.cycles import CHILD, which_of
 from pytest_selfopt.session.progress import Progress, describe
 from pytest_selfopt.session.replay import CallFailed, from_evidence, judged, to_evidence
-from pytest_selfopt.session.summary import undecided
+from pytest_selfopt.session.sentences import undecided
 from pytest_selfopt.trial import CallError, ErrorKind, Outcome, Reply, Trial
 
 
@@ -101,36 +103,64 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:
     assert "left" not in describe(label="x", done=0, total=9, in_flight=1, elapsed_s=1)
 
 
-@given(most=st.integers(5, 100), done=st.integers(0, 500), elapsed=st.floats(0, 1e6))
-def test_progress_fits_and_says_at_least_how_much_is_done(most: int, done: int, elapsed: float) -> None:
-    text = describe(label="atomic pass 2", done=done, total=500, in_flight=4, elapsed_s=elapsed, most=most)
-    assert len(text) <= most
-    assert f"{done}/500"[:most] in text
-    assert text[-1] not in ", "
+@given(
+    most=st.integers(0, 100),
+    done=st.integers(0, 500),
+    elapsed=st.floats(0, 1e6),
+    which=st.sampled_from(["", "proof", "cycle 2/3"]),
+    label=st.sampled_from(["atomic pass 2", "漢字 pass 2"]),
+)
+def test_progress_fits_whatever_the_width_and_is_never_cut(
+    most: int, done: int, elapsed: float, which: str, label: str
+) -> None:
+    text = describe(label=label, done=done, total=500, in_flight=4, elapsed_s=elapsed, which=which, most=most)
+    assert cells(text) <= most
+    whole = describe(label=label, done=done, total=500, in_flight=4, elapsed_s=elapsed, which=which)
+    assert set(text.replace(",", "").split()) <= set(whole.replace(",", "").split())
+    assert (f"{done}/500" in text) == (most >= len(f"{done}/500"))
 
 
-class Screen:
-    """What progress writes to."""
+def test_progress_leaves_out_what_matters_least_first() -> None:
+    widths = {
+        most: describe(label="x", done=3, total=9, in_flight=4, elapsed_s=60, which="proof", most=most)
+        for most in (80, 64, 50, 36, 30, 14, 6, 2)
+    }
+    assert list(widths.values()) == [
+        "  proof, x  calls 3/9, 4 in flight, 1:00 elapsed, about 2:00 left",
+        "  proof, x  calls 3/9, 1:00 elapsed, about 2:00 left",
+        "  proof, x  calls 3/9, about 2:00 left",
+        "  x  calls 3/9, about 2:00 left",
+        "  x  calls 3/9",
+        "  x  calls 3/9",
+        "x 3/9",
+        "",
+    ]
 
-    def __init__(self, fullwidth: int = 40) -> None:
-        self.fullwidth = fullwidth
-        self.width_of_current_line = 0
+
+class Place:
+    """Where progress is shown, as a text: a rewritten line ends with a carriage return."""
+
+    def __init__(self, columns: int = 39) -> None:
+        self.columns = columns
         self.text = ""
 
-    def write(self, msg: str, *, flush: bool = False, **markup: bool) -> None:
-        self.text += msg
+    def line(self, text: str) -> None:
+        self.text += f"{text}\n"
 
-    def line(self, s: str = "", **markup: bool) -> None:
-        self.text += s + "\n"
+    def rewrite(self, text: str) -> None:
+        self.text += f"{text}\r"
+
+    def erase(self) -> None:
+        self.text += "erased\r"
 
 
 def shown(*, live: bool, quiet: bool = False, silent: bool = False, step: int = 5) -> str:
-    screen, seconds = Screen(), iter(range(0, 1000, step))
-    progress = Progress(screen, live=live, quiet=quiet, silent=silent, clock=lambda: float(next(seconds)))
+    place, seconds = Place(), iter(range(0, 1000, step))
+    progress = Progress(place, live=live, quiet=quiet, silent=silent, clock=lambda: float(next(seconds)))
     for done in range(8):
         progress.tick(label="pass 1", done=done, total=8, in_flight=1)
     progress.say("done")
-    return screen.text
+    return place.text
 
 
 def test_a_log_gets_a_line_now_and_then() -> None:
@@ -140,15 +170,14 @@ def test_a_log_gets_a_line_now_and_then() -> None:
 
 
 def test_a_terminal_gets_one_line_that_is_rewritten_and_cleared() -> None:
-    text = shown(live=True)
-    parts = text.split("\r")
-    assert all(len(part) <= 39 for part in parts[1:-1])
-    assert text.endswith("\r" + " " * 39 + "\rdone\n")
-    assert "\n" not in text[:-1]
+    *rewritten, erased, rest = shown(live=True).split("\r")
+    assert len(rewritten) == 8
+    assert all(one.startswith("  pass 1  calls ") for one in rewritten)
+    assert (erased, rest) == ("erased", "done\n")
 
 
 def test_a_quiet_session_gets_its_line_on_a_terminal_and_one_a_minute_in_a_log() -> None:
-    assert shown(live=True, quiet=True).startswith("\r  pass 1  calls ")
+    assert shown(live=True, quiet=True).startswith("  pass 1  calls ")
     assert shown(live=False, quiet=True) == ""
     lines = shown(live=False, quiet=True, step=20).splitlines()
     assert [line.split()[3] for line in lines] == ["2/8,", "5/8,"]
@@ -157,3 +186,16 @@ def test_a_quiet_session_gets_its_line_on_a_terminal_and_one_a_minute_in_a_log()
 
 def test_a_silent_session_gets_nothing() -> None:
     assert shown(live=True, silent=True) == shown(live=False, silent=True, step=100) == ""
+
+
+def test_a_terminal_too_narrow_for_anything_gets_nothing() -> None:
+    place, seconds = Place(columns=2), iter(range(100))
+    progress = Progress(place, live=True, clock=lambda: float(next(seconds)))
+    progress.tick(label="pass 1", done=1, total=8, in_flight=1)
+    progress.clear()
+    assert place.text == ""
+
+
+@pytest.mark.parametrize(("value", "which"), [("", ""), ("2/3", "cycle 2/3"), ("proof", "proof")])
+def test_progress_knows_which_of_several_sessions_it_is_of(value: str, which: str) -> None:
+    assert which_of({CHILD: value} if value else {}) == which
