@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 from pytest_selfopt.commands import answers, exporting, profiles, servers, spending, swarms, tools
-from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE
+from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE, output_width, tell
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.report.signs import in_encoding
+from pytest_selfopt.report.printing import Printed, Verbatim, laid_out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,11 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.status = 0
     try:
-        lines: Iterable[str] = options.command(options)
-        for line in lines:
-            print(in_encoding(line, sys.stdout.encoding or "utf-8"), flush=True)
+        printed: Iterable[Printed] = options.command(options)
+        for line in laid_out(printed, output_width(), sys.stdout.encoding or "utf-8"):
+            print(line, flush=True)
     except SelfoptError as problem:
-        print(f"selfopt: {problem}", file=sys.stderr)
+        tell(f"selfopt: {problem}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has seen enough, as in `selfopt history | head`; Python must not try to flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as problem:
-        print(f"selfopt: {problem}", file=sys.stderr)  # such as a disk that is full
+        tell(f"selfopt: {problem}")  # such as a disk that is full
         return EXIT_USAGE
     status: int = options.status
     return status
@@ -59,11 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _completion(parser: argparse.ArgumentParser, shell: str) -> list[str]:
+def _completion(parser: argparse.ArgumentParser, shell: str) -> list[Printed]:
     import shtab
 
     script: str = shtab.complete(parser, shell)
-    return script.splitlines()
+    return [Verbatim(script.rstrip("\n"))]
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common import AddCommand, add_places, settings_of
+from pytest_selfopt.commands.common import AddCommand, add_places, output_width, settings_of
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.report.printing import Printed, Verbatim
 from pytest_selfopt.routing.config import read_config
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def _resolve(options: argparse.Namespace) -> list[str]:
 def _history(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.session.explaining import history
 
-    return history(settings_of(options))
+    return history(settings_of(options), output_width())
 
 
-def _report(options: argparse.Namespace) -> list[str]:
+def _report(options: argparse.Namespace) -> Sequence[Printed]:
     from pytest_selfopt.routing.files import timestamp
     from pytest_selfopt.session.publishing import report_to
 
@@ -126,14 +127,13 @@ def _rollback(options: argparse.Namespace) -> list[str]:
     return roll_back(settings_of(options), options.what, now=timestamp(time.time()), dry_run=options.dry_run)
 
 
-def _decide(options: argparse.Namespace) -> Iterator[str]:
+def _decide(options: argparse.Namespace) -> Iterator[Printed]:
     from pytest_selfopt.session.deciding import decide_again
 
     phases = decide_again(settings_of(options), options.cycle)
     if options.json:
-        yield json.dumps(
-            [{"cycle": one.cycle, "phase": one.phase, "verdicts": one.verdicts} for one in phases], indent=2
-        )
+        value = [{"cycle": one.cycle, "phase": one.phase, "verdicts": one.verdicts} for one in phases]
+        yield Verbatim(json.dumps(value, indent=2))
         return
     for one in phases:
         yield f"cycle {one.cycle}, {one.phase}: {'as it was decided' if one.same else 'NOT as it was decided'}"

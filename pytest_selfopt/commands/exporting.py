@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of
+from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of, tell
+from pytest_selfopt.report.printing import Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.settings import Settings
@@ -67,9 +68,9 @@ def _litellm(options: argparse.Namespace) -> Iterator[str]:
         write_atomically(options.report, "".join(f"{one}\n" for one in sentences))
     else:
         for one in sentences:
-            print(one, file=sys.stderr)
+            tell(one)
     if options.output is None:
-        yield config.text.rstrip("\n")
+        yield Verbatim(config.text.rstrip("\n"))
     else:
         write_atomically(options.output, config.text)
         yield f"written: {options.output}"
@@ -109,4 +110,4 @@ def _tell_unjudged(settings: Settings, cycle: int | None) -> None:
 
     number = unjudged(settings, cycle)
     if number:
-        print(f"{number} finished calls were judged by nobody; they are no trials, and are left out", file=sys.stderr)
+        tell(f"{number} finished calls were judged by nobody; they are no trials, and are left out")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
-from pytest_selfopt.commands.common import AddCommand, add_places, settings_of
+from pytest_selfopt.commands.common import AddCommand, add_places, output_width, settings_of
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.report.printing import Printed
 
 
 def add_commands(add: AddCommand) -> None:
@@ -24,9 +26,9 @@ def add_commands(add: AddCommand) -> None:
     profile.set_defaults(command=_profile)
 
 
-def _profile(options: argparse.Namespace) -> list[str]:
+def _profile(options: argparse.Namespace) -> Sequence[Printed]:
     from pytest_selfopt.session.profiling import profile_lines
 
     if (options.model is None) is not options.all:
         raise SettingsError("profile: name one model, or ask for --all")
-    return profile_lines(settings_of(options), options.model, options.phase, form=options.format)
+    return profile_lines(settings_of(options), options.model, options.phase, form=options.format, width=output_width())

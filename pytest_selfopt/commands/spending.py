@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.report.printing import Printed, Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.economy.estimate import Estimate
@@ -41,7 +42,7 @@ def add_commands(add: AddCommand) -> None:
     cost.set_defaults(command=_estimate)
 
 
-def _estimate(options: argparse.Namespace) -> Iterator[str]:
+def _estimate(options: argparse.Namespace) -> Iterator[Printed]:
     from pytest_selfopt.session.estimating import estimate_swarm
     from pytest_selfopt.swarm.pattern import parse_pattern
 
@@ -52,7 +53,7 @@ def _estimate(options: argparse.Namespace) -> Iterator[str]:
     let_import_from(path.parent for path in options.suite)
     estimate = estimate_swarm(topology, options.tier, options.suite, settings, phase=options.phase, runs=options.runs)
     if options.json:
-        yield json.dumps(_as_json(estimate, topology, options.tier, settings), indent=2)
+        yield Verbatim(json.dumps(_as_json(estimate, topology, options.tier, settings), indent=2))
     else:
         yield from _lines(estimate, topology, options.tier, settings)
 

@@ -16,8 +16,10 @@ from pytest_selfopt.commands.common import (
     add_places,
     let_import_from,
     settings_of,
+    tell,
 )
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.report.printing import Printed, Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.economy.estimate import Estimate
@@ -58,7 +60,7 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
     add_places(command)
 
 
-def _swarm(options: argparse.Namespace) -> Iterator[str]:
+def _swarm(options: argparse.Namespace) -> Iterator[Printed]:
     from pytest_selfopt.session.estimating import estimate_swarm
     from pytest_selfopt.session.surveying import complete, survey, swarm_lines, swarm_questions, to_json
     from pytest_selfopt.swarm.pattern import parse_pattern
@@ -83,13 +85,13 @@ def _swarm(options: argparse.Namespace) -> Iterator[str]:
     if not found.calls and found.stopped and not found.interrupted:
         raise SettingsError(f"nothing was asked: {found.stopped}")
     if options.json:
-        yield json.dumps(to_json(settings, questions, found, []), indent=2)
+        yield Verbatim(json.dumps(to_json(settings, questions, found, []), indent=2))
     else:
         yield from swarm_lines(settings, questions, found)
     options.status = EXIT_INTERRUPTED if found.interrupted else 0 if complete(found) else EXIT_FAILED
 
 
-def _batch(options: argparse.Namespace) -> Iterator[str]:
+def _batch(options: argparse.Namespace) -> Iterator[Printed]:
     from pytest_selfopt.session.estimating import estimate_batch
     from pytest_selfopt.session.surveying import batch_lines, batch_questions, complete, survey, to_json
 
@@ -105,7 +107,7 @@ def _batch(options: argparse.Namespace) -> Iterator[str]:
     if not found.calls and found.stopped and not found.interrupted:
         raise SettingsError(f"nothing was asked: {found.stopped}")
     if options.json:
-        yield json.dumps(to_json(settings, questions, found, notes), indent=2)
+        yield Verbatim(json.dumps(to_json(settings, questions, found, notes), indent=2))
     else:
         yield from batch_lines(questions, found, notes)
     options.status = EXIT_INTERRUPTED if found.interrupted else 0 if complete(found) else EXIT_FAILED
@@ -116,10 +118,10 @@ def _may_go_on(cost: Estimate, settings: Settings, options: argparse.Namespace) 
     from pytest_selfopt.session.estimating import asker, confirmed, cost_warning
 
     sentence = f"{cost.sentence}{cost_warning(cost, settings)}"
-    print(sentence if sentence.startswith("cost") else f"cost {sentence}", file=sys.stderr)
+    tell(sentence if sentence.startswith("cost") else f"cost {sentence}")
     if options.yes or confirmed(cost, settings, asker()):
         return True
-    print("selfopt: nothing was asked", file=sys.stderr)
+    tell("selfopt: nothing was asked")
     options.status = EXIT_FAILED
     return False
 

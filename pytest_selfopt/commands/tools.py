@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of
+from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of, tell
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.report.printing import Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.session.availability import Availability
@@ -167,9 +167,9 @@ def _import(options: argparse.Namespace) -> Iterator[str]:
         raise SettingsError(f"--limit {options.limit}: there has to be at least 1")
     imported = import_from(options.form, options.path, category=options.category, limit=options.limit)
     for one in imported.lines:
-        yield json.dumps(one, ensure_ascii=False)
+        yield Verbatim(json.dumps(one, ensure_ascii=False))
     # To the other stream, because the lines usually go into a file.
     for sentence in imported.left_out:
-        print(f"left out: {sentence}", file=sys.stderr)
-    print(f"{imported.cases} cases, {len(imported.left_out)} left out", file=sys.stderr)
+        tell(f"left out: {sentence}")
+    tell(f"{imported.cases} cases, {len(imported.left_out)} left out")
     options.status = 0 if imported.cases else EXIT_FAILED

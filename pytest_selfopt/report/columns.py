@@ -9,9 +9,16 @@ from pytest_selfopt.report.cells import cells, head_of, to_left, to_right
 
 LEAST_WIDTH = 20
 """Narrower than that nothing is laid out; a terminal so narrow wraps by itself."""
+WIDEST = 100
+"""Longer lines are hard to read."""
 _DEEPER = "  "
 _SEAM = re.compile(r"(?<=[/\\,;:=])")
 """After these signs a word that is too long for a line is parted, such as the id of a spec."""
+
+
+def width_for(columns: int) -> int:
+    """How wide lines are on a terminal of so many columns."""
+    return max(LEAST_WIDTH, min(WIDEST, columns))
 
 
 def folded(text: str, width: int) -> list[str]:

@@ -11,7 +11,7 @@ from pytest_selfopt.economy.maps import Elite, Front
 from pytest_selfopt.economy.profile import PER, Finding, PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import TrendWord
-from pytest_selfopt.report.columns import aligned
+from pytest_selfopt.report import columns
 from pytest_selfopt.report.plain import plain, table
 
 WIDTH = 80
@@ -52,20 +52,21 @@ def all_sections(profiles: Sequence[Profile], fronts: Sequence[Front], elites: S
     return [*sections, _elites_section(elites)]
 
 
-def as_text(sections: Sequence[Section]) -> list[str]:
-    """The sections as lines of at most `WIDTH` characters, as far as names allow."""
+def as_text(sections: Sequence[Section], width: int = WIDTH) -> list[str]:
+    """The sections as lines of at most so many columns."""
     lines: list[str] = []
     for section in sections:
         lines += [""] if lines else []
         lines.append(section.title)
         if section.names:
-            lines += [f"  {line}".rstrip() for line in aligned(_shortened([section.names, *section.rows]))]
+            rows = _shortened([section.names, *section.rows], width)
+            lines += [f"  {line}".rstrip() for line in columns.table(rows, width - 2)]
         else:
             room = max((len(row[0]) for row in section.rows), default=0)
             for name, value in section.rows:
-                lines += _folded(f"  {name.ljust(room)}  {value}", indent=room + 4)
+                lines += _folded(f"  {name.ljust(room)}  {value}", width, indent=room + 4)
         for note in section.notes:
-            lines += _folded(f"  {note}", indent=4)
+            lines += _folded(f"  {note}", width, indent=4)
     return lines
 
 
@@ -182,20 +183,20 @@ def _elites_section(elites: Sequence[Elite]) -> Section:
     )
 
 
-def _shortened(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+def _shortened(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The rows with the beginnings of the first cells cut off where that makes them fit and keeps them apart."""
     others = sum(max(map(len, column)) + 2 for column in zip(*(row[1:] for row in rows), strict=True))
-    room = max(_LEAST_NAME, WIDTH - 2 - others)
+    room = max(_LEAST_NAME, width - 2 - others)
     short = [row[0] if len(row[0]) <= room else f"…{row[0][1 - room :]}" for row in rows]
     if len(set(short)) < len({row[0] for row in rows}):
         short = [row[0] for row in rows]
     return [[name, *row[1:]] for name, row in zip(short, rows, strict=True)]
 
 
-def _folded(text: str, *, indent: int) -> list[str]:
+def _folded(text: str, width: int, *, indent: int) -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        width,
         drop_whitespace=True,
         initial_indent="",
         subsequent_indent=" " * indent,

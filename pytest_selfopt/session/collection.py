@@ -11,6 +11,7 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite, load_suite
 from pytest_selfopt.errors import SelfoptError, SettingsError, SuiteError
+from pytest_selfopt.report.visible import visible
 from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.specs.variants import Variant
 
@@ -92,7 +93,7 @@ class Collection:
             pytest.UsageError: when there was any.
         """
         if self.problems:
-            raise pytest.UsageError("\n".join(self.problems))
+            raise pytest.UsageError(visible("\n".join(self.problems)))
 
     def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
         """Note items that another plugin would ask again until they are right: that is no measurement."""

@@ -18,6 +18,7 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.report.visible import visible
 from pytest_selfopt.session.board import Board
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.judging import Judging
@@ -238,7 +239,7 @@ class Controller:
             pytest.UsageError: when there was any.
         """
         if self._problems:
-            raise pytest.UsageError("\n".join(self._problems))
+            raise pytest.UsageError(visible("\n".join(self._problems)))
 
     def start(self) -> None:
         """Begin to make calls, once everything is collected; doing it twice is harmless.
@@ -263,7 +264,7 @@ class Controller:
                     terminal=terminal_of(self._config),
                 )
             except SelfoptError as problem:
-                raise pytest.UsageError(str(problem)) from None
+                raise pytest.UsageError(visible(str(problem))) from None
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Wait for nothing that a worker that is gone could do; its successor collects anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.report.columns import width_for
+from pytest_selfopt.report.printing import laid_out
+from pytest_selfopt.report.visible import visible
 from pytest_selfopt.routing.records import HISTORY, read_history
 from pytest_selfopt.session.closing import EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -35,15 +39,22 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
     try:
         settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
     except SelfoptError as problem:
-        raise pytest.UsageError(str(problem)) from None
+        raise pytest.UsageError(visible(str(problem))) from None
     arguments = without_cycles([str(argument) for argument in config.invocation_params.args])
-    return run_cycles(count, arguments, settings.state_dir, say)
+    return run_cycles(count, arguments, settings.state_dir, teller(config))
 
 
-def say(text: str) -> None:
-    """Tell something between sessions: there is no reporter yet, and what is captured is let through."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def teller(config: pytest.Config) -> Callable[[str], None]:
+    """What tells something between sessions, where there is no reporter; under -qq it says nothing."""
+    silent = config.get_verbosity() < -1
+
+    def say(text: str) -> None:
+        width = width_for(shutil.get_terminal_size().columns)
+        for line in laid_out([text] if not silent else [], width, sys.stdout.encoding or "utf-8"):
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    return say
 
 
 def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, say: Callable[[str], None]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,10 +13,12 @@ from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.records import DECISIONS, HISTORY, read_history
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import rule_to_json
+from pytest_selfopt.session.surveys import survey_lines
 from pytest_selfopt.settings import Settings
 
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
+BESIDE_CURVE = len("  1234  0.425    promoted")
 _TOLD = ("model", "phase", "reason", "evidence", "status", "source", "cycle", "timestamp", "premises", "before")
 
 
@@ -68,19 +69,19 @@ def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
 
 def _decision_lines(entry: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     when = f"cycle {entry['cycle']}" if entry["cycle"] else "outside of cycles"
-    yield from _folded(f"{when}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}", "  ")
+    yield f"  {when}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}"
     if entry["kind"] == "rollback":
         return
     for one in history:
         if (one.get("cycle"), one.get("phase")) != (entry["cycle"], entry["phase"]):
             continue
         for verdict in one.get("verdicts", ()):
-            yield from _folded(f"{verdict['verdict']} {verdict['spec']}", "    ")
+            yield f"    {verdict['verdict']} {verdict['spec']}"
             for gate in verdict.get("gates", ()):
                 mark = "passed" if gate["passed"] else "FAILED"
-                yield from _folded(f"{mark} {gate['name']}: {gate['sentence']}", "      ")
+                yield f"      {mark} {gate['name']}: {gate['sentence']}"
         for diagnosis in one.get("diagnoses", ()):
-            yield from _folded(f"diagnosis {diagnosis['kind']}: {diagnosis['sentence']}", "    ")
+            yield f"    diagnosis {diagnosis['kind']}: {diagnosis['sentence']}"
 
 
 def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Iterator[str]:
@@ -99,17 +100,21 @@ def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Itera
                 yield f"  {spec}: {passed} of {number} right"
 
 
-def history(settings: Settings) -> list[str]:
+def history(settings: Settings, width: int | None) -> list[str]:
     """What each cycle compared and decided, how the accuracy rose, and how much of the error budget is spent.
+
+    Surveys, which decide nothing, stand in a line each. `width` is that of the terminal, if it is one.
 
     Raises:
         StateError: when there is no history, or it cannot be used.
     """
     entries = read_history(settings.state_dir / HISTORY)
-    if not entries:
+    surveys = survey_lines(settings)
+    if not entries and not surveys:
         raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
     lines = [line for entry in entries for line in _cycle_lines(entry)]
-    return [*lines, *_curves(entries), *_budget_lines(settings)]
+    curve = CURVE if width is None else min(CURVE, width - BESIDE_CURVE)
+    return [*lines, *surveys, *_curves(entries, curve), *_budget_lines(settings)]
 
 
 def _cycle_lines(entry: Mapping[str, Any]) -> list[str]:
@@ -128,8 +133,8 @@ def _comparison(verdict: Mapping[str, Any]) -> str:
     return f"  ({which}: fixed {verdict['fixed']}, broke {verdict['broken']})"
 
 
-def _curves(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The measured accuracy of what was in force after each cycle, phase by phase."""
+def _curves(entries: Sequence[Mapping[str, Any]], most: int) -> list[str]:
+    """The measured accuracy of what was in force after each cycle, phase by phase; bars of up to `most` signs."""
     lines = []
     for phase in dict.fromkeys(entry["phase"] for entry in entries):
         lines += ["", f"accuracy of what is in force in {phase}, by cycle"]
@@ -137,7 +142,7 @@ def _curves(entries: Sequence[Mapping[str, Any]]) -> list[str]:
             measured = entry.get("metrics", {}).get(entry["baseline_after"])
             if entry["phase"] == phase and measured is not None:
                 accuracy = measured["accuracy"]
-                bar_of = "#" * round(accuracy * CURVE)
+                bar_of = "#" * round(accuracy * most)
                 lines.append(
                     f"  {entry['cycle']:>4}  {accuracy:.3f}  {bar_of}{'  promoted' if entry['winner'] else ''}"
                 )
@@ -156,14 +161,3 @@ def _budget_lines(settings: Settings) -> list[str]:
     spent = f"{len(shares)} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
     lines = [f"error budget: {spent}; the next one needs odds of {float(bar(len(shares) + 1)):,.0f}:1"]
     return lines + ([f"by the classic rule, without any guarantee: {free} comparisons"] if free else [])
-
-
-def _folded(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        100,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

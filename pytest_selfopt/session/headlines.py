@@ -17,7 +17,8 @@ def headline(conclusion: Conclusion, cycle: int) -> list[Told]:
     told = [verdict_of(conclusion)]
     leader = leader_of(conclusion)
     if leader is not None:
-        told.append(Told(f"  why: {_because(conclusion, leader)}"))
+        ahead = "furthest ahead, " if len(conclusion.judgements) > 1 and conclusion.pick.winner is None else ""
+        told.append(Told(f"  why: {ahead}{_because(conclusion, leader)}"))
     told.append(Told(f"  in force now: {conclusion.in_force.id} ({_standing(conclusion)})"))
     if conclusion.pick.winner is not None:
         told.append(Told(f"  to take it back: selfopt rollback {cycle}"))

@@ -20,6 +20,7 @@ from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.replay import NO_KEYWORDS, attach, attached, from_evidence
 from pytest_selfopt.session.summary import write_gate, write_summary
 from pytest_selfopt.session.work import Work
+from pytest_selfopt.session.writing import Page, Told
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
@@ -158,7 +159,7 @@ class Judging:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
         if self.nothing_on_trial:
-            terminalreporter.write_line("selfopt: nothing is on trial, so there is nothing to prove")
+            Page(terminalreporter).tell([Told("selfopt: nothing is on trial, so there is nothing to prove")])
         work = self._work()
         if self._judges and work is not None and work.started:
             annotate(work, self._status, terminalreporter)

@@ -18,11 +18,13 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates import GateResult
 from pytest_selfopt.report.ctrf import ctrf
 from pytest_selfopt.report.outputs import summary, with_gates, workflow_commands
+from pytest_selfopt.report.signs import shown
 from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.session.closing import numbers_of
 from pytest_selfopt.session.gating import Gated
 from pytest_selfopt.session.phases import PhaseRun
 from pytest_selfopt.session.sentences import not_gated, undecided
+from pytest_selfopt.session.writing import encoding_of_output
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import Outcome, Trial
 
@@ -167,4 +169,4 @@ def annotate(work: Work, status: int, terminal: TerminalReporter) -> None:
     """Tell GitHub which gates did not pass, where it listens."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(outcome_of(work, status)):
-            terminal.write_line(line)
+            terminal.write_line(shown(line, encoding_of_output()))

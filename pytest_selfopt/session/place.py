@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.report.cells import to_left
-from pytest_selfopt.report.columns import folded
+from pytest_selfopt.report.columns import folded, width_for
 from pytest_selfopt.report.signs import shown
-from pytest_selfopt.session.writing import encoding_of_output, width_for
+from pytest_selfopt.session.writing import encoding_of_output
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter

@@ -13,8 +13,9 @@ from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.ledger.profiles import read_counts
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.report.printing import Markdown, Printed, Verbatim
 from pytest_selfopt.report.profile_json import document
-from pytest_selfopt.report.profiles import all_sections, as_markdown, as_text, model_sections
+from pytest_selfopt.report.profiles import WIDTH, all_sections, as_markdown, as_text, model_sections
 from pytest_selfopt.routing.records import HISTORY, read_history
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import parse_spec
@@ -23,8 +24,12 @@ Form = Literal["table", "json", "md"]
 FORMS: tuple[Form, ...] = ("table", "json", "md")
 
 
-def profile_lines(settings: Settings, model: str | None, phase: str | None, *, form: Form) -> list[str]:
+def profile_lines(
+    settings: Settings, model: str | None, phase: str | None, *, form: Form, width: int | None
+) -> list[Printed]:
     """The profile of a model, or of all of them (None) with the maps; of one phase, or of all of them (None).
+
+    `width` is that of the terminal (None: of nothing, and lines are as in a narrow one).
 
     Raises:
         SelfoptError: when nothing was measured, nobody is called that, or a file cannot be used.
@@ -33,14 +38,14 @@ def profile_lines(settings: Settings, model: str | None, phase: str | None, *, f
     front, elite = fronts(profiles), elites(profiles)
     if model is None:
         if form == "json":
-            return _json_lines(document(profiles, front, elite))
+            return _json(document(profiles, front, elite))
         sections = all_sections(profiles, front, elite)
     else:
         chosen = _chosen(profiles, settings, model, phase)
         if form == "json":
-            return _json_lines(document([chosen]))
+            return _json(document([chosen]))
         sections = model_sections(chosen, front, elite)
-    return as_markdown(sections) if form == "md" else as_text(sections)
+    return [*map(Markdown, as_markdown(sections))] if form == "md" else [*as_text(sections, width or WIDTH)]
 
 
 def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
@@ -93,5 +98,5 @@ def _chosen(profiles: Sequence[Profile], settings: Settings, model: str, phase: 
     )
 
 
-def _json_lines(value: object) -> list[str]:
-    return json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False).splitlines()
+def _json(value: object) -> list[Printed]:
+    return [Verbatim(json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False))]

@@ -11,7 +11,7 @@ import pytest
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
-from pytest_selfopt.session.cycles import GOES_ON, run_session, say
+from pytest_selfopt.session.cycles import GOES_ON, run_session, teller
 from pytest_selfopt.session.opening import PASSES_OF_A_TURN, ROUNDS_OF_TURNS
 from pytest_selfopt.session.planned import PhasePlan
 from pytest_selfopt.settings import Settings
@@ -79,8 +79,10 @@ def prove(proof: Proof | None, config: pytest.Config, status: int) -> int:
     """Run the session that proves it, if there is anything; the worse of its status and that before it, `status`."""
     if proof is None or status not in GOES_ON:
         return status
+    say = teller(config)
     say(f"selfopt: proves {proof.what}")
-    say("  (--selfopt-no-prove leaves that to the next cycle)")
+    if config.get_verbosity() >= 0:
+        say("  (--selfopt-no-prove leaves that to the next cycle)")
     arguments = [str(argument) for argument in config.invocation_params.args if argument != "--selfopt-resume"]
     arguments.append("--selfopt-prove")
     arguments += [f"--selfopt-max-calls={proof.max_calls}"] if proof.max_calls is not None else []

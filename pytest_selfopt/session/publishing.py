@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 from pytest_selfopt.errors import SettingsError, StateError
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
+from pytest_selfopt.report.printing import Markdown, Printed, Verbatim
 from pytest_selfopt.routing.files import write_atomically
 from pytest_selfopt.session.reporting import as_json, build_report
 from pytest_selfopt.settings import Settings
@@ -61,7 +63,7 @@ def in_form(report: Report, form: Form) -> str:
 
 def report_to(
     settings: Settings, cycle: int | None, *, form: Form, output: Path | None, show: bool, now: str
-) -> list[str]:
+) -> Sequence[Printed]:
     """Make a report and write it; the lines to print: where it is, or the text itself.
 
     `output` is a file, or "-" to print it; without one a page is written among the others, and a text is printed.
@@ -75,7 +77,7 @@ def report_to(
         raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")
     text = in_form(build_report(settings, cycle, now=now), form)
     if output == Path("-") or (output is None and form != "html"):
-        return text.splitlines()
+        return [(Markdown if form == "md" else Verbatim)(text.rstrip("\n"))]
     if output is None:
         folder = settings.state_dir / FOLDER
         folder.mkdir(exist_ok=True)

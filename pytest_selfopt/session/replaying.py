@@ -9,6 +9,7 @@ import pytest
 from _pytest.runner import pytest_runtest_teardown
 
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.report.visible import visible
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.planned import PLANNED, PlannedTrial, TrialKey
 from pytest_selfopt.session.replay import (
@@ -74,7 +75,7 @@ class Replaying:
                 with undisturbed:
                     self._goes_on = self._source.begin(planned)
             except SelfoptError as problem:
-                pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
+                pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
@@ -121,7 +122,7 @@ class Replaying:
             with undisturbed:
                 return self._source.result(planned.key)
         except SelfoptError as problem:
-            pytest.exit(str(problem), returncode=pytest.ExitCode.USAGE_ERROR)
+            pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
             # The item's own limit is over (pytest-timeout): nobody will read the reply.
             with undisturbed:
@@ -162,10 +163,12 @@ class Replaying:
         if received is not None and call.when == "call":
             report.duration = received.result.ended - received.result.started
             if received.reply is not None and (report.failed or self._shows_passes):
-                report.sections.append(("Captured reply call", portable(received.reply.text)))
+                report.sections.append(
+                    ("Captured reply call", visible(portable(received.reply.text).replace("\r\n", "\n")))
+                )
         answered_by_call = call.excinfo is not None and isinstance(call.excinfo.value, CallFailed)
         if report.failed and (answered_by_call or (self._judges and outcome[1] is not ErrorKind.TEST)):
-            report.longrepr = f"{planned.case.source}: {trial.reason}"
+            report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
         return report
 
     @property

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.report.visible import visible
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.judging import Judging
 from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
@@ -17,6 +18,7 @@ from pytest_selfopt.session.proving import prove
 from pytest_selfopt.session.replaying import Replaying
 from pytest_selfopt.session.starting import new_work
 from pytest_selfopt.session.work import Work
+from pytest_selfopt.session.writing import Page, Told
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
@@ -128,7 +130,7 @@ class SelfoptSession:
             )
             return (yield)
         except SelfoptError as problem:
-            raise pytest.UsageError(str(problem)) from None
+            raise pytest.UsageError(visible(str(problem))) from None
         finally:
             self.work.stop()
 
@@ -136,8 +138,7 @@ class SelfoptSession:
         try:
             lines = self.work.dry_run(self._collection)
         except SelfoptError as problem:
-            raise pytest.UsageError(str(problem)) from None
+            raise pytest.UsageError(visible(str(problem))) from None
         terminal = terminal_of(self._config)
         if terminal is not None:
-            for line in lines:
-                terminal.write_line(line)
+            Page(terminal).tell(map(Told, lines))

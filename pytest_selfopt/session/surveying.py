@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.economy.estimate import dollars
 from pytest_selfopt.errors import ModelError, SettingsError
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
+from pytest_selfopt.report.printing import Printed, Table
 from pytest_selfopt.session.progress import minutes
 from pytest_selfopt.session.serving import Serving, makes_calls_here
 from pytest_selfopt.session.survey import Questions, Survey, Surveyed
@@ -24,6 +26,8 @@ from pytest_selfopt.swarm.swarm import swarm_name
 from pytest_selfopt.trial import Outcome
 
 VERSION = 1
+_DISPENSABLE = ("trials", "interval", "median", "restraint")
+"""Columns that a narrow terminal does without, in this order."""
 LOG_INTERVAL_S = 5.0
 
 
@@ -103,12 +107,21 @@ def progress(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, 
         if done < total and now - said < (0.2 if live else LOG_INTERVAL_S):
             return
         said = now
-        wrong = f", {errors:,} without answer" if errors else ""
         end = "\r" if live and done < total else "\n"
-        stream.write(f"  {done:,} of {total:,} answers{wrong}, {minutes(now - began)}{end}")
+        most = shutil.get_terminal_size().columns - 1 if live else 1000
+        text = describe_survey(done, total, errors, now - began, most)
+        stream.write(f"{text.ljust(most) if live else text}{end}")
         stream.flush()
 
     return say
+
+
+def describe_survey(done: int, total: int, errors: int, elapsed_s: float, most: int) -> str:
+    """How far a survey is; what matters least is left out where it takes more than `most` columns, or all of it."""
+    wrong = f", {errors:,} without answer" if errors else ""
+    count = f"  {done:,} of {total:,} answers"
+    forms = (f"{count}{wrong}, {minutes(elapsed_s)}", f"{count}{wrong}", count, f"{done}/{total}")
+    return next((form for form in forms if len(form) <= most), "")
 
 
 def gain_of(settings: Settings, questions: Questions, found: Surveyed) -> Gain:
@@ -119,12 +132,12 @@ def gain_of(settings: Settings, questions: Questions, found: Surveyed) -> Gain:
     return gain(found.trials, found.parts.get(spec.id, ()), swarm.members)
 
 
-def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> Iterator[str]:
+def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> Iterator[Printed]:
     """A swarm's answers beside those of its members, for people."""
     spec = questions.specs[0]
     metrics = _metrics(questions, found)[0]
     yield f"{spec.id}: {_asked(questions)}"
-    yield from _rows([("swarm", metrics)])
+    yield _rows([("swarm", metrics)])
     if found.parts:
         bought = gain_of(settings, questions, found)
         yield "its members alone, by what each said first:"
@@ -136,11 +149,11 @@ def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> It
     yield from _ends(found)
 
 
-def batch_lines(questions: Questions, found: Surveyed, notes: Sequence[str]) -> Iterator[str]:
+def batch_lines(questions: Questions, found: Surveyed, notes: Sequence[str]) -> Iterator[Printed]:
     """Every model's numbers, the best first, for people."""
     metrics = sorted(_metrics(questions, found), key=lambda one: (-one.accuracy, one.cost_usd or 0.0, one.spec))
     yield _asked(questions)
-    yield from _rows([(one.spec.partition(f"/{questions.specs[0].phase}/")[0], one) for one in metrics])
+    yield _rows([(one.spec.partition(f"/{questions.specs[0].phase}/")[0], one) for one in metrics])
     yield from notes
     yield from _ends(found)
 
@@ -209,22 +222,25 @@ def _asked(questions: Questions) -> str:
     return f"{cases} prompts of {', '.join(suite.name for suite in questions.suites)}, {runs}"
 
 
-def _rows(rows: Sequence[tuple[str, Metrics]]) -> Iterator[str]:
-    """A table of at most 80 columns, if names are not too long for it."""
-    wide = max(len("model"), *(len(name) for name, _ in rows))
-    yield f"{'model':<{wide}}  trials  accuracy  interval   restraint  errors  median  cost"
-    for name, one in rows:
-        if not one.trials:
-            yield f"{name:<{wide}}  0       not asked"
-            continue
-        interval = "-".join(f"{bound:.2f}" for bound in one.accuracy_interval)
-        restraint = f"{one.restraint:.2f}" if one.restraint is not None else "-"
-        median = f"{one.latency_median_s:.2f} s" if one.latency_median_s is not None else "-"
-        cost = dollars(one.cost_usd) if one.cost_usd is not None else "unknown"
-        yield (
-            f"{name:<{wide}}  {one.trials:<6}  {one.accuracy:<8.3f}  {interval}  {restraint:<9}  {one.errors:<6}  "
-            f"{median:<6}  {cost}"
-        )
+def _rows(rows: Sequence[tuple[str, Metrics]]) -> Table:
+    """The numbers of each model, or swarm."""
+    heads = ("model", "trials", "accuracy", "interval", "restraint", "errors", "median", "cost")
+    return Table([heads, *(_row(name, one) for name, one in rows)], dispensable=_DISPENSABLE)
+
+
+def _row(name: str, one: Metrics) -> tuple[str, ...]:
+    if not one.trials:
+        return (name, "0", "not asked", "-", "-", "-", "-", "-")
+    return (
+        name,
+        str(one.trials),
+        f"{one.accuracy:.3f}",
+        "-".join(f"{bound:.2f}" for bound in one.accuracy_interval),
+        f"{one.restraint:.2f}" if one.restraint is not None else "-",
+        str(one.errors),
+        f"{one.latency_median_s:.2f} s" if one.latency_median_s is not None else "-",
+        dollars(one.cost_usd) if one.cost_usd is not None else "unknown",
+    )
 
 
 def _ends(found: Surveyed) -> Iterator[str]:

@@ -8,14 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.report.columns import LEAST_WIDTH, folded, table
+from pytest_selfopt.report.columns import folded, table, width_for
 from pytest_selfopt.report.signs import shown
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
-
-WIDEST = 100
-"""Longer lines are hard to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +58,6 @@ class Page:
         cells = [[shown(cell, self._encoding) for cell in row] for row in rows]
         for line in table(cells, self.width, dispensable=dispensable if self.loudness <= 0 else ()):
             self._terminal.write_line(line)
-
-
-def width_for(columns: int) -> int:
-    """How wide lines are on a terminal of so many columns."""
-    return max(LEAST_WIDTH, min(WIDEST, columns))
 
 
 def encoding_of_output() -> str:

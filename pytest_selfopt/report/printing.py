@@ -1,0 +1,59 @@
+"""How commands print: folded on a terminal, a sentence a line in a pipe, and as it is where it is for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pytest_selfopt.report.columns import aligned, folded, table
+from pytest_selfopt.report.signs import in_encoding, shown
+
+
+class Verbatim(str):
+    """A text that programs read, such as JSON: it is printed as it is, in its own lines."""
+
+    __slots__ = ()
+
+
+class Markdown(Verbatim):
+    """A page for people as well as for programs: where an encoding lacks its arrows they are spelled in ASCII."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells, the heads first; `dispensable` columns are left out where all of them do not fit."""
+
+    rows: Sequence[Sequence[str]]
+    dispensable: Sequence[str] = ()
+    indent: str = ""
+
+
+Printed: TypeAlias = str | Verbatim | Table
+
+
+def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> Iterator[str]:
+    """The lines of what a command prints, for a terminal of a width, or for a pipe (None).
+
+    In a pipe nothing is folded, so that `grep` finds whole sentences; control characters are shown there, too, because
+    what is piped is often looked at in the end.
+    """
+    for one in printed:
+        if isinstance(one, Markdown):
+            yield in_encoding(one, encoding)
+        elif isinstance(one, Verbatim):
+            # An escape is what JSON would have, too; another spelling would be another text.
+            yield one.encode(encoding, "backslashreplace").decode(encoding)
+        elif isinstance(one, Table):
+            yield from _rows(one, width, encoding)
+        else:
+            line = shown(one, encoding)
+            yield from [line] if width is None else folded(line, width)
+
+
+def _rows(one: Table, width: int | None, encoding: str) -> Iterator[str]:
+    rows = [[shown(cell, encoding) for cell in row] for row in one.rows]
+    found = aligned(rows) if width is None else table(rows, width - len(one.indent), dispensable=one.dispensable)
+    yield from (f"{one.indent}{line}".rstrip() for line in found)
