@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.report.columns import width_for
-from pytest_selfopt.report.printing import laid_out
+from pytest_selfopt.report.printing import columns_of, laid_out
 
 if TYPE_CHECKING:
     from pytest_selfopt.settings import Settings
@@ -26,12 +25,12 @@ EXIT_USAGE = 4
 
 def output_width() -> int | None:
     """How wide lines are: as the terminal, up to a hundred columns; in a pipe nothing is folded (None)."""
-    return width_for(shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    return width_for(columns_of(sys.stdout)) if sys.stdout.isatty() else None
 
 
 def tell(text: str) -> None:
     """Say a sentence on the other stream, which is no part of the answer."""
-    width = width_for(shutil.get_terminal_size().columns) if sys.stderr.isatty() else None
+    width = width_for(columns_of(sys.stderr)) if sys.stderr.isatty() else None
     for line in laid_out([text], width, sys.stderr.encoding or "utf-8"):
         print(line, file=sys.stderr)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from pytest_selfopt.report.columns import aligned, folded, table
 from pytest_selfopt.report.signs import in_encoding, shown
+
+USUAL = 80
+"""The columns of a terminal that does not tell them."""
 
 
 class Verbatim(str):
@@ -32,6 +36,17 @@ class Table:
 
 
 Printed: TypeAlias = str | Verbatim | Table
+
+
+def columns_of(stream: TextIO) -> int:
+    """The columns of the terminal that a stream writes to; COLUMNS says otherwise, as it does for other programs."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or USUAL
+    except (OSError, ValueError):
+        return USUAL
 
 
 def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> Iterator[str]:

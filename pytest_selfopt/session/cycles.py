@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.report.columns import width_for
-from pytest_selfopt.report.printing import laid_out
+from pytest_selfopt.report.printing import columns_of, laid_out
 from pytest_selfopt.report.visible import visible
 from pytest_selfopt.routing.records import HISTORY, read_history
 from pytest_selfopt.session.closing import EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
@@ -49,7 +48,7 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
     silent = config.get_verbosity() < -1
 
     def say(text: str) -> None:
-        width = width_for(shutil.get_terminal_size().columns)
+        width = width_for(columns_of(sys.stdout))
         for line in laid_out([text] if not silent else [], width, sys.stdout.encoding or "utf-8"):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

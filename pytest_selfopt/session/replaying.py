@@ -174,4 +174,4 @@ class Replaying:
     @property
     def _shows_passes(self) -> bool:
         """Whether the user wants to read the output of passed tests, too (-rP, -rA)."""
-        return bool({"P", "A"} & set(self._config.option.reportchars))
+        return bool({"P", "A"} & set(self._config.getoption("reportchars", "")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.economy.estimate import dollars
 from pytest_selfopt.errors import ModelError, SettingsError
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.report.printing import Printed, Table
+from pytest_selfopt.report.printing import Printed, Table, columns_of
 from pytest_selfopt.session.progress import minutes
 from pytest_selfopt.session.serving import Serving, makes_calls_here
 from pytest_selfopt.session.survey import Questions, Survey, Surveyed
@@ -108,7 +107,7 @@ def progress(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, 
             return
         said = now
         end = "\r" if live and done < total else "\n"
-        most = shutil.get_terminal_size().columns - 1 if live else 1000
+        most = columns_of(stream) - 1 if live else 1000
         text = describe_survey(done, total, errors, now - began, most)
         stream.write(f"{text.ljust(most) if live else text}{end}")
         stream.flush()

@@ -263,6 +263,7 @@ class Work:
         """
         goes_on = self.goes_on(planned)
         if goes_on:
+            self._enter_pass(planned.key)
             self.calls.wait_until_begun(planned.key)
         return goes_on
 

@@ -26,6 +26,11 @@ def cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def width_of(line: str) -> int:
+    """The columns of a line."""
+    return sum(map(cells, line))
+
+
 @dataclass
 class Screen:
     """A terminal of so many columns, without end downwards: what stands on it after everything was written."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Callable
 
 import pytest
 
 from tests.acceptance.conftest import WITHOUT, Project, right
+from tests.acceptance.terminals import Screen, Seen, on_terminal, width_of
 
 Make = Callable[..., Project]
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 RESULT = "PROMOTE atomic: schema, 1.000 of answers right instead of 0.250"
+PROGRESS = re.compile(r"\d+/\d+")
+DOTS = """
+import pytest
+
+@pytest.mark.parametrize("number", range({number}))
+def test_plain(number):
+    assert number != 1
+"""
 
 
 def slow(project: Make, delay_s: float = 0.0) -> Project:
@@ -27,71 +31,71 @@ def slow(project: Make, delay_s: float = 0.0) -> Project:
     return project({"rules": rules, "default": {"text": "Hello!", "latency": delay_s}})
 
 
-def on_terminal(made: Project, columns: int, *arguments: str, **environment: str) -> str:
-    """Everything that a session writes to a terminal of that width, byte by byte."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+def cycle(made: Project, width: int, *arguments: str, **environment: str) -> Seen:
+    """A cycle on a terminal."""
     command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
-    plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "CI", "TERM")}
-    process = subprocess.Popen(
-        command,
-        cwd=made.path,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**plain, "TERM": "xterm", **environment},
-    )
-    os.close(follower)
-    written = b""
-    while True:
-        try:
-            some = os.read(leader, 65536)
-        except OSError:  # the other side is closed
-            break
-        if not some:
-            break
-        written += some
-    os.close(leader)
-    assert process.wait() == 0
-    return written.decode("utf-8")
+    return on_terminal(command, width=width, cwd=made.path, environment=environment)
 
 
-def screen(written: str) -> list[str]:
-    """The lines as they stand when it is over: what was written over is gone."""
-    lines = []
-    for line in ESCAPES.sub("", written).replace("\r\n", "\n").split("\n"):
-        shown: list[str] = []
-        for part in line.split("\r"):
-            shown[: len(part)] = part
-        lines.append("".join(shown).rstrip())
-    return lines
+def words(lines: list[str]) -> str:
+    """Lines as one text, without what folding has done to it."""
+    return " ".join(" ".join(lines).split())
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
-def test_nothing_is_wider_than_the_terminal(project: Make, columns: int) -> None:
-    written = on_terminal(slow(project, 0.05), columns)
-    ours = ESCAPES.sub("", written).replace("\r\n", "\n").split("\n")
-    start = next(index for index, line in enumerate(ours) if "selfopt cycle 1, phase atomic" in line)
-    end = next(index for index, line in enumerate(ours) if line.startswith("report: "))
-    # Names and paths are never broken: who copies them needs them whole.
-    long = [
-        line for line in ours[start:end] for part in line.split("\r") if len(part) > columns and " " in part.strip()
-    ]
-    assert long == []
-    assert "calls " in written or columns == 40
-    done = screen(written)
-    assert not [line for line in done if "in flight" in line]
-    text = " ".join(" ".join(done).split())
-    assert RESULT in text
-    assert "in force now: scripted/model/atomic/schema/t60/r1/i0 (the winner)" in text
+def ours(lines: list[str]) -> list[str]:
+    """The lines from the announcement to the report."""
+    start = next(index for index, line in enumerate(lines) if line.startswith("selfopt cycle 1, phase"))
+    end = next(index for index, line in enumerate(lines) if line.startswith("report: "))
+    return lines[start : end + 1]
 
 
-def test_the_verdict_stands_first_and_the_report_last(project: Make) -> None:
+def progress_of(seen: Seen) -> list[str]:
+    """The rewritten lines of progress, one after the other."""
+    return [line for line in seen.shown if "atomic pass " in line and PROGRESS.search(line)]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_nothing_is_wider_than_the_terminal_or_than_can_be_read(project: Make, width: int) -> None:
+    seen = cycle(slow(project, 0.05), width, "--selfopt-seed", "1")
+    assert seen.status == 0
+    assert not set(seen.screen.wrapped) & set(seen.lines[seen.lines.index(ours(seen.lines)[0]) :])
+    own = [line for line in ours(seen.lines) if "===" not in line]
+    assert max(map(width_of, own)) <= min(width, 100)
+    assert (max(map(width_of, own)) > 80) == (width == 200)
+    assert seen.screen.foreign == []
+    assert RESULT in words(own)
+    assert "in force now:scripted/model/atomic/schema/t60/r1/i0(the winner)" in "".join(own).replace("  ", "").replace(
+        "now: ", "now:"
+    ).replace("i0 (", "i0(")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_progress_is_one_line_that_is_whole_and_gone_in_the_end(project: Make, width: int) -> None:
+    seen = cycle(slow(project, 0.05), width)
+    shown = progress_of(seen)
+    assert shown
+    assert all(width_of(line) < width for line in shown)
+    assert all(("in flight" in line) == (width > 40) for line in shown)
+    assert not [line for line in seen.lines if re.search(r"calls \d+/", line)]
+
+
+def test_the_verdict_stands_first_with_why_and_what_it_cost_and_the_report_last(project: Make) -> None:
     made = slow(project)
     lines = made.run("--selfopt-cycle").outlines
     title = next(index for index, line in enumerate(lines) if "= selfopt cycle 1 =" in line)
     assert lines[title + 1] == RESULT
+    first = [line for line in lines[title + 2 : title + 7] if not line.startswith("    ")]
+    assert [line.split(":")[0].strip() for line in first[:3]] == ["why", "in force now", "to take it back"]
+    assert first[0].startswith("  why: schema fixed 27 answers, broke 0 in 3 passes; odds 10^6:1 against luck,")
+    assert first[3].startswith("144 calls in 0:0")
     assert lines[-2] == "report: .selfopt/reports/cycle-1.html"
+
+
+def test_what_is_held_says_what_it_takes(project: Make) -> None:
+    made = project({"rules": right(constrained=True)[:1]})
+    text = words(made.run("--selfopt-cycle", "--selfopt-candidates", "2").outlines)
+    assert "HOLD atomic: the evidence on schema is short why: furthest ahead, schema fixed " in text
+    assert re.search(r"what it takes: at this difference about \d+ more pass(es)?, or \d+ prompts instead of 12", text)
 
 
 def test_quiet_sessions_say_the_verdict_and_little_else(project: Make) -> None:
@@ -108,67 +112,175 @@ def test_quiet_sessions_say_the_verdict_and_little_else(project: Make) -> None:
     assert [line.split(":")[0] for line in shown] == ["PROMOTE atomic"]
 
 
-def test_a_quiet_terminal_has_its_line_of_progress(project: Make) -> None:
-    written = on_terminal(slow(project, 0.05), 80, "-q")
-    assert re.search(r"\r  atomic pass \d  calls \d+/144", written)
-    assert not [line for line in screen(written) if "calls " in line]
-    assert "calls " not in on_terminal(slow(project, 0.05), 80, "-qq")
+def test_quiet_gates_say_little(project: Make) -> None:
+    made = slow(project)
+    made.run("--selfopt-cycle")
+    lines = [line for line in made.run("--selfopt-gate", "-qq").outlines if line]
+    assert lines == ["pass atomic: scripted/model/atomic/schema/t60/r1/i0"]
+    assert "the gate is passed; nothing was written" in made.run("--selfopt-gate", "-q").outlines
+
+
+def test_a_quiet_terminal_has_its_line_of_progress_and_a_silent_one_has_none(project: Make) -> None:
+    made = slow(project, 0.05)
+    quiet = cycle(made, 80, "-q")
+    assert progress_of(quiet)
+    assert not [line for line in quiet.lines if "calls " in line]
+    (made.path / "routing_config.json").unlink()
+    assert progress_of(cycle(made, 80, "-qq")) == []
+
+
+def test_progress_gives_way_to_what_pytest_writes(project: Make) -> None:
+    made = slow(project, 0.05)
+    made.pytester.makepyfile(test_before=DOTS.format(number=4), test_zero=DOTS.format(number=3))
+    seen = cycle(made, 60, "--tb=no")
+    assert seen.status == 1
+    assert progress_of(seen)
+    assert [line for line in seen.lines if line.startswith("test_before.py .F..")]
+    assert [line for line in seen.lines if line.startswith("test_zero.py .F.")]
+    assert [line for line in seen.lines if PROGRESS.search(line) and "%]" in line] == []
+    assert seen.screen.wrapped == [] or not [line for line in seen.screen.wrapped if "pass" in line]
+
+
+def test_a_loud_terminal_has_a_whole_line_for_each_item(project: Make) -> None:
+    seen = cycle(slow(project, 0.05), 200, "-v")
+    items = [line for line in seen.lines if line.startswith("test_items.py::")]
+    assert len(items) == 144
+    assert all(re.search(r"\] (PASS|MISS) +\[ *\d+%\]$", line) for line in items)
+    assert progress_of(seen) == []
+
+
+@pytest.mark.parametrize("arguments", [("-n2",), ("--no-header",), ("-s",)])
+def test_other_ways_to_run_have_the_same_lines(project: Make, arguments: tuple[str, ...]) -> None:
+    seen = cycle(slow(project, 0.05), 80, *arguments, CI="true")
+    assert seen.status == 0
+    assert progress_of(seen)
+    assert [line for line in seen.lines if re.search(r"calls \d+/", line)] == []
+    assert len([line for line in seen.lines if line.startswith("  pass ")]) == 3
+    assert RESULT in seen.lines
+
+
+def test_ctrl_c_leaves_a_clean_line(project: Make) -> None:
+    made = slow(project, 0.2)
+    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle"]
+    seen = on_terminal(command, width=80, cwd=made.path, until=lambda text: "atomic pass 1  calls" in text)
+    assert seen.status == 2
+    assert progress_of(seen)
+    assert not [line for line in seen.lines if re.search(r"calls \d+/", line)]
+    assert "no decision: the session was interrupted; nothing was promoted or rewritten" in words(seen.lines)
+
+
+def test_progress_says_which_of_several_cycles_it_is_of(project: Make) -> None:
+    made = slow(project, 0.05)
+    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycles=2"]
+    seen = on_terminal(command, width=80, cwd=made.path)
+    assert {line.split(",")[0].strip() for line in progress_of(seen)} == {"cycle 1/2", "cycle 2/2"}
+    assert "selfopt: cycle 2 of 2" in seen.lines
 
 
 def test_a_loud_session_tells_every_gate_of_every_candidate(project: Make) -> None:
-    text = " ".join(slow(project).run("--selfopt-cycle", "-v").stdout.str().split())
+    text = words(slow(project).run("--selfopt-cycle", "-v").outlines)
     assert "FAILED no_regression: fixed 0 answers" in text
-    assert "passed restraint: called a tool in 0 of" in text
+    assert text.count("passed restraint: called a tool in 0 of") == 3
 
 
-def test_without_a_summary_nothing_changes_but_that(project: Make) -> None:
+def test_without_a_summary_or_a_terminal_nothing_changes_but_that(project: Make) -> None:
     made = slow(project)
-    result = made.run("--selfopt-cycle", "--no-summary")
-    assert result.ret == 0
-    assert RESULT not in result.stdout.str()
-    assert made.history()[0]["winner"]
+    for arguments in (("--no-summary",), ("-p", "no:terminal")):
+        result = made.run("--selfopt-cycle", *arguments)
+        assert result.ret == 0
+        assert RESULT not in result.stdout.str()
+        assert made.history()[-1]["winner"]
+        (made.path / "routing_config.json").unlink()
 
 
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_terminals_that_can_little_get_what_they_can(
-    project: Make, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
-) -> None:
-    written = on_terminal(slow(project, 0.03), 80, **environment)
-    text = " ".join(" ".join(screen(written)).split())
-    assert RESULT in text
+def test_terminals_that_can_little_get_what_they_can(project: Make, environment: dict[str, str]) -> None:
+    seen = cycle(slow(project, 0.03), 80, **environment)
+    assert RESULT in seen.lines
     if "PYTHONIOENCODING" in environment:
-        assert written.isascii()
-        assert "native_api -> schema" in text
-        assert "\\u" not in text
+        assert seen.raw.isascii()
+        assert "native_api -> schema" in words(seen.lines)
+        assert "\\u" not in seen.raw
     if "NO_COLOR" in environment:
-        assert "\x1b[3" not in written
+        assert "\x1b[3" not in seen.raw
+        assert progress_of(seen)
     if environment.get("TERM") == "dumb":
-        assert not re.search(r"\r  atomic", written)
+        assert progress_of(seen) == []
 
 
-def test_colours_in_a_log_are_no_terminal(project: Make) -> None:
-    text = slow(project, 0.05).run("--selfopt-cycle", "--color=yes").stdout.str()
+def test_colours_in_a_log_are_no_terminal_and_no_colours_on_a_terminal_still_are_one(project: Make) -> None:
+    made = slow(project, 0.05)
+    text = made.run("--selfopt-cycle", "--color=yes").stdout.str()
     assert "\x1b[" in text
     assert "\r" not in text
+    (made.path / "routing_config.json").unlink()
+    seen = cycle(made, 80, "--color=no")
+    assert "\x1b[" not in seen.raw
+    assert progress_of(seen)
 
 
-def test_what_a_server_says_does_not_control_the_terminal(project: Make) -> None:
-    made = project({"default": {"status": 500, "message": "\x1b[2J\x1b]0;owned\x07\u202etxt"}})
-    text = made.run("--selfopt-cycle", "-v").stdout.str()
-    assert "\x1b[2J" not in text
-    assert "\x07" not in text
-    assert "\u202e" not in text
+def test_a_log_is_as_wide_as_columns_says(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    lines = ours(slow(project).run("--selfopt-cycle").outlines)
+    assert max(map(len, lines)) <= 50
+    assert "          accuracy  restraint  errors  median" in lines
+
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202etxt"
+
+
+@pytest.mark.parametrize("arguments", [("--selfopt-cycle", "-v"), ("-rA",), ()])
+def test_what_a_server_or_a_model_says_does_not_control_the_terminal(project: Make, arguments: tuple[str, ...]) -> None:
+    bad = {"when": {"prompt": "item 0."}, "then": {"status": 500, "message": HOSTILE}}
+    made = project({"rules": [bad], "default": {"text": f"Hello {HOSTILE}"}})
+    text = made.run("--color=no", *arguments).stdout.str()
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    if not arguments:
+        assert "⟨U+001B⟩[2J" in text
+
+
+def selfopt(made: Project, *arguments: str, **environment: str) -> tuple[int, bytes, bytes]:
+    """A command with its answer in a pipe."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_selfopt.cli", *arguments],
+        cwd=made.path,
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+COMMANDS = ("history", "report --format md", "why scripted/model atomic", "profile --all", "decide")
 
 
 def test_commands_write_in_ascii_where_nothing_else_can_be(project: Make) -> None:
     made = slow(project)
     made.run("--selfopt-cycle")
-    for command in ("history", "report --format md", "why scripted/model atomic", "profile --all"):
-        shown = subprocess.run(
-            [sys.executable, "-m", "pytest_selfopt.cli", *command.split()],
-            cwd=made.path,
-            capture_output=True,
-            env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        )
-        assert (shown.returncode, shown.stderr) == (0, b""), command
-        assert shown.stdout.isascii()
+    for command in COMMANDS:
+        status, out, err = selfopt(made, *command.split(), PYTHONIOENCODING="ascii")
+        assert (status, err) == (0, b""), command
+        assert out.isascii()
+        assert b"\\u" not in out, command
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_commands_fold_on_a_terminal_and_not_in_a_pipe(project: Make, width: int) -> None:
+    made = slow(project)
+    made.run("--selfopt-cycle")
+    for command in ("history", "why scripted/model atomic", "profile --all", "decide", "models --no-ask"):
+        cli = [sys.executable, "-m", "pytest_selfopt.cli", *command.split()]
+        seen = on_terminal(cli, width=width, cwd=made.path)
+        assert seen.status == 0
+        assert seen.screen.wrapped == [], command
+        assert max(map(width_of, seen.lines)) <= width
+    lines = selfopt(made, "decide")[1].decode().splitlines()
+    assert max(map(len, lines)) > 100
+    parsed = on_terminal([*cli[:3], "decide", "--json"], width=width, cwd=made.path).raw
+    assert parsed.replace("\r\n", "\n") == selfopt(made, "decide", "--json")[1].decode()
+
+
+def test_the_screen_of_these_tests_sees_what_it_is_for() -> None:
+    screen = Screen(4).show("abc\rX\r\n12345\x1b[1mb\x1b[0m\x1b[2J漢")
+    assert screen.lines == ["Xbc", "1234", "5b漢"]
+    assert screen.wrapped == ["1234"]
+    assert screen.foreign == ["\x1b[2J"]
