@@ -61,6 +61,10 @@ def test_the_reference_is_that_of_the_code(name: str) -> None:
     )
 
 
+def test_every_argument_of_every_command_has_a_meaning() -> None:
+    assert not re.findall(r"(?m)^\| `.*`\s*\|\s*\|$", reference.text_of("commands.md"))
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     text = re.sub(r"(?ms)^```.*?^```", "", path.read_text())
