@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.page import page as page_of
+from tests.acceptance.conftest import BODY, MODEL, WITHOUT, suite_lines
 from tests.browser.browsing import Theme, visit
 from tests.report import samples
 
@@ -176,3 +179,27 @@ def test_the_largest_page_is_ready_in_a_moment(browser: Browser, write: Write) -
         drawn(found.page)
         assert found.page.locator("#strips-1 tbody tr").count() == 150
         assert found.page.locator(".strip:not(.drawn)").count() == 0
+
+
+def test_what_a_model_answered_in_a_real_session_is_text(browser: Browser, pytester: pytest.Pytester) -> None:
+    reply = samples.HOSTILE.replace("\ud800", "") * 8000
+    folder = pytester.path
+    (folder / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in suite_lines()))
+    pytester.makepyfile(test_items=BODY)
+    with ScriptedServer({"default": {"text": reply}}) as server:
+        (folder / "selfopt.toml").write_text(f'model = "{MODEL}"\n[models."{MODEL}"]\nbase_url = "{server.base_url}"\n')
+        pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle")
+    path = folder / ".selfopt" / "reports" / "cycle-1.html"
+    assert path.stat().st_size < 2_000_000
+    with visit(browser, path) as found:
+        drawn(found.page)
+        found.page.wait_for_timeout(100)
+        assert found.troubles == []
+        assert (
+            found.page.locator(".failures pre")
+            .nth(2)
+            .inner_text()
+            .startswith('</script><img src=x onerror="alert(1)">')
+        )
+        assert f"it has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
+        assert found.serious_violations() == []
