@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence import ALPHA, bar
+from pytest_selfopt.report.columns import folded
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
+from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.routing.records import DECISIONS, HISTORY, read_history
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import rule_to_json
@@ -18,6 +19,8 @@ from pytest_selfopt.settings import Settings
 
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
+WIDTH = 100
+"""Of lines that hold sentences."""
 _TOLD = ("model", "phase", "reason", "evidence", "status", "source", "cycle", "timestamp", "premises", "before")
 
 
@@ -68,19 +71,19 @@ def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
 
 def _decision_lines(entry: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     when = f"cycle {entry['cycle']}" if entry["cycle"] else "outside of cycles"
-    yield from _folded(f"{when}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}", "  ")
+    yield from folded(f"  {when}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}", WIDTH)
     if entry["kind"] == "rollback":
         return
     for one in history:
         if (one.get("cycle"), one.get("phase")) != (entry["cycle"], entry["phase"]):
             continue
         for verdict in one.get("verdicts", ()):
-            yield from _folded(f"{verdict['verdict']} {verdict['spec']}", "    ")
+            yield from folded(f"    {verdict['verdict']} {verdict['spec']}", WIDTH)
             for gate in verdict.get("gates", ()):
                 mark = "passed" if gate["passed"] else "FAILED"
-                yield from _folded(f"{mark} {gate['name']}: {gate['sentence']}", "      ")
+                yield from folded(f"      {mark} {gate['name']}: {gate['sentence']}", WIDTH)
         for diagnosis in one.get("diagnoses", ()):
-            yield from _folded(f"diagnosis {diagnosis['kind']}: {diagnosis['sentence']}", "    ")
+            yield from folded(f"    diagnosis {diagnosis['kind']}: {diagnosis['sentence']}", WIDTH)
 
 
 def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Iterator[str]:
@@ -109,7 +112,7 @@ def history(settings: Settings) -> list[str]:
     if not entries:
         raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
     lines = [line for entry in entries for line in _cycle_lines(entry)]
-    return [*lines, *_curves(entries), *_budget_lines(settings)]
+    return [*lines, *_survey_lines(settings), *_curves(entries), *_budget_lines(settings)]
 
 
 def _cycle_lines(entry: Mapping[str, Any]) -> list[str]:
@@ -119,6 +122,20 @@ def _cycle_lines(entry: Mapping[str, Any]) -> list[str]:
     lines += [f"  {one['verdict']:7}  {one['spec']}{_comparison(one)}" for one in entry["verdicts"]]
     lines += [f"  diagnosis: {one['kind']}" for one in entry.get("diagnoses", ())]
     return [*lines, f"  in force afterwards: {entry['baseline_after']}"]
+
+
+def _survey_lines(settings: Settings) -> Iterator[str]:
+    """What `selfopt swarm` and `selfopt batch` have recorded, which decides nothing."""
+    path = settings.state_dir / "ledger.sqlite"
+    if not path.exists():
+        return
+    with Ledger(path) as ledger:
+        for cycle in ledger.cycles():
+            if "survey" in cycle["plan"]:
+                ended = ", ".join(f"{number} {name}" for name, number in sorted(ledger.counts(cycle["id"]).items()))
+                specs = ", ".join(cycle["plan"]["survey"]["specs"])
+                when = timestamp(cycle["ended"] or cycle["started"])
+                yield from folded(f"survey {cycle['id']}  {when}  {specs}: {ended or 'no answer'}", WIDTH)
 
 
 def _comparison(verdict: Mapping[str, Any]) -> str:
@@ -156,14 +173,3 @@ def _budget_lines(settings: Settings) -> list[str]:
     spent = f"{len(shares)} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
     lines = [f"error budget: {spent}; the next one needs odds of {float(bar(len(shares) + 1)):,.0f}:1"]
     return lines + ([f"by the classic rule, without any guarantee: {free} comparisons"] if free else [])
-
-
-def _folded(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        100,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

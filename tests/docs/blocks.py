@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,8 +101,3 @@ def shows(printed: str, expected: str) -> list[str]:
     return [
         one for one in patterns if not any(re.fullmatch(one, line.rstrip()) or re.match(one, line) for line in lines)
     ]
-
-
-def dedented(text: str) -> str:
-    """A block without the indent that all its lines have."""
-    return textwrap.dedent(text)
