@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,11 @@ def test_a_cell_of_the_matrix_gives_its_reason(browser: Browser, write: Write) -
         assert not bubble.is_visible()
         cell = found.page.locator(".cell.bad").first
         cell.focus()
+        found.page.wait_for_timeout(100)  # until the page has scrolled there
+        box, at = bubble.bounding_box(), cell.bounding_box()
+        assert box is not None
+        assert at is not None
+        assert abs(box["y"] - at["y"] - at["height"]) < 10
         assert bubble.inner_text() == "schema, restraint: restraint does not reach its limit"
         found.page.keyboard.press("Escape")
         assert not bubble.is_visible()
@@ -148,8 +154,13 @@ def test_without_scripts_the_page_tells_the_same_in_letters(browser: Browser, wr
         assert found.page.locator("noscript").first.is_visible()
 
 
-def test_on_paper_everything_is_unfolded(browser: Browser, write: Write) -> None:
-    with visit(browser, write(samples.cycle()), theme="dark") as found:
+def test_on_paper_everything_is_unfolded_and_nothing_cut_off(browser: Browser, write: Write) -> None:
+    report = samples.cycle()
+    # As many as there are, with names and numbers as long as they get.
+    gates = tuple(samples.gate(f"no_regression_{place}", value=0.0123, limit=0.0025) for place in range(11))
+    phase = replace(report.phases[0], specs=tuple(replace(one, gates=gates) for one in report.phases[0].specs))
+    # As wide as A4 is across, without its margins.
+    with visit(browser, write(replace(report, phases=(phase,))), theme="dark", width=1032) as found:
         drawn(found.page)
         found.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
         assert found.page.locator("details:not([open])").count() == 0
@@ -157,6 +168,8 @@ def test_on_paper_everything_is_unfolded(browser: Browser, write: Write) -> None
         background = found.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
         assert background == "rgb(255, 255, 255)"
         assert not found.page.locator("nav").is_visible()
+        cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.ariaLabel)"
+        assert found.page.locator(".scroll").evaluate_all(cut) == []
         found.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
         assert found.page.locator("details[open]").count() == 0
 

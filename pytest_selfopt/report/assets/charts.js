@@ -9,7 +9,7 @@
   const symbol = (spec) => (spec.inForce ? "star" : { REJECT: "times", HOLD: "diamond" }[spec.verdict] ?? "circle");
   const said = (spec) => (spec.inForce ? "in force" : spec.verdict || spec.role);
   const money = (value) => (value === null ? "unknown" : "$" + (value < 0.01 ? value.toPrecision(2) : value.toFixed(2)));
-  const seconds = (value) => (value === null ? "unknown" : value >= 0.1 ? value.toFixed(2) + " s" : Math.round(value * 1000) + " ms");
+  const seconds = (value) => (value === null ? "unknown" : value >= 0.1 ? Number(value.toPrecision(3)) + " s" : Number((value * 1000).toPrecision(3)) + " ms");
 
   const told = (spec) =>
     `${spec.name} (${said(spec)})\n` +
