@@ -15,6 +15,7 @@ import pytest
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.records import HISTORY, read_history
 from pytest_selfopt.session.closing import EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
+from pytest_selfopt.session.writing import shown
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 
 CHILD = "PYTEST_SELFOPT_CYCLE_OF"
@@ -36,7 +37,7 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
 
 def say(text: str) -> None:
     """Tell something between sessions: there is no reporter yet, and what is captured is let through."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{shown(text)}\n")
     sys.stdout.flush()
 
 

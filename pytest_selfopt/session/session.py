@@ -17,6 +17,7 @@ from pytest_selfopt.session.proving import prove
 from pytest_selfopt.session.replaying import Replaying
 from pytest_selfopt.session.starting import new_work
 from pytest_selfopt.session.work import Work
+from pytest_selfopt.session.writing import Page
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
@@ -139,5 +140,6 @@ class SelfoptSession:
             raise pytest.UsageError(str(problem)) from None
         terminal = terminal_of(self._config)
         if terminal is not None:
+            page = Page(terminal)
             for line in lines:
-                terminal.write_line(line)
+                page.say(line)

@@ -37,6 +37,7 @@ from pytest_selfopt.session.proving import Proof, proof_of
 from pytest_selfopt.session.serving import Serving, makes_calls_here
 from pytest_selfopt.session.state import State
 from pytest_selfopt.session.swarming import asked_models
+from pytest_selfopt.session.writing import Page
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, Trial
@@ -229,7 +230,7 @@ class Work:
         assert self._state is not None
         problem = self._state.log_routings(collection.plans.values())
         if problem and terminal is not None:
-            terminal.write_line(f"selfopt: a routing is not logged: {problem}", yellow=True)
+            Page(terminal).say(f"selfopt: a routing is not logged: {problem}", yellow=True)
 
     def _book_cycle(self, collection: Collection, command: str) -> Mapping[str, CallResult]:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""
