@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print what makes a shell complete these commands",
         epilog='example: eval "$(selfopt completion bash)"',
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="whose completion it is")
     completion.set_defaults(command=lambda options: _completion(parser, options.shell))
     return parser
 

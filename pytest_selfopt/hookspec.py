@@ -26,11 +26,16 @@ def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult
 
         from pytest_selfopt import GateResult, Verdict
 
+
         def pytest_selfopt_gates(measured):
             tokens = (measured.metrics.tokens_out or 0) / max(measured.metrics.trials, 1)
             return GateResult(
-                name="short_answers", passed=tokens <= 200, value=tokens, limit=200,
-                sentence=f"{tokens:.0f} tokens an answer, at most 200", asks=Verdict.REJECT,
+                name="short_answers",
+                passed=tokens <= 200,
+                value=tokens,
+                limit=200,
+                sentence=f"{tokens:.0f} tokens an answer, at most 200",
+                asks=Verdict.REJECT,
             )
     """
 
@@ -43,5 +48,5 @@ def pytest_selfopt_runner(name: str, clients: Mapping[str, Client]) -> Runner | 
     runner is used from one thread that makes batches, and from others that ask how far it is or end it. Each call
     must come back once, with a result: an answer or an error, never an exception.
 
-    Recipe: a whole runner stands in docs/extending.md.
+    Recipe: a whole runner stands in docs/how-to/extend.md.
     """

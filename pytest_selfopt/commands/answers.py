@@ -25,9 +25,14 @@ def add_commands(add: AddCommand) -> None:
         help="which model and settings are in effect for MODEL in PHASE",
         epilog="example: selfopt resolve embedded/smollm2-135m atomic",
     )
-    resolve.add_argument("model")
-    resolve.add_argument("phase")
-    resolve.add_argument("--config", type=Path, default=Path("routing_config.json"))
+    resolve.add_argument("model", help="whom an application asks for")
+    resolve.add_argument("phase", help="the kind of work, such as atomic")
+    resolve.add_argument(
+        "--config",
+        type=Path,
+        default=Path("routing_config.json"),
+        help="the routing configuration (default: routing_config.json)",
+    )
     resolve.set_defaults(command=_resolve)
     history = add(
         "history",
@@ -57,7 +62,7 @@ def add_commands(add: AddCommand) -> None:
         epilog="example: selfopt why embedded/smollm2-135m atomic",
     )
     why.add_argument("rule", help='"model::phase", or a model followed by a phase')
-    why.add_argument("phase", nargs="?")
+    why.add_argument("phase", nargs="?", help="the kind of work, when MODEL alone was given")
     add_places(why)
     why.set_defaults(command=_why)
     _add_judging(add)

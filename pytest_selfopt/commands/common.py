@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +21,14 @@ AddCommand: TypeAlias = Callable[..., argparse.ArgumentParser]
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 2
 EXIT_USAGE = 4
+STATUSES: Mapping[int, str] = {
+    0: "done",
+    EXIT_FAILED: "something that was asked for does not hold: a model that does not answer, a broken seal, a suite "
+    "with mistakes, questions without an answer",
+    EXIT_INTERRUPTED: "interrupted; or options that there are not",
+    EXIT_USAGE: "something cannot be used, said in a sentence",
+}
+"""What the exit status of a command means."""
 
 
 def output_width() -> int | None:

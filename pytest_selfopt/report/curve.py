@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.ledger.profiles import CaseCount
 from pytest_selfopt.report.document import CurvePoint, CycleLine
-from pytest_selfopt.report.entries import Entry, count_in, entries_in, entry_in, number_in, text_in, whole_in
+from pytest_selfopt.report.entries import NOTHING, Entry, count_in, entries_in, entry_in, number_in, text_in, whole_in
 from pytest_selfopt.report.phases import name_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}
@@ -35,7 +35,8 @@ def curve_of(history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry
 
 
 def _points(phase: str, history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry]) -> Iterator[CurvePoint]:
-    before, name = "", ""
+    before: Entry = NOTHING
+    name = ""
     for entry in history:
         cycle, spec = whole_in(entry, "cycle"), text_in(entry, "baseline_after")
         if text_in(entry, "phase") != phase or cycle is None:
@@ -48,7 +49,7 @@ def _points(phase: str, history: Sequence[Entry], counts: Counts, decisions: Seq
             name = name_of(spec, text_in(entry, "baseline_before"))
         elif event or not name:
             name = _settled(spec)
-        before = text_in(entry, "ended")
+        before = entry
         believed, suite = _score(ours), _suite(ours)
         later = [
             one
@@ -105,13 +106,15 @@ def _line(entry: Entry) -> CycleLine:
     )
 
 
-def _event(entry: Entry, before: str, decisions: Sequence[Entry]) -> str:
-    """What brought into force what is in force after a cycle; `before` is when the phase's cycle before it ended."""
+def _event(entry: Entry, before: Entry, decisions: Sequence[Entry]) -> str:
+    """What brought into force what is in force after a cycle; `before` is the entry of the phase's cycle before it."""
     if text_in(entry, "winner"):
         return "promoted"
-    # What somebody takes back is logged under the cycle whose decision it takes back: the time tells which one saw it.
+    # What somebody takes back is logged under the cycle whose decision it takes back, and times are whole seconds: that
+    # a cycle began with something else than the one before had left tells that it was taken back in between.
+    changed = before and text_in(before, "baseline_after") != text_in(entry, "baseline_before")
     taken_back = [text_in(one, "timestamp") for one in decisions if text_in(one, "kind") == "rollback"]
-    if before and any(before < moment <= text_in(entry, "ended") for moment in taken_back):
+    if changed and any(text_in(before, "ended") <= moment <= text_in(entry, "ended") for moment in taken_back):
         return ROLLED_BACK
     kinds = {text_in(one, "kind") for one in decisions if whole_in(one, "cycle") == whole_in(entry, "cycle")}
     return next((word for kind, word in EVENTS.items() if kind in kinds), "")

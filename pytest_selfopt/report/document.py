@@ -250,7 +250,10 @@ class RuleReport:
     source: str
     cycle: int | None
     timestamp: str
+    evidence: tuple[str, ...]
+    """The numbers of its proof, such as "fixed 20"."""
     rests_on: tuple[str, ...]
+    """Its premises: it is proven anew when one of them changes."""
     events: tuple[Event, ...]
 
 

@@ -19,8 +19,6 @@ from pytest_selfopt.report.document import (
 )
 from pytest_selfopt.report.plain import block, code, paragraph, plain, table
 
-MOST_STRIPS = 40
-MOST_FAILURES = 10
 _CURVE = 40
 _GLYPHS = str.maketrans({"P": "●", "M": "×", "E": "!", ".": "·"})
 
@@ -132,14 +130,12 @@ def _numbers(phase: PhaseReport) -> list[str]:
 
 
 def _strips(phase: PhaseReport) -> list[str]:
-    shown = phase.strips[:MOST_STRIPS]
     rows = [[spec.name for spec in phase.specs]]
-    rows += [[outcomes.translate(_GLYPHS) for outcomes in strip.outcomes] for strip in shown]
+    rows += [[outcomes.translate(_GLYPHS) for outcomes in strip.outcomes] for strip in phase.strips]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    names = ["", *(_cases(strip.cases, strip.count) for strip in shown)]
-    left = phase.strips_left + sum(strip.count for strip in phase.strips[MOST_STRIPS:])
-    told = [f"{left:,} more prompts are not listed."] if left else []
+    names = ["", *(_cases(strip.cases, strip.count) for strip in phase.strips)]
+    told = [f"{phase.strips_left:,} more prompts are not listed."] if phase.strips_left else []
     legend = "Run by run: ● pass, × miss, ! error, · not run."
     text = "\n".join(f"{line}  {name}".rstrip() for line, name in zip(lines, names, strict=True))
     return ["### How each prompt went", "", " ".join([legend, *told]), "", *block(text)]
@@ -151,15 +147,14 @@ def _cases(cases: Sequence[str], count: int) -> str:
 
 def _failures(phase: PhaseReport) -> Iterator[str]:
     yield from ("### What keeps failing", "")
-    for one in phase.failures[:MOST_FAILURES]:
+    for one in phase.failures:
         yield f"**{plain(one.case)}**, failed {one.failed} of {one.trials}: {plain(one.reason)}"
         for name, text in (("asked", one.prompt), ("expected", one.expected), ("got", _got(one))):
             if text:
                 yield from ("", f"{name}:", "", *block(text))
         yield ""
-    left = phase.failures_left + len(phase.failures[MOST_FAILURES:])
-    if left:
-        yield f"{left:,} more prompts fail."
+    if phase.failures_left:
+        yield f"{phase.failures_left:,} more prompts fail."
 
 
 def _got(failure: Failure) -> str:
@@ -232,12 +227,13 @@ def _rules(rules: Sequence[RuleReport]) -> list[str]:
             rule.status,
             "; ".join(rule.says),
             rule.reason,
+            ", ".join(rule.evidence),
             ", ".join(rule.rests_on),
             ", ".join(f"{event.kind} (cycle {event.cycle})" if event.cycle else event.kind for event in rule.events),
         ]
         for rule in rules
     ]
-    return table(["model", "phase", "status", "says", "because", "rests on", "life"], rows)
+    return table(["model", "phase", "status", "says", "because", "evidence", "rests on", "life"], rows)
 
 
 def _budget(budget: Budget) -> str:

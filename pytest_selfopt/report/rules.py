@@ -64,6 +64,11 @@ def _rule(rule: Rule, events: Sequence[Event]) -> RuleReport:
         source=rule.source or "",
         cycle=rule.cycle,
         timestamp=rule.timestamp or "",
+        evidence=tuple(
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in (rule.evidence or {}).items()
+            if isinstance(value, str | int | float)
+        ),
         rests_on=tuple(f"{name} {value}" for name, value in (rule.premises or {}).items()),
         events=tuple(one for one in events if (one.model, one.phase) == (rule.model, rule.phase)),
     )

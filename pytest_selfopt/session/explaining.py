@@ -10,10 +10,10 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence import ALPHA, bar
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
+from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.routing.records import DECISIONS, HISTORY, read_history
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import rule_to_json
-from pytest_selfopt.session.surveys import survey_lines
 from pytest_selfopt.settings import Settings
 
 CURVE = 40
@@ -109,7 +109,7 @@ def history(settings: Settings, width: int | None) -> list[str]:
         StateError: when there is no history, or it cannot be used.
     """
     entries = read_history(settings.state_dir / HISTORY)
-    surveys = survey_lines(settings)
+    surveys = list(_survey_lines(settings))
     if not entries and not surveys:
         raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
     lines = [line for entry in entries for line in _cycle_lines(entry)]
@@ -124,6 +124,20 @@ def _cycle_lines(entry: Mapping[str, Any]) -> list[str]:
     lines += [f"  {one['verdict']:7}  {one['spec']}{_comparison(one)}" for one in entry["verdicts"]]
     lines += [f"  diagnosis: {one['kind']}" for one in entry.get("diagnoses", ())]
     return [*lines, f"  in force afterwards: {entry['baseline_after']}"]
+
+
+def _survey_lines(settings: Settings) -> Iterator[str]:
+    """What `selfopt swarm` and `selfopt batch` have recorded, which decides nothing."""
+    path = settings.state_dir / "ledger.sqlite"
+    if not path.exists():
+        return
+    with Ledger(path) as ledger:
+        for cycle in ledger.cycles():
+            if "survey" in cycle["plan"]:
+                ended = ", ".join(f"{number} {name}" for name, number in sorted(ledger.counts(cycle["id"]).items()))
+                specs = ", ".join(cycle["plan"]["survey"]["specs"])
+                when = timestamp(cycle["ended"] or cycle["started"])
+                yield f"survey {cycle['id']}  {when}  {specs}: {ended or 'no answer'}"
 
 
 def _comparison(verdict: Mapping[str, Any]) -> str:

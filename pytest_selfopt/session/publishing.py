@@ -12,7 +12,7 @@ from pytest_selfopt.errors import SettingsError, StateError
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
 from pytest_selfopt.report.printing import Markdown, Printed, Verbatim
-from pytest_selfopt.routing.files import write_atomically
+from pytest_selfopt.routing.files import remove_leftovers, write_atomically
 from pytest_selfopt.session.reporting import as_json, build_report
 from pytest_selfopt.settings import Settings
 
@@ -40,6 +40,8 @@ def publish(settings: Settings, cycle: int, *, now: str) -> Published:
     folder, text = settings.state_dir / FOLDER, ""
     try:
         folder.mkdir(exist_ok=True)
+        # Whatever a killed session was writing, also of an earlier cycle.
+        remove_leftovers(folder / "*")
         of_cycle, of_all = build_report(settings, cycle, now=now), build_report(settings, None, now=now)
         text = as_markdown(of_cycle)
         write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle))

@@ -146,5 +146,5 @@ def test_the_embedded_server_never_outlives_the_session(project: Make, how: sign
     wait_until(serving, 30)
     os.kill(process.pid, how)
     process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(servers, timeout=5)
+    _, alive = psutil.wait_procs(servers, timeout=60)
     assert not alive

@@ -204,6 +204,9 @@ def test_a_survey_is_no_cycle(project: Make) -> None:
     assert (
         shown.stderr == "selfopt: cycle 2 is a survey, which decides nothing; selfopt profile tells what it measured\n"
     )
+    told = [line for line in selfopt(made, "history").stdout.splitlines() if line.startswith("survey 2")]
+    assert len(told) == 1
+    assert told[0].endswith(f"{MODEL}/atomic/native_api/t60/r1/i0: 12 pass")
 
 
 def test_a_report_is_not_broken_by_what_a_server_says(project: Make) -> None:

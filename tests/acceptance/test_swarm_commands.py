@@ -40,8 +40,8 @@ def test_a_swarm_is_set_beside_its_members_and_recorded(project: Make, capsys: p
     assert rows(made.path, "count(*)", "purpose = 'stage' AND outcome IS NOT NULL") == [((MEMBERS + 1) * CASES,)]
     assert main(["history", "--rootdir", str(made.path)]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("survey"))
-    assert line.startswith("survey (cycle 1)  20")
-    assert line.endswith(f"swarm:10@cheap/atomic/native_api/t60/r1/i0: {CASES} of {CASES} right")
+    assert line.startswith("survey 1  20")
+    assert line.endswith(f"swarm:10@cheap/atomic/native_api/t60/r1/i0: {CASES} pass")
     result = made.run("--selfopt-cycle", "--selfopt-resume")
     assert result.ret == pytest.ExitCode.USAGE_ERROR  # a survey is nothing that could be gone on with
     assert "--selfopt-resume" in result.stderr.str()

@@ -56,7 +56,7 @@ def progress_of(seen: Seen) -> list[str]:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_nothing_is_wider_than_the_terminal_or_than_can_be_read(project: Make, width: int) -> None:
-    seen = cycle(slow(project, 0.05), width, "--selfopt-seed", "1")
+    seen = cycle(slow(project, 0.1), width, "--selfopt-seed", "1")
     assert seen.status == 0
     assert not set(seen.screen.wrapped) & set(seen.lines[seen.lines.index(ours(seen.lines)[0]) :])
     own = [line for line in ours(seen.lines) if "===" not in line]
@@ -71,7 +71,7 @@ def test_nothing_is_wider_than_the_terminal_or_than_can_be_read(project: Make, w
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_progress_is_one_line_that_is_whole_and_gone_in_the_end(project: Make, width: int) -> None:
-    seen = cycle(slow(project, 0.05), width)
+    seen = cycle(slow(project, 0.1), width)
     shown = progress_of(seen)
     assert shown
     assert all(width_of(line) < width for line in shown)
@@ -121,7 +121,7 @@ def test_quiet_gates_say_little(project: Make) -> None:
 
 
 def test_a_quiet_terminal_has_its_line_of_progress_and_a_silent_one_has_none(project: Make) -> None:
-    made = slow(project, 0.05)
+    made = slow(project, 0.1)
     quiet = cycle(made, 80, "-q")
     assert progress_of(quiet)
     assert not [line for line in quiet.lines if "calls " in line]
@@ -130,7 +130,7 @@ def test_a_quiet_terminal_has_its_line_of_progress_and_a_silent_one_has_none(pro
 
 
 def test_progress_gives_way_to_what_pytest_writes(project: Make) -> None:
-    made = slow(project, 0.05)
+    made = slow(project, 0.1)
     made.pytester.makepyfile(test_before=DOTS.format(number=4), test_zero=DOTS.format(number=3))
     seen = cycle(made, 60, "--tb=no")
     assert seen.status == 1
@@ -142,7 +142,7 @@ def test_progress_gives_way_to_what_pytest_writes(project: Make) -> None:
 
 
 def test_a_loud_terminal_has_a_whole_line_for_each_item(project: Make) -> None:
-    seen = cycle(slow(project, 0.05), 200, "-v")
+    seen = cycle(slow(project, 0.1), 200, "-v")
     items = [line for line in seen.lines if line.startswith("test_items.py::")]
     assert len(items) == 144
     assert all(re.search(r"\] (PASS|MISS) +\[ *\d+%\]$", line) for line in items)
@@ -151,7 +151,7 @@ def test_a_loud_terminal_has_a_whole_line_for_each_item(project: Make) -> None:
 
 @pytest.mark.parametrize("arguments", [("-n2",), ("--no-header",), ("-s",)])
 def test_other_ways_to_run_have_the_same_lines(project: Make, arguments: tuple[str, ...]) -> None:
-    seen = cycle(slow(project, 0.05), 80, *arguments, CI="true")
+    seen = cycle(slow(project, 0.1), 80, *arguments, CI="true")
     assert seen.status == 0
     assert progress_of(seen)
     assert [line for line in seen.lines if re.search(r"calls \d+/", line)] == []
@@ -170,7 +170,7 @@ def test_ctrl_c_leaves_a_clean_line(project: Make) -> None:
 
 
 def test_progress_says_which_of_several_cycles_it_is_of(project: Make) -> None:
-    made = slow(project, 0.05)
+    made = slow(project, 0.1)
     command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycles=2"]
     seen = on_terminal(command, width=80, cwd=made.path)
     assert {line.split(",")[0].strip() for line in progress_of(seen)} == {"cycle 1/2", "cycle 2/2"}
@@ -195,7 +195,7 @@ def test_without_a_summary_or_a_terminal_nothing_changes_but_that(project: Make)
 
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_terminals_that_can_little_get_what_they_can(project: Make, environment: dict[str, str]) -> None:
-    seen = cycle(slow(project, 0.03), 80, **environment)
+    seen = cycle(slow(project, 0.1), 80, **environment)
     assert RESULT in seen.lines
     if "PYTHONIOENCODING" in environment:
         assert seen.raw.isascii()
@@ -209,7 +209,7 @@ def test_terminals_that_can_little_get_what_they_can(project: Make, environment:
 
 
 def test_colours_in_a_log_are_no_terminal_and_no_colours_on_a_terminal_still_are_one(project: Make) -> None:
-    made = slow(project, 0.05)
+    made = slow(project, 0.1)
     text = made.run("--selfopt-cycle", "--color=yes").stdout.str()
     assert "\x1b[" in text
     assert "\r" not in text

@@ -1,4 +1,4 @@
-"""The workflows of docs/ci.md: their commands are run in a repository, with what their caches would hold."""
+"""The workflows of docs/how-to/ci.md: their commands are run in a repository, with what their caches would hold."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pytest_selfopt.models.config import PROVIDERS
 from tests.acceptance.conftest import BODY, Project, right
 from tests.acceptance.test_gate import BARS
 from tests.acceptance.test_gates import TWO_SPECS
-from tests.docs.test_examples import blocks
+from tests.docs.blocks import blocks
 
-GATE, CYCLE = (yaml.safe_load(text) for text in blocks("docs/ci.md", "yaml"))
+GATE, CYCLE = (yaml.safe_load(text) for text in blocks("docs/how-to/ci.md", "yaml", 2))
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:

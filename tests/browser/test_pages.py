@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.page import page as page_of
+from tests.acceptance.conftest import BODY, MODEL, WITHOUT, suite_lines
 from tests.browser.browsing import Theme, visit
 from tests.report import samples
 
@@ -116,6 +120,11 @@ def test_a_cell_of_the_matrix_gives_its_reason(browser: Browser, write: Write) -
         assert not bubble.is_visible()
         cell = found.page.locator(".cell.bad").first
         cell.focus()
+        found.page.wait_for_timeout(100)  # until the page has scrolled there
+        box, at = bubble.bounding_box(), cell.bounding_box()
+        assert box is not None
+        assert at is not None
+        assert abs(box["y"] - at["y"] - at["height"]) < 10
         assert bubble.inner_text() == "schema, restraint: restraint does not reach its limit"
         found.page.keyboard.press("Escape")
         assert not bubble.is_visible()
@@ -145,8 +154,13 @@ def test_without_scripts_the_page_tells_the_same_in_letters(browser: Browser, wr
         assert found.page.locator("noscript").first.is_visible()
 
 
-def test_on_paper_everything_is_unfolded(browser: Browser, write: Write) -> None:
-    with visit(browser, write(samples.cycle()), theme="dark") as found:
+def test_on_paper_everything_is_unfolded_and_nothing_cut_off(browser: Browser, write: Write) -> None:
+    report = samples.cycle()
+    # As many as there are, with names and numbers as long as they get.
+    gates = tuple(samples.gate(f"no_regression_{place}", value=0.0123, limit=0.0025) for place in range(11))
+    phase = replace(report.phases[0], specs=tuple(replace(one, gates=gates) for one in report.phases[0].specs))
+    # As wide as A4 is across, without its margins.
+    with visit(browser, write(replace(report, phases=(phase,))), theme="dark", width=1032) as found:
         drawn(found.page)
         found.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
         assert found.page.locator("details:not([open])").count() == 0
@@ -154,6 +168,8 @@ def test_on_paper_everything_is_unfolded(browser: Browser, write: Write) -> None
         background = found.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
         assert background == "rgb(255, 255, 255)"
         assert not found.page.locator("nav").is_visible()
+        cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.ariaLabel)"
+        assert found.page.locator(".scroll").evaluate_all(cut) == []
         found.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
         assert found.page.locator("details[open]").count() == 0
 
@@ -176,3 +192,27 @@ def test_the_largest_page_is_ready_in_a_moment(browser: Browser, write: Write) -
         drawn(found.page)
         assert found.page.locator("#strips-1 tbody tr").count() == 150
         assert found.page.locator(".strip:not(.drawn)").count() == 0
+
+
+def test_what_a_model_answered_in_a_real_session_is_text(browser: Browser, pytester: pytest.Pytester) -> None:
+    reply = samples.HOSTILE.replace("\ud800", "") * 8000
+    folder = pytester.path
+    (folder / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in suite_lines()))
+    pytester.makepyfile(test_items=BODY)
+    with ScriptedServer({"default": {"text": reply}}) as server:
+        (folder / "selfopt.toml").write_text(f'model = "{MODEL}"\n[models."{MODEL}"]\nbase_url = "{server.base_url}"\n')
+        pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle")
+    path = folder / ".selfopt" / "reports" / "cycle-1.html"
+    assert path.stat().st_size < 2_000_000
+    with visit(browser, path) as found:
+        drawn(found.page)
+        found.page.wait_for_timeout(100)
+        assert found.troubles == []
+        assert (
+            found.page.locator(".failures pre")
+            .nth(2)
+            .inner_text()
+            .startswith('</script><img src=x onerror="alert(1)">')
+        )
+        assert f"it has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
+        assert found.serious_violations() == []

@@ -18,13 +18,8 @@ from pytest_selfopt.models.config import PROVIDERS
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.settings import Mode, Overrides, load_settings
-
-ROOT = Path(__file__).parents[2]
-
-
-def blocks(file: str, language: str) -> list[str]:
-    """The code blocks of one language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / file).read_text(), flags=re.DOTALL | re.MULTILINE)
+from tests.docs.blocks import blocks
+from tests.packages import ROOT
 
 
 def test_the_benchmark_of_the_readme_runs_as_it_stands(pytester: pytest.Pytester) -> None:
@@ -35,7 +30,7 @@ def test_the_benchmark_of_the_readme_runs_as_it_stands(pytester: pytest.Pytester
         ],
         "default": {"text": "Hello to you."},
     }
-    suite, test = blocks("README.md", "json")[0], blocks("README.md", "python")[0]
+    suite, test = blocks("README.md", "json", 1)[0], blocks("README.md", "python", 2)[0]
     folder = pytester.mkdir("benchmarks")
     (folder / "items.jsonl").write_text(suite)
     (folder / "test_items.py").write_text(test)
@@ -49,17 +44,22 @@ def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(blocks("README.md", "python")[1], {})  # our own page
+    exec(blocks("README.md", "python", 2)[1], {})  # our own page
     assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('there is no routing_config.json',)")
 
 
 def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> None:
-    (suite,), (lights,) = blocks("docs/conversations.md", "json"), blocks("docs/conversations.md", "python")
+    (suite,), (lights,) = (
+        blocks("docs/how-to/conversations.md", "json", 1),
+        blocks("docs/how-to/conversations.md", "python", 1),
+    )
     lit: dict[str, Any] = {"id": "lit", "environment": "lights:Lights", "turns": ["Light the hall."]}
     lit["expect"] = {"state": {"on": ["hall"]}}
     (pytester.path / "talks.jsonl").write_text(f"{suite}{json.dumps(lit)}\n")
     (pytester.path / "lights.py").write_text(lights)
-    test = blocks("README.md", "python")[0].replace('"items.jsonl", phase="atomic"', '"talks.jsonl", phase="extended"')
+    test = blocks("README.md", "python", 2)[0].replace(
+        '"items.jsonl", phase="atomic"', '"talks.jsonl", phase="extended"'
+    )
     pytester.makepyfile(test_talks=test)
     steps = [
         ("Light the hall.", {"name": "switch_on", "arguments": {"room": "hall"}}),
@@ -75,8 +75,8 @@ def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> Non
 
 
 def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
-    suite, test = blocks("README.md", "json")[0], blocks("README.md", "python")[0]
-    (gate,) = blocks("docs/verdicts.md", "python")
+    suite, test = blocks("README.md", "json", 1)[0], blocks("README.md", "python", 2)[0]
+    (gate,) = blocks("docs/explanation/verdicts.md", "python", 1)
     pytester.makepyfile(test_items=test)
     (pytester.path / "items.jsonl").write_text(suite)
     pytester.makeconftest(gate)
@@ -90,7 +90,7 @@ def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
 
 
 def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
-    block, bars = blocks("docs/configuration.md", "toml")
+    (block,), (bars,) = blocks("docs/reference/configuration.md", "toml", 1), blocks("docs/how-to/ci.md", "toml", 1)
     (tmp_path / "pyproject.toml").write_text(block + bars)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
     assert (settings.max_calls, settings.max_cost_usd) == (20_000, 0.5)
@@ -102,7 +102,7 @@ def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_prices_of_the_docs_are_accepted(tmp_path: Path) -> None:
-    (block,) = blocks("docs/costs.md", "toml")
+    (block,) = blocks("docs/how-to/costs.md", "toml", 1)
     (tmp_path / "pyproject.toml").write_text(block)
     dear = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}
     file = tmp_path / "model_prices_and_context_window.json"
@@ -113,7 +113,7 @@ def test_the_prices_of_the_docs_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> None:
-    one, several = blocks("docs/models.md", "toml")
+    one, several = blocks("docs/how-to/models.md", "toml", 2)
     (tmp_path / "pyproject.toml").write_text(one + several)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
     assert settings.model("desk/llama").name == "llama-3.2-3b"
@@ -122,32 +122,23 @@ def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> No
 
 
 def test_the_providers_of_the_docs_are_those_that_are_built_in() -> None:
-    page = (ROOT / "docs" / "models.md").read_text()
+    page = (ROOT / "docs/how-to/models.md").read_text()
     rows = re.findall(r"^\| `([a-z]+)` \| .*\| (\d+) \|$", page, flags=re.MULTILINE)
     assert {name: int(limit) for name, limit in rows} == {one.name: one.max_concurrency for one in PROVIDERS.values()}
 
 
 def test_the_script_of_the_docs_is_accepted_and_its_keys_are_all_described(tmp_path: Path) -> None:
-    (tmp_path / "items.jsonl").write_text(blocks("README.md", "json")[0])
-    (tmp_path / "script.yaml").write_text(blocks("docs/scripted.md", "yaml")[0])
+    (tmp_path / "items.jsonl").write_text(blocks("README.md", "json", 1)[0])
+    (tmp_path / "script.yaml").write_text(blocks("docs/how-to/scripted.md", "yaml", 1)[0])
     script = load_script(tmp_path / "script.yaml")
     assert len(script.rules) == 4
-    page = (ROOT / "docs" / "scripted.md").read_text()
+    page = (ROOT / "docs/how-to/scripted.md").read_text()
     described = set(re.findall(r"`([a-z_]+)`", " ".join(re.findall(r"^\| `.*?\|", page, flags=re.MULTILINE))))
     assert {field.name for kind in (When, Then) for field in fields(kind)} <= described
 
 
-def test_the_options_of_the_docs_are_those_of_the_plugin(pytester: pytest.Pytester) -> None:
-    page = (ROOT / "docs" / "configuration.md").read_text()
-    rows = " ".join(re.findall(r"^\| `--.*?\|", page, flags=re.MULTILINE))
-    documented = set(re.findall(r"--[a-z-]*selfopt-[a-z-]+", rows))
-    printed = pytester.runpytest_subprocess("--help").stdout.str()
-    offered = set(re.findall(r"^ +(--(?:no-)?selfopt-[a-z-]+)", printed, re.MULTILINE))
-    assert documented == offered
-
-
 def test_the_example_configuration_is_valid_and_routes() -> None:
-    path = ROOT / "docs" / "routing_config.example.json"
+    path = ROOT / "docs/reference/routing_config.example.json"
     schema = json.loads((importlib.resources.files("pytest_selfopt.routing") / "schema.json").read_text())
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.Draft7Validator(schema).validate(json.loads(path.read_text()))

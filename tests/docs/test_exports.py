@@ -1,4 +1,4 @@
-"""What docs/exports.md says of tables is so."""
+"""What docs/how-to/exports.md says of tables is so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from tests.packages import ROOT
 
 
 def test_every_column_of_a_table_is_described() -> None:
-    page = (ROOT / "docs" / "exports.md").read_text().partition("## Tables")[2]
+    page = (ROOT / "docs/how-to/exports.md").read_text().partition("## Tables")[2]
     rows = re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE)
     assert tuple(re.findall(r"`(\w+)`", " ".join(rows))) == COLUMNS

@@ -1,4 +1,4 @@
-"""What docs/extending.md shows can be written so, and works together: a case, a grader, a variant and a provider."""
+"""What docs/how-to/extend.md shows can be written so, and works together: case, grader, variant and provider."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.docs.test_examples import blocks
+from tests.docs.blocks import blocks
 
-PAGE = "docs/extending.md"
+PAGE = "docs/how-to/extend.md"
 COOK = """
 import json, sys
 
@@ -28,9 +28,9 @@ MORE = 7
 @pytest.fixture
 def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
     """The page's files, and as many cases like its second one as a verdict takes."""
-    (suite,) = blocks(PAGE, "json")
-    grader, variant, provider, runner = blocks(PAGE, "python")
-    declared, model = blocks(PAGE, "toml")
+    (suite,) = blocks(PAGE, "json", 1)
+    grader, variant, provider, runner = blocks(PAGE, "python", 4)
+    declared, model = blocks(PAGE, "toml", 2)
     last: dict[str, Any] = json.loads(suite.splitlines()[-1])
     more = [{**last, "id": f"no-time-{n}", "prompt": f"Set a timer for dish {n}."} for n in range(MORE)]
     (pytester.path / "kitchen.jsonl").write_text(suite + "".join(json.dumps(one) + "\n" for one in more))
@@ -43,7 +43,7 @@ def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
         "[tool.selfopt.search]\ntimeouts = []\nretries = []\nisolation = []\nwarmup = []\n"
         'variants = ["atomic", "cautious"]'
     )
-    test = blocks("README.md", "python")[0].replace("items.jsonl", "kitchen.jsonl")
+    test = blocks("README.md", "python", 2)[0].replace("items.jsonl", "kitchen.jsonl")
     pytester.makepyfile(test_kitchen=test)
     return pytester
 

@@ -1,31 +1,30 @@
-"""The tables of docs/workers.md name every key and variable that there is, and no other."""
+"""The tables of docs/how-to/nats.md and temporal.md name every key and variable that there is, and no other."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.temporal.config import TemporalConfig
+from tests.packages import ROOT
 
-TEXT = (Path(__file__).parents[2] / "docs" / "workers.md").read_text()
 SECRETS = {"password", "token", "api_key"}
 KEY_NAMES = {"ack_wait_s": "ack_wait", "heartbeat_s": "heartbeat"}
 
 
-def table(section: str) -> list[tuple[set[str], set[str]]]:
-    """The keys and the variables in each row of a section's table."""
-    part = TEXT.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    rows = [line.split("|") for line in part.splitlines() if line.startswith("|")][2:]
+def table(page: str) -> list[tuple[set[str], set[str]]]:
+    """The keys and the variables in each row of a page's table."""
+    text = (ROOT / "docs/how-to" / page).read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("|")][2:]
     return [(set(re.findall(r"`(\w+)`", row[1])), set(re.findall(r"`(\w+)`", row[3]))) for row in rows]
 
 
-@pytest.mark.parametrize(("section", "config"), [("NATS", NatsConfig()), ("Temporal", TemporalConfig())])
-def test_keys_and_variables_are_those_of_the_settings(section: str, config: NatsConfig | TemporalConfig) -> None:
-    rows = table(section)
+@pytest.mark.parametrize(("page", "config"), [("nats.md", NatsConfig()), ("temporal.md", TemporalConfig())])
+def test_keys_and_variables_are_those_of_the_settings(page: str, config: NatsConfig | TemporalConfig) -> None:
+    rows = table(page)
     named = set().union(*(keys for keys, _ in rows))
     there = {KEY_NAMES.get(field.name, field.name) for field in fields(config)} - SECRETS
     assert named == there

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_selfopt.economy.trend import LEAST_CYCLES, MOST_CYCLES, TrendWord, trend
 
 CLAIMED = 0.05
-"""Of stable models, how many may be said to improve or to decline; docs/profiles.md says so."""
+"""Of stable models, how many may be said to improve or to decline; docs/how-to/profiles.md says so."""
 HISTORIES = 2_000
 CASES, RUNS = 12, 3
 World = Callable[[random.Random, int], list[float]]

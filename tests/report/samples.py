@@ -180,6 +180,7 @@ def rule() -> RuleReport:
         source="cycle",
         cycle=1,
         timestamp="2026-11-27T06:19:23Z",
+        evidence=("fixed 21", "broken 0", "passes 3"),
         rests_on=("suite 1f2e3d", "weights 5a6b7c"),
         events=(event(1, "promote"), event(2, "confirmed")),
     )

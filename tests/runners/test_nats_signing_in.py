@@ -29,7 +29,7 @@ Begin = Callable[[str], str]
 
 NAMES = Names("selfopt")
 LEAST = '{publish: ["selfopt.>", "_INBOX.>", "$JS.API.>", "$JS.ACK.>"], subscribe: ["selfopt.>", "_INBOX.>"]}'
-"""What docs/workers.md says that sessions and workers may need."""
+"""What docs/how-to/workers.md says that sessions and workers may need."""
 
 
 @pytest.fixture

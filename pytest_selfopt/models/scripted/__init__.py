@@ -17,7 +17,7 @@ It stands where the network ends. A script is a mapping (or YAML) such as
         then: {expected: true}
     default: {text: I do not know.}
 
-The first rule that applies answers, else the default. `docs/scripted.md` lists every key.
+The first rule that applies answers, else the default. `docs/how-to/scripted.md` lists every key.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
   const symbol = (spec) => (spec.inForce ? "star" : { REJECT: "times", HOLD: "diamond" }[spec.verdict] ?? "circle");
   const said = (spec) => (spec.inForce ? "in force" : spec.verdict || spec.role);
   const money = (value) => (value === null ? "unknown" : "$" + (value < 0.01 ? value.toPrecision(2) : value.toFixed(2)));
-  const seconds = (value) => (value === null ? "unknown" : value >= 0.1 ? value.toFixed(2) + " s" : Math.round(value * 1000) + " ms");
+  const seconds = (value) => (value === null ? "unknown" : value >= 0.1 ? Number(value.toPrecision(3)) + " s" : Number((value * 1000).toPrecision(3)) + " ms");
 
   const told = (spec) =>
     `${spec.name} (${said(spec)})\n` +
@@ -51,7 +51,7 @@
     const line = known.filter((one) => one[front]).sort((a, b) => a[key] - b[key]);
     return Plot.plot({
       width, height: 300, marginLeft: 44, marginBottom: 40, marginRight: 24,
-      x: { label, nice: true, zero: true, tickFormat: (value) => (value ? format(value) : "0"), ticks: Math.max(2, Math.floor(width / 110)) },
+      x: { label, nice: true, inset: 16, tickFormat: (value) => (value ? format(value) : "0"), ticks: Math.max(2, Math.floor(width / 110)) },
       y: accuracyAxis(known),
       marks: [
         Plot.line(line, { x: key, y: "accuracy", curve: "step-after", stroke: "var(--soft)", strokeDasharray: "4 3" }),
@@ -80,12 +80,12 @@
       x: { label: "cycle", domain: [Math.min(...cycles) - 0.5, Math.max(...cycles) + 0.5], tickFormat: (one) => (Number.isInteger(one) ? String(one) : ""), ticks: Math.min(cycles.length, Math.floor(width / 50)) },
       y: accuracyAxis(points),
       marks: [
-        Plot.line(points, { x: "cycle", y: "believed", z: "suite", stroke: "var(--soft)", strokeWidth: 1.5 }),
+        Plot.line(points, { x: (one) => one.cycle - aside, y: "believed", z: "suite", stroke: "var(--soft)", strokeWidth: 1.5 }),
         Plot.ruleX(points, { x: (one) => one.cycle - aside, y1: "low", y2: "high", stroke: "var(--ink)", strokeOpacity: 0.45, strokeWidth: 1.5 }),
         Plot.ruleX(again, { x: (one) => one.cycle + aside, y1: "knownLow", y2: "knownHigh", stroke: "var(--pass)", strokeOpacity: 0.6, strokeWidth: 1.5 }),
         Plot.dot(points, { x: (one) => one.cycle - aside, y: "believed", fill: "var(--ink)", r: 4, ariaLabel: toldPoint }),
         Plot.dot(again, { x: (one) => one.cycle + aside, y: "known", stroke: "var(--pass)", fill: "var(--paper)", strokeWidth: 2, r: 4 }),
-        Plot.text(eventful, { x: "cycle", y: (one) => Math.min(1, one.high), dy: -12, text: (one) => (wide * 90 < width ? EVENTS[one.event] ?? one.event : (EVENTS[one.event] ?? one.event).slice(0, 1)), fill: (one) => (one.event === "rolled back" ? "var(--miss)" : "var(--pass)"), fontWeight: 650, stroke: "var(--paper)", strokeWidth: 4 }),
+        Plot.text(eventful, { x: "cycle", y: (one) => Math.max(one.high, one.knownHigh ?? 0), dy: -12, text: (one) => (wide * 90 < width ? EVENTS[one.event] ?? one.event : (EVENTS[one.event] ?? one.event).slice(0, 1)), fill: (one) => (one.event === "rolled back" ? "var(--miss)" : "var(--pass)"), fontWeight: 650, stroke: "var(--paper)", strokeWidth: 4 }),
         tip(points, "cycle", "believed", toldPoint),
       ],
     });

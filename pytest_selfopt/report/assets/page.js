@@ -45,13 +45,17 @@
 
   const bubble = document.getElementById("bubble");
   let open = null;
+  function place() {
+    const [at, own] = [open.getBoundingClientRect(), bubble.getBoundingClientRect()];
+    const below = at.bottom + own.height + 8 < innerHeight;
+    bubble.style.left = `${Math.max(8, Math.min(at.left, innerWidth - own.width - 8))}px`;
+    bubble.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - own.height - 4)}px`;
+  }
   function show(cell) {
     open = cell;
     bubble.textContent = cell.dataset.bubble;
     bubble.hidden = false;
-    const [at, own] = [cell.getBoundingClientRect(), bubble.getBoundingClientRect()];
-    bubble.style.left = `${Math.max(8, Math.min(at.left, innerWidth - own.width - 8))}px`;
-    bubble.style.top = `${at.bottom + own.height + 8 < innerHeight ? at.bottom + 4 : Math.max(8, at.top - own.height - 4)}px`;
+    place();
   }
   function hide() {
     open = null;
@@ -62,7 +66,8 @@
     for (const event of ["pointerleave", "blur"]) cell.addEventListener(event, hide);
   }
   addEventListener("keydown", (event) => event.key === "Escape" && hide());
-  addEventListener("scroll", () => open && hide(), { capture: true, passive: true });
+  // Whoever goes to a cell by keyboard makes the page scroll.
+  addEventListener("scroll", () => open && place(), { capture: true, passive: true });
 
   const opened = [];
   addEventListener("beforeprint", () => {

@@ -1,0 +1,53 @@
+"""The tutorial, walked through from its first step to its last."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+from tests.docs.blocks import Shell, all_blocks, blocks, shows
+from tests.packages import ROOT
+
+PAGE = "docs/tutorial.md"
+FILES = {"json", "python", "yaml", "toml"}
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def test_whoever_follows_the_tutorial_sees_what_it_shows(tmp_path: Path) -> None:
+    text = (ROOT / PAGE).read_text()
+    shell = Shell(tmp_path, stands_in=("pip",))
+    (tmp_path / "benchmarks").mkdir()
+    port, printed, place, expected = str(free_port()), "", 0, 0
+    for language, block in all_blocks("docs/tutorial.md"):
+        start = text.index(f"```{language}\n{block}", place)
+        before, place = text[place:start], start + len(block)
+        body = block.replace("8765", port)
+        if language in FILES:
+            name = re.findall(r"`([\w./]+\.\w+)`", before)[-1]
+            (tmp_path / name).write_text(body)
+        elif language == "sh" and body.rstrip().endswith("&"):
+            # In a test nothing is left behind: it ends with the last step.
+            stands_in = shell.running(body.replace("> /dev/null &", "").strip(), until=f"127.0.0.1:{port}")
+            stands_in.__enter__()
+        elif language == "sh":
+            printed = shell.run(body)
+        else:
+            assert shows(printed, body) == [], printed
+            expected += 1
+    stands_in.__exit__(None, None, None)
+    assert expected == 9
+    assert shell.called == "pip install pytest-selfopt\n"
+
+
+def test_medians_lie_as_often_as_the_page_says(tmp_path: Path) -> None:
+    (code,) = blocks("docs/explanation/medians.md", "python", 1)
+    (output,) = blocks("docs/explanation/medians.md", "text", 1)
+    (tmp_path / "medians.py").write_text(code)
+    assert Shell(tmp_path).run("python medians.py") == output
