@@ -5,6 +5,7 @@ from __future__ import annotations
 project = "pytest-selfopt"
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
+nitpicky = True
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3
 html_theme = "furo"

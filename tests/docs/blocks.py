@@ -14,6 +14,13 @@ from pathlib import Path
 from tests.packages import ROOT
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+_TOCTREE = re.compile(r"^```\{toctree\}\n.*?^```$", flags=re.DOTALL | re.MULTILINE)
+_OTHER_FORM = re.compile(
+    r"""^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(?:`{3}|~{3}|:{3}).*$  # a fence, wherever it stands
+    |(?<=\n\n)(?:[ ]{4,}|\t).*$                                # set in
+    |<pre.*$""",
+    flags=re.MULTILINE | re.VERBOSE,
+)
 _SHIM = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$SHIMS/called"
 """
@@ -23,6 +30,11 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for
 def all_blocks(file: str) -> list[tuple[str, str]]:
     """The blocks of a page with their languages, in order."""
     return _BLOCK.findall((ROOT / file).read_text("utf-8"))
+
+
+def strays(text: str) -> list[str]:
+    """The lines by which code begins in a page that `all_blocks` does not see, so that nobody would miss its test."""
+    return _OTHER_FORM.findall(_TOCTREE.sub("", _BLOCK.sub("", text)))
 
 
 def blocks(file: str, language: str, count: int) -> list[str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.docs import reference
-from tests.docs.blocks import PAGES, all_blocks
+from tests.docs.blocks import PAGES, all_blocks, strays
 from tests.packages import ROOT
 
 TESTS = (*sorted(Path(__file__).parent.glob("test_*.py")), ROOT / "tests/acceptance/test_workflows.py")
@@ -47,11 +45,32 @@ def test_every_block_of_code_is_run_by_a_test() -> None:
     assert {one for one in there if one not in known and (one[0], "*") not in known} == set()
 
 
-def test_no_block_has_another_form() -> None:
-    for page in PAGES:
-        outside = re.sub(r"(?ms)^(```+).*?^\1$", "", (ROOT / page).read_text())
-        assert "```" not in outside, page
-        assert not re.search(r"\n\n    \S", re.sub(r"(?m)^( *[-*\d]+\.? .*\n)( {2,}.*\n)+", "", outside)), page
+@pytest.mark.parametrize("page", PAGES)
+def test_no_block_has_another_form(page: str) -> None:
+    assert strays((ROOT / page).read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\nselfopt history\n```\n",
+        '```python title="a.py"\nx = 1\n```\n',
+        "````sh\nselfopt history\n````\n",
+        "~~~sh\nselfopt history\n~~~\n",
+        "```{code-block} sh\nselfopt history\n```\n",
+        ":::{code-block} sh\nselfopt history\n:::\n",
+        "- Type\n\n  ```sh\n  selfopt history\n  ```\n",
+        "1. ```sh\n   selfopt history\n   ```\n",
+        "> ```sh\n> selfopt history\n> ```\n",
+        "Type\n\n    selfopt history\n",
+        "- Type\n\n      selfopt history\n",
+        "Type\n\n\tselfopt history\n",
+        "<pre>selfopt history</pre>\n",
+    ],
+)
+def test_a_block_of_another_form_is_noticed(text: str) -> None:
+    assert strays(text) != []
+    assert strays(f"Before.\n\n```sh\nselfopt history\n```\n\n{text}") != []
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
@@ -85,13 +104,19 @@ def test_every_link_leads_to_a_page_and_a_heading(page: str) -> None:
             assert anchor in anchors(file), f"{page}: {target}"
 
 
-def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-d", str(tmp_path / "trees"), str(ROOT / "docs")]
-    done = subprocess.run([*command, str(tmp_path / "site")], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    for page in PAGES:
-        if page.startswith("docs/"):
-            assert (tmp_path / "site" / Path(page).relative_to("docs").with_suffix(".html")).exists()
-    index = (tmp_path / "site" / "index.html").read_text()
-    loaded = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(https?://[^"]*)"', index)
-    assert loaded == []
+HOUSE = ("CONTRIBUTING.md", "docs/explanation/architecture.md")
+
+
+@pytest.mark.parametrize("page", HOUSE)
+def test_the_files_and_names_that_a_map_of_the_house_has_are_there(page: str) -> None:
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```", "", (ROOT / page).read_text()))
+    files = [one for one in spans if re.fullmatch(r"\w[\w./-]*(/|\.(py|js|json|md|toml))", one)]
+    names = [one for one in spans if re.fullmatch(r"[A-Z]\w+", one)]
+    modules = [one.removeprefix("python -m ").replace(".", "/") + ".py" for one in spans if one.startswith("python -m")]
+    assert len(files) > 5
+    known = "\n".join(path.read_text() for path in (ROOT / "pytest_selfopt").rglob("*.py"))
+    missing = [
+        one for one in (*files, *modules) if not any((ROOT / at / one).exists() for at in ("", "pytest_selfopt"))
+    ]
+    assert missing == []
+    assert [one for one in names if not re.search(rf"^(class |def )?{one}\b", known, flags=re.MULTILINE)] == []
