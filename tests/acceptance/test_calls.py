@@ -144,7 +144,7 @@ def test_waiting_and_queue_are_recorded(project: Make) -> None:
 
 @pytest.mark.parametrize("option", ["-x", "--maxfail=2"])
 def test_a_session_that_may_end_at_any_item_calls_little_ahead(project: Make, option: str) -> None:
-    made = project({"rules": [], "latency": 0.01})
+    made = project({"rules": [], "latency": 0.5})
     made.configure("max_concurrency = 4")
     result = made.run("--selfopt-cycle", option)
     assert result.ret != 0
