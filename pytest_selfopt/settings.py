@@ -259,7 +259,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
         only_proves=overrides.only_prove,
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
         race=overrides.race and limits.profile is Profile.CALIBRATED,
-        reports=overrides.reports and table.flag("reports") is not False,
+        reports=overrides.reports and table.flag("reports", default=True),
         runner=overrides.runner or runner,
         nats=read_nats(table.table("nats")),
         temporal=read_temporal(table.table("temporal")),
@@ -267,7 +267,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
-    profile = table.text("profile", choices=[str(one) for one in Profile])
+    profile = table.text("profile", str(Profile.CALIBRATED), choices=[str(one) for one in Profile])
     return Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
 
 
@@ -305,7 +305,7 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
     """Which automatic actions are on, and whether what they put on trial is proven at once."""
 
     def on(key: str) -> bool:
-        return table.flag(key) is not False
+        return table.flag(key, default=True)
 
     found = Switches(
         promote=on("promote") and overrides.promote,

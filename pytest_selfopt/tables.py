@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.guess import did_you_mean
@@ -63,9 +63,13 @@ class Table:
         values: tuple[bool, ...] = self._list(key, bool, "true and false", default)
         return values
 
-    def flag(self, key: str) -> bool | None:
-        """True, false, or None when it is not there."""
-        value: bool | None = self._take(key, bool, "true or false", None)
+    @overload
+    def flag(self, key: str) -> bool | None: ...
+    @overload
+    def flag(self, key: str, *, default: bool) -> bool: ...
+    def flag(self, key: str, *, default: bool | None = None) -> bool | None:
+        """True or false."""
+        value: bool | None = self._take(key, bool, "true or false", default)
         return value
 
     def raw(self, key: str) -> Any:

@@ -8,30 +8,23 @@ import json
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from pytest_selfopt import cli, hookspec, plugin
 from pytest_selfopt.commands import common
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION, connect
 from pytest_selfopt.session.closing import STATUSES
-from pytest_selfopt.settings import Mode, Overrides, load_settings
-from pytest_selfopt.tables import Table
+from tests.docs.lines import table
+from tests.docs.settings_page import settings_page
 from tests.packages import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
 NOTE = "<!-- Made from the code by `python -m tests.docs.reference`. -->"
 Schema = Mapping[str, Any]
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table; texts are on one line, and cannot end a cell."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return [f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
 
 
 def options() -> Iterator[str]:
@@ -110,41 +103,6 @@ def _docstring(text: str) -> Iterator[str]:
     yield f"{before}:" if mark else before
     if mark:
         yield from ("", "```python", *inspect.cleandoc(code).split("\n"), "```")
-
-
-def settings() -> Iterator[str]:
-    """Every key that is read from `[tool.selfopt]`."""
-    yield from ("# All settings", "", "Every key that is read, its type, and what holds when it is left out. ", "")
-    yield from ("[Configuration](configuration.md) shows them at work.", "")
-    found: dict[str, list[list[str]]] = {}
-    with _noted(found), tempfile.TemporaryDirectory() as folder:
-        page = (FOLDER / "configuration.md").read_text()
-        block = re.findall(r"^```toml\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)[0]
-        (Path(folder) / "pyproject.toml").write_text(block)
-        load_settings(Path(folder), Mode.CYCLE, Overrides())
-    for place, rows in sorted(found.items(), key=lambda one: one[0] != "[tool.selfopt]"):
-        unique = list({row[0]: row for row in rows}.values())
-        yield from (f"## {place}", "", *table(["key", "type", "default"], unique), "")
-
-
-def _noted(found: dict[str, list[list[str]]]) -> Any:
-    """Write down each value that is taken from a table of the settings."""
-    take, inner = Table._take, Table.table
-
-    def noting(self: Table, key: str, kind: Any, what: str, default: Any) -> Any:
-        shown = "" if default is None or default == [] else f"`{json.dumps(default, default=str)}`"
-        found.setdefault(_place(self.place), []).append([f"`{key}`", what, shown])
-        return take(self, key, kind, what, default)
-
-    return mock.patch.multiple(Table, _take=noting, table=inner)
-
-
-def _place(place: str) -> str:
-    """The name of a table, with names of the example's own replaced by what they are."""
-    words = place.removeprefix("pyproject.toml [tool.selfopt]").split()
-    kinds = {"models": "MODEL", "providers": "PROVIDER", "phases": "PHASE"}
-    shown = [kinds.get(before, word) for before, word in zip(["", *words], words, strict=False)]
-    return f"[tool.selfopt{''.join(f'.{word}' for word in shown)}]"
 
 
 def statuses() -> Iterator[str]:
@@ -229,7 +187,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "options.md": options,
     "commands.md": commands,
     "hooks.md": hooks,
-    "settings.md": settings,
+    "settings.md": settings_page,
     "statuses.md": statuses,
     "ledger.md": ledger,
     "routing-config.md": lambda: schema_page(
