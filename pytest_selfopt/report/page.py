@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_selfopt.report.chart_data import chart_data
@@ -68,10 +68,22 @@ def _asset(name: str) -> str:
     return (resources.files("pytest_selfopt.report") / "assets" / name).read_text("utf-8")
 
 
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Where compiled templates are kept, a folder of the user's own among temporary files.
+
+    Compiling them takes most of the time that a small page takes.
+    """
+    try:
+        return FileSystemBytecodeCache()
+    except (OSError, RuntimeError):
+        return None  # no such folder can be made, or somebody else's is in its place
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("pytest_selfopt.report"),
+        bytecode_cache=_compiled(),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -57,7 +57,9 @@ class Shell:
             shim.chmod(0o755)
         path = f"{self._shims}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-        self.environment = {**kept, "PATH": path, "SHIMS": str(self._shims), "COLUMNS": "80", **(environment or {})}
+        self.environment = {**kept, "PATH": path, "SHIMS": str(self._shims), "COLUMNS": "80"}
+        # A reader has no Hypothesis, whose plugin takes a second of each session.
+        self.environment |= {"PYTEST_ADDOPTS": "-p no:hypothesispytest", **(environment or {})}
 
     @property
     def called(self) -> str:

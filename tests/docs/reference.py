@@ -153,9 +153,20 @@ def schema_page(title: str, package: str, file: str, about: str) -> Iterator[str
     if schema.get("description"):
         yield from (schema["description"], "")
     yield from _fields(schema)
+    yield from _inner(schema, "")
     for name, inner in schema.get("definitions", {}).items():
         yield from ("", f"## {name}", "", inner.get("description", ""), "")
         yield from _fields(inner)
+
+
+def _inner(schema: Schema, path: str) -> Iterator[str]:
+    """The objects that stand inside an object, each under where it stands."""
+    for name, one in schema.get("properties", {}).items():
+        inner = one.get("items", one)
+        if "properties" in inner:
+            place = f"{path}{name}"
+            yield from ("", f"## {place}", "", inner.get("description", ""), "", *_fields(inner))
+            yield from _inner(inner, f"{place}.")
 
 
 def _fields(schema: Schema) -> list[str]:
@@ -174,7 +185,7 @@ def _type(schema: Schema) -> str:
     if "anyOf" in schema:
         return " or ".join(map(_type, schema["anyOf"]))
     if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
+        return " or ".join(f"`{value}`" if value is not None else "null" for value in schema["enum"])
     if "const" in schema:
         return f"`{schema['const']}`"
     kind = schema.get("type", "anything")

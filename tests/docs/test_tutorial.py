@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.docs.blocks import Shell, all_blocks, blocks, shows
@@ -25,23 +26,22 @@ def test_whoever_follows_the_tutorial_sees_what_it_shows(tmp_path: Path) -> None
     shell = Shell(tmp_path, stands_in=("pip",))
     (tmp_path / "benchmarks").mkdir()
     port, printed, place, expected = str(free_port()), "", 0, 0
-    for language, block in all_blocks("docs/tutorial.md"):
-        start = text.index(f"```{language}\n{block}", place)
-        before, place = text[place:start], start + len(block)
-        body = block.replace("8765", port)
-        if language in FILES:
-            name = re.findall(r"`([\w./]+\.\w+)`", before)[-1]
-            (tmp_path / name).write_text(body)
-        elif language == "sh" and body.rstrip().endswith("&"):
-            # In a test nothing is left behind: it ends with the last step.
-            stands_in = shell.running(body.replace("> /dev/null &", "").strip(), until=f"127.0.0.1:{port}")
-            stands_in.__enter__()
-        elif language == "sh":
-            printed = shell.run(body)
-        else:
-            assert shows(printed, body) == [], printed
-            expected += 1
-    stands_in.__exit__(None, None, None)
+    with ExitStack() as held:
+        for language, block in all_blocks("docs/tutorial.md"):
+            start = text.index(f"```{language}\n{block}", place)
+            before, place = text[place:start], start + len(block)
+            body = block.replace("8765", port)
+            if language in FILES:
+                name = re.findall(r"`([\w./]+\.\w+)`", before)[-1]
+                (tmp_path / name).write_text(body)
+            elif language == "sh" and body.rstrip().endswith("&"):
+                # In a test nothing is left behind: it ends with the last step.
+                held.enter_context(shell.running(body.replace("> /dev/null &", "").strip(), until=f"127.0.0.1:{port}"))
+            elif language == "sh":
+                printed = shell.run(body)
+            else:
+                assert shows(printed, body) == [], printed
+                expected += 1
     assert expected == 9
     assert shell.called == "pip install pytest-selfopt\n"
 

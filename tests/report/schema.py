@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import collections.abc
 import dataclasses
 import inspect
+import itertools
 import json
 import types
 import typing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ PATH = Path(document.__file__).with_name("report.schema.json")
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
+@cache
 def schema() -> dict[str, Any]:
     """The schema (draft-07) of what `selfopt report --format json` prints."""
     definitions: dict[str, Any] = {}
@@ -27,12 +31,27 @@ def schema() -> dict[str, Any]:
 
 def _of_dataclass(kind: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(kind, vars(document))
+    meanings = _meanings(kind)
     return {
         "description": " ".join((inspect.getdoc(kind) or "").split()),
         "type": "object",
-        "properties": {field.name: _of(hints[field.name], definitions) for field in dataclasses.fields(kind)},
+        "properties": {
+            field.name: {**_of(hints[field.name], definitions), **meanings.get(field.name, {})}
+            for field in dataclasses.fields(kind)
+        },
         "required": [field.name for field in dataclasses.fields(kind)],
         "additionalProperties": False,
+    }
+
+
+def _meanings(kind: type[Any]) -> dict[str, dict[str, str]]:
+    """The descriptions of those fields that have a docstring below them."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
+    return {
+        field.target.id: {"description": " ".join(told.value.value.split())}
+        for field, told in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(told, ast.Expr) and isinstance(told.value, ast.Constant) and isinstance(told.value.value, str)
     }
 
 
