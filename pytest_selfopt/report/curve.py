@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.ledger.profiles import CaseCount
-from pytest_selfopt.report.document import CurvePoint, CycleLine
+from pytest_selfopt.report.document import VERDICTS, CurvePoint, CycleLine
 from pytest_selfopt.report.entries import NOTHING, Entry, count_in, entries_in, entry_in, number_in, text_in, whole_in
 from pytest_selfopt.report.phases import name_of
 
@@ -95,10 +95,12 @@ def _line(entry: Entry) -> CycleLine:
         status=text_in(entry, "status") or "decided",
         started=text_in(entry, "started"),
         ended=text_in(entry, "ended"),
-        verdict="PROMOTE" if winner else next((one for one in ("HOLD", "REJECT") if one in judged), ""),
+        verdict="PROMOTE" if winner else next((one for one in VERDICTS[1:] if one in judged), ""),
         name=name_of(winner, before) if winner else tried or "nothing",
         accuracy_before=number_in(entry_in(metrics, before), "accuracy"),
+        trials_before=whole_in(entry_in(metrics, before), "trials"),
         accuracy_after=number_in(entry_in(metrics, after), "accuracy"),
+        trials_after=whole_in(entry_in(metrics, after), "trials"),
         trials=sum(count_in(one, "trials") for one in measured),
         calls=sum(count_in(one, "attempts") for one in measured),
         cost_usd=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-VERSION = 2
+VERSION = 3
 """Of the report as JSON (`report.schema.json`)."""
+
+VERDICTS = ("PROMOTE", "HOLD", "REJECT")
+"""The best first: of several, that is the verdict on all of them."""
 
 Kind = Literal["cycle", "history"]
 Role = Literal["baseline", "candidate"]
@@ -61,8 +64,8 @@ class SpecReport:
     """One configuration that was measured, and what was decided of it.
 
     `name` is short and unlike those of the others in its phase: "baseline", or what it changes. `odds` are against
-    luck, `needed` is the bar they had to reach in comparison number `comparison`; `fixed` and `broken` are answers in
-    `passes` passes. Of the baseline there is no verdict, and no comparison.
+    luck, `needed` is the bar they had to reach in comparison number `comparison`, both as they were judged; `fixed` and
+    `broken` are answers in `passes` passes. Of the baseline there is no verdict, and no comparison.
     """
 
     spec: str
@@ -183,7 +186,10 @@ class PhaseReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleLine:
-    """One phase of one cycle in a line. `name` is what won, or what was tried without winning."""
+    """One phase of one cycle in a line. `name` is what won, or what was tried without winning.
+
+    The accuracies are those of what was in force before and after the cycle, each with the trials that it rests on.
+    """
 
     cycle: int
     phase: str
@@ -193,7 +199,9 @@ class CycleLine:
     verdict: str
     name: str
     accuracy_before: float | None
+    trials_before: int | None
     accuracy_after: float | None
+    trials_after: int | None
     trials: int
     calls: int
     cost_usd: float | None

@@ -1,8 +1,10 @@
-"""Reading entries that other versions may have written: what is missing or strange is empty, and nothing is raised."""
+"""Reading entries that other versions may have written: what is missing or strange is empty, and nothing is raised.
+
+Numbers beyond what anything here can come to are strange, too, so that whatever is reckoned with them is finite.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +12,10 @@ Entry = Mapping[str, Any]
 """One object of the history, of the decisions log, or of a plan in the ledger."""
 
 NOTHING: Entry = {}
+
+LARGEST_NUMBER = 1e300
+LARGEST_WHOLE = (1 << 53) - 1
+"""What every reader of JSON has exactly (RFC 8259, 6)."""
 
 
 def text_in(entry: Entry, name: str) -> str:
@@ -20,20 +26,12 @@ def text_in(entry: Entry, name: str) -> str:
 
 def number_in(entry: Entry, name: str) -> float | None:
     """The finite number under a name."""
-    value = entry.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return _number(entry.get(name))
 
 
 def whole_in(entry: Entry, name: str) -> int | None:
     """The whole number under a name."""
-    value = entry.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return _whole(entry.get(name))
 
 
 def count_in(entry: Entry, name: str) -> int:
@@ -49,18 +47,36 @@ def entry_in(entry: Entry, name: str) -> Entry:
 
 def entries_in(entry: Entry, name: str) -> list[Entry]:
     """The objects in the list under a name."""
-    value = entry.get(name)
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [one for one in _list(entry, name) if isinstance(one, Mapping)]
 
 
 def texts_in(entry: Entry, name: str) -> tuple[str, ...]:
     """The texts in the list under a name."""
-    value = entry.get(name)
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+    return tuple(one for one in _list(entry, name) if isinstance(one, str))
 
 
 def wholes_in(entry: Entry, name: str) -> tuple[int, ...]:
     """The whole numbers in the list under a name."""
+    return tuple(one for one in map(_whole, _list(entry, name)) if one is not None)
+
+
+def numbers_in(entry: Entry, name: str) -> tuple[float, ...]:
+    """The finite numbers in the list under a name."""
+    return tuple(one for one in map(_number, _list(entry, name)) if one is not None)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -LARGEST_NUMBER <= value <= LARGEST_NUMBER else None
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -LARGEST_WHOLE <= value <= LARGEST_WHOLE else None
+
+
+def _list(entry: Entry, name: str) -> list[object]:
     value = entry.get(name)
-    known = value if isinstance(value, list) else []
-    return tuple(one for one in known if isinstance(one, int) and not isinstance(one, bool))
+    return value if isinstance(value, list) else []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.report.document import CycleLine, PhaseReport, SpecReport
+from pytest_selfopt.report.document import VERDICTS, CycleLine, Measured, PhaseReport, SpecReport
 
 NOT_DECIDED = {
     "interrupted": "the session was interrupted",
@@ -51,23 +51,27 @@ def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport
     cycles = len({line.cycle for line in lines})
     promoted = [line for line in lines if line.verdict == "PROMOTE"]
     told = "; ".join(_state(phase, lines) for phase in phases) or "nothing was decided"
+    verdict = _best([line.verdict for line in lines])
+    nothing = ["No candidate was shown to be better than what is in force."] if verdict else []
     return Headline(
-        verdict="PROMOTE" if promoted else "HOLD" if any(line.verdict == "HOLD" for line in lines) else "REJECT",
+        verdict=verdict,
         headline=f"{_number(len(promoted), 'promotion')} in {_number(cycles, 'cycle')}: {told}.",
-        why=tuple(map(_promotion, promoted[-_NAMES:]))
-        or ("No candidate was shown to be better than what is in force.",),
+        why=tuple([*map(_promotion, promoted[-_NAMES:])] or nothing),
         takes=_next_steps(phases),
     )
 
 
 def _decided(results: Sequence[str], phases: Sequence[PhaseReport]) -> Headline:
-    verdicts = [phase.verdict for phase in phases]
     return Headline(
-        verdict=next((one for one in ("PROMOTE", "HOLD", "REJECT") if one in verdicts), ""),
+        verdict=_best([phase.verdict for phase in phases]),
         headline=" ".join(results),
         why=tuple(sentence for phase in phases for sentence in _grounds(phase)),
         takes=_next_steps(phases),
     )
+
+
+def _best(verdicts: Collection[str]) -> str:
+    return next((one for one in VERDICTS if one in verdicts), "")
 
 
 def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
@@ -77,19 +81,21 @@ def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
 def _promotion(line: CycleLine) -> str:
     before, after = line.accuracy_before, line.accuracy_after
     rose = "" if before is None or after is None else f", {before:.3f} → {after:.3f}"
+    if rose and line.trials_before and line.trials_after:
+        rose += f" of {line.trials_before:,} and {line.trials_after:,} answers right"
     return f"Cycle {line.cycle} promoted {line.name} for {line.phase}{rose}."
 
 
 def _number(count: int, name: str) -> str:
-    return f"{count or 'no'} {name}{'' if count == 1 else 's'}"
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def _result(phase: PhaseReport) -> str:
     baseline, winner = _find(phase, phase.baseline), _find(phase, phase.winner or "")
     if winner is not None and winner.measured and baseline is not None and baseline.measured:
         return (
-            f"Promoted {winner.name} for {phase.phase}: {winner.measured.accuracy:.3f} of answers right "
-            f"instead of {baseline.measured.accuracy:.3f}."
+            f"Promoted {winner.name} for {phase.phase}: {_right(winner.measured)} answers right instead of "
+            f"{_right(baseline.measured)} ({winner.measured.accuracy:.3f} against {baseline.measured.accuracy:.3f})."
         )
     if winner is not None:
         return f"Promoted {winner.name} for {phase.phase}."
@@ -109,7 +115,8 @@ def _result(phase: PhaseReport) -> str:
 
 def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
     spec = _find(phase, phase.in_force)
-    now = f"{spec.measured.accuracy:.3f} of answers right" if spec is not None and spec.measured else "not measured"
+    of = spec.measured if spec is not None else None
+    now = "not measured" if of is None else f"{_right(of)} answers right ({of.accuracy:.3f})"
     first = next(
         (line.accuracy_before for line in lines if line.phase == phase.phase and line.accuracy_before is not None), None
     )
@@ -117,12 +124,21 @@ def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
 
 
 def _grounds(phase: PhaseReport) -> list[str]:
-    """The sentence of the verdict that matters most: the winner's, or that of whoever was furthest ahead."""
+    """The sentence of the verdict that matters most: the winner's, or that of whoever was furthest ahead.
+
+    Where nothing was compared, it is what was diagnosed of what is in force.
+    """
     judged = [spec for spec in phase.specs if spec.verdict]
     winner = [spec for spec in judged if spec.spec == phase.winner]
     held = [spec for spec in judged if spec.verdict == "HOLD"]
     ahead = sorted(winner or held or judged, key=lambda spec: (spec.broken or 0) - (spec.fixed or 0))
-    return [f"{ahead[0].name}: {_without_verdict(ahead[0], phase.phase)}"] if ahead else []
+    if not judged:
+        return [f"{one.kind}: {one.sentence}" for one in phase.diagnoses[:1]]
+    return [f"{ahead[0].name}: {_without_verdict(ahead[0], phase.phase)}"]
+
+
+def _right(measured: Measured) -> str:
+    return f"{measured.passes:,} of {measured.trials:,}"
 
 
 def _without_verdict(spec: SpecReport, phase: str) -> str:

@@ -1,9 +1,13 @@
-"""The report as Markdown: what SELF_OPTIMIZING_REPORT.md holds, and what goes into the summary of a job."""
+"""The report as Markdown: what SELF_OPTIMIZING_REPORT.md holds, and what goes into the summary of a job.
+
+GitHub shows no more than 1 MiB of a summary, and nobody reads as much: long lists and texts go on in the page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 from pytest_selfopt.report import formats
 from pytest_selfopt.report.document import (
@@ -17,9 +21,15 @@ from pytest_selfopt.report.document import (
     RuleReport,
     SpecReport,
 )
-from pytest_selfopt.report.plain import block, code, paragraph, plain, table
+from pytest_selfopt.report.plain import LONGEST, block, code, cut, paragraph, plain, table, whole
 
+MOST_BYTES = 512 * 1024
+MOST_CYCLES = 100
+MOST_DECISIONS = 100
+_LIFE = 10
+_NAME = 200
 _CURVE = 40
+_Item = TypeVar("_Item")
 _GLYPHS = str.maketrans({"P": "●", "M": "×", "E": "!", ".": "·"})
 
 
@@ -34,7 +44,7 @@ def as_markdown(report: Report) -> str:
     if report.budget is not None:
         lines += ["", _budget(report.budget)]
     lines += ["", "## Decisions", "", *_events(report.events)]
-    return "\n".join(lines) + "\n"
+    return whole(lines, MOST_BYTES)
 
 
 def _place(report: Report) -> str:
@@ -60,7 +70,8 @@ def _lead(report: Report) -> list[str]:
 
 def _phase(phase: PhaseReport) -> list[str]:
     lines = [f"## {plain(phase.phase)}", "", paragraph(phase.sentence) or "Nothing was decided.", ""]
-    lines += [f"In force: {code(phase.in_force)} ({phase.cases:,} prompts, {phase.runs} passes)", ""]
+    over = f"{phase.cases:,} prompts, {phase.runs} passes"
+    lines += [f"In force after cycle {phase.cycle}: {code(phase.in_force)} ({over})", ""]
     lines += _matrix(phase)
     lines += ["", *_numbers(phase)]
     for spec in phase.specs:
@@ -142,7 +153,8 @@ def _strips(phase: PhaseReport) -> list[str]:
 
 
 def _cases(cases: Sequence[str], count: int) -> str:
-    return cases[0] if count == 1 else f"{count:,} prompts, such as {cases[0]}"
+    name = cut(cases[0], _NAME)
+    return name if count == 1 else f"{count:,} prompts, such as {name}"
 
 
 def _failures(phase: PhaseReport) -> Iterator[str]:
@@ -151,15 +163,16 @@ def _failures(phase: PhaseReport) -> Iterator[str]:
         yield f"**{plain(one.case)}**, failed {one.failed} of {one.trials}: {plain(one.reason)}"
         for name, text in (("asked", one.prompt), ("expected", one.expected), ("got", _got(one))):
             if text:
-                yield from ("", f"{name}:", "", *block(text))
+                yield from ("", f"{name}:", "", *block(cut(text, LONGEST)))
         yield ""
     if phase.failures_left:
         yield f"{phase.failures_left:,} more prompts fail."
 
 
 def _got(failure: Failure) -> str:
-    cut = failure.got_length > len(failure.got)
-    return f"{failure.got}\n(cut; it has {failure.got_length:,} characters)" if cut else failure.got
+    if failure.got_length <= len(failure.got):
+        return failure.got
+    return f"(the beginning; it has {failure.got_length:,} characters)\n{failure.got}"
 
 
 def _diagnoses(phase: PhaseReport) -> list[str]:
@@ -185,13 +198,15 @@ def _over_cycles(report: Report) -> list[str]:
         return []
     lines = ["## Over the cycles", ""]
     for phase, points in groupby(report.curve, key=lambda point: point.phase):
-        text = "\n".join(_bar(point) for point in points)
+        text, left = _last([_bar(point) for point in points], MOST_CYCLES)
         lines += [
             f"Accuracy in {plain(phase)} after each cycle, as believed then and as known now:",
             "",
-            *block(text),
+            *block("\n".join(text)),
             "",
+            *left,
         ]
+    cycles, left = _last(report.cycles, MOST_CYCLES)
     rows = [
         [
             str(one.cycle),
@@ -204,15 +219,24 @@ def _over_cycles(report: Report) -> list[str]:
             formats.money(one.cost_usd),
             formats.moment(one.ended),
         ]
-        for one in reversed(report.cycles)
+        for one in reversed(cycles)
     ]
-    return [*lines, *table(["cycle", "phase", "verdict", "of", "accuracy", "trials", "calls", "cost", "ended"], rows)]
+    heads = ["cycle", "phase", "verdict", "of", "accuracy", "trials", "calls", "cost", "ended"]
+    return [*lines, *table(heads, rows), "", *left]
+
+
+def _last(items: Sequence[_Item], most: int) -> tuple[Sequence[_Item], list[str]]:
+    """The last of them, and lines that tell how many there are before those."""
+    left = len(items) - most
+    if left <= 0:
+        return items, []
+    return items[-most:], [f"{left:,} earlier ones are not listed here; the page and the JSON have them.", ""]
 
 
 def _bar(point: CurvePoint) -> str:
-    event = f"  {point.event}" if point.event else ""
+    event, name = f"  {point.event}" if point.event else "", cut(point.name, _NAME)
     return (
-        f"{point.cycle:>4}  {point.believed:.3f}  {'#' * round(point.believed * _CURVE):{_CURVE}}  {point.name}{event}"
+        f"{point.cycle:>4}  {point.believed:.3f}  {'#' * round(point.believed * _CURVE):{_CURVE}}  {name}{event}"
         f"  ({point.believed_trials:,} trials; now: {formats.known(point)})"
     )
 
@@ -229,11 +253,17 @@ def _rules(rules: Sequence[RuleReport]) -> list[str]:
             rule.reason,
             ", ".join(rule.evidence),
             ", ".join(rule.rests_on),
-            ", ".join(f"{event.kind} (cycle {event.cycle})" if event.cycle else event.kind for event in rule.events),
+            _life(rule),
         ]
         for rule in rules
     ]
     return table(["model", "phase", "status", "says", "because", "evidence", "rests on", "life"], rows)
+
+
+def _life(rule: RuleReport) -> str:
+    events, left = _last(rule.events, _LIFE)
+    told = [f"{event.kind} (cycle {event.cycle})" if event.cycle else event.kind for event in events]
+    return ", ".join([f"{len(rule.events) - _LIFE} earlier events", *told] if left else told)
 
 
 def _budget(budget: Budget) -> str:
@@ -245,8 +275,9 @@ def _budget(budget: Budget) -> str:
 def _events(events: Sequence[Event]) -> list[str]:
     if not events:
         return ["None was logged."]
-    lines = []
-    for one in events:
+    shown, left = _last(events, MOST_DECISIONS)
+    lines = [*left]
+    for one in shown:
         when = f"cycle {one.cycle}" if one.cycle else "outside of cycles"
         routed = f" → {one.effective}" if one.effective != one.model else ""
         about = f"{formats.words(one.kind)} {one.model} in {one.phase}{routed}: {one.reason}"

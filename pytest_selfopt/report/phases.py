@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from pytest_selfopt.economy.score import score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.loop.evidence import bar, log10_odds
-from pytest_selfopt.report.document import Diagnosis, Failure, Gate, Measured, PhaseReport, SpecReport, Try, Warmup
+from pytest_selfopt.report.document import (
+    VERDICTS,
+    Diagnosis,
+    Failure,
+    Gate,
+    Measured,
+    PhaseReport,
+    SpecReport,
+    Try,
+    Warmup,
+)
 from pytest_selfopt.report.entries import (
     Entry,
     count_in,
     entries_in,
     entry_in,
     number_in,
+    numbers_in,
     text_in,
     texts_in,
     whole_in,
@@ -28,8 +37,6 @@ from pytest_selfopt.report.strips import strips_of
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 from pytest_selfopt.trial import Outcome, Trial
 
-VERDICTS = ("PROMOTE", "HOLD", "REJECT")
-_LARGEST_EXPONENT = 300
 _PER = 1000
 
 
@@ -37,8 +44,7 @@ _PER = 1000
 class PhaseStory:
     """What is stored of a phase of a cycle.
 
-    `entry` is that of the history and `plan` that of the ledger, each empty when there is none; `alpha` bounds the
-    chance of false promotions.
+    `entry` is that of the history and `plan` that of the ledger, each empty when there is none.
     """
 
     phase: str
@@ -47,7 +53,6 @@ class PhaseStory:
     entry: Entry
     plan: Entry
     trials: tuple[Trial, ...]
-    alpha: Fraction
 
     @property
     def baseline(self) -> str:
@@ -128,8 +133,9 @@ def _spec(story: PhaseStory, spec: str, trials: Sequence[Trial], cases: Sequence
     measured = _measured(evaluate(spec, trials, cases), trials) if trials else _remembered(stored) if stored else None
     in_force = spec == story.in_force
     gates = entries_in(verdict, "gates") if verdict is not None else []
-    fixed, broken = (whole_in(verdict, name) if verdict else None for name in ("fixed", "broken"))
     comparison = whole_in(verdict, "comparison") if verdict else None
+    # Without the number of a comparison there were no odds to judge by, whatever the gate's numbers are.
+    tested = [one for one in gates if text_in(one, "name") == "no_regression"] if comparison is not None else []
     return SpecReport(
         spec=spec,
         name=name_of(spec, story.baseline),
@@ -138,21 +144,17 @@ def _spec(story: PhaseStory, spec: str, trials: Sequence[Trial], cases: Sequence
         verdict=text_in(verdict, "verdict") if verdict else "",
         sentence=text_in(verdict, "sentence") if verdict else "",
         comparison=comparison,
-        fixed=fixed,
-        broken=broken,
+        fixed=whole_in(verdict, "fixed") if verdict else None,
+        broken=whole_in(verdict, "broken") if verdict else None,
         passes=whole_in(verdict, "passes") if verdict else None,
-        odds=None if fixed is None or broken is None else _odds(max(0, fixed), max(0, broken)),
-        needed=None if comparison is None or comparison < 1 else float(bar(comparison, story.alpha)),
+        odds=number_in(tested[0], "value") if tested else None,
+        needed=number_in(tested[0], "limit") if tested else None,
         # Of what is in force without a comparison, the gates that it has to pass for itself.
         gates=tuple(map(_gate, gates or (entries_in(story.entry, "gates") if in_force else []))),
         measured=measured,
         front_by_cost=False,
         front_by_latency=False,
     )
-
-
-def _odds(fixed: int, broken: int) -> float:
-    return float(10 ** min(_LARGEST_EXPONENT, log10_odds(fixed, broken)))
 
 
 def _gate(entry: Entry) -> Gate:
@@ -202,7 +204,6 @@ def _remembered(entry: Entry) -> Measured:
     kinds = {name: count_in(entry_in(entry, "errors_by_kind"), name) for name in entry_in(entry, "errors_by_kind")}
     errors, passes = min(trials, sum(kinds.values())), round(accuracy * trials)
     low, high = wilson(passes, trials) if trials else (0.0, 1.0)
-    runs = entry.get("run_accuracies")
     cost = number_in(entry, "cost_usd")
     return Measured(
         trials=trials,
@@ -213,9 +214,7 @@ def _remembered(entry: Entry) -> Measured:
         accuracy=accuracy,
         low=low,
         high=high,
-        run_accuracies=tuple(float(one) for one in runs if isinstance(one, int | float))
-        if isinstance(runs, list)
-        else (),
+        run_accuracies=numbers_in(entry, "run_accuracies"),
         restraint=number_in(entry, "restraint"),
         restraint_trials=0,
         errors_by_kind=kinds,

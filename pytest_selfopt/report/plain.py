@@ -1,4 +1,4 @@
-"""Texts of others in Markdown: none of them can become a table, a link, a picture or HTML."""
+"""Texts of others in Markdown: none of them can become a table, a link, a picture, HTML, or a call for somebody."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from pytest_selfopt.report.visible import visible
 
 _ESCAPED = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|", "[": "\\[", "]": "\\]", "`": "\\`", "*": "\\*"}
 _SPECIAL = re.compile(r"[<>&|\[\]`*\\]")
+# GitHub makes links of bare addresses, and tells whoever is named.
+_ADDRESS = re.compile(r"(?i)(?<![a-z])(?:(https?|ftp|mailto|xmpp):|(www)\.)")
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
 _OPENING = re.compile(r"^(\d*)([#+\-=~_:.)])")
-_LONGEST = 2000
+_LEFT_OUT = "\nWhat follows is left out here, because it is too long; the page has it.\n"
+_LONGEST_FENCE = 4096
+LONGEST = 2000
+"""Of a text, in characters, with those that are shown by their code point."""
 
 
 def plain(text: str) -> str:
     """A text on one line that is nothing but text."""
-    folded = visible(" ".join(text.split()))[:_LONGEST]
-    return _SPECIAL.sub(lambda found: _ESCAPED.get(found[0], "\\\\"), folded)
+    escaped = _SPECIAL.sub(lambda found: _ESCAPED.get(found[0], "\\\\"), cut(" ".join(text.split()), LONGEST))
+    unlinked = _ADDRESS.sub(lambda found: f"{found[1]}\\:" if found[1] else f"{found[2]}\\.", escaped)
+    return _MENTION.sub("@<!-- -->", unlinked)
 
 
 def paragraph(text: str) -> str:
@@ -26,7 +33,7 @@ def paragraph(text: str) -> str:
 
 def code(text: str) -> str:
     """A short text as code."""
-    return f"`{visible(' '.join(text.split())).replace('`', chr(0x2019)).replace('|', '¦')[:_LONGEST]}`"
+    return f"`{cut(' '.join(text.split()), LONGEST).replace('`', chr(0x2019)).replace('|', '¦')}`"
 
 
 def block(text: str) -> list[str]:
@@ -34,6 +41,22 @@ def block(text: str) -> list[str]:
     longest = max(map(len, re.findall("`{3,}", text)), default=2)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}text", *visible(text).split("\n"), fence]
+
+
+def whole(lines: Iterable[str], most: int) -> str:
+    """Lines as a document of at most so many bytes: what is more is left out, and a block of code is ended."""
+    kept: list[str] = []
+    fence, left = "", most - len(_LEFT_OUT.encode()) - _LONGEST_FENCE
+    for line in "\n".join(lines).split("\n"):
+        left -= len(line.encode()) + 1
+        if left < 0:
+            return "\n".join([*kept, *([fence] if fence else []), _LEFT_OUT])
+        kept.append(line)
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```"):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+    return "\n".join(kept) + "\n"
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -44,6 +67,12 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [names, *found]
     cells = [[plain(cell) for cell in line] for line in lines]
     return [_row(cells[0]), _row(["---"] * len(names)), *map(_row, cells[1:])]
+
+
+def cut(text: str, most: int) -> str:
+    """A text with what it hides made visible; at most so many characters of it, and an ellipsis."""
+    shown = visible(text[: most + 1])
+    return f"{shown[:most]}…" if len(shown) > most else shown
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -48,6 +48,8 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
         Path(temporary).replace(path)
         temporary = None
         _sync_folder(path.parent)
+    except (FileExistsError, NotADirectoryError):
+        raise StateError(f"cannot write {path}: {path.parent} is no folder; move it away") from None
     except OSError as problem:
         raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
     finally:

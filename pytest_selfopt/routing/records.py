@@ -53,16 +53,18 @@ def load_history(path: Path) -> tuple[dict[str, Any], str]:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The entries of the history, oldest first, without touching the file; none when there is no file.
 
+    What is in the list and no object is left out: no version wrote it.
+
     Raises:
         StateError: when the file cannot be used.
     """
     try:
-        cycles: list[dict[str, Any]] = _parse_history(read_text(path))["cycles"]
+        cycles = _parse_history(read_text(path))["cycles"]
     except FileNotFoundError:
         return []
     except ValueError as problem:
         raise StateError(f"{path} cannot be used: {problem}") from None
-    return cycles
+    return [entry for entry in cycles if isinstance(entry, dict)]
 
 
 def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:

@@ -49,9 +49,11 @@ def change_of(conclusion: Conclusion, judgement: Judgement) -> str:
 def _result(conclusion: Conclusion) -> tuple[str, Verdict]:
     winner = conclusion.pick.winner
     if winner is not None:
-        before = conclusion.metrics[conclusion.baseline.id].accuracy
-        after = conclusion.metrics[winner.spec].accuracy
-        return f"{change_of(conclusion, winner)}, {after:.3f} of answers right instead of {before:.3f}", Verdict.PROMOTE
+        before, after = conclusion.metrics[conclusion.baseline.id], conclusion.metrics[winner.spec]
+        return (
+            f"{change_of(conclusion, winner)}, {after.passes:,} of {after.trials:,} answers right instead of "
+            f"{before.passes:,} of {before.trials:,}"
+        ), Verdict.PROMOTE
     named: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
     for one in conclusion.judgements:
         named[one.verdict].append(change_of(conclusion, one))

@@ -133,7 +133,8 @@ def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 def write_outputs(work: Work, config: pytest.Config, status: int, environment: Mapping[str, str]) -> list[str]:
     """Write what was asked for and what a build server reads; a sentence for each that could not be written.
 
-    JUnit is written by pytest before, and gets a suite of its own here. The summary of a job is the cycle's report.
+    JUnit is written by pytest before, and gets a suite of its own here. The summary of a job is the cycle's report;
+    where there is none, it is the outcome in short.
     """
     outcome = outcome_of(work, status)
     problems: list[str] = []
@@ -159,7 +160,7 @@ def write_outputs(work: Work, config: pytest.Config, status: int, environment: M
     if environment.get("GITHUB_ACTIONS") == "true" and page:
         try:
             with Path(page).open("a", encoding="utf-8") as file:
-                file.write(work.published.markdown if work.published else summary(outcome))
+                file.write((work.published.markdown if work.published else "") or summary(outcome))
         except OSError as problem:
             problems.append(f"the job summary could not be written: {problem}")
     return problems

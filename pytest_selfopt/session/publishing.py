@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.errors import SelfoptError, SettingsError, StateError
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
 from pytest_selfopt.report.printing import Markdown, Printed, Verbatim
@@ -39,7 +39,6 @@ def publish(settings: Settings, cycle: int, *, now: str) -> Published:
     """
     folder, text = settings.state_dir / FOLDER, ""
     try:
-        folder.mkdir(exist_ok=True)
         # Whatever a killed session was writing, also of an earlier cycle.
         remove_leftovers(folder / "*")
         of_cycle, of_all = build_report(settings, cycle, now=now), build_report(settings, None, now=now)
@@ -49,7 +48,7 @@ def publish(settings: Settings, cycle: int, *, now: str) -> Published:
         write_atomically(folder / OVER_ALL, in_form(of_all, "html"))
         page = folder / f"cycle-{cycle}.html"
         write_atomically(page, in_form(of_cycle, "html"))
-    except (StateError, SettingsError, OSError) as problem:
+    except (SelfoptError, OSError) as problem:
         return Published(page=None, markdown=text, problem=f"the report could not be written: {problem}")
     return Published(page=page, markdown=text)
 
@@ -81,10 +80,8 @@ def report_to(
     if output == Path("-") or (output is None and form != "html"):
         return [(Markdown if form == "md" else Verbatim)(text.rstrip("\n"))]
     if output is None:
-        folder = settings.state_dir / FOLDER
-        folder.mkdir(exist_ok=True)
-        output = folder / (OVER_ALL if cycle is None else f"cycle-{cycle}.html")
-    if not output.parent.is_dir():
+        output = settings.state_dir / FOLDER / (OVER_ALL if cycle is None else f"cycle-{cycle}.html")
+    elif not output.parent.is_dir():
         raise StateError(f"cannot write {output}: there is no folder {output.parent}")
     write_atomically(output, text)
     if show and not webbrowser.open(output.resolve().as_uri()):

@@ -190,7 +190,6 @@ def _phase(stored: Stored, cycle: int, phase: str) -> PhaseReport:
         entry=entry,
         plan=entry_in(entry_in(stored.cycles.get(cycle, NOTHING), "plan"), phase),
         trials=trials,
-        alpha=stored.settings.phase(phase).limits.alpha,
     )
     hot, left = hot_cases(trial for trial in trials if trial.spec == story.in_force)
     return phase_report(story, (_failures(stored, story, hot), left))

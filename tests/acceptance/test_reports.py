@@ -18,6 +18,8 @@ from tests.report import schema
 
 Make = Callable[..., Project]
 REPORTS = ".selfopt/reports"
+RESULT = "Promoted schema for atomic: 36 of 36 answers right instead of 9 of 36 (1.000 against 0.250)."
+OVER_ALL = "1 promotion in 1 cycle: atomic 36 of 36 answers right (1.000), 0.250 at the beginning."
 
 
 def read(made: Project, name: str) -> str:
@@ -37,7 +39,7 @@ def test_a_cycle_leaves_its_report_and_says_where(project: Make, arguments: tupl
     assert result.ret == 0
     assert f"report: {REPORTS}/cycle-1.html" in result.outlines
     document = of_cycle(made, 1)
-    assert document["headline"] == "Promoted schema for atomic: 1.000 of answers right instead of 0.250."
+    assert document["headline"] == RESULT
     assert document["verdict"] == "PROMOTE"
     (phase,) = document["phases"]
     specs = {one["name"]: one for one in phase["specs"]}
@@ -47,7 +49,7 @@ def test_a_cycle_leaves_its_report_and_says_where(project: Make, arguments: tupl
     assert {(one["count"], one["restraint"]) for one in phase["strips"]} == {(9, False), (3, True)}
     assert "<h1" in read(made, "cycle-1.html")
     assert "<h1" in read(made, "index.html")
-    assert read(made, "SELF_OPTIMIZING_REPORT.md").startswith("# 1 promotion in 1 cycle: atomic 1.000 of answers right")
+    assert read(made, "SELF_OPTIMIZING_REPORT.md").startswith(f"# {OVER_ALL}\n")
 
 
 def test_what_keeps_failing_stands_there_with_what_was_asked_expected_and_got(project: Make) -> None:
@@ -118,7 +120,13 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(project: Make) -> No
     (made.path / REPORTS).write_text("in the way")
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["the report could not be written: *"])
+    sentence = f"{made.path / REPORTS} is no folder; move it away"
+    unfolded = "".join(result.stdout.str().split())
+    assert "".join(f"the report could not be written: cannot write {made.path / REPORTS}".split()) in unfolded
+    assert "".join(sentence.split()) in unfolded
+    shown = selfopt(made, "report")
+    assert (shown.returncode, shown.stderr.count("\n")) == (4, 1)
+    assert shown.stderr.endswith(f"{sentence}\n")
     assert made.history()[0]["winner"]
 
 
@@ -130,7 +138,7 @@ def test_the_command_makes_every_form_of_every_report(project: Make) -> None:
     assert selfopt(made, "report", "--cycle", "1", "-o", "one.html").stdout == "written: one.html\n"
     assert "Promoted schema for atomic" in (made.path / "one.html").read_text()
     text = selfopt(made, "report", "--cycle", "1", "--format", "md").stdout
-    assert text.startswith("# Promoted schema for atomic: 1.000 of answers right instead of 0.250.\n")
+    assert text.startswith(f"# {RESULT}\n")
     assert "●●●" in text
     assert selfopt(made, "report", "--cycle", "1", "--format", "md", "-o", "one.md").returncode == 0
     assert (made.path / "one.md").read_text() == text
