@@ -1,9 +1,13 @@
-"""JSON as it should be: no NaN or Infinity, no key twice, and errors that say where."""
+"""JSON as it should be: no NaN or Infinity, no number beyond a float, no key twice, and errors that say where."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
+
+_SHOWN = 20
+"""Digits of a number that a sentence shows."""
 
 
 def parse_json(text: str) -> Any:
@@ -13,7 +17,7 @@ def parse_json(text: str) -> Any:
         ValueError: with a sentence that names line and column (the column alone in a text of one line).
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)
     except json.JSONDecodeError as problem:
         line = f"line {problem.lineno}, " if "\n" in text.strip() else ""
         raise ValueError(f"invalid JSON at {line}column {problem.colno}: {problem.msg}") from None
@@ -23,6 +27,13 @@ def parse_json(text: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"invalid JSON: {name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"invalid JSON: the number {digits[:_SHOWN]} is too large")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -201,6 +202,38 @@ def test_reports_on_what_older_versions_recorded_are_made(project: Make) -> None
     ledger.unlink()
     without = json.loads(selfopt(made, "report", "--cycle", "1", "--format", "json").stdout)
     assert [one["measured"]["trials"] for one in without["phases"][0]["specs"]] == [36, 36]
+
+
+def test_whatever_stands_in_the_history_a_report_is_made(project: Make) -> None:
+    made = promoted(project)
+    path = made.path / ".selfopt" / "meta_loop_history.json"
+    history = json.loads(path.read_text())
+    (entry,) = history["cycles"]
+    runs = {"trials": 10**30, "accuracy": 0.5, "run_accuracies": [10**400, True, "1", 0.5], "cost_usd": 10**400}
+    strange = {**entry, "cycle": 10**30, "metrics": {"m": runs}}
+    nameless = {name: value for name, value in entry.items() if name != "phase"}
+    history["cycles"] = [None, 1, "text", ["list"], strange, nameless, entry]
+    path.write_text(json.dumps(history))
+    for arguments in ((), ("--cycle", "1")):
+        assert selfopt(made, "report", *arguments).returncode == 0
+        document = json.loads(selfopt(made, "report", *arguments, "--format", "json").stdout)
+        jsonschema.Draft7Validator(schema.schema()).validate(document)
+        assert "promot" in document["headline"].lower()
+    assert made.run("--selfopt-cycle").ret == 0
+    assert of_cycle(made, 2)["status"] == "decided"
+    assert json.loads(path.read_text())["cycles"][:4] == [None, 1, "text", ["list"]]
+
+
+def test_a_report_that_cannot_be_made_leaves_the_outcome_in_the_summary_of_the_job(
+    project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = project({"rules": right(constrained=True)})
+    (made.path / ".selfopt").mkdir()
+    (made.path / ".selfopt" / "routing_decisions.jsonl").mkdir()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    made.run("--selfopt-cycle")
+    assert "atomic" in (tmp_path / "summary.md").read_text()
 
 
 def test_a_survey_is_no_cycle(project: Make) -> None:

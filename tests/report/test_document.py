@@ -186,6 +186,31 @@ def test_headlines_say_what_happened() -> None:
     assert "--selfopt-resume with a larger budget" in stopped.takes[0]
 
 
+def test_a_history_in_which_nothing_was_judged_has_no_verdict() -> None:
+    held = {**ENTRY, "winner": None, "baseline_after": BASELINE, "verdicts": []}
+    over = headline_of_history(cycle_lines([held]), [phase_report(story(held), ((), 0))])
+    assert (over.verdict, over.why) == ("", ())
+    judged = {**held, "verdicts": [{**ENTRY["verdicts"][0], "verdict": "REJECT"}]}
+    over = headline_of_history(cycle_lines([held, judged]), [phase_report(story(judged), ((), 0))])
+    assert over.verdict == "REJECT"
+    assert over.why == ("No candidate was shown to be better than what is in force.",)
+
+
+def test_where_nothing_was_compared_the_diagnosis_is_the_reason() -> None:
+    plan: dict[str, Any] = {"baseline": BASELINE, "candidates": []}
+    held = {**ENTRY, "winner": None, "baseline_after": BASELINE, "verdicts": []}
+    told = headline_of_cycle(1, "decided", [phase_report(replace(story(held), plan=plan), ((), 0))])
+    assert told.why == ("flaky: flaky",)
+
+
+def test_a_promotion_of_the_history_says_on_how_many_answers_it_rests() -> None:
+    metrics = {**ENTRY["metrics"], CANDIDATE: {"accuracy": 1.0, "trials": 9}}
+    entry = {**ENTRY, "metrics": metrics}
+    over = headline_of_history(cycle_lines([entry]), [phase_report(story(entry), ((), 0))])
+    assert over.headline == "1 promotion in 1 cycle: atomic 9 of 9 answers right (1.000), 0.500 at the beginning."
+    assert over.why == ("Cycle 1 promoted schema for atomic, 0.500 → 1.000 of 6 and 9 answers right.",)
+
+
 pieces = st.lists(st.sampled_from(["http://", "https://", "www.", "ftp://", "mailto:", "@", "a", " ", "_", "(", "`"]))
 texts = (
     st.text(max_size=60)
