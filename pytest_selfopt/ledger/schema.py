@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from pytest_selfopt.errors import StateError
 
 SCHEMA_VERSION = 4
+PATIENCE_S = 10.0
+"""How long a process waits for others that have the file."""
+_PAUSE_S = 0.01
 
 _TABLES = """
 CREATE TABLE cycle (
@@ -116,7 +120,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False, isolation_level=None)
     except (OSError, sqlite3.Error) as problem:
         raise StateError(f"cannot open the ledger {path}: {problem}; is its folder writable?") from None
     try:
@@ -134,19 +138,45 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
+    _keep_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_TABLES} {_QUESTIONS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-    elif version < SCHEMA_VERSION:
-        upgrade = "".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION))
-        connection.executescript(f"BEGIN IMMEDIATE; {upgrade} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    elif version > SCHEMA_VERSION:
+    if _version_of(connection) < SCHEMA_VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process may have done it while this one waited for its turn.
+        for statement in _missing(_version_of(connection)):
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    version = _version_of(connection)
+    if version > SCHEMA_VERSION:
         raise StateError(
             f"the ledger {path} has version {version}, this pytest-selfopt reads up to {SCHEMA_VERSION}; "
             "use the newer pytest-selfopt that wrote it"
         )
+
+
+def _keep_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Put the file into its mode, which it keeps; SQLite does not wait for that as it waits for locks."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _missing(version: int) -> list[str]:
+    """The statements that a ledger of a version lacks, one by one: a script would end the transaction first."""
+    if version >= SCHEMA_VERSION:
+        return []
+    script = "".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION)) if version else _TABLES + _QUESTIONS
+    return [*script.split(";"), f"PRAGMA user_version = {SCHEMA_VERSION}"]

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pytest
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.rows import CallRecord, Question
+from pytest_selfopt.ledger.schema import SCHEMA_VERSION
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 
 SPEC = "m/atomic/schema/t60/r1/i0"
@@ -198,16 +201,17 @@ def test_a_state_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -
         Ledger(tmp_path / "state" / "ledger.sqlite")
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
-def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: Path, version: int) -> None:
-    path = tmp_path / "ledger.sqlite"
+COMPARED: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "cycle": 1}
+
+
+def make_old(path: Path, version: int) -> None:
+    """Make a ledger as a version left it: one cycle with a call, and two comparisons."""
     with Ledger(path) as ledger:
         cycle = start(ledger)
         ledger.record_calls(cycle, [record("kept")])
         ledger.record_outcomes([("kept", trial(Outcome.MISS, "wrong"))])
-        where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "cycle": cycle}
         for name in ("c1", "c2"):
-            ledger.open_comparison(**where, candidate=name, share_of=share)
+            ledger.open_comparison(**COMPARED, candidate=name, share_of=share)
     undo = {
         3: "DROP TABLE question;",
         2: "DROP INDEX IF EXISTS comparison_by_test; CREATE TABLE older AS SELECT number, phase, baseline, candidate, "
@@ -221,17 +225,51 @@ def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: P
             connection.executescript(undo[step])
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: Path, version: int) -> None:
+    path, cycle = tmp_path / "ledger.sqlite", 1
+    make_old(path, version)
     with Ledger(path) as ledger:
         shares = [(1, 220), (2, 264)] if version < 3 else [(1, 2), (2, 3)]
         assert [(one.test, round(1 / one.share)) for one in ledger.comparisons()] == shares
         assert ledger.results(cycle)["kept"].first_try
         (found,) = ledger.trials([cycle], "atomic")[cycle]
         assert found.outcome is Outcome.MISS
-        assert ledger.open_comparison(**where, candidate="c3", share_of=share).test == 3
+        assert ledger.open_comparison(**COMPARED, candidate="c3", share_of=share).test == 3
         question = Question(case_hash="abc", prompt="lone \ud800 surrogate", expected="nothing")
         assert ledger.questions(["abc"]) == {}
         ledger.record_questions([question, Question(case_hash="abc", prompt="another", expected="")])
         assert ledger.questions(["abc", "def"])["abc"].prompt == "lone \\ud800 surrogate"
+
+
+OPENS = """
+import sys, time
+from pathlib import Path
+from pytest_selfopt.ledger.ledger import Ledger
+while time.time() < float(sys.argv[2]):
+    pass
+with Ledger(Path(sys.argv[1])) as ledger:
+    print(len(ledger.cycles()))
+"""
+
+
+@pytest.mark.parametrize("version", [None, 1, 3])
+def test_processes_that_open_a_ledger_at_once_all_get_it(tmp_path: Path, version: int | None) -> None:
+    for attempt in range(4):
+        path = tmp_path / f"{attempt}.sqlite"
+        if version is not None:
+            make_old(path, version)
+        command = [sys.executable, "-c", OPENS, str(path), str(time.time() + 1.0)]
+        opened = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(8)
+        ]
+        told = [one.communicate() for one in opened]
+        assert {out.strip() for out, _ in told} == {"0" if version is None else "1"}, told
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
 def test_totals_say_how_much_of_the_cost_is_unknown(ledger: Ledger) -> None:

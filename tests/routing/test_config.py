@@ -105,7 +105,17 @@ def test_a_missing_file_is_an_empty_configuration(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"rules": 3}', '{"rules": [{"model": "m"}]}', '{"rules": [], "rules": []}', '{"x": NaN}', '{"x": 1e999}', "\x00"],
+    [
+        "",
+        "{",
+        "[]",
+        '{"rules": 3}',
+        '{"rules": [{"model": "m"}]}',
+        '{"rules": [], "rules": []}',
+        '{"x": NaN}',
+        '{"x": 1e999}',
+        "\x00",
+    ],
 )
 def test_an_unusable_file_is_set_aside_reported_and_never_lost(tmp_path: Path, text: str) -> None:
     for round_ in (1, 2):
