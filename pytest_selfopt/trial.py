@@ -209,12 +209,18 @@ class Trial:
         known["outcome"] = Outcome(known["outcome"])
         if known.get("error_kind") is not None:
             known["error_kind"] = ErrorKind(known["error_kind"])
-        # The same few texts in every trial: one copy of each is enough.
-        known |= {name: sys.intern(known[name]) for name in _REPEATED if name in known}
+        share_texts(known)
         return cls(**known)
 
 
 _REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model")
+
+
+def share_texts(values: dict[str, Any]) -> None:
+    """Replace those values of a trial that are the same few texts in every trial: one copy of each is enough."""
+    for name in _REPEATED:
+        if name in values:
+            values[name] = sys.intern(values[name])
 
 
 def reply_to_json(reply: Reply) -> dict[str, Json]:

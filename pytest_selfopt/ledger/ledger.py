@@ -224,7 +224,7 @@ class Ledger:
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """The judged trials of a phase by cycle, in the order the calls were sent."""
         found: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
-        for row in self._read(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
+        for row in self._stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
             values = dict(row)
             found[values.pop("cycle")].append(trial_of(values))
         return {cycle: tuple(trials) for cycle, trials in found.items()}

@@ -19,6 +19,7 @@ from pytest_selfopt.trial import (
     error_from_json,
     reply_from_json,
     reply_to_json,
+    share_texts,
 )
 
 
@@ -197,6 +198,7 @@ def judged_call_of(row: sqlite3.Row) -> tuple[Trial, CallResult]:
 
 def trial_of(values: dict[str, Any]) -> Trial:
     """The trial in a row of `SELECT_TRIALS` without its cycle."""
+    share_texts(values)
     values["outcome"] = _OUTCOMES[values["outcome"]]
     values["error_kind"] = _ERROR_KINDS[values["error_kind"]]
     for name in ("restraint", "called", "first_try"):

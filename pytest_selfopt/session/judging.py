@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from pytest_selfopt.routing.files import timestamp
 from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.session.gating import gate_status
 from pytest_selfopt.session.options import mode_of, terminal_of
-from pytest_selfopt.session.outputs import annotate, write_outputs
+from pytest_selfopt.session.outputs import annotate, outcome_of, write_outputs
 from pytest_selfopt.session.phases import Flaw
 from pytest_selfopt.session.replay import NO_KEYWORDS, attach, attached, from_evidence
 from pytest_selfopt.session.summary import write_gate, write_summary
@@ -45,7 +45,8 @@ class Judging:
         self._judges = mode_of(config) is not Mode.PLAIN
         self._unmasked = 0
         """Failures that are no judged misses: no verdict hides them."""
-        self._status = 0
+        self._outcome: dict[str, Any] = {}
+        """What is written for machines, once the session has ended."""
         self._file = ""
         """That of the item that was begun last."""
         self.nothing_on_trial = False
@@ -151,10 +152,11 @@ class Judging:
         """Write for machines, after pytest has written its own report."""
         work = self._work()
         if self._judges and work is not None and work.started:
-            self._status = int(session.exitstatus)
             with undisturbed:
+                self._outcome = outcome_of(work, int(session.exitstatus))
+                work.let_go()
                 _publish(work)
-                work.notes += write_outputs(work, self._config, self._status, os.environ)
+                work.notes += write_outputs(self._outcome, work.published, self._config, os.environ)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
@@ -162,7 +164,7 @@ class Judging:
             Page(terminalreporter).tell([Told("selfopt: nothing is on trial, so there is nothing to prove")])
         work = self._work()
         if self._judges and work is not None and work.started:
-            annotate(work, self._status, terminalreporter)
+            annotate(self._outcome, terminalreporter)
             if not self._config.getoption("no_summary"):
                 (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
 

@@ -31,6 +31,7 @@ from pytest_selfopt.trial import Outcome, Trial
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_selfopt.session.publishing import Published
     from pytest_selfopt.session.work import Work
 
 VERSION = 1
@@ -130,13 +131,14 @@ def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     ]
 
 
-def write_outputs(work: Work, config: pytest.Config, status: int, environment: Mapping[str, str]) -> list[str]:
+def write_outputs(
+    outcome: dict[str, Any], published: Published | None, config: pytest.Config, environment: Mapping[str, str]
+) -> list[str]:
     """Write what was asked for and what a build server reads; a sentence for each that could not be written.
 
     JUnit is written by pytest before, and gets a suite of its own here. The summary of a job is the cycle's report;
     where there is none, it is the outcome in short.
     """
-    outcome = outcome_of(work, status)
     problems: list[str] = []
 
     def write(what: str, path: Path, text: str) -> None:
@@ -160,14 +162,14 @@ def write_outputs(work: Work, config: pytest.Config, status: int, environment: M
     if environment.get("GITHUB_ACTIONS") == "true" and page:
         try:
             with Path(page).open("a", encoding="utf-8") as file:
-                file.write((work.published.markdown if work.published else "") or summary(outcome))
+                file.write((published.markdown if published else "") or summary(outcome))
         except OSError as problem:
             problems.append(f"the job summary could not be written: {problem}")
     return problems
 
 
-def annotate(work: Work, status: int, terminal: TerminalReporter) -> None:
+def annotate(outcome: Mapping[str, Any], terminal: TerminalReporter) -> None:
     """Tell GitHub which gates did not pass, where it listens."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in workflow_commands(outcome_of(work, status)):
+        for line in workflow_commands(outcome):
             terminal.write_line(shown(line, encoding_of_output()))

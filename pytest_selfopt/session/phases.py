@@ -155,15 +155,13 @@ class PhaseRun:
 
     def missing(self) -> int:
         """How many trials that should have come in did not."""
-        runs = range(self.plan.most_passes)
-        expected = {
-            (spec, case, run)
-            for run in runs
+        return sum(
+            case not in self._trials[spec].get(run, {})
+            for run in range(self.plan.most_passes)
             if run < self.plan.least_passes or run in self._live or (self.plan.turns and self._decided(run))
             for spec in self.live(run)
             for case in self.cases
-        }
-        return sum(case not in self._trials[spec].get(run, {}) for spec, case, run in expected)
+        )
 
     def _decide(self, run: int) -> frozenset[str]:
         """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
