@@ -13,7 +13,7 @@ from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
 from pytest_selfopt.report.printing import Markdown, Printed, Verbatim
 from pytest_selfopt.routing.files import remove_leftovers, write_atomically
-from pytest_selfopt.session.reporting import as_json, build_report
+from pytest_selfopt.session.reporting import as_json, build_reports
 from pytest_selfopt.settings import Settings
 
 Form = Literal["html", "md", "json"]
@@ -41,7 +41,7 @@ def publish(settings: Settings, cycle: int, *, now: str) -> Published:
     try:
         # Whatever a killed session was writing, also of an earlier cycle.
         remove_leftovers(folder / "*")
-        of_cycle, of_all = build_report(settings, cycle, now=now), build_report(settings, None, now=now)
+        of_cycle, of_all = build_reports(settings, [cycle, None], now=now)
         text = as_markdown(of_cycle)
         write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle))
         write_atomically(folder / MARKDOWN, as_markdown(of_all))
@@ -76,7 +76,8 @@ def report_to(
     """
     if show and (form != "html" or output == Path("-")):
         raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")
-    text = in_form(build_report(settings, cycle, now=now), form)
+    (report,) = build_reports(settings, [cycle], now=now)
+    text = in_form(report, form)
     if output == Path("-") or (output is None and form != "html"):
         return [(Markdown if form == "md" else Verbatim)(text.rstrip("\n"))]
     if output is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -15,7 +15,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.profiles import read_counts
 from pytest_selfopt.ledger.rows import Totals
 from pytest_selfopt.loop.evidence import bar
-from pytest_selfopt.report.curve import by_address, curve_of, cycle_lines
+from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines
 from pytest_selfopt.report.document import VERSION, Budget, Failure, Kind, PhaseReport, Report, Spent, to_json
 from pytest_selfopt.report.entries import NOTHING, Entry, entry_in, number_in, text_in, whole_in
 from pytest_selfopt.report.failures import HotCase, failure_of, hot_cases
@@ -45,13 +45,16 @@ class Stored:
     surveys: frozenset[int]
     history: tuple[Entry, ...]
     decisions: tuple[Entry, ...]
+    counts: Counts
+    phases: dict[tuple[int, str], PhaseReport] = field(default_factory=dict)
+    """Those that were put together already, by cycle and phase: the last ones are in two reports."""
 
 
-def build_report(settings: Settings, cycle: int | None, *, now: str) -> Report:
-    """The report on a cycle, or over all of them (None), as of `now` (ISO 8601, UTC).
+def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str) -> list[Report]:
+    """The reports on cycles, and over all of them (None), as of `now` (ISO 8601, UTC).
 
     Raises:
-        StateError: when nothing was recorded of it, or a file cannot be used.
+        StateError: when nothing was recorded of one, or a file cannot be used.
     """
     path = settings.state_dir / "ledger.sqlite"
     with ExitStack() as held:
@@ -65,10 +68,11 @@ def build_report(settings: Settings, cycle: int | None, *, now: str) -> Report:
             surveys=surveys,
             history=tuple(read_history(settings.state_dir / HISTORY)),
             decisions=tuple(read_decisions(settings.state_dir / DECISIONS)),
+            counts=by_address(read_counts(path).cases) if ledger is not None else {},
         )
         if not stored.cycles and not stored.history:
             raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
-        return _report_on(stored, cycle, now) if cycle is not None else _report_on_all(stored, now)
+        return [_report_on(stored, one, now) if one is not None else _report_on_all(stored, now) for one in cycles]
 
 
 def _report_on(stored: Stored, cycle: int, now: str) -> Report:
@@ -145,9 +149,7 @@ def _report(
     **told: Any,
 ) -> Report:
     """The parts that both kinds of report have; what is over cycles goes no further than `until`."""
-    path = stored.settings.state_dir / "ledger.sqlite"
     history = [one for one in stored.history if until is None or (whole_in(one, "cycle") or 0) <= until]
-    counts = by_address(read_counts(path).cases) if stored.ledger is not None else {}
     events = events_of(stored.decisions)
     return Report(
         version=VERSION,
@@ -166,7 +168,7 @@ def _report(
             unpriced=totals.unpriced,
         ),
         cycles=cycle_lines(history),
-        curve=curve_of(history, counts, stored.decisions),
+        curve=curve_of(history, stored.counts, stored.decisions),
         rules=rule_reports(read_config(stored.settings.routing_path).rules, events),
         events=events_of(decisions),
         budget=_budget(stored),
@@ -181,6 +183,12 @@ def _phases(stored: Stored, cycle: int) -> Iterator[PhaseReport]:
 
 
 def _phase(stored: Stored, cycle: int, phase: str) -> PhaseReport:
+    if (cycle, phase) not in stored.phases:
+        stored.phases[cycle, phase] = _read_phase(stored, cycle, phase)
+    return stored.phases[cycle, phase]
+
+
+def _read_phase(stored: Stored, cycle: int, phase: str) -> PhaseReport:
     trials = stored.ledger.trials([cycle], phase)[cycle] if stored.ledger is not None else ()
     entry = next((one for one in _entries(stored, cycle) if text_in(one, "phase") == phase), NOTHING)
     story = PhaseStory(
