@@ -80,10 +80,12 @@ def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
 
 def _promotion(line: CycleLine) -> str:
     before, after = line.accuracy_before, line.accuracy_after
-    rose = "" if before is None or after is None else f", {before:.3f} → {after:.3f}"
-    if rose and line.trials_before and line.trials_after:
-        rose += f" of {line.trials_before:,} and {line.trials_after:,} answers right"
-    return f"Cycle {line.cycle} promoted {line.name} for {line.phase}{rose}."
+    if before is None or after is None or not line.trials_before or not line.trials_after:
+        return f"Cycle {line.cycle} promoted {line.name} for {line.phase}."
+    return (
+        f"Cycle {line.cycle} promoted {line.name} for {line.phase}: {after:.3f} of {line.trials_after:,} answers right "
+        f"instead of {before:.3f} of {line.trials_before:,}."
+    )
 
 
 def _number(count: int, name: str) -> str:
