@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.ledger.profiles import CaseCount
 from pytest_selfopt.report.document import VERDICTS, CurvePoint, CycleLine
-from pytest_selfopt.report.entries import NOTHING, Entry, count_in, entries_in, entry_in, number_in, text_in, whole_in
+from pytest_selfopt.report.entries import (
+    NOTHING,
+    Entry,
+    count_in,
+    entries_in,
+    entry_in,
+    number_in,
+    share_in,
+    text_in,
+    whole_in,
+)
 from pytest_selfopt.report.phases import name_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}
@@ -97,15 +107,19 @@ def _line(entry: Entry) -> CycleLine:
         ended=text_in(entry, "ended"),
         verdict="PROMOTE" if winner else next((one for one in VERDICTS[1:] if one in judged), ""),
         name=name_of(winner, before) if winner else tried or "nothing",
-        accuracy_before=number_in(entry_in(metrics, before), "accuracy"),
-        trials_before=whole_in(entry_in(metrics, before), "trials"),
-        accuracy_after=number_in(entry_in(metrics, after), "accuracy"),
-        trials_after=whole_in(entry_in(metrics, after), "trials"),
+        accuracy_before=share_in(entry_in(metrics, before), "accuracy"),
+        trials_before=_trials(metrics, before),
+        accuracy_after=share_in(entry_in(metrics, after), "accuracy"),
+        trials_after=_trials(metrics, after),
         trials=sum(count_in(one, "trials") for one in measured),
         calls=sum(count_in(one, "attempts") for one in measured),
         cost_usd=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
         sentence=text_in(entry, "reason"),
     )
+
+
+def _trials(metrics: Entry, spec: str) -> int | None:
+    return count_in(entry_in(metrics, spec), "trials") or None
 
 
 def _event(entry: Entry, before: Entry, decisions: Sequence[Entry]) -> str:

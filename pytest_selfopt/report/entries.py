@@ -29,6 +29,12 @@ def number_in(entry: Entry, name: str) -> float | None:
     return _number(entry.get(name))
 
 
+def share_in(entry: Entry, name: str) -> float | None:
+    """The number from 0 to 1 under a name."""
+    value = number_in(entry, name)
+    return value if value is not None and 0 <= value <= 1 else None
+
+
 def whole_in(entry: Entry, name: str) -> int | None:
     """The whole number under a name."""
     return _whole(entry.get(name))

@@ -83,8 +83,9 @@ def _promotion(line: CycleLine) -> str:
     if before is None or after is None or not line.trials_before or not line.trials_after:
         return f"Cycle {line.cycle} promoted {line.name} for {line.phase}."
     return (
-        f"Cycle {line.cycle} promoted {line.name} for {line.phase}: {after:.3f} of {line.trials_after:,} answers right "
-        f"instead of {before:.3f} of {line.trials_before:,}."
+        f"Cycle {line.cycle} promoted {line.name} for {line.phase}: {round(after * line.trials_after):,} of "
+        f"{line.trials_after:,} answers right instead of {round(before * line.trials_before):,} of "
+        f"{line.trials_before:,}."
     )
 
 

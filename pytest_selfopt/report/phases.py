@@ -28,6 +28,7 @@ from pytest_selfopt.report.entries import (
     entry_in,
     number_in,
     numbers_in,
+    share_in,
     text_in,
     texts_in,
     whole_in,
@@ -200,7 +201,7 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
 
 def _remembered(entry: Entry) -> Measured:
     """The numbers that the history has of a spec whose trials are not in the ledger any more."""
-    trials, accuracy = count_in(entry, "trials"), min(1.0, max(0.0, number_in(entry, "accuracy") or 0.0))
+    trials, accuracy = count_in(entry, "trials"), share_in(entry, "accuracy") or 0.0
     kinds = {name: count_in(entry_in(entry, "errors_by_kind"), name) for name in entry_in(entry, "errors_by_kind")}
     errors, passes = min(trials, sum(kinds.values())), round(accuracy * trials)
     low, high = wilson(passes, trials) if trials else (0.0, 1.0)
