@@ -15,81 +15,81 @@ _PAUSE_S = 0.01
 
 _TABLES = """
 CREATE TABLE cycle (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    started REAL NOT NULL,
-    ended REAL,
-    status TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    command TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    result TEXT
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- the number of the cycle
+    started REAL NOT NULL, -- seconds since the epoch
+    ended REAL, -- seconds since the epoch, missing while it runs or when it was cut off
+    status TEXT NOT NULL, -- running, decided, partial, interrupted or stopped
+    seed INTEGER NOT NULL, -- of the order in which specs are asked
+    command TEXT NOT NULL, -- what was typed
+    plan TEXT NOT NULL, -- JSON, by phase: baseline and candidates with why each is tried, or what a survey measures
+    result TEXT -- JSON: what the cycle came to, and what the next one needs of it, missing until then
 );
 CREATE TABLE call (
-    id TEXT PRIMARY KEY,
-    cycle INTEGER NOT NULL REFERENCES cycle (id),
-    purpose TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    "case" TEXT NOT NULL,
-    case_hash TEXT NOT NULL,
-    run INTEGER NOT NULL,
-    restraint INTEGER NOT NULL,
-    started REAL NOT NULL,
-    ended REAL NOT NULL,
-    attempts INTEGER NOT NULL,
-    first_try INTEGER NOT NULL DEFAULT 1,
-    waited_s REAL NOT NULL DEFAULT 0,
-    queue_depth INTEGER NOT NULL DEFAULT 0,
-    in_flight INTEGER NOT NULL,
-    lane TEXT NOT NULL,
-    lane_seq INTEGER NOT NULL,
-    latency_s REAL,
-    load_s REAL,
-    tokens_in INTEGER,
-    tokens_out INTEGER,
-    cost_usd REAL,
-    served_model TEXT NOT NULL,
-    reply TEXT,
-    error TEXT,
-    attempt_errors TEXT NOT NULL,
-    outcome TEXT,
-    error_kind TEXT,
-    called INTEGER,
-    reason TEXT
+    id TEXT PRIMARY KEY, -- a hash of cycle, phase, spec, case and run, so that no call counts twice
+    cycle INTEGER NOT NULL REFERENCES cycle (id), -- the cycle that it was made in
+    purpose TEXT NOT NULL, -- trial, stage (of a swarm, on the way to its answer) or warmup
+    phase TEXT NOT NULL, -- the phase that it was made for
+    spec TEXT NOT NULL, -- the configuration that was asked
+    "case" TEXT NOT NULL, -- the suite and the name of the case
+    case_hash TEXT NOT NULL, -- a hash of what the case asks and expects
+    run INTEGER NOT NULL, -- the place of the pass in its cycle, from 0
+    restraint INTEGER NOT NULL, -- 1 where no tool should be called
+    started REAL NOT NULL, -- seconds since the epoch, of the first attempt
+    ended REAL NOT NULL, -- seconds since the epoch, of the last attempt
+    attempts INTEGER NOT NULL, -- how many times it was sent
+    first_try INTEGER NOT NULL DEFAULT 1, -- 1 when no attempt that reached the model failed before the one that counts
+    waited_s REAL NOT NULL DEFAULT 0, -- seconds for which it waited for its turn
+    queue_depth INTEGER NOT NULL DEFAULT 0, -- calls to the same model that waited behind it
+    in_flight INTEGER NOT NULL, -- calls to the same model under way when it was sent, itself included
+    lane TEXT NOT NULL, -- what shares warmth: one model on one server
+    lane_seq INTEGER NOT NULL, -- its place in the lane, from 0
+    latency_s REAL, -- seconds that the answer took, missing without one
+    load_s REAL, -- seconds for which the server loaded the model, where it tells
+    tokens_in INTEGER, -- tokens asked, where the server tells
+    tokens_out INTEGER, -- tokens answered, where the server tells
+    cost_usd REAL, -- USD, missing when unknown
+    served_model TEXT NOT NULL, -- the model that the server says has answered
+    reply TEXT, -- JSON: the answer, missing without one
+    error TEXT, -- JSON: why there is no answer, missing when there is one
+    attempt_errors TEXT NOT NULL, -- JSON: the attempts that failed before the last
+    outcome TEXT, -- pass, miss or error, missing until it is judged
+    error_kind TEXT, -- such as timeout or rate_limit, missing when it is no error
+    called INTEGER, -- 1 when the answer calls a tool, or tries to, missing until it is judged
+    reason TEXT -- why it is a miss or an error, missing until it is judged
 );
 CREATE INDEX call_by_cycle ON call (cycle, phase, spec, run);
 CREATE TABLE comparison (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    test INTEGER UNIQUE,
-    share REAL NOT NULL DEFAULT 0,
-    phase TEXT NOT NULL,
-    baseline TEXT NOT NULL,
-    candidate TEXT NOT NULL,
-    suite_hash TEXT NOT NULL,
-    state TEXT NOT NULL,
-    cycles TEXT NOT NULL,
-    wins INTEGER NOT NULL DEFAULT 0,
-    losses INTEGER NOT NULL DEFAULT 0,
-    passes INTEGER NOT NULL DEFAULT 0,
-    sentence TEXT NOT NULL DEFAULT '',
+    number INTEGER PRIMARY KEY AUTOINCREMENT, -- its place among all that were ever opened
+    test INTEGER UNIQUE, -- its place among those that spend a share of the error budget, missing when it spends none
+    share REAL NOT NULL DEFAULT 0, -- the share of the error budget that it spends
+    phase TEXT NOT NULL, -- the phase that it is about
+    baseline TEXT NOT NULL, -- the spec that is compared with
+    candidate TEXT NOT NULL, -- the spec that is compared
+    suite_hash TEXT NOT NULL, -- a hash of the cases: with others it is another comparison
+    state TEXT NOT NULL, -- open, held, promoted or rejected
+    cycles TEXT NOT NULL, -- JSON: the cycles whose trials belong to it
+    wins INTEGER NOT NULL DEFAULT 0, -- answers that the candidate fixed
+    losses INTEGER NOT NULL DEFAULT 0, -- answers that the candidate broke
+    passes INTEGER NOT NULL DEFAULT 0, -- passes that both made
+    sentence TEXT NOT NULL DEFAULT '', -- the verdict in words
     UNIQUE (phase, baseline, candidate, suite_hash)
 );
 CREATE TABLE decision (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    cycle INTEGER NOT NULL REFERENCES cycle (id),
-    time REAL NOT NULL,
-    phase TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    sentence TEXT NOT NULL,
-    detail TEXT NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of decisions
+    cycle INTEGER NOT NULL REFERENCES cycle (id), -- the cycle that decided
+    time REAL NOT NULL, -- seconds since the epoch
+    phase TEXT NOT NULL, -- the phase that it is about
+    kind TEXT NOT NULL, -- such as promote, trial, confirmed, rolled_back or expired
+    spec TEXT NOT NULL, -- what the cycle left in force
+    sentence TEXT NOT NULL, -- the decision in words
+    detail TEXT NOT NULL -- JSON: the numbers that it rests on
 );
 """
 _QUESTIONS = """
 CREATE TABLE question (
-    case_hash TEXT PRIMARY KEY,
-    prompt TEXT NOT NULL,
-    expected TEXT NOT NULL
+    case_hash TEXT PRIMARY KEY, -- as in the calls
+    prompt TEXT NOT NULL, -- what is asked
+    expected TEXT NOT NULL -- what is expected, in words
 ) WITHOUT ROWID;
 """
 

@@ -127,6 +127,7 @@ def ledger() -> Iterator[str]:
         "",
     )
     yield from ("Older versions are brought up to date when they are opened. JSON stands as text.", "")
+    yield from ("What may be missing is null; everything else is always there.", "")
     with tempfile.TemporaryDirectory() as folder, closing(connect(Path(folder) / "ledger.sqlite")) as connection:
         names = [
             row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
@@ -136,14 +137,17 @@ def ledger() -> Iterator[str]:
                 yield from (
                     f"## {name}",
                     "",
-                    *table(["column", "type", "may be missing"], _columns(connection, name)),
+                    *table(["column", "type", "meaning"], _columns(connection, name)),
                     "",
                 )
 
 
 def _columns(connection: sqlite3.Connection, name: str) -> list[list[str]]:
+    """The columns of a table, each with what the comment behind it says."""
+    (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    meanings = dict(re.findall(r'(?m)^ *"?(\w+)"? .*?-- (.*)$', made))
     rows = connection.execute(f"PRAGMA table_info({name})").fetchall()
-    return [[f"`{row['name']}`", row["type"].lower(), "" if row["notnull"] or row["pk"] else "yes"] for row in rows]
+    return [[f"`{row['name']}`", row["type"].lower(), meanings[row["name"]]] for row in rows]
 
 
 def schema_page(title: str, package: str, file: str, about: str) -> Iterator[str]:

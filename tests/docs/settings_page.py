@@ -12,6 +12,7 @@ from unittest import mock
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.tables import Table
 from tests.docs.lines import table
+from tests.docs.meanings import MEANINGS
 
 # One table of each kind that a project names itself, and the keys that are read only where they stand.
 NAMED = """
@@ -35,7 +36,7 @@ def settings_page() -> Iterator[str]:
     yield from (
         "# All settings",
         "",
-        "Every key that is read, what it may be, and what holds when it is left out. ",
+        "Every key that is read, what it means and may be, and what holds when it is left out. ",
         "",
     )
     yield from (
@@ -45,7 +46,10 @@ def settings_page() -> Iterator[str]:
         "",
     )
     for place, rows in sorted(read_keys().items(), key=lambda one: one[0] != "[tool.selfopt]"):
-        yield from (f"## {place}", "", *table(["key", "may be", "default"], rows), "")
+        meanings = MEANINGS[place]
+        assert meanings.keys() == {row[0].strip("`") for row in rows}, f"{place}: the keys in tests/docs/meanings.py"
+        shown = [[key, meanings[key.strip("`")], may_be, default] for key, may_be, default in rows]
+        yield from (f"## {place}", "", *table(["key", "meaning", "may be", "default"], shown), "")
 
 
 def read_keys() -> Found:
