@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_selfopt.report.document import CurvePoint, PhaseReport, Report, SpecReport
+from pytest_selfopt.report.document import CurvePoint, Report
+from pytest_selfopt.report.phase_document import PhaseReport, SpecReport
 from pytest_selfopt.report.visible import visible
 
 

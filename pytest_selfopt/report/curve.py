@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.ledger.profiles import CaseCount
-from pytest_selfopt.report.document import VERDICTS, CurvePoint, CycleLine
+from pytest_selfopt.report.document import CurvePoint, CycleLine
 from pytest_selfopt.report.entries import (
     NOTHING,
     Entry,
@@ -20,6 +20,7 @@ from pytest_selfopt.report.entries import (
     text_in,
     whole_in,
 )
+from pytest_selfopt.report.phase_document import VERDICTS
 from pytest_selfopt.report.phases import name_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}

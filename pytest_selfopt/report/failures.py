@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_selfopt.report.document import Failure
+from pytest_selfopt.report.phase_document import Failure
 from pytest_selfopt.report.strips import outcomes_of
 from pytest_selfopt.trial import Outcome, Trial
 

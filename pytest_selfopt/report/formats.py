@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.report.chart_data import can_weigh
-from pytest_selfopt.report.document import CurvePoint, Measured, PhaseReport, Spent, Strip
+from pytest_selfopt.report.document import CurvePoint, Spent
+from pytest_selfopt.report.phase_document import Measured, PhaseReport, Strip
 
 UNKNOWN = "–"
 

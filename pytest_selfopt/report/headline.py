@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.report.document import VERDICTS, CycleLine, Measured, PhaseReport, SpecReport
+from pytest_selfopt.report.document import CycleLine
+from pytest_selfopt.report.phase_document import VERDICTS, Measured, PhaseReport, SpecReport
 
 NOT_DECIDED = {
     "interrupted": "the session was interrupted",

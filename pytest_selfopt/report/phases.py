@@ -10,17 +10,6 @@ from pytest_selfopt.economy.score import score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.report.document import (
-    VERDICTS,
-    Diagnosis,
-    Failure,
-    Gate,
-    Measured,
-    PhaseReport,
-    SpecReport,
-    Try,
-    Warmup,
-)
 from pytest_selfopt.report.entries import (
     Entry,
     count_in,
@@ -33,6 +22,17 @@ from pytest_selfopt.report.entries import (
     texts_in,
     whole_in,
     wholes_in,
+)
+from pytest_selfopt.report.phase_document import (
+    VERDICTS,
+    Diagnosis,
+    Failure,
+    Gate,
+    Measured,
+    PhaseReport,
+    SpecReport,
+    Try,
+    Warmup,
 )
 from pytest_selfopt.report.strips import strips_of
 from pytest_selfopt.specs.spec import parse_spec, short_difference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from pytest_selfopt.report.document import Strip
+from pytest_selfopt.report.phase_document import Strip
 from pytest_selfopt.trial import Outcome, Trial
 
 MOST_STRIPS = 150

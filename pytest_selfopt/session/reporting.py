@@ -16,10 +16,11 @@ from pytest_selfopt.ledger.profiles import read_counts
 from pytest_selfopt.ledger.rows import Totals
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines
-from pytest_selfopt.report.document import VERSION, Budget, Failure, Kind, PhaseReport, Report, Spent, to_json
+from pytest_selfopt.report.document import VERSION, Budget, Kind, Report, Spent, to_json
 from pytest_selfopt.report.entries import NOTHING, Entry, entry_in, number_in, text_in, whole_in
 from pytest_selfopt.report.failures import HotCase, failure_of, hot_cases
 from pytest_selfopt.report.headline import headline_of_cycle, headline_of_history
+from pytest_selfopt.report.phase_document import Failure, PhaseReport
 from pytest_selfopt.report.phases import PhaseStory, phase_report
 from pytest_selfopt.report.rules import events_of, rule_reports
 from pytest_selfopt.routing.config import read_config

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_selfopt.report.document import (
-    VERSION,
-    Budget,
-    CurvePoint,
-    CycleLine,
+from pytest_selfopt.report.document import VERSION, Budget, CurvePoint, CycleLine, Event, Report, RuleReport, Spent
+from pytest_selfopt.report.phase_document import (
     Diagnosis,
-    Event,
     Failure,
     Gate,
     Measured,
     PhaseReport,
-    Report,
-    RuleReport,
     SpecReport,
-    Spent,
     Strip,
     Try,
     Warmup,

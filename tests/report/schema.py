@@ -25,12 +25,12 @@ def schema() -> dict[str, Any]:
     """The schema (draft-07) of what `selfopt report --format json` prints."""
     definitions: dict[str, Any] = {}
     top = _of_dataclass(document.Report, definitions)
-    top["properties"]["version"] = {"const": document.VERSION}
+    top["properties"]["version"] |= {"const": document.VERSION}
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Report", **top, "definitions": definitions}
 
 
 def _of_dataclass(kind: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    hints = typing.get_type_hints(kind, vars(document))
+    hints = typing.get_type_hints(kind)
     meanings = _meanings(kind)
     return {
         "description": " ".join((inspect.getdoc(kind) or "").split()),
@@ -48,7 +48,7 @@ def _meanings(kind: type[Any]) -> dict[str, dict[str, str]]:
     """The descriptions of those fields that have a docstring below them."""
     (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
     return {
-        field.target.id: {"description": " ".join(told.value.value.split())}
+        field.target.id: {"description": " ".join(told.value.value.replace("None", "null").split())}
         for field, told in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(told, ast.Expr) and isinstance(told.value, ast.Constant) and isinstance(told.value.value, str)
