@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,7 @@ SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint,
 FROM call
 WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
     AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
+    AND (:specs IS NULL OR spec IN (SELECT value FROM json_each(:specs)))
 GROUP BY cycle, phase, spec, "case", case_hash
 """
 # The nearest rank is the least one that a share of the values does not exceed; the median of an even number is the
@@ -144,7 +145,7 @@ def read_counts(path: Path, phase: str | None = None) -> Counts:
             # One look at all of it, also while a cycle goes on writing.
             connection.execute("BEGIN")
             return Counts(
-                cases=tuple(_case(row) for row in connection.execute(_CASES, only)),
+                cases=tuple(_case(row) for row in connection.execute(_CASES, {**only, "specs": None})),
                 latencies=tuple(Latency(**dict(row)) for row in connection.execute(_LATENCIES, only)),
                 errors=tuple(ErrorCount(**dict(row)) for row in connection.execute(_ERRORS, only)),
                 in_force=tuple(one for row in connection.execute(_CYCLES) for one in _in_force(row)),
@@ -155,6 +156,20 @@ def read_counts(path: Path, phase: str | None = None) -> Counts:
                 ),
                 phases=tuple(row["phase"] for row in connection.execute(_PHASES)),
             )
+        except sqlite3.Error as problem:
+            raise StateError(f"cannot read the ledger {path}: {problem}") from None
+
+
+def read_cases(path: Path, specs: Iterable[str]) -> tuple[CaseCount, ...]:
+    """Count how the cases of some specs went in each cycle and phase.
+
+    Raises:
+        StateError: when the ledger at `path` cannot be read.
+    """
+    with closing(connect(path)) as connection:
+        try:
+            rows = connection.execute(_CASES, {"phase": None, "specs": json.dumps(list(specs))})
+            return tuple(map(_case, rows))
         except sqlite3.Error as problem:
             raise StateError(f"cannot read the ledger {path}: {problem}") from None
 

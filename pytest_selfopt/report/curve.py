@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.ledger.profiles import CaseCount
@@ -27,54 +28,67 @@ EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "ex
 """What kinds of a cycle's decisions are called on the curve, those that say more first."""
 ROLLED_BACK = "rolled back"
 
-Counts = Mapping[tuple[int, str, str], Sequence[CaseCount]]
+Address = tuple[int, str, str]
+"""Cycle, phase and spec."""
+Counts = Mapping[Address, Sequence[CaseCount]]
 """How the cases of a cycle went, by cycle, phase and spec."""
 
 
 def by_address(counts: Iterable[CaseCount]) -> Counts:
     """Counts of cases by the cycle, phase and spec that they belong to."""
-    found: defaultdict[tuple[int, str, str], list[CaseCount]] = defaultdict(list)
+    found: defaultdict[Address, list[CaseCount]] = defaultdict(list)
     for one in counts:
         found[one.cycle, one.phase, one.spec].append(one)
     return found
 
 
+def in_force_in(history: Sequence[Entry]) -> frozenset[str]:
+    """The specs that any cycle of the history left in force: the counts of others draw no point."""
+    return frozenset(text_in(entry, "baseline_after") for entry in history) - {""}
+
+
 def curve_of(history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry]) -> tuple[CurvePoint, ...]:
     """The points of all phases, phase by phase and cycle by cycle; cycles that decided nothing have none."""
-    phases = dict.fromkeys(text_in(entry, "phase") for entry in history)
-    return tuple(point for phase in phases for point in _points(phase, history, counts, decisions))
+    suites = {address: _suite(cases) for address, cases in counts.items()}
+    known = _known_later(counts, suites)
+    phases: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in history:
+        phases[text_in(entry, "phase")].append(entry)
+    return tuple(
+        point
+        for phase, entries in phases.items()
+        for point in _points(phase, entries, counts, suites, known, _Decided.of_phase(phase, decisions))
+    )
 
 
-def _points(phase: str, history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry]) -> Iterator[CurvePoint]:
+def _points(
+    phase: str,
+    entries: Sequence[Entry],
+    counts: Counts,
+    suites: Mapping[Address, str],
+    known_later: Mapping[Address, Score],
+    decided: _Decided,
+) -> Iterator[CurvePoint]:
     before: Entry = NOTHING
     name = ""
-    for entry in history:
+    for entry in entries:
         cycle, spec = whole_in(entry, "cycle"), text_in(entry, "baseline_after")
-        if text_in(entry, "phase") != phase or cycle is None:
+        address = (cycle or 0, phase, spec)
+        if cycle is None or address not in counts:
             continue
-        ours = counts.get((cycle, phase, spec), ())
-        if not ours:
-            continue
-        event = _event(entry, before, [one for one in decisions if text_in(one, "phase") == phase])
+        event = decided.event(entry, before)
         if text_in(entry, "winner"):
             name = name_of(spec, text_in(entry, "baseline_before"))
         elif event or not name:
             name = _settled(spec)
         before = entry
-        believed, suite = _score(ours), _suite(ours)
-        later = [
-            one
-            for (number, of_phase, of_spec), cases in counts.items()
-            if number > cycle and (of_phase, of_spec) == (phase, spec) and _suite(cases) == suite
-            for one in cases
-        ]
-        known = _score(later) if later else None
+        believed, known = _score(counts[address]), known_later.get(address)
         yield CurvePoint(
             cycle=cycle,
             phase=phase,
             spec=spec,
             name=name,
-            suite=suite,
+            suite=suites[address],
             event=event,
             believed=believed.accuracy,
             believed_low=believed.low,
@@ -85,6 +99,52 @@ def _points(phase: str, history: Sequence[Entry], counts: Counts, decisions: Seq
             known_high=known.high if known else None,
             known_trials=known.trials if known else 0,
         )
+
+
+def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address, Score]:
+    """What the later cycles found of a spec over the same suite, where there are any."""
+    sums: defaultdict[tuple[str, str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
+    found = {}
+    # From the last cycle to the first, so that each is added to the sums once, however many there are.
+    for address, cases in sorted(counts.items(), key=lambda one: -one[0][0]):
+        _, phase, spec = address
+        later = sums[phase, spec, suites[address]]
+        if later:
+            found[address] = score_of((case, passes, trials) for case, (passes, trials) in later.items())
+        for one in cases:
+            passes, trials = later.get(one.case, (0, 0))
+            later[one.case] = (passes + one.passes, trials + one.trials)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """What was decided of a phase: the kinds of decisions of each cycle, and when something was taken back."""
+
+    kinds: Mapping[int | None, set[str]]
+    taken_back: Sequence[str]
+
+    @staticmethod
+    def of_phase(phase: str, decisions: Sequence[Entry]) -> _Decided:
+        kinds: defaultdict[int | None, set[str]] = defaultdict(set)
+        ours = [one for one in decisions if text_in(one, "phase") == phase]
+        for one in ours:
+            kinds[whole_in(one, "cycle")].add(text_in(one, "kind"))
+        return _Decided(
+            kinds=kinds, taken_back=[text_in(one, "timestamp") for one in ours if text_in(one, "kind") == "rollback"]
+        )
+
+    def event(self, entry: Entry, before: Entry) -> str:
+        """What brought into force what is so after a cycle; `before` is the entry of the phase's cycle before it."""
+        if text_in(entry, "winner"):
+            return "promoted"
+        # What somebody takes back is logged under the cycle whose decision it takes back, and times are whole seconds:
+        # that a cycle began with something else than the one before had left tells that it was taken back in between.
+        changed = before and text_in(before, "baseline_after") != text_in(entry, "baseline_before")
+        if changed and any(text_in(before, "ended") <= one <= text_in(entry, "ended") for one in self.taken_back):
+            return ROLLED_BACK
+        kinds = self.kinds.get(whole_in(entry, "cycle"), set())
+        return next((word for kind, word in EVENTS.items() if kind in kinds), "")
 
 
 def cycle_lines(history: Sequence[Entry]) -> tuple[CycleLine, ...]:
@@ -121,20 +181,6 @@ def _line(entry: Entry) -> CycleLine:
 
 def _trials(metrics: Entry, spec: str) -> int | None:
     return count_in(entry_in(metrics, spec), "trials") or None
-
-
-def _event(entry: Entry, before: Entry, decisions: Sequence[Entry]) -> str:
-    """What brought into force what is in force after a cycle; `before` is the entry of the phase's cycle before it."""
-    if text_in(entry, "winner"):
-        return "promoted"
-    # What somebody takes back is logged under the cycle whose decision it takes back, and times are whole seconds: that
-    # a cycle began with something else than the one before had left tells that it was taken back in between.
-    changed = before and text_in(before, "baseline_after") != text_in(entry, "baseline_before")
-    taken_back = [text_in(one, "timestamp") for one in decisions if text_in(one, "kind") == "rollback"]
-    if changed and any(text_in(before, "ended") <= moment <= text_in(entry, "ended") for moment in taken_back):
-        return ROLLED_BACK
-    kinds = {text_in(one, "kind") for one in decisions if whole_in(one, "cycle") == whole_in(entry, "cycle")}
-    return next((word for kind, word in EVENTS.items() if kind in kinds), "")
 
 
 def _settled(spec: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from pytest_selfopt.bench.telling import answered
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.profiles import read_counts
+from pytest_selfopt.ledger.profiles import read_cases
 from pytest_selfopt.ledger.rows import Totals
 from pytest_selfopt.loop.evidence import bar
-from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines
+from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines, in_force_in
 from pytest_selfopt.report.document import VERSION, Budget, Kind, Report, Spent, to_json
 from pytest_selfopt.report.entries import NOTHING, Entry, entry_in, number_in, text_in, whole_in
 from pytest_selfopt.report.failures import HotCase, failure_of, hot_cases
@@ -62,14 +62,15 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
         ledger = held.enter_context(Ledger(path)) if path.exists() else None
         rows = {row["id"]: row for row in ledger.cycles()} if ledger is not None else {}
         surveys = frozenset(number for number, row in rows.items() if "survey" in row["plan"])
+        history = tuple(read_history(settings.state_dir / HISTORY))
         stored = Stored(
             settings=settings,
             ledger=ledger,
             cycles={number: row for number, row in rows.items() if number not in surveys},
             surveys=surveys,
-            history=tuple(read_history(settings.state_dir / HISTORY)),
+            history=history,
             decisions=tuple(read_decisions(settings.state_dir / DECISIONS)),
-            counts=by_address(read_counts(path).cases) if ledger is not None else {},
+            counts=by_address(read_cases(path, in_force_in(history))) if ledger is not None else {},
         )
         if not stored.cycles and not stored.history:
             raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
