@@ -1,7 +1,7 @@
 """What a report of 50,400 trials takes: seconds, memory, size. Run by hand: `python -m tests.performance.report`.
 
 24 specs are asked 300 cases in 7 passes; each answer has 400 characters, and a third of them is wrong. The ledger is
-made in a process of its own, so that the memory is that of making the report.
+made in a process of its own, so that the memory is that of making the report. Beside it, the curve of a long history.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.profiles import CaseCount
 from pytest_selfopt.ledger.rows import CallRecord, Question
+from pytest_selfopt.report.curve import by_address, curve_of
 from pytest_selfopt.routing.records import HISTORY, append_cycles
 from pytest_selfopt.session.publishing import FOLDER, publish
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -150,6 +152,32 @@ def main() -> None:
         print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
         for path in sorted((root / ".selfopt" / FOLDER).iterdir()):
             print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    for cycles in (500, 1_000, 2_000):
+        history = [_entry(cycle) for cycle in range(1, cycles + 1)]
+        counts = by_address(_count(cycle, case) for cycle in range(1, cycles + 1) for case in range(40))
+        started = time.perf_counter()
+        curve_of(history, counts, [])
+        print(f"curve of {cycles:,} cycles: {time.perf_counter() - started:.2f} s")
+
+
+def _count(cycle: int, case: int) -> CaseCount:
+    return CaseCount(
+        cycle=cycle,
+        phase="atomic",
+        spec=SPECS[0],
+        case=f"c{case}",
+        case_hash=f"h{case}",
+        restraint=False,
+        passes=2,
+        misses=1,
+        errors=0,
+        tokens_in=0,
+        tokens_out=0,
+        cost_usd=0.0,
+        unpriced=0,
+        first=0.0,
+        last=0.0,
+    )
 
 
 if __name__ == "__main__":
