@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from pytest_selfopt.report.visible import visible
 
-_ESCAPED = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "\\|", "[": "\\[", "]": "\\]", "`": "\\`", "*": "\\*"}
-_SPECIAL = re.compile(r"[<>&|\[\]`*\\]")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+# Within a word an underscore means nothing, and names are full of them; a hash at the end would end a heading.
+_SPECIAL = re.compile(r"[<>&|\[\]`*~\\]|(?<![^\W_])_|_(?![^\W_])|#$")
 # GitHub makes links of bare addresses, and tells whoever is named.
 _ADDRESS = re.compile(r"(?i)(?<![a-z])(?:(https?|ftp|mailto|xmpp):|(www)\.)")
-_MENTION = re.compile(r"(?<!\w)@(?=\w)")
-_OPENING = re.compile(r"^(\d*)([#+\-=~_:.)])")
+_MENTION = re.compile(r"@(?=\S)")
+_OPENING = re.compile(r"^(\d*)([#+\-=:.)])")
 _LEFT_OUT = "\nWhat follows is left out here, because it is too long; the page has it.\n"
 _LONGEST_FENCE = 4096
 LONGEST = 2000
@@ -21,7 +22,7 @@ LONGEST = 2000
 
 def plain(text: str) -> str:
     """A text on one line that is nothing but text."""
-    escaped = _SPECIAL.sub(lambda found: _ESCAPED.get(found[0], "\\\\"), cut(" ".join(text.split()), LONGEST))
+    escaped = _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), cut(" ".join(text.split()), LONGEST))
     unlinked = _ADDRESS.sub(lambda found: f"{found[1]}\\:" if found[1] else f"{found[2]}\\.", escaped)
     return _MENTION.sub("@<!-- -->", unlinked)
 
