@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.report.chart_data import can_weigh
-from pytest_selfopt.report.document import CurvePoint, Spent
+from pytest_selfopt.report.document import CurvePoint, CycleLine, Spent
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, Strip
 
 UNKNOWN = "–"
@@ -119,11 +119,21 @@ def known(point: CurvePoint) -> str:
     return "not measured since" if point.known is None else f"{point.known:.3f} ({point.known_trials:,} trials)"
 
 
+def rise(line: CycleLine) -> str:
+    """The accuracy of what was in force before and after a cycle."""
+    return f"{share(line.accuracy_before)} → {share(line.accuracy_after)}"
+
+
+def rise_rests_on(line: CycleLine) -> str:
+    """On how many trials those two rest."""
+    return f"of {count(line.trials_before)} / {count(line.trials_after)} trials"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         share, number, count, seconds, duration, money, cost, odds, chance, words, moment, differs,
-        interval, believed, known, can_weigh, gate_names,
+        interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )
 }  # fmt: skip
 """By the names under which templates use them."""

@@ -204,7 +204,7 @@ def _over_cycles(report: Report) -> list[str]:
             one.phase,
             one.verdict or one.status,
             one.name,
-            f"{formats.share(one.accuracy_before)} → {formats.share(one.accuracy_after)}",
+            f"{formats.rise(one)} ({formats.rise_rests_on(one)})",
             f"{one.trials:,}",
             f"{one.calls:,}",
             formats.money(one.cost_usd),
