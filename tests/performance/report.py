@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.profiles import CaseCount
 from pytest_selfopt.ledger.rows import CallRecord, Question
 from pytest_selfopt.report.curve import by_address, curve_of
 from pytest_selfopt.routing.records import HISTORY, append_cycles
 from pytest_selfopt.session.publishing import FOLDER, publish
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.trial import CallResult, Outcome, Reply, Trial
+from tests.report.test_curve import count, entry
 
 CASES, RUNS = 300, 7
 NOW = "2026-11-27T06:00:00Z"
@@ -153,31 +153,13 @@ def main() -> None:
         for path in sorted((root / ".selfopt" / FOLDER).iterdir()):
             print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
     for cycles in (500, 1_000, 2_000):
-        history = [_entry(cycle) for cycle in range(1, cycles + 1)]
-        counts = by_address(_count(cycle, case) for cycle in range(1, cycles + 1) for case in range(40))
+        history = [entry(cycle, SPECS[0]) for cycle in range(1, cycles + 1)]
+        counts = by_address(
+            count(cycle, SPECS[0], f"c{case}", 2) for cycle in range(1, cycles + 1) for case in range(40)
+        )
         started = time.perf_counter()
         curve_of(history, counts, [])
         print(f"curve of {cycles:,} cycles: {time.perf_counter() - started:.2f} s")
-
-
-def _count(cycle: int, case: int) -> CaseCount:
-    return CaseCount(
-        cycle=cycle,
-        phase="atomic",
-        spec=SPECS[0],
-        case=f"c{case}",
-        case_hash=f"h{case}",
-        restraint=False,
-        passes=2,
-        misses=1,
-        errors=0,
-        tokens_in=0,
-        tokens_out=0,
-        cost_usd=0.0,
-        unpriced=0,
-        first=0.0,
-        last=0.0,
-    )
 
 
 if __name__ == "__main__":
