@@ -17,7 +17,13 @@ def parse_json(text: str) -> Any:
         ValueError: with a sentence that names line and column (the column alone in a text of one line).
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)
+        return json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_unique,
+        )
     except json.JSONDecodeError as problem:
         line = f"line {problem.lineno}, " if "\n" in text.strip() else ""
         raise ValueError(f"invalid JSON at {line}column {problem.colno}: {problem.msg}") from None
@@ -34,6 +40,11 @@ def _finite(digits: str) -> float:
     if math.isinf(value):
         raise ValueError(f"invalid JSON: the number {digits[:_SHOWN]} is too large")
     return value
+
+
+def _whole(digits: str) -> int:
+    _finite(digits)
+    return int(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def test_whatever_stands_in_the_history_a_report_is_made(project: Make) -> None:
     path = made.path / ".selfopt" / "meta_loop_history.json"
     history = json.loads(path.read_text())
     (entry,) = history["cycles"]
-    runs = {"trials": 10**30, "accuracy": 0.5, "run_accuracies": [10**400, True, "1", 0.5], "cost_usd": 10**400}
+    runs = {"trials": 10**30, "accuracy": 0.5, "run_accuracies": [10**308, True, "1", 0.5], "cost_usd": 10**308}
     strange = {**entry, "cycle": 10**30, "metrics": {"m": runs}}
     nameless = {name: value for name, value in entry.items() if name != "phase"}
     history["cycles"] = [None, 1, "text", ["list"], strange, nameless, entry]

@@ -114,6 +114,7 @@ def test_a_missing_file_is_an_empty_configuration(tmp_path: Path) -> None:
         '{"rules": [], "rules": []}',
         '{"x": NaN}',
         '{"x": 1e999}',
+        f'{{"x": 1{"0" * 5000}}}',
         "\x00",
     ],
 )
