@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,9 +63,10 @@ def as_text(sections: Sequence[Section], width: int = WIDTH) -> list[str]:
         else:
             room = max((len(row[0]) for row in section.rows), default=0)
             for name, value in section.rows:
-                lines += _folded(f"  {name.ljust(room)}  {value}", width, indent=room + 4)
+                head, *rest = columns.folded(value, width - room - 4)
+                lines += [f"  {name.ljust(room)}  {head}", *(f"{'':{room + 4}}{line.lstrip()}" for line in rest)]
         for note in section.notes:
-            lines += _folded(f"  {note}", width, indent=4)
+            lines += columns.folded(f"  {note}", width)
     return lines
 
 
@@ -191,18 +191,6 @@ def _shortened(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     if len(set(short)) < len({row[0] for row in rows}):
         short = [row[0] for row in rows]
     return [[name, *row[1:]] for name, row in zip(short, rows, strict=True)]
-
-
-def _folded(text: str, width: int, *, indent: int) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        drop_whitespace=True,
-        initial_indent="",
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _manner(spec: str, profile: Profile, one: PhaseProfile) -> str:

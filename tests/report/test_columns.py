@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.report.cells import cells, head_of, to_left, to_right
 from pytest_selfopt.report.columns import aligned, folded, table
+from pytest_selfopt.report.profiles import Section, as_text
 from pytest_selfopt.report.signs import in_encoding, one_line, shown
 
 words = st.lists(st.text("abcdefgh→,.", min_size=1, max_size=12), min_size=1, max_size=30)
@@ -114,3 +115,13 @@ def test_what_is_shown_stays_on_its_line_and_controls_nothing(text: str, encodin
 )
 def test_no_text_moves_the_cursor_or_turns_the_direction(text: str, seen: str) -> None:
     assert shown(text, "utf-8") == seen
+
+
+def test_sentences_about_models_with_long_names_are_folded_like_all_others() -> None:
+    long = "scripted/a-vendor-with-a-long-name/and-a-model-with-an-even-longer-one-70b-instruct"
+    facts = Section(title="facts", rows=[("errors", "none"), ("diagnoses", f"{long} is slow; " * 3)])
+    front = Section(title="front", names=("model", "front"), rows=[(long, "yes")], notes=[f"{long} beats {long}"])
+    lines = as_text([facts, front], 80)
+    assert all(cells(line) <= 80 for line in lines)
+    assert "".join("".join(lines).split()).count(long) == 5
+    assert [line for line in lines if line.startswith("  errors")] == ["  errors     none"]
