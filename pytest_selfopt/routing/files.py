@@ -63,8 +63,8 @@ def to_text(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_text(path: Path) -> str:
-    """The text of a file of reasonable size.
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The text of a file of at most so many bytes.
 
     Raises:
         FileNotFoundError: when there is none.
@@ -72,8 +72,8 @@ def read_text(path: Path) -> str:
         StateError: when it cannot be read.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES // 1024 // 1024} MiB")
+        if path.stat().st_size > most:
+            raise ValueError(f"it is larger than {most // 1024 // 1024} MiB")
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise
@@ -83,7 +83,7 @@ def read_text(path: Path) -> str:
         raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
 
 
-def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T) -> tuple[T, str]:
+def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T, *, most: int = MOST_BYTES) -> tuple[T, str]:
     """What `parse` makes of a file; `empty` when it is missing or unusable.
 
     An unusable file is set aside under a new name; the second value says so in a sentence (else it is empty).
@@ -92,7 +92,7 @@ def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T) -> tuple[
         StateError: when it can be neither read nor set aside.
     """
     try:
-        return parse(read_text(path)), ""
+        return parse(read_text(path, most)), ""
     except FileNotFoundError:
         return empty, ""
     except ValueError as problem:

@@ -19,6 +19,8 @@ HISTORY = "meta_loop_history.json"
 DECISIONS = "routing_decisions.jsonl"
 IGNORE = ".gitignore"
 VERSION = 1
+MOST_BYTES = 1024 * 1024 * 1024
+"""Of a history, which grows with every cycle: many thousands of them."""
 
 _EVERYTHING = "# everything here is made by pytest-selfopt\n*\n"
 
@@ -47,7 +49,7 @@ def load_history(path: Path) -> tuple[dict[str, Any], str]:
     Raises:
         StateError: when it can be neither read nor set aside.
     """
-    return read_or_set_aside(path, _parse_history, {"version": VERSION, "cycles": []})
+    return read_or_set_aside(path, _parse_history, {"version": VERSION, "cycles": []}, most=MOST_BYTES)
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -59,7 +61,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         StateError: when the file cannot be used.
     """
     try:
-        cycles = _parse_history(read_text(path))["cycles"]
+        cycles = _parse_history(read_text(path, MOST_BYTES))["cycles"]
     except FileNotFoundError:
         return []
     except ValueError as problem:

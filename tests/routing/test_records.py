@@ -267,3 +267,12 @@ def test_feedback_comes_back_as_it_was_written(tmp_path: Path) -> None:
     )
     assert read_feedback(path).recommendations == given_
     assert read_feedback(path).cycle == 3
+
+
+def test_a_history_of_many_cycles_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    long = {"cycle": 1, "phase": "atomic", "reason": "so it is " * 4_000_000}
+    assert append_cycles(path, [long]) == ""
+    assert append_cycles(path, [{"cycle": 2, "phase": "atomic"}]) == ""
+    assert path.stat().st_size > 32 * 1024 * 1024
+    assert [entry["cycle"] for entry in read_history(path)] == [1, 2]
