@@ -23,7 +23,6 @@ from pytest_selfopt.routing.records import HISTORY, append_cycles
 from pytest_selfopt.session.publishing import FOLDER, publish
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.trial import CallResult, Outcome, Reply, Trial
-from tests.report.test_curve import count, entry
 
 CASES, RUNS = 300, 7
 NOW = "2026-11-27T06:00:00Z"
@@ -152,6 +151,9 @@ def main() -> None:
         print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
         for path in sorted((root / ".selfopt" / FOLDER).iterdir()):
             print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    # Not before: the libraries of tests take memory, too.
+    from tests.report.test_curve import count, entry
+
     for cycles in (500, 1_000, 2_000):
         history = [entry(cycle, SPECS[0]) for cycle in range(1, cycles + 1)]
         counts = by_address(
