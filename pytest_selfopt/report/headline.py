@@ -66,7 +66,7 @@ def _decided(results: Sequence[str], phases: Sequence[PhaseReport]) -> Headline:
     return Headline(
         verdict=_best([phase.verdict for phase in phases]),
         headline=" ".join(results),
-        why=tuple(sentence for phase in phases for sentence in _grounds(phase)),
+        why=tuple(sentence for phase in phases for sentence in _grounds(phase, several=len(phases) > 1)),
         takes=_next_steps(phases),
     )
 
@@ -127,7 +127,7 @@ def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
     return f"{phase.phase} {now}{f', {first:.3f} at the beginning' if first is not None else ''}"
 
 
-def _grounds(phase: PhaseReport) -> list[str]:
+def _grounds(phase: PhaseReport, *, several: bool) -> list[str]:
     """The sentence of the verdict that matters most: the winner's, or that of whoever was furthest ahead.
 
     Where nothing was compared, it is what was diagnosed of what is in force.
@@ -136,9 +136,10 @@ def _grounds(phase: PhaseReport) -> list[str]:
     winner = [spec for spec in judged if spec.spec == phase.winner]
     held = [spec for spec in judged if spec.verdict == "HOLD"]
     ahead = sorted(winner or held or judged, key=lambda spec: (spec.broken or 0) - (spec.fixed or 0))
+    where = f"{phase.phase}, " if several else ""
     if not judged:
-        return [f"{one.kind}: {one.sentence}" for one in phase.diagnoses[:1]]
-    return [f"{ahead[0].name}: {_without_verdict(ahead[0], phase.phase)}"]
+        return [f"{where}{one.kind}: {one.sentence}" for one in phase.diagnoses[:1]]
+    return [f"{where}{ahead[0].name}: {_without_verdict(ahead[0], phase.phase)}"]
 
 
 def _right(measured: Measured) -> str:
@@ -154,7 +155,9 @@ def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
     sentences = []
     if phase.winner:
         name = next((spec.name for spec in phase.specs if spec.spec == phase.winner), phase.winner)
-        sentences.append(f"Nothing more is needed: {name} is in force. selfopt rollback {phase.cycle} takes it back.")
+        sentences.append(
+            f"Nothing more is needed{where}: {name} is in force. selfopt rollback {phase.cycle} takes it back."
+        )
     elif phase.takes:
         sentences.append(f"{phase.takes[:1].upper()}{phase.takes[1:]}{where}.")
     if phase.next:
