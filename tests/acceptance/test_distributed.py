@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
-from tests.acceptance.test_interruption import begin, wait_until
+from tests.acceptance.test_interruption import begin, embedded_servers, wait_until
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -110,13 +110,10 @@ def test_one_embedded_server_serves_all_workers(project: Make) -> None:
     made = project({})
     process = begin(made, "-n2", "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0")
     session = psutil.Process(process.pid)
-
-    def servers() -> list[psutil.Process]:
-        return [one for one in session.children(recursive=True) if "embedded_server" in " ".join(one.cmdline())]
-
-    wait_until(lambda: bool(servers()), 30)
-    running = len(session.children(recursive=True))
-    assert (len(servers()), servers()[0].ppid(), running) == (1, process.pid, 3)
+    wait_until(lambda: bool(embedded_servers(session)), 30)
+    # Two workers and the server, once whatever they start for a moment has ended.
+    wait_until(lambda: len(session.children(recursive=True)) == 3)
+    assert [one.ppid() for one in embedded_servers(session)] == [process.pid]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
 

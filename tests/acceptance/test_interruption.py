@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -51,6 +52,16 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def embedded_servers(session: psutil.Process) -> list[psutil.Process]:
+    """The servers of embedded models among the processes of a session; one may end while it is looked at."""
+    found = []
+    for child in session.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "embedded_server" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 @pytest.mark.parametrize("after", [0, 1, 30, 60])
@@ -140,7 +151,7 @@ def test_the_embedded_server_never_outlives_the_session(project: Make, how: sign
     servers: list[psutil.Process] = []
 
     def serving() -> bool:
-        servers.extend(child for child in session.children() if "embedded_server" in " ".join(child.cmdline()))
+        servers.extend(embedded_servers(session))
         return bool(servers)
 
     wait_until(serving, 30)
