@@ -175,7 +175,10 @@ def _version_of(connection: sqlite3.Connection) -> int:
 
 
 def _missing(version: int) -> list[str]:
-    """The statements that a ledger of a version lacks, one by one: a script would end the transaction first."""
+    """The statements that a ledger of a version lacks, one by one: a script would end the transaction first.
+
+    They are parted at their semicolons, of which there is none in a comment.
+    """
     if version >= SCHEMA_VERSION:
         return []
     script = "".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION)) if version else _TABLES + _QUESTIONS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import OwnGates
@@ -43,6 +44,7 @@ class State:
         """
         self.settings = settings
         self._own_gates = own_gates
+        self._writes = writes
         self.ledger: Ledger | None = None
         self.cut_off: CutOff | None = None
         """The cycle that this session goes on with."""
@@ -89,6 +91,16 @@ class State:
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
         self._held.close()
+
+    def name_of(self, cycle: int) -> str:
+        """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
+        return (
+            self.ledger.name_of(cycle) if self.ledger is not None and self._writes else uuid.uuid4().hex[:NAME_DIGITS]
+        )
+
+    def spent(self, cycle: int) -> tuple[int, float]:
+        """The calls and the USD of the part of a cycle that is gone on with."""
+        return self.ledger.spent(cycle) if self.ledger is not None and self._writes else (0, 0.0)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
         """The plan of a phase: that of the cycle which is gone on with, or a new one.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.ledger.ledger import NAME_DIGITS, CycleStatus, Ledger, Warmup
+from pytest_selfopt.ledger.ledger import CycleStatus, Ledger, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import OwnGates
 from pytest_selfopt.routing.config import peek
@@ -174,6 +173,7 @@ class Work:
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be booked.
         """
+        assert self._state is not None
         self.began = time.time()
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
@@ -183,12 +183,14 @@ class Work:
         self._calling = calling_of(self.settings, names, logs, self._own_runner)
         self._calling.begin()
         stored = self._open(collection, command, terminal)
-        self._budget = budget_of(self.settings, models, spent=self._spent())
+        self._budget = budget_of(self.settings, models, spent=self._state.spent(self.cycle))
         self._book = CallBook(self.cycle, collection.planned, self.settings)
         passes = make_passes(collection, selected, self._book, self.settings, self._calling.unload)
         self._course = Course(passes, self.phases, partial=self.partial)
         self._dispatcher = Dispatcher(
-            runner=self._calling.runner(cycle=self._name, budget=self._budget, stored=stored, on_parts=self._record),
+            runner=self._calling.runner(
+                cycle=self._state.name_of(self.cycle), budget=self._budget, stored=stored, on_parts=self._record
+            ),
             passes=passes,
             call_for=self._book.call,
             id_of=self._book.id_of,
@@ -210,27 +212,12 @@ class Work:
             return self._book_cycle(collection, command)
         if self.settings.mode is Mode.GATE:
             self.phases = self._state.gate_phases(collection)
-        else:
-            self._log_routings(collection, terminal)
-        return {}
-
-    @property
-    def _name(self) -> str:
-        """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
-        if self._ledger is not None and self._writes:
-            return self._ledger.name_of(self.cycle)
-        return uuid.uuid4().hex[:NAME_DIGITS]
-
-    def _spent(self) -> tuple[int, float]:
-        """The calls and the USD of the part of the cycle that is gone on with."""
-        return self._ledger.spent(self.cycle) if self._ledger is not None and self._writes else (0, 0.0)
-
-    def _log_routings(self, collection: Collection, terminal: TerminalReporter | None) -> None:
-        """Log the routings of a plain session; tests do not fail because a log cannot be written."""
-        assert self._state is not None
+            return {}
         problem = self._state.log_routings(collection.plans.values())
+        # Tests do not fail because a log cannot be written.
         if problem and terminal is not None:
             Page(terminal).tell([Told(f"selfopt: a routing is not logged: {problem}", "yellow")])
+        return {}
 
     def _book_cycle(self, collection: Collection, command: str) -> Mapping[str, CallResult]:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""
