@@ -229,11 +229,12 @@ def test_a_report_that_cannot_be_made_leaves_the_outcome_in_the_summary_of_the_j
 ) -> None:
     made = project({"rules": right(constrained=True)})
     (made.path / ".selfopt").mkdir()
-    (made.path / ".selfopt" / "routing_decisions.jsonl").mkdir()
+    (made.path / ".selfopt" / "meta_loop_history.json").mkdir()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    made.run("--selfopt-cycle")
-    assert "atomic" in (tmp_path / "summary.md").read_text()
+    result = made.run("--selfopt-cycle")
+    assert "the report could not be written: cannot read" in " ".join(result.stdout.str().split())
+    assert "cannot read" in (tmp_path / "summary.md").read_text()
 
 
 def test_a_survey_is_no_cycle(project: Make) -> None:

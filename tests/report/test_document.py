@@ -152,6 +152,13 @@ def test_what_the_ledger_has_lost_is_told_as_the_history_has_it() -> None:
     assert (made.specs[1].odds, made.specs[1].needed) == (31.875, 220.0)
 
 
+def test_the_classic_rule_has_no_odds() -> None:
+    median = {**ODDS, "value": 0.9, "limit": 0.8}
+    verdict = {**ENTRY["verdicts"][0], "comparison": None, "gates": [median]}
+    (_, made) = phase_report(story({**ENTRY, "verdicts": [verdict]}), ((), 0)).specs
+    assert (made.odds, made.needed) == (None, None)
+
+
 def test_no_cost_is_made_up() -> None:
     unknown = trials(BASELINE, "PP")
     free = [Trial(phase="atomic", spec=CANDIDATE, case="s/a", run=0, outcome=Outcome.PASS)]
