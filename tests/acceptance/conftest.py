@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.models.scripted import ScriptedServer
+from tests import warm
 
 MODEL = "scripted/model"
 BASELINE = f"{MODEL}/atomic/native_api/t60/r1/i0"
@@ -67,9 +69,15 @@ def said(result: pytest.RunResult) -> str:
     return " ".join(result.stdout.str().split())
 
 
+def selfopt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command answers in a folder; nobody can answer it."""
+    command = [warm.python(), "-m", "pytest_selfopt.cli", *arguments]
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170)
+
+
 @dataclass
 class Project:
-    """A project in a temporary folder; `run` is a pytest session in a process of its own."""
+    """A project in a temporary folder; `run` is a pytest session in a process of its own, which starts warm."""
 
     pytester: pytest.Pytester
     server: ScriptedServer
@@ -79,7 +87,11 @@ class Project:
         return self.pytester.path
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess(*WITHOUT, *arguments)
+        return warm.run_pytest(self.pytester, *WITHOUT, *arguments)
+
+    def selfopt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What a command answers in this project."""
+        return selfopt(self.path, *arguments)
 
     def routing(self) -> dict[str, Any]:
         value: dict[str, Any] = json.loads((self.path / "routing_config.json").read_text())

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from tests import warm
 from tests.acceptance.conftest import MODEL, Project, right, said
 from tests.acceptance.test_gates import TWO_SPECS
 
 Make = Callable[..., Project]
 RULE = f"{MODEL}::atomic"
-
-
-def selfopt(made: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest_selfopt.cli", *arguments]
-    return subprocess.run(command, cwd=made.path, capture_output=True, text=True)
 
 
 def promoted(project: Make) -> Project:
@@ -32,7 +27,7 @@ def promoted(project: Make) -> Project:
 
 @pytest.mark.parametrize("name", [[RULE], [MODEL, "atomic"]])
 def test_why_tells_the_decision_its_gates_and_its_trials(project: Make, name: list[str]) -> None:
-    shown = selfopt(promoted(project), "why", *name)
+    shown = promoted(project).selfopt("why", *name)
     assert shown.returncode == 0
     text = " ".join(shown.stdout.split())
     for part in (
@@ -50,14 +45,14 @@ def test_why_tells_the_decision_its_gates_and_its_trials(project: Make, name: li
 
 def test_why_says_when_there_is_nothing_to_tell(project: Make) -> None:
     made = project()
-    assert "no rule is about it" in selfopt(made, "why", "nobody", "atomic").stdout
-    wrong = selfopt(made, "why", "nobody")
+    assert "no rule is about it" in made.selfopt("why", "nobody", "atomic").stdout
+    wrong = made.selfopt("why", "nobody")
     assert (wrong.returncode, 'name a rule as "model::phase"' in wrong.stderr) == (4, True)
 
 
 def test_a_reader_that_has_seen_enough_may_leave(project: Make) -> None:
     made = promoted(project)
-    command = f"{sys.executable} -m pytest_selfopt.cli why {MODEL} atomic | head -1"
+    command = f"{warm.python()} -m pytest_selfopt.cli why {MODEL} atomic | head -1"
     shown = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=made.path, capture_output=True, text=True)
     assert shown.stdout.startswith(f"{MODEL} in atomic")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -66,20 +61,20 @@ def test_a_reader_that_has_seen_enough_may_leave(project: Make) -> None:
 def test_history_shows_how_the_accuracy_rose(project: Make) -> None:
     made = promoted(project)
     made.run("--selfopt-cycle")
-    shown = selfopt(made, "history").stdout
+    shown = made.selfopt("history").stdout
     assert "accuracy of what is in force in atomic, by cycle" in shown
     assert f"     1  1.000  {'#' * 40}  promoted\n     2  1.000  {'#' * 40}\n" in shown
-    missing = selfopt(made, "history", "--state-dir", "elsewhere")
+    missing = made.selfopt("history", "--state-dir", "elsewhere")
     assert (missing.returncode, "there is no history in" in missing.stderr) == (4, True)
 
 
 def test_a_promotion_is_rolled_back_and_not_made_again_by_itself(project: Make) -> None:
     made = promoted(project)
     before = made.routing()["rules"]
-    dry = selfopt(made, "rollback", "--dry-run")
+    dry = made.selfopt("rollback", "--dry-run")
     assert dry.stdout == f"would be done: the rule for {MODEL} in atomic is removed, there was none before (cycle 1)\n"
     assert made.routing()["rules"] == before
-    done = selfopt(made, "rollback")
+    done = made.selfopt("rollback")
     assert (done.returncode, made.routing()["rules"]) == (0, [])
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
     assert [entry["kind"] for entry in read_decisions(log)] == ["promote", "rollback"]
@@ -92,8 +87,8 @@ def test_a_promotion_is_rolled_back_and_not_made_again_by_itself(project: Make) 
 def test_undoing_can_be_undone(project: Make) -> None:
     made = promoted(project)
     before = made.routing()["rules"]
-    assert selfopt(made, "rollback").returncode == 0
-    assert selfopt(made, "rollback").returncode == 0
+    assert made.selfopt("rollback").returncode == 0
+    assert made.selfopt("rollback").returncode == 0
     assert made.routing()["rules"] == before
 
 
@@ -104,7 +99,7 @@ def test_a_cycle_or_a_rule_is_rolled_back_by_name(project: Make, what: str) -> N
     document = made.routing()
     document["rules"].append(other)
     (made.path / "routing_config.json").write_text(json.dumps(document))
-    assert selfopt(made, "rollback", what).returncode == 0
+    assert made.selfopt("rollback", what).returncode == 0
     (kept,) = made.routing()["rules"]
     assert (kept["model"], kept["note"]) == ("mine", "by hand")
 
@@ -114,13 +109,13 @@ def test_a_cycle_or_a_rule_is_rolled_back_by_name(project: Make, what: str) -> N
     [("7", "no decision of cycle 7 or a later one has changed a rule"), ("x::y", "has changed a rule 'x::y'")],
 )
 def test_what_was_never_done_cannot_be_undone(project: Make, what: str, complaint: str) -> None:
-    done = selfopt(promoted(project), "rollback", what)
+    done = promoted(project).selfopt("rollback", what)
     assert (done.returncode, complaint in done.stderr) == (4, True)
 
 
 def test_without_any_decision_there_is_nothing_to_undo(project: Make) -> None:
     made = project()
-    done = selfopt(made, "rollback")
+    done = made.selfopt("rollback")
     assert (done.returncode, "there is nothing to undo" in done.stderr) == (4, True)
     assert not (made.path / ".selfopt").exists()
 
@@ -130,7 +125,7 @@ def test_what_was_changed_by_hand_since_is_not_overwritten(project: Make) -> Non
     document = made.routing()
     document["rules"][0]["timeout"] = 5
     (made.path / "routing_config.json").write_text(json.dumps(document))
-    done = selfopt(made, "rollback")
+    done = made.selfopt("rollback")
     assert (done.returncode, "changed by hand or by a later cycle" in done.stderr) == (4, True)
     assert made.routing() == document
 
@@ -141,19 +136,19 @@ def test_the_same_gates_decide_the_same_to_the_last_byte(project: Make) -> None:
     made.run("--selfopt-cycle")
     asked = made.server.seen.asked
     for cycle in (1, 2):
-        again = selfopt(made, "decide", str(cycle), "--json")
+        again = made.selfopt("decide", str(cycle), "--json")
         assert again.returncode == 0
         (found,) = json.loads(again.stdout)
         recorded = made.history()[cycle - 1]["verdicts"]
         assert json.dumps(found["verdicts"]) == json.dumps(recorded)
-        assert "as it was decided" in selfopt(made, "decide", str(cycle)).stdout
+        assert "as it was decided" in made.selfopt("decide", str(cycle)).stdout
     assert made.server.seen.asked == asked
 
 
 def test_other_gates_decide_otherwise_and_say_so(project: Make) -> None:
     made = promoted(project)
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nlatency = 0.000001\n")
-    again = selfopt(made, "decide").stdout
+    again = made.selfopt("decide").stdout
     assert "cycle 1, atomic: NOT as it was decided" in again
     assert "REJECT (then PROMOTE) scripted/model/atomic/schema/t60/r1/i0" in again
     assert made.routing()["rules"][0]["variant"] == "schema", "deciding again writes nothing"
@@ -161,7 +156,7 @@ def test_other_gates_decide_otherwise_and_say_so(project: Make) -> None:
 
 def test_only_what_was_decided_can_be_decided_again(project: Make) -> None:
     made = project({"rules": right()})
-    assert "there is no ledger" in selfopt(made, "decide").stderr
+    assert "there is no ledger" in made.selfopt("decide").stderr
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
-    undecided = selfopt(made, "decide", "1")
+    undecided = made.selfopt("decide", "1")
     assert (undecided.returncode, "cycle 1 was not decided; decided are none" in undecided.stderr) == (4, True)

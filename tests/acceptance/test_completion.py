@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 
 import pytest
 
 from pytest_selfopt.cli import main
+from tests import warm
 
 
 def completed(*words: str) -> set[str]:
     """What bash offers for the last of some words."""
     script = subprocess.run(
-        [sys.executable, "-m", "pytest_selfopt.cli", "completion", "bash"], capture_output=True, text=True, check=True
+        [warm.python(), "-m", "pytest_selfopt.cli", "completion", "bash"], capture_output=True, text=True, check=True
     ).stdout
     line = " ".join(f'"{word}"' for word in words)
     asking = f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _shtab_selfopt; printf "%s\\n" "${{COMPREPLY[@]}}"'

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,11 +18,6 @@ CASES = CALLS + RESTRAINT
 PRICES = "price_in = 10\nprice_out = 20\n"
 TIERS = (*BANDS, "best8")
 EIGHT = range(8)
-
-
-def selfopt(made: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest_selfopt.cli", *arguments]
-    return subprocess.run(command, cwd=made.path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def spent(made: Project, cycle: int, model: str = "") -> float:
@@ -50,7 +43,7 @@ def test_a_price_file_gives_models_their_prices_and_calls_their_cost(project: Ma
     made = project({"rules": right()})
     with_price_file(made, ONLY_BASELINE)
     write_prices(made, {MODEL: {"input_cost_per_token": 1e-5, "output_cost_per_token": 2e-5}})
-    assert "per million tokens $10 in, $20 out" in selfopt(made, "models", MODEL, "--no-ask").stdout
+    assert "per million tokens $10 in, $20 out" in made.selfopt("models", MODEL, "--no-ask").stdout
     assert made.run("--selfopt-cycle").ret == 0
     with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         rows = ledger.execute("SELECT tokens_in, tokens_out, cost_usd FROM call").fetchall()
@@ -64,7 +57,7 @@ def test_a_model_that_is_only_named_gets_its_price_from_the_file_too(project: Ma
     with_price_file(made)
     known = {"input_cost_per_token": 1.5e-7, "output_cost_per_token": 6e-7, "litellm_provider": "openai"}
     write_prices(made, {"gpt-4o-mini": known, "gpt-free": {**known, "input_cost_per_token": 0}})
-    shown = selfopt(made, "models", "openai/gpt-4o-mini", "openai/gpt-free", "openai/gpt-x", "--no-ask").stdout
+    shown = made.selfopt("models", "openai/gpt-4o-mini", "openai/gpt-free", "openai/gpt-x", "--no-ask").stdout
     assert "per million tokens $0.15 in, $0.6 out" in shown
     assert "per million tokens unknown in, $0.6 out" in shown
     assert "per million tokens unknown in, unknown out" in shown
@@ -86,7 +79,7 @@ def test_a_price_file_that_cannot_be_used_ends_in_a_sentence(project: Make, text
     with_price_file(made)
     if text is not None:
         (made.path / "prices.json").write_text(text)
-    shown = selfopt(made, "models", "--no-ask")
+    shown = made.selfopt("models", "--no-ask")
     assert (shown.returncode, shown.stdout) == (4, "")
     assert sentence in shown.stderr
     assert "Traceback" not in shown.stderr
@@ -127,7 +120,7 @@ def test_estimates_are_within_a_fifth_of_what_is_then_measured_for_all_tiers(pro
     estimates = {}
     for tier in TIERS:
         command = ["cost-estimate", ":1", "--tier", tier, "--suite", "items.jsonl", "--runs", "3", "--json"]
-        shown = selfopt(made, *command)
+        shown = made.selfopt(*command)
         assert shown.returncode == 0, shown.stderr
         estimates[tier] = json.loads(shown.stdout)
     foretold = said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
@@ -147,7 +140,7 @@ def test_estimates_are_within_a_fifth_of_what_is_then_measured_for_all_tiers(pro
 def test_a_tier_of_which_nothing_is_known_is_estimated_at_1000_tokens_a_call(project: Make) -> None:
     made = project()
     eight_of_each_tier(made)
-    shown = selfopt(made, "cost-estimate", ":3", "--tier", "tier1")
+    shown = made.selfopt("cost-estimate", ":3", "--tier", "tier1")
     assert shown.returncode == 0
     head, *models = shown.stdout.splitlines()
     assert head.startswith(":3 (512) of tier1: 512 calls, about $0.0")
@@ -161,13 +154,13 @@ def test_with_a_suite_and_no_earlier_calls_the_bytes_of_the_prompts_bound_the_co
     made = project(chatty())
     eight_of_each_tier(made)
     command = ["cost-estimate", ":10", "--tier", "tier2", "--suite", "items.jsonl", "--json"]
-    bound = json.loads(selfopt(made, *command).stdout)
+    bound = json.loads(made.selfopt(*command).stdout)
     assert (bound["bound"], bound["grounds"]) == (True, "by the bytes of the prompts")
     assert bound["calls"] == {"least": 8 * CASES, "most": 9 * CASES}
     made.run("--selfopt-cycle", "-q")
-    known = json.loads(selfopt(made, *command).stdout)
+    known = json.loads(made.selfopt(*command).stdout)
     assert not known["bound"]
-    assert json.loads(selfopt(made, *command, "--phase", "tier1_0").stdout) == bound
+    assert json.loads(made.selfopt(*command, "--phase", "tier1_0").stdout) == bound
     assert bound["cost_usd"]["least"] > known["cost_usd"]["least"] > 0
     assert bound["cost_usd"]["most"] > known["cost_usd"]["most"] > known["cost_usd"]["least"]
 
@@ -175,14 +168,14 @@ def test_with_a_suite_and_no_earlier_calls_the_bytes_of_the_prompts_bound_the_co
 def test_an_unknown_price_is_shown_as_such_and_makes_the_sum_unknown(project: Make) -> None:
     made = project()
     made.configure(f'[tool.selfopt.tiers]\nall = ["{MODEL}", "embedded/smollm2-135m"]\n')
-    shown = selfopt(made, "cost-estimate", ":10", "--tier", "all")
+    shown = made.selfopt("cost-estimate", ":10", "--tier", "all")
     assert shown.returncode == 0
     assert shown.stdout.splitlines() == [
         f":10 (8 then 1) of all: 9 calls, cost unknown: {MODEL} has no price",
         f"  {MODEL}: 5 calls, cost unknown: {MODEL} has no price",
         "  embedded/smollm2-135m: 4 calls, free",
     ]
-    told = json.loads(selfopt(made, "cost-estimate", ":10", "--tier", "all", "--json").stdout)
+    told = json.loads(made.selfopt("cost-estimate", ":10", "--tier", "all", "--json").stdout)
     assert told["cost_usd"] == {"least": None, "most": None}
 
 
@@ -191,13 +184,13 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
     made.configure(
         f'price_in = 0.4\nprice_out = 0.4\ntier = "mine"\n[tool.selfopt.budget]\nwarn = 0.02\n{ONLY_BASELINE}'
     )
-    below = selfopt(made, "cost-estimate", ":10", "--tier", "mine", "--runs", "5")
+    below = made.selfopt("cost-estimate", ":10", "--tier", "mine", "--runs", "5")
     assert below.stdout.splitlines() == [
         ":10 (8 then 1) of mine: 45 calls, about $0.0160 to $0.0180 at 1,000 tokens a call",
         f"  {MODEL}: 45 calls, about $0.0160 to $0.0180",
         "  of it at most $0.0020 in 5 calls that aggregate: where they are votes, nothing",
     ]
-    above = selfopt(made, "cost-estimate", ":10", "--tier", "mine", "--runs", "6").stdout
+    above = made.selfopt("cost-estimate", ":10", "--tier", "mine", "--runs", "6").stdout
     assert "warning: about $0.0192 to $0.0216; that is more than $0.02 (budget: warn)" in above
 
 
@@ -214,7 +207,7 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
 def test_what_cannot_be_estimated_ends_in_a_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
     made = project()
     made.configure('tier = "mine"\n')
-    shown = selfopt(made, "cost-estimate", *arguments)
+    shown = made.selfopt("cost-estimate", *arguments)
     assert (shown.returncode, shown.stdout) == (4, "")
     assert sentence in shown.stderr
     assert "Traceback" not in shown.stderr

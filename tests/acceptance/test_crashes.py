@@ -11,7 +11,6 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ import jsonschema
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.records import read_history
+from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, Project
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
@@ -113,7 +113,7 @@ def incapable(project: Make) -> Project:
 
 
 def session(made: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
+    command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
     watched = ["-p", "crashing"] if environment else []
     return subprocess.run(
         [*command, *watched],

@@ -6,7 +6,6 @@ import importlib.resources
 import json
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 
 import jsonschema
@@ -14,6 +13,7 @@ import pytest
 
 from pytest_selfopt.routing.decisions import verify_log
 from pytest_selfopt.routing.resolve import resolve
+from tests import warm
 from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said
 
 Make = Callable[..., Project]
@@ -112,7 +112,7 @@ def test_what_stands_up_for_a_module_is_taken_down_where_the_last_items_are_left
 def test_the_history_shows_how_much_of_the_error_budget_is_spent(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.run("--selfopt-cycle")
-    command = [sys.executable, "-m", "pytest_selfopt.cli", "history"]
+    command = [warm.python(), "-m", "pytest_selfopt.cli", "history"]
     shown = subprocess.run(command, cwd=made.path, capture_output=True, text=True, check=True).stdout
     assert "(comparison 2: fixed 27, broke 0)" in shown
     assert "error budget: 3 comparisons opened, 0.0115 of 0.05 spent" in shown

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.resolve import resolve
+from tests.acceptance.conftest import selfopt
 
 WARM = {
     "type": "routing",
@@ -29,11 +30,6 @@ DISABLE = {
     "reason": "0 of 7",
     "fallback": "ollama/llama3.2:3b",
 }
-
-
-def selfopt(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest_selfopt.cli", *arguments]
-    return subprocess.run(command, cwd=path, capture_output=True, text=True)
 
 
 def write(path: Path, *recommendations: Any, name: str = "harness_feedback.json") -> None:

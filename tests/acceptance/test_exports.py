@@ -6,7 +6,6 @@ import csv
 import json
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.trial import Trial
+from tests import warm
 from tests.acceptance.conftest import BASELINE, MODEL, Project, right
-from tests.acceptance.test_answers import selfopt
 from tests.acceptance.test_conversations import able, conversing
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.packages import ROOT, run_with
@@ -57,9 +56,9 @@ def measured(project: Make) -> Project:
 
 def test_inspect_reads_the_very_trials_of_the_ledger(project: Make) -> None:
     made = measured(project)
-    done = selfopt(made, "export", "inspect", "--suite", "items.jsonl", "-o", "with")
+    done = made.selfopt("export", "inspect", "--suite", "items.jsonl", "-o", "with")
     assert (done.returncode, done.stderr, done.stdout.count("written: with")) == (0, "", 2)
-    assert selfopt(made, "export", "inspect", "--cycle", "1").returncode == 0
+    assert made.selfopt("export", "inspect", "--cycle", "1").returncode == 0
     logs, bare = read_by_inspect(made.path / "with", made.path / "logs")
     assert {log["metadata"]["spec"] for log in logs} == {BASELINE, SCHEMA}
     for log in logs:
@@ -114,10 +113,10 @@ def test_a_table_is_the_same_text_wherever_it_is_printed(project: Make, monkeypa
     made = project({"default": {"call": {"name": "größe", "arguments": {}}}})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    command = [sys.executable, "-m", "pytest_selfopt.cli", "export", "csv"]
+    command = [warm.python(), "-m", "pytest_selfopt.cli", "export", "csv"]
     printed = subprocess.run(command, cwd=made.path, capture_output=True)
     assert (printed.returncode, printed.stderr) == (0, b"")
-    assert selfopt(made, "export", "csv", "-o", "all.csv").returncode == 0
+    assert made.selfopt("export", "csv", "-o", "all.csv").returncode == 0
     assert printed.stdout == (made.path / "all.csv").read_bytes()
     assert "größe" in printed.stdout.decode()
 
@@ -125,7 +124,7 @@ def test_a_table_is_the_same_text_wherever_it_is_printed(project: Make, monkeypa
 def test_inspect_reads_conversations_step_by_step(project: Make) -> None:
     made = conversing(project, able())
     made.run("--selfopt-cycle")
-    assert selfopt(made, "export", "inspect", "--suite", "items.jsonl").returncode == 0
+    assert made.selfopt("export", "inspect", "--suite", "items.jsonl").returncode == 0
     ((log, *_),) = read_by_inspect(made.path / "logs")
     (sample, *_) = [one for one in log["samples"] if one["id"] == "items/two-0"]
     said = [(role, text) for role, text in sample["messages"] if role == "user"]
@@ -139,7 +138,7 @@ def test_a_cycle_that_was_cut_off_is_cancelled_and_calls_that_nobody_judged_are_
     with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as connection:
         connection.execute("UPDATE call SET outcome = NULL WHERE rowid IN (SELECT rowid FROM call LIMIT 2)")
     for arguments in (("inspect",), ("csv", "-o", "all.csv")):
-        done = selfopt(made, "export", *arguments)
+        done = made.selfopt("export", *arguments)
         assert "2 finished calls were judged by nobody; they are no trials, and are left out" in done.stderr
     (logs,) = read_by_inspect(made.path / "logs")
     assert {log["status"] for log in logs} == {"cancelled"}
@@ -151,12 +150,12 @@ def test_a_cycle_that_was_cut_off_is_cancelled_and_calls_that_nobody_judged_are_
 def test_tables_hold_every_field_of_every_trial(project: Make) -> None:
     made = measured(project)
     made.run("--selfopt-cycle")
-    printed = selfopt(made, "export", "csv")
+    printed = made.selfopt("export", "csv")
     assert (printed.returncode, printed.stderr) == (0, "")
-    assert selfopt(made, "export", "csv", "-o", "all.csv").stdout == "written: all.csv\n"
+    assert made.selfopt("export", "csv", "-o", "all.csv").stdout == "written: all.csv\n"
     written = (made.path / "all.csv").read_bytes().decode()
     assert written.replace("\r\n", "\n") == printed.stdout.replace("\r\n", "\n")
-    document = json.loads(selfopt(made, "export", "json").stdout)
+    document = json.loads(made.selfopt("export", "json").stdout)
     table = list(csv.DictReader(written.splitlines(keepends=True)))
     names = ["cycle", *Trial.__dataclass_fields__]
     columns = ", ".join(f'"{name}"' for name in names)
@@ -171,28 +170,28 @@ def test_tables_hold_every_field_of_every_trial(project: Make) -> None:
     assert {row["outcome"] for row in table} == {"pass", "miss", "error"}
     assert {row["restraint"] for row in table} == {"true", "false"}
     assert {row["cycle"] for row in table} == {"1", "2"}
-    second = json.loads(selfopt(made, "export", "json", "--cycle", "2").stdout)
+    second = json.loads(made.selfopt("export", "json", "--cycle", "2").stdout)
     assert {trial["cycle"] for trial in second["trials"]} == {2}
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "inspect"])
 def test_what_cannot_be_exported_is_a_sentence(project: Make, form: str) -> None:
     made = project({"rules": right()})
-    missing = selfopt(made, "export", form)
+    missing = made.selfopt("export", form)
     assert (missing.returncode, "there is no ledger in" in missing.stderr) == (4, True)
     assert made.run("--selfopt-cycle", "--selfopt-max-calls", "5").ret == 10
-    unknown = selfopt(made, "export", form, "--cycle", "7")
+    unknown = made.selfopt("export", form, "--cycle", "7")
     assert (unknown.returncode, unknown.stderr) == (4, "selfopt: cycle 7 is not in the ledger; known are 1\n")
     (made.path / "file").write_text("")
-    blocked = selfopt(made, "export", form, "-o", "file/below")
+    blocked = made.selfopt("export", form, "-o", "file/below")
     assert (blocked.returncode, blocked.stderr.count("\n"), "cannot write file/below" in blocked.stderr) == (4, 1, True)
     (made.path / ".selfopt" / "ledger.sqlite").write_text("no database")
-    broken = selfopt(made, "export", form)
+    broken = made.selfopt("export", form)
     assert (broken.returncode, "cannot use the ledger" in broken.stderr) == (4, True)
 
 
 def test_a_suite_that_is_none_is_refused_before_anything_is_written(project: Make) -> None:
     made = project({"rules": right()})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
-    done = selfopt(made, "export", "inspect", "--suite", "nowhere.jsonl")
+    done = made.selfopt("export", "inspect", "--suite", "nowhere.jsonl")
     assert (done.returncode, "nowhere.jsonl" in done.stderr, (made.path / "logs").exists()) == (4, True, False)

@@ -272,12 +272,9 @@ def test_a_part_of_a_session_is_recorded_and_decides_nothing(
 ) -> None:
     made = faulty(project, Fault("    if case.id == 'item-1' and run == 0: assert False", 10, ""))
     if arguments == ["--lf"]:
-        made.pytester.runpytest_subprocess("--selfopt-cycle", "-k", "run0 and item-3", "-p", "no:hypothesispytest")
-    cached = () if arguments[0] in ("--lf", "--sw") else ("-p", "no:cacheprovider")
-    distributed = [] if way == "alone" else [way]
-    result = made.pytester.runpytest_subprocess(
-        "--selfopt-cycle", *cached, "-p", "no:hypothesispytest", *arguments, *distributed
-    )
+        made.run("--selfopt-cycle", "-k", "run0 and item-3", "-p", "cacheprovider")
+    cached = ("-p", "cacheprovider", "-p", "stepwise") if arguments[0] in ("--lf", "--sw") else ()
+    result = run(made, way, *cached, *arguments)
     assert result.ret == status if status is not None else result.ret not in (0, 10)
     assert "no decision" in said(result)
     assert not promoted(made)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -26,11 +24,6 @@ def pytest_selfopt_gates(measured):
         sentence=f"schema is not for us; {measured.phase}", asks=Verdict.REJECT,
     )
 """
-
-
-def selfopt(made: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest_selfopt.cli", *arguments]
-    return subprocess.run(command, cwd=made.path, capture_output=True, text=True)
 
 
 def test_a_gate_of_the_project_rejects_whom_the_others_would_promote(project: Make) -> None:
@@ -81,7 +74,7 @@ def test_the_classic_rule_asks_seven_times_and_spends_no_error_budget(project: M
     assert "judged by the classic rule, which guarantees nothing" in said(result)
     assert "PROMOTE schema: median 1.000 beside 0.250 in 7 runs. By the classic rule" in said(result)
     assert made.server.seen.asked == 2 * 7 * CASES
-    shown = selfopt(made, "history").stdout
+    shown = made.selfopt("history").stdout
     assert "error budget: 0 comparisons opened, 0.0000 of 0.05 spent" in shown
     assert "by the classic rule, without any guarantee: 1 comparisons" in shown
     assert "comparison None" not in shown
@@ -110,7 +103,7 @@ def test_deleting_history_and_reports_does_not_refill_the_error_budget(project: 
     assert made.run("--selfopt-cycle", "--selfopt-baseline", f"{MODEL}/atomic/schema/t60/r1/i0").ret == 0
     (entry,) = made.history()
     assert [verdict["comparison"] for verdict in entry["verdicts"]] == [4, 5, 6]
-    assert "error budget: 6 comparisons opened, 0.0188 of 0.05 spent" in selfopt(made, "history").stdout
+    assert "error budget: 6 comparisons opened, 0.0188 of 0.05 spent" in made.selfopt("history").stdout
 
 
 EXTENDED = BODY.replace('"items.jsonl"', '"items.jsonl", phase="extended"')
@@ -184,7 +177,7 @@ def test_the_claim_about_new_prompts_holds_what_a_few_prompts_cannot_show(projec
 
 def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
-    before = selfopt(made, "power", "items.jsonl")
+    before = made.selfopt("power", "items.jsonl")
     assert before.returncode == 0
     assert f"items: {CASES} prompts, {RESTRAINT} of them need no tool" in before.stdout
     assert "3 candidates beside the baseline: 144 to 336 calls a cycle" in before.stdout
@@ -193,7 +186,7 @@ def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Ma
     assert made.server.seen.asked == 0
     assert not (made.path / ".selfopt").exists()
     assert made.run("--selfopt-cycle").ret == 0
-    after = selfopt(made, "power", "items.jsonl", "--candidates", "8").stdout
+    after = made.selfopt("power", "items.jsonl", "--candidates", "8").stdout
     assert "is comparison 4: it needs odds of 364:1" in after
     assert "in the last cycle 0.0% of the repeats of a prompt differed" in after
 
@@ -206,7 +199,7 @@ def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Ma
     ],
 )
 def test_power_says_what_is_wrong(project: Make, arguments: list[str], complaint: str) -> None:
-    found = selfopt(project(), "power", *arguments)
+    found = project().selfopt("power", *arguments)
     assert (found.returncode, complaint in found.stderr) == (4, True)
 
 

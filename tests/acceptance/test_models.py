@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +10,13 @@ import pytest
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
-from tests.acceptance.conftest import Project, right, said
+from tests.acceptance.conftest import Project, right, said, selfopt
 
 Make = Callable[..., Project]
 
 
 def models(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest_selfopt.cli", "models", "--rootdir", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return selfopt(folder, "models", *arguments)
 
 
 def loaded(folder: Path, text: str) -> Settings:

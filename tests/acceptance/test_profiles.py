@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import MODEL, Project, right
-from tests.acceptance.test_answers import promoted, selfopt
+from tests.acceptance.test_answers import promoted
 
 Make = Callable[..., Project]
 OTHER = "scripted/other"
@@ -50,7 +50,7 @@ def three_models(project: Make) -> Project:
 
 def test_a_profile_tells_what_the_cycles_measured(project: Make) -> None:
     made = promoted(project)
-    shown = selfopt(made, "profile", MODEL)
+    shown = made.selfopt("profile", MODEL)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"{MODEL}\n  prices")
     assert f"\n{MODEL} in atomic\n" in shown.stdout
@@ -75,7 +75,7 @@ def test_a_profile_tells_what_the_cycles_measured(project: Make) -> None:
 
 def test_all_models_stand_side_by_side_with_the_maps(project: Make) -> None:
     made = three_models(project)
-    shown = selfopt(made, "profile", "--all")
+    shown = made.selfopt("profile", "--all")
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = shown.stdout.splitlines()
     assert max(map(len, lines[: lines.index("Elites: the most accurate model of each phase and cost tier")])) <= 80
@@ -85,7 +85,7 @@ def test_all_models_stand_side_by_side_with_the_maps(project: Make) -> None:
     assert ranking[0] == "atomic: models by average accuracy, each as it is asked now"
     prices = next(line for line in lines if line.split()[:2] == [OTHER, "tier2"])
     assert prices.split()[2:4] == ["$0.1", "$0.3"]
-    value = json.loads(selfopt(made, "profile", "--all", "--json").stdout)
+    value = json.loads(made.selfopt("profile", "--all", "--json").stdout)
     assert value["version"] == 1
     ((front),) = value["fronts"]
     by_name = {one["model"]: one for one in [*front["members"], *front["beaten"]]}
@@ -101,7 +101,7 @@ def test_all_models_stand_side_by_side_with_the_maps(project: Make) -> None:
 
 def test_every_form_has_the_same_numbers(project: Make) -> None:
     made = promoted(project)
-    value: dict[str, Any] = json.loads(selfopt(made, "profile", MODEL, "--format", "json").stdout)
+    value: dict[str, Any] = json.loads(made.selfopt("profile", MODEL, "--format", "json").stdout)
     ((profile),) = value["profiles"]
     assert "fronts" not in value
     assert (profile["model"], profile["trials"], profile["errors"]) == (MODEL, 72, {})
@@ -114,7 +114,7 @@ def test_every_form_has_the_same_numbers(project: Make) -> None:
         "cases": 12,
     }
     assert profile["phases"]["atomic"]["trend"]["word"] == "unknown"
-    page = selfopt(made, "profile", MODEL, "--format", "md").stdout
+    page = made.selfopt("profile", MODEL, "--format", "md").stdout
     assert "| average | 1.000 (0.76-1.00), 36 trials of 12 cases |" in page
     assert f"## {MODEL} in atomic" in page
 
@@ -130,18 +130,18 @@ def test_every_form_has_the_same_numbers(project: Make) -> None:
     ],
 )
 def test_what_cannot_be_answered_is_a_sentence(project: Make, arguments: list[str], complaint: str) -> None:
-    shown = selfopt(promoted(project), "profile", *arguments)
+    shown = promoted(project).selfopt("profile", *arguments)
     assert (shown.returncode, shown.stdout, shown.stderr) == (4, "", f"selfopt: {complaint}\n")
 
 
 def test_without_trials_there_is_no_profile_and_no_file(project: Make) -> None:
     made = project()
-    shown = selfopt(made, "profile", "--all")
+    shown = made.selfopt("profile", "--all")
     assert (shown.returncode, shown.stderr.startswith("selfopt: there is no ledger in ")) == (4, True)
     assert not (made.path / ".selfopt").exists()
     (made.path / ".selfopt").mkdir()
     (made.path / ".selfopt" / "ledger.sqlite").write_text("this is no database, however long one looks at it" * 99)
-    broken = selfopt(made, "profile", "--all")
+    broken = made.selfopt("profile", "--all")
     assert (broken.returncode, "cannot use the ledger" in broken.stderr, "Traceback" in broken.stderr) == (
         4,
         True,
@@ -153,7 +153,7 @@ def test_a_ledger_with_a_spec_that_nobody_can_read_is_a_sentence(project: Make) 
     made = promoted(project)
     with closing(sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite")) as connection, connection:
         connection.execute("UPDATE call SET spec = 'by hand' WHERE run = 0")
-    shown = selfopt(made, "profile", "--all")
+    shown = made.selfopt("profile", "--all")
     assert (shown.returncode, shown.stdout) == (4, "")
     assert "cannot be used: 'by hand' is not a spec id" in shown.stderr
     assert "Traceback" not in shown.stderr

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right
-from tests.acceptance.test_answers import promoted, selfopt
+from tests.acceptance.test_answers import promoted
 from tests.acceptance.test_rules import cold_for, with_ollama
 from tests.report import schema
 
@@ -125,7 +125,7 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(project: Make) -> No
     unfolded = "".join(result.stdout.str().split())
     assert "".join(f"the report could not be written: cannot write {made.path / REPORTS}".split()) in unfolded
     assert "".join(sentence.split()) in unfolded
-    shown = selfopt(made, "report")
+    shown = made.selfopt("report")
     assert (shown.returncode, shown.stderr.count("\n")) == (4, 1)
     assert shown.stderr.endswith(f"{sentence}\n")
     assert made.history()[0]["winner"]
@@ -134,21 +134,21 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(project: Make) -> No
 def test_the_command_makes_every_form_of_every_report(project: Make) -> None:
     made = promoted(project)
     assert made.run("--selfopt-cycle").ret == 0
-    page = selfopt(made, "report")
+    page = made.selfopt("report")
     assert page.stdout == f"written: {made.path / REPORTS / 'index.html'}\n"
-    assert selfopt(made, "report", "--cycle", "1", "-o", "one.html").stdout == "written: one.html\n"
+    assert made.selfopt("report", "--cycle", "1", "-o", "one.html").stdout == "written: one.html\n"
     assert "Promoted schema for atomic" in (made.path / "one.html").read_text()
-    text = selfopt(made, "report", "--cycle", "1", "--format", "md").stdout
+    text = made.selfopt("report", "--cycle", "1", "--format", "md").stdout
     assert text.startswith(f"# {RESULT}\n")
     assert "●●●" in text
-    assert selfopt(made, "report", "--cycle", "1", "--format", "md", "-o", "one.md").returncode == 0
+    assert made.selfopt("report", "--cycle", "1", "--format", "md", "-o", "one.md").returncode == 0
     assert (made.path / "one.md").read_text() == text
-    document = json.loads(selfopt(made, "report", "--format", "json").stdout)
+    document = json.loads(made.selfopt("report", "--format", "json").stdout)
     jsonschema.Draft7Validator(schema.schema()).validate(document)
     assert [(one["cycle"], one["event"]) for one in document["curve"]] == [(1, "promoted"), (2, "")]
     assert [(one["known"], one["known_trials"]) for one in document["curve"]] == [(1.0, 36), (None, 0)]
     assert [one["status"] for one in document["rules"]] == ["confirmed"]
-    printed = selfopt(made, "report", "-o", "-").stdout
+    printed = made.selfopt("report", "-o", "-").stdout
     assert printed.startswith("<!doctype html>")
 
 
@@ -165,7 +165,7 @@ def test_the_command_makes_every_form_of_every_report(project: Make) -> None:
     ],
 )
 def test_what_cannot_be_reported_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
-    shown = selfopt(promoted(project), "report", *arguments)
+    shown = promoted(project).selfopt("report", *arguments)
     assert (shown.returncode, shown.stdout) == (4, "")
     assert shown.stderr.startswith(f"selfopt: {sentence}")
     assert shown.stderr.count("\n") == 1
@@ -173,9 +173,9 @@ def test_what_cannot_be_reported_is_one_sentence(project: Make, arguments: tuple
 
 def test_a_rollback_shows_on_the_curve(project: Make) -> None:
     made = promoted(project)
-    assert selfopt(made, "rollback", "1").returncode == 0
+    assert made.selfopt("rollback", "1").returncode == 0
     assert made.run("--selfopt-cycle").ret in (0, 10)
-    document = json.loads(selfopt(made, "report", "--format", "json").stdout)
+    document = json.loads(made.selfopt("report", "--format", "json").stdout)
     assert [(one["cycle"], one["event"]) for one in document["curve"]] == [(1, "promoted"), (2, "rolled back")]
 
 
@@ -194,13 +194,13 @@ def test_reports_on_what_older_versions_recorded_are_made(project: Make) -> None
                 del gate["asks"]
         del entry["warmups"], entry["proof"]
     path.write_text(json.dumps(history))
-    document = json.loads(selfopt(made, "report", "--cycle", "1", "--format", "json").stdout)
+    document = json.loads(made.selfopt("report", "--cycle", "1", "--format", "json").stdout)
     jsonschema.Draft7Validator(schema.schema()).validate(document)
     assert document["headline"].startswith("Promoted schema for atomic")
-    assert selfopt(made, "report", "--cycle", "1").returncode == 0
-    assert "as it was decided" in selfopt(made, "decide", "1").stdout
+    assert made.selfopt("report", "--cycle", "1").returncode == 0
+    assert "as it was decided" in made.selfopt("decide", "1").stdout
     ledger.unlink()
-    without = json.loads(selfopt(made, "report", "--cycle", "1", "--format", "json").stdout)
+    without = json.loads(made.selfopt("report", "--cycle", "1", "--format", "json").stdout)
     assert [one["measured"]["trials"] for one in without["phases"][0]["specs"]] == [36, 36]
 
 
@@ -215,8 +215,8 @@ def test_whatever_stands_in_the_history_a_report_is_made(project: Make) -> None:
     history["cycles"] = [None, 1, "text", ["list"], strange, nameless, entry]
     path.write_text(json.dumps(history))
     for arguments in ((), ("--cycle", "1")):
-        assert selfopt(made, "report", *arguments).returncode == 0
-        document = json.loads(selfopt(made, "report", *arguments, "--format", "json").stdout)
+        assert made.selfopt("report", *arguments).returncode == 0
+        document = json.loads(made.selfopt("report", *arguments, "--format", "json").stdout)
         jsonschema.Draft7Validator(schema.schema()).validate(document)
         assert "promot" in document["headline"].lower()
     assert made.run("--selfopt-cycle").ret == 0
@@ -241,12 +241,12 @@ def test_a_survey_is_no_cycle(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(f'[tool.selfopt.tiers]\nmine = ["{MODEL}"]\n')
     made.run("--selfopt-cycle")
-    assert selfopt(made, "batch", "mine", "--suite", "items.jsonl", "--yes").returncode == 0
-    shown = selfopt(made, "report", "--cycle", "2")
+    assert made.selfopt("batch", "mine", "--suite", "items.jsonl", "--yes").returncode == 0
+    shown = made.selfopt("report", "--cycle", "2")
     assert (
         shown.stderr == "selfopt: cycle 2 is a survey, which decides nothing; selfopt profile tells what it measured\n"
     )
-    told = [line for line in selfopt(made, "history").stdout.splitlines() if line.startswith("survey 2")]
+    told = [line for line in made.selfopt("history").stdout.splitlines() if line.startswith("survey 2")]
     assert len(told) == 1
     assert told[0].endswith(f"{MODEL}/atomic/native_api/t60/r1/i0: 12 pass")
 
@@ -256,7 +256,7 @@ def test_a_report_is_not_broken_by_what_a_server_says(project: Make) -> None:
     made = project({"default": {"status": 500, "message": said}})
     made.configure(f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"\n')
     made.run("--selfopt-cycle")
-    text = selfopt(made, "report", "--cycle", "1", "--format", "md").stdout
+    text = made.selfopt("report", "--cycle", "1", "--format", "md").stdout
     assert "<script>" not in re.sub(r"(?ms)^```.*?^```", "", text)
     assert "\n# not a heading" not in text
     page = read(made, "cycle-1.html")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
+from tests import warm
 from tests.acceptance.conftest import WITHOUT, Project, right
 from tests.acceptance.terminals import Screen, Seen, on_terminal, width_of
 
@@ -33,7 +33,7 @@ def slow(project: Make, delay_s: float = 0.0) -> Project:
 
 def cycle(made: Project, width: int, *arguments: str, **environment: str) -> Seen:
     """A cycle on a terminal."""
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
+    command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
     return on_terminal(command, width=width, cwd=made.path, environment=environment)
 
 
@@ -161,7 +161,7 @@ def test_other_ways_to_run_have_the_same_lines(project: Make, arguments: tuple[s
 
 def test_ctrl_c_leaves_a_clean_line(project: Make) -> None:
     made = slow(project, 0.2)
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle"]
+    command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycle"]
     seen = on_terminal(command, width=80, cwd=made.path, until=lambda text: "atomic pass 1  calls" in text)
     assert seen.status == 2
     assert progress_of(seen)
@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_a_clean_line(project: Make) -> None:
 
 def test_progress_says_which_of_several_cycles_it_is_of(project: Make) -> None:
     made = slow(project, 0.1)
-    command = [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycles=2"]
+    command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycles=2"]
     seen = on_terminal(command, width=80, cwd=made.path)
     assert {line.split(",")[0].strip() for line in progress_of(seen)} == {"cycle 1/2", "cycle 2/2"}
     assert "selfopt: cycle 2 of 2" in seen.lines
@@ -242,7 +242,7 @@ def test_what_a_server_or_a_model_says_does_not_control_the_terminal(project: Ma
 def selfopt(made: Project, *arguments: str, **environment: str) -> tuple[int, bytes, bytes]:
     """A command with its answer in a pipe."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_selfopt.cli", *arguments],
+        [warm.python(), "-m", "pytest_selfopt.cli", *arguments],
         cwd=made.path,
         capture_output=True,
         env={**os.environ, **environment},
@@ -268,7 +268,7 @@ def test_commands_fold_on_a_terminal_and_not_in_a_pipe(project: Make, width: int
     made = slow(project)
     made.run("--selfopt-cycle")
     for command in ("history", "why scripted/model atomic", "profile --all", "decide", "models --no-ask"):
-        cli = [sys.executable, "-m", "pytest_selfopt.cli", *command.split()]
+        cli = [warm.python(), "-m", "pytest_selfopt.cli", *command.split()]
         seen = on_terminal(cli, width=width, cwd=made.path)
         assert seen.status == 0
         assert seen.screen.wrapped == [], command

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.acceptance.conftest import MODEL, Project, right, said, suite_lines
 
 Make = Callable[..., Project]
@@ -191,7 +192,7 @@ def test_a_model_that_is_disabled_without_a_fallback(project: Make) -> None:
 
 def test_a_cycle_without_benchmarks(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing(): ...")
-    result = pytester.runpytest_subprocess("--selfopt-cycle")
+    result = warm.run_pytest(pytester, "--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "no benchmark was collected" in result.stderr.str()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from pytest_selfopt.bench.check import check_suites
 from pytest_selfopt.bench.suites import load_suite
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 TOOL = {
@@ -90,7 +90,7 @@ def test_prompts_that_hardly_differ_are_told(tmp_path: Path) -> None:
 
 def test_the_suites_that_come_along_are_in_order() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_selfopt.cli", "suite", "check", str(ROOT / "benchmarks")],
+        [warm.python(), "-m", "pytest_selfopt.cli", "suite", "check", str(ROOT / "benchmarks")],
         capture_output=True,
         text=True,
     )
@@ -99,6 +99,6 @@ def test_the_suites_that_come_along_are_in_order() -> None:
 
 def test_a_folder_without_suites_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_selfopt.cli", "suite", "check", str(tmp_path)], capture_output=True, text=True
+        [warm.python(), "-m", "pytest_selfopt.cli", "suite", "check", str(tmp_path)], capture_output=True, text=True
     )
     assert (done.returncode, "holds no suite file" in done.stderr) == (4, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from pytest_selfopt.bench.importing import import_from
 from pytest_selfopt.bench.suites import load_suite
 from pytest_selfopt.errors import SuiteError
+from tests import warm
 
 PROMPTFOO = """
 prompts:
@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, form: str, c
 
 def test_the_lines_go_to_one_stream_and_what_was_left_out_to_the_other(tmp_path: Path) -> None:
     (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
-    command = [sys.executable, "-m", "pytest_selfopt.cli", "import", "promptfoo", "promptfooconfig.yaml"]
+    command = [warm.python(), "-m", "pytest_selfopt.cli", "import", "promptfoo", "promptfooconfig.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
     assert len(read([json.loads(line) for line in done.stdout.splitlines()], tmp_path)) == 3

@@ -13,6 +13,7 @@ import pytest
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.page import page as page_of
+from tests import warm
 from tests.acceptance.conftest import BODY, MODEL, WITHOUT, suite_lines
 from tests.browser.browsing import Theme, visit
 from tests.report import samples
@@ -201,7 +202,7 @@ def test_what_a_model_answered_in_a_real_session_is_text(browser: Browser, pytes
     pytester.makepyfile(test_items=BODY)
     with ScriptedServer({"default": {"text": reply}}) as server:
         (folder / "selfopt.toml").write_text(f'model = "{MODEL}"\n[models."{MODEL}"]\nbase_url = "{server.base_url}"\n')
-        pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle")
+        warm.run_pytest(pytester, *WITHOUT, "--selfopt-cycle")
     path = folder / ".selfopt" / "reports" / "cycle-1.html"
     assert path.stat().st_size < 2_000_000
     with visit(browser, path) as found:

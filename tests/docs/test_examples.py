@@ -18,6 +18,7 @@ from pytest_selfopt.models.config import PROVIDERS
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.settings import Mode, Overrides, load_settings
+from tests import warm
 from tests.docs.blocks import blocks
 from tests.packages import ROOT
 
@@ -37,7 +38,7 @@ def test_the_benchmark_of_the_readme_runs_as_it_stands(pytester: pytest.Pytester
     with ScriptedServer(script) as server:
         model = f'[tool.selfopt.models."desk/llama"]\nbase_url = "{server.base_url}"\n'
         pytester.makepyprojecttoml(f'[tool.selfopt]\nmodel = "desk/llama"\n{model}')
-        pytester.runpytest_subprocess("benchmarks").assert_outcomes(passed=3)
+        warm.run_pytest(pytester, "benchmarks").assert_outcomes(passed=3)
 
 
 def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
@@ -71,7 +72,7 @@ def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> Non
     with ScriptedServer({"rules": rules, "default": {"text": "Which one?"}}) as server:
         model = f'[tool.selfopt.models."desk/llama"]\nbase_url = "{server.base_url}"\n'
         pytester.makepyprojecttoml(f'[tool.selfopt]\nmodel = "desk/llama"\n{model}')
-        pytester.runpytest_subprocess().assert_outcomes(passed=3)
+        warm.run_pytest(pytester).assert_outcomes(passed=3)
 
 
 def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
@@ -83,7 +84,7 @@ def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
     with ScriptedServer({"default": {"text": "Hello to you."}}) as server:
         model = f'[tool.selfopt.models."desk/llama"]\nbase_url = "{server.base_url}"\n'
         pytester.makepyprojecttoml(f'[tool.selfopt]\nmodel = "desk/llama"\n{model}')
-        assert pytester.runpytest_subprocess("--selfopt-cycle").ret == 0
+        assert warm.run_pytest(pytester, "--selfopt-cycle").ret == 0
     (cycle,) = json.loads((pytester.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
     (found,) = (one for one in cycle["gates"] if one["name"] == "short_answers")
     assert (found["passed"], found["limit"]) == (True, 200)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.docs.blocks import blocks
 
 PAGE = "docs/how-to/extend.md"
@@ -55,7 +56,7 @@ def change(kitchen: pytest.Pytester, file: str, old: str, new: str) -> None:
 
 
 def test_what_is_written_so_is_asked_judged_and_promoted(kitchen: pytest.Pytester) -> None:
-    result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "--selfopt-cycle")
+    result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "--selfopt-cycle")
     assert result.ret == 0
     (cycle,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
     assert cycle["winner"] == "shell/cook/atomic/cautious/t60/r0/i0"
@@ -63,11 +64,11 @@ def test_what_is_written_so_is_asked_judged_and_promoted(kitchen: pytest.Pyteste
     assert before["accuracy"] == pytest.approx(1 / (MORE + 2))
     result.stdout.fnmatch_lines(["*fixed 24 answers, broke 0 in 3 passes*"])
     # From here on a plain session asks so.
-    kitchen.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=MORE + 2)
+    warm.run_pytest(kitchen, "-p", "no:hypothesispytest").assert_outcomes(passed=MORE + 2)
 
 
 def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
-    result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "-k", "no-time-run0")
+    result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "-k", "no-time-run0")
     result.assert_outcomes(failed=1, deselected=MORE + 1)
     result.stdout.fnmatch_lines(["*guessed instead of asking: set_timer*"])
 
@@ -105,7 +106,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
     kitchen: pytest.Pytester, file: str, old: str, new: str, complaint: str
 ) -> None:
     change(kitchen, file, old, new)
-    result = kitchen.runpytest_subprocess("-p", "no:hypothesispytest", "--selfopt-cycle")
+    result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = " ".join((result.stdout.str() + result.stderr.str()).split())
     assert complaint in said
@@ -124,7 +125,8 @@ def test_code_that_breaks_while_it_is_used_is_no_miss_of_the_model(
     kitchen: pytest.Pytester, file: str, old: str, new: str, reason: str
 ) -> None:
     change(kitchen, file, old, new)
-    result = kitchen.runpytest_subprocess(
+    result = warm.run_pytest(
+        kitchen,
         *("-p", "no:hypothesispytest", "--selfopt-cycle", "--selfopt-candidates", "1"),
         *("--selfopt-baseline", "shell/cook/atomic/cautious/t60/r0/i0"),
     )
@@ -143,17 +145,17 @@ def test_the_command_line_finds_what_lies_beside_the_suite(kitchen: pytest.Pytes
 @pytest.mark.parametrize("way", ["-n0", "-n2"])
 def test_a_runner_of_ones_own_makes_the_calls(kitchen: pytest.Pytester, way: str) -> None:
     arguments = ("-p", "no:hypothesispytest", "--selfopt-cycle", way)
-    assert kitchen.runpytest_subprocess(*arguments).ret == 0
+    assert warm.run_pytest(kitchen, *arguments).ret == 0
     (alone,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
     (kitchen.path / "routing_config.json").unlink()
     own = [*arguments, "--selfopt-runner", "pool", "--selfopt-state-dir", "own"]
-    result = kitchen.runpytest_subprocess(*own)
+    result = warm.run_pytest(kitchen, *own)
     assert result.ret == 0, result.stdout.str()
     (cycle,) = json.loads((kitchen.path / "own" / "meta_loop_history.json").read_text())["cycles"]
     assert cycle["winner"] == alone["winner"] == "shell/cook/atomic/cautious/t60/r0/i0"
-    result = kitchen.runpytest_subprocess(*own, "--selfopt-max-calls", "9")
+    result = warm.run_pytest(kitchen, *own, "--selfopt-max-calls", "9")
     assert "is kept by the runners local, nats" in result.stderr.str() + result.stdout.str()
     change(kitchen, "conftest.py", "Pool(clients) if", "7 if")
-    assert "answered 7, which is no runner: it has no in_flight" in kitchen.runpytest_subprocess(*own).stderr.str()
+    assert "answered 7, which is no runner: it has no in_flight" in warm.run_pytest(kitchen, *own).stderr.str()
     change(kitchen, "conftest.py", '"pool"', '"other"')
-    assert "unknown runner 'pool'; known are local, nats" in kitchen.runpytest_subprocess(*own).stderr.str()
+    assert "unknown runner 'pool'; known are local, nats" in warm.run_pytest(kitchen, *own).stderr.str()

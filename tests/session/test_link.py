@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -123,3 +124,12 @@ def test_who_does_not_know_the_key_is_not_let_in(desk: Desk) -> None:
     with pytest.raises(LineCut, match="cannot be reached"):
         Line(address, "00" * 32, "gw0")
     assert desk.line().ask(Begin(OTHER)) == Begun(goes_on=True, results={})
+
+
+def test_it_closes_while_somebody_is_being_let_in(desk: Desk) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(desk.board.number[0])
+        closing = threading.Thread(target=desk.board.close, daemon=True)
+        closing.start()
+        closing.join(10)
+        assert not closing.is_alive()
