@@ -37,7 +37,7 @@ def main() -> None:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(os.environ[SOCKET])
     socket.send_fds(connection, [b"!"], [0, 1, 2])
-    request = {"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}
+    request = {"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109  # pathlib takes as long to import as all else
     connection.sendall(json.dumps(request).encode() + b"\n")
     pid = receive(connection)
 

@@ -1,7 +1,7 @@
 """The process that warm ones are forked from.
 
-It has one thread and imports everything once. For each connection it forks a keeper, which forks the Python process that
-was asked for, tells its pid, waits for its end and tells its status.
+It has one thread and imports everything once. For each connection it forks a keeper, which forks the Python process
+that was asked for, tells its pid, waits for its end and tells its status.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from xdist import workermanage
+
 from tests.warm import PROGRAM, relay
 
 LIBRARIES = (
@@ -35,8 +37,8 @@ LIBRARIES = (
     "xdist.workermanage",
     "xdist.remote",
 )
-COLD = ("pytest_selfopt.runners.temporal", "pytest_selfopt.runners.nats", "pytest_selfopt.models.embedded_server")
-"""Their libraries take long to import and start threads, and few processes need them."""
+COLD = ("pytest_selfopt.models.embedded_server",)
+"""Its library takes long to import, and few processes need it."""
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def main() -> None:
         gc.freeze()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while 0 not in select.select([0, listener], [], [])[0]:
+        while 0 not in select.select([0, listener.fileno()], [], [])[0]:
             connection, _ = listener.accept()
             with connection:
                 if os.fork() == 0:
@@ -126,6 +128,8 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     kind, what, *rest = arguments[1:] if arguments[0] == "-u" else arguments
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[0:1] = [request["folder"] if kind == "-m" else "", *filter(None, folders)]
+    # xdist gives its workers the path as it was when it was imported.
+    workermanage._sys_path = list(sys.path)
     sys.executable = str(PROGRAM)
     if kind == "-m":
         sys.argv = [what, *rest]
@@ -138,10 +142,10 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
 
 def open_streams(*, unbuffered: bool) -> None:
     """Open the standard streams, as an interpreter does at its start."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
     for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         by_line = number == 2 or os.isatty(number)
-        stream = open(number, "w", buffering=1 if by_line else -1, encoding="utf-8", errors=errors, closefd=False)
+        stream = os.fdopen(number, "w", 1 if by_line else -1, encoding="utf-8", errors=errors, closefd=False)
         stream.reconfigure(write_through=unbuffered)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

@@ -24,6 +24,9 @@ CONNECT_S = 8.0
 REFUSED_S = 2.0
 """Within which one that turns connections away has to have come up."""
 
+CANCELLATIONS = 50
+"""How often the client is told, each 0.1 s, to give an attempt up."""
+
 KEPT_S = 7 * 86_400.0
 """How long calls and results are kept that nobody asks for any more."""
 
@@ -63,10 +66,10 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
     began = time.monotonic()
     while not connecting.done() and time.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
         await asyncio.wait({connecting}, timeout=0.1)
+    await _cancel(connecting)
     try:
-        connecting.cancel()  # which does nothing to one that is done
-        return await connecting
-    except (Error, OSError, TimeoutError, ValueError, asyncio.CancelledError) as problem:
+        return connecting.result()
+    except (Error, OSError, TimeoutError, ValueError, asyncio.InvalidStateError, asyncio.CancelledError) as problem:
         # What the server says tells more than how the connection broke after it.
         said = [one for one in problems if not isinstance(one, ConnectionError)]
         telling = said or problems
@@ -75,6 +78,16 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
             f"no NATS server can be used at {where} ({why}); start one for a trial by `selfopt engine nats`, "
             "or say where it is by [tool.selfopt.nats] servers or NATS_URL"
         ) from None
+
+
+async def _cancel(connecting: asyncio.Future[Connection]) -> None:
+    """End an attempt to connect that is not done."""
+    for _ in range(CANCELLATIONS):
+        if connecting.done():
+            return
+        # The client takes a cancellation for an end of its own waits now and then, and goes on.
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=0.1)
 
 
 def errors() -> tuple[type[Exception], ...]:
