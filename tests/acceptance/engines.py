@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.session.engines import SERVERS
+from tests import warm
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import wait_until
@@ -91,9 +91,12 @@ class Engine:
         address = self.kind.address.format(self.url)
         return f"[tool.selfopt.{self.kind.name}]\n{address}\n{self.kind.silence} = {silence_s}\n"
 
-    def work(self, made: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a worker in a project, and wait until it is there."""
-        command = [sys.executable, "-m", "pytest_selfopt.cli", "worker", self.kind.name, "--models", MODEL]
+    def work(
+        self, made: Project, *arguments: str, python: str | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Start a worker in a project by an interpreter (a warm one), and wait until it is there."""
+        module = [python or warm.python(), "-m", "pytest_selfopt.cli"]
+        command = [*module, "worker", self.kind.name, "--models", MODEL]
         worker = subprocess.Popen(
             [*command, *arguments],
             cwd=made.path,

@@ -108,7 +108,7 @@ def test_what_is_put_on_trial_is_proven_at_once_and_cycles_follow_each_other(pro
 def test_one_embedded_server_serves_all_workers(project: Make) -> None:
     pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
     made = project({})
-    process = begin(made, "-n2", "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0")
+    process = begin(made, "-n2", "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0", cold=True)
     session = psutil.Process(process.pid)
     wait_until(lambda: bool(embedded_servers(session)), 30)
     # Two workers and the server, once whatever they start for a moment has ended.

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_selfopt.cli import main
 from pytest_selfopt.session.engines import SERVERS
+from tests.acceptance.conftest import WITHOUT
 from tests.acceptance.engines import KINDS, Engine, Make, far, trials
 from tests.acceptance.test_interruption import wait_until
 from tests.servers import free_port, listens
@@ -80,7 +81,7 @@ def test_a_program_that_is_not_installed_is_named(
 def test_a_package_that_is_not_installed_is_named(project: Make, name: str, module: str) -> None:
     made = project()
     made.pytester.makeconftest(f"import sys\nsys.modules['{module}'] = None\n")
-    result = made.run("--selfopt-cycle", "--selfopt-runner", name)
+    result = made.pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle", "--selfopt-runner", name)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"take a package: pip install 'pytest-selfopt[{name}]'" in result.stderr.str()
     script = f"import sys\nsys.modules['{module}'] = None\nfrom pytest_selfopt.cli import main\nsys.exit(main())"

@@ -25,8 +25,10 @@ import psutil
 import pytest
 
 from pytest_selfopt.runners.cipher import KEY_VARIABLE
+from tests import warm
 from tests.acceptance.conftest import BODY, MODEL, right, said
 from tests.acceptance.engines import BETTER, CASES, KINDS, MOST, PLANNED, Engine, Make, attempts, far, replies, trials
+from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 
 TRIES = range(int(os.environ.get("SELFOPT_ENGINE_TRIES", "1")))
@@ -70,11 +72,11 @@ def test_the_trials_and_the_verdict_are_those_of_a_session_that_asks_by_itself(
 
 def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
     """Of the server's eight calls at a time one model may have three, the other all eight."""
-    made = project({**BETTER, "latency": 0.1})
+    made = project({**BETTER, "latency": 0.05})
     made.configure(
         f'max_concurrency = 3\n[tool.selfopt.models."scripted/other"]\nbase_url = "{made.server.base_url}"\n'
         f'max_concurrency = 8\n[tool.selfopt.phases.other]\nbaseline = "scripted/other/other/schema/t60/r1/i0"\n'
-        f"{engine.settings()}"
+        f"{TWO_SPECS}\n{engine.settings()}"
     )
     other = BODY.replace("test_items", "test_other").replace('"items.jsonl"', '"items.jsonl", phase="other"')
     made.pytester.makepyfile(test_other=other)
@@ -95,11 +97,11 @@ def most_together(path: Path, model: str) -> int:
 
 
 def test_a_pinned_model_has_one_worker_and_another_one_when_that_is_gone(project: Make, engine: Engine) -> None:
-    made = far(project, engine, {"latency": 0.2})
+    made = far(project, engine, {"latency": 0.1})
     (made.path / "pyproject.toml").write_text(
         (made.path / "pyproject.toml").read_text().replace("max_concurrency = 8", "max_concurrency = 8\npinned = true")
     )
-    workers = [engine.work(made, "--concurrency", "2") for _ in range(2)]
+    workers = [engine.work(made, "--concurrency", "2", python=sys.executable) for _ in range(2)]
     process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.asked > 10)
     assert made.server.seen.most_in_flight == 2
@@ -121,7 +123,7 @@ def links(process: subprocess.Popen[str]) -> list[Any]:
 def test_calls_that_a_worker_is_lost_with_are_made_again_and_stored_once(
     project: Make, engine: Engine, turn: int
 ) -> None:
-    made = far(project, engine, {"latency": 0.3})
+    made = far(project, engine, {"latency": 0.15})
     lost, _ = (engine.work(made, "--concurrency", str(MOST // 2)) for _ in range(2))
     process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.asked > 20 + turn * 7)
@@ -139,7 +141,7 @@ def test_calls_that_a_worker_is_lost_with_are_made_again_and_stored_once(
 
 @pytest.mark.parametrize("turn", TRIES)
 def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, engine: Engine, turn: int) -> None:
-    made = far(project, engine, {"latency": 0.2}, silence_s=engine.kind.longer_than_away_s)
+    made = far(project, engine, {"latency": 0.1}, silence_s=engine.kind.longer_than_away_s)
     for _ in range(2):
         engine.work(made)
     process = begin(made, *engine.use)
@@ -158,7 +160,7 @@ def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, en
 def test_a_session_that_is_ended_is_gone_on_with_and_stores_all_once(
     project: Make, engine: Engine, how: signal.Signals, turn: int
 ) -> None:
-    made = far(project, engine, {"latency": 0.2})
+    made = far(project, engine, {"latency": 0.1})
     for _ in range(2):
         engine.work(made)
     process = begin(made, *engine.use)
@@ -250,7 +252,7 @@ def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
 
 
 def test_a_worker_that_is_told_to_end_finishes_its_calls(project: Make, engine: Engine) -> None:
-    made = far(project, engine, {"latency": 0.5})
+    made = far(project, engine, {"latency": 0.2})
     first, _ = engine.work(made), engine.work(made)
     process = begin(made, *engine.use)
     wait_until(lambda: made.server.seen.in_flight >= 4)
@@ -296,7 +298,7 @@ def test_a_call_that_no_worker_survives_is_given_up(project: Make, engine: Engin
             "bash",
             "-c",
             f'until [ -e {stop} ]; do "$0" -m pytest_selfopt.cli worker {engine.kind.name} --models own/model; done',
-            sys.executable,
+            warm.python(),
         ],
         cwd=made.path,
         stdout=subprocess.DEVNULL,

@@ -301,7 +301,7 @@ def test_the_debugger_runs_alone(project: Make) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_session_that_is_ended_from_outside_can_be_gone_on_with(project: Make, how: signal.Signals, way: str) -> None:
     made = faulty(project, HARMLESS, {**BETTER, "latency": 0.1})
-    process = begin(made, *([] if way == "alone" else [way]))
+    process = begin(made, *([] if way == "alone" else [way]), cold=True)
     wait_until(lambda: made.server.seen.asked > 20)
     workers = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, how)

@@ -20,14 +20,16 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.config import EMBEDDED_MODELS
 from pytest_selfopt.models.embedded import find_model_file
 from pytest_selfopt.models.embedded_server import KEY_VARIABLE
+from tests import warm
 from tests.acceptance.conftest import WITHOUT, Project, right, said
 
 Make = Callable[..., Project]
 
 
-def begin(made: Project, *arguments: str) -> subprocess.Popen[str]:
+def begin(made: Project, *arguments: str, cold: bool = False) -> subprocess.Popen[str]:
+    """Start a cycle; a `cold` one is the very process that is told of, and parent of all that it starts."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments],
+        [sys.executable if cold else warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments],
         cwd=made.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -99,7 +101,7 @@ def test_kill_9_loses_no_finished_call_and_the_next_cycle_starts(project: Make) 
 
 def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.2})
-    process = begin(made)
+    process = begin(made, cold=True)
     wait_until(lambda: bool(made.server.seen.requests))
     result = made.run("--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -146,7 +148,7 @@ def test_the_embedded_server_ends_when_nobody_waits_for_it_to_load() -> None:
 def test_the_embedded_server_never_outlives_the_session(project: Make, how: signal.Signals) -> None:
     pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
     made = project()
-    process = begin(made, "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0")
+    process = begin(made, "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0", cold=True)
     session = psutil.Process(process.pid)
     servers: list[psutil.Process] = []
 

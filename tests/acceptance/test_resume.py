@@ -51,10 +51,10 @@ def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Mak
     made = project({"rules": right(constrained=True), "latency": 0.05})
     rng = random.Random(f"{SEED}/{moment}")
     ways = [] if way == "alone" else [way]
-    process = begin(made, "--selfopt-seed", str(moment), *ways)
-    started = time.monotonic()
     # Moments over the whole life of a cycle: while it starts, among its calls, and in its last steps.
     starting, closing = moment % 5 == 3, moment % 5 == 4
+    process = begin(made, "--selfopt-seed", str(moment), *ways, cold=starting)
+    started = time.monotonic()
     if closing:
         log = made.path / ".selfopt" / "routing_decisions.jsonl"
         wait_until(lambda: log.exists() or process.poll() is not None)

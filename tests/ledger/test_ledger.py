@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.rows import CallRecord, Question
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
+from tests import warm
 
 SPEC = "m/atomic/schema/t60/r1/i0"
 
@@ -245,10 +245,11 @@ def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: P
 
 
 OPENS = """
-import sys, time
+import sys
 from pathlib import Path
 from pytest_selfopt.ledger.ledger import Ledger
-while time.time() < float(sys.argv[2]):
+print("ready", flush=True)
+while not Path(sys.argv[2]).exists():
     pass
 with Ledger(Path(sys.argv[1])) as ledger:
     print(len(ledger.cycles()))
@@ -261,10 +262,15 @@ def test_processes_that_open_a_ledger_at_once_all_get_it(tmp_path: Path, version
         path = tmp_path / f"{attempt}.sqlite"
         if version is not None:
             make_old(path, version)
-        command = [sys.executable, "-c", OPENS, str(path), str(time.time() + 1.0)]
+        begin = tmp_path / f"{attempt}.begin"
+        command = [warm.python(), "-c", OPENS, str(path), str(begin)]
         opened = [
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(8)
         ]
+        for one in opened:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "ready\n"
+        begin.touch()
         told = [one.communicate() for one in opened]
         assert {out.strip() for out, _ in told} == {"0" if version is None else "1"}, told
         with closing(sqlite3.connect(path)) as connection:

@@ -1,11 +1,12 @@
 """The process that warm ones are forked from.
 
-It has one thread and imports everything once. For each connection it forks a keeper, which forks the Python process
-that was asked for, tells its pid, waits for its end and tells its status.
+It has one thread and imports everything once. For each connection it forks the Python process that is asked for, tells
+its pid, and its status at the end.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -20,10 +21,9 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
-from typing import Any
-
-from xdist import workermanage
+from typing import Any, NoReturn
 
 from tests.warm import PROGRAM, relay
 
@@ -52,15 +52,8 @@ def main() -> None:
         gc.freeze()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while 0 not in select.select([0, listener.fileno()], [], [])[0]:
-            connection, _ = listener.accept()
-            with connection:
-                if os.fork() == 0:
-                    listener.close()
-                    return keep(connection)
-            reap()
+        Server(listener).serve()
     shutil.rmtree(Path(path).parent)
-    return None
 
 
 def import_everything() -> None:
@@ -78,45 +71,66 @@ def import_everything() -> None:
         importlib.import_module(name)
 
 
-def reap() -> None:
-    """Collect the keepers that have ended."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+class Server:
+    """Forks the processes that are asked for, tells their pids, and their statuses when they have ended."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._running: dict[int, socket.socket] = {}
+        """Who asked for a process, by its pid."""
+        self._ended, self._wake_up = socket.socketpair()
+        self._wake_up.setblocking(False)
+        self._ended.setblocking(False)
+
+    def serve(self) -> None:
+        """Serve until standard input ends."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_up.fileno(), warn_on_full_buffer=False)
+        while True:
+            asked = {connection.fileno(): pid for pid, connection in self._running.items()}
+            ready = select.select([0, self._listener.fileno(), self._ended.fileno(), *asked], [], [])[0]
+            if 0 in ready:
+                return
+            for descriptor in asked.keys() & ready:
+                # Who was to stand in for it was killed.
+                os.kill(asked[descriptor], signal.SIGKILL)
+                self._running.pop(asked[descriptor]).close()
+            if self._ended.fileno() in ready:
+                self._tell_ended()
+            if self._listener.fileno() in ready:
+                self._fork(self._listener.accept()[0])
+
+    def _fork(self, connection: socket.socket) -> None:
+        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+        with connection.makefile("rb") as lines:
+            request = json.loads(lines.readline())
+        pid = os.fork()
+        if pid == 0:
+            for one in (self._listener, self._ended, self._wake_up, connection, *self._running.values()):
+                one.close()
+            become(request, streams)
+        for descriptor in streams:
+            os.close(descriptor)
+        self._running[pid] = connection
+        relay.send(connection, pid)
+
+    def _tell_ended(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._ended.recv(4096)
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                connection = self._running.pop(ended[0], None)
+                if connection is not None:
+                    with connection, contextlib.suppress(OSError):  # nobody waits any more
+                        relay.send(connection, os.waitstatus_to_exitcode(ended[1]))
 
 
-def keep(connection: socket.socket) -> None:
-    """Fork the process that is asked for, tell its pid, and at its end its status; returns when that process ends."""
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    with connection.makefile("rb") as lines:
-        request = json.loads(lines.readline())
-    ended, wake_up = socket.socketpair()
-    wake_up.setblocking(False)
-    child = os.fork()
-    if child == 0:
-        for one in (connection, ended, wake_up):
-            one.close()
-        become(request, streams)
-        return
-    for descriptor in (0, 1, 2, *streams):
-        os.close(descriptor)
-    # Ctrl-C is for the process; who waits for it has to outlive it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_up.fileno())
-    relay.send(connection, child)
-    while not (done := os.waitpid(child, os.WNOHANG))[0]:
-        if connection in select.select([connection, ended], [], [])[0]:
-            # Whoever was told to stand in for it was killed.
-            os.kill(child, signal.SIGKILL)
-            os._exit(0)
-        ended.recv(1)
-    relay.send(connection, os.waitstatus_to_exitcode(done[1]))
-    os._exit(0)
-
-
-def become(request: dict[str, Any], streams: list[int]) -> None:
-    """Be `python ARGUMENTS` in a folder, with an environment and standard streams."""
+def become(request: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Be `python ARGUMENTS` in a folder, with an environment and standard streams, to its end."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -128,16 +142,44 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     kind, what, *rest = arguments[1:] if arguments[0] == "-u" else arguments
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[0:1] = [request["folder"] if kind == "-m" else "", *filter(None, folders)]
-    # xdist gives its workers the path as it was when it was imported.
-    workermanage._sys_path = list(sys.path)
+    # xdist gives its workers the path as it was when it was imported; not above, for pytest is to import xdist first.
+    vars(importlib.import_module("xdist.workermanage"))["_sys_path"] = list(sys.path)
     sys.executable = str(PROGRAM)
-    if kind == "-m":
-        sys.argv = [what, *rest]
-        sys.modules.pop(what, None)
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = [kind, *rest]
-        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+    sys.argv = [what if kind == "-m" else kind, *rest]
+    status = 0
+    try:
+        if kind == "-m":
+            sys.modules.pop(what, None)
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+    except SystemExit as end:
+        status = status_of(end)
+    except BaseException:  # noqa: BLE001  # as an interpreter does
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    leave(status)
+
+
+def status_of(end: SystemExit) -> int:
+    """The status of a process that ends by an exception; as an interpreter does it, with a text said as an error."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code & 0xFF
+    sys.stderr.write(f"{end.code}\n")
+    return 1
+
+
+def leave(status: int) -> NoReturn:
+    """End as an interpreter does, but for taking down its modules: that would copy every page of the server."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def open_streams(*, unbuffered: bool) -> None:
