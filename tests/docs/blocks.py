@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import warm
 from tests.packages import ROOT
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
@@ -55,6 +56,11 @@ class Shell:
             shim = self._shims / name
             shim.write_text(_SHIM)
             shim.chmod(0o755)
+        for name, module in (("pytest", "pytest"), ("selfopt", "pytest_selfopt.cli")):
+            if name not in stands_in:
+                program = self._shims / name
+                program.write_text(f'#!/bin/sh\nexec "{warm.python()}" -m {module} "$@"\n')
+                program.chmod(0o755)
         path = f"{self._shims}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
         self.environment = {**kept, "PATH": path, "SHIMS": str(self._shims), "COLUMNS": "80"}

@@ -68,8 +68,26 @@ def test_evidence_survives_the_way_between_processes(trial: Trial) -> None:
     assert from_evidence(text) == trial
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 99}'])
+SOUND = to_evidence(Trial(phase="atomic", spec="spec", case="case", run=0, outcome=Outcome.PASS, reason="why"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "42",
+        "[]",
+        "{}",
+        '{"version": 99}',
+        SOUND[:40],
+        SOUND.replace('"version": 1, ', ""),
+        SOUND.replace('"outcome"', '"came_out"'),
+        SOUND.replace('"pass"', '"splendid"'),
+        SOUND.replace("why", "x" * 100_000),
+    ],
+)
 def test_foreign_evidence_is_refused(text: str) -> None:
+    assert text != SOUND
     with pytest.raises(ValueError, match=r".+"):
         from_evidence(text)
 

@@ -11,7 +11,7 @@ import contextlib
 import gc
 import importlib
 import io
-import json
+import marshal
 import os
 import pkgutil
 import runpy
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from tests.warm import PROGRAM, relay
 
@@ -102,18 +102,18 @@ class Server:
                 self._fork(self._listener.accept()[0])
 
     def _fork(self, connection: socket.socket) -> None:
-        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-        with connection.makefile("rb") as lines:
-            request = json.loads(lines.readline())
+        length, streams, _, _ = socket.recv_fds(connection, relay.NUMBER_BYTES, 3)
+        with connection.makefile("rb") as file:
+            arguments, environment, folder = marshal.loads(file.read(relay.from_bytes(length)))
         pid = os.fork()
         if pid == 0:
             for one in (self._listener, self._ended, self._wake_up, connection, *self._running.values()):
                 one.close()
-            become(request, streams)
+            become(arguments, environment, folder, streams)
         for descriptor in streams:
             os.close(descriptor)
         self._running[pid] = connection
-        relay.send(connection, pid)
+        connection.sendall(relay.to_bytes(pid))
 
     def _tell_ended(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -123,10 +123,10 @@ class Server:
                 connection = self._running.pop(ended[0], None)
                 if connection is not None:
                     with connection, contextlib.suppress(OSError):  # nobody waits any more
-                        relay.send(connection, os.waitstatus_to_exitcode(ended[1]))
+                        connection.sendall(relay.to_bytes(os.waitstatus_to_exitcode(ended[1])))
 
 
-def become(request: dict[str, Any], streams: list[int]) -> NoReturn:
+def become(arguments: list[str], environment: dict[str, str], folder: str, streams: list[int]) -> NoReturn:
     """Be `python ARGUMENTS` in a folder, with an environment and standard streams, to its end."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -134,14 +134,13 @@ def become(request: dict[str, Any], streams: list[int]) -> NoReturn:
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    os.chdir(request["folder"])
+    os.chdir(folder)
     os.environ.clear()
-    os.environ.update(request["environment"])
-    arguments = request["arguments"]
+    os.environ.update(environment)
     open_streams(unbuffered=arguments[0] == "-u" or bool(os.environ.get("PYTHONUNBUFFERED")))
     kind, what, *rest = arguments[1:] if arguments[0] == "-u" else arguments
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[0:1] = [request["folder"] if kind == "-m" else "", *filter(None, folders)]
+    sys.path[0:1] = [folder if kind == "-m" else "", *filter(None, folders)]
     # xdist gives its workers the path as it was when it was imported; not above, for pytest is to import xdist first.
     vars(importlib.import_module("xdist.workermanage"))["_sys_path"] = list(sys.path)
     sys.executable = str(PROGRAM)
