@@ -10,8 +10,8 @@ from importlib.metadata import version
 
 from pytest_selfopt.commands import answers, exporting, profiles, servers, spending, swarms, tools
 from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE, output_width, tell
+from pytest_selfopt.console.output import Printed, Verbatim, laid_out
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.report.printing import Printed, Verbatim, laid_out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_selfopt.session.controller import Controller
     from pytest_selfopt.session.session import SelfoptSession
-    from pytest_selfopt.session.worker import WorkerSession
+    from pytest_selfopt.session.xdist.controller import Controller
+    from pytest_selfopt.session.xdist.worker import WorkerSession
 
 SESSION: pytest.StashKey[SelfoptSession | WorkerSession] = pytest.StashKey()
 CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
@@ -47,7 +47,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     count = config.getoption("selfopt_cycles")
     if not count or config.getoption("help") or hasattr(config, "workerinput"):
         return None
-    from pytest_selfopt.session.cycles import CHILD, begin_cycles
+    from pytest_selfopt.session.subsessions import CHILD, begin_cycles
 
     return None if CHILD in os.environ else begin_cycles(config, count)
 
@@ -86,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "leave it out"
         )
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None) and not config.option.collectonly:
-        from pytest_selfopt.session.distributing import Distributor
+        from pytest_selfopt.session.xdist.plugin import Distributor
 
         config.pluginmanager.register(
             Distributor(config, CONTROLLER, NOTHING if _judges(config) else ""), "selfopt-distributor"
@@ -113,7 +113,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     if session is not None:
         session.close()
-        from pytest_selfopt.signals import undisturbed
+        from pytest_selfopt.deferred_signals import undisturbed
 
         undisturbed.restore()
 
@@ -132,7 +132,7 @@ def _session_of(config: pytest.Config) -> SelfoptSession | WorkerSession:
 
 def _new_session(config: pytest.Config) -> SelfoptSession | WorkerSession:
     if hasattr(config, "workerinput"):
-        from pytest_selfopt.session.worker import WorkerSession
+        from pytest_selfopt.session.xdist.worker import WorkerSession
 
         return WorkerSession(config)
     from pytest_selfopt.session.session import SelfoptSession

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from pytest_selfopt.economy.config import read_spending, read_tiers
+from pytest_selfopt.config_table import Table
 from pytest_selfopt.economy.prices import NO_PRICES, PriceFile, read_prices
+from pytest_selfopt.economy.spending import read_spending, read_tiers
 from pytest_selfopt.economy.tiers import models_of_tier
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
-from pytest_selfopt.loop.bars import Bars
-from pytest_selfopt.loop.limits import Limits, Profile
-from pytest_selfopt.loop.read_limits import read_bars, read_limits
+from pytest_selfopt.loop.build_gate import Bars
+from pytest_selfopt.loop.read_thresholds import read_bars, read_limits
+from pytest_selfopt.loop.thresholds import Limits, Profile
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
 from pytest_selfopt.runners.nats.config import NatsConfig
@@ -28,7 +29,6 @@ from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swarm_name, read_swarms
-from pytest_selfopt.tables import Table
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
 ENGINES = ("nats", "temporal")

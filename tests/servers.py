@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_selfopt.session.engines import Server
+from pytest_selfopt.execution.dev_servers import Server
 
 
 def free_port() -> int:

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_selfopt.bench.calls import has_type, required_of, type_of
+from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.expect import Calls, Expectation
-from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.read_expect import expectation_from_json
 from pytest_selfopt.bench.read_goal import goal_from_json
+from pytest_selfopt.bench.tool_calls import has_type, required_of, type_of
 from pytest_selfopt.bench.tools import Message, Tool
-from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
 
 MOST_PROBLEMS = 10

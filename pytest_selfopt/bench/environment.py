@@ -25,12 +25,12 @@ from dataclasses import dataclass, field, replace
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.json_schema import first_problem
-from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.guess import did_you_mean
-from pytest_selfopt.importable import imported
+from pytest_selfopt.import_string import imported
+from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
 F = TypeVar("F", bound=Callable[..., Any])

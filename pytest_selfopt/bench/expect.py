@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_selfopt.bench.calls import ExpectedCall, schemas_by_name, unmatched
+from pytest_selfopt.bench.call_format import line, show, show_calls
+from pytest_selfopt.bench.extract import NO_JSON, json_in, last_number
 from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.json_schema import first_problem
 from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
-from pytest_selfopt.bench.notation import line, show, show_calls
-from pytest_selfopt.bench.texts import NO_JSON, json_in, last_number
+from pytest_selfopt.bench.tool_calls import ExpectedCall, schemas_by_name, unmatched
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.importable import imported
+from pytest_selfopt.import_string import imported
 from pytest_selfopt.trial import Json, Reply
 
 if TYPE_CHECKING:

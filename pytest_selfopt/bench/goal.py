@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.bench.calls import ExpectedCall, mismatch, schemas_by_name, show_expected
+from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.environment import FAILED
 from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
-from pytest_selfopt.bench.notation import line, show, show_calls
+from pytest_selfopt.bench.tool_calls import ExpectedCall, mismatch, schemas_by_name, show_expected
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.trial import Conversation, Json, Reply, Step, ToolCall
 

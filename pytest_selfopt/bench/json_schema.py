@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pytest_selfopt.bench.notation import line, show
+from pytest_selfopt.bench.call_format import line, show
 from pytest_selfopt.trial import Json
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_selfopt.bench.calls import ExpectedCall
+from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.expect import (
     AnyCall,
     BrokenGrader,
@@ -23,8 +23,8 @@ from pytest_selfopt.bench.expect import (
     grader_named,
 )
 from pytest_selfopt.bench.json_schema import check_schema
-from pytest_selfopt.bench.notation import show
-from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.bench.tool_calls import ExpectedCall
+from pytest_selfopt.suggest import did_you_mean
 
 
 def expectation_from_json(value: Any) -> Expectation:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_selfopt.bench.call_format import show, show_call
 from pytest_selfopt.bench.environment import ToolError, World, carry_out, result_of, state_of
 from pytest_selfopt.bench.goal import Goal, TurnGoal
-from pytest_selfopt.bench.notation import show, show_call
 from pytest_selfopt.bench.read_expect import expected_call
 from pytest_selfopt.bench.tools import Tool
-from pytest_selfopt.guess import did_you_mean
+from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
 _FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "no_call_in")

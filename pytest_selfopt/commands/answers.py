@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import AddCommand, add_places, output_width, settings_of
+from pytest_selfopt.console.output import Printed, Verbatim
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.report.printing import Printed, Verbatim
 from pytest_selfopt.routing.config import read_config
 
 if TYPE_CHECKING:
@@ -91,20 +91,20 @@ def _add_judging(add: AddCommand) -> None:
 
 
 def _resolve(options: argparse.Namespace) -> list[str]:
-    from pytest_selfopt.session.explaining import route_lines
+    from pytest_selfopt.report.explain import route_lines
 
     return route_lines(read_config(options.config).apply_routing(options.model, options.phase))
 
 
 def _history(options: argparse.Namespace) -> list[str]:
-    from pytest_selfopt.session.explaining import history
+    from pytest_selfopt.report.explain import history
 
     return history(settings_of(options), output_width())
 
 
 def _report(options: argparse.Namespace) -> Sequence[Printed]:
-    from pytest_selfopt.routing.files import timestamp
-    from pytest_selfopt.session.publishing import report_to
+    from pytest_selfopt.report.publish import report_to
+    from pytest_selfopt.routing.atomic_files import timestamp
 
     return report_to(
         settings_of(options),
@@ -117,7 +117,7 @@ def _report(options: argparse.Namespace) -> Sequence[Printed]:
 
 
 def _why(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.session.explaining import why
+    from pytest_selfopt.report.explain import why
 
     model, _, phase = options.rule.rpartition("::") if options.phase is None else (options.rule, "", options.phase)
     if not model or not phase:
@@ -126,14 +126,14 @@ def _why(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _rollback(options: argparse.Namespace) -> list[str]:
-    from pytest_selfopt.routing.files import timestamp
-    from pytest_selfopt.session.rolling_back import roll_back
+    from pytest_selfopt.cycle.rollback import roll_back
+    from pytest_selfopt.routing.atomic_files import timestamp
 
     return roll_back(settings_of(options), options.what, now=timestamp(time.time()), dry_run=options.dry_run)
 
 
 def _decide(options: argparse.Namespace) -> Iterator[Printed]:
-    from pytest_selfopt.session.deciding import decide_again
+    from pytest_selfopt.cycle.redecide import decide_again
 
     phases = decide_again(settings_of(options), options.cycle)
     if options.json:

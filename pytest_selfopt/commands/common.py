@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_selfopt.report.columns import width_for
-from pytest_selfopt.report.printing import columns_of, laid_out
+from pytest_selfopt.console.layout import width_for
+from pytest_selfopt.console.output import columns_of, laid_out
 
 if TYPE_CHECKING:
     from pytest_selfopt.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of, tell
-from pytest_selfopt.report.printing import Verbatim
+from pytest_selfopt.console.output import Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.settings import Settings
@@ -59,8 +59,8 @@ def _add_cycle(command: argparse.ArgumentParser) -> None:
 
 
 def _litellm(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.routing.files import write_atomically
-    from pytest_selfopt.session.exporting import export_litellm
+    from pytest_selfopt.export.export import export_litellm
+    from pytest_selfopt.routing.atomic_files import write_atomically
 
     config = export_litellm(settings_of(options))
     sentences = [gap.sentence for gap in config.gaps]
@@ -77,7 +77,7 @@ def _litellm(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _inspect(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.session.exporting import export_inspect
+    from pytest_selfopt.export.export import export_inspect
 
     settings = settings_of(options)
     let_import_from(path if path.is_dir() else path.parent for path in options.suite)
@@ -87,8 +87,8 @@ def _inspect(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _table(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.routing.files import write_pieces
-    from pytest_selfopt.session.exporting import export_trials
+    from pytest_selfopt.export.export import export_trials
+    from pytest_selfopt.routing.atomic_files import write_pieces
 
     settings = settings_of(options)
     _tell_unjudged(settings, options.cycle)
@@ -106,7 +106,7 @@ def _table(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _tell_unjudged(settings: Settings, cycle: int | None) -> None:
-    from pytest_selfopt.session.exporting import unjudged
+    from pytest_selfopt.export.export import unjudged
 
     number = unjudged(settings, cycle)
     if number:

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from pytest_selfopt.commands.common import AddCommand, add_places, output_width, settings_of
+from pytest_selfopt.console.output import Printed
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.report.printing import Printed
 
 
 def add_commands(add: AddCommand) -> None:
@@ -27,7 +27,7 @@ def add_commands(add: AddCommand) -> None:
 
 
 def _profile(options: argparse.Namespace) -> Sequence[Printed]:
-    from pytest_selfopt.session.profiling import profile_lines
+    from pytest_selfopt.report.profile_report import profile_lines
 
     if (options.model is None) is not options.all:
         raise SettingsError("profile: name one model, or ask for --all")

@@ -53,7 +53,7 @@ def add_commands(add: AddCommand) -> None:
 
 
 def _work(options: argparse.Namespace) -> Iterable[str]:
-    from pytest_selfopt.session.working import work_for
+    from pytest_selfopt.execution.worker_process import work_for
 
     if options.concurrency < 1:
         raise SettingsError(f"--concurrency {options.concurrency}: expected at least 1")
@@ -69,7 +69,7 @@ def _work(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _run_engine(options: argparse.Namespace) -> list[str]:
-    from pytest_selfopt.session.engines import SERVERS
+    from pytest_selfopt.execution.dev_servers import SERVERS
 
     name, port = options.engine, options.port
     if port is not None and not 1 <= port <= MOST_PORT:

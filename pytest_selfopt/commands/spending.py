@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of
+from pytest_selfopt.console.output import Printed, Verbatim
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.report.printing import Printed, Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.economy.estimate import Estimate
@@ -43,7 +43,7 @@ def add_commands(add: AddCommand) -> None:
 
 
 def _estimate(options: argparse.Namespace) -> Iterator[Printed]:
-    from pytest_selfopt.session.estimating import estimate_swarm
+    from pytest_selfopt.planning.cost import estimate_swarm
     from pytest_selfopt.swarm.pattern import parse_pattern
 
     if not 1 <= options.runs <= 10**9:
@@ -60,7 +60,7 @@ def _estimate(options: argparse.Namespace) -> Iterator[Printed]:
 
 def _lines(estimate: Estimate, topology: Topology, tier: str, settings: Settings) -> Iterator[str]:
     from pytest_selfopt.economy.estimate import dollars
-    from pytest_selfopt.session.estimating import cost_warning
+    from pytest_selfopt.planning.cost import cost_warning
 
     stages = " then ".join(f"{calls:,}" for calls in topology.stages)
     yield f"{topology.code} ({stages}) of {tier}: {estimate.most_calls:,} calls, {estimate.sentence}"

@@ -18,8 +18,8 @@ from pytest_selfopt.commands.common import (
     settings_of,
     tell,
 )
+from pytest_selfopt.console.output import Printed, Verbatim
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.report.printing import Printed, Verbatim
 
 if TYPE_CHECKING:
     from pytest_selfopt.economy.estimate import Estimate
@@ -61,8 +61,8 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
 
 
 def _swarm(options: argparse.Namespace) -> Iterator[Printed]:
-    from pytest_selfopt.session.estimating import estimate_swarm
-    from pytest_selfopt.session.surveying import complete, survey, swarm_lines, swarm_questions, to_json
+    from pytest_selfopt.planning.cost import estimate_swarm
+    from pytest_selfopt.report.batch_report import complete, survey, swarm_lines, swarm_questions, to_json
     from pytest_selfopt.swarm.pattern import parse_pattern
 
     _check(options)
@@ -92,8 +92,8 @@ def _swarm(options: argparse.Namespace) -> Iterator[Printed]:
 
 
 def _batch(options: argparse.Namespace) -> Iterator[Printed]:
-    from pytest_selfopt.session.estimating import estimate_batch
-    from pytest_selfopt.session.surveying import batch_lines, batch_questions, complete, survey, to_json
+    from pytest_selfopt.planning.cost import estimate_batch
+    from pytest_selfopt.report.batch_report import batch_lines, batch_questions, complete, survey, to_json
 
     _check(options)
     settings = settings_of(options, spends=True)
@@ -115,7 +115,7 @@ def _batch(options: argparse.Namespace) -> Iterator[Printed]:
 
 def _may_go_on(cost: Estimate, settings: Settings, options: argparse.Namespace) -> bool:
     """Say what it will cost, on the other stream; whoever sits at a terminal is asked where it is much, or unknown."""
-    from pytest_selfopt.session.estimating import asker, confirmed, cost_warning
+    from pytest_selfopt.planning.cost import asker, confirmed, cost_warning
 
     sentence = f"{cost.sentence}{cost_warning(cost, settings)}"
     tell(sentence if sentence.startswith("cost") else f"cost {sentence}")

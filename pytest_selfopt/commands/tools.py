@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import EXIT_FAILED, AddCommand, add_places, let_import_from, settings_of, tell
+from pytest_selfopt.console.output import Verbatim
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.report.printing import Verbatim
 
 if TYPE_CHECKING:
-    from pytest_selfopt.session.availability import Availability
+    from pytest_selfopt.execution.availability import Availability
 
 
 def add_commands(add: AddCommand) -> None:
@@ -80,7 +80,7 @@ def _add_suites(add: AddCommand) -> None:
 
 
 def _models(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.session.availability import availability, configured_models
+    from pytest_selfopt.execution.availability import availability, configured_models
 
     settings = settings_of(options)
     chosen = tuple(settings.model(name) for name in options.name) or configured_models(settings)
@@ -108,9 +108,9 @@ def _model_lines(found: Availability) -> list[str]:
 
 
 def _enforce(options: argparse.Namespace) -> Iterator[str]:
+    from pytest_selfopt.cycle.enforce_feedback import enforce_feedback
+    from pytest_selfopt.routing.atomic_files import timestamp
     from pytest_selfopt.routing.feedback import FEEDBACK
-    from pytest_selfopt.routing.files import timestamp
-    from pytest_selfopt.session.enforcing import enforce_feedback
 
     settings = settings_of(options)
     path = options.feedback or settings.state_dir / FEEDBACK
@@ -126,7 +126,7 @@ def _enforce(options: argparse.Namespace) -> Iterator[str]:
 
 def _verify(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.routing.decisions import verify_log
-    from pytest_selfopt.routing.records import DECISIONS
+    from pytest_selfopt.routing.history import DECISIONS
 
     found = verify_log(settings_of(options).state_dir / DECISIONS)
     options.status = 0 if found.ok else EXIT_FAILED
@@ -134,7 +134,7 @@ def _verify(options: argparse.Namespace) -> list[str]:
 
 
 def _power(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.session.foresight import foresight, known_of
+    from pytest_selfopt.planning.power import foresight, known_of
 
     if options.candidates is not None and options.candidates < 1:
         raise SettingsError(f"--candidates {options.candidates}: there has to be at least 1")
@@ -146,7 +146,7 @@ def _power(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _check_suites(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.bench.check import check_suites
+    from pytest_selfopt.bench.lint import check_suites
     from pytest_selfopt.bench.suites import load_suite, suite_files
 
     files = suite_files(options.path)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_selfopt.ledger.rows import TokensOfSpec
+from pytest_selfopt.ledger.records import TokensOfSpec
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_tokens, most_tokens_in
 from pytest_selfopt.specs.request import ChatRequest, Sampling

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.economy.tiers import BANDS, tier_of
 from pytest_selfopt.economy.trend import Trend, trend
-from pytest_selfopt.ledger.profiles import CaseCount, Counts, InForce
+from pytest_selfopt.ledger.aggregates import CaseCount, Counts, InForce
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.specs.spec import parse_spec
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.guess import did_you_mean
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.rows import (
+from pytest_selfopt.ledger.records import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
     SELECT_JUDGED_CALLS,
@@ -33,7 +34,6 @@ from pytest_selfopt.ledger.rows import (
     trial_of,
 )
 from pytest_selfopt.ledger.schema import connect
-from pytest_selfopt.signals import undisturbed
 from pytest_selfopt.trial import CallResult, Json, Trial
 
 NAME_DIGITS = 16

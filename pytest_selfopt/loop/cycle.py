@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches
-from pytest_selfopt.loop.diagnose import diagnose
-from pytest_selfopt.loop.diagnosis import Diagnosis
+from pytest_selfopt.loop.diagnosis.diagnose import diagnose
+from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
+from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP, remedy
 from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
 from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, Verdict, no_own_gates
-from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.loop.pick import Pick, pick
-from pytest_selfopt.loop.premises import Premises
-from pytest_selfopt.loop.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP, remedy
+from pytest_selfopt.loop.provenance import Premises
+from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.specs.neighbours import USUAL_SPACE, SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec

@@ -10,7 +10,7 @@ from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_reco
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.pick import Pick
-from pytest_selfopt.loop.premises import Premises, together
+from pytest_selfopt.loop.provenance import Premises, together
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import DEFAULT_SAMPLING, Spec, difference, parse_spec
 from pytest_selfopt.trial import Json

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pytest_selfopt.loop import classic, gates
+from pytest_selfopt.loop import classic_rule as classic
+from pytest_selfopt.loop import gates
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally
+from pytest_selfopt.loop.explanations import grounds, what_it_takes
 from pytest_selfopt.loop.gates import Gate, GateResult, Measured, OwnGates, Verdict, no_own_gates
-from pytest_selfopt.loop.grounds import grounds, what_it_takes
-from pytest_selfopt.loop.limits import Claim, Limits, Profile
+from pytest_selfopt.loop.thresholds import Claim, Limits, Profile
 
 _COMPARING: tuple[Gate, ...] = (
     gates.comparable,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import CaseTally, Tally, new_prompts, odds, show_odds
-from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.thresholds import Limits
 
 EXTENDED = "extended"
 """The phase that has a minimum accuracy."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.loop.remedies import remedy
+from pytest_selfopt.loop.diagnosis.remedies import remedy
 from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
 from pytest_selfopt.specs.spec import Spec
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.config import ModelConfig, WireName
+from pytest_selfopt.models.http import Transport
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
-from pytest_selfopt.models.transport import Transport
-from pytest_selfopt.models.wire import Unsupported, Wire, read_answer
+from pytest_selfopt.models.wire_format import Unsupported, Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
 

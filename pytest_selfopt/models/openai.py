@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire import count, item, optional, seconds, tool_call, tool_calls, typed, with_ids
+from pytest_selfopt.models.wire_format import count, item, optional, seconds, tool_call, tool_calls, typed, with_ids
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
+from pytest_selfopt.config_table import Table
 from pytest_selfopt.models.config import EMBEDDED_MODELS, PROVIDERS, WIRES, ModelConfig, ProviderConfig, WireName
-from pytest_selfopt.tables import Table
 
 MOST_CONCURRENT = 4096
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.report.document import CurvePoint, Report
 from pytest_selfopt.report.phase_document import PhaseReport, SpecReport
-from pytest_selfopt.report.visible import visible
 
 
 def chart_data(report: Report) -> dict[str, Any]:

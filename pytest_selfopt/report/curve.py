@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.economy.score import Score, score_of
-from pytest_selfopt.ledger.profiles import CaseCount
+from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.report.document import CurvePoint, CycleLine
-from pytest_selfopt.report.entries import (
+from pytest_selfopt.report.json_fields import (
     NOTHING,
     Entry,
     count_in,

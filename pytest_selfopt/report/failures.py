@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pytest_selfopt.report.outcome_strips import outcomes_of
 from pytest_selfopt.report.phase_document import Failure
-from pytest_selfopt.report.strips import outcomes_of
 from pytest_selfopt.trial import Outcome, Trial
 
 MOST_FAILURES = 25

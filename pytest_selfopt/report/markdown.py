@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from pytest_selfopt.report import formats
 from pytest_selfopt.report.document import Budget, CurvePoint, Event, Report, RuleReport
+from pytest_selfopt.report.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table, whole
 from pytest_selfopt.report.phase_document import Failure, Gate, PhaseReport, SpecReport
-from pytest_selfopt.report.plain import LONGEST, block, code, cut, paragraph, plain, table, whole
 
 MOST_BYTES = 512 * 1024
 MOST_CYCLES = 100

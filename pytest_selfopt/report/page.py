@@ -12,10 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.report.chart_data import chart_data
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.formats import FILTERS
-from pytest_selfopt.report.visible import visible
 
 SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "page.js")
 """In the order in which they need each other."""

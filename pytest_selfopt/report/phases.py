@@ -10,7 +10,7 @@ from pytest_selfopt.economy.score import score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.report.entries import (
+from pytest_selfopt.report.json_fields import (
     Entry,
     count_in,
     entries_in,
@@ -23,6 +23,7 @@ from pytest_selfopt.report.entries import (
     whole_in,
     wholes_in,
 )
+from pytest_selfopt.report.outcome_strips import strips_of
 from pytest_selfopt.report.phase_document import (
     VERDICTS,
     Diagnosis,
@@ -34,7 +35,6 @@ from pytest_selfopt.report.phase_document import (
     Try,
     Warmup,
 )
-from pytest_selfopt.report.strips import strips_of
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 from pytest_selfopt.trial import Outcome, Trial
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_selfopt.economy.maps import Elite, Front, Point
+from pytest_selfopt.economy.pareto import Elite, Front, Point
 from pytest_selfopt.economy.profile import PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
-from pytest_selfopt.routing.files import timestamp
+from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.trial import Json
 
 VERSION = 1

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pytest_selfopt.economy.maps import Elite, Front
+from pytest_selfopt.console import layout as columns
+from pytest_selfopt.economy.pareto import Elite, Front
 from pytest_selfopt.economy.profile import PER, Finding, PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import TrendWord
-from pytest_selfopt.report import columns
-from pytest_selfopt.report.plain import plain, table
+from pytest_selfopt.report.markdown_escape import plain, table
 
 WIDTH = 80
 _LEAST_NAME = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_selfopt.report.document import Event, RuleReport
-from pytest_selfopt.report.entries import Entry, count_in, text_in
+from pytest_selfopt.report.json_fields import Entry, count_in, text_in
 from pytest_selfopt.routing.rule import Rule, rule_to_json
 
 SAID = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import resolve
-from pytest_selfopt.routing.files import (
+from pytest_selfopt.routing.atomic_files import (
     read_or_set_aside,
     read_text,
     to_text,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.files import free_name, write_atomically
+from pytest_selfopt.routing.atomic_files import free_name, write_atomically
 
 GENESIS = "0" * 64
 """What the first line names as the hash of the line before it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.files import read_text, to_text, write_atomically
+from pytest_selfopt.routing.atomic_files import read_text, to_text, write_atomically
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.strict_json import parse_json
 

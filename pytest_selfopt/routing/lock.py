@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.files import timestamp
+from pytest_selfopt.routing.atomic_files import timestamp
 
 
 @contextmanager

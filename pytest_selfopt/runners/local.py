@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.client import Client
-from pytest_selfopt.models.transport import Interrupt, interruptible
-from pytest_selfopt.runners.batch import hand_over
+from pytest_selfopt.models.http import Interrupt, interruptible
 from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.collect import hand_over
+from pytest_selfopt.runners.concurrency import Slot, Slots
 from pytest_selfopt.runners.conversation import converse
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
-from pytest_selfopt.runners.slots import Slot, Slots
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.runners.batch import hand_over
 from pytest_selfopt.runners.budget import Budget, Reservation
+from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
 

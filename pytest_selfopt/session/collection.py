@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.errors import SelfoptError, SettingsError, SuiteError
-from pytest_selfopt.report.visible import visible
-from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.specs.variants import Variant
 
 ARGUMENTS = ("case", "spec", "run", "reply")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_selfopt.session.dispatch import Pace
+from pytest_selfopt.execution.dispatcher import Pace
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 
 if TYPE_CHECKING:

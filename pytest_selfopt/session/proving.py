@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_selfopt.cycle.finish import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
-from pytest_selfopt.session.closing import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
-from pytest_selfopt.session.cycles import GOES_ON, run_session, teller
-from pytest_selfopt.session.opening import PASSES_OF_A_TURN, ROUNDS_OF_TURNS
-from pytest_selfopt.session.planned import PhasePlan
+from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.planning.planner import PASSES_OF_A_TURN, ROUNDS_OF_TURNS
+from pytest_selfopt.session.subsessions import GOES_ON, run_session, teller
 from pytest_selfopt.settings import Settings
 
 _SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)

@@ -8,17 +8,17 @@ from functools import cached_property
 import pytest
 
 from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.cycle.cycle_run import Work
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.report.visible import visible
+from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import Collection, arrange
-from pytest_selfopt.session.judging import Judging
+from pytest_selfopt.session.extensions import new_work
 from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
-from pytest_selfopt.session.planned import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.proving import prove
-from pytest_selfopt.session.replaying import Replaying
-from pytest_selfopt.session.starting import new_work
-from pytest_selfopt.session.work import Work
-from pytest_selfopt.session.writing import Page, Told
+from pytest_selfopt.session.runtest import Replaying
+from pytest_selfopt.session.terminal.writer import Page, Told
+from pytest_selfopt.session.verdict import Judging
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult

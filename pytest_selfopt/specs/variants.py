@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.notation import show
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
-from pytest_selfopt.importable import imported
+from pytest_selfopt.import_string import imported
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Json, Reply, ToolCall

@@ -12,9 +12,9 @@ from functools import partial
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
-from pytest_selfopt.runners.batch import hand_over
+from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished, Runner
-from pytest_selfopt.swarm.course import Course, Part
+from pytest_selfopt.swarm.execution_state import Course, Part
 from pytest_selfopt.swarm.permits import Permits
 from pytest_selfopt.swarm.swarm import MOST_IN_ALL, Swarm
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind

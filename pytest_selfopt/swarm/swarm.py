@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.economy.config import SWARM as PREFIX
+from pytest_selfopt.config_table import Table
+from pytest_selfopt.economy.spending import SWARM as PREFIX
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.swarm.pattern import Topology, parse_pattern
-from pytest_selfopt.tables import Table
 
 USUAL_IN_FLIGHT = 8
 MOST_IN_FLIGHT = 64

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_selfopt.session.engines import SERVERS
+from pytest_selfopt.execution.dev_servers import SERVERS
 from tests import warm
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS

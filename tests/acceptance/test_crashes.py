@@ -20,7 +20,7 @@ import jsonschema
 
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
-from pytest_selfopt.routing.records import read_history
+from pytest_selfopt.routing.history import read_history
 from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, Project
 from tests.acceptance.test_automation import OTHER, able, capable, second_model

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_selfopt.cli import main
-from pytest_selfopt.session.engines import SERVERS
+from pytest_selfopt.execution.dev_servers import SERVERS
 from tests.acceptance.conftest import WITHOUT
 from tests.acceptance.engines import KINDS, Engine, Make, far, trials
 from tests.acceptance.test_interruption import wait_until

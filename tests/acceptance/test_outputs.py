@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
-from pytest_selfopt.report.ctrf import ctrf
-from pytest_selfopt.report.outputs import SUITE, summary, with_gates, workflow_commands
+from pytest_selfopt.export.ctrf import ctrf
+from pytest_selfopt.export.junit_github import SUITE, summary, with_gates, workflow_commands
 from tests.acceptance.conftest import MODEL, Project, right, said
 from tests.acceptance.test_gate import BARS
 from tests.acceptance.test_gates import TWO_SPECS

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_selfopt.bench.check import check_suites
+from pytest_selfopt.bench.lint import check_suites
 from pytest_selfopt.bench.suites import load_suite
 from tests import warm
 

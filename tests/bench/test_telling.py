@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.describe import LONGEST, answered, asked, expected
 from pytest_selfopt.bench.suites import load_suite
-from pytest_selfopt.bench.telling import LONGEST, answered, asked, expected
 from pytest_selfopt.trial import Conversation, Reply, Step, ToolCall
 from tests.packages import ROOT
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from pytest_selfopt import cli, hookspec, plugin
 from pytest_selfopt.commands import common
+from pytest_selfopt.cycle.finish import STATUSES
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION, connect
-from pytest_selfopt.session.closing import STATUSES
 from tests.docs.lines import table
 from tests.docs.settings_page import settings_page
 from tests.packages import ROOT

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from pytest_selfopt.config_table import Table
 from pytest_selfopt.settings import Mode, Overrides, load_settings
-from pytest_selfopt.tables import Table
 from tests.docs.lines import table
 from tests.docs.meanings import MEANINGS
 

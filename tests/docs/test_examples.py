@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pytest_selfopt.loop.bars import Bars
-from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.build_gate import Bars
+from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.models.config import PROVIDERS
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
 from pytest_selfopt.routing.config import read_config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_selfopt.report.trials import COLUMNS
+from pytest_selfopt.export.trials import COLUMNS
 from tests.packages import ROOT
 
 

@@ -22,7 +22,7 @@ from pytest_selfopt.economy.estimate import (
     together,
 )
 from pytest_selfopt.economy.tiers import models_of_tier
-from pytest_selfopt.ledger.rows import TokensOfSpec
+from pytest_selfopt.ledger.records import TokensOfSpec
 from pytest_selfopt.models.config import EMBEDDED_MODELS, PROVIDERS, ModelConfig
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.economy.maps import Point, dominates, pareto
+from pytest_selfopt.economy.pareto import Point, dominates, pareto
 
 FEW = st.sampled_from([0.25, 0.5, 1.0])
 DRAWN = st.lists(st.tuples(FEW, st.none() | FEW, st.none() | FEW), max_size=9)

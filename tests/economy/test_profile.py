@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pytest_selfopt.economy.maps import elites, fronts
+from pytest_selfopt.economy.pareto import elites, fronts
 from pytest_selfopt.economy.profile import PhaseProfile, Profile, Seen, profiles_of
 from pytest_selfopt.economy.trend import TrendWord
+from pytest_selfopt.ledger.aggregates import read_counts
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.profiles import read_counts
-from pytest_selfopt.ledger.rows import CallRecord
+from pytest_selfopt.ledger.records import CallRecord
 from pytest_selfopt.models.config import EMBEDDED_MODELS, PROVIDERS, ModelConfig
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Json, Outcome, Reply, Trial
 

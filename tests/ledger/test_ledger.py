@@ -18,7 +18,7 @@ import pytest
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.rows import CallRecord, Question
+from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 from tests import warm
@@ -155,7 +155,7 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from pytest_selfopt.ledger.ledger import Ledger
-        from pytest_selfopt.ledger.rows import CallRecord, Question
+        from pytest_selfopt.ledger.records import CallRecord, Question
         from pytest_selfopt.trial import CallResult, Reply
         ledger = Ledger(Path(sys.argv[1]))
         cycle = ledger.start_cycle(started=0.0, seed=1, command="c", plan={})

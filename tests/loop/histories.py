@@ -13,8 +13,8 @@ from pytest_selfopt.loop.evidence import CaseTally, Tally, bar
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates import Measured, Verdict
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.limits import Limits, Profile
 from pytest_selfopt.loop.race import FULL_PASSES, Standing, most_passes, obstacles, step
+from pytest_selfopt.loop.thresholds import Limits, Profile
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.bars import WORSE_ODDS, Bars, against_bars, status_of
+from pytest_selfopt.loop.build_gate import WORSE_ODDS, Bars, against_bars, status_of
 from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import tally
 from pytest_selfopt.loop.gates import GateResult, Verdict
-from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 CASES = tuple(f"case-{number}" for number in range(40))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.evidence import tally
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
 from pytest_selfopt.specs.spec import Spec

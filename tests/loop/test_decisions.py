@@ -14,9 +14,9 @@ from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates import Measured, Verdict, new_prompts_shown
-from pytest_selfopt.loop.limits import Limits
 from pytest_selfopt.loop.power import Outlook, findable_gain, power
 from pytest_selfopt.loop.race import Standing
+from pytest_selfopt.loop.thresholds import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EQUAL, WORLDS, Cycle, History, Model, Pairs, one_cycle
 from tests.loop.worlds import SPEC, matrix, names
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.diagnose import diagnose
-from pytest_selfopt.loop.diagnosis import Diagnosis, DiagnosisKind
-from pytest_selfopt.loop.limits import Limits
-from pytest_selfopt.loop.run_effects import order_chance
+from pytest_selfopt.loop.diagnosis.diagnose import diagnose
+from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind
+from pytest_selfopt.loop.diagnosis.run_effects import order_chance
+from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.trial import Trial
 from tests.loop.worlds import WORLDS, flaky, matrix, names
 

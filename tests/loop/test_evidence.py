@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evidence import (
     ALPHA,
     CaseTally,
@@ -27,7 +28,6 @@ from pytest_selfopt.loop.evidence import (
     tally,
     within_reach,
 )
-from pytest_selfopt.loop.remedies import curable
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 from tests.loop.worlds import matrix, names

@@ -11,8 +11,8 @@ from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
 from pytest_selfopt.loop.gates import GateResult, Measured, Verdict
-from pytest_selfopt.loop.limits import Claim, Limits, Profile
 from pytest_selfopt.loop.race import obstacles
+from pytest_selfopt.loop.thresholds import Claim, Limits, Profile
 from pytest_selfopt.trial import Outcome, Trial
 from tests.loop.worlds import SPEC, draw, matrix, names
 

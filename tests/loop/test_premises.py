@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.premises import Expiry, changed, expire, together
+from pytest_selfopt.loop.provenance import Expiry, changed, expire, together
 from pytest_selfopt.routing.rule import Rule, rule_to_json
 
 NOW = "2026-11-21T12:00:00Z"

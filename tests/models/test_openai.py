@@ -15,10 +15,10 @@ from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
+from pytest_selfopt.models.http import MAX_REPLY_BYTES, HttpReply
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.models.transport import MAX_REPLY_BYTES, HttpReply
-from pytest_selfopt.models.wire import read_answer, retry_after
+from pytest_selfopt.models.wire_format import read_answer, retry_after
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 

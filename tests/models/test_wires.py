@@ -14,11 +14,11 @@ from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig, WireName
+from pytest_selfopt.models.http import HttpReply
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.models.transport import HttpReply
-from pytest_selfopt.models.wire import Wire, read_answer
+from pytest_selfopt.models.wire_format import Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 

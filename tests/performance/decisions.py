@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.loop.diagnose import diagnose
+from pytest_selfopt.loop.diagnosis.diagnose import diagnose
 from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import judge
 from pytest_selfopt.loop.gates import Measured
-from pytest_selfopt.loop.limits import Limits
+from pytest_selfopt.loop.thresholds import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EFFECTS, EQUAL, WORLDS, Ended, History, one_cycle
 from tests.loop.worlds import RUNS, draw, matrix, names
 from tests.loop.worlds import WORLDS as FAULTS

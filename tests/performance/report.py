@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.rows import CallRecord, Question
+from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.report.curve import by_address, curve_of
-from pytest_selfopt.routing.records import HISTORY, append_cycles
-from pytest_selfopt.session.publishing import FOLDER, publish
+from pytest_selfopt.report.publish import FOLDER, publish
+from pytest_selfopt.routing.history import HISTORY, append_cycles
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.trial import CallResult, Outcome, Reply, Trial
 

@@ -17,9 +17,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.execution.backends import calling_of
+from pytest_selfopt.execution.dev_servers import SERVERS, Server
 from pytest_selfopt.runners.runner import Call, Finished
-from pytest_selfopt.session.calling import calling_of
-from pytest_selfopt.session.engines import SERVERS, Server
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.specs.request import ChatRequest
 from tests.servers import free_port, started

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.report.cells import cells, head_of, to_left, to_right
-from pytest_selfopt.report.columns import aligned, folded, table
+from pytest_selfopt.console.encoding import in_encoding, one_line, shown
+from pytest_selfopt.console.layout import aligned, folded, table
+from pytest_selfopt.console.width import cells, head_of, to_left, to_right
 from pytest_selfopt.report.profiles import Section, as_text
-from pytest_selfopt.report.signs import in_encoding, one_line, shown
 
 words = st.lists(st.text("abcdefgh→,.", min_size=1, max_size=12), min_size=1, max_size=30)
 lines_of_any = st.text(max_size=200).map(one_line)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.economy.score import score_of
-from pytest_selfopt.ledger.profiles import CaseCount
+from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.report.curve import by_address, curve_of, in_force_in
 
 SPECS = ("m/atomic/native_api/t60/r1/i0", "m/atomic/schema/t60/r1/i0")

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.cli import main
+from pytest_selfopt.export.litellm import LiteLLMConfig, Sources, litellm_config
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.report.litellm import LiteLLMConfig, Sources, litellm_config
 from pytest_selfopt.routing.resolve import index_rules, resolve, route
 from pytest_selfopt.routing.rule import Rule
 from tests.packages import run_with

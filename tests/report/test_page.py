@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.page import page
-from pytest_selfopt.report.visible import visible
 from tests.report import samples
 
 REPORTS = [samples.cycle, samples.history, samples.hostile, samples.undecided, samples.large]

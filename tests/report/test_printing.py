@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pytest_selfopt.report.printing import USUAL, Markdown, Printed, Table, Verbatim, columns_of, laid_out
+from pytest_selfopt.console.output import USUAL, Markdown, Printed, Table, Verbatim, columns_of, laid_out
 
 SENTENCE = "  a sentence that is longer than a narrow terminal, and goes on"
 ROWS = Table([("model", "accuracy", "cost"), ("a/b", "0.5", "$1")], dispensable=("cost",), indent="  ")

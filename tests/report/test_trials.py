@@ -12,9 +12,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.export.trials import COLUMNS, trials_csv, trials_json
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.rows import CallRecord
-from pytest_selfopt.report.trials import COLUMNS, trials_csv, trials_json
+from pytest_selfopt.ledger.records import CallRecord
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
 
 # What SQLite gives back: no lone surrogates, and no NUL in what the ledger writes.

@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.report.visible import visible
+from pytest_selfopt.console.sanitize import visible
 
 SIGNS = "a❤\ufe0f\ufe0e\u200d\u202e\u115f\u3164\U000e0100"
 """Among them some that are hidden, and not controls."""

@@ -17,16 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
 from pytest_selfopt.routing.feedback import read_feedback, write_feedback
-from pytest_selfopt.routing.files import write_atomically
-from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.records import (
+from pytest_selfopt.routing.history import (
     append_cycles,
     load_history,
     prepare_state_dir,
     read_history,
 )
+from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.rule import Recommendation
 
 HOLDER = """

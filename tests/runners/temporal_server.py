@@ -16,13 +16,13 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from pytest_selfopt.execution.dev_servers import temporal_server
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.temporal.config import TemporalConfig
-from pytest_selfopt.runners.temporal.connecting import connect
-from pytest_selfopt.runners.temporal.errands import ACTIVITY, WORKFLOW, Errand, Errands
+from pytest_selfopt.runners.temporal.connection import connect
+from pytest_selfopt.runners.temporal.shared import ACTIVITY, WORKFLOW, Errand, Errands
 from pytest_selfopt.runners.temporal.workflow import Calls, Here
 from pytest_selfopt.runners.wire import result_to_bytes
-from pytest_selfopt.session.engines import temporal_server
 from pytest_selfopt.trial import CallResult, Reply
 from tests.servers import free_port, started
 

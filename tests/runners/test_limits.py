@@ -19,9 +19,9 @@ from pytest_selfopt.models.cost import cost_of_result, most_it_can_cost
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_success
 from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.concurrency import Room, Slots
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
-from pytest_selfopt.runners.slots import Room, Slots
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Reply
 

@@ -14,9 +14,9 @@ import pytest
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
+from pytest_selfopt.runners.concurrency import Room, Slots
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
-from pytest_selfopt.runners.slots import Room, Slots
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, Reply
 

@@ -17,10 +17,10 @@ import nkeys
 import pytest
 
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.execution.dev_servers import nats_server
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connecting import connect, have_consumer, have_streams
-from pytest_selfopt.runners.nats.names import Names
-from pytest_selfopt.session.engines import nats_server
+from pytest_selfopt.runners.nats.connection import connect, have_consumer, have_streams
+from pytest_selfopt.runners.nats.subjects import Names
 from tests.certificates import Authority
 from tests.servers import free_port, started
 

@@ -21,19 +21,19 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import RunnerError, SelfoptError, SettingsError
+from pytest_selfopt.execution.dev_servers import temporal_server
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.remote import Demand
 from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.temporal.codec import SealingCodec
 from pytest_selfopt.runners.temporal.config import TemporalConfig, read_config
-from pytest_selfopt.runners.temporal.connecting import connect
+from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.engine import TemporalEngine
-from pytest_selfopt.runners.temporal.errands import BEGUN, WORKFLOW, Errand, take_some
-from pytest_selfopt.runners.temporal.sealing import SealingCodec
+from pytest_selfopt.runners.temporal.shared import BEGUN, WORKFLOW, Errand, take_some
 from pytest_selfopt.runners.temporal.workflow import Calls, Here
-from pytest_selfopt.session.engines import temporal_server
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.tables import Table
 from pytest_selfopt.trial import CallResult, ErrorKind
 from tests.runners.temporal_server import HISTORY, Model, errands, worker
 from tests.servers import free_port, started

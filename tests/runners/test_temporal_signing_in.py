@@ -14,10 +14,10 @@ import pytest
 from temporalio.api.workflowservice.v1 import ListNamespacesRequest
 
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.execution.dev_servers import temporal_server
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.temporal.config import TemporalConfig
-from pytest_selfopt.runners.temporal.connecting import connect
-from pytest_selfopt.session.engines import temporal_server
+from pytest_selfopt.runners.temporal.connection import connect
 from tests.certificates import Authority
 from tests.servers import free_port, started
 

@@ -14,11 +14,11 @@ import pytest
 from pytest_selfopt.economy.estimate import USUAL, Estimate, Part
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig
-from pytest_selfopt.session.estimating import confirmed, stages_of
+from pytest_selfopt.planning.cost import confirmed, stages_of
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 from pytest_selfopt.swarm.pattern import parse_pattern
 
-ASKS = "from pytest_selfopt.session.estimating import asker; ask = asker(); print('SAID', ask and ask('Go on?'))"
+ASKS = "from pytest_selfopt.planning.cost import asker; ask = asker(); print('SAID', ask and ask('Go on?'))"
 
 
 def cost(usd: float | None) -> Estimate:

@@ -12,7 +12,8 @@ from types import FrameType
 import pytest
 
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.session.link import (
+from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.session.xdist.rpc import (
     Answer,
     Begin,
     Begun,
@@ -24,7 +25,6 @@ from pytest_selfopt.session.link import (
     ResultOf,
     Switchboard,
 )
-from pytest_selfopt.session.planned import TrialKey
 
 KEY = TrialKey("atomic", "spec", "case", 0)
 OTHER = TrialKey("atomic", "spec", "other", 0)

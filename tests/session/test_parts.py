@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.console.width import cells
 from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
 from pytest_selfopt.models.cost import cost_of
-from pytest_selfopt.report.cells import cells
-from pytest_selfopt.session.cycles import CHILD, which_of
-from pytest_selfopt.session.progress import Progress, describe
-from pytest_selfopt.session.replay import CallFailed, from_evidence, judged, to_evidence
-from pytest_selfopt.session.sentences import undecided
+from pytest_selfopt.session.report_evidence import CallFailed, from_evidence, judged, to_evidence
+from pytest_selfopt.session.subsessions import CHILD, which_of
+from pytest_selfopt.session.terminal.messages import undecided
+from pytest_selfopt.session.terminal.progress import Progress, describe
 from pytest_selfopt.trial import CallError, ErrorKind, Outcome, Reply, Trial
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.session.scheduling import LEAST, InOrder
+from pytest_selfopt.session.xdist.scheduler import LEAST, InOrder
 
 
 class Node:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.execution.dispatcher import Dispatcher, Pass
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.session.dispatch import Dispatcher, Pass
-from pytest_selfopt.session.planned import TrialKey
-from pytest_selfopt.signals import undisturbed
+from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.trial import CallResult
 
 
@@ -114,7 +114,7 @@ def interrupted_at(step: int, action: Callable[[], object]) -> bool:
     def trace(frame: FrameType, _event: str, _argument: Any) -> Any:
         nonlocal left
         ours = frame.f_code.co_filename.endswith(
-            ("selfopt/signals.py", "ledger/ledger.py", "session/dispatch.py", "threading.py", "contextlib.py")
+            ("selfopt/signals.py", "ledger/ledger.py", "execution/dispatcher.py", "threading.py", "contextlib.py")
         )
         if not ours:
             return None

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.swarm.answers import vote
-from pytest_selfopt.swarm.course import Course
+from pytest_selfopt.swarm.execution_state import Course
 from pytest_selfopt.swarm.pattern import parse_pattern
 from pytest_selfopt.swarm.swarm import Swarm, parse_swarm_name, swarm_name
+from pytest_selfopt.swarm.voting import vote
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply, ToolCall
 
 MEMBERS = tuple("abcdefgh")

@@ -1,6 +1,6 @@
 """The Berkeley Function-Calling Leaderboard, versions 3 and 4: its data files with their possible answers.
 
-Right and wrong are as its checker defines them, which is how calls are judged here anyway (see `bench/calls.py`).
+Right and wrong are as its checker defines them, which is how calls are judged here anyway (see `bench/tool_calls.py`).
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from typing import Any
 
 import yaml
 
-from pytest_selfopt.bench.calls import ExpectedCall
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.expect import Calls, Contains, Exact, NoCall, Number
 from pytest_selfopt.bench.suites import load_suite
+from pytest_selfopt.bench.tool_calls import ExpectedCall
+from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.specs.variants import TOLD_RESULT
-from pytest_selfopt.tables import Table
 from pytest_selfopt.trial import Json, ToolCall
 
 LONGEST_S = 3600.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_selfopt.runners.naming import token
-from pytest_selfopt.tables import Table
+from pytest_selfopt.config_table import Table
+from pytest_selfopt.runners.ids import token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

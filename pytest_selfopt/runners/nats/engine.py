@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.loop_thread import OwnLoop
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connecting import EXISTS, connect, errors, have_consumer, have_streams
-from pytest_selfopt.runners.nats.names import Names
-from pytest_selfopt.runners.own_loop import OwnLoop
+from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
+from pytest_selfopt.runners.nats.subjects import Names
 from pytest_selfopt.runners.remote import Demand, Inbox
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.executor import Duty, failed
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.connecting import EXISTS, connect, errors, have_consumer, have_streams
+from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
 from pytest_selfopt.runners.nats.engine import ANY, ID
-from pytest_selfopt.runners.nats.names import Names
+from pytest_selfopt.runners.nats.subjects import Names
 from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.runners.worker_executor import Duty, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 if TYPE_CHECKING:

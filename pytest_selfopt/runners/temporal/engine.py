@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.own_loop import OwnLoop
+from pytest_selfopt.runners.loop_thread import OwnLoop
 from pytest_selfopt.runners.remote import Demand, Inbox
 from pytest_selfopt.runners.runner import Call
-from pytest_selfopt.runners.temporal.asking import ANSWER_S, Listening, errors, together
 from pytest_selfopt.runners.temporal.config import TemporalConfig
-from pytest_selfopt.runners.temporal.connecting import connect
-from pytest_selfopt.runners.temporal.errands import (
+from pytest_selfopt.runners.temporal.connection import connect
+from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, together
+from pytest_selfopt.runners.temporal.shared import (
     MOST_BYTES,
     WORKFLOW,
     Errand,
@@ -26,14 +26,14 @@ from pytest_selfopt.runners.temporal.errands import (
     errand_of,
     take_some,
 )
-from pytest_selfopt.runners.temporal.names import Names
-from pytest_selfopt.runners.temporal.places import Places
+from pytest_selfopt.runners.temporal.task_queues import Names
+from pytest_selfopt.runners.temporal.worker_directory import Places
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from pytest_selfopt.runners.temporal.history import Course
+    from pytest_selfopt.runners.temporal.workflow_results import Course
 
 FIND_S = 5.0
 """How long workers are looked for when a session begins."""
@@ -144,7 +144,7 @@ class TemporalEngine:
             self._work(task)
 
     def _next_course(self) -> Course:
-        from pytest_selfopt.runners.temporal.history import Course
+        from pytest_selfopt.runners.temporal.workflow_results import Course
 
         return Course(self._names.workflow(self._cycle, len(self._courses) + 1), self._begun)
 

@@ -15,14 +15,14 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.executor import Duty, failed
 from pytest_selfopt.runners.temporal.config import TemporalConfig
-from pytest_selfopt.runners.temporal.connecting import connect
-from pytest_selfopt.runners.temporal.errands import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
-from pytest_selfopt.runners.temporal.history import attempt_of
-from pytest_selfopt.runners.temporal.names import Names
+from pytest_selfopt.runners.temporal.connection import connect
+from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
+from pytest_selfopt.runners.temporal.task_queues import Names
 from pytest_selfopt.runners.temporal.workflow import Calls, Here
+from pytest_selfopt.runners.temporal.workflow_results import attempt_of
 from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.runners.worker_executor import Duty, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 DRAIN_S = 30.0

@@ -10,7 +10,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
-from pytest_selfopt.runners.temporal.errands import ACTIVITY, BEGUN, HERE, WORKFLOW, Errand, Errands
+from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, HERE, WORKFLOW, Errand, Errands
 
 MOST_ATTEMPTS = 5
 """How often a call is given to workers that are lost with it, before it is given up."""

@@ -1,0 +1,54 @@
+"""Texts in signs that whoever reads them can be shown: of an encoding, on one line, with nothing hidden in them."""
+
+from __future__ import annotations
+
+from pytest_selfopt.console.sanitize import visible
+
+_ASCII = str.maketrans(
+    {
+        "→": "->",
+        "≥": ">=",
+        "≤": "<=",
+        "×": "x",
+        "✓": "ok",
+        "✗": "FAIL",
+        "●": "o",
+        "·": "-",
+        "…": "...",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "⟨": "<",
+        "⟩": ">",
+        "α": "alpha",
+        "χ": "chi",
+        "²": "^2",
+        "⁹": "^9",
+        "¦": "|",
+        "“": '"',
+        "”": '"',
+        "‘": "'",
+        "’": "'",
+        "\N{NO-BREAK SPACE}": " ",
+    }
+)
+
+
+def in_encoding(text: str, encoding: str) -> str:
+    """The text in signs that an encoding has: arrows and the like are written in ASCII, all else by its escape."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def one_line(text: str) -> str:
+    """A text as one line: what would end it, or leave it, is a blank, and what is hidden in it is shown."""
+    # All blanks but plain ones; how many of those there are is layout.
+    return visible("".join(" " if character in "\t\n\v\f\r\x85\u2028\u2029" else character for character in text))
+
+
+def shown(text: str, encoding: str) -> str:
+    """A text of whatever origin as one line that an encoding has, and that controls nothing."""
+    return in_encoding(one_line(text), encoding)

@@ -1,0 +1,35 @@
+"""`--selfopt-dry-run`: what a cycle would do, in how many calls and at what cost, without making one."""
+
+from __future__ import annotations
+
+from pytest_selfopt.execution.model_pool import cold_at_will
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.planning.cost import cost_warning, estimate_phase
+from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.session.proving import most_calls
+from pytest_selfopt.settings import Settings
+
+
+def dry_run(collection: Collection, settings: Settings, ledger: Ledger | None) -> list[str]:
+    """What each phase would do: baseline, candidates, calls and cost."""
+    lines = ["selfopt dry run: no call is made, nothing is written"]
+    for plan in collection.plans.values():
+        lines += _phase(plan, collection, settings, ledger)
+    return lines
+
+
+def _phase(plan: PhasePlan, collection: Collection, settings: Settings, ledger: Ledger | None) -> list[str]:
+    cases = len(collection.cases(plan.phase))
+    trials = [one for one in collection.planned.values() if one.key.phase == plan.phase]
+    cost = estimate_phase(plan, trials, settings, ledger)
+    lines = [f"{plan.phase}: baseline {plan.baseline.id}"]
+    lines += [f"  {reason}" for reason in plan.because]
+    lines += [f"  candidate {candidate.spec.id} ({candidate.why})" for candidate in plan.candidates]
+    lines += [] if plan.candidates else ["  plateau: every neighbour of the baseline was tried"]
+    calls = f"{cost.calls:,}" if cost.calls == cost.most_calls else f"{cost.calls:,} to {cost.most_calls:,}"
+    lines.append(f"  {cases} prompts, {calls} calls, {cost.sentence}{cost_warning(cost, settings)}")
+    if settings.proves_at_once:
+        proof = most_calls(settings, plan.phase, cases, turns=cold_at_will(settings, plan.baseline.model))
+        lines.append(f"  a rule that follows from it is proven at once, in up to {proof:,} calls more")
+    return lines

@@ -1,0 +1,188 @@
+"""`selfopt enforce`: a feedback file becomes rules, each looked up afterwards as an application would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_selfopt.errors import SelfoptError, StateError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, trial_sentence
+from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, remedy
+from pytest_selfopt.planning.fallback import fallback_for
+from pytest_selfopt.planning.planner import routed
+from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
+from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_of
+from pytest_selfopt.routing.feedback import Feedback, read_feedback
+from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
+from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.rule import Recommendation
+from pytest_selfopt.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforced:
+    """What became of a feedback file: rules applied, recommendations skipped, and what could not be done."""
+
+    applied: tuple[RuleChange, ...]
+    skipped: tuple[RuleChange, ...]
+    errors: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """N applied, M skipped, K errors."""
+        return f"{len(self.applied)} applied, {len(self.skipped)} skipped, {len(self.errors)} errors"
+
+
+def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool) -> Enforced:
+    """Turn the recommendations of a feedback file into rules on trial, save them, check and log them.
+
+    A dry run says what would be done, and takes no lock and writes nothing.
+
+    Raises:
+        StateError: when the file, the routing configuration or the state directory cannot be used.
+    """
+    feedback = read_feedback(path)
+    with ExitStack() as held:
+        notes: list[str] = []
+        if dry_run:
+            routing = read_config(settings.routing_path)
+        else:
+            prepare_state_dir(settings.state_dir)
+            held.enter_context(hold_lock(settings.state_dir))
+            routing = load_config(settings.routing_path)
+            notes += [routing.problem] if routing.problem else []
+        ledger = _ledger(settings, held)
+        routing, enforced = _apply(feedback, routing, settings, ledger, now=now)
+        if dry_run:
+            return enforced
+        if enforced.applied:
+            save_config(settings.routing_path, routing, now=now)
+        fresh = read_config(settings.routing_path)
+        errors = (*enforced.errors, *_not_in_effect(fresh, enforced.applied))
+        notes += _log(settings.state_dir / DECISIONS, feedback, enforced.applied, fresh, now=now)
+        return replace(enforced, errors=errors, notes=tuple(filter(None, notes)))
+
+
+def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
+    path = settings.state_dir / "ledger.sqlite"
+    return held.enter_context(Ledger(path)) if path.exists() else None
+
+
+def _apply(
+    feedback: Feedback, routing: RoutingConfig, settings: Settings, ledger: Ledger | None, *, now: str
+) -> tuple[RoutingConfig, Enforced]:
+    changes: list[RuleChange] = []
+    errors = list(feedback.problems)
+    for one in feedback.recommendations:
+        try:
+            wanted = _completed(one, settings, routing, ledger)
+            rules, change = apply_recommendation(
+                routing.rules, wanted, cycle=feedback.cycle, now=now, switches=settings.switches
+            )
+            after = routing.with_rules(rules)
+            _check(after, change, settings)
+        except SelfoptError as problem:
+            errors.append(f"{one.action} for {one.target}: {problem}")
+            continue
+        routing = after
+        changes.append(change)
+    return routing, Enforced(
+        applied=tuple(change for change in changes if change.applied),
+        skipped=tuple(change for change in changes if not change.applied),
+        errors=tuple(errors),
+    )
+
+
+def _completed(
+    wanted: Recommendation, settings: Settings, routing: RoutingConfig, ledger: Ledger | None
+) -> Recommendation:
+    """The recommendation with what it leaves open: who stands in, or the next value of the search space.
+
+    Raises:
+        SelfoptError: when what it is about is no model or no phase.
+    """
+    model, _, phase = wanted.target.rpartition("::")
+    if wanted.action == FALL_BACK and not wanted.fallback:
+        rule = routing.get_rule(model, phase)
+        known = rule.fallback_model if rule is not None else None
+        return replace(wanted, fallback=known or fallback_for(model, phase, settings, routing, ledger))
+    if wanted.action not in (RETRY, LONGER_TIMEOUT) or wanted.retries is not None or wanted.timeout is not None:
+        return wanted
+    start = replace(settings.phase(phase).baseline, model=model)
+    better = remedy(wanted.action, routed(start, routing.without_trials().apply_routing(model, phase)), settings.space)
+    if better is None:
+        return wanted
+    if wanted.action == RETRY:
+        return replace(wanted, retries=better.retries)
+    return replace(wanted, timeout=better.timeout_s)
+
+
+def _check(routing: RoutingConfig, change: RuleChange, settings: Settings) -> None:
+    """Refuse a rule that would leave a phase without a model.
+
+    Raises:
+        SelfoptError: saying why.
+    """
+    if not change.applied:
+        return
+    route = routing.apply_routing(change.model, change.phase)
+    if not route.allowed:
+        raise StateError(f"no model would be left for {change.phase}: {'; '.join(route.because)}")
+    if route.rerouted:
+        settings.model(route.model)
+
+
+def _not_in_effect(fresh: RoutingConfig, applied: Sequence[RuleChange]) -> list[str]:
+    """What a fresh reader of the file does not find: each applied change has to be there."""
+    return [
+        f"{change.evidence['action']} for {change.model} in {change.phase} did not take effect"
+        for change in applied
+        if not _in_effect(fresh, change)
+    ]
+
+
+def _in_effect(fresh: RoutingConfig, change: RuleChange) -> bool:
+    route = fresh.apply_routing(change.model, change.phase)
+    if change.evidence["action"] == FALL_BACK:
+        return route.allowed and route.rerouted
+    rule = change.after
+    set_so = rule is None or all(
+        asked is None or asked == found
+        for asked, found in (
+            (rule.enable_warmup, route.enable_warmup),
+            (rule.retries, route.retries),
+            (rule.timeout_s, route.timeout_s),
+        )
+    )
+    return route.allowed and not route.rerouted and set_so
+
+
+def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: RoutingConfig, *, now: str) -> list[str]:
+    """Log every rule that this feedback put on trial and that is not in the log yet.
+
+    Such a one is there when the process was cut off between writing the rule and the log.
+    """
+    known = reasons_of(path, feedback.cycle)
+    records = {change.sentence: change.record for change in applied}
+    notes = []
+    for wanted in feedback.recommendations:
+        model, _, phase = wanted.target.rpartition("::")
+        rule = fresh.get_rule(model, phase)
+        ours = rule is not None and rule.source == "harness_feedback" and rule.reason == wanted.reason
+        if ours and trial_sentence(wanted) not in known:
+            decision = Decision(
+                timestamp=now,
+                cycle=feedback.cycle,
+                kind="trial",
+                phase=phase,
+                model=model,
+                effective=fresh.apply_routing(model, phase).model,
+                reason=trial_sentence(wanted),
+                evidence=records.get(trial_sentence(wanted), {"action": wanted.action}),
+            )
+            notes.append(append_decision(path, decision))
+    return notes

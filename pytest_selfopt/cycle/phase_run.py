@@ -1,0 +1,241 @@
+"""One phase under way: the trials that came in, and after each pass the race that says who goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.ledger.ledger import Comparison
+from pytest_selfopt.loop.diagnosis.remedies import curable
+from pytest_selfopt.loop.evaluate import Metrics, evaluate
+from pytest_selfopt.loop.evidence import Tally, bar, tally
+from pytest_selfopt.loop.gate import comparing_gates
+from pytest_selfopt.loop.gates import EXTENDED, Measured, OwnGates, is_hopeless
+from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
+from pytest_selfopt.loop.race import Standing, obstacles, step
+from pytest_selfopt.loop.thresholds import Limits, Profile
+from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.trial import Trial
+
+EARLIER_RUNS = 1_000
+"""Runs of cycle c count as c × this + run where trials of several cycles are judged together."""
+
+
+class Flaw(StrEnum):
+    """What can be wrong with evidence that travels; any of it, and nothing is decided."""
+
+    LOST = "lost with the worker that had it, or never reported"
+    TWICE = "reported twice"
+    FOREIGN = "of no trial that was planned"
+    UNREADABLE = "unreadable"
+
+
+class PhaseRun:
+    """The state of one phase in a session.
+
+    `comparisons` are those opened for the plan's candidates, by spec id; `earlier` are the trials of earlier cycles
+    that belong to them, by cycle number; `churn` is the share of the baseline's repeats that are known to differ.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: PhasePlan,
+        cases: Sequence[str],
+        suites: Sequence[Suite],
+        limits: Limits,
+        comparisons: Mapping[str, Comparison],
+        earlier: Mapping[int, Sequence[Trial]],
+        own_gates: OwnGates,
+        churn: float | None,
+    ) -> None:
+        self.plan = plan
+        self.cases = tuple(cases)
+        self.suites = tuple(suites)
+        self.limits = limits
+        self.comparisons = comparisons
+        self.own_gates = own_gates
+        self._churn = churn
+        self._earlier = earlier
+        self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
+        """By spec, run and case."""
+        self._live: dict[int, frozenset[str]] = {}
+        self._all = frozenset(spec.id for spec in plan.specs)
+        self.stopped: Mapping[str, str] = {}
+        """Why a candidate does not go on, by spec id, as it stands now."""
+
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """The ids of the baseline and the candidates."""
+        return tuple(spec.id for spec in self.plan.specs)
+
+    def add(self, trial: Trial) -> bool:
+        """Book a trial of one of the specs; the first of an address counts. Whether it was the first."""
+        run = self._trials[trial.spec].setdefault(trial.run, {})
+        if trial.case in run:
+            return False
+        run[trial.case] = trial
+        return True
+
+    def trials(self, spec: str) -> tuple[Trial, ...]:
+        """This session's trials of a spec, by run and in the order of the cases, whichever came in first."""
+        runs = self._trials[spec]
+        return tuple(runs[run][case] for run in sorted(runs) for case in self.cases if case in runs[run])
+
+    def metrics(self, spec: str) -> Metrics:
+        """The numbers of a spec in this session."""
+        return evaluate(spec, self.trials(spec), self.cases)
+
+    def tally(self, candidate: str) -> Tally:
+        """The paired evidence for a candidate, earlier cycles of the same comparison included."""
+        baseline = self.plan.baseline
+        return tally(
+            self._pooled(baseline.id, candidate),
+            self._pooled(candidate, candidate),
+            self.cases,
+            curable=curable(baseline, parse_spec(candidate)),
+        )
+
+    def outlooks(self) -> tuple[Outlook, ...]:
+        """What is ahead: one outlook, or two that enclose it when nobody knows how much the answers vary.
+
+        The classic rule has none: it finds whatever luck brings.
+        """
+        if self.limits.profile is Profile.CLASSIC or self.plan.turns:
+            return ()
+        tests = [one.test for one in self.comparisons.values() if one.test is not None]
+        return tuple(
+            Outlook(
+                cases=len(self.cases),
+                candidates=len(self.plan.candidates),
+                first_test=min(tests, default=1),
+                churn=churn,
+                least=self.plan.least_passes,
+                race=self.plan.most_passes > self.plan.least_passes,
+            )
+            for churn in ((STEADY, VARYING) if self._churn is None else (self._churn,))
+        )
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether specs can be out before every spec had its least passes."""
+        return self.plan.phase == EXTENDED
+
+    def depends(self, run: int) -> bool:
+        """Whether the runs before a run decide who is asked in it."""
+        if self.plan.turns:
+            return run > 0
+        return run > 0 and (run >= self.plan.least_passes or self.may_stop_early)
+
+    def live(self, run: int) -> frozenset[str]:
+        """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
+        if self.plan.turns:
+            return self._turn(run)
+        if not self.depends(run):
+            return self._all
+        if run not in self._live:
+            self._live[run] = self._decide(run)
+        return self._live[run]
+
+    def _turn(self, run: int) -> frozenset[str]:
+        """Who is asked in a run of a turn: it goes on after every round of turns, as the race goes on after a pass."""
+        asked = frozenset(spec.id for spec in self.plan.specs_in(run))
+        begun = run - run % (self.plan.turns * len(self.plan.specs))
+        if begun and begun not in self._live:
+            standings = {spec: self._standing(spec) for spec in self.comparisons}
+            passes = self.plan.pass_of(begun)
+            result = step(standings, passes=passes, most=self.plan.pass_of(self.plan.most_passes))
+            self.stopped = result.stopped
+            whole = all(self._whole(one, self._turn(one)) for one in range(begun))
+            self._live[begun] = self._all if result.live and whole else frozenset()
+        return asked & self._live.get(begun, self._all)
+
+    def missing(self) -> int:
+        """How many trials that should have come in did not."""
+        return sum(
+            case not in self._trials[spec].get(run, {})
+            for run in range(self.plan.most_passes)
+            if run < self.plan.least_passes or run in self._live or (self.plan.turns and self._decided(run))
+            for spec in self.live(run)
+            for case in self.cases
+        )
+
+    def _decide(self, run: int) -> frozenset[str]:
+        """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
+        before = self.live(run - 1)
+        if run < self.plan.least_passes:
+            return self._capable(before)
+        if not before or not self._whole(run - 1, before) or not self.comparisons:
+            return frozenset()
+        # In the order of the plan, which decides between candidates that are level, and not in that of a set.
+        standings = {spec: self._standing(spec) for spec in self.specs[1:]}
+        result = step(standings, passes=run, most=self.plan.most_passes)
+        self.stopped = result.stopped
+        return frozenset({*result.live, self.plan.baseline.id}) if result.live else frozenset()
+
+    def _capable(self, before: frozenset[str]) -> frozenset[str]:
+        """Those whose failures alone do not settle it yet; the baseline goes on while there is one to compare with."""
+        hopeless = {spec for spec in before if is_hopeless(self.plan.phase, self.metrics(spec), self.limits)}
+        self.stopped = {
+            **self.stopped,
+            **{spec: "stopped: nothing but wrong answers" for spec in hopeless if spec != self.plan.baseline.id},
+        }
+        going_on = before - hopeless
+        return going_on | {self.plan.baseline.id} if going_on else frozenset()
+
+    def _standing(self, spec: str) -> Standing:
+        measured = self.measured(spec)
+        assert measured.evidence is not None
+        assert measured.needed is not None
+        out, waits = obstacles(comparing_gates(measured, self.limits, own_gates=self.own_gates))
+        return Standing(
+            wins=measured.evidence.wins,
+            losses=measured.evidence.losses,
+            passes=measured.evidence.passes,
+            bar=measured.needed,
+            out=out,
+            waits=waits,
+        )
+
+    def test_number(self, candidate: str) -> int | None:
+        """The number of the test that a comparison is; the classic rule makes none."""
+        return None if self.limits.profile is Profile.CLASSIC else self.comparisons[candidate].test
+
+    def measured(self, candidate: str) -> Measured:
+        """What the gates look at while the race is on."""
+        test = self.test_number(candidate)
+        return Measured(
+            spec=candidate,
+            phase=self.plan.phase,
+            metrics=self.metrics(candidate),
+            baseline=self.metrics(self.plan.baseline.id),
+            evidence=self.tally(candidate),
+            needed=None if test is None else bar(test, self.limits.alpha),
+        )
+
+    def _decided(self, run: int) -> bool:
+        return run - run % (self.plan.turns * len(self.plan.specs)) in self._live
+
+    def _whole(self, run: int, specs: frozenset[str]) -> bool:
+        return all(case in self._trials[spec].get(run, {}) for spec in specs for case in self.cases)
+
+    def _pooled(self, spec: str, candidate: str) -> list[Trial]:
+        """Trials of a spec that belong to a comparison, with run indices that are unique over cycles."""
+        comparison = self.comparisons.get(candidate)
+        pooled = [self._in_pass(trial) for trial in self.trials(spec)]
+        for cycle in comparison.cycles if comparison else ():
+            pooled += [
+                _in_cycle(self._in_pass(trial), cycle) for trial in self._earlier.get(cycle, ()) if trial.spec == spec
+            ]
+        return pooled
+
+    def _in_pass(self, trial: Trial) -> Trial:
+        """The trial under the number of its pass: in turns, each spec's passes are counted by themselves."""
+        return replace(trial, run=self.plan.pass_of(trial.run)) if self.plan.turns else trial
+
+
+def _in_cycle(trial: Trial, cycle: int) -> Trial:
+    return replace(trial, run=cycle * EARLIER_RUNS + trial.run)

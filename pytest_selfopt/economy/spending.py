@@ -1,0 +1,55 @@
+"""What may be spent and which models belong together, as configured: the tables `budget` and `tiers`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_selfopt.config_table import Table
+
+USUAL_WARNING_USD = 0.50
+
+
+SWARM = "swarm:"
+"""What the names of swarms begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """The bounds of a cycle, None where there is none, and the USD above which one is warned before it begins."""
+
+    max_calls: int | None = None
+    max_cost_usd: float | None = None
+    warn_usd: float = USUAL_WARNING_USD
+
+
+def read_spending(table: Table) -> Spending:
+    """Read the table `budget`.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+    warn = table.number("warn", USUAL_WARNING_USD, least=0, most=1e6)
+    assert warn is not None
+    found = Spending(
+        max_calls=table.integer("max_calls", 0, least=1, most=10**9) if table.has("max_calls") else None,
+        max_cost_usd=table.number("max_cost", None, least=0, most=1e6),
+        warn_usd=warn,
+    )
+    table.finish()
+    return found
+
+
+def read_tiers(table: Table) -> dict[str, tuple[str, ...]]:
+    """Read the table `tiers`: lists of models by name.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+    found = {name: table.texts(name, ()) for name in table.names()}
+    for name, models in found.items():
+        if not models:
+            table.refuse(name, "names no model")
+        swarms = [model for model in models if model.startswith(SWARM)]
+        if swarms:
+            table.refuse(name, f"holds {swarms[0]!r}; a tier holds models, of which swarms are made")
+    return found

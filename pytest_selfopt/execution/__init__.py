@@ -1,0 +1,1 @@
+"""Carrying out calls: passes, dispatch, models and workers. No pytest."""

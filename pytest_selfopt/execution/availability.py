@@ -1,0 +1,73 @@
+"""Which models there are, whether each answers, and what is missing where one does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.execution.calls import WARMUP_PROMPT, WARMUP_TIMEOUT_S
+from pytest_selfopt.execution.model_pool import Serving
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.request import ChatRequest, Sampling
+from pytest_selfopt.trial import CallError, ErrorKind, Reply
+
+PROBE = ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),), sampling=Sampling(max_tokens=16))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """A model and whether it can be used; `answers` is None where nobody asked it."""
+
+    model: ModelConfig
+    answers: bool | None
+    sentence: str
+
+
+def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
+    """Every model that is built in, configured, or named by a baseline.
+
+    Raises:
+        SettingsError: when a baseline names a model that nobody knows.
+    """
+    named = [settings.default_model, *(phase.baseline.model for phase in settings.phases.values())]
+    found = {**settings.models, **{name: settings.model(name) for name in named}}
+    return tuple(found.values())
+
+
+def availability(model: ModelConfig, *, ask: bool) -> Availability:
+    """Whether a model can be used: by a short question, or (without `ask`) by what can be known without one."""
+    if model.members:
+        return Availability(model=model, answers=None, sentence=f"a swarm; see {', '.join(model.members)}")
+    serving = Serving([model], None)
+    try:
+        serving.check()
+        if not ask:
+            return Availability(model=model, answers=None, sentence="nothing is missing; not asked")
+        return _asked(model, serving.client(model).ask(PROBE, timeout_s=WARMUP_TIMEOUT_S))
+    except SelfoptError as problem:
+        return Availability(model=model, answers=False, sentence=f"cannot be asked: {problem}")
+    finally:
+        serving.stop()
+
+
+def _asked(model: ModelConfig, answer: Reply | CallError) -> Availability:
+    if isinstance(answer, Reply):
+        return Availability(model=model, answers=True, sentence=f"answers, in {answer.latency_s:.2f} s")
+    return Availability(
+        model=model, answers=False, sentence=f"does not answer: {answer.kind}: {answer.message}{_advice(model, answer)}"
+    )
+
+
+def _advice(model: ModelConfig, error: CallError) -> str:
+    """What to do, where the error itself does not say it."""
+    ollama = model.wire == "ollama"
+    if error.kind is ErrorKind.CONNECTION:
+        start = ", by `ollama serve`" if ollama else ""
+        return f"; is the server at {model.provider.base_url} running? Start it{start}, or correct base_url"
+    if error.kind is ErrorKind.AUTH:
+        return f"; is the key in {model.provider.api_key_env or 'api_key_env'} the right one?"
+    if ollama and error.status == 404:
+        return f"; get it by `ollama pull {model.name}`"
+    return ""

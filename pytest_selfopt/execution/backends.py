@@ -1,0 +1,219 @@
+"""Where the calls of a session are made: in this process, or by workers that an engine carries them to."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from pytest_selfopt.execution.model_pool import Serving, provider_limits
+from pytest_selfopt.execution.passes import next_in_lanes
+from pytest_selfopt.models.client import Client
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.planning.swarms import asked_models, swarms_among
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.remote import Demand, Engine, RemoteRunner
+from pytest_selfopt.runners.runner import Finished, Runner
+from pytest_selfopt.session.own_runner import OwnRunner, refuse_budget
+from pytest_selfopt.settings import RUNNERS, Settings
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.swarm.runner import SwarmRunner
+from pytest_selfopt.swarm.swarm import Swarm
+from pytest_selfopt.trial import CallResult
+
+OnParts = Callable[[Sequence[Finished]], None]
+
+
+class Calling(Protocol):
+    """What a session makes its calls with."""
+
+    def begin(self) -> None:
+        """Start or find everything that is needed.
+
+        Raises:
+            SelfoptError: when that is not possible.
+        """
+
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
+        """The runner, for a `cycle` of a name that no other has, which goes on from the `stored` results (by id).
+
+        `on_parts` is told of the calls that members of swarms were asked; see `SwarmRunner`.
+
+        Raises:
+            SelfoptError: when calls cannot be made.
+        """
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let the models of specs be cold, where that can be told."""
+
+    def stop(self) -> None:
+        """Let go of everything; doing it twice is harmless."""
+
+    def notes(self) -> list[str]:
+        """Sentences for the summary."""
+
+
+class Here:
+    """Calls are made in this process, which starts the servers that it has to."""
+
+    def __init__(
+        self,
+        models: Sequence[ModelConfig],
+        log_dir: Path | None,
+        own_runner: Callable[[Mapping[str, Client]], Runner] | None = None,
+    ) -> None:
+        """Make calls with the local runner, or with one of the project's own."""
+        self._serving = Serving(models, log_dir)
+        self._own_runner = own_runner
+
+    def begin(self) -> None:
+        """Start the servers, and make the runner if it is the project's own."""
+        self._serving.check()
+        self._clients = self._serving.start()
+        self._own = self._own_runner(self._clients) if self._own_runner is not None else None
+
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
+        """The runner."""
+        del cycle, on_parts
+        if self._own is not None:
+            return self._own
+        sequence = next_in_lanes(stored.values())
+        return LocalRunner(self._clients, self._serving.slots(), rng=random.Random(), budget=budget, sequence=sequence)
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let the models of specs be cold."""
+        self._serving.unload(specs)
+
+    def stop(self) -> None:
+        """End the servers."""
+        self._serving.stop()
+
+    def notes(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
+
+class Elsewhere:
+    """Calls are made by workers."""
+
+    def __init__(self, engine: Engine, models: Sequence[ModelConfig]) -> None:
+        self._engine = engine
+        limits = provider_limits(models)
+        self._most = {
+            model.id: model.max_concurrency for model in models if model.max_concurrency < limits[model.provider.name]
+        }
+        self._runner: RemoteRunner | None = None
+
+    def begin(self) -> None:
+        """Find a server and workers."""
+        self._engine.connect()
+
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
+        """The runner that sends calls to workers."""
+        del on_parts
+        sequence = next_in_lanes(stored.values())
+        self._runner = RemoteRunner(self._engine, cycle=cycle, budget=budget, most=self._most, sequence=sequence)
+        return self._runner
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Leave what workers serve as it is."""
+
+    def stop(self) -> None:
+        """Let go of the server."""
+        self._engine.stop()
+
+    def notes(self) -> list[str]:
+        """How many calls were made twice."""
+        twice = self._runner.made_twice if self._runner is not None else 0
+        return [f"{twice:,} calls were made twice, because a worker was lost with them"] if twice else []
+
+
+class WithSwarms:
+    """Calls are made by another calling, those to swarms by way of their members."""
+
+    def __init__(
+        self, inner: Calling, swarms: Mapping[str, Swarm], models: Sequence[ModelConfig], notes: Sequence[str]
+    ) -> None:
+        """Ask `swarms` by name; `notes` say who of them is missing."""
+        self._inner = inner
+        self._swarms = swarms
+        self._models = {model.id: model for model in models}
+        self._notes = notes
+
+    def begin(self) -> None:
+        """Start or find everything."""
+        self._inner.begin()
+
+    def runner(
+        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+    ) -> Runner:
+        """The runner that can ask swarms."""
+        inner = self._inner.runner(cycle=cycle, budget=budget, stored=stored, on_parts=on_parts)
+        return SwarmRunner(inner, self._swarms, self._models, stored=stored, on_parts=on_parts)
+
+    def unload(self, specs: Iterable[Spec]) -> None:
+        """Let models be cold, but no swarm."""
+        self._inner.unload([spec for spec in specs if spec.model not in self._swarms])
+
+    def stop(self) -> None:
+        """Let go of everything."""
+        self._inner.stop()
+
+    def notes(self) -> list[str]:
+        """Who was missing, and what else there is to say."""
+        return [*self._notes, *self._inner.notes()]
+
+
+def calling_of(settings: Settings, names: Iterable[str], log_dir: Path | None, own_runner: OwnRunner) -> Calling:
+    """What calls to models of these names, swarms among them, are made with, as configured.
+
+    Raises:
+        SelfoptError: when a model is not known, a key for sealing messages cannot be used, or a budget not be kept.
+    """
+    names = tuple(names)
+    models = asked_models(settings, names)
+    swarms, notes = swarms_among(settings, names)
+    calling = _calling(settings, models, log_dir, own_runner)
+    return WithSwarms(calling, swarms, models, notes) if swarms else calling
+
+
+def _calling(settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: OwnRunner) -> Calling:
+    if settings.runner == "local":
+        return Here(models, log_dir)
+    if settings.runner not in RUNNERS:
+        refuse_budget(settings)
+        return Here(models, log_dir, partial(own_runner, settings.runner))
+    return Elsewhere(_engine(settings, models), models)
+
+
+def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
+    cipher = Cipher.of(os.environ)
+    demand = Demand(
+        limits=provider_limits(models),
+        provider_of=lambda model: settings.model(model).provider.name,
+        pinned=lambda model: settings.model(model).pinned,
+    )
+    if settings.runner == "nats":
+        from pytest_selfopt.runners.nats.engine import NatsEngine
+
+        return NatsEngine(settings.nats.with_environment(os.environ), cipher, demand)
+    from pytest_selfopt.runners.temporal.engine import TemporalEngine
+
+    return TemporalEngine(settings.temporal.with_environment(os.environ), cipher, demand)
+
+
+def most_at_a_time(models: Sequence[ModelConfig]) -> int:
+    """How many calls to the model that takes most can be under way."""
+    limits = provider_limits(models)
+    return max(min(model.max_concurrency, limits[model.provider.name]) for model in models)

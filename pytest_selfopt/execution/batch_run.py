@@ -1,0 +1,207 @@
+"""A survey: specs are asked suites once or several times, every answer is judged and recorded, nothing is decided."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SettingsError, SpecError
+from pytest_selfopt.execution.backends import Calling, calling_of
+from pytest_selfopt.execution.calls import CallBook
+from pytest_selfopt.execution.questions import questions_of
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.models.client import Client
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.planning.budget import budget_of, check_prices
+from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
+from pytest_selfopt.planning.swarms import asked_models
+from pytest_selfopt.routing.history import prepare_state_dir
+from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.runners.runner import Finished, Runner
+from pytest_selfopt.session.report_evidence import Received, receive, trial_of
+from pytest_selfopt.settings import RUNNERS, Settings
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.swarm.execution_state import MARK
+from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
+
+INTERRUPTED = "it was interrupted"
+Verdict = tuple[Outcome, ErrorKind | None, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What is asked of whom: every case of the suites, `runs` times, in every spec."""
+
+    specs: tuple[Spec, ...]
+    suites: tuple[Suite, ...]
+    runs: int = 1
+
+    def planned(self, settings: Settings) -> dict[TrialKey, PlannedTrial]:
+        """Each trial, pass by pass, the specs of a case one after the other.
+
+        Raises:
+            SpecError: when a variant is not known, or has no examples to show.
+        """
+        found: dict[TrialKey, PlannedTrial] = {}
+        for run in range(self.runs):
+            for suite in self.suites:
+                for case in suite.cases:
+                    for spec in self.specs:
+                        variant = settings.variant(spec.variant)
+                        if variant.needs_examples and not suite.examples:
+                            raise SpecError(f"variant {variant.name} needs worked examples, and {suite.name} has none")
+                        key = TrialKey(spec.phase, spec.id, case.key, run)
+                        found[key] = PlannedTrial(key=key, case=case, spec=spec, suite=suite, variant=variant)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed:
+    """What came of a survey: its trials, and those of the members of swarms, by stage and place."""
+
+    cycle: int
+    trials: tuple[Trial, ...]
+    parts: Mapping[str, tuple[Trial, ...]]
+    """The first answers of the members of a swarm's trial, by the id of that trial's spec, in the order they came."""
+    votes: int
+    """How many answers were counted, not asked for."""
+    calls: int
+    cost_usd: float | None
+    """Of all calls, also of those whose answers led to nothing; None when that of one is unknown."""
+    took_s: float
+    planned: int
+    stopped: str = ""
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Survey:
+    """Asks and records; `say` is told how far it is: answers that have come, and how many there will be."""
+
+    settings: Settings
+    questions: Questions
+    command: str
+    say: Callable[[int, int, int], None]
+    _trials: list[Trial] = field(default_factory=list)
+    _parts: dict[str, list[Trial]] = field(default_factory=dict)
+    _votes: int = 0
+    _calls: int = 0
+    _costs: list[float | None] = field(default_factory=list)
+
+    def run(self) -> Surveyed:
+        """Ask everything; Ctrl-C and a budget that is used up end it early, and what has come is kept.
+
+        Raises:
+            SelfoptError: when somebody or something cannot be used.
+        """
+        began = time.time()
+        planned = self.questions.planned(self.settings)
+        names = list(dict.fromkeys(spec.model for spec in self.questions.specs))
+        models = asked_models(self.settings, names)
+        check_prices(self.settings, models)
+        calling = calling_of(self.settings, names, self.settings.state_dir, _no_such_runner)
+        with ExitStack() as held:
+            prepare_state_dir(self.settings.state_dir)
+            held.enter_context(hold_lock(self.settings.state_dir))
+            ledger = held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
+            held.callback(calling.stop)
+            calling.begin()
+            cycle = self._book(ledger, began)
+            stopped = self._ask(calling, ledger, cycle, planned, models)
+            ledger.finish_cycle(cycle, ended=time.time(), status="partial")
+        return Surveyed(
+            cycle=cycle,
+            trials=tuple(self._trials),
+            parts={spec: tuple(parts) for spec, parts in self._parts.items()},
+            votes=self._votes,
+            calls=self._calls,
+            cost_usd=None if None in self._costs else sum(filter(None, self._costs)),
+            took_s=time.time() - began,
+            planned=len(planned),
+            stopped=stopped,
+            interrupted=stopped == INTERRUPTED,
+            notes=tuple(calling.notes()),
+        )
+
+    def _book(self, ledger: Ledger, began: float) -> int:
+        """Book it as what decides nothing, from the start: nobody goes on with it when it is cut off."""
+        cycle = ledger.start_cycle(
+            started=began,
+            seed=0,
+            command=self.command,
+            plan={"survey": {"specs": [spec.id for spec in self.questions.specs], "runs": self.questions.runs}},
+        )
+        ledger.finish_cycle(cycle, ended=began, status="partial")
+        ledger.record_questions(questions_of(self.questions.suites))
+        return cycle
+
+    def _ask(
+        self,
+        calling: Calling,
+        ledger: Ledger,
+        cycle: int,
+        planned: Mapping[TrialKey, PlannedTrial],
+        models: Sequence[ModelConfig],
+    ) -> str:
+        """Ask pass by pass; why it ended early, or nothing."""
+        book = CallBook(cycle, planned, self.settings)
+        budget = budget_of(self.settings, models, spent=(0, 0.0))
+        by_id = {book.id_of(key): one for key, one in planned.items()}
+
+        def take(finished: Sequence[Finished]) -> None:
+            done = [one for one in finished if not one.result.cancelled]
+            ledger.record_calls(cycle, [book.record(one.call, one.result) for one in done])
+            ledger.record_outcomes([(one.call.id, self._judge(one, by_id)) for one in done])
+            self.say(len(self._trials), len(planned), sum(one.outcome is Outcome.ERROR for one in self._trials))
+
+        runner: Runner = calling.runner(cycle=ledger.name_of(cycle), budget=budget, stored={}, on_parts=take)
+        try:
+            for run in range(self.questions.runs):
+                runner.run_batch([book.call(key) for key in planned if key.run == run], take)
+                if budget is not None and budget.spent:
+                    return budget.spent
+        except KeyboardInterrupt:
+            runner.cancel()
+            return INTERRUPTED
+        return ""
+
+    def _judge(self, one: Finished, by_id: Mapping[str, PlannedTrial]) -> Trial:
+        """The trial that an answer amounts to; that of a member of a swarm is kept apart."""
+        whole, mark, place = one.call.id.rpartition(MARK)
+        planned = by_id[whole if mark else one.call.id]
+        received, verdict = _verdict(planned, one.result)
+        trial = trial_of(planned, received, verdict, self.settings.model(one.call.model))
+        if mark or not self.settings.swarm(one.call.model):
+            self._calls += one.result.attempts
+            self._costs.append(trial.cost_usd)
+        if not mark:
+            self._trials.append(trial)
+        elif one.call.model == planned.spec.model:
+            self._votes += 1
+        elif place.startswith("0."):
+            self._parts.setdefault(planned.spec.id, []).append(replace(trial, spec=one.call.model))
+        return trial
+
+
+def _verdict(planned: PlannedTrial, result: CallResult) -> tuple[Received | None, Verdict]:
+    if result.reply is None:
+        assert result.error is not None
+        return Received(result=result, reply=None), (Outcome.ERROR, result.error.kind, result.error.message)
+    try:
+        received = receive(planned, result)
+        assert received.reply is not None
+        judgement = planned.case.judge(received.reply)
+    except SpecError as problem:
+        return Received(result=result, reply=None), (Outcome.ERROR, ErrorKind.TEST, str(problem))
+    if judgement.passed:
+        return received, (Outcome.PASS, None, "")
+    return received, (Outcome.MISS, None, judgement.reason)
+
+
+def _no_such_runner(name: str, clients: Mapping[str, Client]) -> Runner:
+    del clients
+    raise SettingsError(f"unknown runner {name!r}; known here are {', '.join(RUNNERS)}: a conftest.py is not read")

@@ -1,0 +1,113 @@
+"""The calls of a session: from a planned trial to what is sent, and from what came back to what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.ledger.records import CallRecord
+from pytest_selfopt.models.cost import cost_of_result
+from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.runners.conversation import Dialogue
+from pytest_selfopt.runners.runner import Call, RunnerOptions
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.spec import Spec, parse_spec
+from pytest_selfopt.specs.variants import build_request
+from pytest_selfopt.swarm.execution_state import MARK
+from pytest_selfopt.trial import CallResult
+
+WARMUP_PROMPT = "What is 2+2?"
+WARMUP_TIMEOUT_S = 10.0
+
+
+class CallBook:
+    """Makes the calls of one cycle (0: a plain session) and remembers what each was for."""
+
+    def __init__(self, cycle: int, planned: Mapping[TrialKey, PlannedTrial], settings: Settings) -> None:
+        self._cycle = cycle
+        self._planned = planned
+        self._settings = settings
+        self._purposes: dict[str, TrialKey | Spec] = {}
+        self._requests: dict[tuple[str, str], ChatRequest] = {}
+
+    def id_of(self, key: TrialKey) -> str:
+        """The id of a trial's call."""
+        return key.call_id(self._cycle, self._planned[key].case.content_hash)
+
+    def knows(self, key: TrialKey) -> bool:
+        """Whether a trial was planned."""
+        return key in self._planned
+
+    def call(self, key: TrialKey) -> Call:
+        """The call of a trial."""
+        trial = self._planned[key]
+        # The runs of a case ask the same; building a request anew for each would be most of a session's memory.
+        request = self._requests.get((key.spec, key.case))
+        if request is None:
+            request = build_request(trial.case, trial.suite.examples, trial.spec, trial.variant)
+            self._requests[key.spec, key.case] = request
+        call = Call(
+            id=self.id_of(key),
+            model=trial.spec.model,
+            request=request,
+            options=RunnerOptions(timeout_s=trial.spec.timeout_s, retries=trial.spec.retries),
+            lane=trial.spec.model,
+            dialogue=Dialogue(case=trial.case, examples=trial.suite.examples, spec=trial.spec, variant=trial.variant)
+            if trial.case.world is not None
+            else None,
+        )
+        self._purposes[call.id] = key
+        return call
+
+    def warmups(self, plan: PhasePlan, run: int) -> tuple[Call, ...]:
+        """One call for each spec of a run that asks for it; never part of the statistics."""
+        turn = f"-run{run}" if plan.turns else ""
+        calls = []
+        for spec in plan.specs_in(run):
+            if spec.warmup:
+                call = Call(
+                    id=f"warmup-{self._cycle}-{spec.id}{turn}",
+                    model=spec.model,
+                    request=ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),)),
+                    options=RunnerOptions(timeout_s=WARMUP_TIMEOUT_S, retries=0, rate_limit_retries=0),
+                    lane=spec.model,
+                )
+                self._purposes[call.id] = spec
+                calls.append(call)
+        return tuple(calls)
+
+    def record(self, call: Call, result: CallResult) -> CallRecord:
+        """What the ledger keeps of a finished call, or of one that a member of a swarm was asked."""
+        swarm_call, mark, _ = call.id.rpartition(MARK)
+        purpose = self._purposes[swarm_call if mark else call.id]
+        cost = cost_of_result(result, self._settings.model(call.model))
+        record = CallRecord(
+            id=call.id,
+            purpose="warmup",
+            phase=purpose.phase,
+            spec="",
+            case="warmup",
+            case_hash="",
+            run=0,
+            restraint=False,
+            result=result,
+            cost_usd=cost,
+        )
+        if isinstance(purpose, Spec):
+            record = replace(record, spec=purpose.id)
+        else:
+            case = self._planned[purpose].case
+            record = replace(
+                record,
+                purpose="trial",
+                spec=purpose.spec,
+                case=purpose.case,
+                case_hash=case.content_hash,
+                run=purpose.run,
+                restraint=case.restraint,
+            )
+        if not mark:
+            return record
+        return replace(record, purpose="stage", spec=replace(parse_spec(record.spec), model=call.model).id)

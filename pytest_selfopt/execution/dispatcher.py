@@ -1,0 +1,244 @@
+"""Dispatch: calls are made ahead, pass by pass, while pytest's own loop replays the items one after the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.runners.runner import Call, Finished, Runner
+from pytest_selfopt.trial import CallResult
+
+TICK_S = 0.2
+"""How often somebody who waits for a reply looks up, to show progress and to notice Ctrl-C."""
+
+BEGUN_TICK_S = 0.02
+"""How often somebody who waits for a call to begin looks up."""
+
+MOST_TOGETHER = 8192
+"""Trials of passes that run into each other; their replies are all held until they are replayed."""
+
+
+class Pace(Enum):
+    """How far calls run ahead of the items that are replayed."""
+
+    AHEAD = "a whole pass, for a session that is likely to come to its end"
+    CAREFUL = "what is under way at a time, for one that may end at any item"
+    SINGLE = "not at all, for one that stands still at any item"
+
+    def window(self, most: int) -> int | None:
+        """How many calls are made at a time, when `most` can be under way; None for no bound."""
+        return {Pace.AHEAD: None, Pace.CAREFUL: most, Pace.SINGLE: 1}[self]
+
+
+@dataclass(slots=True)
+class Pass:
+    """One run index of a phase: its trials in order, and for later passes the word to go on.
+
+    With `overlap` it may begin while the pass before it still waits for its last replies; `prepare` is done before its
+    warm-up calls, if anybody is asked in it.
+    """
+
+    phase: str
+    run: int
+    keys: tuple[TrialKey, ...]
+    warmups: tuple[Call, ...] = ()
+    overlap: bool = False
+    prepare: Callable[[], None] | None = None
+    released: threading.Event = field(default_factory=threading.Event)
+    live: frozenset[str] = frozenset()
+
+    def release(self, specs: frozenset[str]) -> None:
+        """Let the trials of these specs be called; an empty set means that nobody goes on."""
+        self.live = specs
+        self.released.set()
+
+
+class Dispatcher:
+    """Makes the calls of a session on a thread of its own.
+
+    A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
+    before anybody can read their replies; whatever it raises ends the dispatch. Calls that are `stored` (by id) are
+    not made again. With a `window` so many calls at most are made at a time, and only once one of them or of those
+    behind is waited for.
+    """
+
+    def __init__(
+        self,
+        *,
+        runner: Runner,
+        passes: Sequence[Pass],
+        call_for: Callable[[TrialKey], Call],
+        id_of: Callable[[TrialKey], str],
+        on_results: Callable[[Sequence[Finished]], None],
+        stored: Mapping[str, CallResult],
+        window: int | None = None,
+    ) -> None:
+        self._runner = runner
+        self._passes = tuple(passes)
+        self._call_for = call_for
+        self._id_of = id_of
+        self._on_results = on_results
+        self._stored = stored
+        self._window = window
+        self._results: dict[str, CallResult] = {}
+        self._wanted: set[str] = set()
+        self._arrived = threading.Condition()
+        self._failure: BaseException | None = None
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.done = 0
+        """How many trials have their reply."""
+
+    def start(self) -> None:
+        """Begin to make calls."""
+        self._thread = threading.Thread(target=self._run, name="selfopt-dispatch", daemon=True)
+        with undisturbed:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Make no further call, abort those under way, and wait until nobody works any more."""
+        with self._arrived:
+            self._stopped.set()
+            self._arrived.notify_all()
+        for one in self._passes:
+            one.released.set()
+        self._runner.cancel()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+        return self._runner.in_flight
+
+    def was_answered(self, key: TrialKey) -> bool:
+        """Whether a trial's call has ended otherwise than by being given up, and its item is not done."""
+        return self.result_if_there(key) is not None
+
+    def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
+        """The result of a trial's call, waited for; signals that come meanwhile are heeded.
+
+        Raises:
+            Exception: whatever ended the dispatch, such as a ledger that cannot be written.
+        """
+        name = self._id_of(key)
+        while True:
+            with self._arrived:
+                if name in self._results:
+                    return self._results[name]
+                if self._failure is not None:
+                    raise self._failure
+                self._want(name)
+                self._arrived.wait(TICK_S)
+            undisturbed.heed()
+            while_waiting()
+
+    def result_if_there(self, key: TrialKey) -> CallResult | None:
+        """The result of a trial's call, if it has come and was given up by nobody."""
+        with self._arrived:
+            result = self._results.get(self._id_of(key))
+        return result if result is not None and not result.cancelled else None
+
+    def let_go(self, key: TrialKey) -> None:
+        """Forget the result of a trial whose item is done; until then it may be run again, as after a crash."""
+        with self._arrived:
+            self._results.pop(self._id_of(key), None)
+
+    def wait_until_begun(self, key: TrialKey) -> None:
+        """Wait until a trial's call is under way, or will not be made any more."""
+        name = self._id_of(key)
+        while True:
+            with self._arrived:
+                over = name in self._results or self._failure is not None or self._stopped.is_set()
+                if over or self._runner.has_begun(name):
+                    return
+                self._want(name)
+                self._arrived.wait(BEGUN_TICK_S)
+            undisturbed.heed()
+
+    def give_up(self, key: TrialKey) -> None:
+        """End a trial's call, because nobody waits for it any more."""
+        self._runner.give_up(self._id_of(key))
+
+    def _want(self, name: str) -> None:
+        if self._window is not None and name not in self._wanted:
+            self._wanted.add(name)
+            self._arrived.notify_all()
+
+    def _run(self) -> None:
+        try:
+            for group in self._groups():
+                keys = [key for one in group for key in one.keys if key.spec in one.live]
+                if group[0].prepare is not None and not self._all_stored(keys):
+                    group[0].prepare()
+                self._make(group[0].warmups if group[0].live else ())
+                for batch in self._batches(keys):
+                    self._runner.run_batch([self._call_for(key) for key in batch], self._receive)
+        # Whatever ends this thread is raised again in the one that waits for replies, which would wait for ever.
+        except BaseException as problem:  # noqa: BLE001
+            self._runner.cancel()
+            with self._arrived:
+                self._failure = self._failure or problem
+                self._arrived.notify_all()
+
+    def _all_stored(self, keys: Sequence[TrialKey]) -> bool:
+        return all(self._id_of(key) in self._stored for key in keys)
+
+    def _groups(self) -> Iterator[list[Pass]]:
+        """Passes as they are released, those together that may run into each other."""
+        waiting = list(self._passes)
+        while waiting:
+            waiting[0].released.wait()
+            if self._stopped.is_set():
+                return
+            group = [waiting.pop(0)]
+            while waiting and _may_join(waiting[0], group):
+                group.append(waiting.pop(0))
+            yield group
+
+    def _batches(self, keys: Sequence[TrialKey]) -> Iterator[Sequence[TrialKey]]:
+        """What is to be called of these trials; with a window, in parts that wait until they are wanted."""
+        names = [self._id_of(key) for key in keys]
+        known = {name: self._stored[name] for name in names if name in self._stored}
+        if known:
+            self._hand_out(known)
+        open_keys = [key for key, name in zip(keys, names, strict=True) if name not in known]
+        size = self._window or max(1, len(open_keys))
+        for start in range(0, len(open_keys), size):
+            batch = open_keys[start : start + size]
+            if self._window is not None and not self._wait_until_wanted():
+                return
+            yield batch
+
+    def _wait_until_wanted(self) -> bool:
+        """Wait until somebody waits for a trial, of this batch or a later one; False when the session ends first."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._wanted or self._stopped.is_set())
+        return not self._stopped.is_set()
+
+    def _make(self, warmups: Sequence[Call]) -> None:
+        """Make the warm-up calls that were not made yet."""
+        missing = [call for call in warmups if call.id not in self._stored]
+        if missing:
+            self._runner.run_batch(missing, self._on_results)
+
+    def _receive(self, finished: Sequence[Finished]) -> None:
+        self._on_results(finished)
+        self._hand_out({one.call.id: one.result for one in finished})
+
+    def _hand_out(self, results: Mapping[str, CallResult]) -> None:
+        with self._arrived:
+            self._results.update(results)
+            self._wanted.difference_update(results)
+            self.done += len(results)
+            self._arrived.notify_all()
+
+
+def _may_join(one: Pass, group: Sequence[Pass]) -> bool:
+    """Whether a pass may run into those before it."""
+    size = sum(len(member.keys) for member in (*group, one))
+    return one.overlap and one.released.is_set() and not one.warmups and size <= MOST_TOGETHER

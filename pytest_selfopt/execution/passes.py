@@ -1,0 +1,59 @@
+"""The passes of a session: which trials are called together, and what has to be known before a pass begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from pytest_selfopt.execution.calls import CallBook
+from pytest_selfopt.execution.dispatcher import Pass
+from pytest_selfopt.loop.gates import EXTENDED
+from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
+from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.trial import CallResult
+
+
+def make_passes(
+    collection: Collection,
+    selected: Sequence[PlannedTrial],
+    book: CallBook,
+    settings: Settings,
+    unload: Callable[[Sequence[Spec]], None],
+) -> list[Pass]:
+    """The passes in the order of the items, which is that of the replay; the first ones need no word.
+
+    `unload` makes the models of specs cold, before a turn that begins so.
+    """
+    keys: dict[tuple[str, int], list[TrialKey]] = {}
+    for trial in selected:
+        keys.setdefault((trial.key.phase, trial.key.run), []).append(trial.key)
+    passes: list[Pass] = []
+    begun: set[str] = set()
+    for (phase, run), of_pass in keys.items():
+        plan = collection.plans[phase]
+        overlap = all(settings.model(spec.model).overlap for spec in plan.specs)
+        one = Pass(
+            phase=phase,
+            run=run,
+            keys=tuple(of_pass),
+            warmups=book.warmups(plan, run) if phase not in begun or plan.begins_turn(run) else (),
+            overlap=overlap and not plan.turns,
+            prepare=partial(unload, plan.specs_in(run)) if plan.begins_turn(run) else None,
+        )
+        begun.add(phase)
+        # A spec of nothing but wrong answers may be out after its first pass: the others wait for the word.
+        if run == 0 or (run < plan.least_passes and phase != EXTENDED):
+            one.release(frozenset(spec.id for spec in plan.specs_in(run)))
+        passes.append(one)
+    return passes
+
+
+def next_in_lanes(results: Iterable[CallResult]) -> dict[str, int]:
+    """The next sequence number of each lane, after what an earlier session recorded."""
+    found: Counter[str] = Counter()
+    for result in results:
+        found[result.lane] = max(found[result.lane], result.lane_seq + 1)
+    return dict(found)

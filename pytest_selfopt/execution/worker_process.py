@@ -1,0 +1,102 @@
+"""A worker of a session that runs elsewhere: it makes calls with the settings and the keys of its own machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from pytest_selfopt.errors import RunnerError, SettingsError
+from pytest_selfopt.execution.model_pool import Serving
+from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.local import LocalRunner
+from pytest_selfopt.runners.temporal.connection import MISSING
+from pytest_selfopt.runners.worker_executor import Duty, Executor
+from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
+from pytest_selfopt.suggest import did_you_mean
+
+
+def work_for(
+    engine: str, rootdir: Path, *, target: str | None, models: str | None, concurrency: int, say: Callable[[str], None]
+) -> None:
+    """Take calls from an engine ("nats" or "temporal") and make them, until the process is told to end.
+
+    `target` is the server's address (None: as configured), `models` names providers or models of theirs, separated by
+    commas (None: all that can be asked from here).
+
+    Raises:
+        SelfoptError: when something is configured wrongly, or there is no server.
+    """
+    settings = load_settings(rootdir, Mode.PLAIN, Overrides())
+    serving: list[Serving] = []
+    duty = Duty(
+        executor=Executor(lambda model: _runner(settings, model, serving)),
+        providers=_providers(settings, models),
+        concurrency=concurrency,
+        variant=settings.variant,
+        say=say,
+    )
+    make = _nats_worker if engine == "nats" else _temporal_worker
+    worker = make(settings, target, duty)
+    try:
+        asyncio.run(worker.run())
+    finally:
+        for one in serving:
+            one.stop()
+
+
+class Worker(Protocol):
+    """Makes calls until it is told to end."""
+
+    async def run(self) -> None:
+        """Take calls and make them.
+
+        Raises:
+            RunnerError: when there is no server to take calls from.
+        """
+
+
+def _nats_worker(settings: Settings, target: str | None, duty: Duty) -> Worker:
+    from pytest_selfopt.runners.nats.worker import NatsWorker
+
+    config = settings.nats.with_environment(os.environ)
+    return NatsWorker(config if target is None else replace(config, servers=(target,)), Cipher.of(os.environ), duty)
+
+
+def _temporal_worker(settings: Settings, target: str | None, duty: Duty) -> Worker:
+    try:
+        from pytest_selfopt.runners.temporal.worker import TemporalWorker
+    except ImportError:
+        raise RunnerError(MISSING) from None
+
+    config = settings.temporal.with_environment(os.environ)
+    return TemporalWorker(config if target is None else replace(config, target=target), Cipher.of(os.environ), duty)
+
+
+def _runner(settings: Settings, name: str, serving: list[Serving]) -> LocalRunner:
+    """A runner for one model, whose server is started when it has to be."""
+    one = Serving([settings.model(name)], settings.state_dir if settings.state_dir.is_dir() else None)
+    one.check()
+    serving.append(one)
+    return LocalRunner(one.start(), one.slots(), rng=random.Random())
+
+
+def _providers(settings: Settings, models: str | None) -> Sequence[str]:
+    known = list(dict.fromkeys([*settings.providers, *(model.provider.name for model in settings.models.values())]))
+    if models is None:
+        return known
+    found: dict[str, None] = {}
+    for name in filter(None, map(str.strip, models.split(","))):
+        if name in known:
+            found[name] = None
+        elif "/" in name:
+            found[settings.model(name).provider.name] = None
+        else:
+            raise SettingsError(f"--models: unknown provider {name!r}{did_you_mean(name, known)}")
+    if not found:
+        raise SettingsError(f"--models {models!r} names nobody; known are {', '.join(known)}")
+    return list(found)

@@ -1,0 +1,148 @@
+"""`selfopt export`: what ledger, settings and routing configuration hold, in the formats of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.suites import load_suite, suite_files
+from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.export.inspect_log import LogHead, inspect_log, tally_of
+from pytest_selfopt.export.litellm import LiteLLMConfig, Sources, litellm_config
+from pytest_selfopt.export.trials import trials_csv, trials_json
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.routing.atomic_files import write_pieces
+from pytest_selfopt.routing.config import read_config
+from pytest_selfopt.routing.rule import Rule
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import parse_spec
+
+TableForm = Literal["csv", "json"]
+
+USUAL_PHASES = ("atomic", "extended")
+
+
+def export_litellm(settings: Settings) -> LiteLLMConfig:
+    """What is in force, for a LiteLLM proxy or router.
+
+    Raises:
+        StateError: when the routing configuration cannot be used.
+        SettingsError: when LiteLLM could ask none of the models.
+    """
+    rules = read_config(settings.routing_path).rules
+    phases = (*USUAL_PHASES, *settings.phases, *(rule.phase for rule in rules if rule.in_force))
+    config = litellm_config(
+        Sources(
+            models={name: _model(settings, name) for name in _models_in_use(settings, rules)},
+            phases=tuple(dict.fromkeys(phases)),
+            rules=rules,
+            fallbacks={name: one.fallback for name, one in settings.phases.items() if one.fallback},
+        )
+    )
+    if not config.document["model_list"]:
+        why = "; ".join(gap.sentence for gap in config.gaps)
+        raise SettingsError(f"there is nothing that LiteLLM could serve: {why}")
+    return config
+
+
+def _models_in_use(settings: Settings, rules: tuple[Rule, ...]) -> dict[str, None]:
+    """The names of all models that are configured, start a phase, stand in, or have a rule in force."""
+    in_force = [rule for rule in rules if rule.in_force]
+    named = (
+        settings.default_model,
+        *(name for name, model in settings.models.items() if model.wire != "embedded" or model.path),
+        *(phase.baseline.model for phase in settings.phases.values()),
+        *(phase.fallback for phase in settings.phases.values()),
+        *(model for rule in in_force for model in (rule.model, rule.fallback_model)),
+    )
+    return dict.fromkeys(name for name in named if name)
+
+
+def _model(settings: Settings, name: str) -> ModelConfig | None:
+    try:
+        return settings.model(name)
+    except SettingsError:
+        return None
+
+
+def export_trials(settings: Settings, cycle: int | None, form: TableForm) -> Iterator[str]:
+    """The judged trials of a cycle, or of all (None), as the lines of a table.
+
+    Raises:
+        StateError: when there is no such cycle, or the ledger cannot be used.
+    """
+    with _ledger(settings) as ledger:
+        trials = ledger.each_trial(_chosen(ledger, cycle))
+        yield from trials_csv(trials) if form == "csv" else trials_json(trials)
+
+
+def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path], folder: Path) -> Iterator[Path]:
+    """Write a log of Inspect for each spec of a cycle, or of all (None), into a folder; tells each as it is written.
+
+    `suites` are files and folders that hold the questions, which the ledger does not have.
+
+    Raises:
+        StateError: when there is no such cycle or no trial of it, or a file cannot be read or written.
+        SuiteError: when a suite cannot be used.
+    """
+    cases = _cases(suites)
+    with _ledger(settings) as ledger:
+        chosen = _chosen(ledger, cycle)
+        status = {one["id"]: one["status"] for one in ledger.cycles()}
+        found = dict.fromkeys((number, one.phase, one.spec) for number, one in ledger.each_trial(chosen))
+        if not found:
+            raise StateError("no trial was judged yet, so there is nothing to export")
+        for number, _, spec in found:
+            head = LogHead(
+                cycle=number,
+                run_id=ledger.name_of(number),
+                status=status[number],
+                spec=parse_spec(spec),
+                version=version("pytest-selfopt"),
+            )
+            yield _write_log(ledger, head, cases, folder)
+
+
+def unjudged(settings: Settings, cycle: int | None) -> int:
+    """How many recorded calls of a cycle, or of all, nobody has judged: they are no trials, and are not exported.
+
+    Raises:
+        StateError: when there is no such cycle, or the ledger cannot be used.
+    """
+    with _ledger(settings) as ledger:
+        return sum(ledger.counts(one).get("unjudged", 0) for one in _chosen(ledger, cycle))
+
+
+def _write_log(ledger: Ledger, head: LogHead, cases: Mapping[tuple[str, str], Case], folder: Path) -> Path:
+    where = (head.cycle, head.spec.phase, head.spec.id)
+    tally = tally_of(ledger.each_judged_call(*where))
+    path = folder / head.file_name(tally)
+    write_pieces(path, inspect_log(head, tally, ledger.each_judged_call(*where), cases))
+    return path
+
+
+def _cases(suites: Iterable[Path]) -> dict[tuple[str, str], Case]:
+    """The cases of suites by key and content: one that was changed since is another."""
+    found = [load_suite(path) for path in suite_files(list(suites))] if suites else []
+    return {(case.key, case.content_hash): case for suite in found for case in suite.cases}
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[Ledger]:
+    path = settings.state_dir / "ledger.sqlite"
+    if not path.exists():
+        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
+    with Ledger(path) as ledger:
+        yield ledger
+
+
+def _chosen(ledger: Ledger, cycle: int | None) -> tuple[int, ...]:
+    known = tuple(one["id"] for one in ledger.cycles())
+    if cycle is not None and cycle not in known:
+        raise StateError(f"cycle {cycle} is not in the ledger; known are {', '.join(map(str, known)) or 'none'}")
+    return known if cycle is None else (cycle,)

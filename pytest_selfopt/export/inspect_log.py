@@ -1,0 +1,189 @@
+"""The trials of a spec in a cycle as a log of Inspect: JSON of version 2, for `inspect view` and `read_eval_log`.
+
+https://inspect.aisi.org.uk/eval-logs.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_selfopt.bench.case import Case
+from pytest_selfopt.export.inspect_sample import iso_time, sample, usage_of
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.trial import CallResult, Outcome, Trial
+
+VERSION = 2
+"""Of Inspect's format."""
+
+NAME_DIGITS = 22
+"""Of the names of logs and samples, as Inspect has them."""
+
+SCORER = "selfopt"
+_LONE = re.compile("[\ud800-\udfff]")
+
+Document = dict[str, Any]
+JudgedCall = tuple[Trial, CallResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What the trials of a spec add up to. Times are seconds since the epoch."""
+
+    trials: int
+    passes: int
+    errors: int
+    restraint_trials: int
+    """Those with an answer where no tool should be called."""
+    restraint_calls: int
+    unmetered: int
+    """Trials whose tokens nobody counted."""
+    usage: Mapping[str, float]
+    cases: tuple[str, ...]
+    epochs: int
+    began: float
+    ended: float
+
+
+def tally_of(calls: Iterable[JudgedCall]) -> Tally:
+    """Add trials up, reading them one at a time."""
+    counts: Counter[str] = Counter()
+    usage: dict[str, float] = {}
+    cases: dict[str, None] = {}
+    epochs, began, ended = 0, math.inf, 0.0
+    for trial, result in calls:
+        restrained = trial.restraint and trial.outcome is not Outcome.ERROR
+        used = usage_of(trial, result.reply)
+        counts.update(["trials", trial.outcome])
+        counts.update({"restraint": restrained, "called": restrained and trial.called, "unmetered": used is None})
+        for name, number in (used or {}).items():
+            usage[name] = usage.get(name, 0) + number
+        cases[trial.case] = None
+        epochs = max(epochs, trial.run + 1)
+        began, ended = min(began, trial.started), max(ended, trial.ended)
+    return Tally(
+        trials=counts["trials"],
+        passes=counts[Outcome.PASS],
+        errors=counts[Outcome.ERROR],
+        restraint_trials=counts["restraint"],
+        restraint_calls=counts["called"],
+        unmetered=counts["unmetered"],
+        usage=usage,
+        cases=tuple(cases),
+        epochs=epochs,
+        began=began if cases else 0.0,
+        ended=ended,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHead:
+    """Which trials a log is of. `run_id` is a name of the cycle that no other has; `status` is the cycle's."""
+
+    cycle: int
+    run_id: str
+    status: str
+    spec: Spec
+    version: str
+    """Of this package."""
+
+    @property
+    def eval_id(self) -> str:
+        """A name of the log that no other has."""
+        return _digest(self.run_id, self.spec.id)
+
+    def file_name(self, tally: Tally) -> str:
+        """As Inspect names its logs: the time, the task, and what tells it from others."""
+        told = re.sub(r"[^A-Za-z0-9.]+", "-", self.spec.id)[:100].strip("-")
+        began = datetime.fromtimestamp(tally.began, UTC).strftime("%Y-%m-%dT%H-%M-%S")
+        return f"{began}_{self.spec.phase.replace('_', '-')}-cycle-{self.cycle}-{told}_{self.eval_id[:8]}.json"
+
+
+def inspect_log(
+    head: LogHead, tally: Tally, calls: Iterable[JudgedCall], cases: Mapping[tuple[str, str], Case]
+) -> Iterator[str]:
+    """The pieces of a log's text, a sample at a time. `cases` are the known ones by key and content hash."""
+    document = {
+        "version": VERSION,
+        "status": "success" if head.status in ("decided", "partial") else "cancelled",
+        "eval": _eval(head, tally),
+        # `inspect view` reads heads only, and those only with a plan, in this order.
+        "plan": {"name": "plan", "steps": [{"solver": head.spec.variant, "params": {}}]},
+        "results": _results(tally),
+        "stats": {
+            "started_at": iso_time(tally.began),
+            "completed_at": iso_time(tally.ended),
+            "model_usage": {head.spec.model: dict(tally.usage)} if tally.usage else {},
+        },
+    }
+    yield _text(document).removesuffix("}") + ', "samples": ['
+    comma = ""
+    for trial, result in calls:
+        case = cases.get((trial.case, trial.case_hash))
+        found = {**sample(head.spec.model, SCORER, trial, result, case), "uuid": _uuid(head.eval_id, trial)}
+        yield f"{comma}\n{_text(found)}"
+        comma = ","
+    yield "\n]}\n"
+
+
+def _eval(head: LogHead, tally: Tally) -> Document:
+    spec = head.spec
+    asked: Document = {**asdict(spec.sampling), "max_retries": spec.retries}
+    return {
+        "eval_id": head.eval_id,
+        "run_id": head.run_id,
+        "created": iso_time(tally.began),
+        "task": spec.phase,
+        "task_id": spec.phase,
+        "solver": spec.variant,
+        "dataset": {
+            "name": ", ".join(sorted({case.partition("/")[0] for case in tally.cases})),
+            "samples": len(tally.cases),
+            "sample_ids": list(tally.cases),
+        },
+        "model": spec.model,
+        "model_generate_config": {name: value for name, value in asked.items() if value is not None},
+        "config": {"epochs": tally.epochs, "epochs_reducer": ["mean"]},
+        "packages": {"pytest-selfopt": head.version},
+        "metadata": {"spec": spec.id, "cycle": head.cycle, "unmetered": tally.unmetered, "selfopt_format": 1},
+        "scorers": [{"name": SCORER}],
+    }
+
+
+def _results(tally: Tally) -> Document:
+    answers = tally.trials - tally.errors
+    shares = {
+        "accuracy": (tally.passes, tally.trials),
+        "accuracy_of_answers": (tally.passes, answers),
+        "errors": (tally.errors, tally.trials),
+        "restraint": (tally.restraint_trials - tally.restraint_calls, tally.restraint_trials),
+    }
+    metrics = {name: {"name": name, "value": part / whole} for name, (part, whole) in shares.items() if whole}
+    score = {
+        "name": SCORER,
+        "scorer": SCORER,
+        "scored_samples": answers,
+        "unscored_samples": tally.errors,
+        "metrics": metrics,
+    }
+    return {"total_samples": tally.trials, "completed_samples": answers, "scores": [score]}
+
+
+def _uuid(eval_id: str, trial: Trial) -> str:
+    return _digest(eval_id, trial.case, trial.run)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:NAME_DIGITS]
+
+
+def _text(document: Document) -> str:
+    # Inspect's reader refuses lone surrogates, which a hostile reply may hold.
+    return _LONE.sub("\ufffd", json.dumps(document, ensure_ascii=False))

@@ -1,0 +1,150 @@
+"""The bars of a CI gate: what is in force has to reach them, and must be no worse than what was recorded of it.
+
+Each bar has three answers: reached; missed beyond doubt, when the 95 % interval lies on the wrong side as a whole; or
+missed so narrowly that the answers do not settle it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_selfopt.loop.distributions import wilson
+from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.evidence import Tally, odds, show_odds
+from pytest_selfopt.loop.gates import GateResult, Measured, Verdict, errors, veto
+from pytest_selfopt.loop.thresholds import Limits
+
+WORSE_ODDS = 20
+"""Odds for "worse than recorded" at which a build fails: an unchanged model reaches them in at most 1 of 20 builds."""
+PER = 1_000
+"""Trials that `max_cost` is about."""
+
+
+class Compare(StrEnum):
+    """What a gate's trials are paired with."""
+
+    STORED = "stored"
+    """The trials that the last cycle stored of what it left in force."""
+    BESIDE = "beside"
+    """Trials of what the last cycle left in force, asked beside in the same session, if that is something else."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """What has to be reached; None: no bar. `max_p95_latency` in seconds, `max_cost` in USD of 1,000 trials."""
+
+    min_accuracy: float | None = None
+    min_restraint: float | None = None
+    max_p95_latency: float | None = None
+    max_cost: float | None = None
+    passes: int = 3
+    compare: Compare = Compare.STORED
+
+
+def against_bars(
+    metrics: Metrics, recorded: Tally | None, bars: Bars, limits: Limits, *, missing: int
+) -> tuple[GateResult, ...]:
+    """The gates of a build: the bars that are set, and what was recorded, where there is something.
+
+    `recorded` pairs the recorded trials (as baseline) with those of now; `missing` counts trials that never came.
+    """
+    measured = Measured(spec=metrics.spec, phase="", metrics=metrics, evidence=recorded, missing=missing)
+    found = [
+        _complete(missing),
+        errors(measured, limits),
+        _accuracy(metrics, bars),
+        _restraint(metrics, bars),
+        _latency(metrics, bars),
+        _cost(metrics, bars),
+        _no_worse(recorded),
+        veto(measured, limits),
+    ]
+    return tuple(gate for gate in found if gate is not None)
+
+
+def status_of(gates: Sequence[GateResult]) -> Verdict:
+    """PROMOTE where all passed, REJECT where one failed beyond doubt, HOLD where the evidence is short."""
+    failed = {gate.asks for gate in gates if not gate.passed}
+    if Verdict.REJECT in failed:
+        return Verdict.REJECT
+    return Verdict.HOLD if failed else Verdict.PROMOTE
+
+
+def _complete(missing: int) -> GateResult:
+    sentence = f"{missing} planned trials have no judgement" if missing else "every planned trial was judged"
+    return GateResult(name="complete", passed=not missing, value=missing, limit=0, sentence=sentence)
+
+
+def _share(name: str, hits: int, of: int, limit: float, what: str) -> GateResult:
+    low, high = wilson(hits, of)
+    share = hits / of if of else 0.0
+    return GateResult(
+        name=name,
+        passed=of > 0 and share >= limit,
+        value=share,
+        limit=limit,
+        sentence=f"{what} {share:.3f} ({hits} of {of}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
+        asks=Verdict.REJECT if high < limit else Verdict.HOLD,
+    )
+
+
+def _accuracy(metrics: Metrics, bars: Bars) -> GateResult | None:
+    if bars.min_accuracy is None:
+        return None
+    return _share("min_accuracy", metrics.passes, metrics.trials, bars.min_accuracy, "accuracy")
+
+
+def _restraint(metrics: Metrics, bars: Bars) -> GateResult | None:
+    if bars.min_restraint is None:
+        return None
+    kept = metrics.restraint_trials - metrics.restraint_calls
+    return _share("min_restraint", kept, metrics.restraint_trials, bars.min_restraint, "restraint")
+
+
+def _latency(metrics: Metrics, bars: Bars) -> GateResult | None:
+    limit, p95, low = bars.max_p95_latency, metrics.latency_p95_s, metrics.latency_p95_low_s
+    if limit is None:
+        return None
+    known = "no answer tells" if p95 is None else f"95% of the answers took at most {p95:.2f} s"
+    bound = "" if low is None else f" (at least {low:.2f} s with 95% confidence)"
+    return GateResult(
+        name="max_p95_latency",
+        passed=p95 is not None and p95 <= limit,
+        value=p95,
+        limit=limit,
+        sentence=f"{known}{bound}, at most {limit:g} s are allowed",
+        asks=Verdict.REJECT if low is not None and low > limit else Verdict.HOLD,
+    )
+
+
+def _cost(metrics: Metrics, bars: Bars) -> GateResult | None:
+    if bars.max_cost is None:
+        return None
+    cost = None if metrics.cost_usd is None or not metrics.trials else metrics.cost_usd / metrics.trials * PER
+    known = "the cost is unknown, because a price is" if cost is None else f"{PER:,} trials cost ${cost:.4f}"
+    return GateResult(
+        name="max_cost",
+        passed=cost is not None and cost <= bars.max_cost,
+        value=cost,
+        limit=bars.max_cost,
+        sentence=f"{known}, at most ${bars.max_cost:g} is allowed",
+        asks=Verdict.HOLD if cost is None else Verdict.REJECT,
+    )
+
+
+def _no_worse(recorded: Tally | None) -> GateResult | None:
+    if recorded is None or not recorded.pairs:
+        return None
+    against = odds(recorded.losses, recorded.wins)
+    return GateResult(
+        name="no_regression",
+        passed=against < WORSE_ODDS,
+        value=min(float(against), 1e15),
+        limit=WORSE_ODDS,
+        sentence=f"beside what was recorded: fixed {recorded.wins} answers, broke {recorded.losses} of "
+        f"{recorded.pairs}; odds {show_odds(against)}:1 that it is worse, {WORSE_ODDS}:1 fail the build",
+        asks=Verdict.REJECT,
+    )

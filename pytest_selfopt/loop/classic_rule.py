@@ -1,0 +1,66 @@
+"""The source documents' rule to the letter: medians over the runs, a fixed limit on variance. It guarantees nothing.
+
+Measured by `python -m tests.performance.decisions`: with candidates that are in truth no better it promotes one in a
+quarter to two fifths of the comparisons, because the median of a few runs is a noisy number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.loop import gates
+from pytest_selfopt.loop.gates import Gate, GateResult, Measured, Verdict
+from pytest_selfopt.loop.thresholds import Limits
+
+
+def _variance(measured: Measured, limits: Limits) -> GateResult:
+    found = measured.metrics.spread.variance
+    return GateResult(
+        name="variance",
+        passed=found <= limits.variance,
+        value=found,
+        limit=limits.variance,
+        sentence=f"variance between runs {found:.4f}, at most {limits.variance:g} is allowed",
+    )
+
+
+def _no_regression(measured: Measured, _: Limits) -> GateResult | None:
+    if measured.baseline is None:
+        return None
+    mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
+    return GateResult(
+        name="no_regression",
+        passed=mine >= before,
+        value=mine,
+        limit=before,
+        sentence=f"median accuracy {mine:.3f}, the baseline's is {before:.3f}",
+        asks=Verdict.REJECT,
+    )
+
+
+def _better(measured: Measured, _: Limits) -> GateResult | None:
+    if measured.baseline is None:
+        return None
+    mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
+    return GateResult(
+        name="better", passed=mine > before, value=mine, limit=before, sentence="the median is not above the baseline's"
+    )
+
+
+GATES: tuple[Gate, ...] = (
+    gates.min_samples,
+    _variance,
+    _no_regression,
+    gates.restraint,
+    gates.extended_phase_min_accuracy,
+    _better,
+)
+
+
+def grounds(measured: Measured, verdict: Verdict, results: Sequence[GateResult]) -> str:
+    """What the verdict rests on, marked as what it is."""
+    assert measured.baseline is not None
+    medians = f"median {measured.metrics.accuracy_median:.3f} beside {measured.baseline.accuracy_median:.3f}"
+    reasons = [f"{result.name}: {result.sentence}" for result in results if not result.passed]
+    asked = [f"{medians} in {len(measured.metrics.runs)} runs", *([] if verdict is Verdict.PROMOTE else reasons)]
+    return f"{'; '.join(asked)}. By the classic rule, which guarantees nothing"

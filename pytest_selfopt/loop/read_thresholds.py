@@ -1,0 +1,56 @@
+"""Limits and bars as they are configured: the tables `gates` and `gate`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_selfopt.config_table import Table
+from pytest_selfopt.loop.build_gate import Bars, Compare
+from pytest_selfopt.loop.thresholds import Claim, Limits
+
+
+def read_limits(table: Table, usual: Limits) -> Limits:
+    """The limits of gates, with the usual ones where nothing is said.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+
+    def share(key: str, default: float) -> float:
+        value = table.number(key, default, least=0, most=1)
+        assert value is not None
+        return value
+
+    limits = replace(
+        usual,
+        min_samples=table.integer("min_samples", usual.min_samples, least=3, most=100),
+        variance=share("variance", usual.variance),
+        restraint=share("restraint", usual.restraint),
+        extended_phase_min_accuracy=share("extended_phase_min_accuracy", usual.extended_phase_min_accuracy),
+        comparable=share("comparable", usual.comparable),
+        errors=share("errors", usual.errors),
+        latency=table.number("latency", usual.latency, least=0, most=86_400),
+        cost=table.number("cost", usual.cost, least=0, most=1e9),
+        veto=table.integer("veto", usual.veto, least=0, most=1_000_000),
+        claim=Claim(table.text("claim", str(usual.claim), choices=[str(one) for one in Claim]) or usual.claim),
+    )
+    table.finish()
+    return limits
+
+
+def read_bars(table: Table, usual: Bars) -> Bars:
+    """The bars of a build, with the usual ones where nothing is said.
+
+    Raises:
+        SettingsError: naming the place of a wrong value.
+    """
+    bars = Bars(
+        min_accuracy=table.number("min_accuracy", usual.min_accuracy, least=0, most=1),
+        min_restraint=table.number("min_restraint", usual.min_restraint, least=0, most=1),
+        max_p95_latency=table.number("max_p95_latency", usual.max_p95_latency, least=0, most=86_400),
+        max_cost=table.number("max_cost", usual.max_cost, least=0, most=1e9),
+        passes=table.integer("passes", usual.passes, least=1, most=100),
+        compare=Compare(table.text("compare", str(usual.compare), choices=[str(one) for one in Compare]) or ""),
+    )
+    table.finish()
+    return bars

@@ -1,0 +1,1 @@
+"""What is going to be asked: plans, what they rest on, what they cost. No pytest."""

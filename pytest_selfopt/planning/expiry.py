@@ -1,0 +1,60 @@
+"""Which rules rest on something that has changed, before a cycle begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.loop.actions import RuleChange
+from pytest_selfopt.loop.provenance import Premises, expire, together
+from pytest_selfopt.planning.planner import routed
+from pytest_selfopt.planning.provenance import Surroundings, suites_as_premises
+from pytest_selfopt.routing.config import RoutingConfig
+from pytest_selfopt.routing.rule import Rule
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import Spec
+
+
+def expired(
+    routing: RoutingConfig, phase: str, suite: Suite, *, settings: Settings, surroundings: Surroundings, now: str
+) -> tuple[RoutingConfig, tuple[RuleChange, ...]]:
+    """The configuration without what holds no more for a phase, and what was done about it.
+
+    `now` is the timestamp (ISO 8601, UTC) of the rules that change.
+    """
+    start = settings.phase(phase).baseline
+    if settings.forced_baseline is not None or settings.forced_model is not None:
+        return routing, ()
+
+    def premises(rule: Rule) -> Premises:
+        own = _known(surroundings, start, rule.model, rule)
+        beside = None if rule.allow or not rule.fallback_model else _known(surroundings, start, rule.fallback_model)
+        return together({**own, **suites_as_premises([suite])}, beside)
+
+    def matters(rule: Rule) -> bool:
+        absent = RoutingConfig(rules=(rule,)).without_trials()
+        return _spec(start, RoutingConfig(rules=(rule,)), rule) != _spec(start, absent, rule)
+
+    changes: list[RuleChange] = []
+    for model in dict.fromkeys([start.model, routing.apply_routing(start.model, phase).model]):
+        expiry = expire(routing.rules, model, phase, premises=premises, matters=matters, now=now)
+        if expiry.changes:
+            routing = routing.with_rules(expiry.rules)
+            changes += expiry.changes
+    return routing, tuple(changes)
+
+
+def _known(surroundings: Surroundings, start: Spec, model: str, rule: Rule | None = None) -> Premises:
+    """What is known of a model as it is asked; nothing of one whose name is none."""
+    variant = rule.variant if rule is not None and rule.variant is not None else start.variant
+    try:
+        return surroundings.of(replace(start, model=model, variant=variant))
+    except SelfoptError:
+        return {}
+
+
+def _spec(start: Spec, routing: RoutingConfig, rule: Rule) -> Spec | None:
+    """The spec that a configuration makes of a rule's model; None when nobody is left."""
+    route = routing.apply_routing(rule.model, rule.phase)
+    return routed(replace(start, model=rule.model), route) if route.allowed else None

@@ -1,0 +1,108 @@
+"""`selfopt power`: what a suite can show, and in how many calls, before anything is spent."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.evidence import bar, show_odds
+from pytest_selfopt.loop.power import STEADY, VARYING, Outlook, Power, findable_gain, power
+from pytest_selfopt.loop.race import FULL_PASSES
+from pytest_selfopt.planning.planner import last_churn
+from pytest_selfopt.settings import Settings
+
+GAINS = (0.05, 0.10, 0.15, 0.20, 0.30)
+OTHER_SIZES = (12, 30, 100, 300)
+TIMES = 200
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knows about the next cycle: the number of its first test, and how much answers vary."""
+
+    first_test: int = 1
+    churn: float | None = None
+
+    @property
+    def churns(self) -> tuple[float, ...]:
+        """The measured share of repeats that differ, or two that enclose it."""
+        return (STEADY, VARYING) if self.churn is None else (self.churn,)
+
+
+def known_of(settings: Settings, phase: str) -> Known:
+    """Read the ledger of a project; without one the history begins now."""
+    path = settings.state_dir / "ledger.sqlite"
+    if not path.exists():
+        return Known()
+    with Ledger(path) as ledger:
+        tests = [one.test for one in ledger.comparisons() if one.test is not None]
+        return Known(first_test=max(tests, default=0) + 1, churn=last_churn(ledger, phase))
+
+
+def foresight(paths: Sequence[Path], *, candidates: int, least: int, known: Known) -> Iterator[str]:
+    """Tell what one cycle over these suites, together one phase, can find; races are played out `TIMES` times.
+
+    Raises:
+        SuiteError: when a suite cannot be read.
+    """
+    suites = [load_suite(path) for path in paths]
+    cases = sum(len(suite.cases) for suite in suites)
+    outlook = Outlook(cases=cases, candidates=candidates, first_test=known.first_test, least=least)
+    yield f"{', '.join(suite.name for suite in suites)}: {cases} prompts, {_restraint(suites)} of them need no tool"
+    yield (
+        f"{candidates} candidates beside the baseline: {outlook.fewest_calls:,} to {outlook.most_calls:,} calls a "
+        f"cycle; {FULL_PASSES} runs of each would take {FULL_PASSES * (candidates + 1) * cases:,}"
+    )
+    needed = show_odds(bar(known.first_test))
+    yield f"the next test of this history is comparison {known.first_test}: it needs odds of {needed}:1"
+    yield _variation(known)
+    yield ""
+    yield from _table(outlook, known)
+    yield ""
+    for churn in known.churns:
+        yield from _findable(replace(outlook, churn=churn), OTHER_SIZES)
+
+
+def _restraint(suites: Sequence[Suite]) -> int:
+    return sum(case.restraint for suite in suites for case in suite.cases)
+
+
+def _variation(known: Known) -> str:
+    if known.churn is None:
+        return f"nothing is measured yet: shown for answers that repeat, and for {VARYING:.0%} of repeats that differ"
+    return f"in the last cycle {known.churn:.1%} of the repeats of a prompt differed"
+
+
+def _table(outlook: Outlook, known: Known) -> Iterator[str]:
+    """For each gain how often it is found in one cycle, and in how many calls on average."""
+    heads = [f"repeats differ {churn:.0%}" for churn in known.churns]
+    yield f"{'gain':<22}" + "".join(f"{head:>26}" for head in heads)
+    for gain in GAINS:
+        prompts = gain * outlook.cases
+        cells = (_cell(_played(gain, replace(outlook, churn=churn))) for churn in known.churns)
+        yield f"{f'{gain:+.2f} ({prompts:.1f} prompts)':<22}" + "".join(f"{cell:>26}" for cell in cells)
+
+
+def _played(gain: float, outlook: Outlook) -> Power:
+    return power(gain, outlook, times=TIMES, rng=random.Random(SEED))
+
+
+def _cell(found: Power) -> str:
+    return f"{found.found:.0%} in {found.calls:,.0f} calls"
+
+
+def _findable(outlook: Outlook, others: Sequence[int]) -> Iterator[str]:
+    """The smallest gain that three of four cycles find, with this and with other numbers of prompts."""
+    here = _shown(findable_gain(outlook))
+    yield f"found in 3 of 4 cycles when {outlook.churn:.0%} of repeats differ: {here}"
+    sizes = (replace(outlook, cases=cases) for cases in others if cases != outlook.cases)
+    yield "  with " + ", ".join(f"{one.cases} prompts {_shown(findable_gain(one))}" for one in sizes)
+
+
+def _shown(gain: float | None) -> str:
+    return "no gain at all" if gain is None else f"{gain:{'+.2f' if gain >= 0.01 else '+.3f'}} or more"

@@ -1,0 +1,148 @@
+"""What results rest on besides prompts and settings: which model it truly is, who serves it, and how a variant asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from pytest_selfopt.bench.case import Case, Example
+from pytest_selfopt.bench.expect import NoCall
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.tools import Message, Tool
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.provenance import Premises
+from pytest_selfopt.models.client import LOOPBACK
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.digest import digest_of
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import Variant, build_request
+from pytest_selfopt.trial import ToolCall, Trial
+
+DIGITS = 12
+"""Of a hash; so many tell any two apart that a project will ever see."""
+
+
+RESTS = "rests:"
+"""What a token begins with."""
+
+
+class Surroundings:
+    """What is known now of the models a session asks, each looked up once.
+
+    Only with `asks` is a server asked which weights it holds; `served` are the names that replies of the last decided
+    cycle came under, by model.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger | None, *, asks: bool) -> None:
+        self._settings = settings
+        self._asks = asks
+        self._names = _served_names(ledger)
+        self._digests: dict[str, str | None] = {}
+
+    def of(self, spec: Spec, *, served: Mapping[str, str] | None = None) -> Premises:
+        """What a spec's results rest on; `served` are names that replies came under meanwhile, by model."""
+        names = {model: known[-1] for model, known in self._names.items()} | dict(served or {})
+        found = self._fixed(spec)
+        return {"served model": names[spec.model], **found} if spec.model in names else found
+
+    def token(self, baseline: Spec, candidate: Spec) -> str:
+        """A hash of what a comparison of two specs rests on besides its suites.
+
+        The name a model is served under counts once it has changed, so that what was begun before it was first known
+        goes on.
+        """
+        sides = []
+        for spec in (baseline, candidate):
+            names = self._names.get(spec.model, [])
+            sides.append({**self._fixed(spec), **({"served": names[-1]} if len(set(names)) > 1 else {})})
+        return f"{RESTS}{_hash(sides)}"
+
+    def _fixed(self, spec: Spec) -> dict[str, str]:
+        try:
+            model = self._settings.model(spec.model)
+            found = {
+                "provider": _provider(model),
+                f"variant {spec.variant}": _shape(self._settings.variant(spec.variant)),
+            }
+        except SelfoptError:
+            return {}
+        if model.members:
+            return {**found, **{f"member {name}": self._member(name) for name in model.members}}
+        digest = self._digest(model)
+        return {**found, "model digest": digest} if digest else found
+
+    def _member(self, name: str) -> str:
+        """What a member of a swarm is: its name on the wire, who serves it, and its weights where that can be known."""
+        try:
+            model = self._settings.model(name)
+        except SelfoptError:
+            return "unknown"
+        return " ".join(filter(None, (model.name, _provider(model), self._digest(model))))
+
+    def _digest(self, model: ModelConfig) -> str | None:
+        if model.id not in self._digests:
+            self._digests[model.id] = digest_of(model) if self._asks else None
+        return self._digests[model.id]
+
+
+def suites_as_premises(suites: Iterable[Suite]) -> Premises:
+    """The suites of a phase, each by the hash of its content."""
+    return {f"suite {suite.name}": suite.content_hash for suite in suites}
+
+
+def served_names(trials: Iterable[Trial]) -> dict[str, str]:
+    """The name that most replies of each spec's model came under, by spec id."""
+    counts: dict[str, Counter[str]] = {}
+    for trial in trials:
+        if trial.served_model:
+            counts.setdefault(trial.spec, Counter())[trial.served_model] += 1
+    return {spec: names.most_common(1)[0][0] for spec, names in counts.items()}
+
+
+def _served_names(ledger: Ledger | None) -> dict[str, list[str]]:
+    """The names that each model was served under, cycle by cycle."""
+    found: dict[str, list[str]] = {}
+    for cycle in ledger.cycles() if ledger is not None else ():
+        for model, name in ((cycle["result"] or {}).get("served") or {}).items():
+            found.setdefault(model, []).append(name)
+    return found
+
+
+def _provider(model: ModelConfig) -> str:
+    """Who answers; the port of a server on this machine is chance."""
+    if model.members:
+        return f"swarm of {', '.join(model.members)}"
+    if model.provider.client:
+        return model.provider.client
+    address = urlsplit(model.provider.base_url)
+    local = address.hostname in LOOPBACK
+    place = f"{address.hostname if local else address.netloc}{address.path}"
+    return f"{model.wire} at {place}" if model.provider.base_url else model.wire
+
+
+_TOOL = Tool(name="tool", description="A tool.", parameters={"type": "object", "properties": {"a": {"type": "string"}}})
+
+
+_CALL = ToolCall(name="tool", arguments={"a": "b"})
+
+
+@lru_cache
+def _shape(variant: Variant) -> str:
+    """A hash of what a variant makes of a fixed prompt: it changes when the variant asks in another way."""
+    messages = (Message(role="user", content="question"),)
+    case = Case(id="probe", messages=messages, tools=(_TOOL,), expect=NoCall())
+    examples = [Example(messages=messages, tools=(_TOOL,), answer=answer) for answer in ("no", (_CALL,))]
+    spec = Spec(model="probe", phase="atomic", variant=variant.name)
+    return _hash(asdict(build_request(case, examples, spec, variant)))
+
+
+def _hash(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]

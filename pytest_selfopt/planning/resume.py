@@ -1,0 +1,131 @@
+"""Resuming: the plan of a cycle as the ledger keeps it, and going on with one that was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SettingsError, SpecError, StateError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.generate import Candidate
+from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.planning.planner import suite_address
+from pytest_selfopt.routing.config import RoutingConfig
+from pytest_selfopt.routing.rule import Rule, rule_from_json, rule_to_json
+from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.trial import Json
+
+RESUMABLE = ("running", "interrupted", "stopped")
+"""How a cycle may stand that can be gone on with; one that is booked as running under our lock was cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOff:
+    """A cycle that did not come to its end: its number, its seed, and its plan as it was stored."""
+
+    cycle: int
+    seed: int
+    plan: Mapping[str, Any]
+
+
+def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -> dict[str, Json]:
+    """A phase's plan as the ledger keeps it, with the rules that it begins with."""
+    return {
+        "baseline": plan.baseline.id,
+        "candidates": [{"spec": one.spec.id, "why": one.why} for one in plan.candidates],
+        "because": list(plan.because),
+        "least_passes": plan.least_passes,
+        "most_passes": plan.most_passes,
+        "left": plan.left,
+        "trial": plan.trial,
+        "turns": plan.turns,
+        "only_proves": plan.only_proves,
+        "rules": [rule_to_json(rule) for rule in rules if rule.phase == plan.phase],
+        "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
+    }
+
+
+def cut_off_cycle(ledger: Ledger) -> CutOff:
+    """The last cycle, if it did not come to its end; one of a partial selection is passed over.
+
+    Raises:
+        StateError: when there is nothing to resume.
+    """
+    whole = [cycle for cycle in ledger.cycles() if cycle["status"] != "partial"]
+    if not whole:
+        raise StateError("--selfopt-resume: there is no cycle in the ledger to go on with; leave the option out")
+    last = whole[-1]
+    if last["status"] not in RESUMABLE:
+        raise StateError(
+            f"--selfopt-resume: cycle {last['id']}, the last one, came to its end; leave the option out for a new one"
+        )
+    return CutOff(cycle=last["id"], seed=last["seed"], plan=last["plan"])
+
+
+def as_it_began(routing: RoutingConfig, cut_off: CutOff) -> RoutingConfig:
+    """The configuration that a cycle began with: one that was cut off in its last steps may have written rules already.
+
+    What it decides anew must follow from the rules that it decided on before. Rules that it did not write stay.
+    """
+    rules = list(routing.rules)
+    for phase, stored in cut_off.plan.items():
+        ours = any(rule.phase == phase and rule.cycle == cut_off.cycle for rule in rules)
+        if ours and isinstance(stored, dict) and "rules" in stored:
+            rules = [rule for rule in rules if rule.phase != phase]
+            rules += [rule_from_json(value) for value in stored["rules"]]
+    return routing.with_rules(rules)
+
+
+def check_suites(cut_off: CutOff, phase: str, suites: Sequence[Suite]) -> None:
+    """Refuse to go on with other questions than those that were asked.
+
+    Raises:
+        SettingsError: when a suite was changed, added or left out since.
+    """
+    asked = cut_off.plan[phase]["suites"]
+    changed = [suite.name for suite in suites if suite_address(suite) not in asked]
+    if changed or len(suites) != len(asked):
+        what = f"another version of the suite {changed[0]!r}" if changed else f"{len(asked)} suites of {phase!r}"
+        raise SettingsError(
+            f"--selfopt-resume: cycle {cut_off.cycle} asked {what}; its trials cannot be judged together with new "
+            "ones. Leave the option out to begin a new cycle, or undo the change"
+        )
+
+
+def resumed_plan(cut_off: CutOff, phase: str, planned: PhasePlan) -> PhasePlan:
+    """The plan of a phase in a cycle that is gone on with; `planned` is what a new cycle would do.
+
+    Raises:
+        SettingsError: when the baseline or the configuration has changed so that its calls do not fit any more.
+    """
+    stored = cut_off.plan.get(phase)
+    place = f"--selfopt-resume: cycle {cut_off.cycle}"
+    if not isinstance(stored, dict) or "least_passes" not in stored:
+        raise SettingsError(f"{place} has no plan for phase {phase!r}; leave the option out to begin a new cycle")
+    try:
+        baseline = parse_spec(stored["baseline"])
+        candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])
+    except SpecError as problem:
+        raise SettingsError(f"{place}: {problem}") from None
+    in_force = planned.baseline
+    if in_force not in (baseline, *(candidate.spec for candidate in candidates)):
+        raise SettingsError(
+            f"{place} compared with {baseline.id}, but {in_force.id} is in force now; leave the option out to begin a "
+            "new cycle"
+        )
+    return PhasePlan(
+        phase=phase,
+        baseline=baseline,
+        candidates=candidates,
+        because=tuple(stored["because"]),
+        least_passes=stored["least_passes"],
+        most_passes=stored["most_passes"],
+        left=stored["left"],
+        trial=stored.get("trial", ""),
+        turns=stored.get("turns", 0),
+        only_proves=stored.get("only_proves", False),
+        requested=planned.requested,
+        forced=planned.forced,
+    )

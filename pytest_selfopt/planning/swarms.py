@@ -1,0 +1,62 @@
+"""Swarms in a session: who of their members can be asked, and who is asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.execution.model_pool import Serving, makes_calls_here
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.swarm.swarm import Swarm
+
+
+def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
+    """A swarm of those members that can be asked, and a sentence about each of the others.
+
+    Raises:
+        ModelError: when nobody can be asked.
+    """
+    if not makes_calls_here(settings):
+        return swarm, []
+    missing: dict[str, str] = {}
+    for name in swarm.models:
+        try:
+            Serving([settings.model(name)], None).check()
+        except ModelError as problem:
+            missing[name] = str(problem)
+    notes = [f"{swarm.id} goes on without {name}: {why}" for name, why in missing.items()]
+    members = tuple(name for name in swarm.members if name not in missing)
+    if not members:
+        raise ModelError(f"{swarm.id}: none of its models can be asked: {'; '.join(missing.values())}")
+    return replace(swarm, members=members, judge=members[0] if swarm.judge in missing else swarm.judge), notes
+
+
+def asked_models(settings: Settings, names: Iterable[str]) -> list[ModelConfig]:
+    """The models that calls to models of these names go to: of a swarm its members.
+
+    Raises:
+        SelfoptError: when one is not known, or nobody of a swarm can be asked.
+    """
+    asked: dict[str, None] = {}
+    for name in names:
+        swarm = settings.swarm(name)
+        asked.update(dict.fromkeys([name] if swarm is None else usable(swarm, settings)[0].models))
+    return [settings.model(name) for name in asked]
+
+
+def swarms_among(settings: Settings, names: Iterable[str]) -> tuple[dict[str, Swarm], list[str]]:
+    """The swarms among models, by name, each of those who can be asked; and what is to be said about the others.
+
+    Raises:
+        SelfoptError: when a swarm is not known, or nobody of it can be asked.
+    """
+    swarms: dict[str, Swarm] = {}
+    notes: list[str] = []
+    for name in dict.fromkeys(names):
+        swarm = settings.swarm(name)
+        if swarm is not None:
+            swarms[name], said = usable(swarm, settings)
+            notes += said
+    return swarms, notes

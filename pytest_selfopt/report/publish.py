@@ -1,0 +1,90 @@
+"""Reports as files: after a cycle, and when somebody asks for one."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_selfopt.console.output import Markdown, Printed, Verbatim
+from pytest_selfopt.errors import SelfoptError, SettingsError, StateError
+from pytest_selfopt.report.build import as_json, build_reports
+from pytest_selfopt.report.document import Report
+from pytest_selfopt.report.markdown import as_markdown
+from pytest_selfopt.routing.atomic_files import remove_leftovers, write_atomically
+from pytest_selfopt.settings import Settings
+
+Form = Literal["html", "md", "json"]
+FORMS: tuple[Form, ...] = ("html", "md", "json")
+FOLDER = "reports"
+OVER_ALL = "index.html"
+MARKDOWN = "SELF_OPTIMIZING_REPORT.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What was written after a cycle: its page (None: it could not be), its Markdown, and what went wrong."""
+
+    page: Path | None
+    markdown: str
+    problem: str = ""
+
+
+def publish(settings: Settings, cycle: int, *, now: str) -> Published:
+    """Write the pages of a cycle and over all cycles, the cycle as JSON, and all cycles as Markdown.
+
+    What cannot be read or written is told, never raised: no verdict depends on it.
+    """
+    folder, text = settings.state_dir / FOLDER, ""
+    try:
+        # Whatever a killed session was writing, also of an earlier cycle.
+        remove_leftovers(folder / "*")
+        of_cycle, of_all = build_reports(settings, [cycle, None], now=now)
+        text = as_markdown(of_cycle)
+        write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle))
+        write_atomically(folder / MARKDOWN, as_markdown(of_all))
+        write_atomically(folder / OVER_ALL, in_form(of_all, "html"))
+        page = folder / f"cycle-{cycle}.html"
+        write_atomically(page, in_form(of_cycle, "html"))
+    except (SelfoptError, OSError) as problem:
+        return Published(page=None, markdown=text, problem=f"the report could not be written: {problem}")
+    return Published(page=page, markdown=text)
+
+
+def in_form(report: Report, form: Form) -> str:
+    """A report as a page, as Markdown or as JSON."""
+    if form == "html":
+        from pytest_selfopt.report.page import page
+
+        return page(report)
+    return as_markdown(report) if form == "md" else as_json(report)
+
+
+def report_to(
+    settings: Settings, cycle: int | None, *, form: Form, output: Path | None, show: bool, now: str
+) -> Sequence[Printed]:
+    """Make a report and write it; the lines to print: where it is, or the text itself.
+
+    `output` is a file, or "-" to print it; without one a page is written among the others, and a text is printed.
+    `show` opens the page in a browser.
+
+    Raises:
+        StateError: when nothing was recorded, or a file cannot be used.
+        SettingsError: when what is to be shown is no page in a file.
+    """
+    if show and (form != "html" or output == Path("-")):
+        raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")
+    (report,) = build_reports(settings, [cycle], now=now)
+    text = in_form(report, form)
+    if output == Path("-") or (output is None and form != "html"):
+        return [(Markdown if form == "md" else Verbatim)(text.rstrip("\n"))]
+    if output is None:
+        output = settings.state_dir / FOLDER / (OVER_ALL if cycle is None else f"cycle-{cycle}.html")
+    elif not output.parent.is_dir():
+        raise StateError(f"cannot write {output}: there is no folder {output.parent}")
+    write_atomically(output, text)
+    if show and not webbrowser.open(output.resolve().as_uri()):
+        return [f"written: {output}", "no browser could be opened; open the file yourself"]
+    return [f"written: {output}"]

@@ -1,0 +1,106 @@
+"""The state directory, and the history of cycles in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.atomic_files import (
+    read_or_set_aside,
+    read_text,
+    to_text,
+    write_atomically,
+)
+from pytest_selfopt.strict_json import parse_json
+
+HISTORY = "meta_loop_history.json"
+DECISIONS = "routing_decisions.jsonl"
+IGNORE = ".gitignore"
+VERSION = 1
+MOST_BYTES = 1024 * 1024 * 1024
+"""Of a history, which grows with every cycle: many thousands of them."""
+
+_EVERYTHING = "# everything here is made by pytest-selfopt\n*\n"
+
+
+def prepare_state_dir(state_dir: Path) -> None:
+    """Make the state directory, kept out of git by its own .gitignore.
+
+    Raises:
+        StateError: when it cannot be made or written to.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        ignore = state_dir / IGNORE
+        if not ignore.exists():
+            write_atomically(ignore, _EVERYTHING)
+    except OSError as problem:
+        raise StateError(
+            f"cannot use {state_dir} as the state directory: {problem.strerror or problem}; "
+            "name another one by --selfopt-state-dir"
+        ) from None
+
+
+def load_history(path: Path) -> tuple[dict[str, Any], str]:
+    """The history; an empty one when there is none. An unusable file is set aside, which the sentence tells.
+
+    Raises:
+        StateError: when it can be neither read nor set aside.
+    """
+    return read_or_set_aside(path, _parse_history, {"version": VERSION, "cycles": []}, most=MOST_BYTES)
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The entries of the history, oldest first, without touching the file; none when there is no file.
+
+    What is in the list and no object is left out: no version wrote it.
+
+    Raises:
+        StateError: when the file cannot be used.
+    """
+    try:
+        cycles = _parse_history(read_text(path, MOST_BYTES))["cycles"]
+    except FileNotFoundError:
+        return []
+    except ValueError as problem:
+        raise StateError(f"{path} cannot be used: {problem}") from None
+    return [entry for entry in cycles if isinstance(entry, dict)]
+
+
+def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Add the entries of one cycle (one a phase); one that is there already stays, unless the cycle had stopped.
+
+    Returns a sentence when an unusable file was set aside, else an empty text.
+
+    Raises:
+        StateError: when the file cannot be written.
+    """
+    history, note = load_history(path)
+    addresses = {(entry["cycle"], entry["phase"]) for entry in entries}
+    kept = [one for one in history["cycles"] if not (_address(one) in addresses and one.get("status") == "stopped")]
+    known = {_address(one) for one in kept}
+    new = [dict(entry) for entry in entries if (entry["cycle"], entry["phase"]) not in known]
+    if new:
+        write_atomically(path, to_text({**history, "cycles": [*kept, *new]}))
+    return note
+
+
+def _address(entry: Any) -> tuple[Any, Any]:
+    return (entry.get("cycle"), entry.get("phase")) if isinstance(entry, dict) else (None, None)
+
+
+def _parse_history(text: str) -> dict[str, Any]:
+    document = parse_json(text)
+    if not isinstance(document, dict) or not isinstance(document.get("cycles"), list):
+        raise ValueError("it must hold an object with a list of cycles")
+    version = document.get("version", VERSION)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ValueError("'version' must be a number")
+    if version > VERSION:
+        raise StateError(
+            f"the history has version {version}, this pytest-selfopt reads up to {VERSION}; "
+            "use the newer pytest-selfopt that wrote it"
+        )
+    return document

@@ -1,0 +1,109 @@
+"""Which workers there are, and which of them makes the calls that have to go to one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.runners.temporal.config import TemporalConfig
+from pytest_selfopt.runners.temporal.shared import HERE
+from pytest_selfopt.runners.temporal.task_queues import Names
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+class Places:
+    """Where the calls to each provider are made, by the queue of the provider."""
+
+    def __init__(self, config: TemporalConfig, providers: Mapping[str, str]) -> None:
+        """Look for workers of these providers, which are named by their queues."""
+        self._config = config
+        self._providers = dict(providers)
+        self._names = Names(config.name)
+        self._at: dict[str, str] = {}
+        """The queue of the worker that makes a provider's pinned calls."""
+        self._gone: set[str] = set()
+        """Workers that did not answer; none comes back under its old name."""
+
+    def of(self, queue: str) -> str:
+        """The queue of the worker that makes a provider's pinned calls."""
+        return self._at[queue]
+
+    def without(self, missing: Sequence[str]) -> str:
+        """What to say when nobody makes calls to some providers."""
+        target, names = self._config.target, ",".join(missing)
+        return (
+            f"no worker at {target} makes calls to {', '.join(missing)}; start one where its keys are: "
+            f"selfopt worker temporal --target {target} --models {names}"
+        )
+
+    async def missing(self, client: Client, seconds: float) -> list[str]:
+        """The providers that no worker takes calls to, within some seconds."""
+        found = await asyncio.gather(*(self._find(client, queue, seconds) for queue in self._providers))
+        there = dict(zip(self._providers, found, strict=True))
+        for queue, worker in there.items():
+            if worker is not None:
+                self._at.setdefault(queue, self._names.queue_of(worker))
+        return sorted(self._providers[queue] for queue, worker in there.items() if worker is None)
+
+    async def move(self, client: Client, queue: str, held: Iterable[str], seconds: float) -> tuple[set[str], str]:
+        """The queues that hold a provider's pinned calls, but whose workers are gone; and the one to go to instead."""
+        places = {*held, self._at[queue]}
+        found = await asyncio.gather(*(self._find(client, place, seconds) for place in places))
+        lost = {place for place, worker in zip(places, found, strict=True) if worker is None}
+        if self._at[queue] in lost:
+            worker = await self._find(client, queue, seconds)
+            if worker is None:
+                return set(), ""
+            self._at[queue] = self._names.queue_of(worker)
+        return lost, self._at[queue]
+
+    async def begun(self, client: Client, worker: str, attempt: str, seconds: float) -> bool:
+        """Whether a worker may have begun an attempt at a call: one that is there and says otherwise has not.
+
+        A server that dies may take for given out what its worker never got.
+        """
+        if worker in self._gone:
+            return True
+        answer = await self._ask(client, self._names.queue_of(worker), seconds, [attempt])
+        if answer is None:
+            self._gone.add(worker)
+            return True
+        return attempt in answer[1]
+
+    async def _find(self, client: Client, queue: str, seconds: float) -> str | None:
+        """The name of a worker that takes what is in a queue, if one does in time."""
+        answer = await self._ask(client, queue, seconds, [])
+        return None if answer is None else answer[0]
+
+    async def _ask(
+        self, client: Client, queue: str, seconds: float, attempts: list[str]
+    ) -> tuple[str, Sequence[str]] | None:
+        """Who takes what is in a queue, and which of some attempts it has begun; None when nobody says so in time.
+
+        The server's own list of those who ask for work keeps a dead one for minutes; so this gives something to do.
+        """
+        here = await client.start_workflow(
+            HERE,
+            # Without a word to open, a worker with another key can answer, and the answer tells that keys differ.
+            args=[attempts] if attempts else [],
+            id=f"{self._config.name}-here-{uuid.uuid4().hex[:12]}",
+            task_queue=queue,
+            execution_timeout=timedelta(seconds=seconds + 1),
+        )
+        worker = ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for event in here.fetch_history_events(wait_new_event=True):
+                    if event.HasField("workflow_task_completed_event_attributes"):
+                        worker = event.workflow_task_completed_event_attributes.identity
+                    if event.HasField("workflow_execution_completed_event_attributes"):
+                        said = event.workflow_execution_completed_event_attributes.result
+                        (begun,) = await client.data_converter.decode(said.payloads, [list[str]])
+                        return worker, begun
+        return None

@@ -1,0 +1,215 @@
+"""What the history of a workflow tells of its calls: which were begun, each time, and how they ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from temporalio.api.enums.v1 import EventType, PendingActivityState, RetryState, TimeoutType, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionSignaledEventAttributes
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+
+from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.runners.remote import Inbox
+from pytest_selfopt.runners.temporal.shared import Errands
+from pytest_selfopt.runners.temporal.workflow import MOST_ATTEMPTS
+from pytest_selfopt.runners.wire import result_from_bytes
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+_ABORTING = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+_BROKEN = (
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
+)
+_ENDINGS = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "completed",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "cancelled",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "failed",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: "terminated",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: "timed out",
+}
+
+
+@dataclass(slots=True)
+class _Activity:
+    call_id: str
+    name: str
+    scheduled: float
+    started: float = 0.0
+    attempts: int = 1
+
+
+@dataclass(slots=True)
+class Course:
+    """How one workflow goes, as far as it was read: what became of its calls, and of itself."""
+
+    id: str
+    begun: Callable[[str, str], Awaitable[bool]]
+    """Whether a worker, by its name, may have begun an attempt (see `attempt_of`)."""
+    queue: str = ""
+    window: int = 0
+    calls: set[str] = field(default_factory=set)
+    places: set[str] = field(default_factory=set)
+    """The queues of workers that its pinned calls are in."""
+    left: set[str] = field(default_factory=set)
+    """Those that are under way or will be."""
+    ending: str = ""
+    cancelled: bool = False
+    """Whether it was asked to end before its time."""
+    _read: int = 0
+    _activities: dict[int, _Activity] = field(default_factory=dict)
+    _told: set[tuple[str, int]] = field(default_factory=set)
+    _given: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The worker that each attempt at an activity was given to, as far as it was seen."""
+
+    @property
+    def taken(self) -> int:
+        """How many calls it may have under way, from now on."""
+        return 0 if self.ending else min(self.window, len(self.left))
+
+    async def follow(self, client: Client, inbox: Inbox, *, wait: bool) -> bool:
+        """Read on, and tell of it; with `wait` until the workflow has ended. Whether anything was new.
+
+        Raises:
+            RPCError: when the server cannot be asked.
+            SelfoptError: when a message cannot be read.
+        """
+        before = self._read
+        events = client.get_workflow_handle(self.id).fetch_history_events(wait_new_event=wait)
+        async for event in events:
+            if event.event_id > self._read:
+                await self._take(event, client.data_converter, inbox)
+                self._read = event.event_id
+        return self._read > before
+
+    def look_at(self, pending: Iterable[PendingActivityInfo], inbox: Inbox) -> None:
+        """Tell of the calls that are under way; their beginnings come into the history only with their ends."""
+        for one in pending:
+            running = one.state in (_STARTED, _ABORTING)
+            attempt = one.attempt if running else one.attempt - 1
+            started = one.last_started_time
+            if attempt > 0 and started.seconds:
+                self._given[one.activity_id, attempt] = one.last_worker_identity
+                self._began(one.activity_id, attempt, started.ToNanoseconds() / 1e9, inbox)
+
+    def _began(self, name: str, attempt: int, at: float, inbox: Inbox) -> None:
+        if (name, attempt) not in self._told:
+            self._told.add((name, attempt))
+            inbox.began(name.rstrip("~"), _mark(name, attempt), at)
+
+    async def _take(self, event: HistoryEvent, converter: DataConverter, inbox: Inbox) -> None:
+        at = event.event_time.ToNanoseconds() / 1e9
+        if event.HasField("workflow_execution_started_event_attributes"):
+            begun = event.workflow_execution_started_event_attributes
+            (work,) = await converter.decode(begun.input.payloads, [Errands])
+            self.queue, self.window = begun.task_queue.name, max(self.window, work.window)
+            if not self.calls:
+                self.calls = {one.id for one in work.errands}
+                self.places = {one.queue for one in work.errands} - {self.queue}
+                self.left = set(self.calls)
+        elif event.HasField("workflow_execution_signaled_event_attributes"):
+            await self._take_signal(event.workflow_execution_signaled_event_attributes, converter)
+        elif event.HasField("workflow_execution_cancel_requested_event_attributes"):
+            self.cancelled = True
+        elif event.HasField("workflow_task_failed_event_attributes"):
+            failed = event.workflow_task_failed_event_attributes
+            if failed.cause in _BROKEN:
+                raise RunnerError(f"a worker cannot carry calls: {failed.failure.message}")
+        elif event.event_type in _ENDINGS:
+            self.ending = _ENDINGS[event.event_type]
+        else:
+            await self._take_activity(event, at, converter, inbox)
+
+    async def _take_signal(self, told: WorkflowExecutionSignaledEventAttributes, converter: DataConverter) -> None:
+        if told.signal_name == "widen":
+            (window,) = await converter.decode(told.input.payloads, [int])
+            self.window = max(self.window, window)
+        elif told.signal_name == "move":
+            lost, other = await converter.decode(told.input.payloads, [str, str])
+            if lost in self.places:
+                self.places = self.places - {lost} | {other}
+
+    async def _take_activity(self, event: HistoryEvent, at: float, converter: DataConverter, inbox: Inbox) -> None:
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            name = event.activity_task_scheduled_event_attributes.activity_id
+            self._activities[event.event_id] = _Activity(name.rstrip("~"), name, at)
+            self.left.add(name.rstrip("~"))
+        elif event.HasField("activity_task_started_event_attributes"):
+            started = event.activity_task_started_event_attributes
+            one = self._activities[started.scheduled_event_id]
+            one.started, one.attempts = at, started.attempt
+            # Of attempts that were lost while nobody looked only the number is known.
+            for attempt in range(1, started.attempt):
+                self._began(one.name, attempt, one.scheduled, inbox)
+            self._began(one.name, started.attempt, at, inbox)
+        elif event.HasField("activity_task_completed_event_attributes"):
+            done = event.activity_task_completed_event_attributes
+            (data,) = await converter.decode(done.result.payloads, [bytes])
+            await self._end(done.scheduled_event_id, inbox, result_from_bytes(data))
+        elif event.HasField("activity_task_timed_out_event_attributes"):
+            late = event.activity_task_timed_out_event_attributes
+            error = _timed_out(late.failure, late.retry_state)
+            await self._end(late.scheduled_event_id, inbox, self._failed(late.scheduled_event_id, error))
+        elif event.HasField("activity_task_failed_event_attributes"):
+            broken = event.activity_task_failed_event_attributes
+            error = _failure(broken.failure, broken.retry_state)
+            await self._end(broken.scheduled_event_id, inbox, self._failed(broken.scheduled_event_id, error))
+        elif event.HasField("activity_task_canceled_event_attributes"):
+            await self._end(event.activity_task_canceled_event_attributes.scheduled_event_id, inbox, None)
+
+    def _failed(self, scheduled: int, error: CallError | None) -> CallResult | None:
+        if error is None:
+            return None
+        started = self._activities[scheduled].started or time.time()
+        return CallResult(error=error, started=started, ended=time.time())
+
+    async def _end(self, scheduled: int, inbox: Inbox, result: CallResult | None) -> None:
+        one = self._activities[scheduled]
+        for attempt in range(1, one.attempts):
+            worker = self._given.get((one.name, attempt), "")
+            if worker and not await self.begun(worker, attempt_of(self.id, one.name, attempt)):
+                inbox.left(one.call_id, _mark(one.name, attempt))
+        del self._activities[scheduled]
+        self.left.discard(one.call_id)
+        if result is not None:
+            inbox.ended(one.call_id, result)
+
+
+def attempt_of(workflow: str, activity: str, attempt: int) -> str:
+    """What an attempt at a call is called: the ids of workflow and activity, and its number."""
+    return f"{workflow}/{_mark(activity, attempt)}"
+
+
+def _mark(activity: str, attempt: int) -> str:
+    return f"{activity}/{attempt}"
+
+
+def _timed_out(failure: Failure, state: RetryState.ValueType) -> CallError | None:
+    """What became of a call whose worker was not heard of any more; None when it was aborted anyway."""
+    kind = failure.timeout_failure_info.timeout_type
+    if kind == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
+        return CallError(kind=ErrorKind.TIMEOUT, message="its client did not come back in the time it has at most")
+    if kind in (TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START):
+        return CallError(kind=ErrorKind.WORKER_LOST, message="worker lost: none made this call within a day")
+    return _exhausted(state)
+
+
+def _failure(failure: Failure, state: RetryState.ValueType) -> CallError | None:
+    """What became of a call whose workers failed at it."""
+    if state == RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE:
+        return CallError(kind=ErrorKind.REQUEST, message=failure.message)
+    return _exhausted(state)
+
+
+def _exhausted(state: RetryState.ValueType) -> CallError | None:
+    if state != RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED:
+        return None
+    return CallError(
+        kind=ErrorKind.WORKER_LOST,
+        message=f"worker lost: {MOST_ATTEMPTS} in a row ended while they made this call",
+    )

@@ -1,0 +1,177 @@
+"""Replaying: each item gets the reply of its call, and what its body makes of it travels on the report."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Protocol
+
+import pytest
+from _pytest.runner import pytest_runtest_teardown
+
+from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.planning.plan import PLANNED, PlannedTrial, TrialKey
+from pytest_selfopt.session.options import looks_only, mode_of
+from pytest_selfopt.session.report_evidence import (
+    NO_KEYWORDS,
+    CallFailed,
+    Received,
+    attach,
+    judged,
+    portable,
+    receive,
+    to_evidence,
+    trial_of,
+)
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
+
+
+class Source(Protocol):
+    """Where replies come from: this process, or the controller of a distributed session."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the session."""
+
+    @property
+    def stopped_because(self) -> str:
+        """Why no more calls are made; empty while they are."""
+
+    def begin(self, planned: PlannedTrial) -> bool:
+        """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""
+
+    def result(self, key: TrialKey) -> CallResult:
+        """The result of a trial's call, waited for."""
+
+    def give_up(self, key: TrialKey) -> None:
+        """End a trial's call, because nobody waits for it any more."""
+
+
+class Replaying:
+    """The hooks around each item of a benchmark, where its body runs."""
+
+    def __init__(self, config: pytest.Config, source: Source) -> None:
+        self._config = config
+        self._source = source
+        undisturbed.watch()
+        self._judges = mode_of(config) is not Mode.PLAIN
+        self._goes_on = True
+        self._running: pytest.Item | None = None
+        self._told = False
+        """Whether the item that is being run has given its evidence."""
+        self._received: Received | None = None
+        """What came back for the item that is being run."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_protocol")
+    def pytest_runtest_protocol_in_turn(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Wait until the item's call is under way: around whatever limits the time of the item itself."""
+        planned = item.stash.get(PLANNED, None)
+        self._goes_on, self._told = True, False
+        if planned is not None and not looks_only(self._config):
+            self._let_go_of_item(item)
+            try:
+                with undisturbed:
+                    self._goes_on = self._source.begin(planned)
+            except SelfoptError as problem:
+                pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+        return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Leave out items of specs that the race has stopped."""
+        if self._goes_on:
+            return None
+        # The item before left standing what this one would have needed, such as the fixtures of their module.
+        self._told = True
+        call = pytest.CallInfo.from_call(lambda: pytest_runtest_teardown(item, nextitem), when="teardown")
+        if call.excinfo is not None:
+            report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+            item.ihook.pytest_runtest_logreport(report=report)
+        return True
+
+    def _let_go_of_item(self, following: pytest.Item) -> None:
+        """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""
+        done, self._running = self._running, following
+        if isinstance(done, pytest.Function) and self._judges:
+            del done.callspec
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Wait for the item's reply and hand it to the test body."""
+        planned = item.stash.get(PLANNED, None)
+        if planned is not None:
+            received = receive(planned, self._result(planned))
+            if self._source.stopped_because and received.reply is None:
+                # Nobody was asked: neither an answer nor an error, and green it must not be.
+                pytest.skip(self._source.stopped_because)
+            self._received = received
+            if received.reply is None:
+                assert received.result.error is not None
+                raise CallFailed(received.result.error)
+            if isinstance(item, pytest.Function) and "reply" in item.funcargs:
+                item.funcargs["reply"] = received.reply
+        yield
+
+    def _result(self, planned: PlannedTrial) -> CallResult:
+        """The result of an item's call; when calls can no longer be recorded the session ends at once."""
+        # Each item may have a handler of its own: that of its time limit.
+        undisturbed.watch()
+        try:
+            with undisturbed:
+                return self._source.result(planned.key)
+        except SelfoptError as problem:
+            pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+        except pytest.fail.Exception:
+            # The item's own limit is over (pytest-timeout): nobody will read the reply.
+            with undisturbed:
+                self._source.give_up(planned.key)
+            raise
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the trial on the report, which is what travels between processes."""
+        report = yield
+        planned = item.stash.get(PLANNED, None)
+        if planned is None:
+            return report
+        received = self._received
+        if call.when == "teardown":
+            self._received = None
+        # What fails after its body has told what it has to tell is a failure of the test, and no second trial.
+        if call.when != "call" and (self._told or not report.failed):
+            attach(report, None)
+            if report.passed and self._judges:
+                # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
+                report.keywords = NO_KEYWORDS
+            return report
+        outcome = judged(call)
+        if call.when != "call":
+            outcome = (
+                Outcome.ERROR,
+                ErrorKind.TEST,
+                f"{call.when} failed: {call.excinfo and call.excinfo.value}",
+            )
+        if outcome is None or report.outcome == "skipped":
+            return report
+        trial = trial_of(planned, received, outcome, self._source.settings.model(planned.spec.model))
+        attach(report, to_evidence(trial))
+        self._told = True
+        if received is not None and call.when == "call":
+            report.duration = received.result.ended - received.result.started
+            if received.reply is not None and (report.failed or self._shows_passes):
+                report.sections.append(
+                    ("Captured reply call", visible(portable(received.reply.text).replace("\r\n", "\n")))
+                )
+        answered_by_call = call.excinfo is not None and isinstance(call.excinfo.value, CallFailed)
+        if report.failed and (answered_by_call or (self._judges and outcome[1] is not ErrorKind.TEST)):
+            report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
+        return report
+
+    @property
+    def _shows_passes(self) -> bool:
+        """Whether the user wants to read the output of passed tests, too (-rP, -rA)."""
+        return bool({"P", "A"} & set(self._config.getoption("reportchars", "")))

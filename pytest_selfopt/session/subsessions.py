@@ -1,0 +1,127 @@
+"""`--selfopt-cycles N`: one pytest session after the other, until N are done or nothing is left to try."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_selfopt.console.layout import width_for
+from pytest_selfopt.console.output import columns_of, laid_out
+from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.cycle.finish import EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.routing.history import HISTORY, read_history
+from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+CHILD = "PYTEST_SELFOPT_CYCLE_OF"
+"""Set for the sessions of the single cycles, so that options in addopts do not begin another row of them."""
+GOES_ON = (0, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE)
+"""Statuses after which another cycle makes sense: what failed a gate, or is undecided, may be better after the next."""
+
+
+def which_of(environment: Mapping[str, str]) -> str:
+    """Which of several sessions in a row this one is, such as "cycle 2/3" or "proof"; empty for one of its own."""
+    which = environment.get(CHILD, "")
+    return f"cycle {which}" if "/" in which else which
+
+
+def begin_cycles(config: pytest.Config, count: int) -> int:
+    """Run the cycles that the command line asks for; the status of the last one."""
+    state_dir = config.getoption("selfopt_state_dir")
+    try:
+        settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
+    except SelfoptError as problem:
+        raise pytest.UsageError(visible(str(problem))) from None
+    arguments = without_cycles([str(argument) for argument in config.invocation_params.args])
+    return run_cycles(count, arguments, settings.state_dir, teller(config))
+
+
+def teller(config: pytest.Config) -> Callable[[str], None]:
+    """What tells something between sessions, where there is no reporter; under -qq it says nothing."""
+    silent = config.get_verbosity() < -1
+
+    def say(text: str) -> None:
+        width = width_for(columns_of(sys.stdout))
+        for line in laid_out([text] if not silent else [], width, sys.stdout.encoding or "utf-8"):
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    return say
+
+
+def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, say: Callable[[str], None]) -> int:
+    """Run up to `count` cycles, each in a session of its own with these arguments; the status of the last one.
+
+    A cycle is a whole session, because what is collected in it follows from what the one before decided.
+    """
+    status = 0
+    for number in range(1, count + 1):
+        say(f"selfopt: cycle {number} of {count}")
+        before = len(_history(state_dir))
+        status = run_session(arguments, f"{number}/{count}")
+        entries = _history(state_dir)[before:]
+        why = _end(status, entries)
+        if why and number < count:
+            say(f"selfopt: stopped after {number} of {count} cycles: {why}")
+            break
+    return status
+
+
+def without_cycles(arguments: Sequence[str]) -> list[str]:
+    """The arguments for a single cycle."""
+    kept: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        if argument == "--selfopt-cycles":
+            next(given, None)
+        elif not argument.startswith("--selfopt-cycles="):
+            kept.append(argument)
+    return kept if "--selfopt-cycle" in kept else [*kept, "--selfopt-cycle"]
+
+
+def run_session(arguments: Sequence[str], which: str) -> int:
+    """Run a session of its own with these arguments; `which` one it is stands in its environment."""
+    # In a process group of its own, so that Ctrl-C reaches the session once, from here: a second one would cut it off
+    # while it writes down what it has.
+    command = [sys.executable, "-m", "pytest", *arguments]
+    process = subprocess.Popen(command, env={**os.environ, CHILD: which}, process_group=0)
+    before = {
+        number: signal.signal(number, lambda received, _: process.send_signal(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        status = process.wait()
+        # As shells tell it, because a process cannot end with a negative status.
+        return status if status >= 0 else 128 - status
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _history(state_dir: Path) -> list[dict[str, Any]]:
+    try:
+        return read_history(state_dir / HISTORY)
+    except SelfoptError:
+        return []
+
+
+def _end(status: int, entries: Sequence[dict[str, Any]]) -> str:
+    """Why no further cycle is to be run; empty when one is."""
+    if status not in GOES_ON:
+        name = pytest.ExitCode(status).name.lower().replace("_", " ") if status in set(pytest.ExitCode) else status
+        return f"the session ended with {name}"
+    if not entries:
+        return "the last one recorded nothing"
+    if any(entry.get("status") == "stopped" for entry in entries):
+        return "its budget is used up"
+    last = {entry["phase"]: entry for entry in entries}
+    if all(not entry.get("next", {}).get("candidates") for entry in last.values()):
+        return "plateau, nothing untried or undecided is left around what is in force"
+    return ""

@@ -1,0 +1,70 @@
+"""Writing on pytest's terminal: in its width, in signs that it can show, with nothing in a text that controls it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.console.encoding import shown
+from pytest_selfopt.console.layout import folded, table, width_for
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A text for people, of any length; its colour says nothing that its words do not."""
+
+    text: str
+    colour: str = ""
+    bold: bool = False
+
+    @property
+    def markup(self) -> dict[str, bool]:
+        """What pytest's terminal writer makes of it."""
+        return {name: True for name in (self.colour, "bold" if self.bold else "") if name}
+
+
+class Page:
+    """What is written for people; `loudness` is pytest's verbosity: 0, more with -v, less with -q."""
+
+    def __init__(self, terminal: TerminalReporter) -> None:
+        self._terminal = terminal
+        self._encoding = encoding_of_output()
+        self.loudness = terminal.config.get_verbosity()
+
+    @property
+    def width(self) -> int:
+        """Columns of a line."""
+        return width_for(self._terminal.config.get_terminal_writer().fullwidth)
+
+    def title(self, text: str) -> None:
+        """Begin a section, as pytest begins its own."""
+        if self.loudness >= 0:
+            self._terminal.write_sep("=", shown(text, self._encoding))
+
+    def tell(self, told: Iterable[Told]) -> None:
+        """Write texts, folded."""
+        for one in told:
+            for line in folded(shown(one.text, self._encoding), self.width):
+                self._terminal.write_line(line, **one.markup)
+
+    def table(self, rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
+        """Write a table, the heads first; in a loud session no column is left out."""
+        cells = [[shown(cell, self._encoding) for cell in row] for row in rows]
+        for line in table(cells, self.width, dispensable=dispensable if self.loudness <= 0 else ()):
+            self._terminal.write_line(line)
+
+
+def encoding_of_output() -> str:
+    """The encoding of what pytest writes to, whatever captures output now."""
+    return (sys.__stdout__.encoding if sys.__stdout__ is not None else None) or "utf-8"
+
+
+def rewrites(terminal: TerminalReporter) -> bool:
+    """Whether a line can be written over: on a real terminal, not in a log that was told to have colours."""
+    return bool(terminal.isatty) and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

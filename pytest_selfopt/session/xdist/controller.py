@@ -1,0 +1,328 @@
+"""The controller of a distributed session: makes all calls, hands out the replies, and judges what the workers report.
+
+So a session has the same calls, limits, passes and verdicts however many processes run its items, whichever of xdist's
+schedulers hands them out, and whatever becomes of the workers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.cycle.cycle_run import Work
+from pytest_selfopt.cycle.phase_run import Flaw
+from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.planning.plan import PhasePlan, TrialKey
+from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.session.extensions import new_work
+from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
+from pytest_selfopt.session.proving import prove
+from pytest_selfopt.session.verdict import Judging
+from pytest_selfopt.session.xdist.pending import Board
+from pytest_selfopt.session.xdist.rpc import (
+    Answer,
+    Begin,
+    Begun,
+    Collected,
+    GiveUp,
+    PlanFor,
+    Planned,
+    Question,
+    Result,
+)
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.trial import CallResult
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+STUCK_S = 10.0
+"""How long nothing may be run while a worker waits for the passes before, until it is let go on."""
+
+_TICK_S = 0.5
+
+
+class Controller:
+    """Everything of a distributed session that is not done in its workers; xdist's own hooks tell it of them."""
+
+    def __init__(
+        self, config: pytest.Config, *, hang_up: Callable[[], None], given_to: Callable[[str], Sequence[str]]
+    ) -> None:
+        """Decide for a session; `hang_up` ends the line to all workers, `given_to` tells what items one has to run."""
+        self._config = config
+        self._turn = threading.Condition(threading.RLock())
+        """Held by whoever reads or changes what follows; notified when a trial is settled."""
+        self._collection = Collection(self._plan_for, self._variant)
+        self._work: Work | None = None
+        self._board = Board({})
+        self._problems: list[str] = []
+        self._ended = False
+        self._let_on = False
+        """Whether passes begin although trials before them are open, because those will not come any more."""
+        self._changed = time.monotonic()
+        self._failure = ""
+        """Why the session cannot go on."""
+        self._judging = Judging(config, lambda: self._work, self._in_turn)
+        self._hang_up = hang_up
+        self._given_to = given_to
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked settings of this session.
+
+        Raises:
+            SettingsError: on first use, when something is configured wrongly.
+        """
+        return settings_of(self._config)
+
+    def prove(self, status: int) -> int:
+        """Prove what this session has put on trial, in a session that follows it; the status of both."""
+        return prove(self._work.proof if self._work is not None else None, self._config, status)
+
+    def close(self) -> None:
+        """Let go of workers, servers, ledger and lock; doing it twice is harmless."""
+        self._hang_up()
+        if self._work is not None:
+            self._work.close()
+
+    # What workers ask, each on a thread of its own.
+
+    def answer(self, worker: str, question: Question) -> Answer:
+        """Answer a worker, on a thread that is for it alone.
+
+        Raises:
+            SelfoptError: when there is no answer.
+        """
+        match question:
+            case PlanFor(test, suite, phase):
+                return self._plan(test, Path(suite), phase)
+            case Collected():
+                self._note_collected(question)
+                return None
+            case Begin(key):
+                return self._begin(worker, key)
+            case GiveUp(key):
+                if self._work is not None and self._work.started:
+                    self._work.calls.give_up(key)
+                return None
+            case _:
+                assert self._work is not None
+                result = self._work.answer(question.key, self._while_waiting)
+                return Result(result, self._work.stopped_because)
+
+    def answer_at_once(self, worker: str, question: Question) -> Answer:
+        """The answer to what is asked most often, when the reply is there already; None where that has to wait."""
+        work = self._work
+        if not isinstance(question, Begin) or work is None or not work.started or self._ended:
+            return None
+        key = question.key
+        live = work.live_in(key)
+        if live is None or key.spec not in live:
+            return None
+        results = self._results(worker, key, live)
+        return Begun(goes_on=True, results=results, live=live) if key in results else None
+
+    def _results(self, worker: str, key: TrialKey, live: frozenset[str]) -> dict[TrialKey, CallResult]:
+        """The results that are there, of a trial and of what its worker runs in the same pass after it."""
+        assert self._work is not None
+        given = [one for one in map(self._board.key_of, self._given_to(worker)) if one is not None]
+        following = given[given.index(key) + 1 :] if key in given else []
+        found: dict[TrialKey, CallResult] = {}
+        for one in (key, *following):
+            if one.spec in live and (one.phase, one.run) == (key.phase, key.run):
+                result = self._work.calls.result_if_there(one)
+                if result is not None:
+                    found[one] = result
+        return found
+
+    def _plan(self, test: str, path: Path, phase: str) -> Planned:
+        with self._turn:
+            trials = self._collection.take(test, path, phase)
+            return Planned(self._collection.plans[phase], trials[0].suite.content_hash, self._made.seed)
+
+    def _variant(self, name: str) -> Variant:
+        return self.settings.variant(name)
+
+    def _plan_for(self, _test: str, phase: str, suite: Suite) -> PhasePlan:
+        return self._made.plan(phase, suite)
+
+    @property
+    def _made(self) -> Work:
+        """The part that touches files, servers and models, made when it is first needed."""
+        if self._work is None:
+            self._work = new_work(self._config, self.settings)
+        return self._work
+
+    def _note_collected(self, collected: Collected) -> None:
+        with self._turn:
+            self._problems += [one for one in collected.problems if one not in self._problems]
+            if self._work is None or not self._work.started:
+                self._board = Board(dict(collected.items))
+
+    def _begin(self, worker: str, key: TrialKey) -> Begun:
+        work = self._work
+        if work is None or not work.started:
+            raise SelfoptError("the session makes no calls, because something else went wrong before")
+        planned = self._collection.planned[key]
+        with self._turn:
+            self._board.waits(worker, key)
+            while not self._may_decide(key):
+                self._turn.wait(_TICK_S)
+            self._board.waits_no_more(worker)
+            if self._ended:
+                raise SelfoptError("the session is over")
+            try:
+                goes_on = work.goes_on(planned)
+            except SelfoptError as problem:
+                self._failure = str(problem)
+                raise
+            live = work.live_in(key)
+            if live is not None:
+                self._board.settle_all_but(key, live)
+            if not goes_on:
+                self._settle(key)
+                return Begun(goes_on=False, results={}, live=live)
+        work.calls.wait_until_begun(key)
+        return Begun(goes_on=True, results=self._results(worker, key, live or frozenset({key.spec})), live=live)
+
+    def _may_decide(self, key: TrialKey) -> bool:
+        """Whether it can be told who goes on to a trial's pass."""
+        if self._ended or self._let_on or not self._board.open_before(key):
+            return True
+        assert self._work is not None
+        if not self._work.course.depends(key):
+            return True
+        quiet_s = time.monotonic() - self._changed
+        stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))
+        self._let_on = stopping or (self._board.stuck and quiet_s > STUCK_S and not self._work.calls.in_flight)
+        return self._let_on
+
+    def _while_waiting(self) -> None:
+        """Show nothing: only the main thread writes to the terminal."""
+
+    def _settle(self, key: TrialKey) -> bool:
+        """Take a trial off the board; whether its pass has come to its end."""
+        self._changed = time.monotonic()
+        self._turn.notify_all()
+        return self._board.settle(key)
+
+    # What xdist tells, on the main thread.
+
+    @contextmanager
+    def _in_turn(self) -> Generator[None, None, None]:
+        with undisturbed, self._turn:
+            yield
+
+    def attend(self) -> None:
+        """Listen to pytest's hooks from now on."""
+        undisturbed.watch()
+        manager = self._config.pluginmanager
+        manager.register(self._judging, "selfopt-judging")
+        # After it, and so around it: it has booked a trial before this takes it off the board.
+        manager.register(self, "selfopt-controller")
+
+    def refuse_problems(self) -> None:
+        """End the session with all problems that workers found during collection.
+
+        Raises:
+            pytest.UsageError: when there was any.
+        """
+        if self._problems:
+            raise pytest.UsageError(visible("\n".join(self._problems)))
+
+    def start(self) -> None:
+        """Begin to make calls, once everything is collected; doing it twice is harmless.
+
+        Raises:
+            pytest.UsageError: when that is not possible.
+        """
+        with self._turn:
+            if self._config.option.selfopt_prove:
+                idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
+                self._collection.leave_out(idle, [])
+                self._judging.nothing_on_trial = bool(idle) and not self._collection.plans
+            selected = [self._collection.planned[key] for key in self._board.still_open()]
+            if self._work is None or self._work.started or not selected or looks_only(self._config):
+                return
+            try:
+                self._work.start(
+                    self._collection,
+                    selected,
+                    command=command_of(self._config),
+                    pace=pace_of(self._config),
+                    terminal=terminal_of(self._config),
+                )
+            except SelfoptError as problem:
+                raise pytest.UsageError(visible(str(problem))) from None
+
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Wait for nothing that a worker that is gone could do; its successor collects anew."""
+        with self._in_turn():
+            self._board.waits_no_more(node.gateway.id)
+            self._changed = time.monotonic()
+            self._turn.notify_all()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note that an item is being run."""
+        with self._in_turn():
+            self._board.starts(nodeid)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Take a trial off the board when its item is done, or lost with the worker that had it."""
+        yield
+        with self._in_turn():
+            key = self._board.key_of(report.nodeid)
+            # As xdist says it of the item that a worker died with.
+            lost = str(report.when) == "???"
+            if report.when == "teardown" or lost:
+                self._board.ends(report.nodeid)
+                if key is not None and self._work is not None:
+                    if lost:
+                        self._work.flaws[Flaw.LOST] += 1
+                    self._finish_item(key, lost=lost)
+        if self._failure:
+            raise pytest.UsageError(self._failure)
+
+    def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
+        ended = self._settle(key)
+        if not lost and self._work is not None and self._work.started:
+            self._work.calls.let_go(key)
+        if self._work is not None and self._work.started:
+            self._work.show_progress(key)
+            if ended and mode_of(self._config) is not Mode.PLAIN:
+                # Who goes on is decided first, so that it is said with the pass it follows from, and called early.
+                self._decide_next(key)
+                self._work.end_pass(key.phase, key.run)
+
+    def _decide_next(self, key: TrialKey) -> None:
+        assert self._work is not None
+        try:
+            if not self._board.open_before(TrialKey(key.phase, key.spec, key.case, key.run + 1)):
+                self._work.decide_next(key)
+        except SelfoptError as problem:
+            self._failure = str(problem)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Let go of the workers, and count what they never reported; `Judging` decides."""
+        with self._in_turn():
+            self._ended = True
+            self._turn.notify_all()
+        self._hang_up()
+        if self._work is not None and self._work.started:
+            self._work.stop()
+            never = len(list(self._board.still_open()))
+            if never:
+                self._work.flaws[Flaw.LOST] += never

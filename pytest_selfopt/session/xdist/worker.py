@@ -1,0 +1,151 @@
+"""A worker of a distributed session: it collects and runs items, and asks the controller for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import cached_property
+
+import pytest
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.errors import SelfoptError, SuiteError
+from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.session.collection import Collection, arrange
+from pytest_selfopt.session.options import looks_only, mode_of, settings_of
+from pytest_selfopt.session.runtest import Replaying
+from pytest_selfopt.session.xdist.rpc import (
+    INPUT,
+    Answer,
+    Begin,
+    Begun,
+    Collected,
+    GiveUp,
+    Line,
+    LineCut,
+    PlanFor,
+    Planned,
+    Question,
+    Refused,
+    Result,
+    ResultOf,
+)
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+
+class WorkerSession:
+    """What a worker does for the benchmarks among its items. It makes no call and writes no file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        given = vars(config)["workerinput"]
+        address, key = given[INPUT]
+        self._line = Line(address, key, given["workerid"])
+        self._collection = Collection(self._plan_for, self._variant)
+        self._seed = 0
+        self._ready: dict[TrialKey, CallResult] = {}
+        """The results that came before they were asked for, of the item that is being run and those after it."""
+        self._live: dict[tuple[str, int], frozenset[str]] = {}
+        """The specs that are asked in a pass (phase and run), as far as the controller has said."""
+        self.stopped_because = ""
+        config.pluginmanager.register(Replaying(config, self), "selfopt-replaying")
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked settings of this session.
+
+        Raises:
+            SettingsError: on first use, when something is configured wrongly.
+        """
+        return settings_of(self._config)
+
+    def _variant(self, name: str) -> Variant:
+        return self.settings.variant(name)
+
+    def _plan_for(self, test: str, phase: str, suite: Suite) -> PhasePlan:
+        answer = self._line.ask(PlanFor(test, str(suite.path), phase))
+        if isinstance(answer, Refused):
+            raise SelfoptError(answer.why)
+        assert isinstance(answer, Planned)
+        if answer.suite_hash != suite.content_hash:
+            raise SuiteError(f"{suite.path} was changed while the session began; start it again")
+        self._seed = answer.seed
+        return answer.plan
+
+    def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+        """Parametrize a marked test."""
+        self._collection.parametrize(metafunc, marker)
+
+    def prove(self, status: int) -> int:
+        """Leave what is on trial to the controller."""
+        return status
+
+    def close(self) -> None:
+        """Leave everything to the controller."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        """Order the items after every other plugin has had its say."""
+        self._collection.stash_planned(items)
+        if mode_of(self._config) is not Mode.PLAIN:
+            self._collection.refuse_reruns(items)
+        if self._config.option.selfopt_prove:
+            idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
+            self._config.hook.pytest_deselected(items=self._collection.leave_out(idle, items))
+        yield
+        arrange(items, self._seed)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Tell the controller what was selected, before xdist tells it the items' names."""
+        selected = [(item.nodeid, item.stash[PLANNED].key) for item in session.items if PLANNED in item.stash]
+        self._ask(Collected(tuple(selected), tuple(self._collection.problems)))
+
+    def begin(self, planned: PlannedTrial) -> bool:
+        """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""
+        key = planned.key
+        live = self._live.get((key.phase, key.run))
+        if live is not None and key.spec not in live:
+            return False
+        if key in self._ready:
+            return True
+        answer = self._ask(Begin(key))
+        if isinstance(answer, Refused):
+            # The controller ends the session with this sentence; until then the item has no answer.
+            self._ready = {key: _no_result(answer.why)}
+            return True
+        assert isinstance(answer, Begun)
+        if answer.live is not None:
+            self._live[key.phase, key.run] = answer.live
+        self._ready = dict(answer.results)
+        return answer.goes_on
+
+    def result(self, key: TrialKey) -> CallResult:
+        """The result of a trial's call, waited for."""
+        ready = self._ready.pop(key, None)
+        if ready is not None:
+            return ready
+        answer = self._ask(ResultOf(key))
+        if isinstance(answer, Refused):
+            return _no_result(answer.why)
+        assert isinstance(answer, Result)
+        self.stopped_because = answer.stopped_because
+        return answer.result
+
+    def give_up(self, key: TrialKey) -> None:
+        """End a trial's call, because nobody waits for it any more."""
+        self._ask(GiveUp(key))
+
+    def _ask(self, question: Question) -> Answer:
+        """Ask the controller; once it has hung up there is nothing left to do."""
+        if looks_only(self._config) and not isinstance(question, Collected):
+            return None
+        try:
+            return self._line.ask(question)
+        except LineCut as problem:
+            pytest.exit(str(problem))
+
+
+def _no_result(why: str) -> CallResult:
+    return CallResult(error=CallError(kind=ErrorKind.TEST, message=why), started=0.0, ended=0.0)
