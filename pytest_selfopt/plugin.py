@@ -11,11 +11,11 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_selfopt.session.session import SelfoptSession
-    from pytest_selfopt.session.xdist.controller import Controller
+    from pytest_selfopt.session.xdist.controller import XdistController
     from pytest_selfopt.session.xdist.worker import WorkerSession
 
 SESSION: pytest.StashKey[SelfoptSession | WorkerSession] = pytest.StashKey()
-CONTROLLER: pytest.StashKey[Controller] = pytest.StashKey()
+CONTROLLER: pytest.StashKey[XdistController] = pytest.StashKey()
 
 NOTHING = (
     "--selfopt-cycle or --selfopt-gate: no benchmark was collected; mark a test with "
@@ -86,10 +86,10 @@ def pytest_configure(config: pytest.Config) -> None:
             "leave it out"
         )
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None) and not config.option.collectonly:
-        from pytest_selfopt.session.xdist.plugin import Distributor
+        from pytest_selfopt.session.xdist.plugin import XdistPlugin
 
         config.pluginmanager.register(
-            Distributor(config, CONTROLLER, NOTHING if _judges(config) else ""), "selfopt-distributor"
+            XdistPlugin(config, CONTROLLER, NOTHING if _judges(config) else ""), "selfopt-distributor"
         )
 
 

@@ -16,9 +16,9 @@ from pytest_selfopt.economy.spending import read_spending, read_tiers
 from pytest_selfopt.economy.tiers import models_of_tier
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
-from pytest_selfopt.loop.build_gate import Bars
+from pytest_selfopt.loop.build_gate import GateThresholds
 from pytest_selfopt.loop.read_thresholds import read_bars, read_limits
-from pytest_selfopt.loop.thresholds import Limits, Profile
+from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
 from pytest_selfopt.runners.nats.config import NatsConfig
@@ -37,7 +37,7 @@ ENGINES = ("nats", "temporal")
 RUNNERS = ("local", *ENGINES)
 """Those that are built in; a project may have its own."""
 CONFIG_FILE = "selfopt.toml"
-NO_BARS = Bars()
+NO_BARS = GateThresholds()
 
 
 class Mode(StrEnum):
@@ -57,7 +57,7 @@ class PhaseSettings:
 
     baseline: Spec
     limits: Limits
-    bars: Bars = NO_BARS
+    bars: GateThresholds = NO_BARS
     fallback: str | None = None
     """The model that stands in when the baseline's is not up to the phase."""
 
@@ -85,7 +85,7 @@ class Settings:
     """Prices of models that were given none."""
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
-    default_bars: Bars
+    default_bars: GateThresholds
     default_model: str
     space: SearchSpace
     variants: Mapping[str, str]
@@ -258,7 +258,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
         switches=switches,
         only_proves=overrides.only_prove,
         proves_at_once=at_once and overrides.prove_at_once and not overrides.only_prove,
-        race=overrides.race and limits.profile is Profile.CALIBRATED,
+        race=overrides.race and limits.profile is DecisionRule.CALIBRATED,
         reports=overrides.reports and table.flag("reports", default=True),
         runner=overrides.runner or runner,
         nats=read_nats(table.table("nats")),
@@ -267,8 +267,8 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
-    profile = table.text("profile", str(Profile.CALIBRATED), choices=[str(one) for one in Profile])
-    return Limits(profile=Profile(overrides.profile or profile or Profile.CALIBRATED))
+    profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=[str(one) for one in DecisionRule])
+    return Limits(profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED))
 
 
 def _table(rootdir: Path) -> Table:
@@ -319,7 +319,7 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
     return found, at_once
 
 
-def _phases(table: Table, limits: Limits, bars: Bars, default_model: str) -> dict[str, PhaseSettings]:
+def _phases(table: Table, limits: Limits, bars: GateThresholds, default_model: str) -> dict[str, PhaseSettings]:
     found: dict[str, PhaseSettings] = {}
     for name, entry in table.tables().items():
         usual = f"{default_model}/{name}/native_api/t60/r1/i0"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_selfopt.execution.dev_servers import Server
+from pytest_selfopt.execution.dev_servers import DevServer
 
 
 def free_port() -> int:
@@ -25,7 +25,7 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def started(server: Server) -> Iterator[str]:
+def started(server: DevServer) -> Iterator[str]:
     """A server that runs; its address."""
     with server.start() as running:
         deadline = time.monotonic() + 20

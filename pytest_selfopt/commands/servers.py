@@ -53,11 +53,11 @@ def add_commands(add: AddCommand) -> None:
 
 
 def _work(options: argparse.Namespace) -> Iterable[str]:
-    from pytest_selfopt.execution.worker_process import work_for
+    from pytest_selfopt.execution.worker_process import run_worker
 
     if options.concurrency < 1:
         raise SettingsError(f"--concurrency {options.concurrency}: expected at least 1")
-    work_for(
+    run_worker(
         options.engine,
         options.rootdir,
         target=options.target,

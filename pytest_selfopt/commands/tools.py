@@ -80,12 +80,12 @@ def _add_suites(add: AddCommand) -> None:
 
 
 def _models(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.execution.availability import availability, configured_models
+    from pytest_selfopt.execution.availability import check_availability, configured_models
 
     settings = settings_of(options)
     chosen = tuple(settings.model(name) for name in options.name) or configured_models(settings)
     for model in chosen:
-        found = availability(model, ask=not options.no_ask)
+        found = check_availability(model, ask=not options.no_ask)
         if found.answers is False:
             options.status = EXIT_FAILED
         yield from _model_lines(found)
@@ -134,7 +134,7 @@ def _verify(options: argparse.Namespace) -> list[str]:
 
 
 def _power(options: argparse.Namespace) -> Iterator[str]:
-    from pytest_selfopt.planning.power import foresight, known_of
+    from pytest_selfopt.planning.power import known_of, power_report
 
     if options.candidates is not None and options.candidates < 1:
         raise SettingsError(f"--candidates {options.candidates}: there has to be at least 1")
@@ -142,7 +142,9 @@ def _power(options: argparse.Namespace) -> Iterator[str]:
     let_import_from(path.parent for path in options.suite)
     least = settings.phase(options.phase).limits.min_samples
     known = known_of(settings, options.phase)
-    return foresight(options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known)
+    return power_report(
+        options.suite, candidates=options.candidates or settings.max_candidates, least=least, known=known
+    )
 
 
 def _check_suites(options: argparse.Namespace) -> Iterator[str]:

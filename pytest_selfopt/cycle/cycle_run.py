@@ -11,40 +11,40 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.cycle.dry_run import dry_run
-from pytest_selfopt.cycle.finish import close_cycle, note_stop
-from pytest_selfopt.cycle.gate import Gated, gate
-from pytest_selfopt.cycle.pass_gate import Course
-from pytest_selfopt.cycle.phase_run import Flaw, PhaseRun
-from pytest_selfopt.cycle.store import State
+from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
+from pytest_selfopt.cycle.gate import GateOutcome, gate
+from pytest_selfopt.cycle.pass_gate import PassGate
+from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
+from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.deferred_signals import undisturbed
-from pytest_selfopt.execution.backends import Calling, calling_of, most_at_a_time
-from pytest_selfopt.execution.calls import CallBook
-from pytest_selfopt.execution.dispatcher import Dispatcher, Pace
-from pytest_selfopt.execution.model_pool import Serving, makes_calls_here
+from pytest_selfopt.execution.backends import CallBackend, make_backend, most_at_a_time
+from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead
+from pytest_selfopt.execution.model_pool import ModelPool, makes_calls_here
 from pytest_selfopt.execution.passes import make_passes
 from pytest_selfopt.ledger.ledger import CycleStatus, Ledger, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.gates import OwnGates
-from pytest_selfopt.planning.budget import budget_of
-from pytest_selfopt.planning.cost import foreseen
+from pytest_selfopt.loop.gates import ProjectGates
+from pytest_selfopt.planning.budget import make_budget
+from pytest_selfopt.planning.cost import cost_notice
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.planning.planner import baseline_of
-from pytest_selfopt.planning.swarms import asked_models
+from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.runner import Finished
 from pytest_selfopt.session.collection import Collection
-from pytest_selfopt.session.own_runner import OwnRunner
-from pytest_selfopt.session.proving import Proof, proof_of
-from pytest_selfopt.session.terminal.reporter import Commentary
-from pytest_selfopt.session.terminal.writer import Page, Told
+from pytest_selfopt.session.own_runner import ProjectRunner
+from pytest_selfopt.session.proving import ProofRun, proof_of
+from pytest_selfopt.session.terminal.reporter import ProgressReporter
+from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_selfopt.report.publish import Published
+    from pytest_selfopt.report.publish import PublishedReport
 
 OUTCOMES_AT_ONCE = 256
 """Outcomes are stored so many at a time: they follow from the stored replies, so none is lost with the process."""
@@ -56,17 +56,19 @@ class Work:
     A session that only looks (`makes_calls` is False) takes no lock and writes no file.
     """
 
-    def __init__(self, settings: Settings, *, makes_calls: bool, own_gates: OwnGates, own_runner: OwnRunner) -> None:
+    def __init__(
+        self, settings: Settings, *, makes_calls: bool, own_gates: ProjectGates, own_runner: ProjectRunner
+    ) -> None:
         self.settings = settings
         self._own_gates = own_gates
         self._own_runner = own_runner
         self._writes = makes_calls and settings.mode is Mode.CYCLE
-        self._state: State | None = None
-        self._calling: Calling | None = None
+        self._state: CycleStore | None = None
+        self._calling: CallBackend | None = None
         self._dispatcher: Dispatcher | None = None
-        self._commentary: Commentary | None = None
-        self._book: CallBook | None = None
-        self._course: Course | None = None
+        self._commentary: ProgressReporter | None = None
+        self._book: CallFactory | None = None
+        self._course: PassGate | None = None
         self._pass: tuple[str, int] | None = None
         """Phase and run of the pass that is replayed."""
         self.cycle = 0
@@ -75,7 +77,7 @@ class Work:
         self.phases: dict[str, PhaseRun] = {}
         self.status: CycleStatus = "running"
         self.conclusions: tuple[Conclusion, ...] = ()
-        self.gated: tuple[Gated, ...] = ()
+        self.gated: tuple[GateOutcome, ...] = ()
         """How the phases stand against the bars of a build."""
         self.following: Mapping[str, PhasePlan] = {}
         """The plans of the next cycle, by phase."""
@@ -87,15 +89,15 @@ class Work:
         self.warmups: tuple[Warmup, ...] = ()
         self.stopped_because = ""
         """Why the session made no more calls, when its budget was used up."""
-        self.flaws: Counter[Flaw] = Counter()
+        self.flaws: Counter[EvidenceProblem] = Counter()
         """What is wrong with the evidence that came in, or did not."""
         self._judged: list[tuple[str, Trial]] = []
         self._budget: Budget | None = None
-        self.proof: Proof | None = None
+        self.proof: ProofRun | None = None
         """What this session has put on trial, to be proven by one that follows it."""
         self.problem = ""
         """Why the session could not be concluded; empty when it was."""
-        self.published: Published | None = None
+        self.published: PublishedReport | None = None
         """The report on the cycle, once it is there."""
 
     @property
@@ -115,7 +117,7 @@ class Work:
         return self._dispatcher
 
     @property
-    def course(self) -> Course:
+    def course(self) -> PassGate:
         """The course of a session that has started."""
         assert self._course is not None
         return self._course
@@ -142,8 +144,8 @@ class Work:
             # What can be refused without touching the disk is refused first.
             model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
             if makes_calls_here(self.settings):
-                Serving(asked_models(self.settings, [model]), None).check()
-            self._state = State(self.settings, writes=self._writes, own_gates=self._own_gates)
+                ModelPool(resolve_members(self.settings, [model]), None).check()
+            self._state = CycleStore(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
 
@@ -165,7 +167,7 @@ class Work:
         selected: Sequence[PlannedTrial],
         *,
         command: str,
-        pace: Pace,
+        pace: Lookahead,
         terminal: TerminalReporter | None,
     ) -> None:
         """Start servers, book the cycle, and begin to make calls.
@@ -177,16 +179,16 @@ class Work:
         self.began = time.time()
         self.partial = len(selected) < len(collection.planned)
         names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
-        models = asked_models(self.settings, names)
-        cost = foreseen(collection.plans, selected, self.settings, self._ledger)
+        models = resolve_members(self.settings, names)
+        cost = cost_notice(collection.plans, selected, self.settings, self._ledger)
         logs = self.settings.state_dir if self._writes else None
-        self._calling = calling_of(self.settings, names, logs, self._own_runner)
+        self._calling = make_backend(self.settings, names, logs, self._own_runner)
         self._calling.begin()
         stored = self._open(collection, command, terminal)
-        self._budget = budget_of(self.settings, models, spent=self._state.spent(self.cycle))
-        self._book = CallBook(self.cycle, collection.planned, self.settings)
+        self._budget = make_budget(self.settings, models, spent=self._state.spent(self.cycle))
+        self._book = CallFactory(self.cycle, collection.planned, self.settings)
         passes = make_passes(collection, selected, self._book, self.settings, self._calling.unload)
-        self._course = Course(passes, self.phases, partial=self.partial)
+        self._course = PassGate(passes, self.phases, partial=self.partial)
         self._dispatcher = Dispatcher(
             runner=self._calling.runner(
                 cycle=self._state.name_of(self.cycle), budget=self._budget, stored=stored, on_parts=self._record
@@ -199,7 +201,7 @@ class Work:
             window=pace.window(most_at_a_time(models)),
         )
         if self.settings.mode is not Mode.PLAIN:
-            self._commentary = Commentary(terminal, self.phases, passes, self._dispatcher)
+            self._commentary = ProgressReporter(terminal, self.phases, passes, self._dispatcher)
             self._commentary.announce(collection, self.cycle, partial=self.partial, resumed=len(stored), cost=cost)
         self._dispatcher.start()
 
@@ -216,7 +218,7 @@ class Work:
         problem = self._state.log_routings(collection.plans.values())
         # Tests do not fail because a log cannot be written.
         if problem and terminal is not None:
-            Page(terminal).tell([Told(f"selfopt: a routing is not logged: {problem}", "yellow")])
+            TerminalWriter(terminal).write_lines([StyledText(f"selfopt: a routing is not logged: {problem}", "yellow")])
         return {}
 
     def _book_cycle(self, collection: Collection, command: str) -> Mapping[str, CallResult]:
@@ -248,24 +250,24 @@ class Work:
         Raises:
             SelfoptError: when a gate of the project's own fails.
         """
-        goes_on = self.goes_on(planned)
-        if goes_on:
+        should_run = self.should_run(planned)
+        if should_run:
             self._enter_pass(planned.key)
             self.calls.wait_until_begun(planned.key)
-        return goes_on
+        return should_run
 
-    def live_in(self, key: TrialKey) -> frozenset[str] | None:
+    def active_specs(self, key: TrialKey) -> frozenset[str] | None:
         """The specs that are asked in a trial's pass; None where that is not settled, because calls have stopped."""
-        return None if self.stopped_because else self.course.live_in(key)
+        return None if self.stopped_because else self.course.active_specs(key)
 
-    def goes_on(self, planned: PlannedTrial) -> bool:
-        """Whether an item is still to be run; see `Course.goes_on`."""
+    def should_run(self, planned: PlannedTrial) -> bool:
+        """Whether an item is still to be run; see `PassGate.should_run`."""
         if self.stopped_because:
             return self.calls.was_answered(planned.key)
-        return self.course.goes_on(planned.key)
+        return self.course.should_run(planned.key)
 
     def decide_next(self, key: TrialKey) -> None:
-        """Decide who goes on after a trial's pass; see `Course.decide_next`."""
+        """Decide who goes on after a trial's pass; see `PassGate.decide_next`."""
         if not self.stopped_because:
             self.course.decide_next(key)
 
@@ -274,10 +276,10 @@ class Work:
         assert self._book is not None
         key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
         if not self._book.knows(key):
-            self.flaws[Flaw.FOREIGN] += 1
+            self.flaws[EvidenceProblem.FOREIGN] += 1
             return
         if not self.phases[trial.phase].add(trial):
-            self.flaws[Flaw.TWICE] += 1
+            self.flaws[EvidenceProblem.TWICE] += 1
             return
         self._judged.append((self._book.id_of(key), trial))
         if len(self._judged) >= OUTCOMES_AT_ONCE:
@@ -308,11 +310,11 @@ class Work:
             self.counts = self._state.ledger.counts(self.cycle)
             self._state.ledger.finish_cycle(self.cycle, ended=time.time(), status=self.status)
             if self.status == "stopped":
-                self.notes += note_stop(
+                self.notes += record_stopped_cycle(
                     self._state, tuple(self.phases.values()), self.stopped_because, cycle=self.cycle, began=self.began
                 )
             return
-        closed = close_cycle(self._state, tuple(self.phases.values()), cycle=self.cycle, began=self.began)
+        closed = finish_cycle_files(self._state, tuple(self.phases.values()), cycle=self.cycle, began=self.began)
         self.conclusions, self.following, self.status = closed.conclusions, closed.following, "decided"
         self.took_s = time.time() - self.began
         cases = {name: len(phase.cases) for name, phase in self.phases.items()}
@@ -338,14 +340,14 @@ class Work:
         with undisturbed:
             if self._commentary is not None and self._pass is not None:
                 self._commentary.say_pass(*self._pass)
-            self.give_way()
+            self.clear_live_line()
             self._pass = None
             if self._dispatcher is not None:
                 self._dispatcher.stop()
             if self._calling is not None:
                 self._calling.stop()
 
-    def let_go(self) -> None:
+    def discard(self) -> None:
         """Forget the trials: whoever comes after the verdict reads them in the ledger."""
         self.phases.clear()
 
@@ -392,7 +394,7 @@ class Work:
         if self._commentary is not None:
             self._commentary.tick(key)
 
-    def give_way(self) -> None:
+    def clear_live_line(self) -> None:
         """Take the line of progress away, because pytest is going to write."""
         if self._commentary is not None:
             self._commentary.clear()

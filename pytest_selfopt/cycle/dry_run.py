@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_selfopt.execution.model_pool import cold_at_will
+from pytest_selfopt.execution.model_pool import can_force_cold_start
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.planning.cost import cost_warning, estimate_phase
 from pytest_selfopt.planning.plan import PhasePlan
@@ -30,6 +30,6 @@ def _phase(plan: PhasePlan, collection: Collection, settings: Settings, ledger: 
     calls = f"{cost.calls:,}" if cost.calls == cost.most_calls else f"{cost.calls:,} to {cost.most_calls:,}"
     lines.append(f"  {cases} prompts, {calls} calls, {cost.sentence}{cost_warning(cost, settings)}")
     if settings.proves_at_once:
-        proof = most_calls(settings, plan.phase, cases, turns=cold_at_will(settings, plan.baseline.model))
+        proof = most_calls(settings, plan.phase, cases, turns=can_force_cold_start(settings, plan.baseline.model))
         lines.append(f"  a rule that follows from it is proven at once, in up to {proof:,} calls more")
     return lines

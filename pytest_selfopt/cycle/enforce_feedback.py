@@ -23,7 +23,7 @@ from pytest_selfopt.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enforced:
+class EnforcementReport:
     """What became of a feedback file: rules applied, recommendations skipped, and what could not be done."""
 
     applied: tuple[RuleChange, ...]
@@ -37,7 +37,7 @@ class Enforced:
         return f"{len(self.applied)} applied, {len(self.skipped)} skipped, {len(self.errors)} errors"
 
 
-def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool) -> Enforced:
+def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool) -> EnforcementReport:
     """Turn the recommendations of a feedback file into rules on trial, save them, check and log them.
 
     A dry run says what would be done, and takes no lock and writes nothing.
@@ -74,7 +74,7 @@ def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
 
 def _apply(
     feedback: Feedback, routing: RoutingConfig, settings: Settings, ledger: Ledger | None, *, now: str
-) -> tuple[RoutingConfig, Enforced]:
+) -> tuple[RoutingConfig, EnforcementReport]:
     changes: list[RuleChange] = []
     errors = list(feedback.problems)
     for one in feedback.recommendations:
@@ -90,7 +90,7 @@ def _apply(
             continue
         routing = after
         changes.append(change)
-    return routing, Enforced(
+    return routing, EnforcementReport(
         applied=tuple(change for change in changes if change.applied),
         skipped=tuple(change for change in changes if not change.applied),
         errors=tuple(errors),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.cycle.store import State
+from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.ledger.ledger import ComparisonState
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
@@ -46,7 +46,7 @@ STATUSES: Mapping[int, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class FinishedCycle:
     """What a cycle came to: its conclusions, the plans of the next one by phase, and sentences for the summary."""
 
     conclusions: tuple[Conclusion, ...]
@@ -54,7 +54,7 @@ class Closed:
     notes: tuple[str, ...]
 
 
-def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> Closed:
+def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> FinishedCycle:
     """Judge the evidence of all phases and write what follows from it.
 
     The verdicts go to the ledger first, and that the cycle is decided last: when something is cut off in between, the
@@ -93,10 +93,14 @@ def close_cycle(state: State, phases: Sequence[PhaseRun], *, cycle: int, began: 
     notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
     _write_feedback(state, phases, conclusions, cycle=cycle, now=now)
     state.ledger.finish_cycle(cycle, ended=ended, status="decided")
-    return Closed(conclusions=tuple(conclusions), following=following, notes=tuple(note for note in notes if note))
+    return FinishedCycle(
+        conclusions=tuple(conclusions), following=following, notes=tuple(note for note in notes if note)
+    )
 
 
-def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: int, began: float) -> tuple[str, ...]:
+def record_stopped_cycle(
+    state: CycleStore, phases: Sequence[PhaseRun], reason: str, *, cycle: int, began: float
+) -> tuple[str, ...]:
     """Put a cycle into the history that stopped because its budget was used up: everything is held.
 
     Raises:
@@ -125,7 +129,7 @@ def note_stop(state: State, phases: Sequence[PhaseRun], reason: str, *, cycle: i
     return (note,) if note else ()
 
 
-def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: State) -> PhaseEvidence:
+def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: CycleStore) -> PhaseEvidence:
     """The evidence with what it rests on, with settings to go on to, and with who may stand in for the model."""
     settings, model = state.settings, evidence.baseline.model
     suites = suites_as_premises(phase.suites)
@@ -186,7 +190,7 @@ def exit_status(conclusions: Sequence[Conclusion], *, proven_next: Collection[st
 
 
 def _settle(
-    state: State, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
+    state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
 ) -> None:
     """Store where each comparison stands, each decision, and what the next cycle has to know."""
     assert state.ledger is not None
@@ -230,7 +234,7 @@ def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
 
 
 def _log(
-    state: State, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
+    state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
 ) -> list[str]:
     """Append each decision to the log; returns sentences about a log that had to be repaired."""
     notes = []
@@ -290,7 +294,7 @@ def _history_entry(
         "improvement": round(after - before, 6),
         "reason": conclusion.pick.sentence,
         "verdicts": [verdict_entry(judgement) for judgement in conclusion.judgements],
-        "metrics": {spec: numbers_of(metrics) for spec, metrics in conclusion.metrics.items()},
+        "metrics": {spec: metrics_entry(metrics) for spec, metrics in conclusion.metrics.items()},
         "gates": [_gate(gate) for gate in conclusion.gates],
         "diagnoses": [
             {
@@ -337,7 +341,7 @@ def _gate(gate: GateResult) -> dict[str, Any]:
     }
 
 
-def numbers_of(metrics: Metrics) -> dict[str, Any]:
+def metrics_entry(metrics: Metrics) -> dict[str, Any]:
     """The numbers of a spec as the history holds them."""
     return {
         "accuracy": metrics.accuracy,
@@ -357,7 +361,7 @@ def numbers_of(metrics: Metrics) -> dict[str, Any]:
 
 
 def _write_feedback(
-    state: State, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
+    state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
 ) -> None:
     runs, failures = [], Counter[str]()
     accuracy: dict[str, dict[str, Any]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.cycle.finish import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.cycle.store import State
+from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.loop.build_gate import Compare, against_bars, status_of
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally, tally
@@ -24,7 +24,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gated:
+class GateOutcome:
     """How a phase stands against its bars; `beside` says what it was compared with."""
 
     phase: str
@@ -39,7 +39,7 @@ class Gated:
         return status_of(self.gates)
 
 
-def gate_announcement(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
+def describe_gate(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
     """What a gate is going to do for a phase."""
     lines = [f"selfopt gate, phase {plan.phase}: {plan.baseline.id}"]
     lines += [f"  beside it {one.spec.id} ({one.why})" for one in plan.candidates]
@@ -49,7 +49,7 @@ def gate_announcement(plan: PhasePlan, cases: int, *, partial: bool) -> list[str
     return [*lines, f"  {cases} prompts, {plan.least_passes} passes, {calls:,} calls"]
 
 
-def gate(phase: PhaseRun, state: State) -> Gated:
+def gate(phase: PhaseRun, state: CycleStore) -> GateOutcome:
     """Hold a phase against its bars.
 
     Raises:
@@ -60,16 +60,16 @@ def gate(phase: PhaseRun, state: State) -> Gated:
     recorded, beside = _recorded(phase, state, settings.bars.compare)
     metrics = phase.metrics(spec)
     gates = against_bars(metrics, recorded, settings.bars, phase.limits, missing=phase.missing())
-    return Gated(phase=phase.plan.phase, spec=spec, metrics=metrics, gates=gates, beside=beside)
+    return GateOutcome(phase=phase.plan.phase, spec=spec, metrics=metrics, gates=gates, beside=beside)
 
 
-def gate_status(gated: Sequence[Gated]) -> int:
+def gate_status(gated: Sequence[GateOutcome]) -> int:
     """The status of a build: the worst of its phases."""
     verdicts = {one.verdict for one in gated}
     return next((_STATUS[one] for one in (Verdict.REJECT, Verdict.HOLD) if one in verdicts), EXIT_DECIDED)
 
 
-def _recorded(phase: PhaseRun, state: State, compare: Compare) -> tuple[Tally | None, str]:
+def _recorded(phase: PhaseRun, state: CycleStore, compare: Compare) -> tuple[Tally | None, str]:
     """The pairs with what was recorded, and in words what that is, or why there are none."""
     if compare is Compare.NONE:
         return None, "nothing, as configured"
@@ -87,7 +87,7 @@ def _recorded(phase: PhaseRun, state: State, compare: Compare) -> tuple[Tally | 
     return tally(stored, now, phase.cases), f"what cycle {cycle} stored of {spec.id}"
 
 
-def _stored(state: State, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
+def _stored(state: CycleStore, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
     """The trials of the latest cycle that asked a spec these very prompts."""
     assert state.ledger is not None
     hashes = {case.key: case.content_hash for suite in phase.suites for case in suite.cases}

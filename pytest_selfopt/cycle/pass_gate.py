@@ -9,7 +9,7 @@ from pytest_selfopt.execution.dispatcher import Pass
 from pytest_selfopt.planning.plan import TrialKey
 
 
-class Course:
+class PassGate:
     """Lets passes begin, for the specs that go on; in sessions that judge nothing, and in parts of them, all do."""
 
     def __init__(self, passes: Sequence[Pass], phases: Mapping[str, PhaseRun], *, partial: bool) -> None:
@@ -23,12 +23,12 @@ class Course:
         phase = self._phases.get(key.phase)
         return phase is not None and not self._partial and phase.depends(key.run)
 
-    def live_in(self, key: TrialKey) -> frozenset[str] | None:
+    def active_specs(self, key: TrialKey) -> frozenset[str] | None:
         """The specs that are asked in a trial's pass; None where that is not settled."""
         one = self._passes.get((key.phase, key.run))
         return one.live if one is not None and one.released.is_set() else None
 
-    def goes_on(self, key: TrialKey) -> bool:
+    def should_run(self, key: TrialKey) -> bool:
         """Whether a trial is still to be made, or the race has stopped its spec; its pass begins, if it had not.
 
         Raises:

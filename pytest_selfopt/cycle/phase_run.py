@@ -12,10 +12,10 @@ from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar, tally
 from pytest_selfopt.loop.gate import comparing_gates
-from pytest_selfopt.loop.gates import EXTENDED, Measured, OwnGates, is_hopeless
+from pytest_selfopt.loop.gates import EXTENDED, GateInput, ProjectGates, is_hopeless
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
-from pytest_selfopt.loop.race import Standing, obstacles, step
-from pytest_selfopt.loop.thresholds import Limits, Profile
+from pytest_selfopt.loop.race import RaceState, obstacles, step
+from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Trial
@@ -24,7 +24,7 @@ EARLIER_RUNS = 1_000
 """Runs of cycle c count as c × this + run where trials of several cycles are judged together."""
 
 
-class Flaw(StrEnum):
+class EvidenceProblem(StrEnum):
     """What can be wrong with evidence that travels; any of it, and nothing is decided."""
 
     LOST = "lost with the worker that had it, or never reported"
@@ -49,7 +49,7 @@ class PhaseRun:
         limits: Limits,
         comparisons: Mapping[str, Comparison],
         earlier: Mapping[int, Sequence[Trial]],
-        own_gates: OwnGates,
+        own_gates: ProjectGates,
         churn: float | None,
     ) -> None:
         self.plan = plan
@@ -104,7 +104,7 @@ class PhaseRun:
 
         The classic rule has none: it finds whatever luck brings.
         """
-        if self.limits.profile is Profile.CLASSIC or self.plan.turns:
+        if self.limits.profile is DecisionRule.CLASSIC or self.plan.turns:
             return ()
         tests = [one.test for one in self.comparisons.values() if one.test is not None]
         return tuple(
@@ -186,12 +186,12 @@ class PhaseRun:
         going_on = before - hopeless
         return going_on | {self.plan.baseline.id} if going_on else frozenset()
 
-    def _standing(self, spec: str) -> Standing:
+    def _standing(self, spec: str) -> RaceState:
         measured = self.measured(spec)
         assert measured.evidence is not None
         assert measured.needed is not None
         out, waits = obstacles(comparing_gates(measured, self.limits, own_gates=self.own_gates))
-        return Standing(
+        return RaceState(
             wins=measured.evidence.wins,
             losses=measured.evidence.losses,
             passes=measured.evidence.passes,
@@ -202,12 +202,12 @@ class PhaseRun:
 
     def test_number(self, candidate: str) -> int | None:
         """The number of the test that a comparison is; the classic rule makes none."""
-        return None if self.limits.profile is Profile.CLASSIC else self.comparisons[candidate].test
+        return None if self.limits.profile is DecisionRule.CLASSIC else self.comparisons[candidate].test
 
-    def measured(self, candidate: str) -> Measured:
+    def measured(self, candidate: str) -> GateInput:
         """What the gates look at while the race is on."""
         test = self.test_number(candidate)
-        return Measured(
+        return GateInput(
             spec=candidate,
             phase=self.plan.phase,
             metrics=self.metrics(candidate),

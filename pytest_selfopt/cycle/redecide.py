@@ -11,7 +11,7 @@ from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import SpecError, StateError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.cycle import Conclusion, conclude
-from pytest_selfopt.loop.gates import no_own_gates
+from pytest_selfopt.loop.gates import no_project_gates
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.routing.history import HISTORY, read_history
@@ -20,7 +20,7 @@ from pytest_selfopt.specs.spec import parse_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redecided:
+class RedecidedPhase:
     """A phase of a cycle judged again: the verdicts as the history would hold them, then and now."""
 
     cycle: int
@@ -44,7 +44,7 @@ def _agrees(now: Any, then: Any) -> bool:
     return bool(now == then)
 
 
-def decide_again(settings: Settings, cycle: int | None) -> list[Redecided]:
+def decide_again(settings: Settings, cycle: int | None) -> list[RedecidedPhase]:
     """Judge the last decided cycle, or the one with this number, by the gates that are configured now.
 
     Raises:
@@ -72,7 +72,7 @@ def _again(
     phase: str,
     stored: Mapping[str, Any],
     history: Sequence[dict[str, Any]],
-) -> Redecided:
+) -> RedecidedPhase:
     try:
         baseline = parse_spec(stored["baseline"])
         candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])
@@ -97,14 +97,14 @@ def _again(
         limits=settings.phase(phase).limits,
         comparisons=comparisons,
         earlier={number: trials for number, trials in by_cycle.items() if number != cycle},
-        own_gates=no_own_gates,
+        own_gates=no_project_gates,
         churn=None,
     )
     for trial in by_cycle[cycle]:
         run.add(trial)
     conclusion = conclude(evidence_of(run, cycle), (), now="")
     entries = [one for one in history if one.get("cycle") == cycle and one.get("phase") == phase]
-    return Redecided(
+    return RedecidedPhase(
         cycle=cycle,
         phase=phase,
         conclusion=conclusion,

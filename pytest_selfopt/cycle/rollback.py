@@ -21,7 +21,7 @@ KIND = "rollback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
+class RuleReversal:
     """The changes of one rule that are taken back: `now` is the rule as it is, `then` as it was before them."""
 
     model: str
@@ -94,7 +94,7 @@ def _selected(changes: Sequence[dict[str, Any]], what: str | None) -> list[dict[
     return found
 
 
-def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[Undo]:
+def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[RuleReversal]:
     by_rule: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for entry in selected:
         by_rule.setdefault((entry["original_model"], entry["phase"]), []).append(entry)
@@ -111,7 +111,7 @@ def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[U
             )
         tests = (entry["evidence"].get("comparison") for entry in entries if entry["kind"] == "promote")
         undos.append(
-            Undo(
+            RuleReversal(
                 model=model,
                 phase=phase,
                 now=there,
@@ -132,13 +132,13 @@ def _rule(value: Any) -> Rule | None:
         raise StateError(f"the decisions log holds a rule that cannot be used: {problem}") from None
 
 
-def _restored(routing: RoutingConfig, undos: Sequence[Undo]) -> RoutingConfig:
+def _restored(routing: RoutingConfig, undos: Sequence[RuleReversal]) -> RoutingConfig:
     addresses = {(undo.model, undo.phase) for undo in undos}
     kept = [rule for rule in routing.rules if not (rule.in_force and (rule.model, rule.phase) in addresses)]
     return routing.with_rules([*kept, *(undo.then for undo in undos if undo.then is not None)])
 
 
-def _decision(undo: Undo, routing: RoutingConfig, *, now: str) -> Decision:
+def _decision(undo: RuleReversal, routing: RoutingConfig, *, now: str) -> Decision:
     sides: dict[str, Json] = {
         "rule_before": rule_to_json(undo.now) if undo.now is not None else None,
         "rule_after": rule_to_json(undo.then) if undo.then is not None else None,

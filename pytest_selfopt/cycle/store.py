@@ -11,17 +11,24 @@ from dataclasses import replace
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.execution.questions import questions_of
+from pytest_selfopt.execution.questions import case_texts
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
-from pytest_selfopt.loop.gates import OwnGates
-from pytest_selfopt.loop.thresholds import Profile
+from pytest_selfopt.loop.gates import ProjectGates
+from pytest_selfopt.loop.thresholds import DecisionRule
 from pytest_selfopt.planning.expiry import expired
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import known_churn, plan_phase, suite_address
-from pytest_selfopt.planning.provenance import Surroundings
-from pytest_selfopt.planning.resume import CutOff, as_it_began, check_suites, cut_off_cycle, resumed_plan, to_stored
+from pytest_selfopt.planning.provenance import ProvenanceResolver
+from pytest_selfopt.planning.resume import (
+    InterruptedCycle,
+    check_suites,
+    interrupted_cycle,
+    restore_rules,
+    resumed_plan,
+    to_stored,
+)
 from pytest_selfopt.routing.atomic_files import remove_leftovers, timestamp
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
@@ -33,10 +40,10 @@ from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
 
 
-class State:
+class CycleStore:
     """The open state of a session; only a cycle that makes calls (`writes`) takes the lock and opens the ledger."""
 
-    def __init__(self, settings: Settings, *, writes: bool, own_gates: OwnGates) -> None:
+    def __init__(self, settings: Settings, *, writes: bool, own_gates: ProjectGates) -> None:
         """Open the state; `own_gates` are those that the project adds.
 
         Raises:
@@ -46,7 +53,7 @@ class State:
         self._own_gates = own_gates
         self._writes = writes
         self.ledger: Ledger | None = None
-        self.cut_off: CutOff | None = None
+        self.cut_off: InterruptedCycle | None = None
         """The cycle that this session goes on with."""
         self.notes: list[str] = []
         """Sentences for the summary, such as on a configuration that was set aside."""
@@ -56,7 +63,7 @@ class State:
         try:
             self.routing = self._open() if writes else self._look()
             self._began = self.routing
-            self.surroundings = Surroundings(settings, self.ledger, asks=writes)
+            self.surroundings = ProvenanceResolver(settings, self.ledger, asks=writes)
         except BaseException:
             self._held.close()
             raise
@@ -82,11 +89,11 @@ class State:
         remove_leftovers(self.settings.routing_path)
         self.ledger = self._held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
         if self.settings.resume:
-            self.cut_off = cut_off_cycle(self.ledger)
+            self.cut_off = interrupted_cycle(self.ledger)
         routing = load_config(self.settings.routing_path)
         if routing.problem:
             self.notes.append(routing.problem)
-        return routing if self.cut_off is None else as_it_began(routing, self.cut_off)
+        return routing if self.cut_off is None else restore_rules(routing, self.cut_off)
 
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
@@ -159,7 +166,7 @@ class State:
             }
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
         for one in collection.plans.values():
-            self.ledger.record_questions(questions_of(collection.suites(one.phase)))
+            self.ledger.record_questions(case_texts(collection.suites(one.phase)))
             self.log_routing(one, cycle)
         return cycle, {
             name: self._phase(self.ledger, collection, one, cycle, partial=partial)
@@ -224,9 +231,11 @@ class State:
                 phase=plan.phase,
                 baseline=plan.baseline.id,
                 candidate=candidate.spec.id,
-                suite_hash=" ".join([*addresses, self.surroundings.token(plan.baseline, candidate.spec)]),
+                suite_hash=" ".join([*addresses, self.surroundings.fingerprint(plan.baseline, candidate.spec)]),
                 cycle=cycle,
-                share_of=None if limits.profile is Profile.CLASSIC else lambda test: float(1 / bar(test, limits.alpha)),
+                share_of=None
+                if limits.profile is DecisionRule.CLASSIC
+                else lambda test: float(1 / bar(test, limits.alpha)),
             )
         earlier = {one for comparison in comparisons.values() for one in comparison.cycles} - {cycle}
         return PhaseRun(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.calls import WARMUP_PROMPT, WARMUP_TIMEOUT_S
-from pytest_selfopt.execution.model_pool import Serving
+from pytest_selfopt.execution.model_pool import ModelPool
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.request import ChatRequest, Sampling
@@ -36,11 +36,11 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
     return tuple(found.values())
 
 
-def availability(model: ModelConfig, *, ask: bool) -> Availability:
+def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
     """Whether a model can be used: by a short question, or (without `ask`) by what can be known without one."""
     if model.members:
         return Availability(model=model, answers=None, sentence=f"a swarm; see {', '.join(model.members)}")
-    serving = Serving([model], None)
+    serving = ModelPool([model], None)
     try:
         serving.check()
         if not ask:

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from pytest_selfopt.execution.model_pool import Serving, provider_limits
+from pytest_selfopt.execution.model_pool import ModelPool, provider_limits
 from pytest_selfopt.execution.passes import next_in_lanes
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.planning.swarms import asked_models, swarms_among
+from pytest_selfopt.planning.swarms import resolve_members, swarms_among
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
-from pytest_selfopt.runners.remote import Demand, Engine, RemoteRunner
+from pytest_selfopt.runners.remote import Engine, ProviderLimits, RemoteRunner
 from pytest_selfopt.runners.runner import Finished, Runner
-from pytest_selfopt.session.own_runner import OwnRunner, refuse_budget
+from pytest_selfopt.session.own_runner import ProjectRunner, refuse_budget
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.runner import SwarmRunner
@@ -29,7 +29,7 @@ from pytest_selfopt.trial import CallResult
 OnParts = Callable[[Sequence[Finished]], None]
 
 
-class Calling(Protocol):
+class CallBackend(Protocol):
     """What a session makes its calls with."""
 
     def begin(self) -> None:
@@ -60,7 +60,7 @@ class Calling(Protocol):
         """Sentences for the summary."""
 
 
-class Here:
+class LocalBackend:
     """Calls are made in this process, which starts the servers that it has to."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Here:
         own_runner: Callable[[Mapping[str, Client]], Runner] | None = None,
     ) -> None:
         """Make calls with the local runner, or with one of the project's own."""
-        self._serving = Serving(models, log_dir)
+        self._serving = ModelPool(models, log_dir)
         self._own_runner = own_runner
 
     def begin(self) -> None:
@@ -102,7 +102,7 @@ class Here:
         return []
 
 
-class Elsewhere:
+class RemoteBackend:
     """Calls are made by workers."""
 
     def __init__(self, engine: Engine, models: Sequence[ModelConfig]) -> None:
@@ -139,11 +139,11 @@ class Elsewhere:
         return [f"{twice:,} calls were made twice, because a worker was lost with them"] if twice else []
 
 
-class WithSwarms:
+class SwarmBackend:
     """Calls are made by another calling, those to swarms by way of their members."""
 
     def __init__(
-        self, inner: Calling, swarms: Mapping[str, Swarm], models: Sequence[ModelConfig], notes: Sequence[str]
+        self, inner: CallBackend, swarms: Mapping[str, Swarm], models: Sequence[ModelConfig], notes: Sequence[str]
     ) -> None:
         """Ask `swarms` by name; `notes` say who of them is missing."""
         self._inner = inner
@@ -175,31 +175,35 @@ class WithSwarms:
         return [*self._notes, *self._inner.notes()]
 
 
-def calling_of(settings: Settings, names: Iterable[str], log_dir: Path | None, own_runner: OwnRunner) -> Calling:
+def make_backend(
+    settings: Settings, names: Iterable[str], log_dir: Path | None, own_runner: ProjectRunner
+) -> CallBackend:
     """What calls to models of these names, swarms among them, are made with, as configured.
 
     Raises:
         SelfoptError: when a model is not known, a key for sealing messages cannot be used, or a budget not be kept.
     """
     names = tuple(names)
-    models = asked_models(settings, names)
+    models = resolve_members(settings, names)
     swarms, notes = swarms_among(settings, names)
     calling = _calling(settings, models, log_dir, own_runner)
-    return WithSwarms(calling, swarms, models, notes) if swarms else calling
+    return SwarmBackend(calling, swarms, models, notes) if swarms else calling
 
 
-def _calling(settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: OwnRunner) -> Calling:
+def _calling(
+    settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: ProjectRunner
+) -> CallBackend:
     if settings.runner == "local":
-        return Here(models, log_dir)
+        return LocalBackend(models, log_dir)
     if settings.runner not in RUNNERS:
         refuse_budget(settings)
-        return Here(models, log_dir, partial(own_runner, settings.runner))
-    return Elsewhere(_engine(settings, models), models)
+        return LocalBackend(models, log_dir, partial(own_runner, settings.runner))
+    return RemoteBackend(_engine(settings, models), models)
 
 
 def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
     cipher = Cipher.of(os.environ)
-    demand = Demand(
+    demand = ProviderLimits(
         limits=provider_limits(models),
         provider_of=lambda model: settings.model(model).provider.name,
         pinned=lambda model: settings.model(model).pinned,

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError, SpecError
-from pytest_selfopt.execution.backends import Calling, calling_of
-from pytest_selfopt.execution.calls import CallBook
-from pytest_selfopt.execution.questions import questions_of
+from pytest_selfopt.execution.backends import CallBackend, make_backend
+from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.questions import case_texts
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.planning.budget import budget_of, check_prices
+from pytest_selfopt.planning.budget import make_budget, require_prices
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
-from pytest_selfopt.planning.swarms import asked_models
+from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.history import prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.runners.runner import Finished, Runner
-from pytest_selfopt.session.report_evidence import Received, receive, trial_of
+from pytest_selfopt.session.report_evidence import Received, make_trial, parse_reply
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.execution_state import MARK
@@ -59,7 +59,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surveyed:
+class BatchResult:
     """What came of a survey: its trials, and those of the members of swarms, by stage and place."""
 
     cycle: int
@@ -79,7 +79,7 @@ class Surveyed:
 
 
 @dataclass(slots=True)
-class Survey:
+class BatchRun:
     """Asks and records; `say` is told how far it is: answers that have come, and how many there will be."""
 
     settings: Settings
@@ -92,7 +92,7 @@ class Survey:
     _calls: int = 0
     _costs: list[float | None] = field(default_factory=list)
 
-    def run(self) -> Surveyed:
+    def run(self) -> BatchResult:
         """Ask everything; Ctrl-C and a budget that is used up end it early, and what has come is kept.
 
         Raises:
@@ -101,9 +101,9 @@ class Survey:
         began = time.time()
         planned = self.questions.planned(self.settings)
         names = list(dict.fromkeys(spec.model for spec in self.questions.specs))
-        models = asked_models(self.settings, names)
-        check_prices(self.settings, models)
-        calling = calling_of(self.settings, names, self.settings.state_dir, _no_such_runner)
+        models = resolve_members(self.settings, names)
+        require_prices(self.settings, models)
+        calling = make_backend(self.settings, names, self.settings.state_dir, _no_such_runner)
         with ExitStack() as held:
             prepare_state_dir(self.settings.state_dir)
             held.enter_context(hold_lock(self.settings.state_dir))
@@ -113,7 +113,7 @@ class Survey:
             cycle = self._book(ledger, began)
             stopped = self._ask(calling, ledger, cycle, planned, models)
             ledger.finish_cycle(cycle, ended=time.time(), status="partial")
-        return Surveyed(
+        return BatchResult(
             cycle=cycle,
             trials=tuple(self._trials),
             parts={spec: tuple(parts) for spec, parts in self._parts.items()},
@@ -136,20 +136,20 @@ class Survey:
             plan={"survey": {"specs": [spec.id for spec in self.questions.specs], "runs": self.questions.runs}},
         )
         ledger.finish_cycle(cycle, ended=began, status="partial")
-        ledger.record_questions(questions_of(self.questions.suites))
+        ledger.record_questions(case_texts(self.questions.suites))
         return cycle
 
     def _ask(
         self,
-        calling: Calling,
+        calling: CallBackend,
         ledger: Ledger,
         cycle: int,
         planned: Mapping[TrialKey, PlannedTrial],
         models: Sequence[ModelConfig],
     ) -> str:
         """Ask pass by pass; why it ended early, or nothing."""
-        book = CallBook(cycle, planned, self.settings)
-        budget = budget_of(self.settings, models, spent=(0, 0.0))
+        book = CallFactory(cycle, planned, self.settings)
+        budget = make_budget(self.settings, models, spent=(0, 0.0))
         by_id = {book.id_of(key): one for key, one in planned.items()}
 
         def take(finished: Sequence[Finished]) -> None:
@@ -174,7 +174,7 @@ class Survey:
         whole, mark, place = one.call.id.rpartition(MARK)
         planned = by_id[whole if mark else one.call.id]
         received, verdict = _verdict(planned, one.result)
-        trial = trial_of(planned, received, verdict, self.settings.model(one.call.model))
+        trial = make_trial(planned, received, verdict, self.settings.model(one.call.model))
         if mark or not self.settings.swarm(one.call.model):
             self._calls += one.result.attempts
             self._costs.append(trial.cost_usd)
@@ -192,7 +192,7 @@ def _verdict(planned: PlannedTrial, result: CallResult) -> tuple[Received | None
         assert result.error is not None
         return Received(result=result, reply=None), (Outcome.ERROR, result.error.kind, result.error.message)
     try:
-        received = receive(planned, result)
+        received = parse_reply(planned, result)
         assert received.reply is not None
         judgement = planned.case.judge(received.reply)
     except SpecError as problem:

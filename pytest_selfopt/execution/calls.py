@@ -22,7 +22,7 @@ WARMUP_PROMPT = "What is 2+2?"
 WARMUP_TIMEOUT_S = 10.0
 
 
-class CallBook:
+class CallFactory:
     """Makes the calls of one cycle (0: a plain session) and remembers what each was for."""
 
     def __init__(self, cycle: int, planned: Mapping[TrialKey, PlannedTrial], settings: Settings) -> None:

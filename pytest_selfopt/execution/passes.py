@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from pytest_selfopt.execution.calls import CallBook
+from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.dispatcher import Pass
 from pytest_selfopt.loop.gates import EXTENDED
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
@@ -19,7 +19,7 @@ from pytest_selfopt.trial import CallResult
 def make_passes(
     collection: Collection,
     selected: Sequence[PlannedTrial],
-    book: CallBook,
+    book: CallFactory,
     settings: Settings,
     unload: Callable[[Sequence[Spec]], None],
 ) -> list[Pass]:

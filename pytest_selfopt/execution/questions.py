@@ -9,7 +9,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.ledger.records import Question
 
 
-def questions_of(suites: Iterable[Suite]) -> Iterator[Question]:
+def case_texts(suites: Iterable[Suite]) -> Iterator[Question]:
     """The questions of all cases of the suites, in words."""
     for suite in suites:
         for case in suite.cases:

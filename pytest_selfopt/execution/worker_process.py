@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_selfopt.errors import RunnerError, SettingsError
-from pytest_selfopt.execution.model_pool import Serving
+from pytest_selfopt.execution.model_pool import ModelPool
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.temporal.connection import MISSING
-from pytest_selfopt.runners.worker_executor import Duty, Executor
+from pytest_selfopt.runners.worker_executor import Executor, WorkerConfig
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 from pytest_selfopt.suggest import did_you_mean
 
 
-def work_for(
+def run_worker(
     engine: str, rootdir: Path, *, target: str | None, models: str | None, concurrency: int, say: Callable[[str], None]
 ) -> None:
     """Take calls from an engine ("nats" or "temporal") and make them, until the process is told to end.
@@ -32,8 +32,8 @@ def work_for(
         SelfoptError: when something is configured wrongly, or there is no server.
     """
     settings = load_settings(rootdir, Mode.PLAIN, Overrides())
-    serving: list[Serving] = []
-    duty = Duty(
+    serving: list[ModelPool] = []
+    duty = WorkerConfig(
         executor=Executor(lambda model: _runner(settings, model, serving)),
         providers=_providers(settings, models),
         concurrency=concurrency,
@@ -60,14 +60,14 @@ class Worker(Protocol):
         """
 
 
-def _nats_worker(settings: Settings, target: str | None, duty: Duty) -> Worker:
+def _nats_worker(settings: Settings, target: str | None, duty: WorkerConfig) -> Worker:
     from pytest_selfopt.runners.nats.worker import NatsWorker
 
     config = settings.nats.with_environment(os.environ)
     return NatsWorker(config if target is None else replace(config, servers=(target,)), Cipher.of(os.environ), duty)
 
 
-def _temporal_worker(settings: Settings, target: str | None, duty: Duty) -> Worker:
+def _temporal_worker(settings: Settings, target: str | None, duty: WorkerConfig) -> Worker:
     try:
         from pytest_selfopt.runners.temporal.worker import TemporalWorker
     except ImportError:
@@ -77,9 +77,9 @@ def _temporal_worker(settings: Settings, target: str | None, duty: Duty) -> Work
     return TemporalWorker(config if target is None else replace(config, target=target), Cipher.of(os.environ), duty)
 
 
-def _runner(settings: Settings, name: str, serving: list[Serving]) -> LocalRunner:
+def _runner(settings: Settings, name: str, serving: list[ModelPool]) -> LocalRunner:
     """A runner for one model, whose server is started when it has to be."""
-    one = Serving([settings.model(name)], settings.state_dir if settings.state_dir.is_dir() else None)
+    one = ModelPool([settings.model(name)], settings.state_dir if settings.state_dir.is_dir() else None)
     one.check()
     serving.append(one)
     return LocalRunner(one.start(), one.slots(), rng=random.Random())

@@ -28,10 +28,10 @@ from pytest_selfopt.ledger.records import (
     Totals,
     dump,
     judged_call_of,
+    make_trial,
     result_of,
     row_of,
     text,
-    trial_of,
 )
 from pytest_selfopt.ledger.schema import connect
 from pytest_selfopt.trial import CallResult, Json, Trial
@@ -226,14 +226,14 @@ class Ledger:
         found: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
         for row in self._stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
             values = dict(row)
-            found[values.pop("cycle")].append(trial_of(values))
+            found[values.pop("cycle")].append(make_trial(values))
         return {cycle: tuple(trials) for cycle, trials in found.items()}
 
     def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
         """The judged trials of cycles with their cycle, one at a time, in the order the calls were sent."""
         for row in self._stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),)):
             values = dict(row)
-            yield values.pop("cycle"), trial_of(values)
+            yield values.pop("cycle"), make_trial(values)
 
     def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
         """The trials of a spec with the calls that they judge, one at a time, run by run."""

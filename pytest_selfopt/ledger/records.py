@@ -193,10 +193,10 @@ def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
 
 def judged_call_of(row: sqlite3.Row) -> tuple[Trial, CallResult]:
     """The trial in a row of `SELECT_JUDGED_CALLS`, and the call it judges."""
-    return trial_of({name: row[name] for name in Trial.__dataclass_fields__}), result_of(row)
+    return make_trial({name: row[name] for name in Trial.__dataclass_fields__}), result_of(row)
 
 
-def trial_of(values: dict[str, Any]) -> Trial:
+def make_trial(values: dict[str, Any]) -> Trial:
     """The trial in a row of `SELECT_TRIALS` without its cycle."""
     share_texts(values)
     values["outcome"] = _OUTCOMES[values["outcome"]]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally, odds, show_odds
-from pytest_selfopt.loop.gates import GateResult, Measured, Verdict, errors, veto
+from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict, errors, veto
 from pytest_selfopt.loop.thresholds import Limits
 
 WORSE_ODDS = 20
@@ -33,7 +33,7 @@ class Compare(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bars:
+class GateThresholds:
     """What has to be reached; None: no bar. `max_p95_latency` in seconds, `max_cost` in USD of 1,000 trials."""
 
     min_accuracy: float | None = None
@@ -45,13 +45,13 @@ class Bars:
 
 
 def against_bars(
-    metrics: Metrics, recorded: Tally | None, bars: Bars, limits: Limits, *, missing: int
+    metrics: Metrics, recorded: Tally | None, bars: GateThresholds, limits: Limits, *, missing: int
 ) -> tuple[GateResult, ...]:
     """The gates of a build: the bars that are set, and what was recorded, where there is something.
 
     `recorded` pairs the recorded trials (as baseline) with those of now; `missing` counts trials that never came.
     """
-    measured = Measured(spec=metrics.spec, phase="", metrics=metrics, evidence=recorded, missing=missing)
+    measured = GateInput(spec=metrics.spec, phase="", metrics=metrics, evidence=recorded, missing=missing)
     found = [
         _complete(missing),
         errors(measured, limits),
@@ -91,20 +91,20 @@ def _share(name: str, hits: int, of: int, limit: float, what: str) -> GateResult
     )
 
 
-def _accuracy(metrics: Metrics, bars: Bars) -> GateResult | None:
+def _accuracy(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     if bars.min_accuracy is None:
         return None
     return _share("min_accuracy", metrics.passes, metrics.trials, bars.min_accuracy, "accuracy")
 
 
-def _restraint(metrics: Metrics, bars: Bars) -> GateResult | None:
+def _restraint(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     if bars.min_restraint is None:
         return None
     kept = metrics.restraint_trials - metrics.restraint_calls
     return _share("min_restraint", kept, metrics.restraint_trials, bars.min_restraint, "restraint")
 
 
-def _latency(metrics: Metrics, bars: Bars) -> GateResult | None:
+def _latency(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     limit, p95, low = bars.max_p95_latency, metrics.latency_p95_s, metrics.latency_p95_low_s
     if limit is None:
         return None
@@ -120,7 +120,7 @@ def _latency(metrics: Metrics, bars: Bars) -> GateResult | None:
     )
 
 
-def _cost(metrics: Metrics, bars: Bars) -> GateResult | None:
+def _cost(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     if bars.max_cost is None:
         return None
     cost = None if metrics.cost_usd is None or not metrics.trials else metrics.cost_usd / metrics.trials * PER

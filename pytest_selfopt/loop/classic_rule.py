@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_selfopt.loop import gates
-from pytest_selfopt.loop.gates import Gate, GateResult, Measured, Verdict
+from pytest_selfopt.loop.gates import Gate, GateInput, GateResult, Verdict
 from pytest_selfopt.loop.thresholds import Limits
 
 
-def _variance(measured: Measured, limits: Limits) -> GateResult:
+def _variance(measured: GateInput, limits: Limits) -> GateResult:
     found = measured.metrics.spread.variance
     return GateResult(
         name="variance",
@@ -24,7 +24,7 @@ def _variance(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def _no_regression(measured: Measured, _: Limits) -> GateResult | None:
+def _no_regression(measured: GateInput, _: Limits) -> GateResult | None:
     if measured.baseline is None:
         return None
     mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
@@ -38,7 +38,7 @@ def _no_regression(measured: Measured, _: Limits) -> GateResult | None:
     )
 
 
-def _better(measured: Measured, _: Limits) -> GateResult | None:
+def _better(measured: GateInput, _: Limits) -> GateResult | None:
     if measured.baseline is None:
         return None
     mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
@@ -57,7 +57,7 @@ GATES: tuple[Gate, ...] = (
 )
 
 
-def grounds(measured: Measured, verdict: Verdict, results: Sequence[GateResult]) -> str:
+def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]) -> str:
     """What the verdict rests on, marked as what it is."""
     assert measured.baseline is not None
     medians = f"median {measured.metrics.accuracy_median:.3f} beside {measured.baseline.accuracy_median:.3f}"

@@ -13,7 +13,7 @@ from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
-from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, Verdict, no_own_gates
+from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, Verdict, no_project_gates
 from pytest_selfopt.loop.pick import Pick, pick
 from pytest_selfopt.loop.provenance import Premises
 from pytest_selfopt.loop.thresholds import Limits
@@ -92,7 +92,7 @@ def conclude(
     rules: Sequence[Rule],
     *,
     now: str,
-    own_gates: OwnGates = no_own_gates,
+    own_gates: ProjectGates = no_project_gates,
     switches: Switches = ALL_ON,
 ) -> Conclusion:
     """Evaluate, gate, diagnose, pick and enforce.
@@ -179,10 +179,10 @@ def recommend(
 
 
 def _judge(
-    contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics], own_gates: OwnGates
+    contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics], own_gates: ProjectGates
 ) -> Judgement:
     number = contender.number
-    measured = Measured(
+    measured = GateInput(
         spec=contender.spec.id,
         phase=evidence.phase,
         metrics=metrics[contender.spec.id],

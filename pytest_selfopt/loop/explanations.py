@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pytest_selfopt.loop.evidence import Tally, least_gain, new_prompts, passes_to_decide, show_odds
-from pytest_selfopt.loop.gates import GateResult, Measured, Verdict
+from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
 
 
-def grounds(measured: Measured, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
+def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
     """What the verdict on a candidate rests on; `comparison` is the number of its test in this history."""
     tally, needed = measured.evidence, measured.needed
     assert tally is not None

@@ -11,8 +11,8 @@ from pytest_selfopt.loop import gates
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally
 from pytest_selfopt.loop.explanations import grounds, what_it_takes
-from pytest_selfopt.loop.gates import Gate, GateResult, Measured, OwnGates, Verdict, no_own_gates
-from pytest_selfopt.loop.thresholds import Claim, Limits, Profile
+from pytest_selfopt.loop.gates import Gate, GateInput, GateResult, ProjectGates, Verdict, no_project_gates
+from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
 
 _COMPARING: tuple[Gate, ...] = (
     gates.comparable,
@@ -70,7 +70,7 @@ class Judgement:
 
 
 def judge(
-    measured: Measured, limits: Limits, *, comparison: int | None, own_gates: OwnGates = no_own_gates
+    measured: GateInput, limits: Limits, *, comparison: int | None, own_gates: ProjectGates = no_project_gates
 ) -> Judgement:
     """Apply all gates to a candidate.
 
@@ -90,26 +90,26 @@ def judge(
         bar=measured.needed,
         comparison=comparison,
         grounds=classic.grounds(measured, verdict, results)
-        if limits.profile is Profile.CLASSIC
+        if limits.profile is DecisionRule.CLASSIC
         else grounds(measured, verdict, results, comparison),
     )
 
 
 def comparing_gates(
-    measured: Measured, limits: Limits, *, own_gates: OwnGates = no_own_gates
+    measured: GateInput, limits: Limits, *, own_gates: ProjectGates = no_project_gates
 ) -> tuple[GateResult, ...]:
     """The answers of all gates about a candidate beside its baseline."""
-    if limits.profile is Profile.CLASSIC:
+    if limits.profile is DecisionRule.CLASSIC:
         return (*_answers(classic.GATES, measured, limits), *own_gates(measured))
     claimed = (gates.new_prompts_shown,) if limits.claim is Claim.NEW_PROMPTS else ()
     return (*_answers((*_COMPARING, *claimed), measured, limits), *own_gates(measured))
 
 
 def absolute_gates(
-    metrics: Metrics, phase: str, limits: Limits, *, own_gates: OwnGates = no_own_gates
+    metrics: Metrics, phase: str, limits: Limits, *, own_gates: ProjectGates = no_project_gates
 ) -> tuple[GateResult, ...]:
     """The gates that a spec has to pass for itself, such as the one in force after a cycle."""
-    measured = Measured(spec=metrics.spec, phase=phase, metrics=metrics)
+    measured = GateInput(spec=metrics.spec, phase=phase, metrics=metrics)
     return (*_answers(_ABSOLUTE, measured, limits), *own_gates(measured))
 
 
@@ -125,6 +125,6 @@ def worst(results: Sequence[GateResult]) -> Verdict:
     return Verdict.REJECT if rejecting and "comparable" not in names else Verdict.HOLD
 
 
-def _answers(chosen: Sequence[Gate], measured: Measured, limits: Limits) -> tuple[GateResult, ...]:
+def _answers(chosen: Sequence[Gate], measured: GateInput, limits: Limits) -> tuple[GateResult, ...]:
     answers = (gate(measured, limits) for gate in chosen)
     return tuple(answer for answer in answers if answer is not None)

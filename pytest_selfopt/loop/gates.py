@@ -52,7 +52,7 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class GateInput:
     """What a gate looks at: the numbers of one spec and, for a candidate, of the baseline and the pairs of both.
 
     `needed` are the odds that a candidate has to reach, `missing` the planned trials that never arrived.
@@ -67,18 +67,20 @@ class Measured:
     missing: int = 0
 
 
-Gate = Callable[[Measured, Limits], GateResult | None]
+Measured = GateInput
+"""The public name."""
+Gate = Callable[[GateInput, Limits], GateResult | None]
 """A gate answers None where it has nothing to say."""
-OwnGates = Callable[[Measured], Sequence[GateResult]]
+ProjectGates = Callable[[GateInput], Sequence[GateResult]]
 """Gates that a project adds."""
 
 
-def no_own_gates(_: Measured) -> Sequence[GateResult]:
+def no_project_gates(_: GateInput) -> Sequence[GateResult]:
     """The gates that a project adds when it adds none."""
     return ()
 
 
-def comparable(measured: Measured, limits: Limits) -> GateResult | None:
+def comparable(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether the pairs can be compared: every planned trial arrived, and few pairs lack an answer."""
     evidence = measured.evidence
     if evidence is None:
@@ -96,7 +98,7 @@ def comparable(measured: Measured, limits: Limits) -> GateResult | None:
     return GateResult(name="comparable", passed=passed, value=share, limit=limits.comparable, sentence=sentence)
 
 
-def interleaved(measured: Measured, _: Limits) -> GateResult | None:
+def interleaved(measured: GateInput, _: Limits) -> GateResult | None:
     """Whether both specs were asked side by side; what drift may do to one alone, seven steady passes bound."""
     evidence = measured.evidence
     if evidence is None:
@@ -113,7 +115,7 @@ def interleaved(measured: Measured, _: Limits) -> GateResult | None:
     )
 
 
-def errors(measured: Measured, limits: Limits) -> GateResult:
+def errors(measured: GateInput, limits: Limits) -> GateResult:
     """Whether nearly all calls gave an answer."""
     metrics = measured.metrics
     kinds = ", ".join(f"{number} {kind}" for kind, number in metrics.errors_by_kind.items())
@@ -127,7 +129,7 @@ def errors(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def min_samples(measured: Measured, limits: Limits) -> GateResult:
+def min_samples(measured: GateInput, limits: Limits) -> GateResult:
     """Whether there are enough whole passes."""
     passes = measured.evidence.passes if measured.evidence is not None else len(measured.metrics.runs)
     return GateResult(
@@ -139,7 +141,7 @@ def min_samples(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def variance(measured: Measured, limits: Limits) -> GateResult:
+def variance(measured: GateInput, limits: Limits) -> GateResult:
     """Whether runs differ by more than the coin flips of their cases explain."""
     spread = measured.metrics.spread
     return GateResult(
@@ -152,7 +154,7 @@ def variance(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def no_regression(measured: Measured, limits: Limits) -> GateResult | None:
+def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether the odds that the candidate is better reach the bar."""
     evidence, needed = measured.evidence, measured.needed
     if evidence is None or needed is None:
@@ -170,7 +172,7 @@ def no_regression(measured: Measured, limits: Limits) -> GateResult | None:
     )
 
 
-def restraint(measured: Measured, limits: Limits) -> GateResult:
+def restraint(measured: GateInput, limits: Limits) -> GateResult:
     """Whether prompts that need no tool get none."""
     metrics = measured.metrics
     sentence = "no case needs restraint"
@@ -189,7 +191,7 @@ def restraint(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def extended_phase_min_accuracy(measured: Measured, limits: Limits) -> GateResult | None:
+def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether a model can do stateful work at all; nothing but failures settle it before all passes are made."""
     if measured.phase != EXTENDED:
         return None
@@ -214,7 +216,7 @@ def is_hopeless(phase: str, metrics: Metrics, limits: Limits) -> bool:
     return nothing_right and (1 - limits.extended_phase_min_accuracy) ** metrics.misses * HOPELESS_ODDS <= 1
 
 
-def latency(measured: Measured, limits: Limits) -> GateResult:
+def latency(measured: GateInput, limits: Limits) -> GateResult:
     """Whether 95 % of the answers come in time; only a limit that is missed for certain rejects."""
     metrics, limit = measured.metrics, limits.latency
     p95, low = metrics.latency_p95_s, metrics.latency_p95_low_s
@@ -234,7 +236,7 @@ def latency(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def cost(measured: Measured, limits: Limits) -> GateResult:
+def cost(measured: GateInput, limits: Limits) -> GateResult:
     """Whether 1,000 trials cost little enough; a price that nobody knows is no low price."""
     metrics, limit = measured.metrics, limits.cost
     value = None if metrics.cost_usd is None or not metrics.trials else 1000 * metrics.cost_usd / metrics.trials
@@ -250,7 +252,7 @@ def cost(measured: Measured, limits: Limits) -> GateResult:
     )
 
 
-def veto(measured: Measured, limits: Limits) -> GateResult | None:
+def veto(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether cases that the baseline always solves stay solved."""
     evidence = measured.evidence
     if evidence is None:
@@ -285,7 +287,7 @@ def _is_gone(case: CaseTally, cases: int) -> bool:
     return case.candidate_passes == 0 and cases * 0.25**case.common <= CERTAIN_BREAK
 
 
-def new_prompts_shown(measured: Measured, limits: Limits) -> GateResult | None:
+def new_prompts_shown(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether the gain is shown for prompts like these, by the share of the error budget that the comparison has.
 
     A t-test is not safe against looking often, so the share is divided among the looks after each pass: the i-th has

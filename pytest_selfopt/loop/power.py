@@ -11,7 +11,7 @@ from functools import cache
 from typing import Protocol
 
 from pytest_selfopt.loop.evidence import bar, log10_odds
-from pytest_selfopt.loop.race import Standing, most_passes, step
+from pytest_selfopt.loop.race import RaceState, most_passes, step
 
 LOWER_QUARTILE = 0.6745
 """How many standard deviations below the mean a quarter of a normal distribution lies."""
@@ -117,7 +117,7 @@ def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
         if passes < outlook.least:
             continue
         standings = {
-            str(place): Standing(wins=wins, losses=losses, passes=asked, bar=bar(outlook.first_test + place))
+            str(place): RaceState(wins=wins, losses=losses, passes=asked, bar=bar(outlook.first_test + place))
             for place, (wins, losses, asked) in enumerate(scores)
         }
         if standings[str(better)].won:

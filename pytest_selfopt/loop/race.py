@@ -12,7 +12,7 @@ from pytest_selfopt.loop.gates import GateResult, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RaceState:
     """Where a candidate stands after some passes, and the odds it has to reach.
 
     `out` says that a gate besides the odds bars it, `waits` that one holds it, which more passes may change.
@@ -74,7 +74,7 @@ _LASTING = ("comparable", "errors", "cost")
 """Gates that more passes of the same kind do not help to pass: missing answers, and prices that nobody knows."""
 
 
-def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:
+def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> Step:
     """Decide after `passes` passes who goes on; `standings` are all candidates by spec id, in the order of the plan.
 
     The one that is furthest ahead goes on, of those that can still reach their bar; when it falls back, the next one
@@ -96,7 +96,7 @@ def step(standings: Mapping[str, Standing], *, passes: int, most: int) -> Step:
     )
 
 
-def _why(standing: Standing, ahead: Standing | None, passes: int, most: int) -> str:
+def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -> str:
     """Why a candidate does not go on, and how far it is behind; `ahead` is who wins or goes on."""
     score = _score(standing)
     if standing.out:
@@ -113,5 +113,5 @@ def _why(standing: Standing, ahead: Standing | None, passes: int, most: int) -> 
     return f"another candidate is further ahead ({score}; that one {_score(ahead)})"
 
 
-def _score(standing: Standing) -> str:
+def _score(standing: RaceState) -> str:
     return f"fixed {standing.wins}, broke {standing.losses}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_selfopt.config_table import Table
-from pytest_selfopt.loop.build_gate import Bars, Compare
+from pytest_selfopt.loop.build_gate import Compare, GateThresholds
 from pytest_selfopt.loop.thresholds import Claim, Limits
 
 
@@ -38,13 +38,13 @@ def read_limits(table: Table, usual: Limits) -> Limits:
     return limits
 
 
-def read_bars(table: Table, usual: Bars) -> Bars:
+def read_bars(table: Table, usual: GateThresholds) -> GateThresholds:
     """The bars of a build, with the usual ones where nothing is said.
 
     Raises:
         SettingsError: naming the place of a wrong value.
     """
-    bars = Bars(
+    bars = GateThresholds(
         min_accuracy=table.number("min_accuracy", usual.min_accuracy, least=0, most=1),
         min_restraint=table.number("min_restraint", usual.min_restraint, least=0, most=1),
         max_p95_latency=table.number("max_p95_latency", usual.max_p95_latency, least=0, most=86_400),

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pytest_selfopt.loop.evidence import ALPHA
 
 
-class Profile(StrEnum):
+class DecisionRule(StrEnum):
     """Which rule promotes."""
 
     CALIBRATED = "calibrated"
@@ -47,5 +47,5 @@ class Limits:
     veto: int = 0
     dispersion_chance: float = 0.05
     alpha: Fraction = ALPHA
-    profile: Profile = Profile.CALIBRATED
+    profile: DecisionRule = DecisionRule.CALIBRATED
     claim: Claim = Claim.SUITE

@@ -10,7 +10,7 @@ from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.settings import Mode, Settings
 
 
-def check_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
+def require_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
     """Refuse to bound what cannot be known.
 
     Raises:
@@ -27,7 +27,7 @@ def check_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
             )
 
 
-def budget_of(settings: Settings, models: Sequence[ModelConfig], *, spent: tuple[int, float]) -> Budget | None:
+def make_budget(settings: Settings, models: Sequence[ModelConfig], *, spent: tuple[int, float]) -> Budget | None:
     """What calls of these models may come to, of which so many calls and USD are `spent`; None without a bound."""
     # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
     if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):

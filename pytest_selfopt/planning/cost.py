@@ -27,9 +27,9 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import TokensOfSpec
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_tokens
-from pytest_selfopt.planning.budget import check_prices
+from pytest_selfopt.planning.budget import require_prices
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial
-from pytest_selfopt.planning.swarms import asked_models
+from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
@@ -40,7 +40,7 @@ Ask = Callable[[str], bool]
 """Asks a person a question that is answered by yes or no."""
 
 
-def foreseen(
+def cost_notice(
     plans: Mapping[str, PhasePlan], trials: Sequence[PlannedTrial], settings: Settings, ledger: Ledger | None
 ) -> str:
     """What these trials of a cycle or a gate will cost, if that is worth a warning; empty when it is not.
@@ -52,7 +52,7 @@ def foreseen(
     if settings.mode is Mode.PLAIN:
         return ""
     names = dict.fromkeys(spec.model for plan in plans.values() for spec in plan.specs)
-    check_prices(settings, asked_models(settings, names))
+    require_prices(settings, resolve_members(settings, names))
     # Of a cycle that is gone on with most may be paid for already, and a proof was measured before it began.
     if settings.resume or settings.only_proves:
         return ""

@@ -9,7 +9,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.provenance import Premises, expire, together
 from pytest_selfopt.planning.planner import routed
-from pytest_selfopt.planning.provenance import Surroundings, suites_as_premises
+from pytest_selfopt.planning.provenance import ProvenanceResolver, suites_as_premises
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Settings
@@ -17,7 +17,7 @@ from pytest_selfopt.specs.spec import Spec
 
 
 def expired(
-    routing: RoutingConfig, phase: str, suite: Suite, *, settings: Settings, surroundings: Surroundings, now: str
+    routing: RoutingConfig, phase: str, suite: Suite, *, settings: Settings, surroundings: ProvenanceResolver, now: str
 ) -> tuple[RoutingConfig, tuple[RuleChange, ...]]:
     """The configuration without what holds no more for a phase, and what was done about it.
 
@@ -45,7 +45,7 @@ def expired(
     return routing, tuple(changes)
 
 
-def _known(surroundings: Surroundings, start: Spec, model: str, rule: Rule | None = None) -> Premises:
+def _known(surroundings: ProvenanceResolver, start: Spec, model: str, rule: Rule | None = None) -> Premises:
     """What is known of a model as it is asked; nothing of one whose name is none."""
     variant = rule.variant if rule is not None and rule.variant is not None else start.variant
     try:

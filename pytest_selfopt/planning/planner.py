@@ -8,14 +8,14 @@ from typing import Any
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.execution.model_pool import cold_at_will
+from pytest_selfopt.execution.model_pool import can_force_cold_start
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.build_gate import Compare
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.provenance import RESTS, Surroundings
+from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule
@@ -37,7 +37,7 @@ def plan_phase(
     settings: Settings,
     routing: RoutingConfig,
     ledger: Ledger | None,
-    surroundings: Surroundings,
+    surroundings: ProvenanceResolver,
 ) -> PhasePlan:
     """What this session does for a phase; candidates only in a cycle, knowing what the ledger says was tried.
 
@@ -97,7 +97,7 @@ def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:
     tried = _on_trial(phase, settings, routing, baseline) if cycle else ()
     turns = 0
     if tried and replace(tried[0].spec, warmup=baseline.warmup) == baseline:
-        if not cold_at_will(settings, baseline.model):
+        if not can_force_cold_start(settings, baseline.model):
             # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
             cannot = "its warm-up stays on trial: nobody can tell this server to unload the model, to see it cold again"
             baseline, because, tried = tried[0].spec, (*because, cannot), ()
@@ -182,14 +182,16 @@ def suite_address(suite: Suite) -> str:
     return f"{suite.name}:{suite.content_hash}"
 
 
-def _comparisons(ledger: Ledger | None, phase: str, suite: Suite, surroundings: Surroundings) -> tuple[Comparison, ...]:
+def _comparisons(
+    ledger: Ledger | None, phase: str, suite: Suite, surroundings: ProvenanceResolver
+) -> tuple[Comparison, ...]:
     """What was compared before on this very suite, of these very models."""
 
     def same(one: Comparison) -> bool:
         known = one.suite_hash.split()
         rests = [part for part in known if part.startswith(RESTS)]
         return suite_address(suite) in known and (
-            not rests or surroundings.token(parse_spec(one.baseline), parse_spec(one.candidate)) in rests
+            not rests or surroundings.fingerprint(parse_spec(one.baseline), parse_spec(one.candidate)) in rests
         )
 
     return tuple(one for one in (ledger.comparisons(phase) if ledger is not None else ()) if same(one))

@@ -44,7 +44,7 @@ def known_of(settings: Settings, phase: str) -> Known:
         return Known(first_test=max(tests, default=0) + 1, churn=last_churn(ledger, phase))
 
 
-def foresight(paths: Sequence[Path], *, candidates: int, least: int, known: Known) -> Iterator[str]:
+def power_report(paths: Sequence[Path], *, candidates: int, least: int, known: Known) -> Iterator[str]:
     """Tell what one cycle over these suites, together one phase, can find; races are played out `TIMES` times.
 
     Raises:

@@ -33,7 +33,7 @@ RESTS = "rests:"
 """What a token begins with."""
 
 
-class Surroundings:
+class ProvenanceResolver:
     """What is known now of the models a session asks, each looked up once.
 
     Only with `asks` is a server asked which weights it holds; `served` are the names that replies of the last decided
@@ -52,7 +52,7 @@ class Surroundings:
         found = self._fixed(spec)
         return {"served model": names[spec.model], **found} if spec.model in names else found
 
-    def token(self, baseline: Spec, candidate: Spec) -> str:
+    def fingerprint(self, baseline: Spec, candidate: Spec) -> str:
         """A hash of what a comparison of two specs rests on besides its suites.
 
         The name a model is served under counts once it has changed, so that what was begun before it was first known

@@ -22,7 +22,7 @@ RESUMABLE = ("running", "interrupted", "stopped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CutOff:
+class InterruptedCycle:
     """A cycle that did not come to its end: its number, its seed, and its plan as it was stored."""
 
     cycle: int
@@ -47,7 +47,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
     }
 
 
-def cut_off_cycle(ledger: Ledger) -> CutOff:
+def interrupted_cycle(ledger: Ledger) -> InterruptedCycle:
     """The last cycle, if it did not come to its end; one of a partial selection is passed over.
 
     Raises:
@@ -61,10 +61,10 @@ def cut_off_cycle(ledger: Ledger) -> CutOff:
         raise StateError(
             f"--selfopt-resume: cycle {last['id']}, the last one, came to its end; leave the option out for a new one"
         )
-    return CutOff(cycle=last["id"], seed=last["seed"], plan=last["plan"])
+    return InterruptedCycle(cycle=last["id"], seed=last["seed"], plan=last["plan"])
 
 
-def as_it_began(routing: RoutingConfig, cut_off: CutOff) -> RoutingConfig:
+def restore_rules(routing: RoutingConfig, cut_off: InterruptedCycle) -> RoutingConfig:
     """The configuration that a cycle began with: one that was cut off in its last steps may have written rules already.
 
     What it decides anew must follow from the rules that it decided on before. Rules that it did not write stay.
@@ -78,7 +78,7 @@ def as_it_began(routing: RoutingConfig, cut_off: CutOff) -> RoutingConfig:
     return routing.with_rules(rules)
 
 
-def check_suites(cut_off: CutOff, phase: str, suites: Sequence[Suite]) -> None:
+def check_suites(cut_off: InterruptedCycle, phase: str, suites: Sequence[Suite]) -> None:
     """Refuse to go on with other questions than those that were asked.
 
     Raises:
@@ -94,7 +94,7 @@ def check_suites(cut_off: CutOff, phase: str, suites: Sequence[Suite]) -> None:
         )
 
 
-def resumed_plan(cut_off: CutOff, phase: str, planned: PhasePlan) -> PhasePlan:
+def resumed_plan(cut_off: InterruptedCycle, phase: str, planned: PhasePlan) -> PhasePlan:
     """The plan of a phase in a cycle that is gone on with; `planned` is what a new cycle would do.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.execution.model_pool import Serving, makes_calls_here
+from pytest_selfopt.execution.model_pool import ModelPool, makes_calls_here
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.swarm.swarm import Swarm
@@ -23,7 +23,7 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
     missing: dict[str, str] = {}
     for name in swarm.models:
         try:
-            Serving([settings.model(name)], None).check()
+            ModelPool([settings.model(name)], None).check()
         except ModelError as problem:
             missing[name] = str(problem)
     notes = [f"{swarm.id} goes on without {name}: {why}" for name, why in missing.items()]
@@ -33,7 +33,7 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
     return replace(swarm, members=members, judge=members[0] if swarm.judge in missing else swarm.judge), notes
 
 
-def asked_models(settings: Settings, names: Iterable[str]) -> list[ModelConfig]:
+def resolve_members(settings: Settings, names: Iterable[str]) -> list[ModelConfig]:
     """The models that calls to models of these names go to: of a swarm its members.
 
     Raises:

@@ -13,10 +13,10 @@ from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.console.output import Printed, Table, columns_of
 from pytest_selfopt.economy.estimate import dollars
 from pytest_selfopt.errors import ModelError, SettingsError
-from pytest_selfopt.execution.batch_run import Questions, Survey, Surveyed
-from pytest_selfopt.execution.model_pool import Serving, makes_calls_here
+from pytest_selfopt.execution.batch_run import BatchResult, BatchRun, Questions
+from pytest_selfopt.execution.model_pool import ModelPool, makes_calls_here
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.session.terminal.progress import minutes
+from pytest_selfopt.session.terminal.progress import format_duration
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.gain import Gain, gain
@@ -60,7 +60,7 @@ def batch_questions(
     for model in settings.tier(tier):
         try:
             if makes_calls_here(settings):
-                Serving([model], None).check()
+                ModelPool([model], None).check()
         except ModelError as problem:
             notes.append(f"left out: {problem}")
             continue
@@ -86,13 +86,13 @@ def _spec(settings: Settings, model: str, phase: str, variant: str | None) -> Sp
     )
 
 
-def survey(settings: Settings, questions: Questions, command: str) -> Surveyed:
+def survey(settings: Settings, questions: Questions, command: str) -> BatchResult:
     """Ask, and say how far it is on the other stream, which is no part of the answer.
 
     Raises:
         SelfoptError: when somebody or something cannot be used.
     """
-    return Survey(settings, questions, command, progress(sys.stderr, time.monotonic)).run()
+    return BatchRun(settings, questions, command, progress(sys.stderr, time.monotonic)).run()
 
 
 def progress(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, int], None]:
@@ -119,11 +119,11 @@ def describe_survey(done: int, total: int, errors: int, elapsed_s: float, most: 
     """How far a survey is; what matters least is left out where it takes more than `most` columns, or all of it."""
     wrong = f", {errors:,} without answer" if errors else ""
     count = f"  {done:,} of {total:,} answers"
-    forms = (f"{count}{wrong}, {minutes(elapsed_s)}", f"{count}{wrong}", count, f"{done}/{total}")
+    forms = (f"{count}{wrong}, {format_duration(elapsed_s)}", f"{count}{wrong}", count, f"{done}/{total}")
     return next((form for form in forms if len(form) <= most), "")
 
 
-def gain_of(settings: Settings, questions: Questions, found: Surveyed) -> Gain:
+def gain_of(settings: Settings, questions: Questions, found: BatchResult) -> Gain:
     """What the swarm of a survey bought."""
     spec = questions.specs[0]
     swarm = settings.swarm(spec.model)
@@ -131,7 +131,7 @@ def gain_of(settings: Settings, questions: Questions, found: Surveyed) -> Gain:
     return gain(found.trials, found.parts.get(spec.id, ()), swarm.members)
 
 
-def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> Iterator[Printed]:
+def swarm_lines(settings: Settings, questions: Questions, found: BatchResult) -> Iterator[Printed]:
     """A swarm's answers beside those of its members, for people."""
     spec = questions.specs[0]
     metrics = _metrics(questions, found)[0]
@@ -148,7 +148,7 @@ def swarm_lines(settings: Settings, questions: Questions, found: Surveyed) -> It
     yield from _ends(found)
 
 
-def batch_lines(questions: Questions, found: Surveyed, notes: Sequence[str]) -> Iterator[Printed]:
+def batch_lines(questions: Questions, found: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
     """Every model's numbers, the best first, for people."""
     metrics = sorted(_metrics(questions, found), key=lambda one: (-one.accuracy, one.cost_usd or 0.0, one.spec))
     yield _asked(questions)
@@ -157,7 +157,7 @@ def batch_lines(questions: Questions, found: Surveyed, notes: Sequence[str]) -> 
     yield from _ends(found)
 
 
-def to_json(settings: Settings, questions: Questions, found: Surveyed, notes: Sequence[str]) -> dict[str, Any]:
+def to_json(settings: Settings, questions: Questions, found: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
     """The same for programs; "version" counts the form."""
     specs = [
         {
@@ -204,13 +204,13 @@ def to_json(settings: Settings, questions: Questions, found: Surveyed, notes: Se
     return value
 
 
-def complete(found: Surveyed) -> bool:
+def complete(found: BatchResult) -> bool:
     """Whether everything was answered by somebody."""
     answered = sum(one.outcome is not Outcome.ERROR for one in found.trials)
     return not found.stopped and answered == found.planned
 
 
-def _metrics(questions: Questions, found: Surveyed) -> list[Metrics]:
+def _metrics(questions: Questions, found: BatchResult) -> list[Metrics]:
     cases = [case.key for suite in questions.suites for case in suite.cases]
     return [evaluate(spec.id, [one for one in found.trials if one.spec == spec.id], cases) for spec in questions.specs]
 
@@ -242,10 +242,10 @@ def _row(name: str, one: Metrics) -> tuple[str, ...]:
     )
 
 
-def _ends(found: Surveyed) -> Iterator[str]:
+def _ends(found: BatchResult) -> Iterator[str]:
     yield from found.notes
     votes = f" and {found.votes:,} votes" if found.votes else ""
     cost = dollars(found.cost_usd) if found.cost_usd is not None else "cost unknown"
-    yield f"{found.calls:,} calls{votes} in {minutes(found.took_s)}, {cost}; recorded as cycle {found.cycle}"
+    yield f"{found.calls:,} calls{votes} in {format_duration(found.took_s)}, {cost}; recorded as cycle {found.cycle}"
     if found.stopped:
         yield f"not all was asked: {found.stopped}"

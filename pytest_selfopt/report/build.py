@@ -36,7 +36,7 @@ _NO_TOTALS = Totals(trials=0, calls=0, tokens=0, known_cost_usd=0.0, unpriced=0,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class ReportInputs:
     """Everything that a report is made of; `ledger` is None where there is none any more."""
 
     settings: Settings
@@ -63,7 +63,7 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
         rows = {row["id"]: row for row in ledger.cycles()} if ledger is not None else {}
         surveys = frozenset(number for number, row in rows.items() if "survey" in row["plan"])
         history = tuple(read_history(settings.state_dir / HISTORY))
-        stored = Stored(
+        stored = ReportInputs(
             settings=settings,
             ledger=ledger,
             cycles={number: row for number, row in rows.items() if number not in surveys},
@@ -77,7 +77,7 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
         return [_report_on(stored, one, now) if one is not None else _report_on_all(stored, now) for one in cycles]
 
 
-def _report_on(stored: Stored, cycle: int, now: str) -> Report:
+def _report_on(stored: ReportInputs, cycle: int, now: str) -> Report:
     if cycle in stored.surveys:
         raise StateError(f"cycle {cycle} is a survey, which decides nothing; selfopt profile tells what it measured")
     known = sorted({*stored.cycles, *(number for one in stored.history if (number := whole_in(one, "cycle")))})
@@ -107,7 +107,7 @@ def _report_on(stored: Stored, cycle: int, now: str) -> Report:
     )
 
 
-def _report_on_all(stored: Stored, now: str) -> Report:
+def _report_on_all(stored: ReportInputs, now: str) -> Report:
     decided = [entry for entry in stored.history if text_in(entry, "status") != "stopped"]
     last: dict[str, int] = {}
     for entry in decided:
@@ -139,7 +139,7 @@ def _report_on_all(stored: Stored, now: str) -> Report:
 
 
 def _report(
-    stored: Stored,
+    stored: ReportInputs,
     *,
     kind: Kind,
     cycle: int | None,
@@ -178,19 +178,19 @@ def _report(
     )
 
 
-def _phases(stored: Stored, cycle: int) -> Iterator[PhaseReport]:
+def _phases(stored: ReportInputs, cycle: int) -> Iterator[PhaseReport]:
     plan = entry_in(stored.cycles.get(cycle, NOTHING), "plan")
     for phase in dict.fromkeys([*plan, *(text_in(one, "phase") for one in _entries(stored, cycle))]):
         yield _phase(stored, cycle, phase)
 
 
-def _phase(stored: Stored, cycle: int, phase: str) -> PhaseReport:
+def _phase(stored: ReportInputs, cycle: int, phase: str) -> PhaseReport:
     if (cycle, phase) not in stored.phases:
         stored.phases[cycle, phase] = _read_phase(stored, cycle, phase)
     return stored.phases[cycle, phase]
 
 
-def _read_phase(stored: Stored, cycle: int, phase: str) -> PhaseReport:
+def _read_phase(stored: ReportInputs, cycle: int, phase: str) -> PhaseReport:
     trials = stored.ledger.trials([cycle], phase)[cycle] if stored.ledger is not None else ()
     entry = next((one for one in _entries(stored, cycle) if text_in(one, "phase") == phase), NOTHING)
     story = PhaseStory(
@@ -205,7 +205,7 @@ def _read_phase(stored: Stored, cycle: int, phase: str) -> PhaseReport:
     return phase_report(story, (_failures(stored, story, hot), left))
 
 
-def _failures(stored: Stored, story: PhaseStory, hot: Sequence[HotCase]) -> tuple[Failure, ...]:
+def _failures(stored: ReportInputs, story: PhaseStory, hot: Sequence[HotCase]) -> tuple[Failure, ...]:
     """The hot cases with their texts; only these replies are read, which are most of a ledger."""
     if stored.ledger is None or not hot:
         return ()
@@ -224,7 +224,7 @@ def _failures(stored: Stored, story: PhaseStory, hot: Sequence[HotCase]) -> tupl
     return tuple(found)
 
 
-def _budget(stored: Stored) -> Budget | None:
+def _budget(stored: ReportInputs) -> Budget | None:
     if stored.ledger is None:
         return None
     alpha = stored.settings.default_limits.alpha
@@ -234,11 +234,11 @@ def _budget(stored: Stored) -> Budget | None:
     )
 
 
-def _entries(stored: Stored, cycle: int) -> list[Entry]:
+def _entries(stored: ReportInputs, cycle: int) -> list[Entry]:
     return [one for one in stored.history if whole_in(one, "cycle") == cycle]
 
 
-def _status(stored: Stored, cycle: int) -> str:
+def _status(stored: ReportInputs, cycle: int) -> str:
     row = stored.cycles.get(cycle)
     return str(row["status"]) if row is not None else _first(_entries(stored, cycle), "status") or "decided"
 

@@ -44,9 +44,9 @@ def duration(value: float) -> str:
     """How long something took, such as "4.2 s", "5:50 min" or "1:02:03 h"."""
     if value < 60:
         return f"{value:.1f} s"
-    minutes, rest = divmod(int(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d} h" if hours else f"{minutes}:{rest:02d} min"
+    format_duration, rest = divmod(int(value), 60)
+    hours, format_duration = divmod(format_duration, 60)
+    return f"{hours}:{format_duration:02d}:{rest:02d} h" if hours else f"{format_duration}:{rest:02d} min"
 
 
 def money(value: float | None) -> str:

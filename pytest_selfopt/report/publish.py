@@ -24,7 +24,7 @@ MARKDOWN = "SELF_OPTIMIZING_REPORT.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedReport:
     """What was written after a cycle: its page (None: it could not be), its Markdown, and what went wrong."""
 
     page: Path | None
@@ -32,7 +32,7 @@ class Published:
     problem: str = ""
 
 
-def publish(settings: Settings, cycle: int, *, now: str) -> Published:
+def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
     """Write the pages of a cycle and over all cycles, the cycle as JSON, and all cycles as Markdown.
 
     What cannot be read or written is told, never raised: no verdict depends on it.
@@ -49,8 +49,8 @@ def publish(settings: Settings, cycle: int, *, now: str) -> Published:
         page = folder / f"cycle-{cycle}.html"
         write_atomically(page, in_form(of_cycle, "html"))
     except (SelfoptError, OSError) as problem:
-        return Published(page=None, markdown=text, problem=f"the report could not be written: {problem}")
-    return Published(page=page, markdown=text)
+        return PublishedReport(page=None, markdown=text, problem=f"the report could not be written: {problem}")
+    return PublishedReport(page=page, markdown=text)
 
 
 def in_form(report: Report, form: Form) -> str:

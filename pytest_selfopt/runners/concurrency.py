@@ -16,7 +16,7 @@ HOLD_STEP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class ModelLimit:
     """How many calls one model takes at a time at most, and whose model it is."""
 
     most: int
@@ -39,14 +39,14 @@ class _Waiter:
     turn: threading.Event = field(default_factory=threading.Event)
 
 
-class Slots:
+class ConcurrencyLimiter:
     """Gives out slots in the order they are asked for, as far as model and provider have room.
 
     A model whose server answers "too many requests" gets less room and later more again, and none before the time it
     asked for has passed.
     """
 
-    def __init__(self, rooms: Mapping[str, Room], providers: Mapping[str, int] | None = None) -> None:
+    def __init__(self, rooms: Mapping[str, ModelLimit], providers: Mapping[str, int] | None = None) -> None:
         """Share out `rooms` by model; `providers` bounds all models of a provider together."""
         self._rooms = rooms
         self._providers = providers or {}

@@ -15,7 +15,7 @@ from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.http import Interrupt, interruptible
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.collect import hand_over
-from pytest_selfopt.runners.concurrency import Slot, Slots
+from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, Slot
 from pytest_selfopt.runners.conversation import converse
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest
@@ -55,7 +55,7 @@ class LocalRunner:
     def __init__(
         self,
         clients: Mapping[str, Client],
-        slots: Slots,
+        slots: ConcurrencyLimiter,
         *,
         rng: random.Random,
         budget: Budget | None = None,

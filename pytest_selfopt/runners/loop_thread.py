@@ -12,7 +12,7 @@ from pytest_selfopt.errors import RunnerError, SelfoptError
 _T = TypeVar("_T")
 
 
-class OwnLoop:
+class EventLoopThread:
     """Runs what it is given until it is stopped."""
 
     def __init__(

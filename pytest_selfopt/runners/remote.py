@@ -22,7 +22,7 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
 LOST = "lost with the worker that made it"
 
 
-class Inbox(Protocol):
+class ResultListener(Protocol):
     """What an engine tells, from whatever thread it likes."""
 
     def began(self, call_id: str, mark: str, at: float) -> None:
@@ -39,7 +39,7 @@ class Inbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class ProviderLimits:
     """What holds for the calls of a session, whoever makes them."""
 
     limits: Mapping[str, int]
@@ -60,7 +60,7 @@ class Engine(Protocol):
             RunnerError: when there is no server or no worker.
         """
 
-    def start(self, inbox: Inbox, cycle: str) -> None:
+    def start(self, inbox: ResultListener, cycle: str) -> None:
         """Tell everything that is known of the calls of a cycle from before, and from then on what comes.
 
         Raises:

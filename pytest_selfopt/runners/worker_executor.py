@@ -19,7 +19,7 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
+class WorkerConfig:
     """What a worker has to do, wherever its calls come from."""
 
     executor: Executor

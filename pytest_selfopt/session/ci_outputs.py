@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_selfopt.console.encoding import shown
-from pytest_selfopt.cycle.finish import numbers_of
-from pytest_selfopt.cycle.gate import Gated
+from pytest_selfopt.cycle.finish import metrics_entry
+from pytest_selfopt.cycle.gate import GateOutcome
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.export.ctrf import ctrf
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_selfopt.cycle.cycle_run import Work
-    from pytest_selfopt.report.publish import Published
+    from pytest_selfopt.report.publish import PublishedReport
 
 VERSION = 1
 
 
-def outcome_of(work: Work, status: int) -> dict[str, Any]:
+def build_outcome(work: Work, status: int) -> dict[str, Any]:
     """The outcome of a session in the form of `report/outcome.schema.json`; `status` is its exit status."""
     gate = work.settings.mode is Mode.GATE
     why = ""
@@ -60,7 +60,7 @@ def outcome_of(work: Work, status: int) -> dict[str, Any]:
     }
 
 
-def _gated(one: Gated, phase: PhaseRun) -> dict[str, Any]:
+def _gated(one: GateOutcome, phase: PhaseRun) -> dict[str, Any]:
     return {
         "phase": one.phase,
         "in_force": one.spec,
@@ -97,7 +97,7 @@ def _spec(
         "spec": metrics.spec,
         "verdict": verdict,
         "sentence": sentence,
-        "metrics": {**numbers_of(metrics), "accuracy_interval": [low, high]},
+        "metrics": {**metrics_entry(metrics), "accuracy_interval": [low, high]},
         "gates": [
             {
                 "name": gate.name,
@@ -132,7 +132,7 @@ def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def write_outputs(
-    outcome: dict[str, Any], published: Published | None, config: pytest.Config, environment: Mapping[str, str]
+    outcome: dict[str, Any], published: PublishedReport | None, config: pytest.Config, environment: Mapping[str, str]
 ) -> list[str]:
     """Write what was asked for and what a build server reads; a sentence for each that could not be written.
 

@@ -76,7 +76,7 @@ class Collection:
                     next(callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
                 ]
 
-    def leave_out(self, phases: AnyCollection[str], items: list[pytest.Item]) -> list[pytest.Item]:
+    def deselect_phases(self, phases: AnyCollection[str], items: list[pytest.Item]) -> list[pytest.Item]:
         """Forget phases that are not to be measured, and take their items out of `items`; returns those."""
         for phase in phases:
             del self.plans[phase]

@@ -6,8 +6,8 @@ import pytest
 
 from pytest_selfopt.cycle.cycle_run import Work
 from pytest_selfopt.session.options import looks_only
-from pytest_selfopt.session.own_gates import own_gates_of
-from pytest_selfopt.session.own_runner import own_runner_of
+from pytest_selfopt.session.own_gates import project_gates
+from pytest_selfopt.session.own_runner import project_runner
 from pytest_selfopt.settings import Settings
 
 
@@ -16,6 +16,6 @@ def new_work(config: pytest.Config, settings: Settings) -> Work:
     return Work(
         settings,
         makes_calls=not looks_only(config),
-        own_gates=own_gates_of(config),
-        own_runner=own_runner_of(config),
+        own_gates=project_gates(config),
+        own_runner=project_runner(config),
     )

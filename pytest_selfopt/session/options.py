@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_selfopt.execution.dispatcher import Pace
+from pytest_selfopt.execution.dispatcher import Lookahead
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def command_of(config: pytest.Config) -> str:
     return shlex.join(["pytest", *map(str, config.invocation_params.args)])
 
 
-def pace_of(config: pytest.Config) -> Pace:
+def lookahead_of(config: pytest.Config) -> Lookahead:
     """How far calls may run ahead of the items."""
     if config.option.usepdb:
-        return Pace.SINGLE
-    return Pace.CAREFUL if config.option.maxfail else Pace.AHEAD
+        return Lookahead.SINGLE
+    return Lookahead.CAREFUL if config.option.maxfail else Lookahead.AHEAD
 
 
 def settings_of(config: pytest.Config) -> Settings:

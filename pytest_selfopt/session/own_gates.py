@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.loop.gates import GateResult, Measured, OwnGates, no_own_gates
+from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, no_project_gates
 
 HOOK = "pytest_selfopt_gates"
 BUILT_IN = (
@@ -28,16 +28,16 @@ BUILT_IN = (
 )
 
 
-def own_gates_of(config: pytest.Config) -> OwnGates:
+def project_gates(config: pytest.Config) -> ProjectGates:
     """A function that asks all implementations of the hook.
 
     The function raises SettingsError when one of them fails, or answers something that is no gate of its own.
     """
     hook = config.hook.pytest_selfopt_gates
     if not hook.get_hookimpls():
-        return no_own_gates
+        return no_project_gates
 
-    def ask(measured: Measured) -> Sequence[GateResult]:
+    def ask(measured: GateInput) -> Sequence[GateResult]:
         try:
             answers = hook(measured=measured)
         except Exception as problem:

@@ -13,10 +13,10 @@ from pytest_selfopt.runners.runner import Runner
 from pytest_selfopt.settings import RUNNERS, Mode, Settings
 
 HOOK = "pytest_selfopt_runner"
-OwnRunner: TypeAlias = Callable[[str, Mapping[str, Client]], Runner]
+ProjectRunner: TypeAlias = Callable[[str, Mapping[str, Client]], Runner]
 
 
-def own_runner_of(config: pytest.Config) -> OwnRunner:
+def project_runner(config: pytest.Config) -> ProjectRunner:
     """A function that asks the implementations of the hook for the runner of a name.
 
     It raises SettingsError when none of them knows it, or when one answers something that is no runner.

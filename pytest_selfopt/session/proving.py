@@ -20,7 +20,7 @@ _SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class ProofRun:
     """What is to be proven: the rules, in words, and the budget that is left for it (None: no bound)."""
 
     phases: tuple[str, ...]
@@ -36,7 +36,7 @@ def proof_of(
     settings: Settings,
     *,
     spent: tuple[int, float],
-) -> tuple[Proof | None, str]:
+) -> tuple[ProofRun | None, str]:
     """What this cycle has put on trial and can be proven at once; or why it has to wait, in a sentence.
 
     `following` are the plans of the next cycle, `cases` the number of prompts, both by phase; `spent` are the calls and
@@ -61,7 +61,7 @@ def proof_of(
         return None, f"{what} is left to the next cycle: proving it takes {needed} calls, the budget has {left_calls}"
     if left_usd is not None and left_usd < needed * cost_usd / max(1, calls):
         return None, f"{what} is left to the next cycle: the budget has ${max(0.0, left_usd):.4f}, which is too little"
-    return Proof(phases=tuple(trials), what=what, max_calls=left_calls, max_cost_usd=left_usd), ""
+    return ProofRun(phases=tuple(trials), what=what, max_calls=left_calls, max_cost_usd=left_usd), ""
 
 
 def fewest_calls(plan: PhasePlan, cases: int) -> int:
@@ -75,7 +75,7 @@ def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> in
     return 2 * cases * (PASSES_OF_A_TURN * ROUNDS_OF_TURNS if turns else interleaved)
 
 
-def prove(proof: Proof | None, config: pytest.Config, status: int) -> int:
+def prove(proof: ProofRun | None, config: pytest.Config, status: int) -> int:
     """Run the session that proves it, if there is anything; the worse of its status and that before it, `status`."""
     if proof is None or status not in GOES_ON:
         return status

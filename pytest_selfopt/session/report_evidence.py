@@ -46,7 +46,7 @@ class Received:
     reply: Reply | None
 
 
-def receive(planned: PlannedTrial, result: CallResult) -> Received:
+def parse_reply(planned: PlannedTrial, result: CallResult) -> Received:
     """Read the tool calls out of a reply in the manner of the spec that asked; a conversation was read step by step."""
     reply = result.reply
     if reply is not None and reply.conversation is None:
@@ -54,7 +54,7 @@ def receive(planned: PlannedTrial, result: CallResult) -> Received:
     return Received(result=result, reply=reply)
 
 
-def judged(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
+def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
     """The outcome that a test body's end stands for, with its reason; None when it decided nothing (a skip)."""
     if call.excinfo is None:
         return Outcome.PASS, None, ""
@@ -71,7 +71,7 @@ def judged(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str]
     return Outcome.ERROR, ErrorKind.TEST, f"{type(problem).__name__}: {reason}"
 
 
-def trial_of(
+def make_trial(
     planned: PlannedTrial,
     received: Received | None,
     outcome: tuple[Outcome, ErrorKind | None, str],
@@ -109,12 +109,12 @@ def trial_of(
     )
 
 
-def attach(report: pytest.TestReport, evidence: str | None) -> None:
+def set_evidence(report: pytest.TestReport, evidence: str | None) -> None:
     """Put evidence on a report: what is in its `__dict__` travels with it from an xdist worker to the controller."""
     vars(report)["selfopt"] = evidence
 
 
-def attached(report: pytest.CollectReport | pytest.TestReport) -> str | None:
+def get_evidence(report: pytest.CollectReport | pytest.TestReport) -> str | None:
     """The evidence on a report; None where there is none."""
     evidence: str | None = vars(report).get("selfopt")
     return evidence

@@ -17,12 +17,12 @@ from pytest_selfopt.session.report_evidence import (
     NO_KEYWORDS,
     CallFailed,
     Received,
-    attach,
-    judged,
+    classify_outcome,
+    make_trial,
+    parse_reply,
     portable,
-    receive,
+    set_evidence,
     to_evidence,
-    trial_of,
 )
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
@@ -49,7 +49,7 @@ class Source(Protocol):
         """End a trial's call, because nobody waits for it any more."""
 
 
-class Replaying:
+class RuntestHooks:
     """The hooks around each item of a benchmark, where its body runs."""
 
     def __init__(self, config: pytest.Config, source: Source) -> None:
@@ -102,7 +102,7 @@ class Replaying:
         """Wait for the item's reply and hand it to the test body."""
         planned = item.stash.get(PLANNED, None)
         if planned is not None:
-            received = receive(planned, self._result(planned))
+            received = parse_reply(planned, self._result(planned))
             if self._source.stopped_because and received.reply is None:
                 # Nobody was asked: neither an answer nor an error, and green it must not be.
                 pytest.skip(self._source.stopped_because)
@@ -143,12 +143,12 @@ class Replaying:
             self._received = None
         # What fails after its body has told what it has to tell is a failure of the test, and no second trial.
         if call.when != "call" and (self._told or not report.failed):
-            attach(report, None)
+            set_evidence(report, None)
             if report.passed and self._judges:
                 # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
                 report.keywords = NO_KEYWORDS
             return report
-        outcome = judged(call)
+        outcome = classify_outcome(call)
         if call.when != "call":
             outcome = (
                 Outcome.ERROR,
@@ -157,8 +157,8 @@ class Replaying:
             )
         if outcome is None or report.outcome == "skipped":
             return report
-        trial = trial_of(planned, received, outcome, self._source.settings.model(planned.spec.model))
-        attach(report, to_evidence(trial))
+        trial = make_trial(planned, received, outcome, self._source.settings.model(planned.spec.model))
+        set_evidence(report, to_evidence(trial))
         self._told = True
         if received is not None and call.when == "call":
             report.duration = received.result.ended - received.result.started

@@ -14,11 +14,11 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.extensions import new_work
-from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
+from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
 from pytest_selfopt.session.proving import prove
-from pytest_selfopt.session.runtest import Replaying
-from pytest_selfopt.session.terminal.writer import Page, Told
-from pytest_selfopt.session.verdict import Judging
+from pytest_selfopt.session.runtest import RuntestHooks
+from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
+from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
@@ -34,9 +34,9 @@ class SelfoptSession:
         self._work: Work | None = None
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
-        self._judging = Judging(config, lambda: self._work)
+        self._judging = VerdictHooks(config, lambda: self._work)
         config.pluginmanager.register(self._judging, "selfopt-judging")
-        config.pluginmanager.register(Replaying(config, self), "selfopt-replaying")
+        config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")
 
     @cached_property
     def settings(self) -> Settings:
@@ -55,7 +55,7 @@ class SelfoptSession:
     def begin(self, planned: PlannedTrial) -> bool:
         """Whether an item is to be run; see `Work.begin`."""
         if self._begun is not None and self._begun != planned.key:
-            self.work.calls.let_go(self._begun)
+            self.work.calls.discard(self._begun)
         self._begun = planned.key
         return self.work.begin(planned)
 
@@ -102,7 +102,7 @@ class SelfoptSession:
         self._collection.refuse_problems()
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
-            dropped = self._collection.leave_out(idle, items)
+            dropped = self._collection.deselect_phases(idle, items)
             self._judging.nothing_on_trial = bool(dropped) and not self._collection.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
@@ -125,7 +125,7 @@ class SelfoptSession:
                 self._collection,
                 selected,
                 command=command_of(self._config),
-                pace=pace_of(self._config),
+                pace=lookahead_of(self._config),
                 terminal=terminal_of(self._config),
             )
             return (yield)
@@ -141,4 +141,4 @@ class SelfoptSession:
             raise pytest.UsageError(visible(str(problem))) from None
         terminal = terminal_of(self._config)
         if terminal is not None:
-            Page(terminal).tell(map(Told, lines))
+            TerminalWriter(terminal).write_lines(map(StyledText, lines))

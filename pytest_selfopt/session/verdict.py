@@ -13,15 +13,15 @@ import pytest
 from pytest_selfopt.cycle.cycle_run import Work
 from pytest_selfopt.cycle.finish import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.cycle.gate import gate_status
-from pytest_selfopt.cycle.phase_run import Flaw
+from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.atomic_files import timestamp
-from pytest_selfopt.session.ci_outputs import annotate, outcome_of, write_outputs
+from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
 from pytest_selfopt.session.options import mode_of, terminal_of
-from pytest_selfopt.session.report_evidence import NO_KEYWORDS, attach, attached, from_evidence
+from pytest_selfopt.session.report_evidence import NO_KEYWORDS, from_evidence, get_evidence, set_evidence
 from pytest_selfopt.session.terminal.summary import write_gate, write_summary
-from pytest_selfopt.session.terminal.writer import Page, Told
+from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 
-class Judging:
+class VerdictHooks:
     """The hooks from a report to the verdict; `work` gives what the session works with, once there is something."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Judging:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
-        evidence, work = attached(report), self._work()
+        evidence, work = get_evidence(report), self._work()
         if evidence is None or work is None or not self._judges:
             unmasked, printed = report.failed, report.when == "call" or not report.passed
         else:
@@ -62,7 +62,7 @@ class Judging:
                 unmasked = printed = self._book(work, evidence, failed=report.failed)
         self._unmasked += unmasked
         if printed and work is not None:
-            work.give_way()
+            work.clear_live_line()
         yield
         if hasattr(report, "selfopt"):
             self._let_go(report)
@@ -72,7 +72,7 @@ class Judging:
         """Take the line of progress away when pytest comes to the next file, whose name it writes."""
         file, work = nodeid.partition("::")[0], self._work()
         if work is not None and file != self._file:
-            work.give_way()
+            work.clear_live_line()
         self._file = file
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -83,17 +83,17 @@ class Judging:
         finally:
             work = self._work()
             if work is not None:
-                work.give_way()
+                work.clear_live_line()
 
     def _let_go(self, report: pytest.TestReport) -> None:
         """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
-        evidence = attached(report)
+        evidence = get_evidence(report)
         uneventful = evidence is None and not report.sections and not self._config.option.durations
         terminal = terminal_of(self._config) if uneventful else None
         kept = terminal.stats.get("") if terminal is not None else None
         if kept and kept[-1] is report:
             kept.pop()
-        attach(report, None)
+        set_evidence(report, None)
         if report.passed:
             report.keywords = NO_KEYWORDS
 
@@ -101,7 +101,7 @@ class Judging:
         """Take evidence in; whether it stands for a failure that no verdict hides."""
         trial = _readable(evidence)
         if trial is None:
-            work.flaws[Flaw.UNREADABLE] += 1
+            work.flaws[EvidenceProblem.UNREADABLE] += 1
             return failed
         work.book(trial)
         return trial.error_kind is ErrorKind.TEST
@@ -113,7 +113,7 @@ class Judging:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
         """In a cycle a wrong answer is data: counted, not printed as a failure."""
-        evidence = attached(report)
+        evidence = get_evidence(report)
         trial = _readable(evidence) if evidence is not None and self._judges else None
         if trial is None or trial.error_kind is ErrorKind.TEST:
             return None
@@ -153,15 +153,17 @@ class Judging:
         work = self._work()
         if self._judges and work is not None and work.started:
             with undisturbed:
-                self._outcome = outcome_of(work, int(session.exitstatus))
-                work.let_go()
+                self._outcome = build_outcome(work, int(session.exitstatus))
+                work.discard()
                 _publish(work)
                 work.notes += write_outputs(self._outcome, work.published, self._config, os.environ)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
         if self.nothing_on_trial:
-            Page(terminalreporter).tell([Told("selfopt: nothing is on trial, so there is nothing to prove")])
+            TerminalWriter(terminalreporter).write_lines(
+                [StyledText("selfopt: nothing is on trial, so there is nothing to prove")]
+            )
         work = self._work()
         if self._judges and work is not None and work.started:
             annotate(self._outcome, terminalreporter)

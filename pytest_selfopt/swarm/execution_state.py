@@ -30,7 +30,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Course:
+class SwarmExecution:
     """The course of one call to a swarm. It asks nobody and reads no clock; calls and their results go out and in.
 
     A stage begins when the one before has ended. Answers that did not come are left out: who should have gone on from

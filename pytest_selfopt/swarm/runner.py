@@ -14,7 +14,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished, Runner
-from pytest_selfopt.swarm.execution_state import Course, Part
+from pytest_selfopt.swarm.execution_state import Part, SwarmExecution
 from pytest_selfopt.swarm.permits import Permits
 from pytest_selfopt.swarm.swarm import MOST_IN_ALL, Swarm
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
@@ -28,7 +28,7 @@ Done = queue.SimpleQueue[Finished | None]
 
 @dataclass(slots=True)
 class _Open:
-    course: Course
+    course: SwarmExecution
     done: Done
     given_up: bool = False
 
@@ -172,7 +172,7 @@ class SwarmRunner:
             self._over.add(call.id)
             done.put(Finished(call, _ended(call, _NO_CONVERSATION)))
             return
-        there = _Open(Course(call, self._swarms[call.model]), done)
+        there = _Open(SwarmExecution(call, self._swarms[call.model]), done)
         with self._turn:
             self._open[call.id] = there
             calls = there.course.begin()

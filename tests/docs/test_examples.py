@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pytest_selfopt.loop.build_gate import Bars
+from pytest_selfopt.loop.build_gate import GateThresholds
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.models.config import PROVIDERS
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
@@ -97,7 +97,7 @@ def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
     assert (settings.max_calls, settings.max_cost_usd) == (20_000, 0.5)
     assert settings.phase("atomic").baseline.model == "desk/llama"
     assert settings.model("desk/llama").price_out == 0.10
-    assert settings.default_bars == Bars(min_accuracy=0.8, min_restraint=0.9, max_p95_latency=5, max_cost=2.5)
+    assert settings.default_bars == GateThresholds(min_accuracy=0.8, min_restraint=0.9, max_p95_latency=5, max_cost=2.5)
     assert settings.space == type(settings.space)()
     assert replace(settings.default_limits, latency=None, cost=None) == Limits()
 

@@ -11,10 +11,10 @@ from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evaluate import Metrics, spread_of
 from pytest_selfopt.loop.evidence import CaseTally, Tally, bar
 from pytest_selfopt.loop.gate import comparing_gates, worst
-from pytest_selfopt.loop.gates import Measured, Verdict
+from pytest_selfopt.loop.gates import GateInput, Verdict
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.race import FULL_PASSES, Standing, most_passes, obstacles, step
-from pytest_selfopt.loop.thresholds import Limits, Profile
+from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, obstacles, step
+from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
@@ -25,7 +25,7 @@ EFFECTS = ((-0.10, 0.15), (-0.05, 0.20), (0.0, 0.40), (0.05, 0.12), (0.10, 0.08)
 """What a candidate changes on new prompts, and how often."""
 EQUAL = ((0.0, 1.0),)
 """Candidates that change nothing at all."""
-CALIBRATED, CLASSIC = Limits(), Limits(profile=Profile.CLASSIC)
+CALIBRATED, CLASSIC = Limits(), Limits(profile=DecisionRule.CLASSIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +140,12 @@ class Cycle:
 
     def run(self) -> dict[str, Verdict]:
         """Race, or ask everybody in full under the classic rule; the verdict on each candidate."""
-        if self._limits.profile is Profile.CLASSIC:
+        if self._limits.profile is DecisionRule.CLASSIC:
             for _ in range(FULL_PASSES):
                 self._ask(tuple(self._models))
             return {name: worst(comparing_gates(self._measured(name), self._limits)) for name in self._models}
         least, most = self._limits.min_samples, most_passes(len(self._models), self._limits.min_samples)
-        standings: dict[str, Standing] = {}
+        standings: dict[str, RaceState] = {}
         live: Sequence[str] = tuple(self._models)
         while live:
             self._ask(live)
@@ -172,13 +172,13 @@ class Cycle:
         draw = self._rng.random
         return [draw() < rate for rate in model.rates]
 
-    def _standing(self, name: str) -> Standing:
+    def _standing(self, name: str) -> RaceState:
         measured = self._measured(name)
         assert measured.evidence is not None
         assert measured.needed is not None
         out, waits = obstacles(comparing_gates(measured, self._limits))
         evidence = measured.evidence
-        return Standing(
+        return RaceState(
             wins=evidence.wins,
             losses=evidence.losses,
             passes=evidence.passes,
@@ -187,8 +187,8 @@ class Cycle:
             waits=waits,
         )
 
-    def _measured(self, name: str) -> Measured:
-        return Measured(
+    def _measured(self, name: str) -> GateInput:
+        return GateInput(
             spec=name,
             phase="atomic",
             metrics=self._metrics(name),
@@ -289,7 +289,7 @@ class History:
         return self.ended
 
     def _cycle(self, candidates: Sequence[str]) -> None:
-        classic = self._limits.profile is Profile.CLASSIC
+        classic = self._limits.profile is DecisionRule.CLASSIC
         if not candidates:
             # A plateau: the baseline alone is watched over.
             self.ended.spec_passes += FULL_PASSES if classic else self._limits.min_samples
@@ -338,7 +338,7 @@ class History:
     def _fresh(self, cycle: int) -> list[str]:
         new = [f"{cycle}-{place}" for place in range(self._candidates)]
         # The classic rule starts over with everything it did not promote; new candidates are the better bet.
-        held = [] if self._limits.profile is Profile.CLASSIC else self._held()
+        held = [] if self._limits.profile is DecisionRule.CLASSIC else self._held()
         return (held + new)[: self._candidates]
 
     def _neighbours(self) -> list[str]:
@@ -353,7 +353,7 @@ class History:
             limit=self._candidates,
         )
         names = [candidate.spec.id for candidate in chosen.candidates]
-        if not names and self._limits.profile is Profile.CLASSIC:
+        if not names and self._limits.profile is DecisionRule.CLASSIC:
             # Without evidence that lasts, everything is tried again and again.
             return self._rng.sample(sorted(tried), min(self._candidates, len(tried)))
         return names

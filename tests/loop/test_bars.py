@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.build_gate import WORSE_ODDS, Bars, against_bars, status_of
+from pytest_selfopt.loop.build_gate import WORSE_ODDS, GateThresholds, against_bars, status_of
 from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import tally
 from pytest_selfopt.loop.gates import GateResult, Verdict
@@ -40,7 +40,7 @@ def answers(right: int, passes: int = 3) -> dict[tuple[str, int], bool]:
     return {(case, run): place < right for run in range(passes) for place, case in enumerate(CASES)}
 
 
-def gates(found: list[Trial], bars: Bars, before: list[Trial] | None = None) -> dict[str, GateResult]:
+def gates(found: list[Trial], bars: GateThresholds, before: list[Trial] | None = None) -> dict[str, GateResult]:
     recorded = tally(before, found, CASES) if before is not None else None
     results = against_bars(evaluate("s", found, CASES), recorded, bars, Limits(), missing=0)
     return {one.name: one for one in results}
@@ -50,13 +50,13 @@ def gates(found: list[Trial], bars: Bars, before: list[Trial] | None = None) -> 
     ("right", "verdict"), [(40, Verdict.PROMOTE), (36, Verdict.PROMOTE), (34, Verdict.HOLD), (20, Verdict.REJECT)]
 )
 def test_an_accuracy_is_reached_missed_or_not_settled(right: int, verdict: Verdict) -> None:
-    found = gates(trials(answers(right)), Bars(min_accuracy=0.9))
+    found = gates(trials(answers(right)), GateThresholds(min_accuracy=0.9))
     assert status_of(tuple(found.values())) is verdict
     assert found["min_accuracy"].value == pytest.approx(right / 40)
 
 
 def test_each_bar_has_its_number() -> None:
-    bars = Bars(min_restraint=0.9, max_p95_latency=1.0, max_cost=2.0)
+    bars = GateThresholds(min_restraint=0.9, max_p95_latency=1.0, max_cost=2.0)
     passed = gates(trials(answers(40)), bars)
     assert {name: gate.passed for name, gate in passed.items()} == dict.fromkeys(
         ("complete", "errors", "min_restraint", "max_p95_latency", "max_cost"), True
@@ -72,10 +72,10 @@ def test_each_bar_has_its_number() -> None:
 def test_what_cannot_be_known_is_not_settled() -> None:
     unpriced = trials(answers(40))
     object.__setattr__(unpriced[0], "cost_usd", None)
-    found = gates(unpriced, Bars(max_cost=5.0))
+    found = gates(unpriced, GateThresholds(max_cost=5.0))
     assert (found["max_cost"].passed, found["max_cost"].asks) == (False, Verdict.HOLD)
     no_restraint = [trial for trial in trials(answers(40)) if not trial.restraint]
-    assert gates(no_restraint, Bars(min_restraint=0.1))["min_restraint"].passed is False
+    assert gates(no_restraint, GateThresholds(min_restraint=0.1))["min_restraint"].passed is False
 
 
 def test_calls_without_an_answer_and_trials_that_never_came_settle_nothing() -> None:
@@ -83,21 +83,21 @@ def test_calls_without_an_answer_and_trials_that_never_came_settle_nothing() -> 
     for trial in found[:12]:
         object.__setattr__(trial, "outcome", Outcome.ERROR)
         object.__setattr__(trial, "error_kind", ErrorKind.TIMEOUT)
-    assert gates(found, Bars())["errors"].passed is False
-    results = against_bars(evaluate("s", found, CASES), None, Bars(), Limits(), missing=1)
+    assert gates(found, GateThresholds())["errors"].passed is False
+    results = against_bars(evaluate("s", found, CASES), None, GateThresholds(), Limits(), missing=1)
     assert status_of(results) is Verdict.HOLD
 
 
 def test_worse_than_recorded_fails_and_better_does_not() -> None:
     before, fewer = trials(answers(40)), trials(answers(36))
-    assert gates(fewer, Bars(), before)["no_regression"].asks is Verdict.REJECT
-    assert gates(fewer, Bars(), before)["no_regression"].passed is False
-    assert gates(before, Bars(), fewer)["no_regression"].passed is True
+    assert gates(fewer, GateThresholds(), before)["no_regression"].asks is Verdict.REJECT
+    assert gates(fewer, GateThresholds(), before)["no_regression"].passed is False
+    assert gates(before, GateThresholds(), fewer)["no_regression"].passed is True
 
 
 @given(right=st.integers(0, 40), limit=st.floats(0, 1))
 def test_a_bar_that_is_reached_never_fails_and_one_that_fails_is_not_reached(right: int, limit: float) -> None:
-    gate = gates(trials(answers(right)), Bars(min_accuracy=limit))["min_accuracy"]
+    gate = gates(trials(answers(right)), GateThresholds(min_accuracy=limit))["min_accuracy"]
     assert gate.passed is (right / 40 >= limit)
     assert gate.asks in (Verdict.HOLD, Verdict.REJECT)
 
@@ -110,5 +110,5 @@ def test_an_unchanged_model_is_called_worse_in_at_most_one_of_twenty_builds(shar
         before, now = (
             trials({(case, run): rng.random() < share for run in range(3) for case in CASES}) for _ in range(2)
         )
-        failed += not gates(now, Bars(), before)["no_regression"].passed
+        failed += not gates(now, GateThresholds(), before)["no_regression"].passed
     assert failed / builds <= 1 / WORSE_ODDS

@@ -13,9 +13,9 @@ import pytest
 from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
-from pytest_selfopt.loop.gates import Measured, Verdict, new_prompts_shown
+from pytest_selfopt.loop.gates import GateInput, Verdict, new_prompts_shown
 from pytest_selfopt.loop.power import Outlook, findable_gain, power
-from pytest_selfopt.loop.race import Standing
+from pytest_selfopt.loop.race import RaceState
 from pytest_selfopt.loop.thresholds import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EQUAL, WORLDS, Cycle, History, Model, Pairs, one_cycle
 from tests.loop.worlds import SPEC, matrix, names
@@ -101,7 +101,7 @@ def test_what_changes_nothing_on_new_prompts_is_claimed_for_them_in_at_most_the_
         looks = []
         for _ in range(10):
             pairs.add([rng.random() < rate for rate in baseline], [rng.random() < rate for rate in candidate])
-            measured = Measured(
+            measured = GateInput(
                 spec="c",
                 phase="atomic",
                 metrics=evaluate("c", matrix(["P"]), names(1)),
@@ -131,8 +131,8 @@ def test_what_the_race_stops_for_the_gates_promote() -> None:
     """The race and the gates apply the same rule, so that no call is spent on a candidate that has won."""
     baseline, candidate = matrix(["FFFFFF"] * 2 + ["PPPPPP"] * 10), matrix(["PPPPPP"] * 12)
     evidence = tally(baseline, candidate, names(12))
-    assert Standing(wins=evidence.wins, losses=evidence.losses, passes=evidence.passes, bar=bar(3)).won
-    measured = Measured(
+    assert RaceState(wins=evidence.wins, losses=evidence.losses, passes=evidence.passes, bar=bar(3)).won
+    measured = GateInput(
         spec="candidate",
         phase="atomic",
         metrics=evaluate("candidate", candidate, names(12)),

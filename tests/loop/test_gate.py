@@ -10,9 +10,9 @@ import pytest
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
-from pytest_selfopt.loop.gates import GateResult, Measured, Verdict
+from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
 from pytest_selfopt.loop.race import obstacles
-from pytest_selfopt.loop.thresholds import Claim, Limits, Profile
+from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
 from pytest_selfopt.trial import Outcome, Trial
 from tests.loop.worlds import SPEC, draw, matrix, names
 
@@ -34,7 +34,7 @@ def judged(
     limits: Limits = LIMITS,
 ) -> Judgement:
     cases = tuple(dict.fromkeys(trial.case for trial in baseline))
-    found = Measured(
+    found = GateInput(
         spec=CANDIDATE,
         phase=phase,
         metrics=evaluate(CANDIDATE, candidate, cases),
@@ -305,7 +305,7 @@ def test_the_claim_about_new_prompts_is_a_condition_of_its_own() -> None:
     assert judged(baseline, candidate, limits=claim).verdict is Verdict.PROMOTE
 
 
-CLASSIC = Limits(profile=Profile.CLASSIC)
+CLASSIC = Limits(profile=DecisionRule.CLASSIC)
 
 
 def test_the_classic_rule_promotes_by_the_median_and_says_what_that_is_worth() -> None:
@@ -337,7 +337,7 @@ def test_a_lower_median_is_rejected_by_the_classic_rule() -> None:
 
 
 def test_gates_of_a_project_count_like_the_built_in_ones() -> None:
-    def own(found: Measured) -> list[GateResult]:
+    def own(found: GateInput) -> list[GateResult]:
         long = (found.metrics.tokens_out or 0) > 100
         return [GateResult(name="short", passed=not long, value=0, limit=1, sentence="long", asks=Verdict.REJECT)]
 
@@ -345,7 +345,7 @@ def test_gates_of_a_project_count_like_the_built_in_ones() -> None:
     wordy = [replace(trial, tokens_out=500) for trial in candidate]
 
     def verdict(trials: list[Trial]) -> Verdict:
-        found = Measured(
+        found = GateInput(
             spec=CANDIDATE,
             phase="atomic",
             metrics=measured(trials, 12),

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.loop.evidence import bar
-from pytest_selfopt.loop.race import Standing, most_passes, step
+from pytest_selfopt.loop.race import RaceState, most_passes, step
 
 
 def standing(
     wins: int, losses: int, *, number: int = 1, passes: int = 3, out: bool = False, waits: bool = False
-) -> Standing:
-    return Standing(wins=wins, losses=losses, passes=passes, bar=bar(number), out=out, waits=waits)
+) -> RaceState:
+    return RaceState(wins=wins, losses=losses, passes=passes, bar=bar(number), out=out, waits=waits)
 
 
 standings = st.dictionaries(
@@ -89,7 +89,7 @@ def test_the_last_pass_is_the_last() -> None:
 
 
 @given(field=standings, passes=st.integers(3, 12))
-def test_everybody_goes_on_or_has_won_or_is_told_why_not(field: dict[str, Standing], passes: int) -> None:
+def test_everybody_goes_on_or_has_won_or_is_told_why_not(field: dict[str, RaceState], passes: int) -> None:
     found = step(field, passes=passes, most=9)
     assert len(found.live) <= (passes < 9)
     for name, runner in field.items():

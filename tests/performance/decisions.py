@@ -18,7 +18,7 @@ from pytest_selfopt.loop.diagnosis.diagnose import diagnose
 from pytest_selfopt.loop.evaluate import evaluate
 from pytest_selfopt.loop.evidence import bar, tally
 from pytest_selfopt.loop.gate import judge
-from pytest_selfopt.loop.gates import Measured
+from pytest_selfopt.loop.gates import GateInput
 from pytest_selfopt.loop.thresholds import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EFFECTS, EQUAL, WORLDS, Ended, History, one_cycle
 from tests.loop.worlds import RUNS, draw, matrix, names
@@ -213,7 +213,7 @@ def _judging() -> str:
     began = time.process_time()
     metrics = [evaluate(trials[0].spec, trials, planned) for trials in drawn]
     for number in range(1, specs):
-        measured = Measured(
+        measured = GateInput(
             spec=drawn[number][0].spec,
             phase="atomic",
             metrics=metrics[number],

@@ -17,8 +17,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pytest_selfopt.bench.tools import Message
-from pytest_selfopt.execution.backends import calling_of
-from pytest_selfopt.execution.dev_servers import SERVERS, Server
+from pytest_selfopt.execution.backends import make_backend
+from pytest_selfopt.execution.dev_servers import SERVERS, DevServer
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.specs.request import ChatRequest
@@ -44,7 +44,7 @@ class Sleeper:
 MODEL = "near/model"
 
 
-def settings_text(servers: Mapping[str, Server]) -> str:
+def settings_text(servers: Mapping[str, DevServer]) -> str:
     """A project whose model sleeps."""
     return (
         f'[tool.selfopt]\nmodel = "{MODEL}"\n[tool.selfopt.providers.near]\nclient = "sleeper:Sleeper"\n'
@@ -54,7 +54,7 @@ def settings_text(servers: Mapping[str, Server]) -> str:
 
 
 @contextmanager
-def there(folder: Path, name: str, server: Server) -> Iterator[None]:
+def there(folder: Path, name: str, server: DevServer) -> Iterator[None]:
     """An engine's server and its workers."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), *sys.path]))}
     with ExitStack() as held:
@@ -79,7 +79,7 @@ def there(folder: Path, name: str, server: Server) -> Iterator[None]:
 def measured(folder: Path, runner: str, seconds: float) -> float:
     """The seconds that a batch of calls takes, once everything is there."""
     settings = load_settings(folder, Mode.PLAIN, Overrides(runner=runner))
-    calling = calling_of(settings, [MODEL], None, lambda _name, _clients: sys.exit("no such runner"))
+    calling = make_backend(settings, [MODEL], None, lambda _name, _clients: sys.exit("no such runner"))
     calling.begin()
     try:
         runs = calling.runner(cycle=uuid.uuid4().hex[:16], budget=None, stored={}, on_parts=lambda _: None)

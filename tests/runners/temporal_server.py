@@ -20,8 +20,8 @@ from pytest_selfopt.execution.dev_servers import temporal_server
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
-from pytest_selfopt.runners.temporal.shared import ACTIVITY, WORKFLOW, Errand, Errands
-from pytest_selfopt.runners.temporal.workflow import Calls, Here
+from pytest_selfopt.runners.temporal.shared import ACTIVITY, WORKFLOW, CallPayload, CallPayloads
+from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.runners.wire import result_to_bytes
 from pytest_selfopt.trial import CallResult, Reply
 from tests.servers import free_port, started
@@ -58,17 +58,17 @@ async def worker(client: Client, queue: str, model: Model) -> AsyncIterator[None
     async with Worker(
         client,
         task_queue=queue,
-        workflows=[Calls, Here],
+        workflows=[CallBatchWorkflow, PingWorkflow],
         activities=[model.make],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield
 
 
-def errands(queue: str, number: int, window: int) -> Errands:
+def errands(queue: str, number: int, window: int) -> CallPayloads:
     """Some calls, in a queue."""
-    some = [Errand(id=f"call-{index}", queue=queue, call="{}", seconds=60) for index in range(number)]
-    return Errands(errands=some, window=window, heartbeat_s=2)
+    some = [CallPayload(id=f"call-{index}", queue=queue, call="{}", seconds=60) for index in range(number)]
+    return CallPayloads(errands=some, window=window, heartbeat_s=2)
 
 
 async def _record(target: str) -> None:

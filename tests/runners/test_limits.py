@@ -19,7 +19,7 @@ from pytest_selfopt.models.cost import cost_of_result, most_it_can_cost
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_success
 from pytest_selfopt.runners.budget import Budget
-from pytest_selfopt.runners.concurrency import Room, Slots
+from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest, Sampling
@@ -89,7 +89,7 @@ def test_a_provider_bounds_all_its_models_together() -> None:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
         names = ("a", "b", "c")
         clients = {name: HttpClient(ModelConfig(id=name, provider=provider, name=name)) for name in names}
-        slots = Slots({name: Room(most=4, provider="p") for name in names}, {"p": 6})
+        slots = ConcurrencyLimiter({name: ModelLimit(most=4, provider="p") for name in names}, {"p": 6})
         runner = LocalRunner(clients, slots, rng=random.Random(1))
         mixed = [one for three in zip(*(calls(name, 20) for name in names), strict=True) for one in three]
         results = run(runner, mixed)
@@ -103,7 +103,7 @@ def test_one_account_for_all_callers() -> None:
     with ScriptedServer({"latency": 0.03}) as server:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
         client = HttpClient(ModelConfig(id="m", provider=provider, name="m"))
-        runner = LocalRunner({"m": client}, Slots({"m": Room(most=3)}), rng=random.Random(1))
+        runner = LocalRunner({"m": client}, ConcurrencyLimiter({"m": ModelLimit(most=3)}), rng=random.Random(1))
         others = [threading.Thread(target=lambda: [runner.run(one) for one in calls("m", 5)]) for _ in range(6)]
         for thread in others:
             thread.start()
@@ -118,7 +118,7 @@ def test_a_server_that_takes_few_calls_is_found_out_and_loses_none() -> None:
     with ScriptedServer({"latency": 0.02, "rules": [{"when": {"busy": 6}, "then": {"status": 429}}]}) as server:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
         client = HttpClient(ModelConfig(id="m", provider=provider, name="m", max_concurrency=48))
-        slots = Slots({"m": Room(most=48)})
+        slots = ConcurrencyLimiter({"m": ModelLimit(most=48)})
         runner = LocalRunner({"m": client}, slots, rng=random.Random(1))
         results = run(runner, calls("m", 600))
         refused = server.seen.asked - 600
@@ -134,7 +134,7 @@ def test_nobody_calls_a_server_before_it_said_so() -> None:
     with ScriptedServer({"rules": rules}) as server:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
         client = HttpClient(ModelConfig(id="m", provider=provider, name="m"))
-        runner = LocalRunner({"m": client}, Slots({"m": Room(most=1)}), rng=random.Random(1))
+        runner = LocalRunner({"m": client}, ConcurrencyLimiter({"m": ModelLimit(most=1)}), rng=random.Random(1))
         results = run(runner, calls("m", 4))
     (limited,) = [result for result in results if result.failed_attempts]
     free_again = limited.failed_attempts[0].ended + 0.5
@@ -154,7 +154,7 @@ def test_attempts_are_bounded_in_number_and_in_time() -> None:
         def abort(self) -> None: ...
 
     client = Refusing()
-    runner = LocalRunner({"m": client}, Slots({"m": Room(most=1)}), rng=random.Random(1))
+    runner = LocalRunner({"m": client}, ConcurrencyLimiter({"m": ModelLimit(most=1)}), rng=random.Random(1))
     assert runner.run(calls("m", 1, rate_limit_retries=4, max_backoff_s=0.01)[0]).error == TURNED_AWAY
     assert client.asked == 5
     began = time.monotonic()
@@ -169,7 +169,7 @@ def test_a_client_that_fails_in_a_way_nobody_foresaw_costs_only_that_call() -> N
 
         def abort(self) -> None: ...
 
-    runner = LocalRunner({"m": Broken()}, Slots({"m": Room(most=2)}), rng=random.Random(1))
+    runner = LocalRunner({"m": Broken()}, ConcurrencyLimiter({"m": ModelLimit(most=2)}), rng=random.Random(1))
     results = run(runner, calls("m", 5))
     expected = CallError(kind=ErrorKind.MALFORMED, message="the reply could not be read (KeyError)")
     assert [result.error for result in results] == [expected] * 5

@@ -14,7 +14,7 @@ import pytest
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.runners.concurrency import Room, Slots
+from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest
@@ -40,13 +40,13 @@ class Client:
 def runner_of(answers: Sequence[Reply | CallError], limit: int = 1) -> tuple[LocalRunner, Client]:
     remaining = iter(answers)
     client = Client(lambda: next(remaining))
-    return LocalRunner({"m": client}, Slots({"m": Room(most=limit)}), rng=random.Random(1)), client
+    return LocalRunner({"m": client}, ConcurrencyLimiter({"m": ModelLimit(most=limit)}), rng=random.Random(1)), client
 
 
 def over_http(server: ScriptedServer, limit: int) -> LocalRunner:
     provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
     client = HttpClient(ModelConfig(id="m", provider=provider, name="m", max_concurrency=limit))
-    return LocalRunner({"m": client}, Slots({"m": Room(most=limit)}), rng=random.Random(1))
+    return LocalRunner({"m": client}, ConcurrencyLimiter({"m": ModelLimit(most=limit)}), rng=random.Random(1))
 
 
 def call(name: str = "c", **options: Any) -> Call:

@@ -25,14 +25,14 @@ from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import RunnerError, SelfoptError, SettingsError
 from pytest_selfopt.execution.dev_servers import temporal_server
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.remote import Demand
+from pytest_selfopt.runners.remote import ProviderLimits
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.codec import SealingCodec
 from pytest_selfopt.runners.temporal.config import TemporalConfig, read_config
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.engine import TemporalEngine
-from pytest_selfopt.runners.temporal.shared import BEGUN, WORKFLOW, Errand, take_some
-from pytest_selfopt.runners.temporal.workflow import Calls, Here
+from pytest_selfopt.runners.temporal.shared import BEGUN, WORKFLOW, CallPayload, take_some
+from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallResult, ErrorKind
 from tests.runners.temporal_server import HISTORY, Model, errands, worker
@@ -48,7 +48,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_a_recorded_history_leads_the_workflow_to_the_same_commands() -> None:
     history = WorkflowHistory.from_json("recorded", HISTORY.read_text())
-    replayer = Replayer(workflows=[Calls], workflow_runner=UnsandboxedWorkflowRunner())
+    replayer = Replayer(workflows=[CallBatchWorkflow], workflow_runner=UnsandboxedWorkflowRunner())
     asyncio.run(replayer.replay_workflow(history))
 
 
@@ -58,7 +58,7 @@ def test_a_history_of_another_course_is_refused() -> None:
         scheduled = event.get("activityTaskScheduledEventAttributes")
         if scheduled and scheduled["activityId"] == "call-2":
             scheduled["activityId"] = "call-x"
-    replayer = Replayer(workflows=[Calls], workflow_runner=UnsandboxedWorkflowRunner())
+    replayer = Replayer(workflows=[CallBatchWorkflow], workflow_runner=UnsandboxedWorkflowRunner())
     with pytest.raises(Exception, match="call-"):
         asyncio.run(replayer.replay_workflow(WorkflowHistory.from_json("recorded", json.dumps(told))))
 
@@ -106,9 +106,9 @@ def test_what_is_sealed_is_opened_by_the_same_key_only() -> None:
 
 
 def test_a_workflow_is_bounded_by_calls_and_by_bytes() -> None:
-    short = [Errand(id=str(index), queue="q", call="{}", seconds=1) for index in range(100)]
+    short = [CallPayload(id=str(index), queue="q", call="{}", seconds=1) for index in range(100)]
     assert len(take_some(short)) == 64
-    long = [Errand(id=str(index), queue="q", call="x" * 600_000, seconds=1) for index in range(3)]
+    long = [CallPayload(id=str(index), queue="q", call="x" * 600_000, seconds=1) for index in range(3)]
     assert len(take_some(long)) == 1
     assert len(take_some([*short[:5], *long])) == 6
 
@@ -167,7 +167,7 @@ class Hands:
 
 
 def an_engine(config: TemporalConfig, most: int) -> TemporalEngine:
-    demand = Demand(limits={"own": most}, provider_of=lambda _: "own", pinned=lambda _: False)
+    demand = ProviderLimits(limits={"own": most}, provider_of=lambda _: "own", pinned=lambda _: False)
     return TemporalEngine(config, Cipher(None), demand)
 
 
@@ -247,7 +247,10 @@ def test_an_attempt_that_its_worker_never_got_is_not_counted(target: str, worker
 
     async def scenario() -> None:
         client = await connect(TemporalConfig(target=target), Cipher(None), "w1")
-        with_workflows: dict[str, Any] = {"workflows": [Calls, Here], "workflow_runner": UnsandboxedWorkflowRunner()}
+        with_workflows: dict[str, Any] = {
+            "workflows": [CallBatchWorkflow, PingWorkflow],
+            "workflow_runner": UnsandboxedWorkflowRunner(),
+        }
         async with Worker(client, task_queue=queue, **with_workflows):
             await asyncio.to_thread(engine.connect)
             await asyncio.to_thread(engine.start, box, "cycle")

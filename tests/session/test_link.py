@@ -14,16 +14,16 @@ import pytest
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.session.xdist.rpc import (
-    Answer,
-    Begin,
-    Begun,
-    GiveUp,
-    Line,
-    LineCut,
-    Question,
-    Refused,
+    Abandon,
+    ConnectionLost,
+    Failure,
+    Request,
+    Response,
     ResultOf,
-    Switchboard,
+    RpcClient,
+    RpcServer,
+    StartTrial,
+    StartTrialResponse,
 )
 
 KEY = TrialKey("atomic", "spec", "case", 0)
@@ -31,20 +31,20 @@ OTHER = TrialKey("atomic", "spec", "other", 0)
 
 
 class Desk:
-    """Answers `Begin` at once, `ResultOf` when its trial was given up."""
+    """Answers `StartTrial` at once, `ResultOf` when its trial was given up."""
 
     def __init__(self) -> None:
         self.given_up: set[TrialKey] = set()
         self.changed = threading.Condition()
-        self.asked: list[tuple[str, Question]] = []
-        self.board = Switchboard(self.answer, at_once=self.at_once)
+        self.asked: list[tuple[str, Request]] = []
+        self.board = RpcServer(self.answer, at_once=self.at_once)
 
-    def at_once(self, _worker: str, question: Question) -> Answer:
-        return Begun(goes_on=True, results={}) if question == Begin(OTHER) else None
+    def at_once(self, _worker: str, question: Request) -> Response:
+        return StartTrialResponse(should_run=True, results={}) if question == StartTrial(OTHER) else None
 
-    def answer(self, worker: str, question: Question) -> Answer:
+    def answer(self, worker: str, question: Request) -> Response:
         self.asked.append((worker, question))
-        if isinstance(question, GiveUp):
+        if isinstance(question, Abandon):
             with self.changed:
                 self.given_up.add(question.key)
                 self.changed.notify_all()
@@ -53,10 +53,10 @@ class Desk:
             with self.changed:
                 self.changed.wait_for(lambda: question.key in self.given_up, timeout=20)
             raise SelfoptError("given up")
-        return Begun(goes_on=False, results={})
+        return StartTrialResponse(should_run=False, results={})
 
-    def line(self, name: str = "gw0") -> Line:
-        return Line(*self.board.number, name)
+    def line(self, name: str = "gw0") -> RpcClient:
+        return RpcClient(*self.board.number, name)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def desk() -> Iterator[Desk]:
 def test_each_worker_gets_its_answers_and_is_known_by_its_name(desk: Desk) -> None:
     one, other = desk.line("gw0"), desk.line("gw1")
     for _ in range(50):
-        assert one.ask(Begin(KEY)) == Begun(goes_on=False, results={})
-        assert other.ask(Begin(OTHER)) == Begun(goes_on=True, results={})
+        assert one.ask(StartTrial(KEY)) == StartTrialResponse(should_run=False, results={})
+        assert other.ask(StartTrial(OTHER)) == StartTrialResponse(should_run=True, results={})
     assert {name for name, _ in desk.asked} == {"gw0"}
 
 
@@ -87,8 +87,8 @@ def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> No
             with pytest.raises(TimeoutError):
                 line.ask(ResultOf(KEY))
             # It overtakes the question that nobody has answered yet, and its answer comes before the stale one.
-            assert line.ask(GiveUp(KEY)) is None
-            assert line.ask(Begin(KEY)) == Begun(goes_on=False, results={})
+            assert line.ask(Abandon(KEY)) is None
+            assert line.ask(StartTrial(KEY)) == StartTrialResponse(should_run=False, results={})
             desk.given_up.clear()
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -96,7 +96,7 @@ def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> No
 
 def test_what_cannot_be_answered_is_refused_with_a_sentence(desk: Desk) -> None:
     desk.given_up.add(KEY)
-    assert desk.line().ask(ResultOf(KEY)) == Refused("given up")
+    assert desk.line().ask(ResultOf(KEY)) == Failure("given up")
 
 
 def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
@@ -104,7 +104,7 @@ def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
     ended: list[str] = []
 
     def wait() -> None:
-        with pytest.raises(LineCut) as cut:
+        with pytest.raises(ConnectionLost) as cut:
             line.ask(ResultOf(KEY))
         ended.append(str(cut.value))
 
@@ -114,16 +114,16 @@ def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
     desk.board.close()
     waiting.join(timeout=20)
     assert ended == ["the controller has ended this session, or is gone"]
-    with pytest.raises(LineCut):
+    with pytest.raises(ConnectionLost):
         desk.line()
     desk.board.close()
 
 
 def test_who_does_not_know_the_key_is_not_let_in(desk: Desk) -> None:
     address, _ = desk.board.number
-    with pytest.raises(LineCut, match="cannot be reached"):
-        Line(address, "00" * 32, "gw0")
-    assert desk.line().ask(Begin(OTHER)) == Begun(goes_on=True, results={})
+    with pytest.raises(ConnectionLost, match="cannot be reached"):
+        RpcClient(address, "00" * 32, "gw0")
+    assert desk.line().ask(StartTrial(OTHER)) == StartTrialResponse(should_run=True, results={})
 
 
 def test_it_closes_while_somebody_is_being_let_in(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_selfopt.console.width import cells
 from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
 from pytest_selfopt.models.cost import cost_of
-from pytest_selfopt.session.report_evidence import CallFailed, from_evidence, judged, to_evidence
+from pytest_selfopt.session.report_evidence import CallFailed, classify_outcome, from_evidence, to_evidence
 from pytest_selfopt.session.subsessions import CHILD, which_of
 from pytest_selfopt.session.terminal.messages import undecided
 from pytest_selfopt.session.terminal.progress import Progress, describe
@@ -38,14 +38,14 @@ def ended_with(problem: BaseException | None) -> pytest.CallInfo[None]:
 def test_how_a_test_body_ends_is_an_outcome(
     problem: BaseException | None, outcome: Outcome, kind: ErrorKind | None
 ) -> None:
-    found = judged(ended_with(problem))
+    found = classify_outcome(ended_with(problem))
     assert found is not None
     assert found[:2] == (outcome, kind)
     assert bool(found[2]) == (problem is not None)
 
 
 def test_a_skip_decides_nothing() -> None:
-    assert judged(ended_with(pytest.skip.Exception("later"))) is None
+    assert classify_outcome(ended_with(pytest.skip.Exception("later"))) is None
 
 
 @given(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.session.xdist.scheduler import LEAST, InOrder
+from pytest_selfopt.session.xdist.scheduler import LEAST, OrderedScheduler
 
 
 class Node:
@@ -35,7 +35,7 @@ class Node:
 def scheduler(dist: str, workers: int) -> Any:
     options = {"dist": dist, "tx": ["popen"] * workers, "maxschedchunk": None}
     config: Any = SimpleNamespace(getoption=lambda name, default=None: options.get(name, default))
-    return InOrder(config)
+    return OrderedScheduler(config)
 
 
 def items(number: int) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.swarm.execution_state import Course
+from pytest_selfopt.swarm.execution_state import SwarmExecution
 from pytest_selfopt.swarm.pattern import parse_pattern
 from pytest_selfopt.swarm.swarm import Swarm, parse_swarm_name, swarm_name
 from pytest_selfopt.swarm.voting import vote
@@ -31,7 +31,7 @@ def called(name: str, **arguments: object) -> Reply:
     return Reply(tool_calls=(ToolCall(name=name, arguments=dict(arguments)),), tokens_in=10, tokens_out=2)  # type: ignore[arg-type]
 
 
-def answered(course: Course, say: Say) -> tuple[CallResult, list[Call]]:
+def answered(course: SwarmExecution, say: Say) -> tuple[CallResult, list[Call]]:
     """The end of a course, and all that was asked on the way; each answer takes a second."""
     asked: list[Call] = []
     waiting = list(course.begin())
@@ -53,9 +53,9 @@ def answered(course: Course, say: Say) -> tuple[CallResult, list[Call]]:
     raise AssertionError("the course has no end")
 
 
-def course_of(code: str, members: tuple[str, ...] = MEMBERS) -> Course:
+def course_of(code: str, members: tuple[str, ...] = MEMBERS) -> SwarmExecution:
     request = ChatRequest(messages=(Message(role="user", content="Which?"),))
-    return Course(Call(id="call", model=f"swarm{code}@t", request=request, lane="lane"), swarm(code, members))
+    return SwarmExecution(Call(id="call", model=f"swarm{code}@t", request=request, lane="lane"), swarm(code, members))
 
 
 def test_eight_answer_and_the_most_voices_win_without_a_further_call() -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.loop_thread import OwnLoop
+from pytest_selfopt.runners.loop_thread import EventLoopThread
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
 from pytest_selfopt.runners.nats.subjects import Names
-from pytest_selfopt.runners.remote import Demand, Inbox
+from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
@@ -52,14 +52,14 @@ class Worker:
 class NatsEngine:
     """Carries calls by JetStream; see `remote.Engine`. It works on a thread of its own."""
 
-    def __init__(self, config: NatsConfig, cipher: Cipher, demand: Demand) -> None:
+    def __init__(self, config: NatsConfig, cipher: Cipher, demand: ProviderLimits) -> None:
         """Reach the server as configured."""
         self._config = config
         self._cipher = cipher
         self._cycle = ""
         self._demand = demand
         self._names = Names(config.name)
-        self._loop = OwnLoop("selfopt-nats", errors=errors, sentence=self._unusable)
+        self._loop = EventLoopThread("selfopt-nats", errors=errors, sentence=self._unusable)
         self._nats: Connection | None = None
         self._open: dict[str, Call] = {}
         """The calls that were sent and have not ended, by id."""
@@ -80,7 +80,7 @@ class NatsEngine:
         self._loop.start()
         self._loop.do(self._connect())
 
-    def start(self, inbox: Inbox, cycle: str) -> None:
+    def start(self, inbox: ResultListener, cycle: str) -> None:
         """Read what is known of a cycle from before, and tell everything that comes."""
         self._inbox, self._cycle = inbox, cycle
         self._loop.do(self._read_results())

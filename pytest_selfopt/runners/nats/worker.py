@@ -19,7 +19,7 @@ from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have
 from pytest_selfopt.runners.nats.engine import ANY, ID
 from pytest_selfopt.runners.nats.subjects import Names
 from pytest_selfopt.runners.wire import result_to_bytes
-from pytest_selfopt.runners.worker_executor import Duty, failed
+from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _STORE_S = 1.0
 class NatsWorker:
     """Makes calls to some providers until it is told to end."""
 
-    def __init__(self, config: NatsConfig, cipher: Cipher, duty: Duty) -> None:
+    def __init__(self, config: NatsConfig, cipher: Cipher, duty: WorkerConfig) -> None:
         """Do its duty with what comes from the configured server."""
         self._config = config
         self._cipher = cipher

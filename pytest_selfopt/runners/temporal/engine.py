@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
-from pytest_selfopt.runners.loop_thread import OwnLoop
-from pytest_selfopt.runners.remote import Demand, Inbox
+from pytest_selfopt.runners.loop_thread import EventLoopThread
+from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
@@ -21,8 +21,8 @@ from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, e
 from pytest_selfopt.runners.temporal.shared import (
     MOST_BYTES,
     WORKFLOW,
-    Errand,
-    Errands,
+    CallPayload,
+    CallPayloads,
     errand_of,
     take_some,
 )
@@ -33,7 +33,7 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from pytest_selfopt.runners.temporal.workflow_results import Course
+    from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
 
 FIND_S = 5.0
 """How long workers are looked for when a session begins."""
@@ -65,7 +65,7 @@ class TemporalEngine:
     on within theirs.
     """
 
-    def __init__(self, config: TemporalConfig, cipher: Cipher, demand: Demand) -> None:
+    def __init__(self, config: TemporalConfig, cipher: Cipher, demand: ProviderLimits) -> None:
         """Reach the server as configured."""
         self._config = config
         self._cipher = cipher
@@ -75,12 +75,12 @@ class TemporalEngine:
         self._providers = {self._names.queue(provider): provider for provider in demand.limits}
         self._places = Places(config, self._providers)
         self._cycle = ""
-        self._loop = OwnLoop("selfopt-temporal", errors=errors, sentence=self._unusable)
+        self._loop = EventLoopThread("selfopt-temporal", errors=errors, sentence=self._unusable)
         self._client: Client | None = None
-        self._courses: list[Course] = []
+        self._courses: list[WorkflowResults] = []
         self._asked: dict[str, Call] = {}
         """The calls that were sent and have not ended, by id."""
-        self._waiting: dict[str, list[Errand]] = {queue: [] for queue in self._limits}
+        self._waiting: dict[str, list[CallPayload]] = {queue: [] for queue in self._limits}
         """The calls that no workflow has yet, by the queue of their provider."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard = time.monotonic()
@@ -94,7 +94,7 @@ class TemporalEngine:
         self._loop.start()
         self._loop.do(self._connect())
 
-    def start(self, inbox: Inbox, cycle: str) -> None:
+    def start(self, inbox: ResultListener, cycle: str) -> None:
         """Read what is known of a cycle from before, and tell everything that comes."""
         self._inbox, self._cycle = Listening(inbox, self._note), cycle
         self._loop.do(self._start())
@@ -143,10 +143,10 @@ class TemporalEngine:
         for task in (self._hand_on(), self._look(), self._watch()):
             self._work(task)
 
-    def _next_course(self) -> Course:
-        from pytest_selfopt.runners.temporal.workflow_results import Course
+    def _next_course(self) -> WorkflowResults:
+        from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
 
-        return Course(self._names.workflow(self._cycle, len(self._courses) + 1), self._begun)
+        return WorkflowResults(self._names.workflow(self._cycle, len(self._courses) + 1), self._begun)
 
     async def _begun(self, worker: str, attempt: str) -> bool:
         assert self._client is not None
@@ -250,7 +250,7 @@ class TemporalEngine:
         try:
             await self._client.start_workflow(
                 WORKFLOW,
-                Errands(errands=errands, window=window, heartbeat_s=self._config.heartbeat_s),
+                CallPayloads(errands=errands, window=window, heartbeat_s=self._config.heartbeat_s),
                 id=course.id,
                 task_queue=queue,
                 execution_timeout=KEPT,
@@ -274,7 +274,7 @@ class TemporalEngine:
         self._courses.append(course)
         self._work(self._follow(course))
 
-    async def _follow(self, course: Course) -> None:
+    async def _follow(self, course: WorkflowResults) -> None:
         """Read the history of a workflow as it grows, until it ends."""
         from temporalio.service import RPCError
 
@@ -360,7 +360,7 @@ class TemporalEngine:
     def _queue(self, call: Call) -> str:
         return self._names.queue(self._demand.provider_of(call.model))
 
-    async def _tell(self, courses: Iterable[Course], signal: str, *arguments: str) -> None:
+    async def _tell(self, courses: Iterable[WorkflowResults], signal: str, *arguments: str) -> None:
         """Tell workflows something; when the server is away they are not told."""
         assert self._client is not None
         handles = [self._client.get_workflow_handle(one.id) for one in courses if not one.ending]

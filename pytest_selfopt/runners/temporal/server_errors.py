@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.runners.remote import Inbox
+from pytest_selfopt.runners.remote import ResultListener
 from pytest_selfopt.trial import CallResult
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def errors() -> tuple[type[Exception], ...]:
 class Listening:
     """Passes on what is heard of calls, having noted that it was."""
 
-    def __init__(self, inbox: Inbox, note: Callable[[str | None], None]) -> None:
+    def __init__(self, inbox: ResultListener, note: Callable[[str | None], None]) -> None:
         self._inbox = inbox
         self._note = note
 

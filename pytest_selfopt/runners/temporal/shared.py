@@ -37,7 +37,7 @@ _MOST_ANSWERS = 64
 
 
 @dataclass(slots=True)
-class Errand:
+class CallPayload:
     """One call: its id, the queue it waits in, itself (see `wire`), and the seconds that making it may take."""
 
     id: str
@@ -52,22 +52,22 @@ class Errand:
 
 
 @dataclass(slots=True)
-class Errands:
+class CallPayloads:
     """The calls of one workflow: begun in their order, at most `window` of them under way at a time."""
 
-    errands: list[Errand]
+    errands: list[CallPayload]
     window: int
     heartbeat_s: float
 
 
-def errand_of(call: Call, queue: str) -> Errand:
+def errand_of(call: Call, queue: str) -> CallPayload:
     """A call as it is sent."""
     answers = 1 if call.dialogue is None else _MOST_ANSWERS
     seconds = call.options.max_total_s + answers * call.options.timeout_s
-    return Errand(id=call.id, queue=queue, call=call_to_bytes(call).decode("ascii"), seconds=seconds)
+    return CallPayload(id=call.id, queue=queue, call=call_to_bytes(call).decode("ascii"), seconds=seconds)
 
 
-def take_some(waiting: Sequence[Errand]) -> Sequence[Errand]:
+def take_some(waiting: Sequence[CallPayload]) -> Sequence[CallPayload]:
     """As many as one workflow carries, from the first on."""
     size = 0
     for number, errand in enumerate(waiting[:MOST_CALLS]):

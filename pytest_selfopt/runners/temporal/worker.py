@@ -19,10 +19,10 @@ from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
 from pytest_selfopt.runners.temporal.task_queues import Names
-from pytest_selfopt.runners.temporal.workflow import Calls, Here
+from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.runners.temporal.workflow_results import attempt_of
 from pytest_selfopt.runners.wire import result_to_bytes
-from pytest_selfopt.runners.worker_executor import Duty, failed
+from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 DRAIN_S = 30.0
@@ -37,7 +37,7 @@ _STICKY = timedelta(seconds=5)
 class TemporalWorker:
     """Makes calls to some providers until it is told to end."""
 
-    def __init__(self, config: TemporalConfig, cipher: Cipher, duty: Duty) -> None:
+    def __init__(self, config: TemporalConfig, cipher: Cipher, duty: WorkerConfig) -> None:
         """Do its duty with what comes from the configured server."""
         self._config = config
         self._cipher = cipher
@@ -82,7 +82,7 @@ class TemporalWorker:
         return Worker(
             client,
             task_queue=queue,
-            workflows=[Calls, Here],
+            workflows=[CallBatchWorkflow, PingWorkflow],
             activities=[self.make, self.begun],
             # The workflows are two small classes that a test holds to be deterministic; the sandbox would cost a
             # multiple of what they do.

@@ -10,7 +10,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
-from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, HERE, WORKFLOW, Errand, Errands
+from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, HERE, WORKFLOW, CallPayload, CallPayloads
 
 MOST_ATTEMPTS = 5
 """How often a call is given to workers that are lost with it, before it is given up."""
@@ -30,7 +30,7 @@ _RETRY = RetryPolicy(
 
 
 @workflow.defn(name=HERE)
-class Here:
+class PingWorkflow:
     """Ends at once; who ran it stands in its history."""
 
     @workflow.run
@@ -49,7 +49,7 @@ class Here:
 
 
 @workflow.defn(name=WORKFLOW)
-class Calls:
+class CallBatchWorkflow:
     """Carries up to 64 calls, an activity each.
 
     It returns nothing: each result stands in its history from the moment it is there, and the session reads it from
@@ -58,7 +58,7 @@ class Calls:
     """
 
     def __init__(self) -> None:
-        self._errands: list[Errand] = []
+        self._errands: list[CallPayload] = []
         self._window = 0
         self._heartbeat = timedelta(0)
         self._under_way: dict[str, ActivityHandle[bytes] | None] = {}
@@ -66,7 +66,7 @@ class Calls:
         self._dropped: set[str] = set()
 
     @workflow.run
-    async def run(self, work: Errands) -> None:
+    async def run(self, work: CallPayloads) -> None:
         """Have all calls made, or those under way aborted when the workflow is cancelled."""
         self._errands = work.errands
         self._window = max(self._window, work.window)
@@ -119,7 +119,7 @@ class Calls:
         if handle is not None:
             handle.cancel()
 
-    async def _carry(self, errand: Errand) -> None:
+    async def _carry(self, errand: CallPayload) -> None:
         again = ""
         try:
             while not await self._made(errand, errand.queue, again):
@@ -128,7 +128,7 @@ class Calls:
             del self._under_way[errand.id]
             self._ended += 1
 
-    async def _made(self, errand: Errand, queue: str, again: str) -> bool:
+    async def _made(self, errand: CallPayload, queue: str, again: str) -> bool:
         """Whether a call is done with, and not to be made in another queue."""
         handle = self._under_way[errand.id] = workflow.start_activity(
             ACTIVITY,

@@ -14,8 +14,8 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from pytest_selfopt.errors import RunnerError
-from pytest_selfopt.runners.remote import Inbox
-from pytest_selfopt.runners.temporal.shared import Errands
+from pytest_selfopt.runners.remote import ResultListener
+from pytest_selfopt.runners.temporal.shared import CallPayloads
 from pytest_selfopt.runners.temporal.workflow import MOST_ATTEMPTS
 from pytest_selfopt.runners.wire import result_from_bytes
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
@@ -45,7 +45,7 @@ class _Activity:
 
 
 @dataclass(slots=True)
-class Course:
+class WorkflowResults:
     """How one workflow goes, as far as it was read: what became of its calls, and of itself."""
 
     id: str
@@ -72,7 +72,7 @@ class Course:
         """How many calls it may have under way, from now on."""
         return 0 if self.ending else min(self.window, len(self.left))
 
-    async def follow(self, client: Client, inbox: Inbox, *, wait: bool) -> bool:
+    async def follow(self, client: Client, inbox: ResultListener, *, wait: bool) -> bool:
         """Read on, and tell of it; with `wait` until the workflow has ended. Whether anything was new.
 
         Raises:
@@ -87,7 +87,7 @@ class Course:
                 self._read = event.event_id
         return self._read > before
 
-    def look_at(self, pending: Iterable[PendingActivityInfo], inbox: Inbox) -> None:
+    def look_at(self, pending: Iterable[PendingActivityInfo], inbox: ResultListener) -> None:
         """Tell of the calls that are under way; their beginnings come into the history only with their ends."""
         for one in pending:
             running = one.state in (_STARTED, _ABORTING)
@@ -97,16 +97,16 @@ class Course:
                 self._given[one.activity_id, attempt] = one.last_worker_identity
                 self._began(one.activity_id, attempt, started.ToNanoseconds() / 1e9, inbox)
 
-    def _began(self, name: str, attempt: int, at: float, inbox: Inbox) -> None:
+    def _began(self, name: str, attempt: int, at: float, inbox: ResultListener) -> None:
         if (name, attempt) not in self._told:
             self._told.add((name, attempt))
             inbox.began(name.rstrip("~"), _mark(name, attempt), at)
 
-    async def _take(self, event: HistoryEvent, converter: DataConverter, inbox: Inbox) -> None:
+    async def _take(self, event: HistoryEvent, converter: DataConverter, inbox: ResultListener) -> None:
         at = event.event_time.ToNanoseconds() / 1e9
         if event.HasField("workflow_execution_started_event_attributes"):
             begun = event.workflow_execution_started_event_attributes
-            (work,) = await converter.decode(begun.input.payloads, [Errands])
+            (work,) = await converter.decode(begun.input.payloads, [CallPayloads])
             self.queue, self.window = begun.task_queue.name, max(self.window, work.window)
             if not self.calls:
                 self.calls = {one.id for one in work.errands}
@@ -134,7 +134,9 @@ class Course:
             if lost in self.places:
                 self.places = self.places - {lost} | {other}
 
-    async def _take_activity(self, event: HistoryEvent, at: float, converter: DataConverter, inbox: Inbox) -> None:
+    async def _take_activity(
+        self, event: HistoryEvent, at: float, converter: DataConverter, inbox: ResultListener
+    ) -> None:
         if event.HasField("activity_task_scheduled_event_attributes"):
             name = event.activity_task_scheduled_event_attributes.activity_id
             self._activities[event.event_id] = _Activity(name.rstrip("~"), name, at)
@@ -168,7 +170,7 @@ class Course:
         started = self._activities[scheduled].started or time.time()
         return CallResult(error=error, started=started, ended=time.time())
 
-    async def _end(self, scheduled: int, inbox: Inbox, result: CallResult | None) -> None:
+    async def _end(self, scheduled: int, inbox: ResultListener, result: CallResult | None) -> None:
         one = self._activities[scheduled]
         for attempt in range(1, one.attempts):
             worker = self._given.get((one.name, attempt), "")

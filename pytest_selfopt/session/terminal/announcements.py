@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_selfopt.cycle.phase_run import PhaseRun
 
 
-def announcement(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
+def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
     """What a cycle is going to do for a phase, and the smallest gain it can find."""
     what = "proof of what is on trial" if plan.only_proves else f"phase {plan.phase}"
     lines = [f"selfopt cycle {cycle}, {what}: baseline {plan.baseline.id}"]
@@ -55,7 +55,7 @@ def _findable(outlooks: Sequence[Outlook]) -> str:
     return f"finds a gain of {words[0]} if answers repeat, of {words[1]} if {outlooks[1].churn:.0%} of repeats differ"
 
 
-def pass_line(phase: PhaseRun, run: int) -> str:
+def describe_pass(phase: PhaseRun, run: int) -> str:
     """How one pass went for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
     shares = []
     for spec in phase.plan.specs:
@@ -66,7 +66,7 @@ def pass_line(phase: PhaseRun, run: int) -> str:
     return f"  pass {run + 1} right: {', '.join(shares)}"
 
 
-def race_lines(phase: PhaseRun, said: Collection[str]) -> list[str]:
+def describe_stopped(phase: PhaseRun, said: Collection[str]) -> list[str]:
     """Why candidates do not go on, those that were `said` already left out, and which go on after all."""
     news = {spec: reason for spec, reason in phase.stopped.items() if spec not in said}
     news |= {spec: "goes on after all" for spec in phase.specs if spec in said and spec not in phase.stopped}

@@ -6,31 +6,31 @@ from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evidence import show_odds
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
-from pytest_selfopt.session.terminal.writer import Told
+from pytest_selfopt.session.terminal.writer import StyledText
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 
 COLOURS = {Verdict.PROMOTE: "green", Verdict.HOLD: "yellow", Verdict.REJECT: "red"}
 
 
-def headline(conclusion: Conclusion, cycle: int) -> list[Told]:
+def headline(conclusion: Conclusion, cycle: int) -> list[StyledText]:
     """The verdict, and below it why, what is in force, and what would decide it or take it back."""
     told = [verdict_of(conclusion)]
     leader = leader_of(conclusion)
     if leader is not None:
         ahead = "furthest ahead, " if len(conclusion.judgements) > 1 and conclusion.pick.winner is None else ""
-        told.append(Told(f"  why: {ahead}{_because(conclusion, leader)}"))
-    told.append(Told(f"  in force now: {conclusion.in_force.id} ({_standing(conclusion)})"))
+        told.append(StyledText(f"  why: {ahead}{_because(conclusion, leader)}"))
+    told.append(StyledText(f"  in force now: {conclusion.in_force.id} ({_standing(conclusion)})"))
     if conclusion.pick.winner is not None:
-        told.append(Told(f"  to take it back: selfopt rollback {cycle}"))
+        told.append(StyledText(f"  to take it back: selfopt rollback {cycle}"))
     elif leader is not None and leader.takes:
-        told.append(Told(f"  what it takes: {leader.takes}"))
+        told.append(StyledText(f"  what it takes: {leader.takes}"))
     return told
 
 
-def verdict_of(conclusion: Conclusion) -> Told:
+def verdict_of(conclusion: Conclusion) -> StyledText:
     """What came of a phase in a sentence that needs no other."""
     text, verdict = _result(conclusion)
-    return Told(f"{verdict} {conclusion.phase}: {text}", COLOURS[verdict], bold=True)
+    return StyledText(f"{verdict} {conclusion.phase}: {text}", COLOURS[verdict], bold=True)
 
 
 def leader_of(conclusion: Conclusion) -> Judgement | None:

@@ -7,18 +7,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.cycle.phase_run import Flaw
+from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.session.terminal.progress import minutes
+from pytest_selfopt.session.terminal.progress import format_duration
 from pytest_selfopt.specs.spec import short_difference
 
 if TYPE_CHECKING:
     from pytest_selfopt.cycle.cycle_run import Work
 
-NO_FLAWS: Mapping[Flaw, int] = MappingProxyType({})
+NO_FLAWS: Mapping[EvidenceProblem, int] = MappingProxyType({})
 
 
 def not_gated(work: Work) -> list[str]:
@@ -30,12 +30,12 @@ def not_gated(work: Work) -> list[str]:
     return [f"no decision: {work.stopped_because or 'only some of the planned trials were selected'}"]
 
 
-def _flaws(flaws: Mapping[Flaw, int]) -> str:
+def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
     return "; ".join(f"{number} {flaw}" for flaw, number in flaws.items())
 
 
 def undecided(
-    status: str, counts: dict[str, int], stopped_because: str = "", flaws: Mapping[Flaw, int] = NO_FLAWS
+    status: str, counts: dict[str, int], stopped_because: str = "", flaws: Mapping[EvidenceProblem, int] = NO_FLAWS
 ) -> list[str]:
     """Why a session that recorded trials decided nothing, and how to go on."""
     booked = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no calls"
@@ -88,7 +88,7 @@ def cost_line(work: Work) -> str:
     """What a cycle took."""
     metrics = [one for conclusion in work.conclusions for one in conclusion.metrics.values()]
     calls = sum(one.attempts for one in metrics)
-    return f"{calls:,} calls in {minutes(work.took_s)}, cost {_cost(metrics)}"
+    return f"{calls:,} calls in {format_duration(work.took_s)}, cost {_cost(metrics)}"
 
 
 def _cost(metrics: Sequence[Metrics]) -> str:

@@ -67,13 +67,13 @@ class Progress:
     @classmethod
     def on(cls, terminal: TerminalReporter, which: str) -> Progress:
         """Progress on pytest's own terminal; under -v pytest rewrites nothing, because it tells every item."""
-        loudness = terminal.config.get_verbosity()
+        verbosity = terminal.config.get_verbosity()
         return cls(
             TerminalPlace(terminal),
-            live=rewrites(terminal) and loudness <= 0,
+            live=rewrites(terminal) and verbosity <= 0,
             clock=time.monotonic,
-            quiet=loudness < 0,
-            silent=loudness < -1,
+            quiet=verbosity < 0,
+            silent=verbosity < -1,
             which=which,
         )
 
@@ -134,8 +134,8 @@ def describe(
     out; it is empty where nothing fits.
     """
     count = f"calls {done}/{total}"
-    flight, elapsed = f"{in_flight} in flight", f"{minutes(elapsed_s)} elapsed"
-    left = f"about {minutes(elapsed_s / done * (total - done))} left" if 0 < done < total else ""
+    flight, elapsed = f"{in_flight} in flight", f"{format_duration(elapsed_s)} elapsed"
+    left = f"about {format_duration(elapsed_s / done * (total - done))} left" if 0 < done < total else ""
     named = f"{which}, {label}" if which else label
     forms = (
         f"  {named}  {_listed(count, flight, elapsed, left)}",
@@ -153,6 +153,6 @@ def _listed(*parts: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def minutes(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as minutes and seconds, such as 1:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

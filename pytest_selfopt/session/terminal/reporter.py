@@ -6,20 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.cycle.gate import gate_announcement
+from pytest_selfopt.cycle.gate import describe_gate
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.execution.dispatcher import Dispatcher, Pass
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.subsessions import which_of
-from pytest_selfopt.session.terminal.announcements import announcement, pass_line, race_lines
+from pytest_selfopt.session.terminal.announcements import describe_pass, describe_plan, describe_stopped
 from pytest_selfopt.session.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 
-class Commentary:
+class ProgressReporter:
     """Speaks on pytest's terminal, on the main thread only; without one it says nothing."""
 
     def __init__(
@@ -46,9 +46,9 @@ class Commentary:
             cases = len(collection.cases(plan.phase))
             if cycle:
                 outlooks = self._phases[plan.phase].outlooks()
-                self.say_all(announcement(plan, cases, cycle, outlooks, partial=partial))
+                self.say_all(describe_plan(plan, cases, cycle, outlooks, partial=partial))
             else:
-                self.say_all(gate_announcement(plan, cases, partial=partial))
+                self.say_all(describe_gate(plan, cases, partial=partial))
         if resumed:
             self.say_all([f"  resumed: {resumed:,} calls are in the ledger and are not made again"])
         if cost:
@@ -62,7 +62,7 @@ class Commentary:
     def say_pass(self, name: str, run: int) -> None:
         """Say how a pass of a phase went, and who does not go on."""
         phase = self._phases[name]
-        self.say_all([pass_line(phase, run), *race_lines(phase, self._said_stopped.get(name, ()))])
+        self.say_all([describe_pass(phase, run), *describe_stopped(phase, self._said_stopped.get(name, ()))])
         self._said_stopped[name] = frozenset(phase.stopped)
 
     def tick(self, key: TrialKey) -> None:

@@ -21,19 +21,19 @@ from pytest_selfopt.session.terminal.messages import (
     warmup_line,
 )
 from pytest_selfopt.session.terminal.metrics_table import DISPENSABLE, rows_of, rows_of_phase
-from pytest_selfopt.session.terminal.writer import Page, Told
+from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_selfopt.cycle.cycle_run import Work
-    from pytest_selfopt.cycle.gate import Gated
+    from pytest_selfopt.cycle.gate import GateOutcome
 
 _FAILED = {Verdict.REJECT: ("FAIL", "red"), Verdict.HOLD: ("UNSETTLED", "yellow"), Verdict.PROMOTE: ("FAIL", "red")}
 _BUILD = {
-    Verdict.PROMOTE: Told("the gate is passed; nothing was written", "green", bold=True),
-    Verdict.REJECT: Told("the gate is not passed; nothing was written", "red", bold=True),
-    Verdict.HOLD: Told("the evidence is too short to pass or fail; nothing was written", "yellow", bold=True),
+    Verdict.PROMOTE: StyledText("the gate is passed; nothing was written", "green", bold=True),
+    Verdict.REJECT: StyledText("the gate is not passed; nothing was written", "red", bold=True),
+    Verdict.HOLD: StyledText("the evidence is too short to pass or fail; nothing was written", "yellow", bold=True),
 }
 _CHANGES = ("trial", "skip", "confirmed", "rolled_back")
 
@@ -43,76 +43,76 @@ def write_summary(terminal: TerminalReporter, work: Work) -> None:
 
     With -q only the verdict, what is in force and where the report is; with -qq a line for each phase.
     """
-    page = Page(terminal)
+    page = TerminalWriter(terminal)
     page.title(f"selfopt cycle {work.cycle}")
-    if page.loudness < -1:
-        page.tell([*map(verdict_of, work.conclusions)] or [*_trouble(work)][:1])
-    elif page.loudness < 0:
-        page.tell(_in_short(work))
+    if page.verbosity < -1:
+        page.write_lines([*map(verdict_of, work.conclusions)] or [*_trouble(work)][:1])
+    elif page.verbosity < 0:
+        page.write_lines(_in_short(work))
     else:
         _write_in_full(page, work)
 
 
-def _in_short(work: Work) -> Iterator[Told]:
+def _in_short(work: Work) -> Iterator[StyledText]:
     yield from _trouble(work)
     for conclusion in work.conclusions:
         yield verdict_of(conclusion)
-        yield Told(f"in force now: {conclusion.in_force.id}")
-    yield from map(Told, report_lines(work, _page_of(work)))
+        yield StyledText(f"in force now: {conclusion.in_force.id}")
+    yield from map(StyledText, report_lines(work, _page_of(work)))
 
 
-def _write_in_full(page: Page, work: Work) -> None:
+def _write_in_full(page: TerminalWriter, work: Work) -> None:
     for conclusion in work.conclusions:
-        page.tell(headline(conclusion, work.cycle))
+        page.write_lines(headline(conclusion, work.cycle))
     if work.conclusions:
-        page.tell([Told(cost_line(work))])
-    page.tell(_trouble(work))
-    page.tell(Told(warmup_line(one), "yellow" if one.result.reply is None else "") for one in work.warmups)
+        page.write_lines([StyledText(cost_line(work))])
+    page.write_lines(_trouble(work))
+    page.write_lines(StyledText(warmup_line(one), "yellow" if one.result.reply is None else "") for one in work.warmups)
     for conclusion in work.conclusions:
-        page.tell([Told(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)])
+        page.write_lines([StyledText(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)])
         page.table(rows_of_phase(conclusion), dispensable=DISPENSABLE)
-        page.tell(_details(conclusion, loud=page.loudness > 0))
-    page.tell(map(Told, closing_lines(work, _page_of(work))))
+        page.write_lines(_details(conclusion, loud=page.verbosity > 0))
+    page.write_lines(map(StyledText, closing_lines(work, _page_of(work))))
 
 
-def _trouble(work: Work) -> Iterator[Told]:
+def _trouble(work: Work) -> Iterator[StyledText]:
     """What went wrong, and why there is no decision: the reason first."""
     if work.problem:
-        yield Told(f"not everything could be written: {work.problem}", "red")
+        yield StyledText(f"not everything could be written: {work.problem}", "red")
     elif work.status != "decided":
         for text in undecided(work.status, work.counts, work.stopped_because, work.flaws):
-            yield Told(text, "yellow")
+            yield StyledText(text, "yellow")
     for note in work.notes:
-        yield Told(note, "yellow")
+        yield StyledText(note, "yellow")
 
 
 def _page_of(work: Work) -> Path | None:
     return work.published.page if work.published is not None else None
 
 
-def _details(conclusion: Conclusion, *, loud: bool) -> Iterator[Told]:
+def _details(conclusion: Conclusion, *, loud: bool) -> Iterator[StyledText]:
     """What each verdict rests on, what was found, and what is put on trial; `loud` tells passed gates, too."""
     for judgement in conclusion.judgements:
         yield from _judged(conclusion, judgement, loud=loud)
     if conclusion.pick.winner is None and Verdict.PROMOTE in {one.verdict for one in conclusion.judgements}:
-        yield Told(conclusion.pick.sentence)
+        yield StyledText(conclusion.pick.sentence)
     for gate in conclusion.gates:
         if loud:
-            yield Told(f"gate {gate.name} {_mark(gate)}: {gate.sentence}")
+            yield StyledText(f"gate {gate.name} {_mark(gate)}: {gate.sentence}")
         elif not gate.passed:
-            yield Told(f"gate {gate.name}: {gate.sentence}")
+            yield StyledText(f"gate {gate.name}: {gate.sentence}")
     for diagnosis in conclusion.diagnoses:
-        yield Told(diagnosis_line(diagnosis))
+        yield StyledText(diagnosis_line(diagnosis))
     for change in conclusion.changes:
         if change.kind in _CHANGES:
-            yield Told(change.sentence)
+            yield StyledText(change.sentence)
 
 
-def _judged(conclusion: Conclusion, judgement: Judgement, *, loud: bool) -> Iterator[Told]:
+def _judged(conclusion: Conclusion, judgement: Judgement, *, loud: bool) -> Iterator[StyledText]:
     name, verdict = change_of(conclusion, judgement), judgement.verdict
-    yield Told(f"{verdict} {name}: {judgement.grounds}", COLOURS[verdict])
+    yield StyledText(f"{verdict} {name}: {judgement.grounds}", COLOURS[verdict])
     for gate in judgement.gates if loud else ():
-        yield Told(f"  {_mark(gate)} {gate.name}: {gate.sentence}")
+        yield StyledText(f"  {_mark(gate)} {gate.name}: {gate.sentence}")
 
 
 def _mark(gate: GateResult) -> str:
@@ -124,36 +124,36 @@ def write_gate(terminal: TerminalReporter, work: Work) -> None:
 
     With -q only the gates that are not passed; with -qq a line for each phase.
     """
-    page = Page(terminal)
+    page = TerminalWriter(terminal)
     page.title("selfopt gate")
-    if page.loudness < -1 and work.gated:
-        page.tell(map(_gated_in_short, work.gated))
+    if page.verbosity < -1 and work.gated:
+        page.write_lines(map(_gated_in_short, work.gated))
         return
     if work.gated:
-        page.tell([_BUILD[status_of([found for one in work.gated for found in one.gates])]])
+        page.write_lines([_BUILD[status_of([found for one in work.gated for found in one.gates])]])
     if work.problem:
-        page.tell([Told(work.problem, "red")])
+        page.write_lines([StyledText(work.problem, "red")])
     elif work.status != "decided":
-        page.tell(Told(text, "yellow") for text in not_gated(work))
-    page.tell(Told(note, "yellow") for note in work.notes if page.loudness >= -1)
+        page.write_lines(StyledText(text, "yellow") for text in not_gated(work))
+    page.write_lines(StyledText(note, "yellow") for note in work.notes if page.verbosity >= -1)
     for one in work.gated:
         _write_gated(page, one)
 
 
-def _write_gated(page: Page, one: Gated) -> None:
-    if page.loudness >= 0:
-        page.tell([Told(f"{one.phase}: {one.spec}")])
+def _write_gated(page: TerminalWriter, one: GateOutcome) -> None:
+    if page.verbosity >= 0:
+        page.write_lines([StyledText(f"{one.phase}: {one.spec}")])
         page.table(rows_of({"in force": one.metrics}), dispensable=DISPENSABLE)
     for found in one.gates:
-        if page.loudness >= 0 or not found.passed:
+        if page.verbosity >= 0 or not found.passed:
             word, colour = ("pass", "green") if found.passed else _FAILED[found.asks]
-            page.tell([Told(f"{word} {found.name}: {found.sentence}", colour)])
-    if page.loudness >= 0:
-        page.tell([Told(f"compared with {one.beside}")])
+            page.write_lines([StyledText(f"{word} {found.name}: {found.sentence}", colour)])
+    if page.verbosity >= 0:
+        page.write_lines([StyledText(f"compared with {one.beside}")])
 
 
-def _gated_in_short(one: Gated) -> Told:
+def _gated_in_short(one: GateOutcome) -> StyledText:
     if one.verdict is Verdict.PROMOTE:
-        return Told(f"pass {one.phase}: {one.spec}", "green")
+        return StyledText(f"pass {one.phase}: {one.spec}", "green")
     word, colour = _FAILED[one.verdict]
-    return Told(f"{word} {one.phase}: {', '.join(found.name for found in one.gates if not found.passed)}", colour)
+    return StyledText(f"{word} {one.phase}: {', '.join(found.name for found in one.gates if not found.passed)}", colour)

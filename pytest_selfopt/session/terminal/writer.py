@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StyledText:
     """A text for people, of any length; its colour says nothing that its words do not."""
 
     text: str
@@ -29,13 +29,13 @@ class Told:
         return {name: True for name in (self.colour, "bold" if self.bold else "") if name}
 
 
-class Page:
-    """What is written for people; `loudness` is pytest's verbosity: 0, more with -v, less with -q."""
+class TerminalWriter:
+    """What is written for people; `verbosity` is pytest's verbosity: 0, more with -v, less with -q."""
 
     def __init__(self, terminal: TerminalReporter) -> None:
         self._terminal = terminal
         self._encoding = encoding_of_output()
-        self.loudness = terminal.config.get_verbosity()
+        self.verbosity = terminal.config.get_verbosity()
 
     @property
     def width(self) -> int:
@@ -44,10 +44,10 @@ class Page:
 
     def title(self, text: str) -> None:
         """Begin a section, as pytest begins its own."""
-        if self.loudness >= 0:
+        if self.verbosity >= 0:
             self._terminal.write_sep("=", shown(text, self._encoding))
 
-    def tell(self, told: Iterable[Told]) -> None:
+    def write_lines(self, told: Iterable[StyledText]) -> None:
         """Write texts, folded."""
         for one in told:
             for line in folded(shown(one.text, self._encoding), self.width):
@@ -56,7 +56,7 @@ class Page:
     def table(self, rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
         """Write a table, the heads first; in a loud session no column is left out."""
         cells = [[shown(cell, self._encoding) for cell in row] for row in rows]
-        for line in table(cells, self.width, dispensable=dispensable if self.loudness <= 0 else ()):
+        for line in table(cells, self.width, dispensable=dispensable if self.verbosity <= 0 else ()):
             self._terminal.write_line(line)
 
 

@@ -19,26 +19,26 @@ import pytest
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.cycle_run import Work
-from pytest_selfopt.cycle.phase_run import Flaw
+from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey
 from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.session.extensions import new_work
-from pytest_selfopt.session.options import command_of, looks_only, mode_of, pace_of, settings_of, terminal_of
+from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
 from pytest_selfopt.session.proving import prove
-from pytest_selfopt.session.verdict import Judging
-from pytest_selfopt.session.xdist.pending import Board
+from pytest_selfopt.session.verdict import VerdictHooks
+from pytest_selfopt.session.xdist.pending import PendingTrials
 from pytest_selfopt.session.xdist.rpc import (
-    Answer,
-    Begin,
-    Begun,
+    Abandon,
     Collected,
-    GiveUp,
-    PlanFor,
-    Planned,
-    Question,
+    PlanRequest,
+    PlanResponse,
+    Request,
+    Response,
     Result,
+    StartTrial,
+    StartTrialResponse,
 )
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
@@ -53,7 +53,7 @@ STUCK_S = 10.0
 _TICK_S = 0.5
 
 
-class Controller:
+class XdistController:
     """Everything of a distributed session that is not done in its workers; xdist's own hooks tell it of them."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Controller:
         """Held by whoever reads or changes what follows; notified when a trial is settled."""
         self._collection = Collection(self._plan_for, self._variant)
         self._work: Work | None = None
-        self._board = Board({})
+        self._board = PendingTrials({})
         self._problems: list[str] = []
         self._ended = False
         self._let_on = False
@@ -73,7 +73,7 @@ class Controller:
         self._changed = time.monotonic()
         self._failure = ""
         """Why the session cannot go on."""
-        self._judging = Judging(config, lambda: self._work, self._in_turn)
+        self._judging = VerdictHooks(config, lambda: self._work, self._in_turn)
         self._hang_up = hang_up
         self._given_to = given_to
 
@@ -98,21 +98,21 @@ class Controller:
 
     # What workers ask, each on a thread of its own.
 
-    def answer(self, worker: str, question: Question) -> Answer:
+    def answer(self, worker: str, question: Request) -> Response:
         """Answer a worker, on a thread that is for it alone.
 
         Raises:
             SelfoptError: when there is no answer.
         """
         match question:
-            case PlanFor(test, suite, phase):
+            case PlanRequest(test, suite, phase):
                 return self._plan(test, Path(suite), phase)
             case Collected():
                 self._note_collected(question)
                 return None
-            case Begin(key):
+            case StartTrial(key):
                 return self._begin(worker, key)
-            case GiveUp(key):
+            case Abandon(key):
                 if self._work is not None and self._work.started:
                     self._work.calls.give_up(key)
                 return None
@@ -121,17 +121,17 @@ class Controller:
                 result = self._work.answer(question.key, self._while_waiting)
                 return Result(result, self._work.stopped_because)
 
-    def answer_at_once(self, worker: str, question: Question) -> Answer:
+    def answer_at_once(self, worker: str, question: Request) -> Response:
         """The answer to what is asked most often, when the reply is there already; None where that has to wait."""
         work = self._work
-        if not isinstance(question, Begin) or work is None or not work.started or self._ended:
+        if not isinstance(question, StartTrial) or work is None or not work.started or self._ended:
             return None
         key = question.key
-        live = work.live_in(key)
+        live = work.active_specs(key)
         if live is None or key.spec not in live:
             return None
         results = self._results(worker, key, live)
-        return Begun(goes_on=True, results=results, live=live) if key in results else None
+        return StartTrialResponse(should_run=True, results=results, live=live) if key in results else None
 
     def _results(self, worker: str, key: TrialKey, live: frozenset[str]) -> dict[TrialKey, CallResult]:
         """The results that are there, of a trial and of what its worker runs in the same pass after it."""
@@ -146,10 +146,10 @@ class Controller:
                     found[one] = result
         return found
 
-    def _plan(self, test: str, path: Path, phase: str) -> Planned:
+    def _plan(self, test: str, path: Path, phase: str) -> PlanResponse:
         with self._turn:
             trials = self._collection.take(test, path, phase)
-            return Planned(self._collection.plans[phase], trials[0].suite.content_hash, self._made.seed)
+            return PlanResponse(self._collection.plans[phase], trials[0].suite.content_hash, self._made.seed)
 
     def _variant(self, name: str) -> Variant:
         return self.settings.variant(name)
@@ -168,9 +168,9 @@ class Controller:
         with self._turn:
             self._problems += [one for one in collected.problems if one not in self._problems]
             if self._work is None or not self._work.started:
-                self._board = Board(dict(collected.items))
+                self._board = PendingTrials(dict(collected.items))
 
-    def _begin(self, worker: str, key: TrialKey) -> Begun:
+    def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
         work = self._work
         if work is None or not work.started:
             raise SelfoptError("the session makes no calls, because something else went wrong before")
@@ -183,18 +183,20 @@ class Controller:
             if self._ended:
                 raise SelfoptError("the session is over")
             try:
-                goes_on = work.goes_on(planned)
+                should_run = work.should_run(planned)
             except SelfoptError as problem:
                 self._failure = str(problem)
                 raise
-            live = work.live_in(key)
+            live = work.active_specs(key)
             if live is not None:
                 self._board.settle_all_but(key, live)
-            if not goes_on:
+            if not should_run:
                 self._settle(key)
-                return Begun(goes_on=False, results={}, live=live)
+                return StartTrialResponse(should_run=False, results={}, live=live)
         work.calls.wait_until_begun(key)
-        return Begun(goes_on=True, results=self._results(worker, key, live or frozenset({key.spec})), live=live)
+        return StartTrialResponse(
+            should_run=True, results=self._results(worker, key, live or frozenset({key.spec})), live=live
+        )
 
     def _may_decide(self, key: TrialKey) -> bool:
         """Whether it can be told who goes on to a trial's pass."""
@@ -205,7 +207,7 @@ class Controller:
             return True
         quiet_s = time.monotonic() - self._changed
         stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))
-        self._let_on = stopping or (self._board.stuck and quiet_s > STUCK_S and not self._work.calls.in_flight)
+        self._let_on = stopping or (self._board.is_stalled and quiet_s > STUCK_S and not self._work.calls.in_flight)
         return self._let_on
 
     def _while_waiting(self) -> None:
@@ -224,7 +226,7 @@ class Controller:
         with undisturbed, self._turn:
             yield
 
-    def attend(self) -> None:
+    def register_hooks(self) -> None:
         """Listen to pytest's hooks from now on."""
         undisturbed.watch()
         manager = self._config.pluginmanager
@@ -250,7 +252,7 @@ class Controller:
         with self._turn:
             if self._config.option.selfopt_prove:
                 idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
-                self._collection.leave_out(idle, [])
+                self._collection.deselect_phases(idle, [])
                 self._judging.nothing_on_trial = bool(idle) and not self._collection.plans
             selected = [self._collection.planned[key] for key in self._board.still_open()]
             if self._work is None or self._work.started or not selected or looks_only(self._config):
@@ -260,7 +262,7 @@ class Controller:
                     self._collection,
                     selected,
                     command=command_of(self._config),
-                    pace=pace_of(self._config),
+                    pace=lookahead_of(self._config),
                     terminal=terminal_of(self._config),
                 )
             except SelfoptError as problem:
@@ -290,7 +292,7 @@ class Controller:
                 self._board.ends(report.nodeid)
                 if key is not None and self._work is not None:
                     if lost:
-                        self._work.flaws[Flaw.LOST] += 1
+                        self._work.flaws[EvidenceProblem.LOST] += 1
                     self._finish_item(key, lost=lost)
         if self._failure:
             raise pytest.UsageError(self._failure)
@@ -298,7 +300,7 @@ class Controller:
     def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
         ended = self._settle(key)
         if not lost and self._work is not None and self._work.started:
-            self._work.calls.let_go(key)
+            self._work.calls.discard(key)
         if self._work is not None and self._work.started:
             self._work.show_progress(key)
             if ended and mode_of(self._config) is not Mode.PLAIN:
@@ -316,7 +318,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Let go of the workers, and count what they never reported; `Judging` decides."""
+        """Let go of the workers, and count what they never reported; `VerdictHooks` decides."""
         with self._in_turn():
             self._ended = True
             self._turn.notify_all()
@@ -325,4 +327,4 @@ class Controller:
             self._work.stop()
             never = len(list(self._board.still_open()))
             if never:
-                self._work.flaws[Flaw.LOST] += never
+                self._work.flaws[EvidenceProblem.LOST] += never

@@ -10,7 +10,7 @@ PassName = tuple[str, int]
 """Phase and run."""
 
 
-class Board:
+class PendingTrials:
     """Open trials by pass, and the items that are being run.
 
     A pass may begin when those before it have nothing open, because they decide who goes on.
@@ -68,6 +68,6 @@ class Board:
         self._waiting.pop(worker, None)
 
     @property
-    def stuck(self) -> bool:
+    def is_stalled(self) -> bool:
         """Whether somebody waits for the passes before, and nothing is being run that could end them."""
         return bool(self._waiting) and not self._running

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_selfopt.session.xdist.rpc import INPUT, Answer, Question, Switchboard
-from pytest_selfopt.session.xdist.scheduler import InOrder
+from pytest_selfopt.session.xdist.rpc import INPUT, Request, Response, RpcServer
+from pytest_selfopt.session.xdist.scheduler import OrderedScheduler
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-    from pytest_selfopt.session.xdist.controller import Controller
+    from pytest_selfopt.session.xdist.controller import XdistController
 
 
-class Distributor:
+class XdistPlugin:
     """Tells workers where to call, and xdist's news to the controller, if there is one."""
 
-    def __init__(self, config: pytest.Config, key: pytest.StashKey[Controller], nothing: str) -> None:
+    def __init__(self, config: pytest.Config, key: pytest.StashKey[XdistController], nothing: str) -> None:
         """Put the controller under `key` into the stash once it is there.
 
         Of a session that judges, `nothing` says why it cannot go on when there is none; it is empty for others.
@@ -36,22 +36,24 @@ class Distributor:
         self._key = key
         self._nothing = nothing
         self._turn = threading.Lock()
-        self._controller: Controller | None = None
+        self._controller: XdistController | None = None
         self._session: pytest.Session | None = None
-        self._scheduler: InOrder | None = None
+        self._scheduler: OrderedScheduler | None = None
         self._collecting: set[str] = set()
         """The workers that are still to tell what they have collected."""
-        self._switchboard = Switchboard(self._answer, at_once=self._at_once)
+        self._switchboard = RpcServer(self._answer, at_once=self._at_once)
 
-    def _at_once(self, worker: str, question: Question) -> Answer:
+    def _at_once(self, worker: str, question: Request) -> Response:
         return self._controller.answer_at_once(worker, question) if self._controller is not None else None
 
-    def _answer(self, worker: str, question: Question) -> Answer:
+    def _answer(self, worker: str, question: Request) -> Response:
         with self._turn:
             if self._controller is None:
-                from pytest_selfopt.session.xdist.controller import Controller
+                from pytest_selfopt.session.xdist.controller import XdistController
 
-                self._controller = Controller(self._config, hang_up=self._switchboard.close, given_to=self._given_to)
+                self._controller = XdistController(
+                    self._config, hang_up=self._switchboard.close, given_to=self._given_to
+                )
         return self._controller.answer(worker, question)
 
     @pytest.hookimpl(tryfirst=True)
@@ -60,10 +62,10 @@ class Distributor:
         self._session = session
 
     @pytest.hookimpl
-    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> InOrder | None:
+    def pytest_xdist_make_scheduler(self, config: pytest.Config) -> OrderedScheduler | None:
         """Keep the order of a cycle's passes."""
         if self._nothing:
-            self._scheduler = InOrder(config)
+            self._scheduler = OrderedScheduler(config)
         return self._scheduler
 
     def _given_to(self, worker: str) -> list[str]:
@@ -83,7 +85,7 @@ class Distributor:
         if controller is not None and self._key not in self._config.stash:
             # Its hooks are registered here, on the main thread: it was made on the one that answers a worker.
             self._config.stash[self._key] = controller
-            controller.attend()
+            controller.register_hooks()
         if controller is not None:
             controller.refuse_problems()
         self._go_on()

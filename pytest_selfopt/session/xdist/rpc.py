@@ -30,12 +30,12 @@ INPUT = "selfopt_line"
 _TICK_MS = 200
 
 
-class LineCut(SelfoptError):
+class ConnectionLost(SelfoptError):
     """The other end is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlanFor:
+class PlanRequest:
     """What is to be done for the benchmark of a test, a suite file and a phase?"""
 
     test: str
@@ -44,7 +44,7 @@ class PlanFor:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanResponse:
     """This is; every process has to have read the same suite, and orders its items by the same seed."""
 
     plan: PhasePlan
@@ -61,20 +61,20 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
+class StartTrial:
     """Is this trial's item to be run? Waited for until its call is under way."""
 
     key: TrialKey
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartTrialResponse:
     """It is, or not; with the results that are there already, of its call and those of the items that follow it.
 
     `live` are the specs that are asked in its pass, where that is settled: those of others need not be asked about.
     """
 
-    goes_on: bool
+    should_run: bool
     results: Mapping[TrialKey, CallResult]
     live: frozenset[str] | None = None
 
@@ -95,24 +95,24 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp:
+class Abandon:
     """Nobody waits for this trial's call any more."""
 
     key: TrialKey
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Failure:
     """That cannot be done, and why."""
 
     why: str
 
 
-Question: TypeAlias = PlanFor | Collected | Begin | ResultOf | GiveUp
-Answer: TypeAlias = Planned | Begun | Result | Refused | None
+Request: TypeAlias = PlanRequest | Collected | StartTrial | ResultOf | Abandon
+Response: TypeAlias = PlanResponse | StartTrialResponse | Result | Failure | None
 
 
-class Line:
+class RpcClient:
     """A worker's end. A question may be left in the middle, as by a time-out: its answer is then let go."""
 
     def __init__(self, address: str, key: str, name: str) -> None:
@@ -125,12 +125,12 @@ class Line:
             self._connection = Client(address, authkey=bytes.fromhex(key))
             self._connection.send(name)
         except (OSError, EOFError, AuthenticationError) as problem:
-            raise LineCut(f"the controller of this session cannot be reached: {problem}") from None
+            raise ConnectionLost(f"the controller of this session cannot be reached: {problem}") from None
         self._asked = 0
         self._readable = select.poll()
         self._readable.register(self._connection.fileno(), select.POLLIN)
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Request) -> Response:
         """Ask, and wait for the answer.
 
         Raises:
@@ -147,7 +147,7 @@ class Line:
                 with _cut_at_the_other_end():
                     number, answer = self._connection.recv()
                 if number == self._asked:
-                    kept: Answer = answer
+                    kept: Response = answer
                     return kept
 
 
@@ -156,14 +156,14 @@ def _cut_at_the_other_end() -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError):
-        raise LineCut("the controller has ended this session, or is gone") from None
+        raise ConnectionLost("the controller has ended this session, or is gone") from None
 
 
-class Switchboard:
+class RpcServer:
     """The controller's end: each worker is answered on threads of its own."""
 
     def __init__(
-        self, answer: Callable[[str, Question], Answer], *, at_once: Callable[[str, Question], Answer]
+        self, answer: Callable[[str, Request], Response], *, at_once: Callable[[str, Request], Response]
     ) -> None:
         """Let `answer` answer the questions of workers, who are named.
 
@@ -211,11 +211,11 @@ class Switchboard:
 
     def _serve(self, connection: Connection) -> None:
         """Hand questions over in their order; one that ends another comes before that is answered."""
-        questions: queue.SimpleQueue[tuple[int, Question] | None] = queue.SimpleQueue()
+        questions: queue.SimpleQueue[tuple[int, Request] | None] = queue.SimpleQueue()
         turn = threading.Lock()
         name = ""
 
-        def answer(number: int, question: Question) -> None:
+        def answer(number: int, question: Request) -> None:
             answer = self._answered(name, question)
             with turn, contextlib.suppress(OSError):
                 connection.send((number, answer))
@@ -229,7 +229,7 @@ class Switchboard:
             name = connection.recv()
             while True:
                 number, question = connection.recv()
-                if isinstance(question, GiveUp):
+                if isinstance(question, Abandon):
                     answer(number, question)
                 elif (known := self._at_once(name, question)) is not None:
                     with turn:
@@ -241,11 +241,11 @@ class Switchboard:
             self._connections.discard(connection)
         connection.close()
 
-    def _answered(self, name: str, question: Question) -> Answer:
+    def _answered(self, name: str, question: Request) -> Response:
         try:
             return self._answer(name, question)
         except SelfoptError as problem:
-            return Refused(str(problem))
+            return Failure(str(problem))
 
 
 def _hang_up(connection: Connection) -> None:

@@ -26,7 +26,7 @@ _UNITS: dict[str, Callable[[str], str]] = {
 """What items have in common that run in one worker; under other distributions each is by itself."""
 
 
-class Worker(Protocol):
+class WorkerNode(Protocol):
     """What a scheduler needs of xdist's workers."""
 
     @property
@@ -44,22 +44,22 @@ class Worker(Protocol):
         """Let it end after what it has."""
 
 
-class InOrder:
+class OrderedScheduler:
     """A scheduler for xdist (its `Scheduling` protocol): items by their index in the collection, in units."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._unit_of: Callable[[str], str] = _UNITS.get(str(config.getoption("dist")), str)
         self._most = max(LEAST, min(MOST, config.getoption("maxschedchunk", None) or MOST))
         self._expected = len(config.getoption("tx"))
-        self._collections: dict[Worker, list[str]] = {}
-        self._given: dict[Worker, list[int]] = {}
+        self._collections: dict[WorkerNode, list[str]] = {}
+        self._given: dict[WorkerNode, list[int]] = {}
         """What each worker still has to run."""
         self._units: deque[list[int]] = deque()
         self.collection: list[str] | None = None
         """The items, once scheduling has begun."""
 
     @property
-    def nodes(self) -> list[Worker]:
+    def nodes(self) -> list[WorkerNode]:
         """The workers."""
         return list(self._given)
 
@@ -85,11 +85,11 @@ class InOrder:
         given = next((list(items) for node, items in list(self._given.items()) if node.gateway.id == worker), [])
         return [self.collection[index] for index in given] if self.collection is not None else []
 
-    def add_node(self, node: Worker) -> None:
+    def add_node(self, node: WorkerNode) -> None:
         """Take a worker on."""
         self._given[node] = []
 
-    def add_node_collection(self, node: Worker, collection: Sequence[str]) -> None:
+    def add_node_collection(self, node: WorkerNode, collection: Sequence[str]) -> None:
         """Note what a worker has collected."""
         self._collections[node] = list(collection)
 
@@ -111,7 +111,7 @@ class InOrder:
         for node in self.nodes:
             self._give(node)
 
-    def mark_test_complete(self, node: Worker, item_index: int, duration: float = 0) -> None:
+    def mark_test_complete(self, node: WorkerNode, item_index: int, duration: float = 0) -> None:
         """Note that a worker is done with an item."""
         del duration
         self._given[node].remove(item_index)
@@ -124,10 +124,10 @@ class InOrder:
         for node in self.nodes:
             self._give(node)
 
-    def remove_pending_tests_from_node(self, node: Worker, indices: Sequence[int]) -> None:
+    def remove_pending_tests_from_node(self, node: WorkerNode, indices: Sequence[int]) -> None:
         """Take back nothing: no worker is asked to give anything back."""
 
-    def remove_node(self, node: Worker) -> str | None:
+    def remove_node(self, node: WorkerNode) -> str | None:
         """Let a worker go; the item that it died with, if it did. What it had left is the next to be run."""
         left = self._given.pop(node)
         self._collections.pop(node, None)
@@ -139,7 +139,7 @@ class InOrder:
             self._give(other)
         return self.collection[left[0]]
 
-    def _give(self, node: Worker) -> None:
+    def _give(self, node: WorkerNode) -> None:
         """Keep a worker busy, or let it end when there is nothing left for it."""
         given = self._given[node]
         if node.shutting_down or len(given) >= LEAST or node not in self._collections:

@@ -12,22 +12,22 @@ from pytest_selfopt.errors import SelfoptError, SuiteError
 from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import Collection, arrange
 from pytest_selfopt.session.options import looks_only, mode_of, settings_of
-from pytest_selfopt.session.runtest import Replaying
+from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.xdist.rpc import (
     INPUT,
-    Answer,
-    Begin,
-    Begun,
+    Abandon,
     Collected,
-    GiveUp,
-    Line,
-    LineCut,
-    PlanFor,
-    Planned,
-    Question,
-    Refused,
+    ConnectionLost,
+    Failure,
+    PlanRequest,
+    PlanResponse,
+    Request,
+    Response,
     Result,
     ResultOf,
+    RpcClient,
+    StartTrial,
+    StartTrialResponse,
 )
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.variants import Variant
@@ -41,7 +41,7 @@ class WorkerSession:
         self._config = config
         given = vars(config)["workerinput"]
         address, key = given[INPUT]
-        self._line = Line(address, key, given["workerid"])
+        self._line = RpcClient(address, key, given["workerid"])
         self._collection = Collection(self._plan_for, self._variant)
         self._seed = 0
         self._ready: dict[TrialKey, CallResult] = {}
@@ -49,7 +49,7 @@ class WorkerSession:
         self._live: dict[tuple[str, int], frozenset[str]] = {}
         """The specs that are asked in a pass (phase and run), as far as the controller has said."""
         self.stopped_because = ""
-        config.pluginmanager.register(Replaying(config, self), "selfopt-replaying")
+        config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")
 
     @cached_property
     def settings(self) -> Settings:
@@ -64,10 +64,10 @@ class WorkerSession:
         return self.settings.variant(name)
 
     def _plan_for(self, test: str, phase: str, suite: Suite) -> PhasePlan:
-        answer = self._line.ask(PlanFor(test, str(suite.path), phase))
-        if isinstance(answer, Refused):
+        answer = self._line.ask(PlanRequest(test, str(suite.path), phase))
+        if isinstance(answer, Failure):
             raise SelfoptError(answer.why)
-        assert isinstance(answer, Planned)
+        assert isinstance(answer, PlanResponse)
         if answer.suite_hash != suite.content_hash:
             raise SuiteError(f"{suite.path} was changed while the session began; start it again")
         self._seed = answer.seed
@@ -92,7 +92,7 @@ class WorkerSession:
             self._collection.refuse_reruns(items)
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
-            self._config.hook.pytest_deselected(items=self._collection.leave_out(idle, items))
+            self._config.hook.pytest_deselected(items=self._collection.deselect_phases(idle, items))
         yield
         arrange(items, self._seed)
 
@@ -110,16 +110,16 @@ class WorkerSession:
             return False
         if key in self._ready:
             return True
-        answer = self._ask(Begin(key))
-        if isinstance(answer, Refused):
+        answer = self._ask(StartTrial(key))
+        if isinstance(answer, Failure):
             # The controller ends the session with this sentence; until then the item has no answer.
             self._ready = {key: _no_result(answer.why)}
             return True
-        assert isinstance(answer, Begun)
+        assert isinstance(answer, StartTrialResponse)
         if answer.live is not None:
             self._live[key.phase, key.run] = answer.live
         self._ready = dict(answer.results)
-        return answer.goes_on
+        return answer.should_run
 
     def result(self, key: TrialKey) -> CallResult:
         """The result of a trial's call, waited for."""
@@ -127,7 +127,7 @@ class WorkerSession:
         if ready is not None:
             return ready
         answer = self._ask(ResultOf(key))
-        if isinstance(answer, Refused):
+        if isinstance(answer, Failure):
             return _no_result(answer.why)
         assert isinstance(answer, Result)
         self.stopped_because = answer.stopped_because
@@ -135,15 +135,15 @@ class WorkerSession:
 
     def give_up(self, key: TrialKey) -> None:
         """End a trial's call, because nobody waits for it any more."""
-        self._ask(GiveUp(key))
+        self._ask(Abandon(key))
 
-    def _ask(self, question: Question) -> Answer:
+    def _ask(self, question: Request) -> Response:
         """Ask the controller; once it has hung up there is nothing left to do."""
         if looks_only(self._config) and not isinstance(question, Collected):
             return None
         try:
             return self._line.ask(question)
-        except LineCut as problem:
+        except ConnectionLost as problem:
             pytest.exit(str(problem))
 
 
