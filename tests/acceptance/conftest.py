@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_selfopt.models.scripted import ScriptedServer
 from tests import warm
+
+if TYPE_CHECKING:
+    from tests.acceptance.engines import Engine
 
 MODEL = "scripted/model"
 BASELINE = f"{MODEL}/atomic/native_api/t60/r1/i0"
@@ -137,3 +141,29 @@ def project(pytester: pytest.Pytester) -> Iterator[Callable[..., Project]]:
             return made
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def engine_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Engine]]:
+    """Servers of engines by the name of their kind, each started once in this process."""
+    from tests.acceptance.engines import KINDS, Engine
+
+    started: dict[str, Engine] = {}
+
+    def server(kind: str) -> Engine:
+        if kind not in started:
+            started[kind] = Engine(KINDS[kind], tmp_path_factory.mktemp("engine"))
+        return started[kind]
+
+    yield server
+    for engine in started.values():
+        engine.close()
+
+
+@pytest.fixture(params=["nats", "temporal"])
+def engine(request: pytest.FixtureRequest, engine_servers: Callable[[str], Engine]) -> Iterator[Engine]:
+    """A server that other tests use, too, under a name of this test's own."""
+    engine = engine_servers(request.param)
+    engine.name = f"test-{uuid.uuid4().hex[:12]}"
+    yield engine
+    engine.end_workers()

@@ -66,11 +66,15 @@ KINDS = {
 
 
 class Engine:
-    """A server on loopback that can be killed and started again, and the workers of a test."""
+    """A server on loopback that can be killed and started again, and the workers of a test.
 
-    def __init__(self, kind: Kind, place: Path) -> None:
+    What is under way there has a `name` of its own, so that a server can serve one test after the other.
+    """
+
+    def __init__(self, kind: Kind, place: Path, name: str = "selfopt") -> None:
         self.kind = kind
         self.place = place
+        self.name = name
         server = SERVERS[kind.name](place, free_port())
         self._server = replace(server, command=(*server.command, *kind.talkative))
         self.url, self.port = server.address, server.port
@@ -89,7 +93,8 @@ class Engine:
     def settings(self, silence_s: float = 2) -> str:
         """The table of this engine in the settings."""
         address = self.kind.address.format(self.url)
-        return f"[tool.selfopt.{self.kind.name}]\n{address}\n{self.kind.silence} = {silence_s}\n"
+        table = f"[tool.selfopt.{self.kind.name}]"
+        return f'{table}\n{address}\n{self.kind.silence} = {silence_s}\nname = "{self.name}"\n'
 
     def work(
         self, made: Project, *arguments: str, python: str | None = None, **environment: str
@@ -111,10 +116,14 @@ class Engine:
         assert "makes calls to" in said, said
         return worker
 
-    def close(self) -> None:
-        for worker in self.workers:
+    def end_workers(self) -> None:
+        while self.workers:
+            worker = self.workers.pop()
             worker.kill()
             worker.communicate()
+
+    def close(self) -> None:
+        self.end_workers()
         self.kill()
 
     def holds(self, text: str) -> bool:

@@ -36,7 +36,8 @@ SECRET = "sk-planted-1234567890abcdef"
 
 
 @pytest.fixture(params=KINDS)
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def own_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A server for this test alone, which may kill it and look into its files."""
     with ExitStack() as held:
         engine = Engine(KINDS[request.param], tmp_path_factory.mktemp("engine"))
         held.callback(engine.close)
@@ -140,15 +141,15 @@ def test_calls_that_a_worker_is_lost_with_are_made_again_and_stored_once(
 
 
 @pytest.mark.parametrize("turn", TRIES)
-def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, engine: Engine, turn: int) -> None:
-    made = far(project, engine, {"latency": 0.1}, silence_s=engine.kind.longer_than_away_s)
+def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, own_engine: Engine, turn: int) -> None:
+    made = far(project, own_engine, {"latency": 0.1}, silence_s=own_engine.kind.longer_than_away_s)
     for _ in range(2):
-        engine.work(made)
-    process = begin(made, *engine.use)
+        own_engine.work(made)
+    process = begin(made, *own_engine.use)
     wait_until(lambda: made.server.seen.asked > 20 + turn * 7)
-    engine.kill()
+    own_engine.kill()
     time.sleep(1.0)
-    engine.start()
+    own_engine.start()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert sum(trials(made.path).values()) == PLANNED
@@ -191,52 +192,52 @@ def test_a_budget_is_never_exceeded_and_used_up(project: Make, engine: Engine, b
     assert made.server.seen.asked == budget == attempts(made.path)
 
 
-def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, engine: Engine) -> None:
-    made = far(project, engine)
+def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, own_engine: Engine) -> None:
+    made = far(project, own_engine)
     began = time.monotonic()
-    result = made.run("--selfopt-cycle", *engine.use)
+    result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"no worker at {engine.url} makes calls to" in result.stderr.str()
-    assert f"selfopt worker {engine.kind.name} --target {engine.url} --models" in result.stderr.str()
-    engine.kill()
-    result = made.run("--selfopt-cycle", *engine.use)
+    assert f"no worker at {own_engine.url} makes calls to" in result.stderr.str()
+    assert f"selfopt worker {own_engine.kind.name} --target {own_engine.url} --models" in result.stderr.str()
+    own_engine.kill()
+    result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"no {engine.kind.called} server can be used at {engine.url}" in result.stderr.str()
-    assert f"selfopt engine {engine.kind.name}" in result.stderr.str()
+    assert f"no {own_engine.kind.called} server can be used at {own_engine.url}" in result.stderr.str()
+    assert f"selfopt engine {own_engine.kind.name}" in result.stderr.str()
     assert time.monotonic() - began < 20
     assert made.server.seen.asked == 0
 
 
 def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
-    project: Make, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    project: Make, own_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leaky = {"when": {"prompt": "item 2."}, "then": {"status": 401, "message": f"the key {SECRET} is not valid"}}
     echo = {"when": {"prompt": "item 3."}, "then": {"text": f"You sent me {SECRET}."}}
-    made = far(project, engine, {"rules": [leaky, echo, *right()]})
+    made = far(project, own_engine, {"rules": [leaky, echo, *right()]})
     keyed = f'[tool.selfopt.providers.scripted]\nwire = "openai"\nbase_url = "{made.server.base_url}"\n'
     (made.path / "pyproject.toml").write_text(
-        f'[tool.selfopt]\nmodel = "{MODEL}"\ncandidates = 1\n{keyed}api_key_env = "PLANTED"\n{engine.settings()}'
+        f'[tool.selfopt]\nmodel = "{MODEL}"\ncandidates = 1\n{keyed}api_key_env = "PLANTED"\n{own_engine.settings()}'
     )
-    engine.work(made, PLANTED=SECRET)
-    made.run("--selfopt-cycle", *engine.use)
+    own_engine.work(made, PLANTED=SECRET)
+    made.run("--selfopt-cycle", *own_engine.use)
     assert any(SECRET in "".join(headers.values()) for headers in made.server.seen.headers)
     assert "[key]" in str(replies(made.path))
-    assert engine.holds("You sent me [key].")
-    assert not engine.holds(SECRET)
+    assert own_engine.holds("You sent me [key].")
+    assert not own_engine.holds(SECRET)
 
     key = base64.b64encode(b"k" * 32).decode()
     monkeypatch.setenv(KEY_VARIABLE, key)
     echo["then"] = {"text": f"Now I was sent {SECRET}."}
     made.server.play({"rules": [leaky, echo, *right()]})
-    result = made.run("--selfopt-cycle", *engine.use)
+    result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in said(result) + result.stderr.str()
-    engine.workers[0].terminate()
-    engine.workers[0].wait()
-    engine.work(made, PLANTED=SECRET, **{KEY_VARIABLE: key})
-    made.run("--selfopt-cycle", *engine.use)
+    own_engine.workers[0].terminate()
+    own_engine.workers[0].wait()
+    own_engine.work(made, PLANTED=SECRET, **{KEY_VARIABLE: key})
+    made.run("--selfopt-cycle", *own_engine.use)
     assert "Now I was sent [key]." in str(replies(made.path))
-    assert not engine.holds("Now I was sent")
+    assert not own_engine.holds("Now I was sent")
 
 
 def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(project: Make, engine: Engine) -> None:

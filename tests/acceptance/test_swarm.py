@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.cli import main
-from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right, said
-from tests.acceptance.engines import KINDS, Engine
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right, said, suite_lines
+from tests.acceptance.engines import Engine
 from tests.acceptance.test_interruption import begin, wait_until
 
 Make = Callable[..., Project]
@@ -174,22 +174,19 @@ def test_a_swarm_is_no_candidate_where_there_are_conversations_and_no_baseline(p
     assert "a swarm answers single questions" in " ".join(result.stderr.str().split())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_workers_elsewhere_make_the_calls_of_members(project: Make, tmp_path: Path, kind: str) -> None:
-    engine = Engine(KINDS[kind], tmp_path / "engine")
-    try:
-        made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *right()]}, engine.settings())
-        for _ in range(2):
-            engine.work(made, "--models", "scripted")
-        result = made.run("--selfopt-cycle", *BASELINE, *engine.use)
-        assert result.ret == 0, said(result)
-    finally:
-        engine.close()
-    assert made.server.seen.asked == 2 * 3 * CASES * MEMBERS
-    assert rows(made.path, "count(*)", "purpose = 'stage'") == [(2 * 3 * CASES * (MEMBERS + 1),)]
+def test_workers_elsewhere_make_the_calls_of_members(project: Make, engine: Engine) -> None:
+    made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *right()]}, engine.settings())
+    cases = 4
+    made.write_suite(suite_lines()[: 2 + cases])
+    for _ in range(2):
+        engine.work(made, "--models", "scripted")
+    result = made.run("--selfopt-cycle", *BASELINE, *engine.use)
+    assert result.ret == 0, said(result)
+    assert made.server.seen.asked == 2 * 3 * cases * MEMBERS
+    assert rows(made.path, "count(*)", "purpose = 'stage'") == [(2 * 3 * cases * (MEMBERS + 1),)]
     assert made.server.seen.most_in_flight <= 8
     passes = rows(made.path, "count(*)", f"purpose = 'trial' AND outcome = 'pass' AND spec LIKE '{SWARM}/%'")
-    assert passes == [(2 * 3 * CASES,)]
+    assert passes == [(2 * 3 * cases,)]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@
     return Plot.plot({
       width, height: 58 + kept.length * 34, marginLeft: room, marginRight: 44, marginTop: 6, marginBottom: 40,
       x: { ...whole01, label: "share of right answers" },
-      y: { domain: kept.map((_, place) => place), label: null, tickFormat: (place) => short(kept[place].name, Math.floor(room / 7)), tickSize: 0 },
+      y: { type: "point", domain: kept.map((_, place) => place), label: null, tickFormat: (place) => short(kept[place].name, Math.floor(room / 7)), tickSize: 0 },
       marks: [
         Plot.ruleY(kept, { y: (_, place) => place, x1: "low", x2: "high", stroke: colour, strokeWidth: 2, strokeOpacity: 0.55 }),
         Plot.dot(kept, { y: (_, place) => place, x: "accuracy", symbol, fill: (one) => (symbol(one) === "times" ? "none" : colour(one)), stroke: colour, strokeWidth: 2, r: 5, ariaLabel: told }),
