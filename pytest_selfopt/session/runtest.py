@@ -134,10 +134,17 @@ class RuntestHooks:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put the trial on the report, which is what travels between processes."""
-        report = yield
         planned = item.stash.get(PLANNED, None)
         if planned is None:
-            return report
+            return (yield)
+        brief = self._is_told_in_a_line(call)
+        if brief:
+            # A traceback that nobody reads would take a quarter of the session.
+            vars(item)["repr_failure"] = lambda _: ""
+        try:
+            report = yield
+        finally:
+            vars(item).pop("repr_failure", None)
         received = self._received
         if call.when == "teardown":
             self._received = None
@@ -166,10 +173,16 @@ class RuntestHooks:
                 report.sections.append(
                     ("Captured reply call", visible(portable(received.reply.text).replace("\r\n", "\n")))
                 )
-        answered_by_call = call.excinfo is not None and isinstance(call.excinfo.value, CallFailed)
-        if report.failed and (answered_by_call or (self._judges and outcome[1] is not ErrorKind.TEST)):
+        if report.failed and brief:
             report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
         return report
+
+    def _is_told_in_a_line(self, call: pytest.CallInfo[None]) -> bool:
+        """Whether an item failed by its answer, or for want of one, and not by its test."""
+        outcome = judged(call) if call.excinfo is not None and call.when == "call" else None
+        if call.excinfo is None or outcome is None:
+            return False
+        return isinstance(call.excinfo.value, CallFailed) or (self._judges and outcome[1] is not ErrorKind.TEST)
 
     @property
     def _shows_passes(self) -> bool:
