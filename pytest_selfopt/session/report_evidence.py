@@ -71,6 +71,13 @@ def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | 
     return Outcome.ERROR, ErrorKind.TEST, f"{type(problem).__name__}: {reason}"
 
 
+def classify_phase(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
+    """The outcome that one of an item's three phases stands for; what fails around the body is an error of the test."""
+    if call.when == "call":
+        return classify_outcome(call)
+    return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {call.excinfo and call.excinfo.value}"
+
+
 def make_trial(
     planned: PlannedTrial,
     received: Received | None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 import pytest
@@ -18,6 +19,7 @@ from pytest_selfopt.session.report_evidence import (
     CallFailed,
     Received,
     classify_outcome,
+    classify_phase,
     make_trial,
     parse_reply,
     portable,
@@ -25,7 +27,7 @@ from pytest_selfopt.session.report_evidence import (
     to_evidence,
 )
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
+from pytest_selfopt.trial import CallResult, ErrorKind
 
 
 class Source(Protocol):
@@ -47,6 +49,16 @@ class Source(Protocol):
 
     def give_up(self, key: TrialKey) -> None:
         """End a trial's call, because nobody waits for it any more."""
+
+
+@contextmanager
+def _no_traceback(item: pytest.Item) -> Iterator[None]:
+    """Keep pytest from making a traceback that nobody reads: it takes a fifth of a session's time."""
+    vars(item)["repr_failure"] = lambda _: ""
+    try:
+        yield
+    finally:
+        del vars(item)["repr_failure"]
 
 
 class RuntestHooks:
@@ -138,48 +150,43 @@ class RuntestHooks:
         if planned is None:
             return (yield)
         brief = self._is_told_in_a_line(call)
-        if brief:
-            # A traceback that nobody reads would take a quarter of the session.
-            vars(item)["repr_failure"] = lambda _: ""
-        try:
+        with _no_traceback(item) if brief else nullcontext():
             report = yield
-        finally:
-            vars(item).pop("repr_failure", None)
         received = self._received
         if call.when == "teardown":
             self._received = None
-        # What fails after its body has told what it has to tell is a failure of the test, and no second trial.
         if call.when != "call" and (self._told or not report.failed):
-            set_evidence(report, None)
-            if report.passed and self._judges:
-                # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
-                report.keywords = NO_KEYWORDS
+            self._leave_without_trial(report)
             return report
-        outcome = classify_outcome(call)
-        if call.when != "call":
-            outcome = (
-                Outcome.ERROR,
-                ErrorKind.TEST,
-                f"{call.when} failed: {call.excinfo and call.excinfo.value}",
-            )
+        outcome = classify_phase(call)
         if outcome is None or report.outcome == "skipped":
             return report
         trial = make_trial(planned, received, outcome, self._source.settings.model(planned.spec.model))
         set_evidence(report, to_evidence(trial))
         self._told = True
         if received is not None and call.when == "call":
-            report.duration = received.result.ended - received.result.started
-            if received.reply is not None and (report.failed or self._shows_passes):
-                report.sections.append(
-                    ("Captured reply call", visible(portable(received.reply.text).replace("\r\n", "\n")))
-                )
+            self._show_reply(report, received)
         if report.failed and brief:
             report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
         return report
 
+    def _leave_without_trial(self, report: pytest.TestReport) -> None:
+        """Mark a report as no trial: what fails after its body has told its outcome is a failure of the test."""
+        set_evidence(report, None)
+        if report.passed and self._judges:
+            # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
+            report.keywords = NO_KEYWORDS
+
+    def _show_reply(self, report: pytest.TestReport, received: Received) -> None:
+        """Give a report the time of the call, and the reply where somebody will read it."""
+        report.duration = received.result.ended - received.result.started
+        if received.reply is not None and (report.failed or self._shows_passes):
+            text = visible(portable(received.reply.text).replace("\r\n", "\n"))
+            report.sections.append(("Captured reply call", text))
+
     def _is_told_in_a_line(self, call: pytest.CallInfo[None]) -> bool:
         """Whether an item failed by its answer, or for want of one, and not by its test."""
-        outcome = judged(call) if call.excinfo is not None and call.when == "call" else None
+        outcome = classify_outcome(call) if call.excinfo is not None and call.when == "call" else None
         if call.excinfo is None or outcome is None:
             return False
         return isinstance(call.excinfo.value, CallFailed) or (self._judges and outcome[1] is not ErrorKind.TEST)
