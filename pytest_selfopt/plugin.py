@@ -64,7 +64,7 @@ def pytest_cmdline_main_and_prove(config: pytest.Config) -> Generator[None, int,
     """Prove what a cycle has put on trial, in a session of its own that follows it."""
     status = yield
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
-    return status if session is None else session.prove(status)
+    return status if session is None else session.run_proof(status)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,37 +13,34 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.cycle.dry_run import dry_run
 from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
 from pytest_selfopt.cycle.gate import GateOutcome, gate
+from pytest_selfopt.cycle.observer import CycleObserver, CycleStart
 from pytest_selfopt.cycle.pass_gate import PassGate
 from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
+from pytest_selfopt.cycle.proof import ProofRun, proof_of
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.execution.backends import CallBackend, make_backend, most_at_a_time
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead
-from pytest_selfopt.execution.model_pool import ModelPool, makes_calls_here
 from pytest_selfopt.execution.passes import make_passes
+from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.ledger.ledger import CycleStatus, Ledger, Warmup
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gates import ProjectGates
 from pytest_selfopt.planning.budget import make_budget
+from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.cost import cost_notice
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.planning.planner import baseline_of
+from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.runner import Finished
-from pytest_selfopt.session.collection import Collection
-from pytest_selfopt.session.own_runner import ProjectRunner
-from pytest_selfopt.session.proving import ProofRun, proof_of
-from pytest_selfopt.session.terminal.reporter import ProgressReporter
-from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Trial
 
 if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
-
     from pytest_selfopt.report.publish import PublishedReport
 
 OUTCOMES_AT_ONCE = 256
@@ -66,7 +63,7 @@ class Work:
         self._state: CycleStore | None = None
         self._calling: CallBackend | None = None
         self._dispatcher: Dispatcher | None = None
-        self._commentary: ProgressReporter | None = None
+        self._observer: CycleObserver | None = None
         self._book: CallFactory | None = None
         self._course: PassGate | None = None
         self._pass: tuple[str, int] | None = None
@@ -144,7 +141,8 @@ class Work:
             # What can be refused without touching the disk is refused first.
             model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
             if makes_calls_here(self.settings):
-                ModelPool(resolve_members(self.settings, [model]), None).check()
+                for member in resolve_members(self.settings, [model]):
+                    require_model(member)
             self._state = CycleStore(self.settings, writes=self._writes, own_gates=self._own_gates)
             self.notes += self._state.notes
         return self._state.plan(phase, suite)
@@ -153,22 +151,22 @@ class Work:
     def _ledger(self) -> Ledger | None:
         return self._state.ledger if self._state is not None else None
 
-    def dry_run(self, collection: Collection) -> list[str]:
+    def dry_run(self, session_plan: SessionPlan) -> list[str]:
         """What a cycle would do.
 
         Raises:
             SelfoptError: when the ledger cannot be read.
         """
-        return dry_run(collection, self.settings, self._ledger)
+        return dry_run(session_plan, self.settings, self._ledger)
 
     def start(
         self,
-        collection: Collection,
+        session_plan: SessionPlan,
         selected: Sequence[PlannedTrial],
         *,
         command: str,
-        pace: Lookahead,
-        terminal: TerminalReporter | None,
+        lookahead: Lookahead,
+        observer: CycleObserver,
     ) -> None:
         """Start servers, book the cycle, and begin to make calls.
 
@@ -177,17 +175,18 @@ class Work:
         """
         assert self._state is not None
         self.began = time.time()
-        self.partial = len(selected) < len(collection.planned)
-        names = dict.fromkeys(spec.model for plan in collection.plans.values() for spec in plan.specs)
+        self.partial = len(selected) < len(session_plan.planned)
+        names = dict.fromkeys(spec.model for plan in session_plan.plans.values() for spec in plan.specs)
         models = resolve_members(self.settings, names)
-        cost = cost_notice(collection.plans, selected, self.settings, self._ledger)
+        cost = cost_notice(session_plan.plans, selected, self.settings, self._ledger)
         logs = self.settings.state_dir if self._writes else None
         self._calling = make_backend(self.settings, names, logs, self._own_runner)
         self._calling.begin()
-        stored = self._open(collection, command, terminal)
+        self._observer = observer
+        stored = self._open(session_plan, command)
         self._budget = make_budget(self.settings, models, spent=self._state.spent(self.cycle))
-        self._book = CallFactory(self.cycle, collection.planned, self.settings)
-        passes = make_passes(collection, selected, self._book, self.settings, self._calling.unload)
+        self._book = CallFactory(self.cycle, session_plan.planned, self.settings)
+        passes = make_passes(session_plan, selected, self._book, self.settings, self._calling.unload)
         self._course = PassGate(passes, self.phases, partial=self.partial)
         self._dispatcher = Dispatcher(
             runner=self._calling.runner(
@@ -198,33 +197,41 @@ class Work:
             id_of=self._book.id_of,
             on_results=self._record,
             stored=stored,
-            window=pace.window(most_at_a_time(models)),
+            window=lookahead.window(most_at_a_time(models)),
         )
         if self.settings.mode is not Mode.PLAIN:
-            self._commentary = ProgressReporter(terminal, self.phases, passes, self._dispatcher)
-            self._commentary.announce(collection, self.cycle, partial=self.partial, resumed=len(stored), cost=cost)
+            observer.on_start(
+                CycleStart(
+                    session_plan=session_plan,
+                    phases=self.phases,
+                    passes=passes,
+                    dispatcher=self._dispatcher,
+                    cycle=self.cycle,
+                    partial=self.partial,
+                    resumed=len(stored),
+                    cost=cost,
+                )
+            )
         self._dispatcher.start()
 
-    def _open(
-        self, collection: Collection, command: str, terminal: TerminalReporter | None
-    ) -> Mapping[str, CallResult]:
+    def _open(self, session_plan: SessionPlan, command: str) -> Mapping[str, CallResult]:
         """Open what the session judges, and log what it routes; the results that are there already, by call id."""
         assert self._state is not None
         if self._writes:
-            return self._book_cycle(collection, command)
+            return self._book_cycle(session_plan, command)
         if self.settings.mode is Mode.GATE:
-            self.phases = self._state.gate_phases(collection)
+            self.phases = self._state.gate_phases(session_plan)
             return {}
-        problem = self._state.log_routings(collection.plans.values())
+        problem = self._state.log_routings(session_plan.plans.values())
         # Tests do not fail because a log cannot be written.
-        if problem and terminal is not None:
-            TerminalWriter(terminal).write_lines([StyledText(f"selfopt: a routing is not logged: {problem}", "yellow")])
+        if problem and self._observer is not None:
+            self._observer.on_routing_not_logged(problem)
         return {}
 
-    def _book_cycle(self, collection: Collection, command: str) -> Mapping[str, CallResult]:
+    def _book_cycle(self, session_plan: SessionPlan, command: str) -> Mapping[str, CallResult]:
         """Book the cycle; the results that are there already, by call id, when one is gone on with."""
         assert self._state is not None
-        self.cycle, self.phases = self._state.book(collection, seed=self.seed, command=command, partial=self.partial)
+        self.cycle, self.phases = self._state.book(session_plan, seed=self.seed, command=command, partial=self.partial)
         return self._ledger.results(self.cycle) if self._state.cut_off is not None and self._ledger is not None else {}
 
     def result(self, key: TrialKey) -> CallResult:
@@ -338,8 +345,8 @@ class Work:
     def stop(self) -> None:
         """Make no more calls and end the servers; doing it twice is harmless."""
         with undisturbed:
-            if self._commentary is not None and self._pass is not None:
-                self._commentary.say_pass(*self._pass)
+            if self._observer is not None and self._pass is not None:
+                self._observer.on_pass_end(*self._pass)
             self.clear_live_line()
             self._pass = None
             if self._dispatcher is not None:
@@ -386,15 +393,15 @@ class Work:
     def end_pass(self, phase: str, run: int) -> None:
         """Store and say how a pass went."""
         self._store_outcomes()
-        if self._commentary is not None:
-            self._commentary.say_pass(phase, run)
+        if self._observer is not None:
+            self._observer.on_pass_end(phase, run)
 
     def show_progress(self, key: TrialKey) -> None:
         """Show how far the pass of a trial is, if it is time to; on the main thread only."""
-        if self._commentary is not None:
-            self._commentary.tick(key)
+        if self._observer is not None:
+            self._observer.on_wait(key)
 
     def clear_live_line(self) -> None:
         """Take the line of progress away, because pytest is going to write."""
-        if self._commentary is not None:
-            self._commentary.clear()
+        if self._observer is not None:
+            self._observer.on_other_output()

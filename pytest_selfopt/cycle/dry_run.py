@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from pytest_selfopt.execution.model_pool import can_force_cold_start
+from pytest_selfopt.cycle.proof import most_calls
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.planning.capabilities import can_force_cold_start
 from pytest_selfopt.planning.cost import cost_warning, estimate_phase
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.session.collection import Collection
-from pytest_selfopt.session.proving import most_calls
+from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.settings import Settings
 
 
-def dry_run(collection: Collection, settings: Settings, ledger: Ledger | None) -> list[str]:
+def dry_run(session_plan: SessionPlan, settings: Settings, ledger: Ledger | None) -> list[str]:
     """What each phase would do: baseline, candidates, calls and cost."""
     lines = ["selfopt dry run: no call is made, nothing is written"]
-    for plan in collection.plans.values():
-        lines += _phase(plan, collection, settings, ledger)
+    for plan in session_plan.plans.values():
+        lines += _phase(plan, session_plan, settings, ledger)
     return lines
 
 
-def _phase(plan: PhasePlan, collection: Collection, settings: Settings, ledger: Ledger | None) -> list[str]:
-    cases = len(collection.cases(plan.phase))
-    trials = [one for one in collection.planned.values() if one.key.phase == plan.phase]
+def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledger: Ledger | None) -> list[str]:
+    cases = len(session_plan.cases(plan.phase))
+    trials = [one for one in session_plan.planned.values() if one.key.phase == plan.phase]
     cost = estimate_phase(plan, trials, settings, ledger)
     lines = [f"{plan.phase}: baseline {plan.baseline.id}"]
     lines += [f"  {reason}" for reason in plan.because]

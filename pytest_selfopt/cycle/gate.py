@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.cycle.finish import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
+from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.loop.build_gate import Compare, against_bars, status_of

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_selfopt.cycle.finish import evidence_of, verdict_entry
+from pytest_selfopt.cycle.finish import evidence_of
+from pytest_selfopt.cycle.history_entry import verdict_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import SpecError, StateError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.execution.questions import case_texts
+from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
@@ -29,13 +29,13 @@ from pytest_selfopt.planning.resume import (
     resumed_plan,
     to_stored,
 )
+from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.routing.atomic_files import remove_leftovers, timestamp
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
 from pytest_selfopt.routing.feedback import FEEDBACK
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.session.collection import Collection
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import Json
 
@@ -144,7 +144,7 @@ class CycleStore:
         )
 
     def book(
-        self, collection: Collection, *, seed: int, command: str, partial: bool
+        self, session_plan: SessionPlan, *, seed: int, command: str, partial: bool
     ) -> tuple[int, dict[str, PhaseRun]]:
         """Book a cycle, or the one that is gone on with, and its comparisons.
 
@@ -155,38 +155,38 @@ class CycleStore:
         assert self.settings.mode is Mode.CYCLE
         assert self.ledger is not None
         if self.cut_off is not None:
-            for name in collection.plans:
-                check_suites(self.cut_off, name, collection.suites(name))
+            for name in session_plan.plans:
+                check_suites(self.cut_off, name, session_plan.suites(name))
             cycle = self.cut_off.cycle
             self.ledger.resume_cycle(cycle)
         else:
             plan: dict[str, Json] = {
-                name: to_stored(one, collection.suites(name), self._began.rules)
-                for name, one in collection.plans.items()
+                name: to_stored(one, session_plan.suites(name), self._began.rules)
+                for name, one in session_plan.plans.items()
             }
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
-        for one in collection.plans.values():
-            self.ledger.record_questions(case_texts(collection.suites(one.phase)))
+        for one in session_plan.plans.values():
+            self.ledger.record_questions(case_texts(session_plan.suites(one.phase)))
             self.log_routing(one, cycle)
         return cycle, {
-            name: self._phase(self.ledger, collection, one, cycle, partial=partial)
-            for name, one in collection.plans.items()
+            name: self._phase(self.ledger, session_plan, one, cycle, partial=partial)
+            for name, one in session_plan.plans.items()
         }
 
-    def gate_phases(self, collection: Collection) -> dict[str, PhaseRun]:
+    def gate_phases(self, session_plan: SessionPlan) -> dict[str, PhaseRun]:
         """The phases of a gate, which opens no comparison."""
         return {
             name: PhaseRun(
                 plan=plan,
-                cases=collection.cases(name),
-                suites=collection.suites(name),
+                cases=session_plan.cases(name),
+                suites=session_plan.suites(name),
                 limits=self.settings.phase(name).limits,
                 comparisons={},
                 earlier={},
                 own_gates=self._own_gates,
                 churn=None,
             )
-            for name, plan in collection.plans.items()
+            for name, plan in session_plan.plans.items()
         }
 
     def log_routings(self, plans: Iterable[PhasePlan]) -> str:
@@ -222,8 +222,10 @@ class CycleStore:
         )
         self.notes += filter(None, [append_decision(path, decision)])
 
-    def _phase(self, ledger: Ledger, collection: Collection, plan: PhasePlan, cycle: int, *, partial: bool) -> PhaseRun:
-        addresses = sorted(suite_address(suite) for suite in collection.suites(plan.phase))
+    def _phase(
+        self, ledger: Ledger, session_plan: SessionPlan, plan: PhasePlan, cycle: int, *, partial: bool
+    ) -> PhaseRun:
+        addresses = sorted(suite_address(suite) for suite in session_plan.suites(plan.phase))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in () if partial else plan.candidates:
@@ -240,8 +242,8 @@ class CycleStore:
         earlier = {one for comparison in comparisons.values() for one in comparison.cycles} - {cycle}
         return PhaseRun(
             plan=plan,
-            cases=collection.cases(plan.phase),
-            suites=collection.suites(plan.phase),
+            cases=session_plan.cases(plan.phase),
+            suites=session_plan.suites(plan.phase),
             limits=limits,
             comparisons=comparisons,
             earlier=ledger.trials(sorted(earlier), plan.phase),

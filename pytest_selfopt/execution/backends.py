@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pytest_selfopt.execution.model_pool import ModelPool, provider_limits
 from pytest_selfopt.execution.passes import next_in_lanes
+from pytest_selfopt.execution.project_runner import ProjectRunner, refuse_budget
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.planning.swarms import resolve_members, swarms_among
@@ -19,7 +20,6 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.remote import Engine, ProviderLimits, RemoteRunner
 from pytest_selfopt.runners.runner import Finished, Runner
-from pytest_selfopt.session.own_runner import ProjectRunner, refuse_budget
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.runner import SwarmRunner

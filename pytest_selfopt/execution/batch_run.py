@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
-from pytest_selfopt.execution.calls import CallFactory
-from pytest_selfopt.execution.questions import case_texts
+from pytest_selfopt.execution.calls import CallFactory, case_texts
+from pytest_selfopt.execution.trials import Received, make_trial, parse_reply
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
@@ -21,7 +21,6 @@ from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.history import prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.runners.runner import Finished, Runner
-from pytest_selfopt.session.report_evidence import Received, make_trial, parse_reply
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.execution_state import MARK

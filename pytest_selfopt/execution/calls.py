@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from pytest_selfopt.bench.describe import asked, expected
+from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.bench.tools import Message
-from pytest_selfopt.ledger.records import CallRecord
+from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.runners.conversation import Dialogue
@@ -111,3 +113,10 @@ class CallFactory:
         if not mark:
             return record
         return replace(record, purpose="stage", spec=replace(parse_spec(record.spec), model=call.model).id)
+
+
+def case_texts(suites: Iterable[Suite]) -> Iterator[Question]:
+    """The questions of all cases of the suites, in words."""
+    for suite in suites:
+        for case in suite.cases:
+            yield Question(case_hash=case.content_hash, prompt=asked(case), expected=expected(case))

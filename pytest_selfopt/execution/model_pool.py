@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_selfopt.errors import ModelError
-from pytest_selfopt.import_string import imported
-from pytest_selfopt.models.client import Client, HttpClient, missing_key
+from pytest_selfopt.models.client import Client, HttpClient
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
+from pytest_selfopt.models.embedded import EmbeddedServer
+from pytest_selfopt.planning.capabilities import can_unload, project_client, require_model
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
-from pytest_selfopt.settings import ENGINES, Settings
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 
@@ -35,13 +33,7 @@ class ModelPool:
             ModelError: when a package, a model file or a key is missing.
         """
         for model in self.models.values():
-            if model.wire == "embedded":
-                find_model_file(model)
-            if model.provider.client:
-                project_client(model)
-            missing = missing_key(model)
-            if missing:
-                raise ModelError(f"model {model.id!r}: {missing}")
+            require_model(model)
 
     def start(self) -> dict[str, Client]:
         """Start what has to be started and return the clients by model id.
@@ -86,36 +78,6 @@ class ModelPool:
         """End every server; doing it twice is harmless."""
         while self._servers:
             self._servers.pop().stop()
-
-
-def project_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
-    """What makes the client of a provider of a project's own.
-
-    Raises:
-        ModelError: when it cannot be imported, or is nothing that can be called.
-    """
-    try:
-        found = imported(model.provider.client)
-    except ValueError as problem:
-        raise ModelError(f"provider {model.provider.name}: client {problem}") from None
-    if not callable(found):
-        raise ModelError(f"provider {model.provider.name}: client {model.provider.client!r} makes no client")
-    return found
-
-
-def can_unload(model: ModelConfig) -> bool:
-    """Whether a model's server can be told to unload it."""
-    return model.wire == "ollama"
-
-
-def can_force_cold_start(settings: Settings, model: str) -> bool:
-    """Whether a session can have cold starts of a model when it wants them; workers' servers are not its own."""
-    return makes_calls_here(settings) and can_unload(settings.model(model))
-
-
-def makes_calls_here(settings: Settings) -> bool:
-    """Whether the session itself asks the models, and so needs their keys and servers."""
-    return settings.runner not in ENGINES
 
 
 def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:

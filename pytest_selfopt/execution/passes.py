@@ -10,14 +10,14 @@ from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.dispatcher import Pass
 from pytest_selfopt.loop.gates import EXTENDED
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
-from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult
 
 
 def make_passes(
-    collection: Collection,
+    session_plan: SessionPlan,
     selected: Sequence[PlannedTrial],
     book: CallFactory,
     settings: Settings,
@@ -33,7 +33,7 @@ def make_passes(
     passes: list[Pass] = []
     begun: set[str] = set()
     for (phase, run), of_pass in keys.items():
-        plan = collection.plans[phase]
+        plan = session_plan.plans[phase]
         overlap = all(settings.model(spec.model).overlap for spec in plan.specs)
         one = Pass(
             phase=phase,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import pytest
-
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.loop.generate import Candidate
@@ -92,6 +90,3 @@ class PhasePlan:
         """The calls when one candidate is asked to the end."""
         both = min(2, len(self.specs_in(0)))
         return self.fewest_calls(cases) + both * (self.most_passes - self.least_passes) * cases
-
-
-PLANNED = pytest.StashKey[PlannedTrial]()

@@ -8,12 +8,12 @@ from typing import Any
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.execution.model_pool import can_force_cold_start
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.build_gate import Compare
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
+from pytest_selfopt.planning.capabilities import can_force_cold_start
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
 from pytest_selfopt.routing.config import RoutingConfig

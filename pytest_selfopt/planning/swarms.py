@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.execution.model_pool import ModelPool, makes_calls_here
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.swarm.swarm import Swarm
 
@@ -23,7 +23,7 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
     missing: dict[str, str] = {}
     for name in swarm.models:
         try:
-            ModelPool([settings.model(name)], None).check()
+            require_model(settings.model(name))
         except ModelError as problem:
             missing[name] = str(problem)
     notes = [f"{swarm.id} goes on without {name}: {why}" for name, why in missing.items()]

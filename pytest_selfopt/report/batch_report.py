@@ -11,12 +11,12 @@ from typing import Any, TextIO
 
 from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.console.output import Printed, Table, columns_of
+from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.economy.estimate import dollars
 from pytest_selfopt.errors import ModelError, SettingsError
 from pytest_selfopt.execution.batch_run import BatchResult, BatchRun, Questions
-from pytest_selfopt.execution.model_pool import ModelPool, makes_calls_here
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.session.terminal.progress import format_duration
+from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.gain import Gain, gain
@@ -60,7 +60,7 @@ def batch_questions(
     for model in settings.tier(tier):
         try:
             if makes_calls_here(settings):
-                ModelPool([model], None).check()
+                require_model(model)
         except ModelError as problem:
             notes.append(f"left out: {problem}")
             continue

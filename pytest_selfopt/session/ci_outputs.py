@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_selfopt.console.encoding import shown
-from pytest_selfopt.cycle.finish import metrics_entry
 from pytest_selfopt.cycle.gate import GateOutcome
+from pytest_selfopt.cycle.history_entry import metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.export.ctrf import ctrf

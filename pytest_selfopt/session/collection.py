@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from collections.abc import Collection as AnyCollection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
 
-from pytest_selfopt.bench.suites import Suite, load_suite
 from pytest_selfopt.console.sanitize import visible
-from pytest_selfopt.errors import SelfoptError, SettingsError, SuiteError
-from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.errors import SelfoptError, SettingsError
+from pytest_selfopt.planning.plan import PlannedTrial
+from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.session.stash import PLANNED
 
 ARGUMENTS = ("case", "spec", "run", "reply")
 """What a benchmark test may ask for by name."""
@@ -22,20 +21,11 @@ ARGUMENTS = ("case", "spec", "run", "reply")
 NO_RERUNS = "pytest-rerunfailures would ask until an answer is right, and a cycle counts all the runs it repeats"
 
 
-class Collection:
-    """The suites, plans and planned trials of a session, in the order they were collected.
+class BenchmarkCollector:
+    """Gives marked tests their items, and keeps what is wrong with them until all is collected."""
 
-    `plan_for` makes the plan of a phase when its first benchmark is met, from the test, the phase and the suite;
-    `variant` finds a manner of asking by its name.
-    """
-
-    def __init__(self, plan_for: Callable[[str, str, Suite], PhasePlan], variant: Callable[[str], Variant]) -> None:
-        self._plan_for = plan_for
-        self._variant = variant
-        self._suites: dict[Path, Suite] = {}
-        self._homes: dict[tuple[str, str], str] = {}
-        self.plans: dict[str, PhasePlan] = {}
-        self.planned: dict[TrialKey, PlannedTrial] = {}
+    def __init__(self, plan: SessionPlan) -> None:
+        self._plan = plan
         self.problems: list[str] = []
         self._rows: dict[str, list[PlannedTrial]] = {}
         """The trials of each marked test, by its node id without parameters."""
@@ -44,27 +34,13 @@ class Collection:
         """Give the marked test its items; what is wrong with it is kept for `refuse_problems`."""
         try:
             name, phase = _marker_arguments(marker, metafunc.definition.nodeid)
-            trials = self.take(metafunc.definition.nodeid, metafunc.definition.path.parent / name, phase)
+            trials = self._plan.add(metafunc.definition.nodeid, metafunc.definition.path.parent / name, phase)
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
             trials = []
         self._rows[metafunc.definition.nodeid] = trials
         _give_items(metafunc, trials)
-
-    def take(self, test: str, path: Path, phase: str) -> list[PlannedTrial]:
-        """The trials of a test (by its node id) that asks a suite in a phase.
-
-        Raises:
-            SelfoptError: when they cannot be planned.
-        """
-        suite = self._load(path)
-        self._claim(phase, suite, test)
-        if phase not in self.plans:
-            self.plans[phase] = self._plan_for(test, phase, suite)
-        trials = _trials(self.plans[phase], suite, self._variant)
-        self.planned.update((trial.key, trial) for trial in trials)
-        return trials
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
         """Attach to each benchmark item what it was collected for."""
@@ -76,11 +52,9 @@ class Collection:
                     next(callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
                 ]
 
-    def deselect_phases(self, phases: AnyCollection[str], items: list[pytest.Item]) -> list[pytest.Item]:
-        """Forget phases that are not to be measured, and take their items out of `items`; returns those."""
-        for phase in phases:
-            del self.plans[phase]
-        self.planned = {key: trial for key, trial in self.planned.items() if key.phase not in phases}
+    def deselect_phases(self, phases: Collection[str], items: list[pytest.Item]) -> list[pytest.Item]:
+        """Leave phases out of the plan, and take their items out of `items`; returns those."""
+        self._plan.leave_out(phases)
         dropped = [item for item in items if PLANNED in item.stash and item.stash[PLANNED].key.phase in phases]
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]
@@ -100,29 +74,6 @@ class Collection:
         again = next((item for item in items if PLANNED in item.stash and item.get_closest_marker("flaky")), None)
         if again is not None and again.config.pluginmanager.hasplugin("rerunfailures"):
             self.problems.append(f"{again.nodeid.partition('[')[0]}: {NO_RERUNS}; take the marker flaky away")
-
-    def cases(self, phase: str) -> tuple[str, ...]:
-        """The keys of the cases planned for a phase, in file order."""
-        return tuple(dict.fromkeys(key.case for key in self.planned if key.phase == phase))
-
-    def suites(self, phase: str) -> tuple[Suite, ...]:
-        """The suites that make up a phase."""
-        found = {trial.suite.name: trial.suite for trial in self.planned.values() if trial.key.phase == phase}
-        return tuple(found.values())
-
-    def _load(self, path: Path) -> Suite:
-        if path not in self._suites:
-            self._suites[path] = load_suite(path)
-        return self._suites[path]
-
-    def _claim(self, phase: str, suite: Suite, nodeid: str) -> None:
-        """Refuse two benchmarks whose trials would have the same address."""
-        other = self._homes.setdefault((phase, suite.name), nodeid)
-        if other != nodeid:
-            raise SuiteError(
-                f"{nodeid}: the suite {suite.name!r} of phase {phase!r} is already asked by {other}; "
-                "give one of them a suite file of another name, or another phase"
-            )
 
 
 def arrange(items: list[pytest.Item], seed: int) -> None:
@@ -154,23 +105,6 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
             "the path being relative to the test file"
         )
     return str(marker.args[0]), str(marker.kwargs.get("phase", "atomic"))
-
-
-def _trials(plan: PhasePlan, suite: Suite, variant_of: Callable[[str], Variant]) -> list[PlannedTrial]:
-    # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
-    cases = [(case, case.key) for case in suite.cases]
-    specs = {
-        run: [(spec, spec.id, variant_of(spec.variant)) for spec in plan.specs_in(run)]
-        for run in range(plan.most_passes)
-    }
-    return [
-        PlannedTrial(
-            key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite, variant=variant
-        )
-        for run in range(plan.most_passes)
-        for case, case_key in cases
-        for spec, spec_id, variant in specs[run]
-    ]
 
 
 def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> None:

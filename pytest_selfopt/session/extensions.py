@@ -1,14 +1,101 @@
-"""The work of a session, with what the project's own hooks add to it."""
+"""What a project adds by its own hooks: gates, and a runner."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from pytest_selfopt.cycle.cycle_run import Work
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.execution.project_runner import ProjectRunner
+from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, no_project_gates
+from pytest_selfopt.models.client import Client
+from pytest_selfopt.runners.runner import Runner
 from pytest_selfopt.session.options import looks_only
-from pytest_selfopt.session.own_gates import project_gates
-from pytest_selfopt.session.own_runner import project_runner
-from pytest_selfopt.settings import Settings
+from pytest_selfopt.settings import RUNNERS, Settings
+
+GATES_HOOK = "pytest_selfopt_gates"
+
+
+BUILT_IN = (
+    "comparable",
+    "interleaved",
+    "errors",
+    "min_samples",
+    "variance",
+    "no_regression",
+    "restraint",
+    "extended_phase_min_accuracy",
+    "latency",
+    "cost",
+    "veto",
+    "new_prompts",
+    "better",
+)
+
+
+def project_gates(config: pytest.Config) -> ProjectGates:
+    """A function that asks all implementations of the hook.
+
+    The function raises SettingsError when one of them fails, or answers something that is no gate of its own.
+    """
+    hook = config.hook.pytest_selfopt_gates
+    if not hook.get_hookimpls():
+        return no_project_gates
+
+    def ask(measured: GateInput) -> Sequence[GateResult]:
+        try:
+            answers = hook(measured=measured)
+        except Exception as problem:
+            raise SettingsError(
+                f"{GATES_HOOK} failed on {measured.spec}: {type(problem).__name__}: {problem}; the trials are in the "
+                "ledger: mend it and go on with --selfopt-resume"
+            ) from problem
+        return tuple(_checked(answers))
+
+    return ask
+
+
+def _checked(answers: Iterable[Any]) -> Iterable[GateResult]:
+    names = list(BUILT_IN)
+    for answer in answers:
+        for result in answer if isinstance(answer, (list, tuple)) else (answer,):
+            if not isinstance(result, GateResult):
+                raise SettingsError(f"{GATES_HOOK} answered {result!r}; expected a GateResult, a list of them, or None")
+            if result.name in names:
+                raise SettingsError(f"{GATES_HOOK}: there is a gate {result.name!r} already; name yours differently")
+            names.append(result.name)
+            yield result
+
+
+RUNNER_HOOK = "pytest_selfopt_runner"
+_METHODS = ("run", "run_batch", "has_begun", "give_up", "cancel")
+
+
+def project_runner(config: pytest.Config) -> ProjectRunner:
+    """A function that asks the implementations of the hook for the runner of a name.
+
+    It raises SettingsError when none of them knows it, or when one answers something that is no runner.
+    """
+
+    def ask(name: str, clients: Mapping[str, Client]) -> Runner:
+        answer: Any = config.hook.pytest_selfopt_runner(name=name, clients=clients)
+        if answer is None:
+            raise SettingsError(
+                f"unknown runner {name!r}; known are {', '.join(RUNNERS)}, and whatever an implementation of "
+                f"{RUNNER_HOOK} in a conftest.py answers to"
+            )
+        missing = [part for part in ("in_flight", *_METHODS) if not hasattr(answer, part)]
+        if missing:
+            raise SettingsError(
+                f"{RUNNER_HOOK} answered {answer!r}, which is no runner: it has no {', '.join(missing)}"
+            )
+        runner: Runner = answer
+        return runner
+
+    return ask
 
 
 def new_work(config: pytest.Config, settings: Settings) -> Work:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import pytest
 
-from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.cost import cost_of_result
-from pytest_selfopt.planning.plan import PlannedTrial
-from pytest_selfopt.specs.variants import read_reply
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, Trial
+from pytest_selfopt.execution.trials import CallFailed, one_line
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 EVIDENCE_VERSION = 1
-MAX_REASON = 300
 MAX_SHOWN = 20_000
 """Characters of a reply that a report shows."""
 MAX_EVIDENCE = 16_384
@@ -30,40 +24,16 @@ NO_KEYWORDS: dict[str, Any] = {}
 _TIMED_OUT = re.compile(r"Timeout (>|\()")
 
 
-class CallFailed(SelfoptError):
-    """The call of a trial gave no usable answer."""
-
-    def __init__(self, error: CallError) -> None:
-        super().__init__(f"{error.kind}: {error.message}")
-        self.error = error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """What came back for an item: the call's result, and the reply as the test body sees it (if there is one)."""
-
-    result: CallResult
-    reply: Reply | None
-
-
-def parse_reply(planned: PlannedTrial, result: CallResult) -> Received:
-    """Read the tool calls out of a reply in the manner of the spec that asked; a conversation was read step by step."""
-    reply = result.reply
-    if reply is not None and reply.conversation is None:
-        reply = read_reply(reply, planned.variant)
-    return Received(result=result, reply=reply)
-
-
 def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
     """The outcome that a test body's end stands for, with its reason; None when it decided nothing (a skip)."""
     if call.excinfo is None:
         return Outcome.PASS, None, ""
     problem = call.excinfo.value
-    reason = _one_line(str(problem)) or type(problem).__name__
+    reason = one_line(str(problem)) or type(problem).__name__
     if isinstance(problem, pytest.skip.Exception):
         return None
     if isinstance(problem, CallFailed):
-        return Outcome.ERROR, problem.error.kind, _one_line(problem.error.message)
+        return Outcome.ERROR, problem.error.kind, one_line(problem.error.message)
     if isinstance(problem, pytest.fail.Exception) and _TIMED_OUT.match(str(problem)):
         return Outcome.ERROR, ErrorKind.TIMEOUT, reason
     if isinstance(problem, AssertionError | pytest.fail.Exception):
@@ -76,44 +46,6 @@ def classify_phase(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | No
     if call.when == "call":
         return classify_outcome(call)
     return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {call.excinfo and call.excinfo.value}"
-
-
-def make_trial(
-    planned: PlannedTrial,
-    received: Received | None,
-    outcome: tuple[Outcome, ErrorKind | None, str],
-    model: ModelConfig,
-) -> Trial:
-    """The trial that a judged item amounts to."""
-    verdict, kind, reason = outcome
-    reply = received.reply if received else None
-    result = received.result if received else None
-    return Trial(
-        phase=planned.key.phase,
-        spec=planned.key.spec,
-        case=planned.key.case,
-        run=planned.key.run,
-        outcome=verdict,
-        restraint=planned.case.restraint,
-        called=reply is not None and planned.case.oversteps(reply),
-        error_kind=kind,
-        reason=reason,
-        case_hash=planned.case.content_hash,
-        started=result.started if result else 0.0,
-        ended=result.ended if result else 0.0,
-        latency_s=reply.latency_s if reply else None,
-        load_s=reply.load_s if reply else None,
-        tokens_in=reply.tokens_in if reply else None,
-        tokens_out=reply.tokens_out if reply else None,
-        cost_usd=cost_of_result(result, model) if result else 0.0,
-        attempts=result.attempts if result else 0,
-        first_try=result.first_try if result else True,
-        waited_s=result.waited_s if result else 0.0,
-        in_flight=result.in_flight if result else 0,
-        lane=result.lane if result else "",
-        lane_seq=result.lane_seq if result else 0,
-        served_model=_one_line(reply.served_model) if reply else "",
-    )
 
 
 def set_evidence(report: pytest.TestReport, evidence: str | None) -> None:
@@ -154,8 +86,3 @@ def portable(text: str) -> str:
     """A text as it can travel from a worker and be printed: of bounded size, and without what no encoding has."""
     cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
     return cut.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _one_line(text: str) -> str:
-    first = " ".join(text.split())
-    return first if len(first) <= MAX_REASON else first[: MAX_REASON - 1] + "…"

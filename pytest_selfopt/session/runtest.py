@@ -12,20 +12,18 @@ from _pytest.runner import pytest_runtest_teardown
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.planning.plan import PLANNED, PlannedTrial, TrialKey
+from pytest_selfopt.execution.trials import CallFailed, Received, make_trial, parse_reply
+from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.report_evidence import (
     NO_KEYWORDS,
-    CallFailed,
-    Received,
     classify_outcome,
     classify_phase,
-    make_trial,
-    parse_reply,
     portable,
     set_evidence,
     to_evidence,
 )
+from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, ErrorKind
 

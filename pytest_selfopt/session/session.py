@@ -11,12 +11,15 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.cycle_run import Work
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.session.collection import Collection, arrange
+from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.session.collection import BenchmarkCollector, arrange
 from pytest_selfopt.session.extensions import new_work
 from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
-from pytest_selfopt.session.proving import prove
 from pytest_selfopt.session.runtest import RuntestHooks
+from pytest_selfopt.session.stash import PLANNED
+from pytest_selfopt.session.subsessions import run_proof
+from pytest_selfopt.session.terminal.reporter import ProgressReporter
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.settings import Mode, Settings
@@ -30,7 +33,8 @@ class SelfoptSession:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._mode = mode_of(config)
-        self._collection = Collection(self._plan_for, self._variant)
+        self._plan = SessionPlan(self._plan_for, self._variant)
+        self._collector = BenchmarkCollector(self._plan)
         self._work: Work | None = None
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
@@ -82,11 +86,11 @@ class SelfoptSession:
 
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
-        self._collection.parametrize(metafunc, marker)
+        self._collector.parametrize(metafunc, marker)
 
-    def prove(self, status: int) -> int:
+    def run_proof(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        return prove(self._work.proof if self._work is not None else None, self._config, status)
+        return run_proof(self._work.proof if self._work is not None else None, self._config, status)
 
     def close(self) -> None:
         """Let go of servers, ledger and lock; doing it twice is harmless."""
@@ -96,14 +100,14 @@ class SelfoptSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Refuse what is wrong, and order the items after every other plugin has had its say."""
-        self._collection.stash_planned(items)
+        self._collector.stash_planned(items)
         if self._mode is not Mode.PLAIN:
-            self._collection.refuse_reruns(items)
-        self._collection.refuse_problems()
+            self._collector.refuse_reruns(items)
+        self._collector.refuse_problems()
         if self._config.option.selfopt_prove:
-            idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
-            dropped = self._collection.deselect_phases(idle, items)
-            self._judging.nothing_on_trial = bool(dropped) and not self._collection.plans
+            idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
+            dropped = self._collector.deselect_phases(idle, items)
+            self._judging.nothing_on_trial = bool(dropped) and not self._plan.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
         arrange(items, self.work.seed if self._work is not None else 0)
@@ -122,11 +126,11 @@ class SelfoptSession:
             return (yield)
         try:
             self.work.start(
-                self._collection,
+                self._plan,
                 selected,
                 command=command_of(self._config),
-                pace=lookahead_of(self._config),
-                terminal=terminal_of(self._config),
+                lookahead=lookahead_of(self._config),
+                observer=ProgressReporter(terminal_of(self._config)),
             )
             return (yield)
         except SelfoptError as problem:
@@ -136,7 +140,7 @@ class SelfoptSession:
 
     def _show_dry_run(self) -> None:
         try:
-            lines = self.work.dry_run(self._collection)
+            lines = self.work.dry_run(self._plan)
         except SelfoptError as problem:
             raise pytest.UsageError(visible(str(problem))) from None
         terminal = terminal_of(self._config)

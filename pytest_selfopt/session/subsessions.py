@@ -15,7 +15,8 @@ import pytest
 from pytest_selfopt.console.layout import width_for
 from pytest_selfopt.console.output import columns_of, laid_out
 from pytest_selfopt.console.sanitize import visible
-from pytest_selfopt.cycle.finish import EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
+from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
+from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -125,3 +126,28 @@ def _end(status: int, entries: Sequence[dict[str, Any]]) -> str:
     if all(not entry.get("next", {}).get("candidates") for entry in last.values()):
         return "plateau, nothing untried or undecided is left around what is in force"
     return ""
+
+
+_SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)
+
+
+def run_proof(proof: ProofRun | None, config: pytest.Config, status: int) -> int:
+    """Run the session that proves it, if there is anything; the worse of its status and that before it, `status`."""
+    if proof is None or status not in GOES_ON:
+        return status
+    say = teller(config)
+    say(f"selfopt: proves {proof.what}")
+    if config.get_verbosity() >= 0:
+        say("  (--selfopt-no-prove leaves that to the next cycle)")
+    arguments = [str(argument) for argument in config.invocation_params.args if argument != "--selfopt-resume"]
+    arguments.append("--selfopt-prove")
+    arguments += [f"--selfopt-max-calls={proof.max_calls}"] if proof.max_calls is not None else []
+    arguments += [f"--selfopt-max-cost={proof.max_cost_usd:.6f}"] if proof.max_cost_usd is not None else []
+    report = config.getoption("xmlpath", None)
+    if report:
+        arguments.append(f"--junitxml={Path(report).with_suffix('')}-proof.xml")
+    proven = run_session(arguments, "proof")
+    if proven not in GOES_ON:
+        say(f"selfopt: the proof did not come to its end (status {proven}); the next cycle goes on with it")
+        return proven
+    return max(status, proven, key=_SEVERITY.index)

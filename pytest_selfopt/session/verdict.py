@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_selfopt.cycle.cycle_run import Work
-from pytest_selfopt.cycle.finish import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
+from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.cycle.gate import gate_status
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.deferred_signals import undisturbed

@@ -16,7 +16,7 @@ from typing import Any
 
 from pytest_selfopt import cli, hookspec, plugin
 from pytest_selfopt.commands import common
-from pytest_selfopt.cycle.finish import STATUSES
+from pytest_selfopt.cycle.exit_status import STATUSES
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION, connect
 from tests.docs.lines import table
 from tests.docs.settings_page import settings_page

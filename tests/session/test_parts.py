@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.console.width import cells
+from pytest_selfopt.execution.trials import CallFailed
 from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
 from pytest_selfopt.models.cost import cost_of
-from pytest_selfopt.session.report_evidence import CallFailed, classify_outcome, from_evidence, to_evidence
+from pytest_selfopt.session.report_evidence import classify_outcome, from_evidence, to_evidence
 from pytest_selfopt.session.subsessions import CHILD, which_of
 from pytest_selfopt.session.terminal.messages import undecided
 from pytest_selfopt.session.terminal.progress import Progress, describe

@@ -7,12 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.session.terminal.progress import format_duration
 from pytest_selfopt.specs.spec import short_difference
 
 if TYPE_CHECKING:

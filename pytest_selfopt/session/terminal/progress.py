@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.console.width import cells
 from pytest_selfopt.session.terminal.live_line import TerminalPlace
 from pytest_selfopt.session.terminal.writer import rewrites
@@ -151,8 +152,3 @@ def describe(
 
 def _listed(*parts: str) -> str:
     return ", ".join(filter(None, parts))
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds as minutes and seconds, such as 1:05."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -23,10 +23,11 @@ from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey
-from pytest_selfopt.session.collection import Collection
+from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.extensions import new_work
 from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
-from pytest_selfopt.session.proving import prove
+from pytest_selfopt.session.subsessions import run_proof
+from pytest_selfopt.session.terminal.reporter import ProgressReporter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.session.xdist.pending import PendingTrials
 from pytest_selfopt.session.xdist.rpc import (
@@ -63,7 +64,7 @@ class XdistController:
         self._config = config
         self._turn = threading.Condition(threading.RLock())
         """Held by whoever reads or changes what follows; notified when a trial is settled."""
-        self._collection = Collection(self._plan_for, self._variant)
+        self._plan = SessionPlan(self._plan_for, self._variant)
         self._work: Work | None = None
         self._board = PendingTrials({})
         self._problems: list[str] = []
@@ -86,9 +87,9 @@ class XdistController:
         """
         return settings_of(self._config)
 
-    def prove(self, status: int) -> int:
+    def run_proof(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        return prove(self._work.proof if self._work is not None else None, self._config, status)
+        return run_proof(self._work.proof if self._work is not None else None, self._config, status)
 
     def close(self) -> None:
         """Let go of workers, servers, ledger and lock; doing it twice is harmless."""
@@ -106,7 +107,7 @@ class XdistController:
         """
         match question:
             case PlanRequest(test, suite, phase):
-                return self._plan(test, Path(suite), phase)
+                return self._answer_plan(test, Path(suite), phase)
             case Collected():
                 self._note_collected(question)
                 return None
@@ -146,10 +147,10 @@ class XdistController:
                     found[one] = result
         return found
 
-    def _plan(self, test: str, path: Path, phase: str) -> PlanResponse:
+    def _answer_plan(self, test: str, path: Path, phase: str) -> PlanResponse:
         with self._turn:
-            trials = self._collection.take(test, path, phase)
-            return PlanResponse(self._collection.plans[phase], trials[0].suite.content_hash, self._made.seed)
+            trials = self._plan.add(test, path, phase)
+            return PlanResponse(self._plan.plans[phase], trials[0].suite.content_hash, self._made.seed)
 
     def _variant(self, name: str) -> Variant:
         return self.settings.variant(name)
@@ -174,7 +175,7 @@ class XdistController:
         work = self._work
         if work is None or not work.started:
             raise SelfoptError("the session makes no calls, because something else went wrong before")
-        planned = self._collection.planned[key]
+        planned = self._plan.planned[key]
         with self._turn:
             self._board.waits(worker, key)
             while not self._may_decide(key):
@@ -251,19 +252,19 @@ class XdistController:
         """
         with self._turn:
             if self._config.option.selfopt_prove:
-                idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
-                self._collection.deselect_phases(idle, [])
-                self._judging.nothing_on_trial = bool(idle) and not self._collection.plans
-            selected = [self._collection.planned[key] for key in self._board.still_open()]
+                idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
+                self._plan.leave_out(idle)
+                self._judging.nothing_on_trial = bool(idle) and not self._plan.plans
+            selected = [self._plan.planned[key] for key in self._board.still_open()]
             if self._work is None or self._work.started or not selected or looks_only(self._config):
                 return
             try:
                 self._work.start(
-                    self._collection,
+                    self._plan,
                     selected,
                     command=command_of(self._config),
-                    pace=lookahead_of(self._config),
-                    terminal=terminal_of(self._config),
+                    lookahead=lookahead_of(self._config),
+                    observer=ProgressReporter(terminal_of(self._config)),
                 )
             except SelfoptError as problem:
                 raise pytest.UsageError(visible(str(problem))) from None

@@ -9,10 +9,12 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError, SuiteError
-from pytest_selfopt.planning.plan import PLANNED, PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.session.collection import Collection, arrange
+from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.session.collection import BenchmarkCollector, arrange
 from pytest_selfopt.session.options import looks_only, mode_of, settings_of
 from pytest_selfopt.session.runtest import RuntestHooks
+from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.session.xdist.rpc import (
     INPUT,
     Abandon,
@@ -42,7 +44,8 @@ class WorkerSession:
         given = vars(config)["workerinput"]
         address, key = given[INPUT]
         self._line = RpcClient(address, key, given["workerid"])
-        self._collection = Collection(self._plan_for, self._variant)
+        self._plan = SessionPlan(self._plan_for, self._variant)
+        self._collector = BenchmarkCollector(self._plan)
         self._seed = 0
         self._ready: dict[TrialKey, CallResult] = {}
         """The results that came before they were asked for, of the item that is being run and those after it."""
@@ -75,9 +78,9 @@ class WorkerSession:
 
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
-        self._collection.parametrize(metafunc, marker)
+        self._collector.parametrize(metafunc, marker)
 
-    def prove(self, status: int) -> int:
+    def run_proof(self, status: int) -> int:
         """Leave what is on trial to the controller."""
         return status
 
@@ -87,12 +90,12 @@ class WorkerSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Order the items after every other plugin has had its say."""
-        self._collection.stash_planned(items)
+        self._collector.stash_planned(items)
         if mode_of(self._config) is not Mode.PLAIN:
-            self._collection.refuse_reruns(items)
+            self._collector.refuse_reruns(items)
         if self._config.option.selfopt_prove:
-            idle = [phase for phase, plan in self._collection.plans.items() if not plan.trial]
-            self._config.hook.pytest_deselected(items=self._collection.deselect_phases(idle, items))
+            idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
+            self._config.hook.pytest_deselected(items=self._collector.deselect_phases(idle, items))
         yield
         arrange(items, self._seed)
 
@@ -100,7 +103,7 @@ class WorkerSession:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Tell the controller what was selected, before xdist tells it the items' names."""
         selected = [(item.nodeid, item.stash[PLANNED].key) for item in session.items if PLANNED in item.stash]
-        self._ask(Collected(tuple(selected), tuple(self._collection.problems)))
+        self._ask(Collected(tuple(selected), tuple(self._collector.problems)))
 
     def begin(self, planned: PlannedTrial) -> bool:
         """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""

@@ -1,22 +1,15 @@
-"""Proving at once: what a cycle has put on trial is measured beside its absence in a session that follows it."""
+"""What a cycle has put on trial and can be proven at once, within what is left of its budget."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
-
-from pytest_selfopt.cycle.finish import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import PASSES_OF_A_TURN, ROUNDS_OF_TURNS
-from pytest_selfopt.session.subsessions import GOES_ON, run_session, teller
 from pytest_selfopt.settings import Settings
-
-_SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,25 +66,3 @@ def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> in
     """The calls that proving whatever comes out of a cycle takes at most."""
     interleaved = most_passes(1, settings.phase(phase).limits.min_samples)
     return 2 * cases * (PASSES_OF_A_TURN * ROUNDS_OF_TURNS if turns else interleaved)
-
-
-def prove(proof: ProofRun | None, config: pytest.Config, status: int) -> int:
-    """Run the session that proves it, if there is anything; the worse of its status and that before it, `status`."""
-    if proof is None or status not in GOES_ON:
-        return status
-    say = teller(config)
-    say(f"selfopt: proves {proof.what}")
-    if config.get_verbosity() >= 0:
-        say("  (--selfopt-no-prove leaves that to the next cycle)")
-    arguments = [str(argument) for argument in config.invocation_params.args if argument != "--selfopt-resume"]
-    arguments.append("--selfopt-prove")
-    arguments += [f"--selfopt-max-calls={proof.max_calls}"] if proof.max_calls is not None else []
-    arguments += [f"--selfopt-max-cost={proof.max_cost_usd:.6f}"] if proof.max_cost_usd is not None else []
-    report = config.getoption("xmlpath", None)
-    if report:
-        arguments.append(f"--junitxml={Path(report).with_suffix('')}-proof.xml")
-    proven = run_session(arguments, "proof")
-    if proven not in GOES_ON:
-        say(f"selfopt: the proof did not come to its end (status {proven}); the next cycle goes on with it")
-        return proven
-    return max(status, proven, key=_SEVERITY.index)

@@ -1,0 +1,8 @@
+"""How quantities are written wherever people read them."""
+
+from __future__ import annotations
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as minutes and seconds, such as 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

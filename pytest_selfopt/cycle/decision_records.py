@@ -1,0 +1,58 @@
+"""The log of decisions of a cycle, and what each rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.cycle.phase_run import PhaseRun
+from pytest_selfopt.cycle.store import CycleStore
+from pytest_selfopt.loop.actions import RuleChange
+from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
+from pytest_selfopt.routing.history import DECISIONS
+from pytest_selfopt.trial import Json
+
+
+def log_decisions(
+    state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
+) -> list[str]:
+    """Append each decision to the log; returns sentences about a log that had to be repaired."""
+    notes = []
+    path = state.settings.state_dir / DECISIONS
+    logged = decisions_of(path, cycle)
+    for phase, conclusion in zip(phases, conclusions, strict=True):
+        for change in (*state.expired.get(conclusion.phase, ()), *conclusion.changes):
+            if (change.kind, change.phase, change.model) in logged:
+                continue
+            decision = Decision(
+                timestamp=now,
+                cycle=cycle,
+                kind=change.kind,
+                phase=change.phase,
+                model=change.model,
+                effective=conclusion.in_force.model,
+                reason=change.sentence,
+                evidence={
+                    "gates": {gate.name: [gate.value, gate.limit] for gate in conclusion.gates},
+                    **change.record,
+                    "rests_on": _rests_on(phase, conclusion, change, cycle),
+                },
+            )
+            notes.append(append_decision(path, decision))
+    return notes
+
+
+def _rests_on(phase: PhaseRun, conclusion: Conclusion, change: RuleChange, cycle: int) -> dict[str, Json]:
+    """Where the trials of a decision are in the ledger, and what was diagnosed of what is in force."""
+    candidate = change.evidence.get("spec")
+    comparison = phase.comparisons.get(candidate) if isinstance(candidate, str) else None
+    cycles = comparison.cycles if comparison is not None else (cycle,)
+    specs = [conclusion.baseline.id, *([candidate] if isinstance(candidate, str) else [])]
+    return {
+        "table": "call",
+        "phase": phase.plan.phase,
+        "cycles": list[Json](cycles),
+        "specs": list[Json](specs),
+        "trials_of_this_cycle": sum(len(phase.trials(spec)) for spec in specs),
+        "diagnoses": [str(diagnosis.kind) for diagnosis in conclusion.diagnoses],
+    }

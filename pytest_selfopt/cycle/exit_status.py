@@ -1,0 +1,47 @@
+"""What the exit status of a cycle or a gate says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.gates import Verdict
+
+EXIT_DECIDED = 0
+
+
+EXIT_GATE_FAILED = 1
+
+
+EXIT_NOT_ENOUGH_EVIDENCE = 10
+
+
+STATUSES: Mapping[int, str] = {
+    EXIT_DECIDED: "a cycle: every phase was decided, and what is in force passes its gates; a gate: every bar is "
+    "reached, and nothing is worse than recorded",
+    EXIT_GATE_FAILED: "what is in force fails restraint, its minimum, a limit or a bar beyond doubt; or something "
+    "besides the answers failed (a test body, a fixture, a worker)",
+    2: "interrupted; the finished calls of a cycle are in the ledger",
+    3: "pytest or a plugin broke",
+    4: "something given cannot be used, such as a gate without a configuration; one sentence says what",
+    EXIT_NOT_ENOUGH_EVIDENCE: "not enough evidence: a comparison is on HOLD, a bar is missed too narrowly, too many "
+    "calls gave no answer, evidence is missing or cannot be read, the budget is used up, or only some trials were "
+    "selected",
+}
+"""What the exit status of a cycle or a gate means, with and without -n; other statuses are pytest's own."""
+
+
+def exit_status(conclusions: Sequence[Conclusion], *, proven_next: Collection[str] = ()) -> int:
+    """Return the status of the session; of phases that are `proven_next`, the proof tells it.
+
+    0: every phase was decided and what is in force passes its gates. 1: a gate says it is not good enough. 10: the
+    evidence is short, or only a part of it was asked for.
+    """
+    if not conclusions:
+        return EXIT_NOT_ENOUGH_EVIDENCE
+    conclusions = [conclusion for conclusion in conclusions if conclusion.phase not in proven_next]
+    failed = [gate for conclusion in conclusions for gate in conclusion.gates if not gate.passed]
+    if any(gate.asks is Verdict.REJECT for gate in failed):
+        return EXIT_GATE_FAILED
+    undecided = any(conclusion.verdict is Verdict.HOLD for conclusion in conclusions)
+    return EXIT_NOT_ENOUGH_EVIDENCE if failed or undecided else EXIT_DECIDED

@@ -1,0 +1,96 @@
+"""Cycles as the history holds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gates import GateResult
+from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.routing.atomic_files import timestamp
+
+
+def history_entry(
+    conclusion: Conclusion, following: PhasePlan, *, cycle: int, began: float, ended: float
+) -> dict[str, Any]:
+    """A cycle of a phase as the history holds it."""
+    before = conclusion.metrics[conclusion.baseline.id].accuracy
+    after = conclusion.metrics[conclusion.in_force.id].accuracy
+    return {
+        "cycle": cycle,
+        "phase": conclusion.phase,
+        "started": timestamp(began),
+        "ended": timestamp(ended),
+        "baseline_before": conclusion.baseline.id,
+        "baseline_after": conclusion.in_force.id,
+        "winner": conclusion.pick.winner.spec if conclusion.pick.winner else None,
+        "improvement": round(after - before, 6),
+        "reason": conclusion.pick.sentence,
+        "verdicts": [verdict_entry(judgement) for judgement in conclusion.judgements],
+        "metrics": {spec: metrics_entry(metrics) for spec, metrics in conclusion.metrics.items()},
+        "gates": [gate_entry(gate) for gate in conclusion.gates],
+        "diagnoses": [
+            {
+                "kind": str(diagnosis.kind),
+                "sentence": diagnosis.sentence,
+                "chance": diagnosis.chance,
+                "trials": diagnosis.trials,
+                "runs": list(diagnosis.runs),
+                "cases": list(diagnosis.cases),
+            }
+            for diagnosis in conclusion.diagnoses
+        ],
+        "next": {
+            "baseline": following.baseline.id,
+            "candidates": [{"spec": candidate.spec.id, "why": candidate.why} for candidate in following.candidates],
+            "left": following.left,
+        },
+    }
+
+
+def verdict_entry(judgement: Judgement) -> dict[str, Any]:
+    """A verdict as the history holds it."""
+    return {
+        "spec": judgement.spec,
+        "verdict": str(judgement.verdict),
+        "comparison": judgement.comparison,
+        "fixed": judgement.tally.wins,
+        "broken": judgement.tally.losses,
+        "passes": judgement.tally.passes,
+        "sentence": judgement.sentence,
+        "takes": judgement.takes,
+        "gates": [gate_entry(gate) for gate in judgement.gates],
+    }
+
+
+def gate_entry(gate: GateResult) -> dict[str, Any]:
+    """A gate as the history holds it."""
+    return {
+        "name": gate.name,
+        "passed": gate.passed,
+        "asks": str(gate.asks),
+        "value": gate.value,
+        "limit": gate.limit,
+        "sentence": gate.sentence,
+    }
+
+
+def metrics_entry(metrics: Metrics) -> dict[str, Any]:
+    """The numbers of a spec as the history holds them."""
+    return {
+        "accuracy": metrics.accuracy,
+        "first_attempt_accuracy": metrics.first_attempt_accuracy,
+        "attempts": metrics.attempts,
+        "run_accuracies": list(metrics.run_accuracies),
+        "variance": metrics.spread.variance,
+        "restraint": metrics.restraint,
+        "trials": metrics.trials,
+        "errors_by_kind": dict(metrics.errors_by_kind),
+        "latency_median_s": metrics.latency_median_s,
+        "latency_p95_s": metrics.latency_p95_s,
+        "tokens_in": metrics.tokens_in,
+        "tokens_out": metrics.tokens_out,
+        "cost_usd": metrics.cost_usd,
+    }

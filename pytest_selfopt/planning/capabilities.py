@@ -1,0 +1,58 @@
+"""What a session can do with the models that it is configured for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_selfopt.errors import ModelError
+from pytest_selfopt.import_string import imported
+from pytest_selfopt.models.client import Client, missing_key
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.embedded import find_model_file
+from pytest_selfopt.planning.capabilities import can_unload
+from pytest_selfopt.settings import ENGINES, Settings
+
+
+def can_unload(model: ModelConfig) -> bool:
+    """Whether a model's server can be told to unload it."""
+    return model.wire == "ollama"
+
+
+def can_force_cold_start(settings: Settings, model: str) -> bool:
+    """Whether a session can have cold starts of a model when it wants them; workers' servers are not its own."""
+    return makes_calls_here(settings) and can_unload(settings.model(model))
+
+
+def makes_calls_here(settings: Settings) -> bool:
+    """Whether the session itself asks the models, and so needs their keys and servers."""
+    return settings.runner not in ENGINES
+
+
+def require_model(model: ModelConfig) -> None:
+    """Look whether everything that can be known of a model without starting anything is in order.
+
+    Raises:
+        ModelError: when a package, a model file or a key is missing.
+    """
+    if model.wire == "embedded":
+        find_model_file(model)
+    if model.provider.client:
+        project_client(model)
+    missing = missing_key(model)
+    if missing:
+        raise ModelError(f"model {model.id!r}: {missing}")
+
+
+def project_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
+    """What makes the client of a provider of a project's own.
+
+    Raises:
+        ModelError: when it cannot be imported, or is nothing that can be called.
+    """
+    try:
+        found = imported(model.provider.client)
+    except ValueError as problem:
+        raise ModelError(f"provider {model.provider.name}: client {problem}") from None
+    if not callable(found):
+        raise ModelError(f"provider {model.provider.name}: client {model.provider.client!r} makes no client")
+    return found

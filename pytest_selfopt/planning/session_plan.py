@@ -1,0 +1,89 @@
+"""What a session asks: the plan of each phase, and every trial that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.errors import SuiteError
+from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.specs.variants import Variant
+
+
+class SessionPlan:
+    """The suites, plans and planned trials of a session, in the order in which their benchmarks were collected."""
+
+    def __init__(self, plan_for: Callable[[str, str, Suite], PhasePlan], variant: Callable[[str], Variant]) -> None:
+        """Plan nothing yet.
+
+        Args:
+            plan_for: makes the plan of a phase when its first benchmark is met, from test, phase and suite.
+            variant: finds a variant by its name.
+        """
+        self._plan_for = plan_for
+        self._variant = variant
+        self._suites: dict[Path, Suite] = {}
+        self._homes: dict[tuple[str, str], str] = {}
+        self.plans: dict[str, PhasePlan] = {}
+        self.planned: dict[TrialKey, PlannedTrial] = {}
+
+    def add(self, test: str, path: Path, phase: str) -> list[PlannedTrial]:
+        """The trials of a test (by its node id) that asks a suite in a phase.
+
+        Raises:
+            SelfoptError: when they cannot be planned.
+        """
+        suite = self._load(path)
+        self._claim(phase, suite, test)
+        if phase not in self.plans:
+            self.plans[phase] = self._plan_for(test, phase, suite)
+        trials = _trials(self.plans[phase], suite, self._variant)
+        self.planned.update((trial.key, trial) for trial in trials)
+        return trials
+
+    def leave_out(self, phases: Collection[str]) -> None:
+        """Forget phases that are not to be measured."""
+        for phase in phases:
+            del self.plans[phase]
+        self.planned = {key: trial for key, trial in self.planned.items() if key.phase not in phases}
+
+    def cases(self, phase: str) -> tuple[str, ...]:
+        """The keys of the cases planned for a phase, in file order."""
+        return tuple(dict.fromkeys(key.case for key in self.planned if key.phase == phase))
+
+    def suites(self, phase: str) -> tuple[Suite, ...]:
+        """The suites that make up a phase."""
+        found = {trial.suite.name: trial.suite for trial in self.planned.values() if trial.key.phase == phase}
+        return tuple(found.values())
+
+    def _load(self, path: Path) -> Suite:
+        if path not in self._suites:
+            self._suites[path] = load_suite(path)
+        return self._suites[path]
+
+    def _claim(self, phase: str, suite: Suite, nodeid: str) -> None:
+        """Refuse two benchmarks whose trials would have the same address."""
+        other = self._homes.setdefault((phase, suite.name), nodeid)
+        if other != nodeid:
+            raise SuiteError(
+                f"{nodeid}: the suite {suite.name!r} of phase {phase!r} is already asked by {other}; "
+                "give one of them a suite file of another name, or another phase"
+            )
+
+
+def _trials(plan: PhasePlan, suite: Suite, variant_of: Callable[[str], Variant]) -> list[PlannedTrial]:
+    # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
+    cases = [(case, case.key) for case in suite.cases]
+    specs = {
+        run: [(spec, spec.id, variant_of(spec.variant)) for spec in plan.specs_in(run)]
+        for run in range(plan.most_passes)
+    }
+    return [
+        PlannedTrial(
+            key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite, variant=variant
+        )
+        for run in range(plan.most_passes)
+        for case, case_key in cases
+        for spec, spec_id, variant in specs[run]
+    ]

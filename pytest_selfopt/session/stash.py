@@ -1,0 +1,9 @@
+"""What items carry from collection to their run."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_selfopt.planning.plan import PlannedTrial
+
+PLANNED = pytest.StashKey[PlannedTrial]()
