@@ -152,13 +152,13 @@ def _yaml_entries(kind: str, values: list[Any], node: Any) -> Iterator[Entry]:
 def _csv(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
     yield from _tools_beside(path, problems)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    columns = reader.fieldnames or []
-    unknown = [column for column in columns if column not in _CSV_COLUMNS]
-    if unknown:
-        problems.add(1, f"unknown column {unknown[0]!r}; known are {', '.join(_CSV_COLUMNS)}")
-        return
-    begins = reader.line_num + 1
+    begins = 1
     try:
+        unknown = [column for column in reader.fieldnames or [] if column not in _CSV_COLUMNS]
+        if unknown:
+            problems.add(1, f"unknown column {unknown[0]!r}; known are {', '.join(_CSV_COLUMNS)}")
+            return
+        begins = reader.line_num + 1
         for row in reader:
             yield from _csv_case(row, begins, problems)
             begins = reader.line_num + 1

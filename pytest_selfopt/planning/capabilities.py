@@ -9,7 +9,6 @@ from pytest_selfopt.import_string import imported
 from pytest_selfopt.models.client import Client, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import find_model_file
-from pytest_selfopt.planning.capabilities import can_unload
 from pytest_selfopt.settings import ENGINES, Settings
 
 

@@ -76,6 +76,7 @@ def test_the_suite_we_ship_is_as_promised() -> None:
         ("s.yaml", "casses: []\n", "s.yaml:1: unknown section 'casses'"),
         ("s.csv", "id,promt,exact\na,b,c\n", "s.csv:1: unknown column 'promt'"),
         ("s.csv", 'id,prompt,exact\na,"x\ny",c\nb,p\n', "s.csv:4: this row has another number of cells"),
+        ("s.csv", '"', "s.csv:1: invalid CSV: unexpected end of data"),
         ("s.csv", "id,prompt,number\na,p,three\n", "s.csv:2: number: invalid JSON at column 1"),
         ("s.jsonl", '{"id": "a", "id": "b"}\n', "s.jsonl:1: invalid JSON: the key 'id' stands twice"),
         ("s.jsonl", '{"id": "a", "prompt": "p", "expect": {"number": NaN}}\n', "s.jsonl:1: invalid JSON: NaN"),
