@@ -143,10 +143,10 @@ class CycleStore:
             phase, suite, settings=self.settings, routing=routing, ledger=self.ledger, surroundings=self.surroundings
         )
 
-    def book(
+    def start_cycle(
         self, session_plan: SessionPlan, *, seed: int, command: str, partial: bool
     ) -> tuple[int, dict[str, PhaseRun]]:
-        """Book a cycle, or the one that is gone on with, and its comparisons.
+        """Enter a cycle into the ledger, or find the one that is resumed, with its comparisons.
 
         A partial selection opens none, because it cannot promote.
 

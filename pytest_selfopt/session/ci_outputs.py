@@ -23,7 +23,7 @@ from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates import GateResult
 from pytest_selfopt.routing.atomic_files import write_atomically
-from pytest_selfopt.session.terminal.messages import not_gated, undecided
+from pytest_selfopt.session.terminal.messages import why_undecided
 from pytest_selfopt.session.terminal.writer import encoding_of_output
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import Outcome, Trial
@@ -31,31 +31,30 @@ from pytest_selfopt.trial import Outcome, Trial
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_selfopt.cycle.cycle_run import Work
+    from pytest_selfopt.cycle.result import CycleResult
     from pytest_selfopt.report.publish import PublishedReport
 
 VERSION = 1
 
 
-def build_outcome(work: Work, status: int) -> dict[str, Any]:
+def build_outcome(result: CycleResult, status: int) -> dict[str, Any]:
     """The outcome of a session in the form of `report/outcome.schema.json`; `status` is its exit status."""
-    gate = work.settings.mode is Mode.GATE
+    gate = result.settings.mode is Mode.GATE
     why = ""
-    if work.problem:
-        why = work.problem
-    elif work.status != "decided":
-        told = not_gated(work) if gate else undecided(work.status, work.counts, work.stopped_because, work.flaws)
-        why = told[0]
-    gated = [_gated(one, work.phases[one.phase]) for one in work.gated]
-    phases = gated or [_concluded(one, work.phases[one.phase]) for one in work.conclusions]
+    if result.problem:
+        why = result.problem
+    elif result.status != "decided":
+        why = why_undecided(result)[0]
+    gated = [_gated(one, result.phases[one.phase]) for one in result.gated]
+    phases = gated or [_concluded(one, result.phases[one.phase]) for one in result.conclusions]
     return {
         "version": VERSION,
         "kind": "gate" if gate else "cycle",
-        "cycle": work.cycle or None,
+        "cycle": result.cycle or None,
         "status": int(status),
         "why": why,
-        "began": round(work.began, 3),
-        "seconds": round(work.took_s, 3),
+        "began": round(result.began, 3),
+        "seconds": round(result.took_s, 3),
         "phases": phases,
     }
 

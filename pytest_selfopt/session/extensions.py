@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_selfopt.cycle.cycle_run import Work
+from pytest_selfopt.cycle.planned_cycle import PlannedCycle
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, no_project_gates
@@ -98,9 +98,9 @@ def project_runner(config: pytest.Config) -> ProjectRunner:
     return ask
 
 
-def new_work(config: pytest.Config, settings: Settings) -> Work:
-    """The part of a session that touches files, servers and models; it touches none before its first plan."""
-    return Work(
+def plan_cycle(config: pytest.Config, settings: Settings) -> PlannedCycle:
+    """A cycle with what the project adds to it; it touches no file, server or model before its first plan."""
+    return PlannedCycle(
         settings,
         makes_calls=not looks_only(config),
         own_gates=project_gates(config),

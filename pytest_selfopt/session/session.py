@@ -9,12 +9,13 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.console.sanitize import visible
-from pytest_selfopt.cycle.cycle_run import Work
+from pytest_selfopt.cycle.planned_cycle import PlannedCycle
+from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
-from pytest_selfopt.session.extensions import new_work
+from pytest_selfopt.session.extensions import plan_cycle
 from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
 from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.stash import PLANNED
@@ -35,10 +36,11 @@ class SelfoptSession:
         self._mode = mode_of(config)
         self._plan = SessionPlan(self._plan_for, self._variant)
         self._collector = BenchmarkCollector(self._plan)
-        self._work: Work | None = None
+        self._planned: PlannedCycle | None = None
+        self._running: RunningCycle | None = None
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
-        self._judging = VerdictHooks(config, lambda: self._work)
+        self._judging = VerdictHooks(config, lambda: self._running)
         config.pluginmanager.register(self._judging, "selfopt-judging")
         config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")
 
@@ -54,35 +56,46 @@ class SelfoptSession:
     @property
     def stopped_because(self) -> str:
         """Why no more calls are made; empty while they are."""
-        return self.work.stopped_because
+        return self._cycle.stopped_because
 
     def begin(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run; see `Work.begin`."""
+        """Whether an item is to be run; see `RunningCycle.begin`."""
         if self._begun is not None and self._begun != planned.key:
-            self.work.calls.discard(self._begun)
+            self._cycle.dispatcher.discard(self._begun)
         self._begun = planned.key
-        return self.work.begin(planned)
+        return self._cycle.begin(planned)
 
     def result(self, key: TrialKey) -> CallResult:
-        """The result of a trial's call; see `Work.result`."""
-        return self.work.result(key)
+        """The result of a trial's call; see `RunningCycle.result`."""
+        return self._cycle.result(key)
 
     def give_up(self, key: TrialKey) -> None:
         """End a trial's call; see `Dispatcher.give_up`."""
-        self.work.calls.give_up(key)
+        self._cycle.dispatcher.give_up(key)
 
     @property
-    def work(self) -> Work:
-        """The part that touches files, servers and models, made when it is first needed."""
-        if self._work is None:
-            self._work = new_work(self._config, self.settings)
-        return self._work
+    def planned(self) -> PlannedCycle:
+        """The cycle before its calls begin, made when it is first needed."""
+        if self._planned is None:
+            self._planned = plan_cycle(self._config, self.settings)
+        return self._planned
+
+    @property
+    def _cycle(self) -> RunningCycle:
+        """The cycle whose items are being run.
+
+        Raises:
+            SelfoptError: when items are run that no calls were begun for.
+        """
+        if self._running is None:
+            raise SelfoptError("the session makes no calls, because something else went wrong before")
+        return self._running
 
     def _variant(self, name: str) -> Variant:
         return self.settings.variant(name)
 
     def _plan_for(self, _test: str, phase: str, suite: Suite) -> PhasePlan:
-        return self.work.plan(phase, suite)
+        return self.planned.plan(phase, suite)
 
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
@@ -90,12 +103,14 @@ class SelfoptSession:
 
     def run_proof(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        return run_proof(self._work.proof if self._work is not None else None, self._config, status)
+        return run_proof(self._judging.proof, self._config, status)
 
     def close(self) -> None:
         """Let go of servers, ledger and lock; doing it twice is harmless."""
-        if self._work is not None:
-            self._work.close()
+        if self._running is not None:
+            self._running.stop()
+        if self._planned is not None:
+            self._planned.close()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
@@ -110,7 +125,7 @@ class SelfoptSession:
             self._judging.nothing_on_trial = bool(dropped) and not self._plan.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
-        arrange(items, self.work.seed if self._work is not None else 0)
+        arrange(items, self._planned.seed if self._planned is not None else 0)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -125,7 +140,7 @@ class SelfoptSession:
         if looks_only(self._config) or not selected or failed:
             return (yield)
         try:
-            self.work.start(
+            self._running = self.planned.start(
                 self._plan,
                 selected,
                 command=command_of(self._config),
@@ -136,11 +151,12 @@ class SelfoptSession:
         except SelfoptError as problem:
             raise pytest.UsageError(visible(str(problem))) from None
         finally:
-            self.work.stop()
+            if self._running is not None:
+                self._running.stop()
 
     def _show_dry_run(self) -> None:
         try:
-            lines = self.work.dry_run(self._plan)
+            lines = self.planned.dry_run(self._plan)
         except SelfoptError as problem:
             raise pytest.UsageError(visible(str(problem))) from None
         terminal = terminal_of(self._config)

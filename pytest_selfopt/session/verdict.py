@@ -6,14 +6,18 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_selfopt.cycle.cycle_run import Work
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.cycle.gate import gate_status
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
+from pytest_selfopt.cycle.proof import ProofRun
+from pytest_selfopt.cycle.result import CycleResult
+from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.atomic_files import timestamp
@@ -28,20 +32,26 @@ from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_selfopt.report.publish import PublishedReport
+
 
 class VerdictHooks:
-    """The hooks from a report to the verdict; `work` gives what the session works with, once there is something."""
+    """The hooks from a report to the verdict; `running` gives the cycle, once its calls have begun."""
 
     def __init__(
         self,
         config: pytest.Config,
-        work: Callable[[], Work | None],
+        running: Callable[[], RunningCycle | None],
         turn: Callable[[], AbstractContextManager[None]] = lambda: undisturbed,
     ) -> None:
         """Judge for a session; evidence is booked in its `turn`."""
         self._config = config
         self._turn = turn
-        self._work = work
+        self._running = running
+        self._result: CycleResult | None = None
+        """What the session came to, once it has ended."""
+        self._page: Path | None = None
+        """The page of the report on it."""
         self._judges = mode_of(config) is not Mode.PLAIN
         self._unmasked = 0
         """Failures that are no judged misses: no verdict hides them."""
@@ -54,15 +64,15 @@ class VerdictHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
-        evidence, work = get_evidence(report), self._work()
-        if evidence is None or work is None or not self._judges:
+        evidence, running = get_evidence(report), self._running()
+        if evidence is None or running is None or not self._judges:
             unmasked, printed = report.failed, report.when == "call" or not report.passed
         else:
             with self._turn():
-                unmasked = printed = self._book(work, evidence, failed=report.failed)
+                unmasked = printed = self._take(running, evidence, failed=report.failed)
         self._unmasked += unmasked
-        if printed and work is not None:
-            work.clear_live_line()
+        if printed and running is not None:
+            running.make_room()
         yield
         if hasattr(report, "selfopt"):
             self._let_go(report)
@@ -70,9 +80,9 @@ class VerdictHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Take the line of progress away when pytest comes to the next file, whose name it writes."""
-        file, work = nodeid.partition("::")[0], self._work()
-        if work is not None and file != self._file:
-            work.clear_live_line()
+        file, running = nodeid.partition("::")[0], self._running()
+        if running is not None and file != self._file:
+            running.make_room()
         self._file = file
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -81,9 +91,9 @@ class VerdictHooks:
         try:
             return (yield)
         finally:
-            work = self._work()
-            if work is not None:
-                work.clear_live_line()
+            running = self._running()
+            if running is not None:
+                running.make_room()
 
     def _let_go(self, report: pytest.TestReport) -> None:
         """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
@@ -97,13 +107,13 @@ class VerdictHooks:
         if report.passed:
             report.keywords = NO_KEYWORDS
 
-    def _book(self, work: Work, evidence: str, *, failed: bool) -> bool:
+    def _take(self, running: RunningCycle, evidence: str, *, failed: bool) -> bool:
         """Take evidence in; whether it stands for a failure that no verdict hides."""
         trial = _readable(evidence)
         if trial is None:
-            work.flaws[EvidenceProblem.UNREADABLE] += 1
+            running.note_problem(EvidenceProblem.UNREADABLE)
             return failed
-        work.book(trial)
+        running.take(trial)
         return trial.error_kind is ErrorKind.TEST
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -126,37 +136,36 @@ class VerdictHooks:
         """Judge what was measured, write what follows, and set the exit status."""
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = EXIT_DECIDED
-        work = self._work()
-        if not self._judges or work is None or not work.started:
+        running = self._running()
+        if not self._judges or running is None:
             return
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         interrupted = not ended_well or bool(session.shouldfail) or bool(session.shouldstop)
         try:
             with undisturbed:
-                work.finish(interrupted=interrupted)
+                self._result = running.finish(interrupted=interrupted)
         except SelfoptError as problem:
-            work.problem = str(problem)
+            self._result = running.fail(str(problem))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        if interrupted or self._unmasked:
-            return
-        if work.stopped_because or work.flaws:
-            session.exitstatus = EXIT_NOT_ENOUGH_EVIDENCE
-        elif work.settings.mode is Mode.GATE:
-            session.exitstatus = gate_status(work.gated) if work.gated else EXIT_NOT_ENOUGH_EVIDENCE
-        else:
-            session.exitstatus = exit_status(work.conclusions, proven_next=work.proven_next)
+        if not interrupted and not self._unmasked:
+            session.exitstatus = _status_of(self._result)
 
     @pytest.hookimpl(specname="pytest_sessionfinish", trylast=True)
     def pytest_sessionfinish_and_tell(self, session: pytest.Session) -> None:
         """Write for machines, after pytest has written its own report."""
-        work = self._work()
-        if self._judges and work is not None and work.started:
-            with undisturbed:
-                self._outcome = build_outcome(work, int(session.exitstatus))
-                work.discard()
-                _publish(work)
-                work.notes += write_outputs(self._outcome, work.published, self._config, os.environ)
+        result = self._result
+        if result is None:
+            return
+        with undisturbed:
+            self._outcome = build_outcome(result, int(session.exitstatus))
+            # Whoever comes now reads the trials in the ledger.
+            result = replace(result, phases={})
+            published = _publish(result)
+            notes = [*filter(None, [published.problem if published is not None else ""])]
+            notes += write_outputs(self._outcome, published, self._config, os.environ)
+            self._page = published.page if published is not None else None
+            self._result = replace(result, notes=(*result.notes, *notes))
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
@@ -164,20 +173,38 @@ class VerdictHooks:
             TerminalWriter(terminalreporter).write_lines(
                 [StyledText("selfopt: nothing is on trial, so there is nothing to prove")]
             )
-        work = self._work()
-        if self._judges and work is not None and work.started:
-            annotate(self._outcome, terminalreporter)
-            if not self._config.getoption("no_summary"):
-                (write_gate if work.settings.mode is Mode.GATE else write_summary)(terminalreporter, work)
+        if self._result is None:
+            return
+        annotate(self._outcome, terminalreporter)
+        if self._config.getoption("no_summary"):
+            return
+        if self._result.settings.mode is Mode.GATE:
+            write_gate(terminalreporter, self._result)
+        else:
+            write_summary(terminalreporter, self._result, self._page)
+
+    @property
+    def proof(self) -> ProofRun | None:
+        """What the session has put on trial, to be proven by one that follows it."""
+        return self._result.proof if self._result is not None else None
 
 
-def _publish(work: Work) -> None:
+def _status_of(result: CycleResult) -> int:
+    """The exit status of a session that was judged."""
+    if result.stopped_because or result.evidence_problems:
+        return EXIT_NOT_ENOUGH_EVIDENCE
+    if result.settings.mode is not Mode.GATE:
+        return exit_status(result.conclusions, proven_next=result.proven_next)
+    return gate_status(result.gated) if result.gated else EXIT_NOT_ENOUGH_EVIDENCE
+
+
+def _publish(result: CycleResult) -> PublishedReport | None:
     """Write the report on a cycle that is over, whatever came of it."""
-    if work.cycle and work.settings.reports:
-        from pytest_selfopt.report.publish import publish
+    if not result.cycle or not result.settings.reports:
+        return None
+    from pytest_selfopt.report.publish import publish
 
-        work.published = publish(work.settings, work.cycle, now=timestamp(time.time()))
-        work.notes += filter(None, [work.published.problem])
+    return publish(result.settings, result.cycle, now=timestamp(time.time()))
 
 
 def _readable(evidence: str) -> Trial | None:

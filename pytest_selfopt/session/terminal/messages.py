@@ -13,21 +13,29 @@ from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.settings import Mode
 from pytest_selfopt.specs.spec import short_difference
 
 if TYPE_CHECKING:
-    from pytest_selfopt.cycle.cycle_run import Work
+    from pytest_selfopt.cycle.result import CycleResult
 
 NO_FLAWS: Mapping[EvidenceProblem, int] = MappingProxyType({})
 
 
-def not_gated(work: Work) -> list[str]:
+def why_undecided(result: CycleResult) -> list[str]:
+    """Why a cycle or a gate decided nothing, and how to go on."""
+    if result.settings.mode is Mode.GATE:
+        return _not_gated(result)
+    return undecided(result.status, result.counts, result.stopped_because, result.evidence_problems)
+
+
+def _not_gated(result: CycleResult) -> list[str]:
     """Why a gate decided nothing."""
-    if work.status == "interrupted":
+    if result.status == "interrupted":
         return ["no decision: the session was interrupted"]
-    if work.flaws:
-        return [f"no decision: the evidence is not whole (trials: {_flaws(work.flaws)})"]
-    return [f"no decision: {work.stopped_because or 'only some of the planned trials were selected'}"]
+    if result.evidence_problems:
+        return [f"no decision: the evidence is not whole (trials: {_flaws(result.evidence_problems)})"]
+    return [f"no decision: {result.stopped_because or 'only some of the planned trials were selected'}"]
 
 
 def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
@@ -35,7 +43,7 @@ def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
 
 
 def undecided(
-    status: str, counts: dict[str, int], stopped_because: str = "", flaws: Mapping[EvidenceProblem, int] = NO_FLAWS
+    status: str, counts: Mapping[str, int], stopped_because: str = "", flaws: Mapping[EvidenceProblem, int] = NO_FLAWS
 ) -> list[str]:
     """Why a session that recorded trials decided nothing, and how to go on."""
     booked = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no calls"
@@ -84,11 +92,11 @@ def _chance(share: float) -> str:
     return "less than 1 in 10^9" if share < 1e-9 else f"1 in {round(1 / share):,}"
 
 
-def cost_line(work: Work) -> str:
+def cost_line(result: CycleResult) -> str:
     """What a cycle took."""
-    metrics = [one for conclusion in work.conclusions for one in conclusion.metrics.values()]
+    metrics = [one for conclusion in result.conclusions for one in conclusion.metrics.values()]
     calls = sum(one.attempts for one in metrics)
-    return f"{calls:,} calls in {format_duration(work.took_s)}, cost {_cost(metrics)}"
+    return f"{calls:,} calls in {format_duration(result.took_s)}, cost {_cost(metrics)}"
 
 
 def _cost(metrics: Sequence[Metrics]) -> str:
@@ -99,26 +107,26 @@ def _cost(metrics: Sequence[Metrics]) -> str:
     return f"at least ${known:.4f} and that of {unpriced:,} calls of unknown cost" if known else "unknown"
 
 
-def closing_lines(work: Work, report: Path | None = None) -> list[str]:
+def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:
     """What was written where, what the next cycle does and, last of all, the page of the report, if there is one."""
-    routing = work.settings.routing_path
+    routing = result.settings.routing_path
     holds = f"{routing.name} holds what is in force" if routing.exists() else "no rule was written"
     lines = []
-    if work.conclusions:
-        lines.append(f"{holds}; history, decisions and ledger are in {work.settings.state_dir.name}/")
-    for phase, plan in work.following.items():
-        if phase in work.proven_next:
+    if result.conclusions:
+        lines.append(f"{holds}; history, decisions and ledger are in {result.settings.state_dir.name}/")
+    for phase, plan in result.following.items():
+        if phase in result.proven_next:
             lines.append(f"now, {phase}: proves {short_difference(plan.baseline, plan.candidates[0].spec)}")
         else:
             lines.append(f"next cycle, {phase}: {_next(plan)}")
-    return [*lines, *report_lines(work, report)]
+    return [*lines, *report_lines(result, report)]
 
 
-def report_lines(work: Work, report: Path | None) -> list[str]:
+def report_lines(result: CycleResult, report: Path | None) -> list[str]:
     """The page of the report, as it is found from the rootdir; nothing where there is none."""
     if report is None:
         return []
-    root = work.settings.rootdir
+    root = result.settings.rootdir
     return [f"report: {report.relative_to(root) if report.is_relative_to(root) else report}"]
 
 

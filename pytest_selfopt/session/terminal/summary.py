@@ -15,10 +15,9 @@ from pytest_selfopt.session.terminal.messages import (
     closing_lines,
     cost_line,
     diagnosis_line,
-    not_gated,
     report_lines,
-    undecided,
     warmup_line,
+    why_undecided,
 )
 from pytest_selfopt.session.terminal.metrics_table import DISPENSABLE, rows_of, rows_of_phase
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
@@ -26,8 +25,8 @@ from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_selfopt.cycle.cycle_run import Work
     from pytest_selfopt.cycle.gate import GateOutcome
+    from pytest_selfopt.cycle.result import CycleResult
 
 _FAILED = {Verdict.REJECT: ("FAIL", "red"), Verdict.HOLD: ("UNSETTLED", "yellow"), Verdict.PROMOTE: ("FAIL", "red")}
 _BUILD = {
@@ -38,56 +37,54 @@ _BUILD = {
 _CHANGES = ("trial", "skip", "confirmed", "rolled_back")
 
 
-def write_summary(terminal: TerminalReporter, work: Work) -> None:
+def write_summary(terminal: TerminalReporter, result: CycleResult, report: Path | None) -> None:
     """Write what was decided and why; for a session without a decision, why there is none.
 
     With -q only the verdict, what is in force and where the report is; with -qq a line for each phase.
     """
     page = TerminalWriter(terminal)
-    page.title(f"selfopt cycle {work.cycle}")
+    page.title(f"selfopt cycle {result.cycle}")
     if page.verbosity < -1:
-        page.write_lines([*map(verdict_of, work.conclusions)] or [*_trouble(work)][:1])
+        page.write_lines([*map(verdict_of, result.conclusions)] or [*_trouble(result)][:1])
     elif page.verbosity < 0:
-        page.write_lines(_in_short(work))
+        page.write_lines(_in_short(result, report))
     else:
-        _write_in_full(page, work)
+        _write_in_full(page, result, report)
 
 
-def _in_short(work: Work) -> Iterator[StyledText]:
-    yield from _trouble(work)
-    for conclusion in work.conclusions:
+def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
+    yield from _trouble(result)
+    for conclusion in result.conclusions:
         yield verdict_of(conclusion)
         yield StyledText(f"in force now: {conclusion.in_force.id}")
-    yield from map(StyledText, report_lines(work, _page_of(work)))
+    yield from map(StyledText, report_lines(result, report))
 
 
-def _write_in_full(page: TerminalWriter, work: Work) -> None:
-    for conclusion in work.conclusions:
-        page.write_lines(headline(conclusion, work.cycle))
-    if work.conclusions:
-        page.write_lines([StyledText(cost_line(work))])
-    page.write_lines(_trouble(work))
-    page.write_lines(StyledText(warmup_line(one), "yellow" if one.result.reply is None else "") for one in work.warmups)
-    for conclusion in work.conclusions:
+def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | None) -> None:
+    for conclusion in result.conclusions:
+        page.write_lines(headline(conclusion, result.cycle))
+    if result.conclusions:
+        page.write_lines([StyledText(cost_line(result))])
+    page.write_lines(_trouble(result))
+    page.write_lines(
+        StyledText(warmup_line(one), "yellow" if one.result.reply is None else "") for one in result.warmups
+    )
+    for conclusion in result.conclusions:
         page.write_lines([StyledText(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)])
         page.table(rows_of_phase(conclusion), dispensable=DISPENSABLE)
         page.write_lines(_details(conclusion, loud=page.verbosity > 0))
-    page.write_lines(map(StyledText, closing_lines(work, _page_of(work))))
+    page.write_lines(map(StyledText, closing_lines(result, report)))
 
 
-def _trouble(work: Work) -> Iterator[StyledText]:
+def _trouble(result: CycleResult) -> Iterator[StyledText]:
     """What went wrong, and why there is no decision: the reason first."""
-    if work.problem:
-        yield StyledText(f"not everything could be written: {work.problem}", "red")
-    elif work.status != "decided":
-        for text in undecided(work.status, work.counts, work.stopped_because, work.flaws):
+    if result.problem:
+        yield StyledText(f"not everything could be written: {result.problem}", "red")
+    elif result.status != "decided":
+        for text in why_undecided(result):
             yield StyledText(text, "yellow")
-    for note in work.notes:
+    for note in result.notes:
         yield StyledText(note, "yellow")
-
-
-def _page_of(work: Work) -> Path | None:
-    return work.published.page if work.published is not None else None
 
 
 def _details(conclusion: Conclusion, *, loud: bool) -> Iterator[StyledText]:
@@ -119,24 +116,24 @@ def _mark(gate: GateResult) -> str:
     return "passed" if gate.passed else "FAILED" if gate.asks is Verdict.REJECT else "UNSETTLED"
 
 
-def write_gate(terminal: TerminalReporter, work: Work) -> None:
+def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
     """Write how what is in force stands against the bars of a build: the verdict first, then each gate.
 
     With -q only the gates that are not passed; with -qq a line for each phase.
     """
     page = TerminalWriter(terminal)
     page.title("selfopt gate")
-    if page.verbosity < -1 and work.gated:
-        page.write_lines(map(_gated_in_short, work.gated))
+    if page.verbosity < -1 and result.gated:
+        page.write_lines(map(_gated_in_short, result.gated))
         return
-    if work.gated:
-        page.write_lines([_BUILD[status_of([found for one in work.gated for found in one.gates])]])
-    if work.problem:
-        page.write_lines([StyledText(work.problem, "red")])
-    elif work.status != "decided":
-        page.write_lines(StyledText(text, "yellow") for text in not_gated(work))
-    page.write_lines(StyledText(note, "yellow") for note in work.notes if page.verbosity >= -1)
-    for one in work.gated:
+    if result.gated:
+        page.write_lines([_BUILD[status_of([found for one in result.gated for found in one.gates])]])
+    if result.problem:
+        page.write_lines([StyledText(result.problem, "red")])
+    elif result.status != "decided":
+        page.write_lines(StyledText(text, "yellow") for text in why_undecided(result))
+    page.write_lines(StyledText(note, "yellow") for note in result.notes if page.verbosity >= -1)
+    for one in result.gated:
         _write_gated(page, one)
 
 

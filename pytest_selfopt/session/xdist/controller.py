@@ -18,13 +18,14 @@ import pytest
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.console.sanitize import visible
-from pytest_selfopt.cycle.cycle_run import Work
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
+from pytest_selfopt.cycle.planned_cycle import PlannedCycle
+from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
-from pytest_selfopt.session.extensions import new_work
+from pytest_selfopt.session.extensions import plan_cycle
 from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
 from pytest_selfopt.session.subsessions import run_proof
 from pytest_selfopt.session.terminal.reporter import ProgressReporter
@@ -65,7 +66,8 @@ class XdistController:
         self._turn = threading.Condition(threading.RLock())
         """Held by whoever reads or changes what follows; notified when a trial is settled."""
         self._plan = SessionPlan(self._plan_for, self._variant)
-        self._work: Work | None = None
+        self._planned: PlannedCycle | None = None
+        self._running: RunningCycle | None = None
         self._board = PendingTrials({})
         self._problems: list[str] = []
         self._ended = False
@@ -74,7 +76,7 @@ class XdistController:
         self._changed = time.monotonic()
         self._failure = ""
         """Why the session cannot go on."""
-        self._judging = VerdictHooks(config, lambda: self._work, self._in_turn)
+        self._judging = VerdictHooks(config, lambda: self._running, self._in_turn)
         self._hang_up = hang_up
         self._given_to = given_to
 
@@ -89,13 +91,15 @@ class XdistController:
 
     def run_proof(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        return run_proof(self._work.proof if self._work is not None else None, self._config, status)
+        return run_proof(self._judging.proof, self._config, status)
 
     def close(self) -> None:
         """Let go of workers, servers, ledger and lock; doing it twice is harmless."""
         self._hang_up()
-        if self._work is not None:
-            self._work.close()
+        if self._running is not None:
+            self._running.stop()
+        if self._planned is not None:
+            self._planned.close()
 
     # What workers ask, each on a thread of its own.
 
@@ -114,35 +118,36 @@ class XdistController:
             case StartTrial(key):
                 return self._begin(worker, key)
             case Abandon(key):
-                if self._work is not None and self._work.started:
-                    self._work.calls.give_up(key)
+                if self._running is not None:
+                    self._running.dispatcher.give_up(key)
                 return None
             case _:
-                assert self._work is not None
-                result = self._work.answer(question.key, self._while_waiting)
-                return Result(result, self._work.stopped_because)
+                running = self._cycle
+                result = running.wait_for(question.key, self._while_waiting)
+                return Result(result, running.stopped_because)
 
     def answer_at_once(self, worker: str, question: Request) -> Response:
         """The answer to what is asked most often, when the reply is there already; None where that has to wait."""
-        work = self._work
-        if not isinstance(question, StartTrial) or work is None or not work.started or self._ended:
+        running = self._running
+        if not isinstance(question, StartTrial) or running is None or self._ended:
             return None
         key = question.key
-        live = work.active_specs(key)
+        live = running.active_specs(key)
         if live is None or key.spec not in live:
             return None
-        results = self._results(worker, key, live)
+        results = self._results(running, worker, key, live)
         return StartTrialResponse(should_run=True, results=results, live=live) if key in results else None
 
-    def _results(self, worker: str, key: TrialKey, live: frozenset[str]) -> dict[TrialKey, CallResult]:
+    def _results(
+        self, running: RunningCycle, worker: str, key: TrialKey, live: frozenset[str]
+    ) -> dict[TrialKey, CallResult]:
         """The results that are there, of a trial and of what its worker runs in the same pass after it."""
-        assert self._work is not None
         given = [one for one in map(self._board.key_of, self._given_to(worker)) if one is not None]
         following = given[given.index(key) + 1 :] if key in given else []
         found: dict[TrialKey, CallResult] = {}
         for one in (key, *following):
             if one.spec in live and (one.phase, one.run) == (key.phase, key.run):
-                result = self._work.calls.result_if_there(one)
+                result = running.dispatcher.result_if_there(one)
                 if result is not None:
                     found[one] = result
         return found
@@ -159,56 +164,64 @@ class XdistController:
         return self._made.plan(phase, suite)
 
     @property
-    def _made(self) -> Work:
-        """The part that touches files, servers and models, made when it is first needed."""
-        if self._work is None:
-            self._work = new_work(self._config, self.settings)
-        return self._work
+    def _made(self) -> PlannedCycle:
+        """The cycle before its calls begin, made when it is first needed."""
+        if self._planned is None:
+            self._planned = plan_cycle(self._config, self.settings)
+        return self._planned
+
+    @property
+    def _cycle(self) -> RunningCycle:
+        """The cycle whose items are being run.
+
+        Raises:
+            SelfoptError: when items are run that no calls were begun for.
+        """
+        if self._running is None:
+            raise SelfoptError("the session makes no calls, because something else went wrong before")
+        return self._running
 
     def _note_collected(self, collected: Collected) -> None:
         with self._turn:
             self._problems += [one for one in collected.problems if one not in self._problems]
-            if self._work is None or not self._work.started:
+            if self._running is None:
                 self._board = PendingTrials(dict(collected.items))
 
     def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
-        work = self._work
-        if work is None or not work.started:
-            raise SelfoptError("the session makes no calls, because something else went wrong before")
+        running = self._cycle
         planned = self._plan.planned[key]
         with self._turn:
             self._board.waits(worker, key)
-            while not self._may_decide(key):
+            while not self._may_decide(running, key):
                 self._turn.wait(_TICK_S)
             self._board.waits_no_more(worker)
             if self._ended:
                 raise SelfoptError("the session is over")
             try:
-                should_run = work.should_run(planned)
+                should_run = running.should_run(planned)
             except SelfoptError as problem:
                 self._failure = str(problem)
                 raise
-            live = work.active_specs(key)
+            live = running.active_specs(key)
             if live is not None:
                 self._board.settle_all_but(key, live)
             if not should_run:
                 self._settle(key)
                 return StartTrialResponse(should_run=False, results={}, live=live)
-        work.calls.wait_until_begun(key)
+        running.dispatcher.wait_until_begun(key)
         return StartTrialResponse(
-            should_run=True, results=self._results(worker, key, live or frozenset({key.spec})), live=live
+            should_run=True, results=self._results(running, worker, key, live or frozenset({key.spec})), live=live
         )
 
-    def _may_decide(self, key: TrialKey) -> bool:
+    def _may_decide(self, running: RunningCycle, key: TrialKey) -> bool:
         """Whether it can be told who goes on to a trial's pass."""
         if self._ended or self._let_on or not self._board.open_before(key):
             return True
-        assert self._work is not None
-        if not self._work.course.depends(key):
+        if not running.pass_gate.depends(key):
             return True
         quiet_s = time.monotonic() - self._changed
         stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))
-        self._let_on = stopping or (self._board.is_stalled and quiet_s > STUCK_S and not self._work.calls.in_flight)
+        self._let_on = stopping or (self._board.is_stalled and quiet_s > STUCK_S and not running.dispatcher.in_flight)
         return self._let_on
 
     def _while_waiting(self) -> None:
@@ -256,10 +269,10 @@ class XdistController:
                 self._plan.leave_out(idle)
                 self._judging.nothing_on_trial = bool(idle) and not self._plan.plans
             selected = [self._plan.planned[key] for key in self._board.still_open()]
-            if self._work is None or self._work.started or not selected or looks_only(self._config):
+            if self._planned is None or self._running is not None or not selected or looks_only(self._config):
                 return
             try:
-                self._work.start(
+                self._running = self._planned.start(
                     self._plan,
                     selected,
                     command=command_of(self._config),
@@ -291,29 +304,30 @@ class XdistController:
             lost = str(report.when) == "???"
             if report.when == "teardown" or lost:
                 self._board.ends(report.nodeid)
-                if key is not None and self._work is not None:
-                    if lost:
-                        self._work.flaws[EvidenceProblem.LOST] += 1
+                if key is not None:
                     self._finish_item(key, lost=lost)
         if self._failure:
             raise pytest.UsageError(self._failure)
 
     def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
         ended = self._settle(key)
-        if not lost and self._work is not None and self._work.started:
-            self._work.calls.discard(key)
-        if self._work is not None and self._work.started:
-            self._work.show_progress(key)
-            if ended and mode_of(self._config) is not Mode.PLAIN:
-                # Who goes on is decided first, so that it is said with the pass it follows from, and called early.
-                self._decide_next(key)
-                self._work.end_pass(key.phase, key.run)
+        running = self._running
+        if running is None:
+            return
+        if lost:
+            running.note_problem(EvidenceProblem.LOST)
+        else:
+            running.dispatcher.discard(key)
+        running.show_progress(key)
+        if ended and mode_of(self._config) is not Mode.PLAIN:
+            # Who goes on is decided first, so that it is said with the pass it follows from, and called early.
+            self._decide_next(running, key)
+            running.end_pass(key.phase, key.run)
 
-    def _decide_next(self, key: TrialKey) -> None:
-        assert self._work is not None
+    def _decide_next(self, running: RunningCycle, key: TrialKey) -> None:
         try:
             if not self._board.open_before(TrialKey(key.phase, key.spec, key.case, key.run + 1)):
-                self._work.decide_next(key)
+                running.decide_next(key)
         except SelfoptError as problem:
             self._failure = str(problem)
 
@@ -324,8 +338,8 @@ class XdistController:
             self._ended = True
             self._turn.notify_all()
         self._hang_up()
-        if self._work is not None and self._work.started:
-            self._work.stop()
+        if self._running is not None:
+            self._running.stop()
             never = len(list(self._board.still_open()))
             if never:
-                self._work.flaws[EvidenceProblem.LOST] += never
+                self._running.note_problem(EvidenceProblem.LOST, never)

@@ -1,0 +1,52 @@
+"""What a cycle or a gate came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_selfopt.cycle.gate import GateOutcome
+from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
+from pytest_selfopt.cycle.proof import ProofRun
+from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
+from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleResult:
+    """A cycle that is over, or a gate: decided, or why it is not."""
+
+    settings: Settings
+    cycle: int
+    """The number of the cycle; 0 for a gate."""
+    began: float
+    """When its calls began, in seconds since the epoch."""
+    phases: Mapping[str, PhaseRun]
+    """What was measured, by phase; empty once nobody asks for single trials any more."""
+    status: CycleStatus = "running"
+    took_s: float = 0.0
+    conclusions: tuple[Conclusion, ...] = ()
+    gated: tuple[GateOutcome, ...] = ()
+    """How the phases stand against the bars of a build."""
+    following: Mapping[str, PhasePlan] = field(default_factory=dict)
+    """The plans of the next cycle, by phase."""
+    proof: ProofRun | None = None
+    """What was put on trial, to be proven by a session that follows."""
+    warmups: tuple[Warmup, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many calls of an undecided cycle ended in each outcome."""
+    stopped_because: str = ""
+    """Why no more calls were made, when the budget was used up."""
+    evidence_problems: Mapping[EvidenceProblem, int] = field(default_factory=dict)
+    """What is wrong with the evidence that came in, or did not."""
+    problem: str = ""
+    """Why it could not be concluded; empty when it was."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the summary that belong to no phase."""
+
+    @property
+    def proven_next(self) -> tuple[str, ...]:
+        """The phases whose rule on trial is proven right after this."""
+        return self.proof.phases if self.proof is not None else ()

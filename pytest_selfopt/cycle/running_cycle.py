@@ -1,0 +1,245 @@
+"""A cycle while its calls are made: replies are handed out, trials are taken in, and in the end it is concluded."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
+from pytest_selfopt.cycle.gate import gate
+from pytest_selfopt.cycle.observer import CycleObserver
+from pytest_selfopt.cycle.pass_gate import PassGate
+from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
+from pytest_selfopt.cycle.proof import proof_of
+from pytest_selfopt.cycle.result import CycleResult
+from pytest_selfopt.cycle.store import CycleStore
+from pytest_selfopt.cycle.trial_recorder import TrialRecorder
+from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.execution.backends import CallBackend
+from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.dispatcher import Dispatcher
+from pytest_selfopt.ledger.ledger import CycleStatus, Ledger
+from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.trial import CallResult, Trial
+
+
+class RunningCycle:
+    """A cycle, a gate or a plain session whose calls are being made; `PlannedCycle.start` makes one."""
+
+    def __init__(
+        self,
+        *,
+        store: CycleStore,
+        backend: CallBackend,
+        calls: CallFactory,
+        recorder: TrialRecorder,
+        dispatcher: Dispatcher,
+        pass_gate: PassGate,
+        budget: Budget | None,
+        observer: CycleObserver,
+        cycle: int,
+        phases: Mapping[str, PhaseRun],
+        partial: bool,
+        began: float,
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.pass_gate = pass_gate
+        self.stopped_because = ""
+        """Why no more calls are made, once the budget is used up; empty before."""
+        self._store = store
+        self._backend = backend
+        self._calls = calls
+        self._recorder = recorder
+        self._budget = budget
+        self._observer = observer
+        self._cycle = cycle
+        self._phases = phases
+        self._partial = partial
+        self._began = began
+        self._pass: tuple[str, int] | None = None
+        """Phase and run of the pass that is replayed."""
+        self._evidence_problems: Counter[EvidenceProblem] = Counter()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the session."""
+        return self._store.settings
+
+    def begin(self, planned: PlannedTrial) -> bool:
+        """Whether an item is to be run; waits until its call is under way.
+
+        Raises:
+            SelfoptError: when a gate of the project's own fails.
+        """
+        should_run = self.should_run(planned)
+        if should_run:
+            self._enter_pass(planned.key)
+            self.dispatcher.wait_until_begun(planned.key)
+        return should_run
+
+    def should_run(self, planned: PlannedTrial) -> bool:
+        """Whether an item is still to be run; see `PassGate.should_run`."""
+        if self.stopped_because:
+            return self.dispatcher.was_answered(planned.key)
+        return self.pass_gate.should_run(planned.key)
+
+    def active_specs(self, key: TrialKey) -> frozenset[str] | None:
+        """The specs that are asked in a trial's pass; None where that is not settled, because calls have stopped."""
+        return None if self.stopped_because else self.pass_gate.active_specs(key)
+
+    def decide_next(self, key: TrialKey) -> None:
+        """Decide who goes on after a trial's pass; see `PassGate.decide_next`."""
+        if not self.stopped_because:
+            self.pass_gate.decide_next(key)
+
+    def result(self, key: TrialKey) -> CallResult:
+        """The result of a trial's call, waited for.
+
+        Raises:
+            SelfoptError: when calls cannot be recorded any more.
+        """
+        self._enter_pass(key)
+        return self.wait_for(key, lambda: self._observer.on_wait(key))
+
+    def wait_for(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
+        """The result of a trial's call, waited for on whatever thread asks; see `result`."""
+        result = self.dispatcher.result(key, while_waiting)
+        if self._budget is not None and result.cancelled:
+            self.stopped_because = self._budget.spent
+        return result
+
+    def take(self, trial: Trial) -> None:
+        """Take a judged trial into the evidence and the ledger."""
+        key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
+        if not self._calls.knows(key):
+            self.note_problem(EvidenceProblem.FOREIGN)
+        elif not self._phases[trial.phase].add(trial):
+            self.note_problem(EvidenceProblem.TWICE)
+        else:
+            self._recorder.record_outcome(trial)
+
+    def note_problem(self, problem: EvidenceProblem, trials: int = 1) -> None:
+        """Note what is wrong with the evidence of some trials: it is not whole, so nothing is decided."""
+        self._evidence_problems[problem] += trials
+
+    def _enter_pass(self, key: TrialKey) -> None:
+        """Store and tell how the pass before went when the replay comes to a new one."""
+        here = (key.phase, key.run)
+        if self._pass != here:
+            if self._pass is not None:
+                self.end_pass(*self._pass)
+            self._pass = here
+
+    def end_pass(self, phase: str, run: int) -> None:
+        """Store how a pass went, and tell."""
+        self._recorder.flush()
+        if self.settings.mode is not Mode.PLAIN:
+            self._observer.on_pass_end(phase, run)
+
+    def show_progress(self, key: TrialKey) -> None:
+        """Tell that the session has come to a trial; on the main thread only."""
+        self._observer.on_wait(key)
+
+    def make_room(self) -> None:
+        """Tell that pytest is going to write."""
+        self._observer.on_other_output()
+
+    def stop(self) -> None:
+        """Make no more calls and end the servers; doing it twice is harmless."""
+        with undisturbed:
+            if self._pass is not None and self.settings.mode is not Mode.PLAIN:
+                self._observer.on_pass_end(*self._pass)
+            self._observer.on_other_output()
+            self._pass = None
+            self.dispatcher.stop()
+            self._backend.stop()
+
+    def finish(self, *, interrupted: bool) -> CycleResult:
+        """Conclude the cycle and write what follows; an interrupted or partial one only records how it ended.
+
+        Raises:
+            StateError: when something cannot be written.
+        """
+        self.stop()
+        if interrupted:
+            self._evidence_problems.clear()
+        if self.settings.mode is Mode.GATE or self._store.ledger is None:
+            return self._finish_gate(interrupted=interrupted)
+        self._recorder.flush()
+        if interrupted or self._partial or self.stopped_because or self._evidence_problems:
+            return self._finish_undecided(self._store.ledger, interrupted=interrupted)
+        return self._finish_decided(self._store.ledger)
+
+    def fail(self, problem: str) -> CycleResult:
+        """What is known of a cycle that could not be concluded, because of a problem."""
+        return replace(self._result(), problem=problem)
+
+    def _result(self) -> CycleResult:
+        """What every result has."""
+        return CycleResult(
+            settings=self.settings,
+            cycle=self._cycle,
+            began=self._began,
+            phases=self._phases,
+            stopped_because=self.stopped_because,
+            evidence_problems=dict(self._evidence_problems),
+            notes=(*self._store.notes, *self._backend.notes()),
+        )
+
+    def _finish_gate(self, *, interrupted: bool) -> CycleResult:
+        """Hold what was measured against the bars; a part of it, or evidence that is not whole, decides nothing."""
+        result = replace(self._result(), took_s=time.time() - self._began)
+        if interrupted:
+            return replace(result, status="interrupted")
+        if self.stopped_because:
+            return replace(result, status="stopped")
+        if self._partial or self._evidence_problems:
+            return replace(result, status="partial")
+        gated = tuple(gate(phase, self._store) for phase in self._phases.values())
+        return replace(result, status="decided", gated=gated)
+
+    def _finish_undecided(self, ledger: Ledger, *, interrupted: bool) -> CycleResult:
+        """Record how a cycle ended that decides nothing."""
+        status = self._undecided_status(interrupted=interrupted)
+        result = replace(
+            self._result(), status=status, warmups=ledger.warmups(self._cycle), counts=ledger.counts(self._cycle)
+        )
+        ledger.finish_cycle(self._cycle, ended=time.time(), status=status)
+        if status != "stopped":
+            return result
+        notes = record_stopped_cycle(
+            self._store, tuple(self._phases.values()), self.stopped_because, cycle=self._cycle, began=self._began
+        )
+        return replace(result, notes=(*result.notes, *notes))
+
+    def _undecided_status(self, *, interrupted: bool) -> CycleStatus:
+        if interrupted or self._evidence_problems:
+            return "interrupted"
+        if not self._partial:
+            return "stopped"
+        # A part of a cycle that is resumed leaves the cycle as it was: cut off.
+        return "partial" if self._store.cut_off is None else "interrupted"
+
+    def _finish_decided(self, ledger: Ledger) -> CycleResult:
+        """Judge all phases, and write what follows from it."""
+        warmups = ledger.warmups(self._cycle)
+        phases = tuple(self._phases.values())
+        finished = finish_cycle_files(self._store, phases, cycle=self._cycle, began=self._began)
+        cases = {name: len(phase.cases) for name, phase in self._phases.items()}
+        spent = ledger.spent(self._cycle)
+        proof, waits = proof_of(finished.conclusions, finished.following, cases, self.settings, spent=spent)
+        result = self._result()
+        return replace(
+            result,
+            status="decided",
+            took_s=time.time() - self._began,
+            warmups=warmups,
+            conclusions=finished.conclusions,
+            following=finished.following,
+            proof=proof,
+            notes=(*result.notes, *finished.notes, *filter(None, [waits])),
+        )

@@ -1,0 +1,48 @@
+"""Puts what comes in into the ledger: finished calls at once, how they were judged a little later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.runners.runner import Finished
+from pytest_selfopt.trial import Trial
+
+OUTCOMES_AT_ONCE = 256
+"""Outcomes are stored so many at a time: they follow from the stored replies, so none is lost with the process."""
+
+
+class TrialRecorder:
+    """Records the trials of a cycle; without a ledger, as for a gate, it records nothing."""
+
+    def __init__(self, ledger: Ledger | None, cycle: int, calls: CallFactory) -> None:
+        self._ledger = ledger
+        self._cycle = cycle
+        self._calls = calls
+        self._judged: list[tuple[str, Trial]] = []
+
+    def record_calls(self, finished: Sequence[Finished]) -> None:
+        """Store finished calls before anybody reads their replies; runs on the dispatcher's thread.
+
+        A call that was cancelled is not finished: it may be made again.
+        """
+        if self._ledger is None:
+            return
+        whole = [one for one in finished if not one.result.cancelled]
+        records = [self._calls.record(one.call, one.result) for one in whole]
+        self._ledger.record_calls(self._cycle, records)
+
+    def record_outcome(self, trial: Trial) -> None:
+        """Store how a trial was judged, now or with those that follow."""
+        key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
+        self._judged.append((self._calls.id_of(key), trial))
+        if len(self._judged) >= OUTCOMES_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what is not stored yet; should it be cut off, a resumed cycle judges the stored replies again."""
+        judged, self._judged = self._judged, []
+        if self._ledger is not None and judged:
+            self._ledger.record_outcomes(judged)
