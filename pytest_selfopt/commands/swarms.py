@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from pytest_selfopt.errors import SettingsError
 
 if TYPE_CHECKING:
     from pytest_selfopt.economy.estimate import Estimate
+    from pytest_selfopt.execution.batch_run import BatchResult
+    from pytest_selfopt.planning.batch_questions import Questions
     from pytest_selfopt.settings import Settings
 
 
@@ -61,8 +64,9 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
 
 
 def _swarm(options: argparse.Namespace) -> Iterator[Printed]:
+    from pytest_selfopt.planning.batch_questions import swarm_questions
     from pytest_selfopt.planning.cost import estimate_swarm
-    from pytest_selfopt.report.batch_report import complete, survey, swarm_lines, swarm_questions, to_json
+    from pytest_selfopt.report.batch_report import complete, swarm_lines, to_json
     from pytest_selfopt.swarm.pattern import parse_pattern
 
     _check(options)
@@ -81,7 +85,7 @@ def _swarm(options: argparse.Namespace) -> Iterator[Printed]:
     )
     if not _may_go_on(cost, settings, options):
         return
-    found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
+    found = _run(settings, questions)
     if not found.calls and found.stopped and not found.interrupted:
         raise SettingsError(f"nothing was asked: {found.stopped}")
     if options.json:
@@ -92,8 +96,9 @@ def _swarm(options: argparse.Namespace) -> Iterator[Printed]:
 
 
 def _batch(options: argparse.Namespace) -> Iterator[Printed]:
+    from pytest_selfopt.planning.batch_questions import batch_questions
     from pytest_selfopt.planning.cost import estimate_batch
-    from pytest_selfopt.report.batch_report import batch_lines, batch_questions, complete, survey, to_json
+    from pytest_selfopt.report.batch_report import batch_lines, complete, to_json
 
     _check(options)
     settings = settings_of(options, spends=True)
@@ -103,7 +108,7 @@ def _batch(options: argparse.Namespace) -> Iterator[Printed]:
     cost = estimate_batch(options.tier, options.suite, settings, phase=options.phase, runs=options.runs)
     if not _may_go_on(cost, settings, options):
         return
-    found = survey(settings, questions, " ".join(["selfopt", *sys.argv[1:]]))
+    found = _run(settings, questions)
     if not found.calls and found.stopped and not found.interrupted:
         raise SettingsError(f"nothing was asked: {found.stopped}")
     if options.json:
@@ -111,6 +116,14 @@ def _batch(options: argparse.Namespace) -> Iterator[Printed]:
     else:
         yield from batch_lines(questions, found, notes)
     options.status = EXIT_INTERRUPTED if found.interrupted else 0 if complete(found) else EXIT_FAILED
+
+
+def _run(settings: Settings, questions: Questions) -> BatchResult:
+    from pytest_selfopt.commands.batch_progress import progress
+    from pytest_selfopt.execution.batch_run import BatchRun
+
+    command = " ".join(["selfopt", *sys.argv[1:]])
+    return BatchRun(settings, questions, command, progress(sys.stderr, time.monotonic)).run()
 
 
 def _may_go_on(cost: Estimate, settings: Settings, options: argparse.Namespace) -> bool:

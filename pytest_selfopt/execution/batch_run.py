@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
@@ -15,6 +14,7 @@ from pytest_selfopt.execution.trials import Received, make_trial, parse_reply
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.planning.batch_questions import Questions
 from pytest_selfopt.planning.budget import make_budget, require_prices
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.swarms import resolve_members
@@ -22,39 +22,11 @@ from pytest_selfopt.routing.history import prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Settings
-from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.execution_state import MARK
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
 
 INTERRUPTED = "it was interrupted"
 Verdict = tuple[Outcome, ErrorKind | None, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
-    """What is asked of whom: every case of the suites, `runs` times, in every spec."""
-
-    specs: tuple[Spec, ...]
-    suites: tuple[Suite, ...]
-    runs: int = 1
-
-    def planned(self, settings: Settings) -> dict[TrialKey, PlannedTrial]:
-        """Each trial, pass by pass, the specs of a case one after the other.
-
-        Raises:
-            SpecError: when a variant is not known, or has no examples to show.
-        """
-        found: dict[TrialKey, PlannedTrial] = {}
-        for run in range(self.runs):
-            for suite in self.suites:
-                for case in suite.cases:
-                    for spec in self.specs:
-                        variant = settings.variant(spec.variant)
-                        if variant.needs_examples and not suite.examples:
-                            raise SpecError(f"variant {variant.name} needs worked examples, and {suite.name} has none")
-                        key = TrialKey(spec.phase, spec.id, case.key, run)
-                        found[key] = PlannedTrial(key=key, case=case, spec=spec, suite=suite, variant=variant)
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

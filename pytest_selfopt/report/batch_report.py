@@ -2,125 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
-from pytest_selfopt.console.output import Printed, Table, columns_of
+from pytest_selfopt.console.output import Printed, Table
 from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.economy.estimate import dollars
-from pytest_selfopt.errors import ModelError, SettingsError
-from pytest_selfopt.execution.batch_run import BatchResult, BatchRun, Questions
+from pytest_selfopt.execution.batch_run import BatchResult
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
+from pytest_selfopt.planning.batch_questions import Questions
 from pytest_selfopt.settings import Settings
-from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.gain import Gain, gain
-from pytest_selfopt.swarm.pattern import parse_pattern
-from pytest_selfopt.swarm.swarm import swarm_name
 from pytest_selfopt.trial import Outcome
 
 VERSION = 1
 _DISPENSABLE = ("trials", "interval", "median", "restraint")
 """Columns that a narrow terminal does without, in this order."""
-LOG_INTERVAL_S = 5.0
-
-
-def swarm_questions(
-    settings: Settings, pattern: str, tier: str, suites: Sequence[Path], *, phase: str, variant: str | None, runs: int
-) -> Questions:
-    """What a swarm over a tier is asked: the cases of suite files, in the manner of the phase's baseline or another.
-
-    Raises:
-        SelfoptError: when pattern, tier, suite or variant cannot be used.
-    """
-    name = swarm_name(parse_pattern(pattern), tier)
-    settings.swarm(name)
-    loaded = _suites(suites)
-    for suite in loaded:
-        talks = next((case.key for case in suite.cases if case.world is not None), None)
-        if talks is not None:
-            raise SettingsError(f"{talks} is a conversation of several turns; a swarm answers single questions")
-    return Questions(specs=(_spec(settings, name, phase, variant),), suites=loaded, runs=runs)
-
-
-def batch_questions(
-    settings: Settings, tier: str, suites: Sequence[Path], *, phase: str, variant: str | None, runs: int
-) -> tuple[Questions, list[str]]:
-    """What each model of a tier is asked, and who is left out because it cannot be asked at all.
-
-    Raises:
-        SelfoptError: when tier, suite or variant cannot be used, or nobody can be asked.
-    """
-    notes, specs = [], []
-    for model in settings.tier(tier):
-        try:
-            if makes_calls_here(settings):
-                require_model(model)
-        except ModelError as problem:
-            notes.append(f"left out: {problem}")
-            continue
-        specs.append(_spec(settings, model.id, phase, variant))
-    if not specs:
-        raise ModelError(f"no model of {tier} can be asked: {'; '.join(notes)}")
-    return Questions(specs=tuple(specs), suites=_suites(suites), runs=runs), notes
-
-
-def _suites(paths: Sequence[Path]) -> tuple[Suite, ...]:
-    return tuple(load_suite(path) for path in suite_files(paths))
-
-
-def _spec(settings: Settings, model: str, phase: str, variant: str | None) -> Spec:
-    usual = settings.phase(phase).baseline
-    return Spec(
-        model=model,
-        phase=phase,
-        variant=variant or usual.variant,
-        timeout_s=usual.timeout_s,
-        retries=usual.retries,
-        sampling=usual.sampling,
-    )
-
-
-def survey(settings: Settings, questions: Questions, command: str) -> BatchResult:
-    """Ask, and say how far it is on the other stream, which is no part of the answer.
-
-    Raises:
-        SelfoptError: when somebody or something cannot be used.
-    """
-    return BatchRun(settings, questions, command, progress(sys.stderr, time.monotonic)).run()
-
-
-def progress(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, int], None]:
-    """What says how far a survey is, now and then; on a terminal the line is written anew."""
-    began = said = clock()
-    live = stream.isatty()
-
-    def say(done: int, total: int, errors: int) -> None:
-        nonlocal said
-        now = clock()
-        if done < total and now - said < (0.2 if live else LOG_INTERVAL_S):
-            return
-        said = now
-        end = "\r" if live and done < total else "\n"
-        most = columns_of(stream) - 1 if live else 1000
-        text = describe_survey(done, total, errors, now - began, most)
-        stream.write(f"{text.ljust(most) if live else text}{end}")
-        stream.flush()
-
-    return say
-
-
-def describe_survey(done: int, total: int, errors: int, elapsed_s: float, most: int) -> str:
-    """How far a survey is; what matters least is left out where it takes more than `most` columns, or all of it."""
-    wrong = f", {errors:,} without answer" if errors else ""
-    count = f"  {done:,} of {total:,} answers"
-    forms = (f"{count}{wrong}, {format_duration(elapsed_s)}", f"{count}{wrong}", count, f"{done}/{total}")
-    return next((form for form in forms if len(form) <= most), "")
 
 
 def gain_of(settings: Settings, questions: Questions, found: BatchResult) -> Gain:

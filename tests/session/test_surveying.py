@@ -7,7 +7,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.report.batch_report import describe_survey, progress
+from pytest_selfopt.commands.batch_progress import describe_survey, progress
 
 
 @given(most=st.integers(0, 100), done=st.integers(0, 2000), errors=st.integers(0, 2000))
