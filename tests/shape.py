@@ -86,10 +86,10 @@ def main() -> None:
             (f"{root} in all", root.rglob("*.py"))
         ]:
             found = shape_of(modules)
-            print(
+            sys.stdout.write(
                 f"{name:45} {found.lines:6} lines  {found.conditionals_per_thousand:5.1f} conditionals  "
                 f"{found.comprehensions_per_thousand:5.1f} comprehensions  {found.nested:2} nested  "
-                f"{found.mean_line:4.1f} characters  {found.fullest:2} modules"
+                f"{found.mean_line:4.1f} characters  {found.fullest:2} modules\n"
             )
 
 
