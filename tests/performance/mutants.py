@@ -161,7 +161,7 @@ class Caught:
 def caught_in(tree: Path, sites: Sequence[Site], place: Path) -> Caught:
     """Run the tests of a tree against mutants."""
     work = place / tree.name
-    shutil.copytree(tree, work, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".selfopt"))
+    shutil.copytree(tree, work, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".selfopt", ".git"))
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     subprocess.run(["uv", "sync", "-q"], cwd=work, env=environment, check=True)
     (packages,) = (work / ".venv").glob("lib/python*/site-packages")
@@ -172,6 +172,8 @@ def caught_in(tree: Path, sites: Sequence[Site], place: Path) -> Caught:
     began = time.time()
     arguments = ["-p", "mutants_hook", "-p", "no:cacheprovider", "-p", "no:randomly", "-q"]
     run(work, arguments, MUTANTS_LOG=str(log))
+    if not log.exists():
+        raise SystemExit(f"the tests of {tree} do not start with mutants in it: see by `pytest` in {work}")
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     failing = {entry["failed"] for entry in entries if "failed" in entry}
     took = {entry["ended"]: entry["took"] for entry in entries if "ended" in entry}

@@ -1,4 +1,7 @@
-"""Lives in the environment of a tree with mutants: tells whether one is switched on, and which tests come past it."""
+"""Lives in the environment of a tree with mutants: tells whether one is switched on, and which tests come past it.
+
+PYTEST_DONT_REWRITE: it is imported before pytest is.
+"""
 
 from __future__ import annotations
 
