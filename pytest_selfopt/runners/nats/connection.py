@@ -66,7 +66,7 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
     began = time.monotonic()
     while not connecting.done() and time.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
         await asyncio.wait({connecting}, timeout=0.1)
-    await _cancel(connecting)
+    await cancel_attempt(connecting)
     try:
         return connecting.result()
     except (Error, OSError, TimeoutError, ValueError, asyncio.InvalidStateError, asyncio.CancelledError) as problem:
@@ -80,7 +80,7 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
         ) from None
 
 
-async def _cancel(connecting: asyncio.Future[Connection]) -> None:
+async def cancel_attempt(connecting: asyncio.Future[Connection]) -> None:
     """End an attempt to connect that is not done."""
     for _ in range(CANCELLATIONS):
         if connecting.done():
