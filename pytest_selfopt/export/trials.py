@@ -30,7 +30,7 @@ def trials_csv(trials: Iterable[CycleTrial]) -> Iterator[str]:
     writer.writerow(COLUMNS)
     for one in trials:
         yield _taken(buffer)
-        writer.writerow([_cell(value) for value in _row(one).values()])
+        writer.writerow(map(_cell, _row(one).values()))
     yield _taken(buffer)
 
 
@@ -46,7 +46,10 @@ def trials_json(trials: Iterable[CycleTrial]) -> Iterator[str]:
 
 def _row(one: CycleTrial) -> dict[str, Json]:
     cycle, trial = one
-    return {"cycle": cycle, **{name: getattr(trial, name) for name in Trial.__dataclass_fields__}}
+    row: dict[str, Json] = {"cycle": cycle}
+    for name in Trial.__dataclass_fields__:
+        row[name] = getattr(trial, name)
+    return row
 
 
 def _taken(buffer: io.StringIO) -> str:
@@ -57,8 +60,10 @@ def _taken(buffer: io.StringIO) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
