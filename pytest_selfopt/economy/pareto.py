@@ -51,16 +51,16 @@ class Elite:
     level: tuple[str, ...]
 
 
-def dominates(one: Point, other: Point) -> bool:
-    """Whether `one` is nowhere worse than `other`, and somewhere better, as far as is known.
+def dominates(point: Point, other: Point) -> bool:
+    """Whether `point` is nowhere worse than `other`, and somewhere better, as far as is known.
 
-    What is unknown of the `other` does not count. What is known of it, `one` has to match: a model does not push
+    What is unknown of the `other` does not count. What is known of it, `point` has to match: a model does not push
     another one out by hiding what it costs.
     """
-    if one.accuracy < other.accuracy:
+    if point.accuracy < other.accuracy:
         return False
-    better = one.accuracy > other.accuracy
-    for ours, theirs in ((one.latency_s, other.latency_s), (one.cost, other.cost)):
+    better = point.accuracy > other.accuracy
+    for ours, theirs in ((point.latency_s, other.latency_s), (point.cost, other.cost)):
         if theirs is None:
             continue
         if ours is None or ours > theirs:

@@ -28,24 +28,24 @@ def trials_csv(trials: Iterable[CycleTrial]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for one in trials:
+    for measured in trials:
         yield _taken(buffer)
-        writer.writerow(map(_cell, _row(one).values()))
+        writer.writerow(map(_cell, _row(measured).values()))
     yield _taken(buffer)
 
 
 def trials_json(trials: Iterable[CycleTrial]) -> Iterator[str]:
     """The lines of a JSON document, each with its end: one trial a line, null for what is unknown."""
     before = f'{{"version": {VERSION}, "trials": ['
-    for one in trials:
+    for measured in trials:
         yield f"{before}\n"
-        before = f"{json.dumps(_row(one))},"
+        before = f"{json.dumps(_row(measured))},"
     # The last line has no comma; a document without trials is one line.
     yield f"{before.removesuffix(',')}\n]}}\n"
 
 
-def _row(one: CycleTrial) -> dict[str, Json]:
-    cycle, trial = one
+def _row(measured: CycleTrial) -> dict[str, Json]:
+    cycle, trial = measured
     row: dict[str, Json] = {"cycle": cycle}
     for name in Trial.__dataclass_fields__:
         row[name] = getattr(trial, name)
