@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import attrgetter
 
 from pytest_selfopt.ledger.records import TokensOfSpec
 from pytest_selfopt.models.config import ModelConfig
@@ -54,8 +55,10 @@ class Part:
     @property
     def each_usd(self) -> float | None:
         """What one of the calls costs; None when it is unknown."""
+        if self.tokens is None and self.model.free:
+            return 0.0
         if self.tokens is None:
-            return 0.0 if self.model.free else None
+            return None
         return cost_of_tokens(self.tokens.tokens_in, self.tokens.tokens_out, self.model)
 
     @property
@@ -77,17 +80,17 @@ class Estimate:
     @property
     def calls(self) -> int:
         """How many are made for certain."""
-        return sum(part.calls for part in self.parts if part.certain)
+        return sum(map(attrgetter("calls"), self._certain))
 
     @property
     def most_calls(self) -> int:
         """How many are made at most."""
-        return sum(part.calls for part in self.parts)
+        return sum(map(attrgetter("calls"), self.parts))
 
     @property
     def low_usd(self) -> float | None:
         """What the calls that are made for certain cost; None when that of one is unknown."""
-        return _sum(part for part in self.parts if part.certain)
+        return _sum(self._certain)
 
     @property
     def high_usd(self) -> float | None:
@@ -97,16 +100,20 @@ class Estimate:
     @property
     def models(self) -> tuple[ModelConfig, ...]:
         """The models that are asked, each once."""
-        return tuple({part.model.id: part.model for part in self.parts}.values())
+        by_id: dict[str, ModelConfig] = {}
+        for part in self.parts:
+            by_id[part.model.id] = part.model
+        return tuple(by_id.values())
 
     @property
     def bounded(self) -> bool:
         """Whether it is no expectation but a bound."""
-        return any(part.tokens.basis is Basis.BYTES for part in self._billed if part.tokens is not None)
+        return any(map(_is_bound, self._billed))
 
     def of(self, model: str) -> Estimate:
         """The same of one model alone."""
-        return Estimate(parts=tuple(part for part in self.parts if part.model.id == model))
+        own = [part for part in self.parts if part.model.id == model]
+        return Estimate(parts=tuple(own))
 
     def exceeds(self, usd: float) -> bool:
         """Whether it may come to more than so much; what is unknown does not tell."""
@@ -115,15 +122,33 @@ class Estimate:
     @property
     def grounds(self) -> str:
         """On what it rests, such as "by the tokens of 420 earlier calls"; empty when it is free or unknown."""
-        tokens = {
-            (part.model.id, part.tokens) for part in self._billed if part.tokens is not None and not part.unpriced
-        }
-        known = [one for _, one in tokens]
-        earlier = sum(one.calls for one in known if one.basis is Basis.EARLIER)
-        said = [f"by the tokens of {earlier:,} earlier call{'' if earlier == 1 else 's'}"] if earlier else []
-        said += ["by the bytes of the prompts"] if any(one.basis is Basis.BYTES for one in known) else []
-        said += [f"at {USUAL_TOKENS:,} tokens a call"] if any(one.basis is Basis.USUAL for one in known) else []
-        return " and ".join(said)
+        earlier, bases = self._grounds
+        grounds = []
+        if earlier:
+            grounds.append(f"by the tokens of {_number_of('earlier call', earlier)}")
+        if Basis.BYTES in bases:
+            grounds.append("by the bytes of the prompts")
+        if Basis.USUAL in bases:
+            grounds.append(f"at {USUAL_TOKENS:,} tokens a call")
+        return " and ".join(grounds)
+
+    @property
+    def _grounds(self) -> tuple[int, set[Basis]]:
+        """How many earlier calls it rests on, each counted once, and on what else."""
+        counted = set[tuple[str, Tokens]]()
+        bases = set[Basis]()
+        earlier = 0
+        for part in self._billed:
+            if part.tokens is None or part.unpriced:
+                continue
+            source = (part.model.id, part.tokens)
+            if source in counted:
+                continue
+            counted.add(source)
+            bases.add(part.tokens.basis)
+            if part.tokens.basis is Basis.EARLIER:
+                earlier += part.tokens.calls
+        return earlier, bases
 
     @property
     def amount(self) -> str:
@@ -135,13 +160,24 @@ class Estimate:
             return "free"
         if self.bounded:
             return f"at most {dollars(high)}"
-        return f"about {dollars(low)}" + (f" to {dollars(high)}" if dollars(high) != dollars(low) else "")
+        least, most = dollars(low), dollars(high)
+        if least == most:
+            return f"about {least}"
+        return f"about {least} to {most}"
 
     @property
     def sentence(self) -> str:
         """The cost in words, and on what it rests."""
-        known = self.high_usd is not None and self.grounds
-        return f"{self.amount}{',' if self.bounded else ''} {self.grounds}" if known else self.amount
+        grounds = self.grounds
+        if self.high_usd is None or not grounds:
+            return self.amount
+        if self.bounded:
+            return f"{self.amount}, {grounds}"
+        return f"{self.amount} {grounds}"
+
+    @property
+    def _certain(self) -> list[Part]:
+        return [part for part in self.parts if part.certain]
 
     @property
     def _billed(self) -> tuple[Part, ...]:
@@ -150,13 +186,34 @@ class Estimate:
     @property
     def _unknown(self) -> str:
         """Why the cost is unknown: a price is missing, or nobody knows the tokens."""
-        unpriced = dict.fromkeys(part.model.id for part in self._billed if part.unpriced)
+        unpriced: dict[str, None] = {}
+        unasked: dict[str, None] = {}
+        for part in self._billed:
+            if part.unpriced:
+                unpriced[part.model.id] = None
+            if part.tokens is None:
+                unasked[part.model.id] = None
         if unpriced:
-            return f"{', '.join(unpriced)} {'has' if len(unpriced) == 1 else 'have'} no price"
-        unasked = dict.fromkeys(part.model.id for part in self._billed if part.tokens is None)
-        return (
-            f"{', '.join(unasked)} {'was' if len(unasked) == 1 else 'were'} not asked yet, so nobody knows the tokens"
-        )
+            return f"{_with_verb(unpriced, 'has', 'have')} no price"
+        return f"{_with_verb(unasked, 'was', 'were')} not asked yet, so nobody knows the tokens"
+
+
+def _is_bound(part: Part) -> bool:
+    return part.tokens is not None and part.tokens.basis is Basis.BYTES
+
+
+def _number_of(noun: str, number: int) -> str:
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}s"
+
+
+def _with_verb(names: Collection[str], singular: str, plural: str) -> str:
+    """The names, and the verb that agrees with their number."""
+    subject = ", ".join(names)
+    if len(names) == 1:
+        return f"{subject} {singular}"
+    return f"{subject} {plural}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +227,12 @@ class Stage:
 
 def together(estimates: Iterable[Estimate]) -> Estimate:
     """Several estimates as one."""
-    known = tuple(estimates)
-    return Estimate(
-        parts=tuple(part for one in known for part in one.parts), surely_usd=sum(one.surely_usd for one in known)
-    )
+    parts: list[Part] = []
+    surely_usd: list[float] = []
+    for estimate in estimates:
+        parts += estimate.parts
+        surely_usd.append(estimate.surely_usd)
+    return Estimate(parts=tuple(parts), surely_usd=sum(surely_usd))
 
 
 def estimate_stages(
@@ -188,38 +247,54 @@ def estimate_stages(
     Where a stage is no vote, the `judge` is asked. `tokens` are those of a call by model id (None: unknown) that is
     given no answers.
     """
-    answers = [one.tokens_out for one in tokens.values() if one is not None]
-    answer = sum(answers) / len(answers) if answers else 0.0
+    answer = _mean_answer(tokens.values())
     parts = []
     for stage in stages:
-        asked = (judge,) if stage.vote else models
+        asked = models
+        if stage.vote:
+            asked = (judge,)
         for place, model in enumerate(asked):
             calls = len(range(place, stage.calls, len(asked))) * times
             if calls:
-                own = tokens[model.id]
-                given = own and _given(own, stage.sources * answer)
-                parts.append(Part(model=model, calls=calls, tokens=given, certain=not stage.vote))
+                given = _given(tokens[model.id], stage.sources * answer)
+                part = Part(model=model, calls=calls, tokens=given, certain=not stage.vote)
+                parts.append(part)
     return Estimate(parts=tuple(parts))
 
 
-def _given(tokens: Tokens, answers: float) -> Tokens:
-    """The tokens of a call that is given answers of so many tokens, too."""
-    if tokens.basis is Basis.USUAL:
+def _mean_answer(tokens: Iterable[Tokens | None]) -> float:
+    """The tokens of an answer, on average over those that are known; 0 when none is."""
+    answers = [call.tokens_out for call in tokens if call is not None]
+    if not answers:
+        return 0.0
+    return sum(answers) / len(answers)
+
+
+def _given(tokens: Tokens | None, answers: float) -> Tokens | None:
+    """The tokens of a call to which answers of so many tokens are added; None when they are unknown."""
+    if tokens is None or tokens.basis is Basis.USUAL:
         return tokens
-    each = BYTES_A_TOKEN if tokens.basis is Basis.BYTES else 1
-    return replace(tokens, tokens_in=tokens.tokens_in + answers * each)
+    if tokens.basis is Basis.BYTES:
+        answers = answers * BYTES_A_TOKEN
+    return replace(tokens, tokens_in=tokens.tokens_in + answers)
 
 
 def earlier_tokens(model: str, variant: str, known: Sequence[TokensOfSpec]) -> Tokens | None:
     """What calls of a model took: those that asked in this manner, else all; None when there was none."""
-    own = [one for one in known if model_and_variant(one.spec, one.phase)[0] == model]
-    found = [one for one in own if model_and_variant(one.spec, one.phase)[1] == variant] or own
-    calls = sum(one.calls for one in found)
+    own, alike = [], []
+    for spent in known:
+        asked, manner = model_and_variant(spent.spec, spent.phase)
+        if asked == model:
+            own.append(spent)
+            if manner == variant:
+                alike.append(spent)
+    relevant = alike or own
+    calls: int = sum(map(attrgetter("calls"), relevant))
     if not calls:
         return None
     return Tokens(
-        tokens_in=sum(one.tokens_in * one.calls for one in found) / calls,
-        tokens_out=sum(one.tokens_out * one.calls for one in found) / calls,
+        tokens_in=sum(spent.tokens_in * spent.calls for spent in relevant) / calls,
+        tokens_out=sum(spent.tokens_out * spent.calls for spent in relevant) / calls,
         basis=Basis.EARLIER,
         calls=calls,
     )
@@ -235,16 +310,20 @@ def most_tokens(requests: Sequence[ChatRequest]) -> Tokens | None:
     """What one of the requests takes at most, on average over them; None when there are none."""
     if not requests:
         return None
+    tokens_in = sum(map(most_tokens_in, requests))
+    tokens_out = sum(request.sampling.max_tokens for request in requests)
     return Tokens(
-        tokens_in=sum(map(most_tokens_in, requests)) / len(requests),
-        tokens_out=sum(request.sampling.max_tokens for request in requests) / len(requests),
+        tokens_in=tokens_in / len(requests),
+        tokens_out=tokens_out / len(requests),
         basis=Basis.BYTES,
     )
 
 
 def dollars(usd: float) -> str:
     """An amount for people: four decimals, as most of them are cents; of less than a cent the first two digits."""
-    decimals = 4 if usd == 0 or usd >= 0.01 else 1 - math.floor(math.log10(usd))
+    decimals = 4
+    if usd != 0 and usd < 0.01:
+        decimals = 1 - math.floor(math.log10(usd))
     return f"${usd:,.{decimals}f}"
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pytest_selfopt.economy.profile import PhaseProfile, Profile
+
+_Entry: TypeAlias = tuple[Profile, PhaseProfile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,8 @@ class Point:
     def compared_on(self) -> tuple[str, ...]:
         """What is known of it."""
         known = {"accuracy": self.accuracy, "latency": self.latency_s, "cost": self.cost}
-        return tuple(name for name, value in known.items() if value is not None)
+        names = [name for name, value in known.items() if value is not None]
+        return tuple(names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +51,16 @@ class Elite:
     level: tuple[str, ...]
 
 
-def dominates(one: Point, other: Point) -> bool:
-    """Whether `one` is nowhere worse than `other`, and somewhere better, as far as is known.
+def dominates(point: Point, other: Point) -> bool:
+    """Whether `point` is nowhere worse than `other`, and somewhere better, as far as is known.
 
-    What is unknown of the `other` does not count. What is known of it, `one` has to match: a model does not push
+    What is unknown of the `other` does not count. What is known of it, `point` has to match: a model does not push
     another one out by hiding what it costs.
     """
-    if one.accuracy < other.accuracy:
+    if point.accuracy < other.accuracy:
         return False
-    better = one.accuracy > other.accuracy
-    for ours, theirs in ((one.latency_s, other.latency_s), (one.cost, other.cost)):
+    better = point.accuracy > other.accuracy
+    for ours, theirs in ((point.latency_s, other.latency_s), (point.cost, other.cost)):
         if theirs is None:
             continue
         if ours is None or ours > theirs:
@@ -68,49 +72,68 @@ def dominates(one: Point, other: Point) -> bool:
 def pareto(phase: str, points: Sequence[Point]) -> Front:
     """The front of a phase: nobody beats a member, and a member beats everybody else."""
     ordered = sorted(points, key=lambda point: (-point.accuracy, point.model))
-    members = [point for point in ordered if not any(dominates(one, point) for one in ordered)]
-    return Front(
-        phase=phase,
-        members=tuple(members),
-        beaten=tuple(
-            (point, next(one.model for one in members if dominates(one, point)))
-            for point in ordered
-            if point not in members
-        ),
-    )
+    members = [point for point in ordered if _winner(ordered, point) is None]
+    beaten = []
+    for point in ordered:
+        winner = _winner(members, point)
+        if winner is not None:
+            beaten.append((point, winner.model))
+    return Front(phase=phase, members=tuple(members), beaten=tuple(beaten))
+
+
+def _winner(rivals: Sequence[Point], point: Point) -> Point | None:
+    """The first rival that beats a point."""
+    for rival in rivals:
+        if dominates(rival, point):
+            return rival
+    return None
 
 
 def fronts(profiles: Sequence[Profile]) -> tuple[Front, ...]:
     """The front of each phase."""
     points: defaultdict[str, list[Point]] = defaultdict(list)
-    for profile, one in _by_phase(profiles):
-        points[one.phase].append(
-            Point(model=profile.model, accuracy=one.average.accuracy, latency_s=one.latency_median_s, cost=one.cost)
+    for profile, measured in _by_phase(profiles):
+        point = Point(
+            model=profile.model,
+            accuracy=measured.average.accuracy,
+            latency_s=measured.latency_median_s,
+            cost=measured.cost,
         )
+        points[measured.phase].append(point)
     return tuple(pareto(phase, points[phase]) for phase in sorted(points))
 
 
 def elites(profiles: Sequence[Profile]) -> tuple[Elite, ...]:
     """The elite of each phase and cost tier; of equal accuracy, the one whose interval lies highest."""
-    cells: defaultdict[tuple[str, str], list[tuple[Profile, PhaseProfile]]] = defaultdict(list)
-    for profile, one in _by_phase(profiles):
-        cells[one.phase, profile.tier].append((profile, one))
+    cells: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
+    for profile, measured in _by_phase(profiles):
+        cells[measured.phase, profile.tier].append((profile, measured))
     return tuple(_elite(phase, tier, cells[phase, tier]) for phase, tier in sorted(cells))
 
 
-def _elite(phase: str, tier: str, cell: Sequence[tuple[Profile, PhaseProfile]]) -> Elite:
-    winner, best = min(cell, key=lambda one: (-one[1].average.accuracy, -one[1].average.low, one[0].model))
+def _elite(phase: str, tier: str, cell: Sequence[_Entry]) -> Elite:
+    winner, best = min(cell, key=_standing)
+    level = []
+    for profile, measured in cell:
+        if profile is not winner and measured.average.overlaps(best.average):
+            level.append(profile.model)
     return Elite(
         phase=phase,
         tier=tier,
         best=best,
         model=winner.model,
         of=len(cell),
-        level=tuple(
-            profile.model for profile, one in cell if profile is not winner and one.average.overlaps(best.average)
-        ),
+        level=tuple(level),
     )
 
 
-def _by_phase(profiles: Sequence[Profile]) -> Iterator[tuple[Profile, PhaseProfile]]:
-    return ((profile, one) for profile in profiles for one in profile.phases)
+def _standing(entry: _Entry) -> tuple[float, float, str]:
+    """What entries of a cell are ordered by, the best first."""
+    profile, measured = entry
+    return -measured.average.accuracy, -measured.average.low, profile.model
+
+
+def _by_phase(profiles: Sequence[Profile]) -> Iterator[_Entry]:
+    for profile in profiles:
+        for measured in profile.phases:
+            yield profile, measured

@@ -45,12 +45,14 @@ class PriceFile:
         key = self._key(model)
         if key is None:
             return model
-        price_in, price_out = self._price(key, "input_cost_per_token"), self._price(key, "output_cost_per_token")
-        return replace(
-            model,
-            price_in=price_in if model.price_in is None else model.price_in,
-            price_out=price_out if model.price_out is None else model.price_out,
-        )
+        # Both are read first: an unusable price in the file is an error also where the model was given its own.
+        price_in = self._price(key, "input_cost_per_token")
+        price_out = self._price(key, "output_cost_per_token")
+        if model.price_in is not None:
+            price_in = model.price_in
+        if model.price_out is not None:
+            price_out = model.price_out
+        return replace(model, price_in=price_in, price_out=price_out)
 
     def _key(self, model: ModelConfig) -> str | None:
         """The entry of a model: of its id, of PROVIDER/NAME, or of the bare name that is the same provider's."""
@@ -61,8 +63,11 @@ class PriceFile:
                 continue
             if not isinstance(entry, dict):
                 raise SettingsError(f"{self.place}: {key!r}: expected an object with the model's prices, got {entry!r}")
+            # Many providers serve a model of this name, each at a price of its own.
             bare = key == model.name and key != model.id
-            if entry.get("mode", "chat") in ANSWERING and (not bare or entry.get("litellm_provider") == owner):
+            if bare and entry.get("litellm_provider") != owner:
+                continue
+            if entry.get("mode", "chat") in ANSWERING:
                 return key
         return None
 

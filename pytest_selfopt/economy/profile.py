@@ -7,20 +7,28 @@ for the candidates that lost.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
-from pytest_selfopt.economy.score import Score, score_of
+from pytest_selfopt.economy.measures import (
+    answer_cost,
+    grouped,
+    last_whole_cycle,
+    like_cycles,
+    restraint_score,
+    score_of_cases,
+    suite_scores,
+    token_price,
+    totals_of,
+)
+from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.tiers import BANDS, tier_of
 from pytest_selfopt.economy.trend import Trend, trend
 from pytest_selfopt.ledger.aggregates import CaseCount, Counts, InForce
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.specs.spec import parse_spec
 
-MOST_ERRORS = 0.05
-"""The share of missing answers at which a cycle says more of the way to a model than of the model."""
-MOST_UNPRICED = 0.05
-"""The share of answers of unknown cost at which the mean of the others says nothing."""
 PER = 1_000
 """Answers that a cost is about."""
 
@@ -116,12 +124,17 @@ def profiles_of(counts: Counts, seen: Sequence[Seen], models: Mapping[str, Model
     Raises:
         SpecError: when the ledger holds a spec that does not parse.
     """
+    owners: dict[str, str] = {}
     by_model: defaultdict[str, list[CaseCount]] = defaultdict(list)
-    owners = {spec: parse_spec(spec).model for spec in {one.spec for one in counts.cases}}
-    for one in counts.cases:
-        by_model[owners[one.spec]].append(one)
-    found = [_profile(name, by_model[name], counts, seen, models.get(name)) for name in sorted(by_model)]
-    return _ranked(found)
+    for count in counts.cases:
+        if count.spec not in owners:
+            owners[count.spec] = parse_spec(count.spec).model
+        by_model[owners[count.spec]].append(count)
+    profiles = []
+    for name in sorted(by_model):
+        config = models.get(name)
+        profiles.append(_profile(name, by_model[name], counts, seen, config))
+    return _ranked(profiles)
 
 
 def tier_name(model: ModelConfig | None) -> str:
@@ -137,164 +150,158 @@ def tier_name(model: ModelConfig | None) -> str:
         return "free"
     if model.price_in is None:
         return "unpriced"
-    return "below tier1" if model.price_in < BANDS["tier1"].least else "above tier3"
+    if model.price_in < BANDS["tier1"].least:
+        return "below tier1"
+    return "above tier3"
 
 
 def _profile(
     name: str, cases: Sequence[CaseCount], counts: Counts, seen: Sequence[Seen], config: ModelConfig | None
 ) -> Profile:
-    specs = {one.spec for one in cases}
+    price_in, price_out, free = _prices(config)
     return Profile(
         model=name,
         tier=tier_name(config),
-        price_in=config.price_in if config is not None else None,
-        price_out=config.price_out if config is not None else None,
-        free=config is not None and config.free,
-        trials=sum(one.trials for one in cases),
-        cycles=len({one.cycle for one in cases}),
-        first=min(one.first for one in cases),
-        last=max(one.last for one in cases),
-        errors=_errors(counts, specs),
+        price_in=price_in,
+        price_out=price_out,
+        free=free,
+        trials=totals_of(cases).trials,
+        cycles=len(set(map(attrgetter("cycle"), cases))),
+        first=min(map(attrgetter("first"), cases)),
+        last=max(map(attrgetter("last"), cases)),
+        errors=_errors(counts, set(map(attrgetter("spec"), cases))),
         findings=_findings(name, seen),
-        phases=tuple(
-            _phase(phase, [one for one in cases if one.phase == phase], counts, config)
-            for phase in sorted({one.phase for one in cases})
-        ),
+        phases=_phases(cases, counts, config),
     )
 
 
+def _prices(config: ModelConfig | None) -> tuple[float | None, float | None, bool]:
+    """USD per million tokens in and out, and whether the model is free."""
+    if config is None:
+        return None, None, False
+    return config.price_in, config.price_out, config.free
+
+
+def _phases(cases: Sequence[CaseCount], counts: Counts, config: ModelConfig | None) -> tuple[PhaseProfile, ...]:
+    by_phase: dict[str, list[CaseCount]] = grouped(cases, attrgetter("phase"))
+    return tuple(_phase(phase, by_phase[phase], counts, config) for phase in sorted(by_phase))
+
+
 def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: ModelConfig | None) -> PhaseProfile:
-    by_spec: defaultdict[str, list[CaseCount]] = defaultdict(list)
-    for one in cases:
-        by_spec[one.spec].append(one)
-    averages = {spec: _score(by_spec[spec]) for spec in sorted(by_spec)}
+    by_spec: dict[str, list[CaseCount]] = grouped(cases, attrgetter("spec"))
+    averages = {spec: score_of_cases(by_spec[spec]) for spec in sorted(by_spec)}
     spec = _standing(phase, averages, counts.in_force)
-    ours, average = by_spec[spec], averages[spec]
-    last = _last_whole(ours)
-    latency = next((one for one in counts.latencies if one.spec == spec), None)
-    price = _price(ours, config)
+    others = dict(averages)
+    average = others.pop(spec)
+    ours = by_spec[spec]
+    last = last_whole_cycle(ours)
+    latest = [count for count in ours if count.cycle == last]
+    # A promotion rests on cycles that went well, so these would fake a trend.
+    unpicked = [count for count in ours if (spec, count.cycle) not in counts.picked]
+    median_s, p95_s = _latencies(spec, counts)
+    price = token_price(ours, config)
     return PhaseProfile(
         phase=phase,
         spec=spec,
-        latest=_score([one for one in ours if one.cycle == last]),
+        latest=score_of_cases(latest),
         latest_cycle=last,
         average=average,
-        trend=trend(_like_cycles([one for one in ours if (spec, one.cycle) not in counts.picked])),
-        suites=_suites(ours),
-        restraint=_restraint(ours),
-        latency_median_s=latency.median_s if latency else None,
-        latency_p95_s=latency.p95_s if latency else None,
+        trend=trend(like_cycles(unpicked)),
+        suites=suite_scores(ours),
+        restraint=restraint_score(ours),
+        latency_median_s=median_s,
+        latency_p95_s=p95_s,
         errors=_errors(counts, {spec}),
         cost=_cost(ours),
-        unpriced=sum(one.unpriced for one in ours),
+        unpriced=totals_of(ours).unpriced,
         price=price,
-        score_per_price=average.accuracy / price if price else None,
-        others={other: score for other, score in averages.items() if other != spec},
-        questions=frozenset(one.case_hash for one in ours),
+        score_per_price=_per_price(average, price),
+        others=others,
+        questions=frozenset(map(attrgetter("case_hash"), ours)),
     )
 
 
 def _standing(phase: str, averages: Mapping[str, Score], in_force: Sequence[InForce]) -> str:
     """The spec that was last in force for a phase, or the one whose accuracy is surely the highest."""
-    stood = [one.spec for one in in_force if one.phase == phase and one.spec in averages]
-    return stood[-1] if stood else max(averages, key=lambda spec: (averages[spec].low, spec))
+    for standing in reversed(in_force):
+        if standing.phase == phase and standing.spec in averages:
+            return standing.spec
+    return max(averages, key=lambda spec: (averages[spec].low, spec))
 
 
-def _score(cases: Iterable[CaseCount]) -> Score:
-    return score_of((one.case, one.passes, one.trials) for one in cases)
-
-
-def _last_whole(cases: Sequence[CaseCount]) -> int:
-    """The last cycle that asked at least half as many cases as any: one that was cut off says little."""
-    asked = Counter(one.cycle for one in cases)
-    return max(cycle for cycle, number in asked.items() if 2 * number >= max(asked.values()))
-
-
-def _suites(cases: Iterable[CaseCount]) -> dict[str, Score]:
-    """The score of each suite: a case is named SUITE/ID."""
-    by_suite: defaultdict[str, list[CaseCount]] = defaultdict(list)
-    for one in cases:
-        by_suite[one.case.partition("/")[0]].append(one)
-    return {suite: _score(by_suite[suite]) for suite in sorted(by_suite)}
-
-
-def _restraint(cases: Iterable[CaseCount]) -> Score | None:
-    answered = [(one.case, one.passes, one.answers) for one in cases if one.restraint and one.answers]
-    return score_of(answered) if answered else None
-
-
-def _like_cycles(cases: Sequence[CaseCount]) -> list[float]:
-    """The share of right answers in each cycle that asked the same cases, oldest first.
-
-    That is the longest such series, of equal ones the later one. Cycles with too many errors are left out.
-    """
-    by_cycle: defaultdict[int, list[CaseCount]] = defaultdict(list)
-    for one in cases:
-        by_cycle[one.cycle].append(one)
-    series: defaultdict[frozenset[tuple[str, str]], list[float]] = defaultdict(list)
-    for _, asked in sorted(by_cycle.items()):
-        trials, errors = sum(one.trials for one in asked), sum(one.errors for one in asked)
-        if errors < MOST_ERRORS * trials:
-            address = frozenset((one.case, one.case_hash) for one in asked)
-            series[address].append(sum(one.passes for one in asked) / (trials - errors))
-    return max(reversed(series.values()), key=len, default=[])
+def _latencies(spec: str, counts: Counts) -> tuple[float | None, float | None]:
+    """Median and 95th percentile of a spec in seconds; None without an answer."""
+    for latency in counts.latencies:
+        if latency.spec == spec:
+            return latency.median_s, latency.p95_s
+    return None, None
 
 
 def _cost(cases: Sequence[CaseCount]) -> float | None:
-    answers, unpriced = sum(one.answers for one in cases), sum(one.unpriced for one in cases)
-    if not answers or unpriced > MOST_UNPRICED * answers:
+    each = answer_cost(cases)
+    if each is None:
         return None
-    return sum(one.cost_usd for one in cases) / (answers - unpriced) * PER
+    return each * PER
 
 
-def _price(cases: Sequence[CaseCount], config: ModelConfig | None) -> float | None:
-    if config is None:
+def _per_price(average: Score, price: float | None) -> float | None:
+    if not price:
         return None
-    if config.free:
-        return 0.0
-    tokens_in, tokens_out = sum(one.tokens_in for one in cases), sum(one.tokens_out for one in cases)
-    if config.price_in is None or config.price_out is None or not tokens_in + tokens_out:
-        return None
-    return (config.price_in * tokens_in + config.price_out * tokens_out) / (tokens_in + tokens_out)
+    return average.accuracy / price
 
 
 def _errors(counts: Counts, specs: set[str]) -> dict[str, int]:
     kinds: Counter[str] = Counter()
-    for one in counts.errors:
-        if one.spec in specs:
-            kinds[one.kind] += one.count
+    for error in counts.errors:
+        if error.spec in specs:
+            kinds[error.kind] += error.count
     return dict(kinds.most_common())
 
 
 def _findings(name: str, seen: Sequence[Seen]) -> tuple[Finding, ...]:
     cycles: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for one in seen:
-        spec = parse_spec(one.spec)
+    for diagnosis in seen:
+        spec = parse_spec(diagnosis.spec)
         if spec.model == name:
-            cycles[spec.phase, one.kind].append(one.cycle)
-    return tuple(
-        Finding(kind=kind, phase=phase, times=len(known), last_cycle=max(known))
-        for (phase, kind), known in sorted(cycles.items())
-    )
+            cycles[spec.phase, diagnosis.kind].append(diagnosis.cycle)
+    findings = []
+    for phase, kind in sorted(cycles):
+        known = cycles[phase, kind]
+        finding = Finding(kind=kind, phase=phase, times=len(known), last_cycle=max(known))
+        findings.append(finding)
+    return tuple(findings)
 
 
-def _ranked(found: Sequence[Profile]) -> tuple[Profile, ...]:
+def _ranked(profiles: Sequence[Profile]) -> tuple[Profile, ...]:
     rivals: defaultdict[str, list[PhaseProfile]] = defaultdict(list)
-    for profile in found:
-        for one in profile.phases:
-            rivals[one.phase].append(one)
-    return tuple(
-        replace(profile, phases=tuple(replace(one, rank=_rank(one, rivals[one.phase])) for one in profile.phases))
-        for profile in found
-    )
+    for profile in profiles:
+        for measured in profile.phases:
+            rivals[measured.phase].append(measured)
+    ranked = []
+    for profile in profiles:
+        phases = []
+        for measured in profile.phases:
+            rank = _rank(measured, rivals[measured.phase])
+            phases.append(replace(measured, rank=rank))
+        ranked.append(replace(profile, phases=tuple(phases)))
+    return tuple(ranked)
 
 
 def _rank(ours: PhaseProfile, all_of_them: Sequence[PhaseProfile]) -> Rank:
     mine = ours.average
+    above = surely_above = surely_below = 0
+    same_questions = True
+    for rival in all_of_them:
+        theirs = rival.average
+        above += theirs.accuracy > mine.accuracy
+        surely_above += theirs.low > mine.high
+        surely_below += theirs.high < mine.low
+        if rival.questions != ours.questions:
+            same_questions = False
     return Rank(
-        place=1 + sum(one.average.accuracy > mine.accuracy for one in all_of_them),
+        place=1 + above,
         of=len(all_of_them),
-        best=1 + sum(one.average.low > mine.high for one in all_of_them),
-        worst=len(all_of_them) - sum(one.average.high < mine.low for one in all_of_them),
-        same_questions=all(one.questions == ours.questions for one in all_of_them),
+        best=1 + surely_above,
+        worst=len(all_of_them) - surely_below,
+        same_questions=same_questions,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from pytest_selfopt.loop.distributions import wilson
 
@@ -21,7 +22,9 @@ class Score:
     @property
     def accuracy(self) -> float:
         """Passes over trials; 0 without trials."""
-        return self.passes / self.trials if self.trials else 0.0
+        if not self.trials:
+            return 0.0
+        return self.passes / self.trials
 
     def overlaps(self, other: Score) -> bool:
         """Whether the intervals leave open which of the two is better."""
@@ -32,26 +35,29 @@ def score_of(counts: Iterable[tuple[str, int, int]]) -> Score:
     """The score of cases from their names, passes and trials; a case may stand there more than once."""
     by_case: dict[str, tuple[int, int]] = {}
     for case, passes, trials in counts:
-        before = by_case.get(case, (0, 0))
-        by_case[case] = (before[0] + passes, before[1] + trials)
-    known = [one for one in by_case.values() if one[1]]
-    passes, trials = sum(one[0] for one in known), sum(one[1] for one in known)
-    worth = _worth(known, passes, trials)
-    low, high = wilson(worth * passes / trials, worth) if trials else (0.0, 1.0)
-    return Score(passes=passes, trials=trials, cases=len(known), low=low, high=high)
+        passes_before, trials_before = by_case.get(case, (0, 0))
+        by_case[case] = (passes_before + passes, trials_before + trials)
+    tried = [(passes, trials) for passes, trials in by_case.values() if trials]
+    if not tried:
+        return Score(passes=0, trials=0, cases=0, low=0.0, high=1.0)
+    passes = sum(map(itemgetter(0), tried))
+    trials = sum(map(itemgetter(1), tried))
+    worth = _worth(tried, passes, trials)
+    low, high = wilson(worth * passes / trials, worth)
+    return Score(passes=passes, trials=trials, cases=len(tried), low=low, high=high)
 
 
-def _worth(known: list[tuple[int, int]], passes: int, trials: int) -> float:
+def _worth(tried: list[tuple[int, int]], passes: int, trials: int) -> float:
     """How many independent trials would tell as much: one a case if repeats agree, all of them if they vary freely.
 
     The variance of the share is that of a ratio over clusters (Cochran 1977, section 11.2).
     """
-    count = len(known)
+    count = len(tried)
     # Where everything is alike nothing is seen of how repeats hang together, and the fewest are assumed.
     if count < 2 or passes in (0, trials):
         return float(count)
     share = passes / trials
-    squares = sum((one[0] - share * one[1]) ** 2 for one in known)
+    squares = sum((passed - share * tries) ** 2 for passed, tries in tried)
     if not squares:
         return float(trials)
     variance = squares * count / (count - 1) / trials**2

@@ -8,7 +8,6 @@ from pytest_selfopt.config_table import Table
 
 USUAL_WARNING_USD = 0.50
 
-
 SWARM = "swarm:"
 """What the names of swarms begin with."""
 
@@ -30,13 +29,12 @@ def read_spending(table: Table) -> Spending:
     """
     warn = table.number("warn", USUAL_WARNING_USD, least=0, most=1e6)
     assert warn is not None
-    found = Spending(
-        max_calls=table.integer("max_calls", 0, least=1, most=10**9) if table.has("max_calls") else None,
-        max_cost_usd=table.number("max_cost", None, least=0, most=1e6),
-        warn_usd=warn,
-    )
+    max_calls = None
+    if table.has("max_calls"):
+        max_calls = table.integer("max_calls", 0, least=1, most=10**9)
+    max_cost_usd = table.number("max_cost", None, least=0, most=1e6)
     table.finish()
-    return found
+    return Spending(max_calls=max_calls, max_cost_usd=max_cost_usd, warn_usd=warn)
 
 
 def read_tiers(table: Table) -> dict[str, tuple[str, ...]]:
@@ -45,11 +43,12 @@ def read_tiers(table: Table) -> dict[str, tuple[str, ...]]:
     Raises:
         SettingsError: naming the place of a wrong value.
     """
-    found = {name: table.texts(name, ()) for name in table.names()}
-    for name, models in found.items():
+    # All lists are read before the first is checked: a wrong type anywhere is told first.
+    tiers = {name: table.texts(name, ()) for name in table.names()}
+    for name, models in tiers.items():
         if not models:
             table.refuse(name, "names no model")
-        swarms = [model for model in models if model.startswith(SWARM)]
-        if swarms:
-            table.refuse(name, f"holds {swarms[0]!r}; a tier holds models, of which swarms are made")
-    return found
+        for model in models:
+            if model.startswith(SWARM):
+                table.refuse(name, f"holds {model!r}; a tier holds models, of which swarms are made")
+    return tiers

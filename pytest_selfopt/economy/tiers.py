@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig
@@ -28,9 +29,13 @@ def tier_of(model: ModelConfig) -> str | None:
     """
     if model.tier is not None:
         return model.tier
-    if model.price_in is None or model.price_in < min(band.least for band in BANDS.values()):
+    lowest = min(map(attrgetter("least"), BANDS.values()))
+    if model.price_in is None or model.price_in < lowest:
         return None
-    return next((name for name, band in BANDS.items() if model.price_in <= band.most), None)
+    for name, band in BANDS.items():
+        if model.price_in <= band.most:
+            return name
+    return None
 
 
 def models_of_tier(
@@ -44,15 +49,23 @@ def models_of_tier(
     if tier in named:
         return tuple(named[tier])
     known = tuple(models)
-    found = [model for model in known if tier_of(model) == tier]
-    if found:
-        return tuple(sorted(found, key=lambda model: (model.price_in or 0.0, model.price_out or 0.0, model.id)))
-    there = sorted({*named, *filter(None, map(tier_of, known))})
+    members = [model for model in known if tier_of(model) == tier]
+    if members:
+        return tuple(sorted(members, key=_dearness))
+    tiers = sorted({*named, *filter(None, map(tier_of, known))})
     if tier not in BANDS:
-        guess = did_you_mean(tier, list(dict.fromkeys([*BANDS, *there])))
+        guess = did_you_mean(tier, list(dict.fromkeys([*BANDS, *tiers])))
         raise SettingsError(f"unknown tier {tier!r}{guess}; a list of models is named under tiers")
-    band, others = BANDS[tier], f"; there are {', '.join(there)}" if there else ""
+    band = BANDS[tier]
+    others = ""
+    if tiers:
+        others = f"; there are {', '.join(tiers)}"
     raise SettingsError(
         f"no model is in {tier} (up to ${band.most:g} per million tokens in, and above the tier before){others}: give "
         "models their prices, or name a list of them under tiers"
     )
+
+
+def _dearness(model: ModelConfig) -> tuple[float, float, str]:
+    """What models are ordered by, the cheapest first."""
+    return model.price_in or 0.0, model.price_out or 0.0, model.id

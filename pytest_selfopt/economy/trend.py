@@ -52,7 +52,9 @@ class Trend:
         """The word and its grounds."""
         if self.chance is None or self.change is None:
             return f"too few evaluations to tell: {self.cycles} like cycles, at least {LEAST_CYCLES} are needed"
-        word = "too few evaluations to tell" if self.word is TrendWord.UNKNOWN else str(self.word)
+        word = str(self.word)
+        if self.word is TrendWord.UNKNOWN:
+            word = "too few evaluations to tell"
         low, high = self.change
         return f"{word}: moved by {low:+.2f} to {high:+.2f} in {self.cycles} like cycles, by chance {self.chance:.2g}"
 
@@ -66,22 +68,36 @@ def trend(accuracies: Sequence[float]) -> Trend:
     values = accuracies[-MOST_CYCLES:]
     if len(values) < LEAST_CYCLES:
         return Trend(word=TrendWord.UNKNOWN, cycles=len(values))
-    balance = sum((after > before) - (after < before) for before, after in itertools.combinations(values, 2))
+    balance = _balance(values)
     ties = tuple(sorted(Counter(values).values()))
-    chance, change = _chance(balance, ties), _change(values, ties)
+    chance = _chance(balance, ties)
+    change = _change(values, ties)
     word = TrendWord.UNKNOWN
-    if chance <= ALPHA:
-        word = TrendWord.IMPROVING if balance > 0 else TrendWord.DECLINING
+    if chance <= ALPHA and balance > 0:
+        word = TrendWord.IMPROVING
+    elif chance <= ALPHA:
+        word = TrendWord.DECLINING
     elif max(-change[0], change[1]) < STEADY_WITHIN:
         word = TrendWord.STABLE
     return Trend(word=word, cycles=len(values), chance=chance, change=change)
+
+
+def _balance(values: Sequence[float]) -> int:
+    """How many more pairs are ranked upwards than downwards."""
+    balance = 0
+    for before, after in itertools.combinations(values, 2):
+        balance += (after > before) - (after < before)
+    return balance
 
 
 def _chance(balance: int, ties: Sequence[int]) -> float:
     """The share of orders whose balance of pairs is as far from zero as this one."""
     orders = _inversions(ties)
     pairs = len(orders) - 1
-    as_far = sum(number for inverted, number in enumerate(orders) if abs(pairs - 2 * inverted) >= abs(balance))
+    as_far = 0
+    for inverted, number in enumerate(orders):
+        if abs(pairs - 2 * inverted) >= abs(balance):
+            as_far += number
     return as_far / sum(orders)
 
 
@@ -90,8 +106,9 @@ def _inversions(ties: Sequence[int]) -> list[int]:
     numbers = [1]
     for size in range(2, sum(ties) + 1):
         numbers = _times(numbers, size)
-    for size in (one for tied in ties for one in range(2, tied + 1)):
-        numbers = _divided(numbers, size)
+    for tied in ties:
+        for size in range(2, tied + 1):
+            numbers = _divided(numbers, size)
     return numbers
 
 
@@ -99,23 +116,34 @@ def _times(numbers: Sequence[int], size: int) -> list[int]:
     """The polynomial times 1 + q + … + q^(size − 1)."""
     sums = [0, *itertools.accumulate(numbers)]
     last = len(numbers)
-    return [sums[min(place + 1, last)] - sums[max(0, place + 1 - size)] for place in range(last + size - 1)]
+    product: list[int] = []
+    # Each coefficient is a sum of up to `size` neighbours: the difference of two sums from the start.
+    for end in range(1, last + size):
+        start = max(0, end - size)
+        product.append(sums[min(end, last)] - sums[start])
+    return product
 
 
 def _divided(numbers: Sequence[int], size: int) -> list[int]:
     """The inverse of `_times`."""
-    found: list[int] = []
+    quotient: list[int] = []
     for place in range(len(numbers) - size + 1):
-        found.append(numbers[place] - sum(found[max(0, place - size + 1) : place]))
-    return found
+        start = max(0, place - size + 1)
+        quotient.append(numbers[place] - sum(quotient[start:place]))
+    return quotient
 
 
 def _change(values: Sequence[float], ties: Sequence[int]) -> tuple[float, float]:
     """The interval of the change over the whole series, from the slopes of all pairs (Sen 1968), rounded outwards."""
     count = len(values)
-    slopes = sorted((values[j] - values[i]) / (j - i) for i, j in itertools.combinations(range(count), 2))
-    variance = (_spread(count) - sum(_spread(tied) for tied in ties)) / 18
-    place = max(0, math.floor((len(slopes) - _Z * math.sqrt(variance)) / 2) - 1)
+    slopes = []
+    for i, j in itertools.combinations(range(count), 2):
+        slope = (values[j] - values[i]) / (j - i)
+        slopes.append(slope)
+    slopes.sort()
+    variance = (_spread(count) - sum(map(_spread, ties))) / 18
+    within = _Z * math.sqrt(variance)
+    place = max(0, math.floor((len(slopes) - within) / 2) - 1)
     return slopes[place] * (count - 1), slopes[-1 - place] * (count - 1)
 
 

@@ -5,10 +5,12 @@ https://ctrf.io/docs/specification
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_selfopt.export.documents import fields
 from pytest_selfopt.export.junit_github import BEYOND_DOUBT, SUITE, Outcome, gates_of
 
 SPEC_VERSION = "0.1.0"
@@ -25,8 +27,7 @@ def ctrf(outcome: Outcome, *, report_id: str, version: str) -> dict[str, Any]:
     itself; the gates judge. A case with right and wrong answers is flaky.
     """
     tests = [*_gates(outcome), *_cases(outcome)]
-    began, ended = outcome["began"], outcome["began"] + outcome["seconds"]
-    counts = {state: sum(test["status"] == state for test in tests) for state in _STATES}
+    ended = outcome["began"] + outcome["seconds"]
     return {
         "reportFormat": "CTRF",
         "specVersion": SPEC_VERSION,
@@ -35,52 +36,76 @@ def ctrf(outcome: Outcome, *, report_id: str, version: str) -> dict[str, Any]:
         "generatedBy": "pytest-selfopt",
         "results": {
             "tool": {"name": "pytest-selfopt", "version": version},
-            "summary": {
-                "tests": len(tests),
-                **counts,
-                "flaky": sum(test.get("flaky", False) for test in tests),
-                "suites": len({tuple(test["suite"]) for test in tests}),
-                "start": _ms(began),
-                "stop": _ms(ended),
-                "extra": {name: outcome[name] for name in ("kind", "cycle", "status", "why")},
-            },
+            "summary": _summary(outcome, tests),
             "tests": tests,
         },
     }
 
 
+def _summary(outcome: Outcome, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    states: Counter[str] = Counter()
+    suites = set[tuple[str, ...]]()
+    flaky = 0
+    for test in tests:
+        states[test["status"]] += 1
+        suites.add(tuple(test["suite"]))
+        flaky += test.get("flaky", False)
+    began = outcome["began"]
+    return {
+        "tests": len(tests),
+        **{state: states[state] for state in _STATES},
+        "flaky": flaky,
+        "suites": len(suites),
+        "start": _ms(began),
+        "stop": _ms(began + outcome["seconds"]),
+        "extra": fields(outcome, "kind", "cycle", "status", "why"),
+    }
+
+
 def _gates(outcome: Outcome) -> Iterator[dict[str, Any]]:
     for phase, spec, gate in gates_of(outcome):
-        refused = "failed" if gate["asks"] == BEYOND_DOUBT else "other"
         yield {
             "name": gate["name"],
-            "status": "passed" if gate["passed"] else refused,
+            "status": _status(gate),
             "duration": 0,
             "suite": [SUITE, phase, spec],
             "message": gate["sentence"],
-            "extra": {name: gate[name] for name in ("value", "limit", "asks")},
+            "extra": fields(gate, "value", "limit", "asks"),
         }
+
+
+def _status(gate: Mapping[str, Any]) -> str:
+    if gate["passed"]:
+        return "passed"
+    if gate["asks"] == BEYOND_DOUBT:
+        return "failed"
+    return "other"
 
 
 def _cases(outcome: Outcome) -> Iterator[dict[str, Any]]:
     for phase in outcome["phases"]:
         for spec in phase["specs"]:
-            if spec["spec"] == phase["in_force"]:
-                yield from (_case(case, phase["phase"], spec["spec"]) for case in spec["cases"])
+            if spec["spec"] != phase["in_force"]:
+                continue
+            for case in spec["cases"]:
+                yield _case(case, phase["phase"], spec["spec"])
 
 
 def _case(case: Mapping[str, Any], phase: str, spec: str) -> dict[str, Any]:
-    right = case["passes"] == case["trials"]
-    found = {
+    passes, trials = case["passes"], case["trials"]
+    test = {
         "name": case["case"],
-        "status": "passed" if right else "other",
-        "rawStatus": f"{case['passes']} of {case['trials']} right",
+        "status": "passed",
+        "rawStatus": f"{passes} of {trials} right",
         "duration": _ms(case["seconds"]),
         "suite": [phase, spec],
-        "flaky": 0 < case["passes"] < case["trials"],
-        "extra": {name: case[name] for name in ("trials", "passes", "errors")},
+        "flaky": 0 < passes < trials,
+        "extra": fields(case, "trials", "passes", "errors"),
     }
-    return found if right else {**found, "message": case["reason"]}
+    if passes != trials:
+        test["status"] = "other"
+        test["message"] = case["reason"]
+    return test
 
 
 def _ms(seconds: float) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.trial import Trial
 
 TableForm = Literal["csv", "json"]
 
@@ -35,32 +37,33 @@ def export_litellm(settings: Settings) -> LiteLLMConfig:
         SettingsError: when LiteLLM could ask none of the models.
     """
     rules = read_config(settings.routing_path).rules
-    phases = (*USUAL_PHASES, *settings.phases, *(rule.phase for rule in rules if rule.in_force))
-    config = litellm_config(
-        Sources(
-            models={name: _model(settings, name) for name in _models_in_use(settings, rules)},
-            phases=tuple(dict.fromkeys(phases)),
-            rules=rules,
-            fallbacks={name: one.fallback for name, one in settings.phases.items() if one.fallback},
-        )
-    )
+    in_force = [rule for rule in rules if rule.in_force]
+    models = {name: _model(settings, name) for name in _models_in_use(settings, in_force)}
+    phases = [*USUAL_PHASES, *settings.phases, *map(attrgetter("phase"), in_force)]
+    fallbacks: dict[str, str] = {}
+    for name, phase in settings.phases.items():
+        if phase.fallback:
+            fallbacks[name] = phase.fallback
+    sources = Sources(models=models, phases=tuple(dict.fromkeys(phases)), rules=rules, fallbacks=fallbacks)
+    config = litellm_config(sources)
     if not config.document["model_list"]:
-        why = "; ".join(gap.sentence for gap in config.gaps)
+        why = "; ".join(map(attrgetter("sentence"), config.gaps))
         raise SettingsError(f"there is nothing that LiteLLM could serve: {why}")
     return config
 
 
-def _models_in_use(settings: Settings, rules: tuple[Rule, ...]) -> dict[str, None]:
+def _models_in_use(settings: Settings, in_force: Sequence[Rule]) -> dict[str, None]:
     """The names of all models that are configured, start a phase, stand in, or have a rule in force."""
-    in_force = [rule for rule in rules if rule.in_force]
-    named = (
-        settings.default_model,
-        *(name for name, model in settings.models.items() if model.wire != "embedded" or model.path),
-        *(phase.baseline.model for phase in settings.phases.values()),
-        *(phase.fallback for phase in settings.phases.values()),
-        *(model for rule in in_force for model in (rule.model, rule.fallback_model)),
-    )
-    return dict.fromkeys(name for name in named if name)
+    names: list[str | None] = [settings.default_model]
+    for name, model in settings.models.items():
+        if model.wire != "embedded" or model.path:
+            names.append(name)
+    phases = settings.phases.values()
+    names += [phase.baseline.model for phase in phases]
+    names += [phase.fallback for phase in phases]
+    for rule in in_force:
+        names += (rule.model, rule.fallback_model)
+    return dict.fromkeys(filter(None, names))
 
 
 def _model(settings: Settings, name: str) -> ModelConfig | None:
@@ -78,7 +81,10 @@ def export_trials(settings: Settings, cycle: int | None, form: TableForm) -> Ite
     """
     with _ledger(settings) as ledger:
         trials = ledger.each_trial(_chosen(ledger, cycle))
-        yield from trials_csv(trials) if form == "csv" else trials_json(trials)
+        if form == "csv":
+            yield from trials_csv(trials)
+        else:
+            yield from trials_json(trials)
 
 
 def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path], folder: Path) -> Iterator[Path]:
@@ -93,11 +99,11 @@ def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path]
     cases = _cases(suites)
     with _ledger(settings) as ledger:
         chosen = _chosen(ledger, cycle)
-        status = {one["id"]: one["status"] for one in ledger.cycles()}
-        found = dict.fromkeys((number, one.phase, one.spec) for number, one in ledger.each_trial(chosen))
-        if not found:
+        status = {row["id"]: row["status"] for row in ledger.cycles()}
+        logs = dict.fromkeys(map(_log_of, ledger.each_trial(chosen)))
+        if not logs:
             raise StateError("no trial was judged yet, so there is nothing to export")
-        for number, _, spec in found:
+        for number, _, spec in logs:
             head = LogHead(
                 cycle=number,
                 run_id=ledger.name_of(number),
@@ -108,6 +114,12 @@ def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path]
             yield _write_log(ledger, head, cases, folder)
 
 
+def _log_of(measured: tuple[int, Trial]) -> tuple[int, str, str]:
+    """Cycle, phase and spec of a trial, which tell the log that it is in."""
+    cycle, trial = measured
+    return cycle, trial.phase, trial.spec
+
+
 def unjudged(settings: Settings, cycle: int | None) -> int:
     """How many recorded calls of a cycle, or of all, nobody has judged: they are no trials, and are not exported.
 
@@ -115,7 +127,10 @@ def unjudged(settings: Settings, cycle: int | None) -> int:
         StateError: when there is no such cycle, or the ledger cannot be used.
     """
     with _ledger(settings) as ledger:
-        return sum(ledger.counts(one).get("unjudged", 0) for one in _chosen(ledger, cycle))
+        number = 0
+        for chosen in _chosen(ledger, cycle):
+            number += ledger.counts(chosen).get("unjudged", 0)
+        return number
 
 
 def _write_log(ledger: Ledger, head: LogHead, cases: Mapping[tuple[str, str], Case], folder: Path) -> Path:
@@ -126,10 +141,15 @@ def _write_log(ledger: Ledger, head: LogHead, cases: Mapping[tuple[str, str], Ca
     return path
 
 
-def _cases(suites: Iterable[Path]) -> dict[tuple[str, str], Case]:
+def _cases(suites: Sequence[Path]) -> dict[tuple[str, str], Case]:
     """The cases of suites by key and content: one that was changed since is another."""
-    found = [load_suite(path) for path in suite_files(list(suites))] if suites else []
-    return {(case.key, case.content_hash): case for suite in found for case in suite.cases}
+    cases: dict[tuple[str, str], Case] = {}
+    if not suites:
+        return cases
+    for suite in map(load_suite, suite_files(list(suites))):
+        for case in suite.cases:
+            cases[case.key, case.content_hash] = case
+    return cases
 
 
 @contextmanager
@@ -142,7 +162,10 @@ def _ledger(settings: Settings) -> Iterator[Ledger]:
 
 
 def _chosen(ledger: Ledger, cycle: int | None) -> tuple[int, ...]:
-    known = tuple(one["id"] for one in ledger.cycles())
-    if cycle is not None and cycle not in known:
-        raise StateError(f"cycle {cycle} is not in the ledger; known are {', '.join(map(str, known)) or 'none'}")
-    return known if cycle is None else (cycle,)
+    known: tuple[int, ...] = tuple(map(itemgetter("id"), ledger.cycles()))
+    if cycle is None:
+        return known
+    if cycle not in known:
+        cycles = ", ".join(map(str, known)) or "none"
+        raise StateError(f"cycle {cycle} is not in the ledger; known are {cycles}")
+    return (cycle,)

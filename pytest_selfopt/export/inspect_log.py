@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.export.documents import without_none
 from pytest_selfopt.export.inspect_sample import iso_time, sample, usage_of
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult, Outcome, Trial
@@ -59,15 +60,21 @@ def tally_of(calls: Iterable[JudgedCall]) -> Tally:
     cases: dict[str, None] = {}
     epochs, began, ended = 0, math.inf, 0.0
     for trial, result in calls:
-        restrained = trial.restraint and trial.outcome is not Outcome.ERROR
         used = usage_of(trial, result.reply)
-        counts.update(["trials", trial.outcome])
-        counts.update({"restraint": restrained, "called": restrained and trial.called, "unmetered": used is None})
+        counts["trials"] += 1
+        counts[trial.outcome] += 1
+        counts["unmetered"] += used is None
+        if trial.restraint and trial.outcome is not Outcome.ERROR:
+            counts["restraint"] += 1
+            counts["called"] += trial.called
         for name, number in (used or {}).items():
             usage[name] = usage.get(name, 0) + number
         cases[trial.case] = None
         epochs = max(epochs, trial.run + 1)
-        began, ended = min(began, trial.started), max(ended, trial.ended)
+        began = min(began, trial.started)
+        ended = max(ended, trial.ended)
+    if not cases:
+        began = 0.0
     return Tally(
         trials=counts["trials"],
         passes=counts[Outcome.PASS],
@@ -78,7 +85,7 @@ def tally_of(calls: Iterable[JudgedCall]) -> Tally:
         usage=usage,
         cases=tuple(cases),
         epochs=epochs,
-        began=began if cases else 0.0,
+        began=began,
         ended=ended,
     )
 
@@ -101,41 +108,67 @@ class LogHead:
 
     def file_name(self, tally: Tally) -> str:
         """As Inspect names its logs: the time, the task, and what tells it from others."""
-        told = re.sub(r"[^A-Za-z0-9.]+", "-", self.spec.id)[:100].strip("-")
-        began = datetime.fromtimestamp(tally.began, UTC).strftime("%Y-%m-%dT%H-%M-%S")
-        return f"{began}_{self.spec.phase.replace('_', '-')}-cycle-{self.cycle}-{told}_{self.eval_id[:8]}.json"
+        began = datetime.fromtimestamp(tally.began, UTC)
+        time = began.strftime("%Y-%m-%dT%H-%M-%S")
+        phase = self.spec.phase.replace("_", "-")
+        asked = re.sub(r"[^A-Za-z0-9.]+", "-", self.spec.id)[:100].strip("-")
+        task = f"{phase}-cycle-{self.cycle}-{asked}"
+        return f"{time}_{task}_{self.eval_id[:8]}.json"
 
 
 def inspect_log(
     head: LogHead, tally: Tally, calls: Iterable[JudgedCall], cases: Mapping[tuple[str, str], Case]
 ) -> Iterator[str]:
     """The pieces of a log's text, a sample at a time. `cases` are the known ones by key and content hash."""
-    document = {
-        "version": VERSION,
-        "status": "success" if head.status in ("decided", "partial") else "cancelled",
-        "eval": _eval(head, tally),
-        # `inspect view` reads heads only, and those only with a plan, in this order.
-        "plan": {"name": "plan", "steps": [{"solver": head.spec.variant, "params": {}}]},
-        "results": _results(tally),
-        "stats": {
-            "started_at": iso_time(tally.began),
-            "completed_at": iso_time(tally.ended),
-            "model_usage": {head.spec.model: dict(tally.usage)} if tally.usage else {},
-        },
-    }
-    yield _text(document).removesuffix("}") + ', "samples": ['
+    # The samples are appended one at a time, so the head is written without its last brace.
+    yield _text(_head(head, tally)).removesuffix("}") + ', "samples": ['
     comma = ""
     for trial, result in calls:
         case = cases.get((trial.case, trial.case_hash))
-        found = {**sample(head.spec.model, SCORER, trial, result, case), "uuid": _uuid(head.eval_id, trial)}
-        yield f"{comma}\n{_text(found)}"
+        document = sample(head.spec.model, SCORER, trial, result, case)
+        document["uuid"] = _uuid(head.eval_id, trial)
+        yield f"{comma}\n{_text(document)}"
         comma = ","
     yield "\n]}\n"
 
 
+def _head(head: LogHead, tally: Tally) -> Document:
+    """The log without its samples."""
+    status = "cancelled"
+    if head.status in ("decided", "partial"):
+        status = "success"
+    step = {"solver": head.spec.variant, "params": {}}
+    return {
+        "version": VERSION,
+        "status": status,
+        "eval": _eval(head, tally),
+        # `inspect view` reads heads only, and those only with a plan, in this order.
+        "plan": {"name": "plan", "steps": [step]},
+        "results": _results(tally),
+        "stats": _stats(head.spec.model, tally),
+    }
+
+
+def _stats(model: str, tally: Tally) -> Document:
+    model_usage: Document = {}
+    if tally.usage:
+        model_usage[model] = dict(tally.usage)
+    return {
+        "started_at": iso_time(tally.began),
+        "completed_at": iso_time(tally.ended),
+        "model_usage": model_usage,
+    }
+
+
+def _suite(case: str) -> str:
+    """The suite of a case, which is named SUITE/ID."""
+    return case.partition("/")[0]
+
+
 def _eval(head: LogHead, tally: Tally) -> Document:
     spec = head.spec
-    asked: Document = {**asdict(spec.sampling), "max_retries": spec.retries}
+    suites = sorted(set(map(_suite, tally.cases)))
+    settings: Document = {**asdict(spec.sampling), "max_retries": spec.retries}
     return {
         "eval_id": head.eval_id,
         "run_id": head.run_id,
@@ -144,28 +177,37 @@ def _eval(head: LogHead, tally: Tally) -> Document:
         "task_id": spec.phase,
         "solver": spec.variant,
         "dataset": {
-            "name": ", ".join(sorted({case.partition("/")[0] for case in tally.cases})),
+            "name": ", ".join(suites),
             "samples": len(tally.cases),
             "sample_ids": list(tally.cases),
         },
         "model": spec.model,
-        "model_generate_config": {name: value for name, value in asked.items() if value is not None},
+        "model_generate_config": without_none(settings),
         "config": {"epochs": tally.epochs, "epochs_reducer": ["mean"]},
         "packages": {"pytest-selfopt": head.version},
-        "metadata": {"spec": spec.id, "cycle": head.cycle, "unmetered": tally.unmetered, "selfopt_format": 1},
+        "metadata": {
+            "spec": spec.id,
+            "cycle": head.cycle,
+            "unmetered": tally.unmetered,
+            "selfopt_format": 1,
+        },
         "scorers": [{"name": SCORER}],
     }
 
 
 def _results(tally: Tally) -> Document:
     answers = tally.trials - tally.errors
+    restrained = tally.restraint_trials - tally.restraint_calls
     shares = {
         "accuracy": (tally.passes, tally.trials),
         "accuracy_of_answers": (tally.passes, answers),
         "errors": (tally.errors, tally.trials),
-        "restraint": (tally.restraint_trials - tally.restraint_calls, tally.restraint_trials),
+        "restraint": (restrained, tally.restraint_trials),
     }
-    metrics = {name: {"name": name, "value": part / whole} for name, (part, whole) in shares.items() if whole}
+    metrics: Document = {}
+    for name, (part, whole) in shares.items():
+        if whole:
+            metrics[name] = {"name": name, "value": part / whole}
     score = {
         "name": SCORER,
         "scorer": SCORER,
@@ -173,7 +215,11 @@ def _results(tally: Tally) -> Document:
         "unscored_samples": tally.errors,
         "metrics": metrics,
     }
-    return {"total_samples": tally.trials, "completed_samples": answers, "scores": [score]}
+    return {
+        "total_samples": tally.trials,
+        "completed_samples": answers,
+        "scores": [score],
+    }
 
 
 def _uuid(eval_id: str, trial: Trial) -> str:
@@ -181,7 +227,8 @@ def _uuid(eval_id: str, trial: Trial) -> str:
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:NAME_DIGITS]
+    content = json.dumps(parts).encode()
+    return hashlib.sha256(content).hexdigest()[:NAME_DIGITS]
 
 
 def _text(document: Document) -> str:

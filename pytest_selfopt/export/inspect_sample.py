@@ -9,11 +9,17 @@ from typing import Any
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.export.documents import without_none
 from pytest_selfopt.trial import CallResult, Outcome, Reply, ToolCall, Trial
 
 Document = dict[str, Any]
 
-_STOP = {"stop": "stop", "length": "max_tokens", "tool_calls": "tool_calls", "content_filter": "content_filter"}
+_STOP = {
+    "stop": "stop",
+    "length": "max_tokens",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+}
 _VALUES = {Outcome.PASS: "C", Outcome.MISS: "I"}
 _KEPT = (
     *("case_hash", "run", "restraint", "called", "attempts", "first_try"),
@@ -27,69 +33,113 @@ def sample(model: str, scorer: str, trial: Trial, result: CallResult, case: Case
     A miss is scored "I"; an error has no score, and says what happened. Without its `case` the question is unknown, and
     its name stands there instead.
     """
-    asked = [] if case is None else list(_messages(case.messages))
-    said = [] if result.reply is None else list(_said(result.reply, case))
-    found: Document = {
+    reply = result.reply
+    asked, target = _question(case)
+    document: Document = {
         "id": trial.case,
         "epoch": trial.run + 1,
         "input": asked or trial.case,
-        "target": "" if case is None else json.dumps(case.expect.to_json(), sort_keys=True),
-        "messages": [*asked, *said],
+        "target": target,
+        "messages": [*asked, *_answer(reply, case)],
         "metadata": {name: getattr(trial, name) for name in _KEPT},
         "started_at": iso_time(trial.started),
         "completed_at": iso_time(trial.ended),
         "total_time": trial.ended - trial.started,
     }
     if trial.latency_s is not None:
-        found["working_time"] = trial.latency_s
-    if result.reply is not None:
-        usage = usage_of(trial, result.reply)
-        found["output"] = _output(trial.served_model or model, result.reply, usage)
-        found["model_usage"] = {} if usage is None else {model: usage}
+        document["working_time"] = trial.latency_s
+    if reply is not None:
+        served = trial.served_model or model
+        usage = usage_of(trial, reply)
+        document["output"] = _output(served, reply, usage)
+        document["model_usage"] = without_none({model: usage})
     if trial.outcome is Outcome.ERROR:
-        message = f"{trial.error_kind}: {trial.reason}"
-        found["error"] = {"message": message, "traceback": message, "traceback_ansi": message}
+        document["error"] = _error(trial)
     else:
-        answer = result.reply.text if result.reply else ""
-        found["scores"] = {scorer: {"value": _VALUES[trial.outcome], "answer": answer, "explanation": trial.reason}}
-    return found
+        document["scores"] = {scorer: _score(trial, reply)}
+    return document
+
+
+def _question(case: Case | None) -> tuple[list[Document], str]:
+    """The messages of a question, and what is expected as JSON; nothing where it is unknown."""
+    if case is None:
+        return [], ""
+    target = json.dumps(case.expect.to_json(), sort_keys=True)
+    return list(_messages(case.messages)), target
+
+
+def _error(trial: Trial) -> Document:
+    message = f"{trial.error_kind}: {trial.reason}"
+    return {
+        "message": message,
+        "traceback": message,
+        "traceback_ansi": message,
+    }
+
+
+def _score(trial: Trial, reply: Reply | None) -> Document:
+    answer = ""
+    if reply:
+        answer = reply.text
+    return {
+        "value": _VALUES[trial.outcome],
+        "answer": answer,
+        "explanation": trial.reason,
+    }
 
 
 def usage_of(trial: Trial, reply: Reply | None) -> dict[str, float] | None:
     """The tokens of a trial by Inspect's names, which count cached ones apart; None when nobody counted them."""
     if trial.tokens_in is None or trial.tokens_out is None:
         return None
-    cached = reply.tokens_cached if reply else None
-    usage: dict[str, float] = {
+    cached = None
+    if reply:
+        cached = reply.tokens_cached
+    usage = {
         "input_tokens": trial.tokens_in - (cached or 0),
         "output_tokens": trial.tokens_out,
         "total_tokens": trial.tokens_in + trial.tokens_out,
+        "input_tokens_cache_read": cached,
+        "total_cost": trial.cost_usd,
     }
-    extra = (("input_tokens_cache_read", cached), ("total_cost", trial.cost_usd))
-    return usage | {name: value for name, value in extra if value is not None}
+    return without_none(usage)
 
 
 def _output(model: str, reply: Reply, usage: dict[str, float] | None) -> Document:
+    calls: tuple[ToolCall, ...] = ()
+    if reply.conversation is None:
+        calls = reply.tool_calls
     choice = {
-        "message": _assistant(reply.text, reply.tool_calls if reply.conversation is None else (), "call"),
+        "message": _assistant(reply.text, calls, "call"),
         "stop_reason": _STOP.get(reply.finish_reason, "unknown"),
     }
-    output = {"model": model, "choices": [choice], "completion": reply.text, "time": reply.latency_s}
-    return output if usage is None else {**output, "usage": usage}
+    output = {
+        "model": model,
+        "choices": [choice],
+        "completion": reply.text,
+        "time": reply.latency_s,
+    }
+    if usage is not None:
+        output["usage"] = usage
+    return output
 
 
-def _said(reply: Reply, case: Case | None) -> Iterator[Document]:
-    """What the model said, in a conversation step by step with what it was answered."""
+def _answer(reply: Reply | None, case: Case | None) -> Iterator[Document]:
+    """What the model answered, in a conversation step by step with what it was told in turn."""
+    if reply is None:
+        return
     if reply.conversation is None:
         yield _assistant(reply.text, reply.tool_calls, "call")
         return
     turn = 1
     for number, step in enumerate(reply.conversation.steps):
         if step.turn > turn and case is not None:
-            yield from ({"role": "user", "content": text} for text in case.turns[turn - 1 : step.turn - 1])
+            for text in case.turns[turn - 1 : step.turn - 1]:
+                yield {"role": "user", "content": text}
         turn = step.turn
         yield _assistant(step.text, step.calls, f"call-{number}")
-        for place, (call, text) in enumerate(zip(step.calls, step.results, strict=False)):
+        answered = zip(step.calls, step.results, strict=False)
+        for place, (call, text) in enumerate(answered):
             yield _tool(call.name, text, f"call-{number}-{place}")
 
 
@@ -98,26 +148,42 @@ def _messages(messages: tuple[Message, ...]) -> Iterator[Document]:
     waiting: list[str] = []
     for number, message in enumerate(messages):
         if message.role == "assistant":
-            waiting = [f"asked-{number}-{place}" for place in range(len(message.calls))]
-            yield _assistant(message.content, message.calls, f"asked-{number}", source="input")
+            name = f"asked-{number}"
+            waiting = [f"{name}-{place}" for place in range(len(message.calls))]
+            yield _assistant(message.content, message.calls, name, source="input")
         elif message.role == "tool":
-            yield _tool(message.tool, message.content, waiting.pop(0) if waiting else "")
+            call = ""
+            if waiting:
+                call = waiting.pop(0)
+            yield _tool(message.tool, message.content, call)
         else:
             yield {"role": message.role, "content": message.content}
 
 
 def _assistant(text: str, calls: tuple[ToolCall, ...], name: str, *, source: str = "generate") -> Document:
-    found: Document = {"role": "assistant", "content": text, "source": source}
+    message: Document = {"role": "assistant", "content": text, "source": source}
     if calls:
-        found["tool_calls"] = [
-            {"id": f"{name}-{place}", "function": call.name, "arguments": call.arguments, "type": "function"}
-            for place, call in enumerate(calls)
-        ]
-    return found
+        message["tool_calls"] = list(_tool_calls(calls, name))
+    return message
+
+
+def _tool_calls(calls: tuple[ToolCall, ...], name: str) -> Iterator[Document]:
+    for place, call in enumerate(calls):
+        yield {
+            "id": f"{name}-{place}",
+            "function": call.name,
+            "arguments": call.arguments,
+            "type": "function",
+        }
 
 
 def _tool(name: str, text: str, call: str) -> Document:
-    return {"role": "tool", "content": text, "tool_call_id": call, "function": name}
+    return {
+        "role": "tool",
+        "content": text,
+        "tool_call_id": call,
+        "function": name,
+    }
 
 
 def iso_time(seconds: float) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -42,31 +43,57 @@ def with_gates(report: str, outcome: Outcome) -> str:
     before, end, after = report.rpartition(_END)
     if not end:
         raise ValueError("it is no JUnit report of pytest")
-    found = list(gates_of(outcome))
-    failed = [gate for _, _, gate in found if not gate["passed"]]
-    beyond_doubt = sum(gate["asks"] == BEYOND_DOUBT for gate in failed)
+    suite = ET.tostring(_suite(outcome), encoding="unicode")
+    return f"{before}{suite}{end}{after}"
+
+
+def _suite(outcome: Outcome) -> ET.Element:
+    """The suite of the gates, with what the session came to as its properties."""
+    gates = list(gates_of(outcome))
+    kinds = Counter(_kind(gate) for _, _, gate in gates)
     suite = ET.Element(
         "testsuite",
         name=SUITE,
-        tests=str(len(found)),
-        failures=str(beyond_doubt),
-        errors=str(len(failed) - beyond_doubt),
+        tests=str(len(gates)),
+        failures=str(kinds["failure"]),
+        errors=str(kinds["error"]),
         skipped="0",
         time=f"{outcome['seconds']:.3f}",
     )
     properties = ET.SubElement(suite, "properties")
-    head = {name: value for name, value in outcome.items() if name != "phases"}
-    for name, value in (("outcome", head), *((phase["phase"], phase["in_force"]) for phase in outcome["phases"])):
-        ET.SubElement(properties, "property", name=f"selfopt.{name}", value=json.dumps(value, ensure_ascii=True))
-    for phase, spec, gate in found:
-        case = ET.SubElement(suite, "testcase", classname=f"{phase}.{spec}", name=gate["name"], time="0")
-        numbers = ET.SubElement(case, "properties")
-        for name in ("value", "limit"):
-            ET.SubElement(numbers, "property", name=name, value=json.dumps(gate[name]))
-        if not gate["passed"]:
-            kind = "failure" if gate["asks"] == BEYOND_DOUBT else "error"
-            ET.SubElement(case, kind, message=_NO_XML.sub("�", gate["sentence"]))
-    return f"{before}{ET.tostring(suite, encoding='unicode')}{end}{after}"
+    head = dict(outcome)
+    del head["phases"]
+    _add_property(properties, "selfopt.outcome", head)
+    for phase in outcome["phases"]:
+        _add_property(properties, f"selfopt.{phase['phase']}", phase["in_force"])
+    for phase_name, spec, gate in gates:
+        _add_test_case(suite, f"{phase_name}.{spec}", gate)
+    return suite
+
+
+def _kind(gate: Mapping[str, Any]) -> str:
+    """What a gate is in JUnit's words; empty when it passed."""
+    if gate["passed"]:
+        return ""
+    if gate["asks"] == BEYOND_DOUBT:
+        return "failure"
+    return "error"
+
+
+def _add_test_case(suite: ET.Element, classname: str, gate: Mapping[str, Any]) -> None:
+    case = ET.SubElement(suite, "testcase", classname=classname, name=gate["name"], time="0")
+    numbers = ET.SubElement(case, "properties")
+    for name in ("value", "limit"):
+        _add_property(numbers, name, gate[name])
+    kind = _kind(gate)
+    if kind:
+        message = _NO_XML.sub("�", gate["sentence"])
+        ET.SubElement(case, kind, message=message)
+
+
+def _add_property(properties: ET.Element, name: str, value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=True)
+    ET.SubElement(properties, "property", name=name, value=text)
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
@@ -76,17 +103,29 @@ def workflow_commands(outcome: Outcome) -> list[str]:
     """
     lines = []
     for phase in outcome["phases"]:
-        for spec in phase["specs"]:
-            if spec["spec"] != phase["in_force"]:
-                continue
-            for gate in spec["gates"]:
-                if not gate["passed"]:
-                    kind = "error" if gate["asks"] == BEYOND_DOUBT else "warning"
-                    title = f"selfopt {phase['phase']}: {gate['name']}"
-                    lines.append(f"::{kind} title={_property(title)}::{_data(gate['sentence'])}")
+        for gate in _gates_in_force(phase):
+            if not gate["passed"]:
+                command = _command(phase["phase"], gate)
+                lines.append(command)
     if outcome["why"]:
         lines.append(f"::warning title=selfopt::{_data(outcome['why'])}")
     return lines
+
+
+def _gates_in_force(phase: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The gates of what is in force in a phase."""
+    for spec in phase["specs"]:
+        if spec["spec"] == phase["in_force"]:
+            yield from spec["gates"]
+
+
+def _command(phase: str, gate: Mapping[str, Any]) -> str:
+    """The workflow command for a gate that did not pass."""
+    level = "warning"
+    if gate["asks"] == BEYOND_DOUBT:
+        level = "error"
+    title = _property(f"selfopt {phase}: {gate['name']}")
+    return f"::{level} title={title}::{_data(gate['sentence'])}"
 
 
 def _data(text: str) -> str:
@@ -99,28 +138,19 @@ def _property(text: str) -> str:
 
 def summary(outcome: Outcome) -> str:
     """The outcome as Markdown: the verdict in a sentence, then a table for each phase."""
-    lines = [f"## selfopt {outcome['kind']}: {_VERDICT.get(outcome['status'], 'not decided')}", ""]
+    verdict = _VERDICT.get(outcome["status"], "not decided")
+    lines = [f"## selfopt {outcome['kind']}: {verdict}", ""]
     if outcome["why"]:
         lines += [_cell(outcome["why"]), ""]
     for phase in outcome["phases"]:
         lines += [f"### {_cell(phase['phase'])}", "", f"in force: `{phase['in_force']}`", ""]
-        lines += _table(
-            ["spec", "verdict", "accuracy", "median", "trials"],
-            [
-                [
-                    f"`{one['spec']}`",
-                    one["verdict"] or "in force",
-                    f"{one['metrics']['accuracy']:.3f}",
-                    "" if (median := one["metrics"]["latency_median_s"]) is None else f"{median:.2f} s",
-                    str(one["metrics"]["trials"]),
-                ]
-                for one in phase["specs"]
-            ],
-        )
-        gates = [gate for one in phase["specs"] if one["spec"] == phase["in_force"] for gate in one["gates"]]
-        rows = [[_word(gate), gate["name"], gate["sentence"]] for gate in gates]
-        lines += ["", *_table(["", "gate", "what was found"], rows)] if rows else []
-        lines += [f"- {one['kind']}: {_cell(one['sentence'])}" for one in phase["diagnoses"]]
+        lines += _table(_SPEC_COLUMNS, map(_spec_row, phase["specs"]))
+        rows = list(map(_gate_row, _gates_in_force(phase)))
+        if rows:
+            lines += ["", *_table(_GATE_COLUMNS, rows)]
+        for diagnosis in phase["diagnoses"]:
+            sentence = _cell(diagnosis["sentence"])
+            lines.append(f"- {diagnosis['kind']}: {sentence}")
         lines.append("")
     return "\n".join(lines) + "\n"
 
@@ -128,13 +158,35 @@ def summary(outcome: Outcome) -> str:
 _VERDICT = {0: "passed", 1: "failed", 10: "not enough evidence"}
 
 
-def _word(gate: Mapping[str, Any]) -> str:
-    return "pass" if gate["passed"] else "**FAIL**" if gate["asks"] == BEYOND_DOUBT else "unsettled"
+_SPEC_COLUMNS = ("spec", "verdict", "accuracy", "median", "trials")
+_GATE_COLUMNS = ("", "gate", "what was found")
+_WORDS = {"": "pass", "failure": "**FAIL**", "error": "unsettled"}
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines]
+def _spec_row(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    metrics = spec["metrics"]
+    median = ""
+    if metrics["latency_median_s"] is not None:
+        median = f"{metrics['latency_median_s']:.2f} s"
+    return (
+        f"`{spec['spec']}`",
+        spec["verdict"] or "in force",
+        f"{metrics['accuracy']:.3f}",
+        median,
+        str(metrics["trials"]),
+    )
+
+
+def _gate_row(gate: Mapping[str, Any]) -> tuple[str, ...]:
+    return _WORDS[_kind(gate)], gate["name"], gate["sentence"]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = []
+    for row in (head, ["---"] * len(head), *rows):
+        cells = " | ".join(map(_cell, row))
+        lines.append(f"| {cells} |")
+    return lines
 
 
 def _cell(text: str) -> str:

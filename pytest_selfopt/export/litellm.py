@@ -5,15 +5,24 @@ https://docs.litellm.ai/docs/proxy/config_settings
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
-from pytest_selfopt.export.litellm_gaps import Gap, carried_sampling, gaps_of_model, gaps_of_providers, gaps_of_rule
+from pytest_selfopt.export.documents import without_none
+from pytest_selfopt.export.litellm_gaps import (
+    Gap,
+    carried_sampling,
+    gaps_of_model,
+    gaps_of_providers,
+    gaps_of_rule,
+)
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig
 from pytest_selfopt.models.cost import MILLION
 from pytest_selfopt.routing.resolve import Index, Route, index_rules, route
@@ -73,7 +82,9 @@ class _Target:
     def name(self) -> str:
         """The entry that is asked."""
         name = _name(self.model, self.phase)
-        return name if name in self.own else self.model
+        if name in self.own:
+            return name
+        return self.model
 
 
 def litellm_config(sources: Sources) -> LiteLLMConfig:
@@ -84,37 +95,77 @@ def litellm_config(sources: Sources) -> LiteLLMConfig:
     """
     index = index_rules(sources.rules)
     served, gaps = _served(sources.models)
-    routes = [route(index, model, phase) for model in sources.models for phase in sources.phases]
-    names = Counter([*served, *(_name(one.requested, one.phase) for one in routes)])
-    whys = {(one.requested, one.phase): _unroutable(one, served, names) for one in routes}
-    gaps += [Gap(what=f"the route {_name(*key)}", why=why) for key, why in whys.items() if why]
-    own = {
-        _name(one.model, one.phase): _Own(one.model, settings)
-        for one in routes
-        if not one.rerouted and not whys[one.requested, one.phase]
-        if (settings := _own_settings(one, sources.models))
-    }
-    targets = {
-        _name(one.requested, one.phase): _Target(one.model, one.phase, own)
-        for one in routes
-        if not whys[one.requested, one.phase]
-    }
+    routes = _routes(index, sources)
+    usable, unusable = _usable_routes(routes, served)
+    gaps += unusable
+    own = _own_entries(usable, sources.models)
+    targets: dict[str, _Target] = {}
+    for settled in usable:
+        targets[_route_name(settled)] = _Target(settled.model, settled.phase, own)
     for rule in index.values():
         gaps += gaps_of_rule(rule, sources.models.get(rule.model))
-    asked = (*served, *(one.model for one in own.values()))
-    gaps += gaps_of_providers([model for name in asked if (model := sources.models[name]) is not None])
-    deployments = {**served, **{name: {**served[one.model], **one.settings} for name, one in own.items()}}
-    settings = {
-        "model_group_alias": {name: target.name for name, target in targets.items() if target.name != name},
+    asked = [*served, *map(attrgetter("model"), own.values())]
+    gaps += gaps_of_providers(list(filter(None, map(sources.models.get, asked))))
+    router_settings: Document = {
+        "model_group_alias": _aliases(targets),
         "fallbacks": list(_fallbacks(routes, index, targets, sources.fallbacks)),
     }
-    return LiteLLMConfig(
-        document={
-            "model_list": [{"model_name": name, "litellm_params": params} for name, params in deployments.items()],
-            "router_settings": {name: value for name, value in settings.items() if value},
-        },
-        gaps=(*gaps, *_forgotten(sources.rules)),
-    )
+    document = {
+        "model_list": _model_list(served, own),
+        "router_settings": {name: value for name, value in router_settings.items() if value},
+    }
+    return LiteLLMConfig(document=document, gaps=(*gaps, *_forgotten(sources.rules)))
+
+
+def _routes(index: Index, sources: Sources) -> list[Route]:
+    """The route of each model in each phase."""
+    routes = []
+    for model, phase in itertools.product(sources.models, sources.phases):
+        routes.append(route(index, model, phase))
+    return routes
+
+
+def _usable_routes(routes: Sequence[Route], served: Mapping[str, Document]) -> tuple[list[Route], list[Gap]]:
+    """The routes that LiteLLM can take, and why it cannot take the others."""
+    names = Counter([*served, *map(_route_name, routes)])
+    usable: list[Route] = []
+    gaps: list[Gap] = []
+    for settled in routes:
+        why = _unroutable(settled, served, names)
+        if not why:
+            usable.append(settled)
+            continue
+        gaps.append(Gap(what=f"the route {_route_name(settled)}", why=why))
+    return usable, gaps
+
+
+def _own_entries(usable: Iterable[Route], models: Mapping[str, ModelConfig | None]) -> dict[str, _Own]:
+    """The entries of models whose rule sets something in a phase, by name."""
+    own: dict[str, _Own] = {}
+    for settled in usable:
+        if settled.rerouted:
+            continue
+        settings = _own_settings(settled, models)
+        if settings:
+            own[_route_name(settled)] = _Own(settled.model, settings)
+    return own
+
+
+def _model_list(served: Mapping[str, Document], own: Mapping[str, _Own]) -> list[Document]:
+    """The deployments: each model, then each model in a phase whose rule sets something."""
+    deployments = dict(served)
+    for name, entry in own.items():
+        deployments[name] = {**served[entry.model], **entry.settings}
+    return [{"model_name": name, "litellm_params": params} for name, params in deployments.items()]
+
+
+def _aliases(targets: Mapping[str, _Target]) -> dict[str, str]:
+    """The entry that stands for each route, where it has another name."""
+    return {name: target.name for name, target in targets.items() if target.name != name}
+
+
+def _route_name(settled: Route) -> str:
+    return _name(settled.requested, settled.phase)
 
 
 def _name(model: str, phase: str) -> str:
@@ -166,14 +217,28 @@ def _unusable_address(text: str) -> str:
 def _params(model: ModelConfig) -> Document:
     """How LiteLLM asks a model; the key stands there as the name of the variable that holds it."""
     provider = model.provider
-    key = f"os.environ/{provider.api_key_env}" if provider.api_key_env else NO_KEY
-    limits: Document = {"max_parallel_requests": model.max_concurrency}
-    prices = (("input_cost_per_token", model.price_in), ("output_cost_per_token", model.price_out))
-    limits |= {name: float(f"{price / MILLION:.12g}") for name, price in prices if price is not None}
+    key = NO_KEY
+    if provider.api_key_env:
+        key = f"os.environ/{provider.api_key_env}"
+    params: Document = {
+        "model": f"{_prefix(model)}/{model.name}",
+        "api_base": provider.base_url,
+        "api_key": key,
+        "max_parallel_requests": model.max_concurrency,
+    }
+    if model.price_in is not None:
+        params["input_cost_per_token"] = _per_token(model.price_in)
+    if model.price_out is not None:
+        params["output_cost_per_token"] = _per_token(model.price_out)
     if model.wire == "ollama":
-        options = (("num_ctx", model.context), ("keep_alive", model.keep_alive))
-        limits |= {name: value for name, value in options if value is not None}
-    return {"model": f"{_prefix(model)}/{model.name}", "api_base": provider.base_url, "api_key": key, **limits}
+        options = {"num_ctx": model.context, "keep_alive": model.keep_alive}
+        params |= without_none(options)
+    return params
+
+
+def _per_token(price: float) -> float:
+    """USD per million tokens as USD a token, without the last digits that the division invents."""
+    return float(f"{price / MILLION:.12g}")
 
 
 def _prefix(model: ModelConfig) -> str:
@@ -181,23 +246,26 @@ def _prefix(model: ModelConfig) -> str:
     openrouter = PROVIDERS["openrouter"]
     if model.provider.base_url == openrouter.base_url and model.wire == "openai":
         return openrouter.name
-    return "ollama_chat" if model.wire == "ollama" else model.wire
+    if model.wire == "ollama":
+        return "ollama_chat"
+    return model.wire
 
 
-def _own_settings(one: Route, models: Mapping[str, ModelConfig | None]) -> Document:
+def _own_settings(settled: Route, models: Mapping[str, ModelConfig | None]) -> Document:
     """What the rule of a route sets that LiteLLM can send or do, by its names for it."""
-    own = carried_sampling(one.sampling or {}, models.get(one.model))
-    asked = (("timeout", one.timeout_s), ("num_retries", one.retries))
-    return {**own, **{name: value for name, value in asked if value is not None}}
+    sampling = carried_sampling(settled.sampling or {}, models.get(settled.model))
+    limits = {"timeout": settled.timeout_s, "num_retries": settled.retries}
+    return sampling | without_none(limits)
 
 
-def _unroutable(one: Route, served: Mapping[str, Document], names: Counter[str]) -> str:
+def _unroutable(settled: Route, served: Mapping[str, Document], names: Counter[str]) -> str:
     """Why a route cannot be expressed; empty when it can."""
-    name = _name(one.requested, one.phase)
-    if not one.allowed:
-        return f"{'; '.join(one.because)}: LiteLLM refuses the name as unknown, where resolve() says it is not allowed"
-    if one.model not in served:
-        return f"it leads to {one.model}, which LiteLLM cannot ask"
+    name = _route_name(settled)
+    if not settled.allowed:
+        why = "; ".join(settled.because)
+        return f"{why}: LiteLLM refuses the name as unknown, where resolve() says it is not allowed"
+    if settled.model not in served:
+        return f"it leads to {settled.model}, which LiteLLM cannot ask"
     if names[name] > 1:
         return "another model or route has the same name, so neither it nor what its rule sets is exported; rename one"
     if "*" in name:
@@ -209,17 +277,28 @@ def _fallbacks(
     routes: Iterable[Route], index: Index, targets: Mapping[str, _Target], configured: Mapping[str, str]
 ) -> Iterator[dict[str, list[str]]]:
     """For failed calls: the model that stands in for the one a route has settled on."""
-    for one in routes:
-        name = _name(one.requested, one.phase)
-        rule = index.get((one.model, one.phase))
-        other = (rule.fallback_model if rule else None) or configured.get(one.phase)
-        instead = targets.get(_name(other, one.phase)) if other else None
-        if name in targets and instead is not None and instead.model != one.model:
-            yield {name: [instead.name]}
+    for settled in routes:
+        name = _route_name(settled)
+        fallback = _fallback_model(settled, index) or configured.get(settled.phase)
+        if name not in targets or not fallback:
+            continue
+        target = targets.get(_name(fallback, settled.phase))
+        if target is not None and target.model != settled.model:
+            yield {name: [target.name]}
+
+
+def _fallback_model(settled: Route, index: Index) -> str | None:
+    """The model that the rule of a route names for failed calls."""
+    rule = index.get((settled.model, settled.phase))
+    if rule is None:
+        return None
+    return rule.fallback_model
 
 
 def _forgotten(rules: Iterable[Rule]) -> list[Gap]:
     """The rules that are only remembered."""
     number = sum(not rule.in_force for rule in rules)
+    if not number:
+        return []
     what = f"rules that were rolled back or have expired ({number})"
-    return [Gap(what=what, why="they are not in force; LiteLLM has no place for a memory")] if number else []
+    return [Gap(what=what, why="they are not in force; LiteLLM has no place for a memory")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.export.documents import without_none
+from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.specs.request import Sampling
 
@@ -44,8 +46,13 @@ def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
 
 def gaps_of_providers(asked: Sequence[ModelConfig]) -> Iterator[Gap]:
     """What is configured of providers for all their models together; `asked` is the model of each entry there."""
-    for provider in {one.provider.name: one.provider for one in asked}.values():
-        if sum(one.provider.name == provider.name for one in asked) > 1:
+    providers: dict[str, ProviderConfig] = {}
+    entries: Counter[str] = Counter()
+    for model in asked:
+        providers[model.provider.name] = model.provider
+        entries[model.provider.name] += 1
+    for provider in providers.values():
+        if entries[provider.name] > 1:
             yield Gap(
                 what=f"the limit of {provider.max_concurrency} calls at a time to {provider.name}",
                 why="LiteLLM limits each entry on its own (max_parallel_requests), not all those of a provider",
@@ -54,29 +61,42 @@ def gaps_of_providers(asked: Sequence[ModelConfig]) -> Iterator[Gap]:
 
 def carried_sampling(drawn: Mapping[str, Any], model: ModelConfig | None) -> dict[str, Any]:
     """What of a rule's sampling LiteLLM can send to a model."""
+    known = {name: drawn.get(name) for name in Sampling.__dataclass_fields__}
     # Anthropic's format has no seed, and LiteLLM refuses every call that sets one.
-    seedless = model is not None and model.wire == "anthropic"
-    known = [name for name in Sampling.__dataclass_fields__ if not (name == "seed" and seedless)]
-    return {name: drawn[name] for name in known if drawn.get(name) is not None}
+    if model is not None and model.wire == "anthropic":
+        del known["seed"]
+    return without_none(known)
 
 
 def gaps_of_rule(rule: Rule, model: ModelConfig | None) -> Iterator[Gap]:
     """What a rule in force says that LiteLLM cannot do."""
     whose = f"of the rule for {rule.model} in {rule.phase}"
-    asked = rule.allow
-    said: Iterable[tuple[bool, str, str]] = (
-        (asked and rule.enable_warmup is True, "the warm-up", "LiteLLM makes no unscored first call"),
-        (asked and rule.variant is not None, f"the variant {rule.variant}", "how a prompt is put is up to the caller"),
-        (asked and rule.isolated is True, "the isolation", "LiteLLM shares connections and knows no prompt cache"),
-        (rule.on_trial, "the trial", "the rule is exported as it is in force; export again once it is settled"),
-        (
-            bool(rule.reason or rule.evidence or rule.premises),
-            "the grounds",
-            "LiteLLM has no place for reason, evidence and premises; `selfopt why` tells them",
-        ),
-        (bool(rule.extra), f"the fields {', '.join(sorted(rule.extra))}", "this version does not know them"),
-    )
-    yield from (Gap(what=f"{what} {whose}", why=why) for holds, what, why in said if holds)
-    for name in rule.sampling or {}:
-        if name not in carried_sampling(rule.sampling or {}, model):
+    for what, why in (*_uncarried_settings(rule), *_uncarried_grounds(rule)):
+        yield Gap(what=f"{what} {whose}", why=why)
+    drawn = rule.sampling or {}
+    carried = carried_sampling(drawn, model)
+    for name in drawn:
+        if name not in carried:
             yield Gap(what=f"the sampling {name} {whose}", why="the model's format has no such field, or it is not set")
+
+
+def _uncarried_settings(rule: Rule) -> Iterator[tuple[str, str]]:
+    """The settings of a rule that LiteLLM has no counterpart for, each with its reason."""
+    if not rule.allow:
+        return
+    if rule.enable_warmup is True:
+        yield "the warm-up", "LiteLLM makes no unscored first call"
+    if rule.variant is not None:
+        yield f"the variant {rule.variant}", "how a prompt is put is up to the caller"
+    if rule.isolated is True:
+        yield "the isolation", "LiteLLM shares connections and knows no prompt cache"
+
+
+def _uncarried_grounds(rule: Rule) -> Iterator[tuple[str, str]]:
+    """What else a rule holds that LiteLLM has no place for, each with its reason."""
+    if rule.on_trial:
+        yield "the trial", "the rule is exported as it is in force; export again once it is settled"
+    if rule.reason or rule.evidence or rule.premises:
+        yield "the grounds", "LiteLLM has no place for reason, evidence and premises; `selfopt why` tells them"
+    if rule.extra:
+        yield f"the fields {', '.join(sorted(rule.extra))}", "this version does not know them"

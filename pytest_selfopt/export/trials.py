@@ -28,25 +28,28 @@ def trials_csv(trials: Iterable[CycleTrial]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for one in trials:
+    for measured in trials:
         yield _taken(buffer)
-        writer.writerow([_cell(value) for value in _row(one).values()])
+        writer.writerow(map(_cell, _row(measured).values()))
     yield _taken(buffer)
 
 
 def trials_json(trials: Iterable[CycleTrial]) -> Iterator[str]:
     """The lines of a JSON document, each with its end: one trial a line, null for what is unknown."""
     before = f'{{"version": {VERSION}, "trials": ['
-    for one in trials:
+    for measured in trials:
         yield f"{before}\n"
-        before = f"{json.dumps(_row(one))},"
+        before = f"{json.dumps(_row(measured))},"
     # The last line has no comma; a document without trials is one line.
     yield f"{before.removesuffix(',')}\n]}}\n"
 
 
-def _row(one: CycleTrial) -> dict[str, Json]:
-    cycle, trial = one
-    return {"cycle": cycle, **{name: getattr(trial, name) for name in Trial.__dataclass_fields__}}
+def _row(measured: CycleTrial) -> dict[str, Json]:
+    cycle, trial = measured
+    row: dict[str, Json] = {"cycle": cycle}
+    for name in Trial.__dataclass_fields__:
+        row[name] = getattr(trial, name)
+    return row
 
 
 def _taken(buffer: io.StringIO) -> str:
@@ -57,8 +60,10 @@ def _taken(buffer: io.StringIO) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value

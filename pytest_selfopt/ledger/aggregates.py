@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -140,24 +142,31 @@ def read_counts(path: Path, phase: str | None = None) -> Counts:
         StateError: when it cannot be read.
     """
     with closing(connect(path)) as connection:
-        only = {"phase": phase}
         try:
-            # One look at all of it, also while a cycle goes on writing.
-            connection.execute("BEGIN")
-            return Counts(
-                cases=tuple(_case(row) for row in connection.execute(_CASES, {**only, "specs": None})),
-                latencies=tuple(Latency(**dict(row)) for row in connection.execute(_LATENCIES, only)),
-                errors=tuple(ErrorCount(**dict(row)) for row in connection.execute(_ERRORS, only)),
-                in_force=tuple(one for row in connection.execute(_CYCLES) for one in _in_force(row)),
-                picked=frozenset(
-                    (row["candidate"], cycle)
-                    for row in connection.execute(_PROMOTED)
-                    for cycle in json.loads(row["cycles"])
-                ),
-                phases=tuple(row["phase"] for row in connection.execute(_PHASES)),
-            )
+            return _counts(connection, phase)
         except sqlite3.Error as problem:
             raise StateError(f"cannot read the ledger {path}: {problem}") from None
+
+
+def _counts(connection: sqlite3.Connection, phase: str | None) -> Counts:
+    of_phase = {"phase": phase}
+    read = connection.execute
+    # One look at all of it, also while a cycle goes on writing.
+    read("BEGIN")
+    cases = map(_case, read(_CASES, {"phase": phase, "specs": None}))
+    latencies = [Latency(**dict(row)) for row in read(_LATENCIES, of_phase)]
+    errors = [ErrorCount(**dict(row)) for row in read(_ERRORS, of_phase)]
+    in_force = chain.from_iterable(map(_in_force, read(_CYCLES)))
+    picked = chain.from_iterable(map(_picked, read(_PROMOTED)))
+    phases = map(itemgetter("phase"), read(_PHASES))
+    return Counts(
+        cases=tuple(cases),
+        latencies=tuple(latencies),
+        errors=tuple(errors),
+        in_force=tuple(in_force),
+        picked=frozenset(picked),
+        phases=tuple(phases),
+    )
 
 
 def read_cases(path: Path, specs: Iterable[str]) -> tuple[CaseCount, ...]:
@@ -180,9 +189,23 @@ def _case(row: sqlite3.Row) -> CaseCount:
 
 
 def _in_force(row: sqlite3.Row) -> Iterator[InForce]:
-    plan, result = json.loads(row["plan"]), json.loads(row["result"] or "null") or {}
+    plan = json.loads(row["plan"])
+    result = json.loads(row["result"] or "null") or {}
     left = result.get("in_force") or {}
-    for phase, stored in plan.items():
-        spec = left.get(phase) or (stored.get("baseline") if isinstance(stored, dict) else None)
+    for phase, planned in plan.items():
+        spec = left.get(phase) or _baseline(planned)
         if isinstance(spec, str):
             yield InForce(cycle=row["id"], phase=phase, spec=spec)
+
+
+def _baseline(planned: Any) -> Any:
+    """The spec that a cycle began with, where its plan names one."""
+    if not isinstance(planned, dict):
+        return None
+    return planned.get("baseline")
+
+
+def _picked(row: sqlite3.Row) -> Iterator[tuple[str, int]]:
+    """The promoted spec with each cycle that its promotion rests on."""
+    for cycle in json.loads(row["cycles"]):
+        yield row["candidate"], cycle

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger import queries
 from pytest_selfopt.ledger.records import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
@@ -80,12 +81,18 @@ class Warmup:
     def to_json(self) -> dict[str, Json]:
         """Whether it was answered, how long that took (seconds), and what went wrong."""
         reply, error = self.result.reply, self.result.error
+        seconds = self.result.ended - self.result.started
+        load_s = message = None
+        if reply:
+            load_s = reply.load_s
+        if error:
+            message = f"{error.kind}: {error.message}"
         return {
             "spec": self.spec,
             "answered": reply is not None,
-            "latency_s": round(self.result.ended - self.result.started, 3),
-            "load_s": reply.load_s if reply else None,
-            "error": f"{error.kind}: {error.message}" if error else None,
+            "latency_s": round(seconds, 3),
+            "load_s": load_s,
+            "error": message,
         }
 
 
@@ -139,7 +146,8 @@ class Ledger:
     def name_of(self, cycle: int) -> str:
         """A name of a cycle that no other has, of this or another ledger."""
         row = self._read("SELECT started, seed, command FROM cycle WHERE id = ?", (cycle,))[0]
-        return hashlib.sha256(json.dumps([cycle, *row]).encode()).hexdigest()[:NAME_DIGITS]
+        content = json.dumps([cycle, *row]).encode()
+        return hashlib.sha256(content).hexdigest()[:NAME_DIGITS]
 
     def store_result(self, cycle: int, result: dict[str, Json]) -> None:
         """Store what a cycle came to, which is not ended yet."""
@@ -153,10 +161,7 @@ class Ledger:
 
     def cycles(self) -> tuple[dict[str, Any], ...]:
         """All cycles, oldest first, with `plan` and `result` decoded."""
-        return tuple(
-            {**dict(row), "plan": json.loads(row["plan"]), "result": json.loads(row["result"] or "null")}
-            for row in self._read("SELECT * FROM cycle ORDER BY id")
-        )
+        return tuple(map(_cycle, self._read(queries.CYCLES)))
 
     def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> None:
         """Store finished calls. A second record of the same id changes nothing: the first one counts.
@@ -176,18 +181,23 @@ class Ledger:
 
     def record_outcomes(self, judged: Sequence[tuple[str, Trial]]) -> None:
         """Store how recorded calls, named by their ids, were judged."""
+        rows = []
+        for call, trial in judged:
+            row = (trial.outcome, trial.error_kind, trial.called, text(trial.reason), call)
+            rows.append(row)
         with self._writing() as connection:
             connection.executemany(
                 "UPDATE call SET outcome = ?, error_kind = ?, called = ?, reason = ? WHERE id = ?",
-                [(one.outcome, one.error_kind, one.called, text(one.reason), name) for name, one in judged],
+                rows,
             )
 
     def record_questions(self, questions: Iterable[Question]) -> None:
         """Store what cases ask and expect; those that are known stay as they are."""
+        rows = [(question.case_hash, text(question.prompt), text(question.expected)) for question in questions]
         with self._writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO question (case_hash, prompt, expected) VALUES (?, ?, ?)",
-                [(one.case_hash, text(one.prompt), text(one.expected)) for one in questions],
+                rows,
             )
 
     def questions(self, hashes: Sequence[str]) -> dict[str, Question]:
@@ -202,32 +212,26 @@ class Ledger:
 
     def results(self, cycle: int) -> dict[str, CallResult]:
         """The results of all finished calls of a cycle by id, warm-up calls included."""
-        return {row["id"]: result_of(row) for row in self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))}
+        rows = self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))
+        return {row["id"]: result_of(row) for row in rows}
 
     def spent(self, cycle: int) -> tuple[int, float]:
         """Attempts and USD that went into a cycle; a call of unknown cost counts as much as the dearest known one."""
-        row = self._read(
-            "SELECT coalesce(sum(attempts), 0) AS attempts, "
-            "coalesce(sum(cost_usd), 0) + coalesce(max(cost_usd), 0) * (count(*) - count(cost_usd)) AS cost "
-            # What the members of a swarm did is counted with its answer, once that is there.
-            "FROM call AS one WHERE cycle = ? AND (purpose != 'stage' OR NOT EXISTS "
-            "(SELECT 1 FROM call WHERE id = substr(one.id, 1, instr(one.id, '#') - 1)))",
-            (cycle,),
-        )[0]
+        row = self._read(queries.SPENT, (cycle,))[0]
         return row["attempts"], row["cost"]
 
     def warmups(self, cycle: int) -> tuple[Warmup, ...]:
         """How the warm-up calls of a cycle went, in the order they were sent."""
-        rows = self._read("SELECT * FROM call WHERE cycle = ? AND purpose = 'warmup' ORDER BY started, id", (cycle,))
-        return tuple(Warmup(phase=row["phase"], spec=row["spec"], result=result_of(row)) for row in rows)
+        rows = self._read(queries.WARMUPS, (cycle,))
+        return tuple(map(_warmup, rows))
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """The judged trials of a phase by cycle, in the order the calls were sent."""
-        found: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
+        by_cycle: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
         for row in self._stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
             values = dict(row)
-            found[values.pop("cycle")].append(make_trial(values))
-        return {cycle: tuple(trials) for cycle, trials in found.items()}
+            by_cycle[values.pop("cycle")].append(make_trial(values))
+        return {cycle: tuple(trials) for cycle, trials in by_cycle.items()}
 
     def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
         """The judged trials of cycles with their cycle, one at a time, in the order the calls were sent."""
@@ -241,11 +245,7 @@ class Ledger:
 
     def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
         """Passes and answers of each spec in a phase, over all cycles."""
-        rows = self._read(
-            "SELECT spec, sum(outcome = 'pass') AS passes, count(*) AS answers FROM call "
-            "WHERE phase = ? AND purpose = 'trial' AND outcome IN ('pass', 'miss') GROUP BY spec ORDER BY spec",
-            (phase,),
-        )
+        rows = self._read(queries.ANSWERS_BY_SPEC, (phase,))
         return {row["spec"]: (row["passes"], row["answers"]) for row in rows}
 
     def tokens(self, phase: str | None = None) -> tuple[TokensOfSpec, ...]:
@@ -255,26 +255,18 @@ class Ledger:
 
     def fewest_prompt_tokens(self, phase: str) -> dict[tuple[str, str], int]:
         """The fewest tokens in that an answered call took, by spec and the hash of its case."""
-        rows = self._read(
-            "SELECT spec, case_hash, min(tokens_in) AS fewest FROM call "
-            "WHERE phase = ? AND purpose = 'trial' AND tokens_in IS NOT NULL GROUP BY spec, case_hash",
-            (phase,),
-        )
+        rows = self._read(queries.FEWEST_PROMPT_TOKENS, (phase,))
         return {(row["spec"], row["case_hash"]): row["fewest"] for row in rows}
 
     def counts(self, cycle: int) -> dict[str, int]:
         """How many calls of a cycle ended in each outcome; "unjudged" are recorded calls that nobody judged."""
-        rows = self._read(
-            "SELECT coalesce(outcome, 'unjudged') AS outcome, count(*) AS number FROM call "
-            "WHERE cycle = ? AND purpose = 'trial' GROUP BY 1",
-            (cycle,),
-        )
+        rows = self._read(queries.OUTCOMES, (cycle,))
         return {row["outcome"]: row["number"] for row in rows}
 
     def comparisons(self, phase: str | None = None) -> tuple[Comparison, ...]:
         """All comparisons ever opened (of one phase), in their order."""
-        rows = self._read("SELECT * FROM comparison WHERE ? IS NULL OR phase = ? ORDER BY number", (phase, phase))
-        return tuple(Comparison(**{**dict(row), "cycles": tuple(json.loads(row["cycles"]))}) for row in rows)
+        rows = self._read(queries.COMPARISONS, (phase, phase))
+        return tuple(map(_comparison, rows))
 
     def open_comparison(
         self,
@@ -295,25 +287,28 @@ class Ledger:
         key = (phase, baseline, candidate, suite_hash)
         with self._writing() as connection:
             # Not INSERT OR IGNORE: an ignored insert would still use up a number.
-            row = connection.execute(_FIND_COMPARISON, key).fetchone()
+            row = connection.execute(queries.FIND_COMPARISON, key).fetchone()
             if row is None:
                 connection.execute(
                     "INSERT INTO comparison (phase, baseline, candidate, suite_hash, state, cycles) "
                     "VALUES (?, ?, ?, ?, 'open', '[]')",
                     key,
                 )
-                row = connection.execute(_FIND_COMPARISON, key).fetchone()
-            before, test, share = json.loads(row["cycles"]), row["test"], row["share"]
+                row = connection.execute(queries.FIND_COMPARISON, key).fetchone()
+            cycles = json.loads(row["cycles"])
+            test, share = row["test"], row["share"]
             if share_of is not None and test is None:
-                before = []
+                cycles = []
                 test = connection.execute("SELECT coalesce(max(test), 0) + 1 FROM comparison").fetchone()[0]
                 share = share_of(test)
-            cycles = before if cycle in before else [*before, cycle]
+            if cycle not in cycles:
+                cycles.append(cycle)
             connection.execute(
                 "UPDATE comparison SET state = 'open', cycles = ?, test = ?, share = ? WHERE number = ?",
-                (dump(list(cycles)), test, share, row["number"]),
+                (dump(cycles), test, share, row["number"]),
             )
-        return Comparison(**{**dict(row), "state": "open", "cycles": tuple(cycles), "test": test, "share": share})
+        opened = {"state": "open", "cycles": tuple(cycles), "test": test, "share": share}
+        return Comparison(**{**dict(row), **opened})
 
     def settle_comparison(
         self, number: int, *, state: ComparisonState, wins: int, losses: int, passes: int, sentence: str
@@ -389,4 +384,16 @@ class Ledger:
             raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
 
 
-_FIND_COMPARISON = "SELECT * FROM comparison WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?"
+def _cycle(row: sqlite3.Row) -> dict[str, Any]:
+    plan = json.loads(row["plan"])
+    result = json.loads(row["result"] or "null")
+    return {**dict(row), "plan": plan, "result": result}
+
+
+def _warmup(row: sqlite3.Row) -> Warmup:
+    return Warmup(phase=row["phase"], spec=row["spec"], result=result_of(row))
+
+
+def _comparison(row: sqlite3.Row) -> Comparison:
+    cycles = tuple(json.loads(row["cycles"]))
+    return Comparison(**{**dict(row), "cycles": cycles})

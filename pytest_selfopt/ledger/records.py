@@ -76,13 +76,17 @@ class Totals:
     seconds: float
 
 
-_OUTCOMES = {one.value: one for one in Outcome}
-_ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None, **{one.value: one for one in ErrorKind}}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None}
+_ERROR_KINDS |= {kind.value: kind for kind in ErrorKind}
 # Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
 _OF_TRIALS = """
-SELECT cycle, phase, spec, "case", run, outcome, restraint, called, error_kind, reason, case_hash, started, ended,
-    latency_s, load_s, tokens_in, tokens_out, cost_usd, attempts, first_try, waited_s, in_flight, lane,
-    lane_seq, served_model
+SELECT cycle, phase, spec, "case", run,
+    outcome, restraint, called, error_kind, reason,
+    case_hash, started, ended,
+    latency_s, load_s, tokens_in, tokens_out, cost_usd,
+    attempts, first_try, waited_s, in_flight,
+    lane, lane_seq, served_model
 FROM call
 WHERE cycle IN (SELECT value FROM json_each(?)) AND purpose = 'trial' AND outcome IS NOT NULL
 """
@@ -113,16 +117,25 @@ WHERE purpose = 'trial' AND (? IS NULL OR cycle = ?)
 """
 INSERT_CALL = """
 INSERT OR IGNORE INTO call (
-    id, cycle, purpose, phase, spec, "case", case_hash, run, restraint, started, ended, attempts, first_try, waited_s,
-    queue_depth, in_flight, lane, lane_seq, latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, reply,
-    error, attempt_errors
+    id, cycle, purpose, phase, spec, "case", case_hash, run, restraint,
+    started, ended, attempts, first_try, waited_s,
+    queue_depth, in_flight, lane, lane_seq,
+    latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model,
+    reply, error, attempt_errors
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
 def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
     """The values of `INSERT_CALL`, in its order."""
-    reply, result = record.result.reply or Reply(), record.result
+    result = record.result
+    reply = result.reply or Reply()
+    latency_s = reply_text = error_text = None
+    if result.reply:
+        latency_s = result.reply.latency_s
+        reply_text = dump(reply_to_json(result.reply))
+    if result.error:
+        error_text = dump(asdict(result.error))
     return (
         record.id,
         cycle,
@@ -142,15 +155,15 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         result.in_flight,
         result.lane,
         result.lane_seq,
-        reply.latency_s if result.reply else None,
+        latency_s,
         reply.load_s,
         reply.tokens_in,
         reply.tokens_out,
         record.cost_usd,
         text(reply.served_model),
-        dump(reply_to_json(result.reply)) if result.reply else None,
-        dump(asdict(result.error)) if result.error else None,
-        dump([asdict(attempt) for attempt in result.failed_attempts]) if result.failed_attempts else "[]",
+        reply_text,
+        error_text,
+        dump(list(map(asdict, result.failed_attempts))),
     )
 
 
@@ -168,9 +181,14 @@ def text(value: str) -> str:
 def result_of(row: sqlite3.Row) -> CallResult:
     """The result of a finished call."""
     failed = json.loads(row["attempt_errors"])
+    reply = error = None
+    if row["reply"]:
+        reply = reply_from_json(json.loads(row["reply"]))
+    if row["error"]:
+        error = error_from_json(json.loads(row["error"]))
     return CallResult(
-        reply=reply_from_json(json.loads(row["reply"])) if row["reply"] else None,
-        error=error_from_json(json.loads(row["error"])) if row["error"] else None,
+        reply=reply,
+        error=error,
         started=row["started"],
         ended=row["ended"],
         failed_attempts=tuple(_attempt(entry, row["started"]) for entry in failed),
@@ -193,7 +211,8 @@ def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
 
 def judged_call_of(row: sqlite3.Row) -> tuple[Trial, CallResult]:
     """The trial in a row of `SELECT_JUDGED_CALLS`, and the call it judges."""
-    return make_trial({name: row[name] for name in Trial.__dataclass_fields__}), result_of(row)
+    values = {name: row[name] for name in Trial.__dataclass_fields__}
+    return make_trial(values), result_of(row)
 
 
 def make_trial(values: dict[str, Any]) -> Trial:

@@ -181,5 +181,8 @@ def _missing(version: int) -> list[str]:
     """
     if version >= SCHEMA_VERSION:
         return []
-    script = "".join(_UPGRADES[one] for one in range(version, SCHEMA_VERSION)) if version else _TABLES + _QUESTIONS
+    script = _TABLES + _QUESTIONS
+    if version:
+        steps = range(version, SCHEMA_VERSION)
+        script = "".join(map(_UPGRADES.__getitem__, steps))
     return [*script.split(";"), f"PRAGMA user_version = {SCHEMA_VERSION}"]

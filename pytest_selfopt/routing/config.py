@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ class RoutingConfig:
 
     def without_trials(self) -> RoutingConfig:
         """The configuration as it would be if nothing were on trial."""
-        untried = (rule.untried for rule in self.rules)
-        return replace(self, rules=tuple(rule for rule in untried if rule is not None))
+        untried = filter(None, map(attrgetter("untried"), self.rules))
+        return replace(self, rules=tuple(untried))
 
     def with_rules(self, rules: Iterable[Rule]) -> RoutingConfig:
         """The configuration with other rules, sorted by model and phase.
@@ -63,15 +64,14 @@ class RoutingConfig:
         Raises:
             StateError: when fallbacks lead in a circle; the text names its models.
         """
-        ordered = tuple(sorted(rules, key=lambda rule: (rule.model, rule.phase)))
+        ordered = tuple(sorted(rules, key=attrgetter("model", "phase")))
         check_rules(ordered)
         return replace(self, rules=ordered)
 
     def save_rule(self, path: Path, rule: Rule, *, now: str) -> RoutingConfig:
         """Put a rule in the place of the one for the same model and phase, and write the file."""
-        others = [
-            one for one in self.rules if not (one.in_force and (one.model, one.phase) == (rule.model, rule.phase))
-        ]
+        address = (rule.model, rule.phase)
+        others = [other for other in self.rules if not other.in_force or (other.model, other.phase) != address]
         return save_config(path, self.with_rules([*others, rule]), now=now)
 
 
@@ -125,12 +125,10 @@ def parse_config(text: str) -> RoutingConfig:
     stamp = document.get("timestamp")
     if stamp is not None and not isinstance(stamp, str):
         raise ValueError("'timestamp' must be a text")
-    return RoutingConfig(
-        rules=_rules(values),
-        version=version,
-        timestamp=stamp,
-        extra={name: one for name, one in document.items() if name not in ("version", "rules", "timestamp")},
-    )
+    extra = dict(document)
+    for name in ("version", "rules", "timestamp"):
+        extra.pop(name, None)
+    return RoutingConfig(rules=_rules(values), version=version, timestamp=stamp, extra=extra)
 
 
 def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig:
@@ -140,10 +138,10 @@ def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig
         StateError: when it cannot be written or its fallbacks lead in a circle; the old file is untouched then.
     """
     check_rules(config.rules)
-    body = {"rules": [rule_to_json(rule) for rule in config.rules], **config.extra}
+    body = _body(config)
     try:
         written = parse_config(read_text(path))
-        same = {"rules": [rule_to_json(rule) for rule in written.rules], **written.extra} == body
+        same = _body(written) == body
     except FileNotFoundError:
         same = body == {"rules": []}
     except ValueError:
@@ -152,6 +150,12 @@ def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig
         return config
     write_atomically(path, to_text({"version": config.version, "timestamp": now, **body}))
     return replace(config, timestamp=now, problem="")
+
+
+def _body(config: RoutingConfig) -> dict[str, Any]:
+    """What the file holds besides version and timestamp."""
+    rules = list(map(rule_to_json, config.rules))
+    return {"rules": rules, **config.extra}
 
 
 def check_rules(rules: Iterable[Rule]) -> None:
@@ -166,11 +170,21 @@ def check_rules(rules: Iterable[Rule]) -> None:
             raise StateError(f"there are two rules for {rule.model} in {rule.phase}; keep one of them")
     for model, phase in index:
         seen = [model]
-        while (here := index.get((seen[-1], phase))) is not None and not here.allow and here.fallback_model:
-            if here.fallback_model in seen:
-                circle = " → ".join([*seen, here.fallback_model])
+        fallback = _fallback(index, model, phase)
+        while fallback is not None:
+            if fallback in seen:
+                circle = " → ".join([*seen, fallback])
                 raise StateError(f"the fallbacks of phase {phase} lead in a circle: {circle}")
-            seen.append(here.fallback_model)
+            seen.append(fallback)
+            fallback = _fallback(index, fallback, phase)
+
+
+def _fallback(index: resolve.Index, model: str, phase: str) -> str | None:
+    """The model that stands in for one that is disabled; None when there is none."""
+    rule = index.get((model, phase))
+    if rule is None or rule.allow:
+        return None
+    return rule.fallback_model or None
 
 
 def _check_version(version: object) -> None:

@@ -107,26 +107,29 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
         lines = path.read_bytes().split(b"\n")
     except OSError:
         return []
-    found: list[dict[str, Any]] = []
-    for line in lines:
-        with contextlib.suppress(ValueError, RecursionError):
-            entry = json.loads(line)
-            found += [entry] if isinstance(entry, dict) else []
-    return found
+    entries = map(_read_entry, lines)
+    return [entry for entry in entries if entry is not None]
 
 
 def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
     """Kind, phase and original model of the decisions that a cycle has logged already."""
-    return frozenset(
-        (str(entry.get("kind")), str(entry.get("phase")), str(entry.get("original_model")))
-        for entry in read_decisions(path)
-        if entry.get("cycle") == cycle
-    )
+    decisions = set()
+    for entry in _entries_of(path, cycle):
+        kind = str(entry.get("kind"))
+        phase = str(entry.get("phase"))
+        model = str(entry.get("original_model"))
+        decisions.add((kind, phase, model))
+    return frozenset(decisions)
 
 
 def reasons_of(path: Path, cycle: int) -> frozenset[str]:
     """The reasons of the decisions that are logged of a cycle."""
-    return frozenset(str(entry.get("reason")) for entry in read_decisions(path) if entry.get("cycle") == cycle)
+    return frozenset(str(entry.get("reason")) for entry in _entries_of(path, cycle))
+
+
+def _entries_of(path: Path, cycle: int) -> list[dict[str, Any]]:
+    """The entries of a cycle, oldest first."""
+    return [entry for entry in read_decisions(path) if entry.get("cycle") == cycle]
 
 
 def verify_log(path: Path) -> Verification:
@@ -170,14 +173,18 @@ def _last_hash(path: Path) -> tuple[str, str]:
     except FileNotFoundError:
         return GENESIS, ""
     whole, _, unfinished = content.rpartition(b"\n")
+    kept, last_hash = b"", GENESIS
+    if whole:
+        kept = whole + b"\n"
+        last_hash = _hash(whole.rpartition(b"\n")[2])
     note = ""
     if unfinished:
         # A copy, so that a crash in between leaves the log where it is.
         aside = free_name(path)
         aside.write_bytes(content)
-        write_atomically(path, (whole + b"\n" if whole else b"").decode("utf-8", "backslashreplace"))
+        write_atomically(path, kept.decode("utf-8", "backslashreplace"))
         note = f"the last line of {path.name} was unfinished; the file as it was is {aside.name}"
-    return (_hash(whole.rpartition(b"\n")[2]) if whole else GENESIS), note
+    return last_hash, note
 
 
 def _hash(line: bytes) -> str:
@@ -185,8 +192,18 @@ def _hash(line: bytes) -> str:
 
 
 def _previous(line: bytes) -> str | None:
+    entry = _read_entry(line)
+    if entry is None:
+        return None
+    return entry.get("previous")
+
+
+def _read_entry(line: bytes) -> dict[str, Any] | None:
+    """The decision in a line; None when nobody can read it."""
     try:
-        value = json.loads(line)
+        entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return value.get("previous") if isinstance(value, dict) else None
+    if not isinstance(entry, dict):
+        return None
+    return entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,10 @@ def read_feedback(path: Path) -> Feedback:
         raise StateError(f"there is no {path}; pytest --selfopt-cycle writes one, or write one by hand") from None
     except ValueError as problem:
         raise StateError(f"{path} cannot be used: {problem}") from None
-    values = document.get("recommendations") if isinstance(document, dict) else document
+    values, runs = document, []
+    if isinstance(document, dict):
+        values = document.get("recommendations")
+        runs = document.get("recent_runs", [])
     if not isinstance(values, list):
         raise StateError(f"{path} cannot be used: it must hold a list of recommendations")
     recommendations, problems = [], []
@@ -52,13 +55,24 @@ def read_feedback(path: Path) -> Feedback:
             recommendations.append(_recommendation(value))
         except ValueError as problem:
             problems.append(f"recommendations[{number}]: {problem}")
-    runs = document.get("recent_runs", []) if isinstance(document, dict) else []
-    cycles = [run.get("cycle") for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
     return Feedback(
         recommendations=tuple(recommendations),
         problems=tuple(problems),
-        cycle=max((cycle for cycle in cycles if type(cycle) is int), default=0),
+        cycle=max(_cycles(runs), default=0),
     )
+
+
+def _cycles(runs: Any) -> Iterator[int]:
+    """The cycles that a file written by hand may name."""
+    if not isinstance(runs, list):
+        return
+    for run in runs:
+        if not isinstance(run, dict):
+            continue
+        cycle = run.get("cycle")
+        # Not isinstance: true and false are no cycles.
+        if type(cycle) is int:
+            yield cycle
 
 
 def write_feedback(
@@ -80,10 +94,10 @@ def write_feedback(
     document = {
         "version": VERSION,
         "generated_at": generated_at,
-        "recent_runs": [dict(run) for run in recent_runs],
+        "recent_runs": list(map(dict, recent_runs)),
         "model_phase_accuracy": {name: dict(value) for name, value in accuracy.items()},
-        "hot_failures": [dict(one) for one in hot_failures],
-        "recommendations": [_plain(one) for one in recommendations],
+        "hot_failures": list(map(dict, hot_failures)),
+        "recommendations": list(map(_plain, recommendations)),
     }
     write_atomically(path, to_text(document))
 
@@ -100,13 +114,9 @@ def _recommendation(value: Any) -> Recommendation:
     model, separator, phase = value["target"].rpartition("::")
     if not separator or not model or not phase:
         raise ValueError(f"'target' must read \"model::phase\", not {value['target']!r}")
-    allow, requirements = value.get("allow"), value.get("requirements")
+    allow = value.get("allow")
     if allow is not None and not isinstance(allow, bool):
         raise ValueError(f"'allow' must be true or false, not {allow!r}")
-    if requirements is not None and not (
-        isinstance(requirements, list) and all(isinstance(one, str) for one in requirements)
-    ):
-        raise ValueError(f"'requirements' must be a list of texts, not {requirements!r}")
     return Recommendation(
         type=value.get("type") or "routing",
         target=value["target"],
@@ -114,11 +124,20 @@ def _recommendation(value: Any) -> Recommendation:
         reason=value.get("reason") or "no reason is given",
         allow=allow,
         fallback=value.get("fallback"),
-        requirements=None if requirements is None else tuple(requirements),
+        requirements=_requirements(value),
         retries=_number(value, "retries", int, most=10),
         timeout=_number(value, "timeout", (int, float), most=86_400),
         diagnosis=value.get("diagnosis"),
     )
+
+
+def _requirements(value: dict[str, Any]) -> tuple[str, ...] | None:
+    requirements = value.get("requirements")
+    if requirements is None:
+        return None
+    if not isinstance(requirements, list) or not all(isinstance(text, str) for text in requirements):
+        raise ValueError(f"'requirements' must be a list of texts, not {requirements!r}")
+    return tuple(requirements)
 
 
 def _number(value: dict[str, Any], name: str, kinds: type[int] | tuple[type, ...], *, most: int) -> Any:
@@ -130,5 +149,7 @@ def _number(value: dict[str, Any], name: str, kinds: type[int] | tuple[type, ...
 
 
 def _plain(recommendation: Recommendation) -> dict[str, Any]:
-    value = {name: one for name, one in asdict(recommendation).items() if one is not None}
-    return {**value, "requirements": list(recommendation.requirements or ())}
+    fields = asdict(recommendation).items()
+    document = {name: value for name, value in fields if value is not None}
+    document["requirements"] = list(recommendation.requirements or ())
+    return document

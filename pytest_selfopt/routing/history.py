@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,24 @@ def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
         StateError: when the file cannot be written.
     """
     history, note = load_history(path)
-    addresses = {(entry["cycle"], entry["phase"]) for entry in entries}
-    kept = [one for one in history["cycles"] if not (_address(one) in addresses and one.get("status") == "stopped")]
-    known = {_address(one) for one in kept}
-    new = [dict(entry) for entry in entries if (entry["cycle"], entry["phase"]) not in known]
+    addresses = set(map(itemgetter("cycle", "phase"), entries))
+    kept = [known for known in history["cycles"] if not _is_replaced(known, addresses)]
+    taken = set(map(_address, kept))
+    new = [dict(entry) for entry in entries if (entry["cycle"], entry["phase"]) not in taken]
     if new:
         write_atomically(path, to_text({**history, "cycles": [*kept, *new]}))
     return note
 
 
+def _is_replaced(entry: Any, addresses: set[Any]) -> bool:
+    """Whether an entry is of a cycle that had stopped, and comes anew."""
+    return _address(entry) in addresses and entry.get("status") == "stopped"
+
+
 def _address(entry: Any) -> tuple[Any, Any]:
-    return (entry.get("cycle"), entry.get("phase")) if isinstance(entry, dict) else (None, None)
+    if not isinstance(entry, dict):
+        return None, None
+    return entry.get("cycle"), entry.get("phase")
 
 
 def _parse_history(text: str) -> dict[str, Any]:

@@ -82,20 +82,25 @@ def _holder(handle: int) -> dict[str, Any]:
         value = json.loads(os.pread(handle, 65_536, 0) or b"{}")
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        return {}
+    return value
 
 
 def _held(state_dir: Path, holder: dict[str, Any]) -> str:
-    since = holder.get("since")
     who = f"process {holder.get('pid', 'unknown')} on {holder.get('host', 'this machine')}"
-    when = f", since {timestamp(since)}" if isinstance(since, int | float) else ""
-    command = f", running `{holder['command']}`" if holder.get("command") else ""
+    since, command = holder.get("since"), holder.get("command")
+    if isinstance(since, int | float):
+        who += f", since {timestamp(since)}"
+    if command:
+        who += f", running `{command}`"
     return (
-        f"another cycle is under way in {state_dir} ({who}{when}{command}); "
+        f"another cycle is under way in {state_dir} ({who}); "
         "wait until it ends, or give this one another --selfopt-state-dir"
     )
 
 
 def _write(handle: int, value: dict[str, Any]) -> None:
     os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(value).encode() if value else b"", 0)
+    if value:
+        os.pwrite(handle, json.dumps(value).encode(), 0)

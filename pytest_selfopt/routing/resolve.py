@@ -57,7 +57,9 @@ def route(index: Index, model: str, phase: str) -> Route:
         rule = index.get((seen[-1], phase))
         if rule is None or rule.allow:
             return _settled(model, phase, seen[-1], rule, steps)
-        why = f" ({rule.reason})" if rule.reason else ""
+        why = ""
+        if rule.reason:
+            why = f" ({rule.reason})"
         if not rule.fallback_model:
             steps.append(f"{seen[-1]} is disabled for {phase} and names no fallback{why}")
             break
@@ -72,18 +74,23 @@ def route(index: Index, model: str, phase: str) -> Route:
 def _settled(requested: str, phase: str, model: str, rule: Rule | None, steps: list[str]) -> Route:
     if rule is None:
         return Route(requested=requested, phase=phase, model=model, because=tuple(steps))
-    said = f"the rule for {model} in {phase}" + (f": {rule.reason}" if rule.reason else "")
+    because = f"the rule for {model} in {phase}"
+    if rule.reason:
+        because += f": {rule.reason}"
+    timeout_s = rule.timeout_s
+    if timeout_s is not None:
+        timeout_s = float(timeout_s)
     return Route(
         requested=requested,
         phase=phase,
         model=model,
         enable_warmup=rule.enable_warmup,
         variant=rule.variant,
-        timeout_s=None if rule.timeout_s is None else float(rule.timeout_s),
+        timeout_s=timeout_s,
         retries=rule.retries,
         isolated=rule.isolated,
         sampling=rule.sampling,
-        because=(*steps, said),
+        because=(*steps, because),
     )
 
 
@@ -103,10 +110,10 @@ def resolve(model: str, phase: str, *, path: str | Path = "routing_config.json",
         return _instead(model, phase, default, f"there is no {path}")
     except (OSError, ValueError, RecursionError) as problem:
         return _instead(model, phase, default, f"{path} cannot be used: {problem}")
-    found = route(index, model, phase)
-    if found.allowed or default is None:
-        return found
-    return _instead(model, phase, default, *found.because)
+    settled = route(index, model, phase)
+    if settled.allowed or default is None:
+        return settled
+    return _instead(model, phase, default, *settled.because)
 
 
 def _instead(model: str, phase: str, default: str | None, *because: str) -> Route:
@@ -114,16 +121,18 @@ def _instead(model: str, phase: str, default: str | None, *because: str) -> Rout
 
 
 def _index(path: str) -> Index:
-    found = Path(path).stat()
-    mark = (found.st_mtime_ns, found.st_size, found.st_ino)
+    status = Path(path).stat()
+    mark = (status.st_mtime_ns, status.st_size, status.st_ino)
     known = _read.get(path)
     if known is not None and known[0] == mark:
         return known[1]
     with _turn:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-        rules = document.get("rules", []) if isinstance(document, dict) else None
+        rules = None
+        if isinstance(document, dict):
+            rules = document.get("rules", [])
         if not isinstance(rules, list):
             raise ValueError("it holds no list of rules")
-        index = index_rules(rule_from_json(value) for value in rules)
+        index = index_rules(map(rule_from_json, rules))
         _read[path] = (mark, index)
         return index

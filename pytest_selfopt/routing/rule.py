@@ -73,7 +73,9 @@ class Rule:
         """The rule as it is without what is on trial; None when there is none then."""
         if not self.on_trial:
             return self
-        return None if self.before is None else rule_from_json(dict(self.before))
+        if self.before is None:
+            return None
+        return rule_from_json(dict(self.before))
 
     @property
     def in_force(self) -> bool:
@@ -111,22 +113,29 @@ def rule_from_json(value: Any) -> Rule:
     for name in ("model", "phase"):
         if not value.get(name) or not isinstance(value[name], str):
             raise ValueError(f"{name!r} is missing, or is no text")
-    for name, one in value.items():
-        if name in _TYPES and not (one is None and name in _NULLABLE):
-            _check(name, one)
     document: dict[str, Any] = value
-    known = {_FIELDS.get(name, name): one for name, one in document.items() if name in _TYPES}
-    return Rule(**known, extra={name: one for name, one in document.items() if name not in _TYPES})
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, field_value in document.items():
+        if name not in _TYPES:
+            extra[name] = field_value
+            continue
+        if field_value is not None or name not in _NULLABLE:
+            _check(name, field_value)
+        known[_FIELDS.get(name, name)] = field_value
+    return Rule(**known, extra=extra)
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
     """The rule as it stands in the file: model and phase, what is set, then what was unknown."""
-    value: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for name in _TYPES:
-        one = getattr(rule, _FIELDS.get(name, name))
-        if one is not None:
-            value[name] = dict(one) if isinstance(one, Mapping) else one
-    return {**value, **rule.extra}
+        value = getattr(rule, _FIELDS.get(name, name))
+        if isinstance(value, Mapping):
+            value = dict(value)
+        if value is not None:
+            document[name] = value
+    return {**document, **rule.extra}
 
 
 def _check(name: str, value: Any) -> None:

@@ -1,0 +1,16 @@
+"""What documents of all formats are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def fields(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Some fields of an object, in the order of `names`."""
+    return {name: value[name] for name in names}
+
+
+def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are known or set."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,47 @@
+"""Statements over calls and comparisons, whose rows are read by their names."""
+
+from __future__ import annotations
+
+CYCLES = "SELECT * FROM cycle ORDER BY id"
+WARMUPS = """
+SELECT * FROM call
+WHERE cycle = ? AND purpose = 'warmup'
+ORDER BY started, id
+"""
+# What the members of a swarm did is counted with its answer, once that is there.
+SPENT = """
+SELECT coalesce(sum(attempts), 0) AS attempts,
+    coalesce(sum(cost_usd), 0)
+        + coalesce(max(cost_usd), 0) * (count(*) - count(cost_usd)) AS cost
+FROM call AS one
+WHERE cycle = ? AND (purpose != 'stage' OR NOT EXISTS
+    (SELECT 1 FROM call WHERE id = substr(one.id, 1, instr(one.id, '#') - 1)))
+"""
+ANSWERS_BY_SPEC = """
+SELECT spec, sum(outcome = 'pass') AS passes, count(*) AS answers
+FROM call
+WHERE phase = ? AND purpose = 'trial' AND outcome IN ('pass', 'miss')
+GROUP BY spec
+ORDER BY spec
+"""
+FEWEST_PROMPT_TOKENS = """
+SELECT spec, case_hash, min(tokens_in) AS fewest
+FROM call
+WHERE phase = ? AND purpose = 'trial' AND tokens_in IS NOT NULL
+GROUP BY spec, case_hash
+"""
+OUTCOMES = """
+SELECT coalesce(outcome, 'unjudged') AS outcome, count(*) AS number
+FROM call
+WHERE cycle = ? AND purpose = 'trial'
+GROUP BY 1
+"""
+FIND_COMPARISON = """
+SELECT * FROM comparison
+WHERE phase = ? AND baseline = ? AND candidate = ? AND suite_hash = ?
+"""
+COMPARISONS = """
+SELECT * FROM comparison
+WHERE ? IS NULL OR phase = ?
+ORDER BY number
+"""
