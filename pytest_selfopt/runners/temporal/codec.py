@@ -35,7 +35,7 @@ class SealingCodec(PayloadCodec):
         Raises:
             RunnerError: when it was sealed with another key, or one side has a key and the other has none.
         """
-        return [self._open(one) for one in payloads]
+        return list(map(self._open, payloads))
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") == _ENCODING:
