@@ -62,7 +62,8 @@ class TemporalWorker:
             loop.add_signal_handler(number, self._end)
         with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
-            queues = [self._names.queue_of(self._duty.name), *map(self._names.queue, self._duty.providers)]
+            own_queue = self._names.queue_of(self._duty.name)
+            queues = [own_queue, *map(self._names.queue, self._duty.providers)]
             workers = [self._worker(client, queue) for queue in queues]
             running = [asyncio.create_task(worker.run()) for worker in workers]
             self._duty.introduce()
