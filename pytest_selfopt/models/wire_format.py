@@ -111,10 +111,10 @@ def tool_call(name: str, arguments: object) -> ToolCall | str:
     return ToolCall(name=name, arguments=value)
 
 
-def tool_calls(found: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
+def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
     """The calls, or none of them and why, when one is undecodable."""
     calls: list[ToolCall] = []
-    for call in found:
+    for call in read_calls:
         if isinstance(call, str):
             return (), call
         calls.append(call)

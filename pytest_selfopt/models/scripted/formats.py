@@ -39,7 +39,7 @@ class Format(Protocol):
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
         """Return the body of an answer."""
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
@@ -58,17 +58,17 @@ class OpenAIFormat:
             constrained=bool(body.get("response_format")),
         )
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
         """Return the body of an answer with one choice."""
-        finish = "tool_calls" if said.calls else "stop"
+        finish = "tool_calls" if output.calls else "stop"
         choice = {
             "index": 0,
-            "message": _openai_message(said),
+            "message": _openai_message(output),
             "finish_reason": finish,
         }
         usage = {
-            "prompt_tokens": said.tokens_in,
-            "completion_tokens": said.tokens_out,
+            "prompt_tokens": output.tokens_in,
+            "completion_tokens": output.tokens_out,
         }
         return {
             "id": "scripted",
@@ -84,14 +84,14 @@ class OpenAIFormat:
         return {"error": {"message": message, "code": status}}
 
 
-def _openai_message(said: Said) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": said.text}
-    if said.calls:
+def _openai_message(output: Said) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": output.text}
+    if output.calls:
         message["content"] = None
-    if said.refusal:
-        message["refusal"] = said.refusal
-    if said.calls:
-        message["tool_calls"] = _openai_calls(said.calls)
+    if output.refusal:
+        message["refusal"] = output.refusal
+    if output.calls:
+        message["tool_calls"] = _openai_calls(output.calls)
     return message
 
 
@@ -117,22 +117,22 @@ class OllamaFormat:
             constrained=bool(body.get("format")),
         )
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
         """Return the body of an answer; what loading left of the time is halved between prompt and answer."""
-        half_s = (said.took_s - said.load_s) / 2
+        half_s = (output.took_s - output.load_s) / 2
         half_ns = int(half_s * _NANOSECONDS)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return {
             "model": asked.model,
             "created_at": created,
-            "message": _ollama_message(said),
+            "message": _ollama_message(output),
             "done": True,
             "done_reason": "stop",
-            "total_duration": int(said.took_s * _NANOSECONDS),
-            "load_duration": int(said.load_s * _NANOSECONDS),
-            "prompt_eval_count": said.tokens_in,
+            "total_duration": int(output.took_s * _NANOSECONDS),
+            "load_duration": int(output.load_s * _NANOSECONDS),
+            "prompt_eval_count": output.tokens_in,
             "prompt_eval_duration": half_ns,
-            "eval_count": said.tokens_out,
+            "eval_count": output.tokens_out,
             "eval_duration": half_ns,
         }
 
@@ -142,11 +142,11 @@ class OllamaFormat:
         return {"error": message}
 
 
-def _ollama_message(said: Said) -> dict[str, Any]:
-    if not said.calls:
-        content = said.text or said.refusal
+def _ollama_message(output: Said) -> dict[str, Any]:
+    if not output.calls:
+        content = output.text or output.refusal
         return {"role": "assistant", "content": content}
-    calls = list(map(_ollama_call, said.calls))
+    calls = list(map(_ollama_call, output.calls))
     return {"role": "assistant", "content": "", "tool_calls": calls}
 
 
@@ -172,19 +172,19 @@ class AnthropicFormat:
             constrained=isinstance(config, dict) and bool(config.get("format")),
         )
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
         """Return the body of an answer."""
         usage = {
-            "input_tokens": said.tokens_in,
-            "output_tokens": said.tokens_out,
+            "input_tokens": output.tokens_in,
+            "output_tokens": output.tokens_out,
         }
         return {
             "id": "msg_scripted",
             "type": "message",
             "role": "assistant",
             "model": asked.model,
-            "content": _anthropic_blocks(said),
-            "stop_reason": _anthropic_stop(said),
+            "content": _anthropic_blocks(output),
+            "stop_reason": _anthropic_stop(output),
             "stop_sequence": None,
             "usage": usage,
         }
@@ -196,10 +196,10 @@ class AnthropicFormat:
         return {"type": "error", "error": error}
 
 
-def _anthropic_blocks(said: Said) -> list[dict[str, Any]]:
+def _anthropic_blocks(output: Said) -> list[dict[str, Any]]:
     """Return the calls as blocks; without calls the text, unless it is empty."""
     blocks: list[dict[str, Any]] = []
-    for index, call in enumerate(said.calls):
+    for index, call in enumerate(output.calls):
         block = {
             "type": "tool_use",
             "id": f"toolu_{index}",
@@ -207,15 +207,15 @@ def _anthropic_blocks(said: Said) -> list[dict[str, Any]]:
             "input": call.arguments,
         }
         blocks.append(block)
-    if said.text and not said.calls:
-        blocks.append({"type": "text", "text": said.text})
+    if output.text and not output.calls:
+        blocks.append({"type": "text", "text": output.text})
     return blocks
 
 
-def _anthropic_stop(said: Said) -> str:
-    if said.refusal:
+def _anthropic_stop(output: Said) -> str:
+    if output.refusal:
         return "refusal"
-    if said.calls:
+    if output.calls:
         return "tool_use"
     return "end_turn"
 

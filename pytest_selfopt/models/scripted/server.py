@@ -235,8 +235,8 @@ class _Connection(asyncio.Protocol):
 
     def _unload(self, wire: Format, asked: Asked) -> None:
         self._server.unload(asked.model)
-        said = said_by(Then(text=""), asked, load_s=0.0, took_s=0.0)
-        self._send_json(200, wire.answer(asked, said))
+        output = said_by(Then(text=""), asked, load_s=0.0, took_s=0.0)
+        self._send_json(200, wire.answer(asked, output))
 
     def _act(self, wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> None:
         if self._transport is None or then.hang:
@@ -330,8 +330,8 @@ def _body(wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) 
         message = then.message or f"scripted status {then.status}"
         refusal = wire.refuse(then.status, message)
         return json.dumps(refusal).encode()
-    said = said_by(then, asked, load_s=load_s, took_s=took_s)
-    answer = wire.answer(asked, said)
+    output = said_by(then, asked, load_s=load_s, took_s=took_s)
+    answer = wire.answer(asked, output)
     return json.dumps(answer).encode()
 
 

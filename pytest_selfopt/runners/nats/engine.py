@@ -184,8 +184,9 @@ class NatsEngine:
                 answer = await answers.next_msg(timeout=left)
                 if not answer.data:
                     continue  # the server's word that nobody listens
-                told = json.loads(answer.data)
-                found[told["name"]] = Worker(told["name"], frozenset(told["providers"]))
+                entry = json.loads(answer.data)
+                providers = frozenset(entry["providers"])
+                found[entry["name"]] = Worker(entry["name"], providers)
         except errors():
             return
 

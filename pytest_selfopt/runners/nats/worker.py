@@ -130,9 +130,13 @@ class NatsWorker:
         self._duty.executor.abort_all()
 
     async def _answer(self, message: Msg) -> None:
-        told = {"name": self._duty.name, "providers": list(self._duty.providers), "concurrency": self._duty.concurrency}
+        entry = {
+            "name": self._duty.name,
+            "providers": list(self._duty.providers),
+            "concurrency": self._duty.concurrency,
+        }
         if not self._ending.is_set():
-            await message.respond(json.dumps(told).encode())
+            await message.respond(json.dumps(entry).encode())
 
     async def _obey(self, message: Msg) -> None:
         order = json.loads(message.data)
@@ -196,8 +200,8 @@ class NatsWorker:
             return False
         # What is told to have begun after a result is there counts as nothing.
         begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(time.time()).encode())
-        there, _ = await asyncio.gather(self._has(subject), begun)
-        if there:
+        has_result, _ = await asyncio.gather(self._has(subject), begun)
+        if has_result:
             return True
         if call_id in self._aborted or self._came_back > received:
             # Of a call that it gave away before it died the server may think otherwise now.

@@ -120,7 +120,7 @@ class Places:
                     if event.HasField("workflow_task_completed_event_attributes"):
                         worker = event.workflow_task_completed_event_attributes.identity
                     if event.HasField("workflow_execution_completed_event_attributes"):
-                        said = event.workflow_execution_completed_event_attributes.result
-                        (begun,) = await client.data_converter.decode(said.payloads, [list[str]])
+                        result = event.workflow_execution_completed_event_attributes.result
+                        (begun,) = await client.data_converter.decode(result.payloads, [list[str]])
                         return worker, begun
         return None

@@ -139,12 +139,12 @@ class WorkflowResults:
         else:
             await self._take_activity(event, at, converter, inbox)
 
-    async def _take_signal(self, told: WorkflowExecutionSignaledEventAttributes, converter: DataConverter) -> None:
-        if told.signal_name == "widen":
-            (window,) = await converter.decode(told.input.payloads, [int])
+    async def _take_signal(self, event: WorkflowExecutionSignaledEventAttributes, converter: DataConverter) -> None:
+        if event.signal_name == "widen":
+            (window,) = await converter.decode(event.input.payloads, [int])
             self.window = max(self.window, window)
-        elif told.signal_name == "move":
-            lost, other = await converter.decode(told.input.payloads, [str, str])
+        elif event.signal_name == "move":
+            lost, other = await converter.decode(event.input.payloads, [str, str])
             if lost in self.places:
                 self.places = self.places - {lost} | {other}
 
