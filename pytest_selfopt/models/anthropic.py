@@ -28,7 +28,10 @@ class AnthropicWire:
 
     def headers(self, key: str) -> dict[str, str]:
         """The version of the interface, and the key."""
-        return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
+        headers = {"anthropic-version": VERSION}
+        if key:
+            headers["x-api-key"] = key
+        return headers
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
         """A request without a seed, which this format does not know, and with a temperature of at most 1.
@@ -47,43 +50,62 @@ class AnthropicWire:
             "messages": _turns(request.messages),
             "temperature": drawn.temperature,
         }
-        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
+        instructions = [message.content for message in request.messages if message.role == "system"]
+        system = "\n\n".join(instructions)
         if system:
             body["system"] = system
         if drawn.top_p is not None:
             body["top_p"] = drawn.top_p
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
+            body["tools"] = list(map(_tool, request.tools))
         if request.answer_schema is not None:
             schema = _accepted(request.answer_schema)
-            body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+            answer_format: Json = {"type": "json_schema", "schema": schema}
+            body["output_config"] = {"format": answer_format}
         return body
 
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
         """The text and tool blocks; what was read from the prompt cache counts as tokens in, too."""
         answer = typed(value, "", dict)
-        blocks = [typed(block, f"content[{index}]", dict) for index, block in enumerate(item(answer, "content", list))]
+        blocks = list(map(_block, item(answer, "content", list), itertools.count()))
         stop = optional(answer, "stop_reason", str) or ""
         if stop == "refusal":
             return CallError(kind=ErrorKind.REFUSED, message="the provider refused to answer (stop_reason refusal)")
-        calls, undecodable = tool_calls([_call(block) for block in blocks if block.get("type") == "tool_use"])
+        uses = [block for block in blocks if block.get("type") == "tool_use"]
+        calls, undecodable = tool_calls(list(map(_call, uses)))
         usage = optional(answer, "usage", dict) or {}
-        cached = count(usage, "cache_read_input_tokens")
-        fresh = count(usage, "input_tokens")
         return Reply(
-            text="".join(item(block, "text", str) for block in blocks if block.get("type") == "text"),
+            text=_text(blocks),
             tool_calls=calls,
             undecodable=undecodable,
             finish_reason=_FINISH.get(stop, stop),
             served_model=optional(answer, "model", str) or "",
             provider_id=optional(answer, "id", str) or "",
-            tokens_in=None
-            if fresh is None
-            else fresh + (cached or 0) + (count(usage, "cache_creation_input_tokens") or 0),
+            tokens_in=_tokens_in(usage),
             tokens_out=count(usage, "output_tokens"),
-            tokens_cached=cached,
+            tokens_cached=count(usage, "cache_read_input_tokens"),
             latency_s=latency_s,
         )
+
+
+def _block(block: object, index: int) -> dict[str, Any]:
+    checked: dict[str, Any] = typed(block, f"content[{index}]", dict)
+    return checked
+
+
+def _text(blocks: Sequence[dict[str, Any]]) -> str:
+    texts = [item(block, "text", str) for block in blocks if block.get("type") == "text"]
+    return "".join(texts)
+
+
+def _tokens_in(usage: dict[str, Any]) -> int | None:
+    """Sum the tokens of the prompt: new, read from the cache and written to it; None when the new are unknown."""
+    fresh = count(usage, "input_tokens")
+    if fresh is None:
+        return None
+    cached = count(usage, "cache_read_input_tokens") or 0
+    created = count(usage, "cache_creation_input_tokens") or 0
+    return fresh + cached + created
 
 
 def _call(block: dict[str, Any]) -> ToolCall | str:
@@ -91,33 +113,41 @@ def _call(block: dict[str, Any]) -> ToolCall | str:
 
 
 def _turns(messages: Sequence[Message]) -> list[Json]:
-    """Turns that alternate, as the interface wants them: neighbours of one role become one; results are the user's."""
-    spoken = [
-        ("assistant" if message.role == "assistant" else "user", (message, ids))
-        for message, ids in with_ids(messages)
-        if message.role != "system"
-    ]
-    return [
-        {"role": role, "content": _content([message for _, message in group])}
-        for role, group in itertools.groupby(spoken, key=lambda one: one[0])
-    ]
+    """Return turns that alternate, as the interface wants them: messages of one role in a row become one turn."""
+    spoken = [entry for entry in with_ids(messages) if entry[0].role != "system"]
+    turns: list[Json] = []
+    for role, group in itertools.groupby(spoken, key=_speaker):
+        content = _content(list(group))
+        turns.append({"role": role, "content": content})
+    return turns
+
+
+def _speaker(entry: tuple[Message, Sequence[str]]) -> str:
+    """Return whose turn a message belongs to; tool results are the user's."""
+    message, _ = entry
+    if message.role == "assistant":
+        return "assistant"
+    return "user"
 
 
 def _content(group: Sequence[tuple[Message, Sequence[str]]]) -> Json:
-    """A text where there is nothing else, or blocks."""
-    if not any(message.calls or message.role == "tool" for message, _ in group):
-        return "\n\n".join(message.content for message, _ in group)
+    """Return a text where there are neither calls nor results, else blocks."""
+    messages = [message for message, _ in group]
+    if not any(message.calls or message.role == "tool" for message in messages):
+        return "\n\n".join(message.content for message in messages)
     blocks: list[Json] = []
     for message, ids in group:
         if message.role == "tool":
             blocks.append({"type": "tool_result", "tool_use_id": ids[0], "content": message.content})
         elif message.content:
             blocks.append({"type": "text", "text": message.content})
-        blocks += [
-            {"type": "tool_use", "id": name, "name": call.name, "input": call.arguments}
-            for name, call in zip(ids, message.calls, strict=False)
-        ]
+        # A result has the id of its call but no calls of its own: the lengths may differ.
+        blocks += map(_sent_call, ids, message.calls)
     return blocks
+
+
+def _sent_call(name: str, call: ToolCall) -> Json:
+    return {"type": "tool_use", "id": name, "name": call.name, "input": call.arguments}
 
 
 def _tool(tool: dict[str, Json]) -> Json:
@@ -125,7 +155,9 @@ def _tool(tool: dict[str, Json]) -> Json:
 
 
 def _accepted(schema: Json) -> Json:
-    """A schema without the keywords that the interface refuses."""
+    """Return a schema without the keywords that the interface refuses."""
     if isinstance(schema, dict):
         return {name: _accepted(part) for name, part in schema.items() if name not in _UNKNOWN_KEYWORDS}
-    return [_accepted(part) for part in schema] if isinstance(schema, list) else schema
+    if isinstance(schema, list):
+        return list(map(_accepted, schema))
+    return schema

@@ -74,28 +74,35 @@ class Weights:
     install: str
 
 
-PROVIDERS = {
-    provider.name: provider
-    for provider in (
-        ProviderConfig(name="embedded", wire="embedded", max_concurrency=4),
-        ProviderConfig(name="ollama", wire="ollama", base_url="http://127.0.0.1:11434", max_concurrency=4),
-        ProviderConfig(
-            name="openai", wire="openai", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
-        ),
-        ProviderConfig(
-            name="openrouter",
-            wire="openai",
-            base_url="https://openrouter.ai/api/v1",
-            api_key_env="OPENROUTER_API_KEY",
-        ),
-        ProviderConfig(
-            name="anthropic",
-            wire="anthropic",
-            base_url="https://api.anthropic.com",
-            api_key_env="ANTHROPIC_API_KEY",
-        ),
-    )
-}
+_BUILT_IN = (
+    ProviderConfig(name="embedded", wire="embedded", max_concurrency=4),
+    ProviderConfig(
+        name="ollama",
+        wire="ollama",
+        base_url="http://127.0.0.1:11434",
+        max_concurrency=4,
+    ),
+    ProviderConfig(
+        name="openai",
+        wire="openai",
+        base_url="https://api.openai.com/v1",
+        api_key_env="OPENAI_API_KEY",
+    ),
+    ProviderConfig(
+        name="openrouter",
+        wire="openai",
+        base_url="https://openrouter.ai/api/v1",
+        api_key_env="OPENROUTER_API_KEY",
+    ),
+    ProviderConfig(
+        name="anthropic",
+        wire="anthropic",
+        base_url="https://api.anthropic.com",
+        api_key_env="ANTHROPIC_API_KEY",
+    ),
+)
+
+PROVIDERS = {provider.name: provider for provider in _BUILT_IN}
 """Providers that need no configuration: a model `PROVIDER/NAME` of theirs can be used as it is."""
 
 EMBEDDED_WEIGHTS = {
@@ -106,9 +113,15 @@ EMBEDDED_WEIGHTS = {
     )
 }
 
-EMBEDDED_MODELS = {
-    name: ModelConfig(
-        id=name, provider=PROVIDERS["embedded"], name=name.partition("/")[2], max_concurrency=4, context=2048
+
+def _embedded_model(model_id: str) -> ModelConfig:
+    return ModelConfig(
+        id=model_id,
+        provider=PROVIDERS["embedded"],
+        name=model_id.partition("/")[2],
+        max_concurrency=4,
+        context=2048,
     )
-    for name in EMBEDDED_WEIGHTS
-}
+
+
+EMBEDDED_MODELS = {name: _embedded_model(name) for name in EMBEDDED_WEIGHTS}

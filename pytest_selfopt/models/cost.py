@@ -38,10 +38,14 @@ def cost_of_result(result: CallResult, model: ModelConfig) -> float | None:
         return result.cost_usd
     if model.free:
         return 0.0
-    errors = [attempt.error for attempt in result.failed_attempts] + ([result.error] if result.error else [])
+    errors = [attempt.error for attempt in result.failed_attempts]
+    if result.error:
+        errors.append(result.error)
     if any(error.kind not in UNBILLED for error in errors):
         return None
-    return cost_of(result.reply, model) if result.reply else 0.0
+    if not result.reply:
+        return 0.0
+    return cost_of(result.reply, model)
 
 
 def most_it_can_cost(request: ChatRequest, model: ModelConfig) -> float | None:
@@ -51,5 +55,11 @@ def most_it_can_cost(request: ChatRequest, model: ModelConfig) -> float | None:
 
 def most_tokens_in(request: ChatRequest) -> int:
     """The tokens that a request cannot exceed, as no tokenizer makes more tokens than bytes."""
-    texts = [message.content for message in request.messages] + [repr(request.tools), repr(request.answer_schema)]
-    return sum(len(text.encode("utf-8", "backslashreplace")) for text in texts) + OVERHEAD_TOKENS
+    texts = [message.content for message in request.messages]
+    texts += [repr(request.tools), repr(request.answer_schema)]
+    return sum(map(_size, texts)) + OVERHEAD_TOKENS
+
+
+def _size(text: str) -> int:
+    """Return the bytes of a text in UTF-8; lone surrogates are escaped."""
+    return len(text.encode("utf-8", "backslashreplace"))

@@ -6,6 +6,7 @@ import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -23,7 +24,9 @@ def digest_of(model: ModelConfig) -> str | None:
     """A digest of the weights: of an embedded model's file, or what Ollama's list of models says; None if unknown."""
     if model.wire == "embedded":
         return _digest_of_file(model)
-    return _digest_in_list(model) if model.wire == "ollama" else None
+    if model.wire == "ollama":
+        return _digest_in_list(model)
+    return None
 
 
 def _digest_of_file(model: ModelConfig) -> str | None:
@@ -46,14 +49,28 @@ def _digest_in_list(model: ModelConfig) -> str | None:
     if missing_key(model):
         return None
     key = os.environ.get(model.provider.api_key_env or "", "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers: dict[str, str] = {}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     address = f"{model.provider.base_url.rstrip('/')}/api/tags"
     try:
         with requests.Session() as session:
             session.trust_env = urlsplit(address).hostname not in LOOPBACK
-            listed = session.get(address, headers=headers, timeout=LIST_TIMEOUT_S).json()["models"]
-        named = {name: one["digest"] for one in listed for name in (one["name"], one["name"].removesuffix(":latest"))}
+            response = session.get(address, headers=headers, timeout=LIST_TIMEOUT_S)
+            entries = response.json()["models"]
+        digest = _digests_by_name(entries).get(model.name)
     except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError):
         return None
-    digest = named.get(model.name)
-    return digest[:DIGITS] if isinstance(digest, str) else None
+    if not isinstance(digest, str):
+        return None
+    return digest[:DIGITS]
+
+
+def _digests_by_name(entries: Any) -> dict[str, Any]:
+    """Return the digests in Ollama's list; a name that ends in ":latest" is also known without that."""
+    digests: dict[str, Any] = {}
+    for entry in entries:
+        name, digest = entry["name"], entry["digest"]
+        digests[name] = digest
+        digests[name.removesuffix(":latest")] = digest
+    return digests

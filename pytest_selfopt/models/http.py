@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -281,29 +281,34 @@ class Transport:
     def _exchange(
         self, pool: HTTPConnectionPool, body: Mapping[str, Json], headers: Mapping[str, str], timeout_s: float
     ) -> HttpReply | CallError:
+        content = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
         response = pool.urlopen(
             "POST",
             self._target,
-            body=json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode("ascii"),
+            body=content.encode("ascii"),
             headers={**_HEADERS, **headers},
-            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), read=timeout_s),
+            timeout=urllib3.Timeout(connect=connect_s, read=timeout_s),
             retries=False,
             redirect=False,
             preload_content=False,
         )
         whole = False
         try:
-            content = response.read(MAX_REPLY_BYTES + 1, decode_content=True)
-            whole = len(content) <= MAX_REPLY_BYTES
+            reply = response.read(MAX_REPLY_BYTES + 1, decode_content=True)
+            whole = len(reply) <= MAX_REPLY_BYTES
         finally:
             # What was not read to its end would be taken for the beginning of the next answer.
-            response.release_conn() if whole else response.close()
+            if whole:
+                response.release_conn()
+            else:
+                response.close()
         if not whole:
             mebibytes = MAX_REPLY_BYTES // 1024 // 1024
             return CallError(
                 kind=ErrorKind.MALFORMED, message=f"the reply is longer than {mebibytes} MiB", status=response.status
             )
-        return HttpReply(status=response.status, headers=response.headers, body=content)
+        return HttpReply(status=response.status, headers=response.headers, body=reply)
 
 
 def _failure(problem: Exception, exchange: Exchange, timeout_s: float) -> CallError:
@@ -328,10 +333,16 @@ def _cause(problem: BaseException) -> str:
     while inner is not None and inner not in seen:
         seen.append(inner)
         reason = getattr(inner, "reason", None)
-        first = inner.args[0] if inner.args else None
-        following = (reason, first, inner.__cause__, inner.__context__)
-        inner = next((one for one in following if isinstance(one, BaseException) and one not in seen), None)
+        following = (reason, *inner.args[:1], inner.__cause__, inner.__context__)
+        inner = _first_unseen(following, seen)
     last = seen[-1]
     if isinstance(last, OSError) and last.strerror:
         return f"cannot connect: {last.strerror}"
     return f"cannot connect: {type(last).__name__}"
+
+
+def _first_unseen(candidates: Iterable[object], seen: list[BaseException]) -> BaseException | None:
+    for candidate in candidates:
+        if isinstance(candidate, BaseException) and candidate not in seen:
+            return candidate
+    return None

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire_format import count, item, optional, seconds, tool_call, tool_calls, typed
+from pytest_selfopt.models.wire_format import (
+    count,
+    function_tool,
+    item,
+    optional,
+    seconds,
+    tool_call,
+    tool_calls,
+    typed,
+)
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, Json, Reply, ToolCall
 
@@ -20,7 +30,9 @@ class OllamaWire:
 
     def headers(self, key: str) -> dict[str, str]:
         """None, but a bearer token for an Ollama behind a proxy that asks for one."""
-        return {"Authorization": f"Bearer {key}"} if key else {}
+        if not key:
+            return {}
+        return {"Authorization": f"Bearer {key}"}
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
         """The whole answer at once; `num_ctx` is sent when configured, because Ollama cuts longer prompts silently."""
@@ -28,16 +40,20 @@ class OllamaWire:
             "temperature": request.sampling.temperature,
             "num_predict": request.sampling.max_tokens,
         }
-        optionals = (("top_p", request.sampling.top_p), ("seed", request.sampling.seed), ("num_ctx", model.context))
-        options |= {name: value for name, value in optionals if value is not None}
+        if request.sampling.top_p is not None:
+            options["top_p"] = request.sampling.top_p
+        if request.sampling.seed is not None:
+            options["seed"] = request.sampling.seed
+        if model.context is not None:
+            options["num_ctx"] = model.context
         body: dict[str, Json] = {
             "model": model.name,
-            "messages": [_message(message) for message in request.messages],
+            "messages": list(map(_message, request.messages)),
             "stream": False,
             "options": options,
         }
         if request.tools:
-            body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+            body["tools"] = list(map(function_tool, request.tools))
         if request.answer_schema is not None:
             body["format"] = request.answer_schema
         if model.keep_alive is not None:
@@ -52,9 +68,8 @@ class OllamaWire:
         message = item(answer, "message", dict)
         if answer.get("done") is not True:
             raise ValueError("cut off (done is not true)")
-        calls, undecodable = tool_calls(
-            [_call(entry, index) for index, entry in enumerate(optional(message, "tool_calls", list) or [])]
-        )
+        entries = optional(message, "tool_calls", list) or []
+        calls, undecodable = tool_calls(list(map(_call, entries, itertools.count())))
         load_s = seconds(answer, "load_duration", per=NANOSECONDS)
         prompt_s = seconds(answer, "prompt_eval_duration", per=NANOSECONDS)
         return Reply(
@@ -67,19 +82,30 @@ class OllamaWire:
             tokens_out=count(answer, "eval_count"),
             latency_s=latency_s,
             load_s=load_s,
-            first_token_s=None if prompt_s is None else (load_s or 0.0) + prompt_s,
+            first_token_s=_first_token_s(load_s, prompt_s),
         )
+
+
+def _first_token_s(load_s: float | None, prompt_s: float | None) -> float | None:
+    if prompt_s is None:
+        return None
+    return (load_s or 0.0) + prompt_s
 
 
 def _message(message: Message) -> Json:
     value: dict[str, Json] = {"role": message.role, "content": message.content}
     if message.calls:
-        value["tool_calls"] = [{"function": {"name": call.name, "arguments": call.arguments}} for call in message.calls]
+        value["tool_calls"] = list(map(_sent_call, message.calls))
     if message.role == "tool":
         value["tool_name"] = message.tool
     return value
 
 
+def _sent_call(call: ToolCall) -> Json:
+    return {"function": {"name": call.name, "arguments": call.arguments}}
+
+
 def _call(entry: object, index: int) -> ToolCall | str:
-    function = item(typed(entry, f"message.tool_calls[{index}]", dict), "function", dict)
+    call = typed(entry, f"message.tool_calls[{index}]", dict)
+    function = item(call, "function", dict)
     return tool_call(item(function, "name", str), function.get("arguments", {}))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire_format import count, item, optional, seconds, tool_call, tool_calls, typed, with_ids
+from pytest_selfopt.models.wire_format import (
+    count,
+    function_tool,
+    item,
+    optional,
+    seconds,
+    tool_call,
+    tool_calls,
+    typed,
+    with_ids,
+)
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 
@@ -20,7 +31,9 @@ class OpenAIWire:
 
     def headers(self, key: str) -> dict[str, str]:
         """A bearer token."""
-        return {"Authorization": f"Bearer {key}"} if key else {}
+        if not key:
+            return {}
+        return {"Authorization": f"Bearer {key}"}
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
         """Everything this format can carry is carried."""
@@ -35,12 +48,10 @@ class OpenAIWire:
         if request.sampling.seed is not None:
             body["seed"] = request.sampling.seed
         if request.tools:
-            body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+            body["tools"] = list(map(function_tool, request.tools))
         if request.answer_schema is not None:
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": request.answer_schema},
-            }
+            schema: Json = {"name": "answer", "schema": request.answer_schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if model.wire == "embedded":
             body["cache_prompt"] = not request.fresh
         return body
@@ -56,9 +67,8 @@ class OpenAIWire:
         if finish == "content_filter":
             return CallError(kind=ErrorKind.REFUSED, message="the provider's content filter refused to answer")
         usage = optional(value, "usage", dict) or {}
-        calls, undecodable = tool_calls(
-            [_call(entry, index) for index, entry in enumerate(optional(message, "tool_calls", list) or [])]
-        )
+        entries = optional(message, "tool_calls", list) or []
+        calls, undecodable = tool_calls(list(map(_call, entries, itertools.count())))
         return Reply(
             text=optional(message, "content", str) or "",
             tool_calls=calls,
@@ -69,30 +79,46 @@ class OpenAIWire:
             provider_id=optional(value, "id", str) or "",
             tokens_in=count(usage, "prompt_tokens"),
             tokens_out=count(usage, "completion_tokens"),
-            tokens_cached=count(optional(usage, "prompt_tokens_details", dict) or {}, "cached_tokens"),
+            tokens_cached=_tokens_cached(usage),
             latency_s=latency_s,
-            first_token_s=seconds(optional(value, "timings", dict) or {}, "prompt_ms", per=1000),
+            first_token_s=_first_token_s(value),
         )
 
 
+def _tokens_cached(usage: dict[str, Any]) -> int | None:
+    details = optional(usage, "prompt_tokens_details", dict) or {}
+    return count(details, "cached_tokens")
+
+
+def _first_token_s(value: dict[str, Any]) -> float | None:
+    timings = optional(value, "timings", dict) or {}
+    return seconds(timings, "prompt_ms", per=1000)
+
+
 def _messages(messages: Sequence[Message]) -> list[Json]:
-    """The messages, each call with an id that its result refers to."""
-    sent: list[Json] = []
+    """Return the messages, each call with an id that its result refers to."""
+    entries: list[Json] = []
     for message, ids in with_ids(messages):
-        value: dict[str, Json] = {"role": message.role, "content": message.content}
+        entry: dict[str, Json] = {"role": message.role, "content": message.content}
         if message.calls:
-            functions = [{"name": call.name, "arguments": json.dumps(call.arguments)} for call in message.calls]
-            value["content"] = message.content or None
-            value["tool_calls"] = [
-                {"id": name, "type": "function", "function": dict[str, Json](function)}
-                for name, function in zip(ids, functions, strict=True)
-            ]
+            entry["content"] = message.content or None
+            entry["tool_calls"] = _sent_calls(message, ids)
         if message.role == "tool":
-            value["tool_call_id"] = ids[0]
-        sent.append(value)
-    return sent
+            entry["tool_call_id"] = ids[0]
+        entries.append(entry)
+    return entries
+
+
+def _sent_calls(message: Message, ids: Sequence[str]) -> list[Json]:
+    entries: list[Json] = []
+    for name, call in zip(ids, message.calls, strict=True):
+        arguments = json.dumps(call.arguments)
+        function: Json = {"name": call.name, "arguments": arguments}
+        entries.append({"id": name, "type": "function", "function": function})
+    return entries
 
 
 def _call(entry: object, index: int) -> ToolCall | str:
-    function = item(typed(entry, f"tool_calls[{index}]", dict), "function", dict)
+    call = typed(entry, f"tool_calls[{index}]", dict)
+    function = item(call, "function", dict)
     return tool_call(item(function, "name", str), function.get("arguments", "{}"))

@@ -19,7 +19,10 @@ def read_providers(table: Table) -> dict[str, ProviderConfig]:
     Raises:
         SettingsError: naming the place of a wrong value.
     """
-    return {**PROVIDERS, **{name: _provider(name, entry) for name, entry in table.tables().items()}}
+    providers = dict(PROVIDERS)
+    for name, entry in table.tables().items():
+        providers[name] = _provider(name, entry)
+    return providers
 
 
 def read_models(table: Table, providers: Mapping[str, ProviderConfig]) -> dict[str, ModelConfig]:
@@ -28,7 +31,10 @@ def read_models(table: Table, providers: Mapping[str, ProviderConfig]) -> dict[s
     Raises:
         SettingsError: naming the place of a wrong value.
     """
-    return {**EMBEDDED_MODELS, **{name: _model(name, entry, providers) for name, entry in table.tables().items()}}
+    models = dict(EMBEDDED_MODELS)
+    for name, entry in table.tables().items():
+        models[name] = _model(name, entry, providers)
+    return models
 
 
 def implied_model(name: str, providers: Mapping[str, ProviderConfig]) -> ModelConfig | None:
@@ -60,13 +66,15 @@ def _provider(name: str, table: Table) -> ProviderConfig:
         table.refuse("client", f'{client!r} is not where it can be imported from; expected "module:NAME"')
     if base_url is None and wire != "embedded" and not client:
         table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
-    moved = base_url != usual.base_url
+    # A key is never sent to another address than the one it is for.
+    key_variable = usual.api_key_env
+    if base_url != usual.base_url:
+        key_variable = None
     provider = ProviderConfig(
         name=name,
         wire=wire,
         base_url=base_url or "",
-        # A key is never sent to another address than the one it is for.
-        api_key_env=table.text("api_key_env", None if moved else usual.api_key_env),
+        api_key_env=table.text("api_key_env", key_variable),
         max_concurrency=table.integer("max_concurrency", usual.max_concurrency, least=1, most=MOST_CONCURRENT),
         fixed=table.has("max_concurrency"),
         client=client,
@@ -86,10 +94,10 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
         price_in=table.number("price_in", None, least=0, most=1e6),
         price_out=table.number("price_out", None, least=0, most=1e6),
         tier=table.text("tier"),
-        context=table.integer("context", 0, least=1, most=10**9) if table.has("context") else None,
+        context=_context(table),
         keep_alive=table.text("keep_alive"),
-        overlap=is_always_loaded(provider) if (overlap := table.flag("overlap")) is None else overlap,
-        pinned=provider.wire == "embedded" if (pinned := table.flag("pinned")) is None else pinned,
+        overlap=_flag(table, "overlap", default=is_always_loaded(provider)),
+        pinned=_flag(table, "pinned", default=provider.wire == "embedded"),
         path=table.text("path"),
         port=table.integer("port", 0, least=0, most=65_535),
     )
@@ -97,15 +105,34 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
     return config
 
 
+def _context(table: Table) -> int | None:
+    """Read the context window in tokens; None when it is not configured."""
+    if not table.has("context"):
+        return None
+    return table.integer("context", 0, least=1, most=10**9)
+
+
+def _flag(table: Table, key: str, *, default: bool) -> bool:
+    flag = table.flag(key)
+    if flag is None:
+        return default
+    return flag
+
+
 def _provider_of(table: Table, providers: Mapping[str, ProviderConfig], owner: str) -> ProviderConfig:
     """The provider a model names, or the one its name begins with; with a `base_url` of its own, a server apart."""
-    usual = owner if owner in providers else "openai"
-    named = providers[table.text("provider", usual, choices=tuple(providers)) or usual]
+    usual = "openai"
+    if owner in providers:
+        usual = owner
+    name = table.text("provider", usual, choices=tuple(providers)) or usual
+    named = providers[name]
     base_url, key = table.text("base_url"), table.text("api_key_env")
     if base_url is None:
         if named is PROVIDERS["openai"] and not table.has("provider") and owner != "openai":
             table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
-        return replace(named, api_key_env=key) if key else named
+        if not key:
+            return named
+        return replace(named, api_key_env=key)
     try:
         host = urlsplit(base_url).netloc
     except ValueError as problem:

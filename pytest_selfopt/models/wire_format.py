@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -58,17 +59,27 @@ def read_answer(wire: Wire, answer: HttpReply, *, key: str, latency_s: float, no
     A server may repeat the key it was sent, plainly or with JSON's escapes: nothing that is returned holds it. `now`
     is in seconds since the epoch, for a Retry-After that names a date.
     """
-    body = answer.body.replace(key.encode(), _KEY.encode()) if key else answer.body
+    body = answer.body
+    if key:
+        body = body.replace(key.encode(), _KEY.encode())
     try:
         value: Any = json.loads(body, parse_constant=no_constant)
-        value = _without_key(value, key) if key else value
-        return wire.reply(value, latency_s) if answer.status == 200 else _refused(answer, _told(value) or body, now)
+        if key:
+            value = _without_key(value, key)
+        if answer.status != 200:
+            return _refused(answer, _error_text(value) or body, now)
+        return wire.reply(value, latency_s)
     except (ValueError, RecursionError) as problem:
         if answer.status != 200:
             return _refused(answer, body, now)
-        what = "not JSON" if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError) else str(problem)
-        message = f"the reply is {what}: {quoted(body)}"
+        message = f"the reply is {_fault(problem)}: {quoted(body)}"
         return CallError(kind=ErrorKind.MALFORMED, message=message, status=answer.status)
+
+
+def _fault(problem: Exception) -> str:
+    if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError):
+        return "not JSON"
+    return str(problem)
 
 
 def _without_key(value: Any, key: str) -> Any:
@@ -76,16 +87,23 @@ def _without_key(value: Any, key: str) -> Any:
     if isinstance(value, str):
         return value.replace(key, _KEY)
     if isinstance(value, list):
-        return [_without_key(one, key) for one in value]
+        return [_without_key(part, key) for part in value]
     if isinstance(value, dict):
-        return {_without_key(name, key): _without_key(one, key) for name, one in value.items()}
+        return {_without_key(name, key): _without_key(part, key) for name, part in value.items()}
     return value
+
+
+def function_tool(tool: dict[str, Json]) -> Json:
+    """Wrap the description of a tool, as OpenAI's and Ollama's formats offer it."""
+    return {"type": "function", "function": tool}
 
 
 def tool_call(name: str, arguments: object) -> ToolCall | str:
     """A call whose arguments may come as JSON text; else why it is none (the model's doing, no malformed reply)."""
+    value = arguments
     try:
-        value = json.loads(arguments or "{}", parse_constant=no_constant) if isinstance(arguments, str) else arguments
+        if isinstance(arguments, str):
+            value = json.loads(arguments or "{}", parse_constant=no_constant)
     except (ValueError, RecursionError):
         return f"calls {name} with arguments that are not valid JSON"
     if not isinstance(value, dict):
@@ -93,10 +111,14 @@ def tool_call(name: str, arguments: object) -> ToolCall | str:
     return ToolCall(name=name, arguments=value)
 
 
-def tool_calls(found: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
+def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
     """The calls, or none of them and why, when one is undecodable."""
-    wrong = next((one for one in found if isinstance(one, str)), "")
-    return ((), wrong) if wrong else (tuple(one for one in found if isinstance(one, ToolCall)), "")
+    calls: list[ToolCall] = []
+    for call in read_calls:
+        if isinstance(call, str):
+            return (), call
+        calls.append(call)
+    return tuple(calls), ""
 
 
 def retry_after(header: str | None, *, now: float) -> float | None:
@@ -110,7 +132,9 @@ def retry_after(header: str | None, *, now: float) -> float | None:
         if date is None:
             return None
         seconds = email.utils.mktime_tz(date) - now
-    return max(0.0, seconds) if seconds < float("inf") else None
+    if seconds < math.inf:
+        return max(0.0, seconds)
+    return None
 
 
 def quoted(body: bytes) -> str:
@@ -119,7 +143,9 @@ def quoted(body: bytes) -> str:
     text = ascii(text)[1:-1]
     if not text:
         return "(empty)"
-    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+    if len(text) <= _QUOTED:
+        return text
+    return text[: _QUOTED - 1] + "…"
 
 
 def typed(value: Any, name: str, kind: type) -> Any:
@@ -150,20 +176,29 @@ def optional(value: Mapping[str, Any], name: str, kind: type) -> Any:
     Raises:
         ValueError: when it is of another kind.
     """
-    return None if value.get(name) is None else typed(value[name], name, kind)
+    if value.get(name) is None:
+        return None
+    return typed(value[name], name, kind)
 
 
 def count(value: Mapping[str, Any], name: str) -> int | None:
     """A number of tokens; None when it is not known."""
     number = value.get(name)
-    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    if number < 0:
+        return None
+    return number
 
 
 def seconds(value: Mapping[str, Any], name: str, *, per: float) -> float | None:
     """A duration, `per` of whose units make a second; None when it is not known."""
     number = value.get(name)
-    known = isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < float("inf")
-    return number / per if known and number is not None else None
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    if 0 <= number < math.inf:
+        return number / per
+    return None
 
 
 def no_constant(name: str) -> NoReturn:
@@ -175,32 +210,47 @@ def no_constant(name: str) -> NoReturn:
     raise ValueError(f"of the wrong shape ({name} is no JSON number)")
 
 
-def _told(value: Any) -> bytes | None:
-    """The provider's own sentence in a decoded error body; None when there is none."""
-    error = value.get("error") if isinstance(value, dict) else None
-    message = error.get("message") if isinstance(error, dict) else error
-    return message.encode("utf-8", "backslashreplace") if isinstance(message, str) else None
+def _error_text(value: Any) -> bytes | None:
+    """Return the provider's own sentence in a decoded error body; None when there is none."""
+    if not isinstance(value, dict):
+        return None
+    message = value.get("error")
+    if isinstance(message, dict):
+        message = message.get("message")
+    if not isinstance(message, str):
+        return None
+    return message.encode("utf-8", "backslashreplace")
 
 
-def _refused(answer: HttpReply, said: bytes, now: float) -> CallError:
-    default = ErrorKind.SERVER if answer.status >= 500 else ErrorKind.REQUEST
+def _refused(answer: HttpReply, text: bytes, now: float) -> CallError:
     return CallError(
-        kind=_STATUS_KINDS.get(answer.status, default),
-        message=f"HTTP status {answer.status}: {quoted(said)}",
+        kind=_kind_of_status(answer.status),
+        message=f"HTTP status {answer.status}: {quoted(text)}",
         status=answer.status,
         retry_after_s=retry_after(answer.headers.get("Retry-After"), now=now),
     )
 
 
+def _kind_of_status(status: int) -> ErrorKind:
+    if status in _STATUS_KINDS:
+        return _STATUS_KINDS[status]
+    if status >= 500:
+        return ErrorKind.SERVER
+    return ErrorKind.REQUEST
+
+
 def with_ids(messages: Sequence[Message]) -> list[tuple[Message, tuple[str, ...]]]:
     """Each message with the ids of its calls, or the id of the call whose result it is: results follow their calls."""
-    found: list[tuple[Message, tuple[str, ...]]] = []
+    pairs: list[tuple[Message, tuple[str, ...]]] = []
     waiting: list[str] = []
     for place, message in enumerate(messages):
-        ids = tuple(f"call_{place}_{number}" for number in range(len(message.calls)))
-        if message.role == "tool":
-            ids = (waiting.pop(0),) if waiting else (f"call_{place}",)
-        elif ids:
-            waiting = list(ids)
-        found.append((message, ids))
-    return found
+        if message.role != "tool":
+            ids = tuple(f"call_{place}_{number}" for number in range(len(message.calls)))
+            # A message without calls leaves results that are still to come where they are.
+            waiting = list(ids) or waiting
+        elif waiting:
+            ids = (waiting.pop(0),)
+        else:
+            ids = (f"call_{place}",)
+        pairs.append((message, ids))
+    return pairs

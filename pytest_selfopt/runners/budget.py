@@ -50,7 +50,7 @@ class Budget:
     def admit(self, model: str, request: ChatRequest) -> float | None:
         """Reserve for an attempt and return the USD reserved; None when it is not to be made."""
         with self._settled:
-            most = 0.0 if self._max_cost is None else most_it_can_cost(request, self._models[model]) or 0.0
+            most = self._most_cost(model, request)
             # What is under way may turn out to cost less than was reserved for it; calls do not come back.
             while not self.spent and self._has_calls and not self._affords(most) and self._reserved:
                 self._settled.wait()
@@ -68,8 +68,10 @@ class Budget:
         with self._settled:
             self._reserved.remove(reserved)
             if isinstance(answer, Reply):
-                known = cost_of(answer, self._models[model])
-                self.cost_usd += reserved if known is None else known
+                cost = cost_of(answer, self._models[model])
+                if cost is None:
+                    cost = reserved
+                self.cost_usd += cost
             elif answer.kind not in UNBILLED:
                 self.cost_usd += reserved
             self._settled.notify_all()
@@ -81,7 +83,7 @@ class Budget:
         has anything reserved.
         """
         with self._settled:
-            most = 0.0 if self._max_cost is None else most_it_can_cost(request, self._models[model]) or 0.0
+            most = self._most_cost(model, request)
             while not self.spent:
                 fitting = self._fitting(attempts, most)
                 if fitting >= least and (fitting == attempts or not self._reserved):
@@ -99,12 +101,22 @@ class Budget:
         """Book what an admitted call came to."""
         with self._settled:
             self._reserved.remove(reservation.cost_usd)
-            made = 0 if result.cancelled else result.attempts
+            made = result.attempts
+            if result.cancelled:
+                made = 0
             self.calls += made - reservation.attempts
-            known = cost_of_result(result, self._models[model])
+            cost = cost_of_result(result, self._models[model])
             if made:
-                self.cost_usd += reservation.cost_usd * made / reservation.attempts if known is None else known
+                if cost is None:
+                    cost = reservation.cost_usd * made / reservation.attempts
+                self.cost_usd += cost
             self._settled.notify_all()
+
+    def _most_cost(self, model: str, request: ChatRequest) -> float:
+        """Return the USD to reserve for an attempt; nothing when USD are not bounded or prices are unknown."""
+        if self._max_cost is None:
+            return 0.0
+        return most_it_can_cost(request, self._models[model]) or 0.0
 
     def _fitting(self, attempts: int, most: float) -> int:
         """How many attempts of a cost fit, up to so many."""

@@ -41,7 +41,7 @@ def hand_over(
             batch.append(done.get() if deadline == float("inf") else done.get(timeout=_POLL_S))
             while True:
                 batch.append(done.get_nowait())
-        finished = [one for one in batch if one is not None]
+        finished = [entry for entry in batch if entry is not None]
         if stopping():
             deadline = min(deadline, time.monotonic() + STOPPING_S)
         came += sum(map(counts, finished))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.case import Case, Example
@@ -56,10 +57,9 @@ class _Talk:
             self._messages.append(Message(role="assistant", content=reply.text, calls=reply.tool_calls))
             if not reply.tool_calls:
                 return True
-            self._messages += [
-                Message(role="tool", content=result, tool=call.name)
-                for call, result in zip(reply.tool_calls, results, strict=True)
-            ]
+            for call, result in zip(reply.tool_calls, results, strict=True):
+                message = Message(role="tool", content=result, tool=call.name)
+                self._messages.append(message)
         return False
 
     def _request(self) -> ChatRequest:
@@ -101,9 +101,9 @@ def _together(
     last = replies[-1]
     return replace(
         last,
-        tool_calls=tuple(call for step in steps for call in step.calls),
-        undecodable=next((reply.undecodable for reply in replies if reply.undecodable), ""),
-        refusal=next((reply.refusal for reply in replies if reply.refusal), ""),
+        tool_calls=tuple(itertools.chain.from_iterable(step.calls for step in steps)),
+        undecodable=_first_filled(reply.undecodable for reply in replies),
+        refusal=_first_filled(reply.refusal for reply in replies),
         tokens_in=_sum([reply.tokens_in for reply in replies]),
         tokens_out=_sum([reply.tokens_out for reply in replies]),
         tokens_cached=_sum([reply.tokens_cached for reply in replies]),
@@ -114,7 +114,16 @@ def _together(
     )
 
 
+def _first_filled(texts: Iterable[str]) -> str:
+    """Return the first text that is not empty; an empty one when there is none."""
+    return next(filter(None, texts), "")
+
+
 def _sum(values: Sequence[int | None]) -> int | None:
-    """The sum, unknown when one of them is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+    """Return the sum; None, which is unknown, when one of the values is."""
+    total = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total

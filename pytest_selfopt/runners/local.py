@@ -16,7 +16,7 @@ from pytest_selfopt.models.http import Interrupt, interruptible
 from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, Slot
-from pytest_selfopt.runners.conversation import converse
+from pytest_selfopt.runners.conversation import Ask, converse
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
@@ -43,6 +43,12 @@ class _Course:
     sequence: int = 0
     answers: int = 0
     failed: list[FailedAttempt] = field(default_factory=list)
+
+
+def _answer_to(call: Call, ask: Ask) -> Reply | CallError:
+    if call.dialogue is None:
+        return ask(call.request)
+    return converse(call.dialogue, ask)
 
 
 class LocalRunner:
@@ -142,7 +148,9 @@ class LocalRunner:
 
     def _have_threads(self, model: str, number: int) -> None:
         with self._turn:
-            missing = number - self._threads[model] if not self._cancelled.is_set() else 0
+            missing = 0
+            if not self._cancelled.is_set():
+                missing = number - self._threads[model]
             self._threads[model] += max(0, missing)
         for _ in range(missing):
             threading.Thread(target=self._work, args=(model,), name=f"selfopt-call-{model}", daemon=True).start()
@@ -162,7 +170,7 @@ class LocalRunner:
         def ask(request: ChatRequest) -> Reply | CallError:
             return self._ask(replace(call, request=request), course)
 
-        answer = ask(call.request) if call.dialogue is None else converse(call.dialogue, ask)
+        answer = _answer_to(call, ask)
         first = course.first
         self._begun.add(call.id)
         with self._turn:
@@ -256,13 +264,18 @@ class LocalRunner:
             return None
         turned_away = answer.kind is ErrorKind.RATE_LIMIT
         before = sum((attempt.error.kind is ErrorKind.RATE_LIMIT) == turned_away for attempt in failed)
-        if before >= (options.rate_limit_retries if turned_away else options.retries):
+        retries = options.retries
+        if turned_away:
+            retries = options.rate_limit_retries
+        if before >= retries:
             return None
         asked = answer.retry_after_s or 0.0
         with self._turn:
             jittered = self._rng.uniform(0, min(options.max_backoff_s, options.backoff_s * 2**before))
         pause = max(asked, jittered)
-        return None if asked > options.max_retry_after_s or elapsed_s + pause > options.max_total_s else pause
+        if asked > options.max_retry_after_s or elapsed_s + pause > options.max_total_s:
+            return None
+        return pause
 
     def _next_in(self, lane: str) -> int:
         with self._turn:

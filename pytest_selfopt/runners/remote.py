@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -140,7 +140,15 @@ class RemoteRunner:
     def in_flight(self) -> int:
         """How many calls are under way."""
         with self._turn:
-            return sum(bool(self._known.get(call_id, _Known()).began) for call_id in self._sent)
+            return sum(map(self._is_under_way, self._sent))
+
+    def _is_under_way(self, call_id: str) -> bool:
+        known = self._known.get(call_id)
+        return known is not None and bool(known.began)
+
+    def _has_result(self, call_id: str) -> bool:
+        known = self._known.get(call_id)
+        return known is not None and known.result is not None
 
     def run(self, call: Call) -> CallResult:
         """Carry out one call and return its result."""
@@ -162,8 +170,8 @@ class RemoteRunner:
             for call in calls:
                 self._sent[call.id] = _Sent(call, time.monotonic(), self._sequence[call.lane], done)
                 self._sequence[call.lane] += 1
-            there = [call.id for call in calls if self._known.get(call.id, _Known()).result is not None]
-            for call_id in there:
+            answered = [call.id for call in calls if self._has_result(call.id)]
+            for call_id in answered:
                 self._finish(call_id)
             missing = [call for call in calls if call.id in self._sent]
         if not self._cancelled.is_set():
@@ -174,11 +182,17 @@ class RemoteRunner:
 
     def _send(self, calls: Sequence[Call]) -> None:
         """Send calls: all at once, but those that something bounds one after the other, each model's on a thread."""
-        bounded = {call.model for call in calls if self._budget is not None or call.model in self._room}
-        self._engine.send([call for call in calls if call.model not in bounded])
-        for model in bounded:
-            of_model = [call for call in calls if call.model == model]
-            threading.Thread(target=self._feed, args=(of_model,), name="selfopt-feed", daemon=True).start()
+        free: list[Call] = []
+        bounded: defaultdict[str, list[Call]] = defaultdict(list)
+        for call in calls:
+            if self._budget is not None or call.model in self._room:
+                bounded[call.model].append(call)
+            else:
+                free.append(call)
+        self._engine.send(free)
+        for of_model in bounded.values():
+            thread = threading.Thread(target=self._feed, args=(of_model,), name="selfopt-feed", daemon=True)
+            thread.start()
 
     def _feed(self, calls: Sequence[Call]) -> None:
         """Send calls as there is room for them and the budget admits them; those that it does not end as cancelled."""
@@ -188,7 +202,9 @@ class RemoteRunner:
                     self._room[call.model].acquire()
                 if self._cancelled.is_set():
                     return
-                admitted = call if self._budget is None else self._admit(call, self._budget)
+                admitted: Call | None = call
+                if self._budget is not None:
+                    admitted = self._admit(call, self._budget)
                 if admitted is not None:
                     self._engine.send([admitted])
         except SelfoptError as problem:
@@ -198,7 +214,9 @@ class RemoteRunner:
         """The call with as many attempts as the budget has for it; None when it is not to be made."""
         most = most_attempts(call)
         # What can be cut short is a call's retries; a conversation has its course.
-        least = 1 if call.dialogue is None else most
+        least = 1
+        if call.dialogue is not None:
+            least = most
         reserved = budget.admit_call(call.model, call.request, most, least=least)
         if reserved is None:
             self._refuse(call, budget.spent)
@@ -206,7 +224,9 @@ class RemoteRunner:
         with self._turn:
             if call.id in self._sent:
                 self._sent[call.id].reserved = reserved
-        return call if reserved.attempts == most else limited(call, reserved.attempts)
+        if reserved.attempts == most:
+            return call
+        return limited(call, reserved.attempts)
 
     def _refuse(self, call: Call, why: str) -> None:
         error = CallError(kind=ErrorKind.CANCELLED, message=why)
@@ -226,7 +246,9 @@ class RemoteRunner:
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or has ended without having been."""
         known = self._known.get(call_id)
-        return call_id in self._over or (known is not None and (bool(known.began) or known.result is not None))
+        if call_id in self._over:
+            return True
+        return known is not None and (bool(known.began) or known.result is not None)
 
     def give_up(self, call_id: str) -> None:
         """Abort one call; it ends as a time-out, and is not tried again."""
@@ -275,7 +297,8 @@ class RemoteRunner:
 
     def _wake(self) -> None:
         with self._turn:
-            for done in {id(sent.done): sent.done for sent in self._sent.values()}.values():
+            batches = {id(sent.done): sent.done for sent in self._sent.values()}
+            for done in batches.values():
                 done.put(None)
 
     def _finish(self, call_id: str) -> None:
@@ -289,11 +312,12 @@ class RemoteRunner:
         lost = sorted(known.began.values())[:-1]
         self.made_twice += len(lost)
         seconds = known.result.ended - known.result.started
+        lost_before = lost_attempts(lost, known.result.started)
         result = replace(
             known.result,
             lane_seq=sent.lane_seq,
             waited_s=max(0.0, time.monotonic() - sent.at - seconds),
-            failed_attempts=(*lost_attempts(lost, known.result.started), *known.result.failed_attempts),
+            failed_attempts=(*lost_before, *known.result.failed_attempts),
         )
         if self._budget is not None and sent.reserved is not None:
             self._budget.settle_call(sent.call.model, sent.reserved, result)
@@ -303,15 +327,19 @@ class RemoteRunner:
 
 def most_attempts(call: Call) -> int:
     """How often a model can be asked for a call at most."""
-    answers = 1 if call.dialogue is None else call.dialogue.case.steps * (len(call.dialogue.case.turns) + 1)
-    return answers * (1 + call.options.retries + call.options.rate_limit_retries)
+    attempts = 1 + call.options.retries + call.options.rate_limit_retries
+    if call.dialogue is None:
+        return attempts
+    case = call.dialogue.case
+    return case.steps * (len(case.turns) + 1) * attempts
 
 
 def limited(call: Call, attempts: int) -> Call:
     """A call that asks no oftener than so many times."""
     retries = min(call.options.retries, attempts - 1)
     turned_away = min(call.options.rate_limit_retries, attempts - 1 - retries)
-    return replace(call, options=replace(call.options, retries=retries, rate_limit_retries=turned_away))
+    options = replace(call.options, retries=retries, rate_limit_retries=turned_away)
+    return replace(call, options=options)
 
 
 def lost_attempts(began: Iterable[float], following: float) -> Iterable[FailedAttempt]:

@@ -42,7 +42,7 @@ def call_to_bytes(call: Call) -> bytes:
         "lane": call.lane,
         "options": asdict(call.options),
         "request": {
-            "messages": [message.to_json() for message in request.messages],
+            "messages": list(map(Message.to_json, request.messages)),
             "tools": list(request.tools),
             "answer_schema": request.answer_schema,
             "sampling": asdict(request.sampling),
@@ -50,13 +50,17 @@ def call_to_bytes(call: Call) -> bytes:
         },
     }
     if call.dialogue is not None:
-        value["dialogue"] = {
-            "case": call.dialogue.case.to_json(),
-            "examples": [_example_to_json(one) for one in call.dialogue.examples],
-            "spec": call.dialogue.spec.id,
-            "variant": call.dialogue.variant.name,
-        }
+        value["dialogue"] = _dialogue_to_json(call.dialogue)
     return _dump(value)
+
+
+def _dialogue_to_json(dialogue: Dialogue) -> dict[str, Any]:
+    return {
+        "case": dialogue.case.to_json(),
+        "examples": list(map(_example_to_json, dialogue.examples)),
+        "spec": dialogue.spec.id,
+        "variant": dialogue.variant.name,
+    }
 
 
 def call_from_bytes(data: bytes, variant: Callable[[str], Variant]) -> Call:
@@ -67,47 +71,57 @@ def call_from_bytes(data: bytes, variant: Callable[[str], Variant]) -> Call:
         SpecError: when a variant is not known here.
     """
     value = _load(data)
-    request, talk = value["request"], value.get("dialogue")
     return Call(
         id=value["id"],
         model=value["model"],
         lane=value["lane"],
         options=RunnerOptions(**value["options"]),
-        request=ChatRequest(
-            messages=tuple(Message.from_json(one) for one in request["messages"]),
-            tools=tuple(request["tools"]),
-            answer_schema=request["answer_schema"],
-            sampling=Sampling(**request["sampling"]),
-            fresh=request["fresh"],
-        ),
-        dialogue=None
-        if talk is None
-        else Dialogue(
-            case=Case.from_json(talk["case"]),
-            examples=tuple(_example_from_json(one) for one in talk["examples"]),
-            spec=parse_spec(talk["spec"]),
-            variant=variant(talk["variant"]),
-        ),
+        request=_request_from_json(value["request"]),
+        dialogue=_dialogue_from_json(value.get("dialogue"), variant),
+    )
+
+
+def _request_from_json(value: dict[str, Any]) -> ChatRequest:
+    return ChatRequest(
+        messages=tuple(map(Message.from_json, value["messages"])),
+        tools=tuple(value["tools"]),
+        answer_schema=value["answer_schema"],
+        sampling=Sampling(**value["sampling"]),
+        fresh=value["fresh"],
+    )
+
+
+def _dialogue_from_json(value: dict[str, Any] | None, variant: Callable[[str], Variant]) -> Dialogue | None:
+    if value is None:
+        return None
+    return Dialogue(
+        case=Case.from_json(value["case"]),
+        examples=tuple(map(_example_from_json, value["examples"])),
+        spec=parse_spec(value["spec"]),
+        variant=variant(value["variant"]),
     )
 
 
 def result_to_bytes(result: CallResult) -> bytes:
-    """A result as it is sent back. Its place in its lane is left to who sent the call."""
-    return _dump(
-        {
-            "format": FORMAT,
-            "reply": reply_to_json(result.reply) if result.reply is not None else None,
-            "error": asdict(result.error) if result.error is not None else None,
-            "started": result.started,
-            "ended": result.ended,
-            "failed_attempts": [asdict(one) for one in result.failed_attempts],
-            "answers": result.answers,
-            "waited_s": result.waited_s,
-            "queue_depth": result.queue_depth,
-            "in_flight": result.in_flight,
-            "lane": result.lane,
-        }
-    )
+    """Write a result as it is sent back; its place in its lane is left to who sent the call."""
+    value: dict[str, Any] = {
+        "format": FORMAT,
+        "reply": None,
+        "error": None,
+        "started": result.started,
+        "ended": result.ended,
+        "failed_attempts": list(map(asdict, result.failed_attempts)),
+        "answers": result.answers,
+        "waited_s": result.waited_s,
+        "queue_depth": result.queue_depth,
+        "in_flight": result.in_flight,
+        "lane": result.lane,
+    }
+    if result.reply is not None:
+        value["reply"] = reply_to_json(result.reply)
+    if result.error is not None:
+        value["error"] = asdict(result.error)
+    return _dump(value)
 
 
 def result_from_bytes(data: bytes) -> CallResult:
@@ -118,14 +132,12 @@ def result_from_bytes(data: bytes) -> CallResult:
     """
     value = _load(data)
     del value["format"]
-    return CallResult(
-        **{
-            **value,
-            "reply": reply_from_json(value["reply"]) if value["reply"] is not None else None,
-            "error": error_from_json(value["error"]) if value["error"] is not None else None,
-            "failed_attempts": tuple(attempt_from_json(one) for one in value["failed_attempts"]),
-        }
-    )
+    if value["reply"] is not None:
+        value["reply"] = reply_from_json(value["reply"])
+    if value["error"] is not None:
+        value["error"] = error_from_json(value["error"])
+    value["failed_attempts"] = tuple(map(attempt_from_json, value["failed_attempts"]))
+    return CallResult(**value)
 
 
 def _dump(value: dict[str, Any]) -> bytes:
@@ -136,12 +148,12 @@ def _dump(value: dict[str, Any]) -> bytes:
 def _load(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-        found = value["format"]
+        version = value["format"]
     except (ValueError, TypeError, KeyError):
         raise RunnerError("a message is none of pytest-selfopt's, or was sealed with another key") from None
-    if found != FORMAT:
+    if version != FORMAT:
         raise RunnerError(
-            f"a message of format {found!r} came, and this version knows format {FORMAT}: "
+            f"a message of format {version!r} came, and this version knows format {FORMAT}: "
             "run the same version of pytest-selfopt in sessions and workers"
         )
     known: dict[str, Any] = value
@@ -149,18 +161,28 @@ def _load(data: bytes) -> dict[str, Any]:
 
 
 def _example_to_json(example: Example) -> dict[str, Json]:
-    answer = example.answer
     return {
         "messages": [message.to_json() for message in example.messages],
         "tools": [tool.to_json() for tool in example.tools],
-        "answer": answer if isinstance(answer, str) else [asdict(call) for call in answer],
+        "answer": _answer_to_json(example.answer),
     }
 
 
+def _answer_to_json(answer: str | tuple[ToolCall, ...]) -> Json:
+    if isinstance(answer, str):
+        return answer
+    return [asdict(call) for call in answer]
+
+
 def _example_from_json(value: dict[str, Any]) -> Example:
-    answer = value["answer"]
     return Example(
-        messages=tuple(Message.from_json(one) for one in value["messages"]),
-        tools=tuple(Tool(**one) for one in value["tools"]),
-        answer=answer if isinstance(answer, str) else tuple(ToolCall(**call) for call in answer),
+        messages=tuple(map(Message.from_json, value["messages"])),
+        tools=tuple(Tool(**entry) for entry in value["tools"]),
+        answer=_answer_from_json(value["answer"]),
     )
+
+
+def _answer_from_json(answer: str | list[dict[str, Any]]) -> str | tuple[ToolCall, ...]:
+    if isinstance(answer, str):
+        return answer
+    return tuple(ToolCall(**call) for call in answer)

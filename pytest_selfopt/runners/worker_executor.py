@@ -18,6 +18,12 @@ from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 
+def _new_name() -> str:
+    random_part = uuid.uuid4().hex[:6]
+    name = f"{socket.gethostname()}-{os.getpid()}-{random_part}"
+    return name.replace(".", "-")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
     """What a worker has to do, wherever its calls come from."""
@@ -30,9 +36,7 @@ class WorkerConfig:
     """The variant with a name, as configured here."""
     say: Callable[[str], None]
     """Tells people how it goes."""
-    name: str = field(
-        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}".replace(".", "-")
-    )
+    name: str = field(default_factory=_new_name)
     """What the worker is called, which no other is."""
 
     @property
@@ -62,9 +66,11 @@ class WorkerConfig:
 
 def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
     """What a call comes to that was not made, or (with its result) whose reply cannot be passed on."""
-    now = time.time()
-    times = (now, now) if result is None else (result.started, result.ended)
-    return CallResult(error=CallError(kind=kind, message=why), started=times[0], ended=times[1])
+    error = CallError(kind=kind, message=why)
+    if result is None:
+        now = time.time()
+        return CallResult(error=error, started=now, ended=now)
+    return CallResult(error=error, started=result.started, ended=result.ended)
 
 
 class Executor:

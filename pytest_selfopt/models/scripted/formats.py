@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_selfopt.models.scripted.script import Asked, Then
-from pytest_selfopt.trial import ToolCall
+from pytest_selfopt.trial import Json, ToolCall
+
+_NANOSECONDS = 1e9
+_ANTHROPIC_ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a model says, before it is put into a wire format."""
+    """A model's answer before it is put into a wire format; times are seconds, of which `took_s` includes `load_s`."""
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -29,20 +37,20 @@ class Format(Protocol):
     """One wire format, seen from the server."""
 
     def read(self, body: Mapping[str, Any]) -> Asked:
-        """What is asked."""
+        """Read the decoded body of a request."""
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
-        """The body of an answer."""
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
+        """Return the body of an answer."""
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
-        """The body that goes with a status other than 200."""
+        """Return the body that goes with a status other than 200."""
 
 
 class OpenAIFormat:
     """POST /v1/chat/completions."""
 
     def read(self, body: Mapping[str, Any]) -> Asked:
-        """What is asked."""
+        """Read the decoded body of a request."""
         return Asked(
             model=str(body.get("model", "")),
             messages=_messages(body),
@@ -50,39 +58,58 @@ class OpenAIFormat:
             constrained=bool(body.get("response_format")),
         )
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
-        """The body of an answer."""
-        message: dict[str, Any] = {"role": "assistant", "content": None if said.calls else said.text}
-        if said.refusal:
-            message["refusal"] = said.refusal
-        if said.calls:
-            message["tool_calls"] = [
-                {
-                    "id": f"call-{index}",
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
-                }
-                for index, call in enumerate(said.calls)
-            ]
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
+        """Return the body of an answer with one choice."""
+        finish = "tool_calls" if output.calls else "stop"
+        choice = {
+            "index": 0,
+            "message": _openai_message(output),
+            "finish_reason": finish,
+        }
+        usage = {
+            "prompt_tokens": output.tokens_in,
+            "completion_tokens": output.tokens_out,
+        }
         return {
             "id": "scripted",
             "object": "chat.completion",
             "created": int(time.time()),
             "model": asked.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if said.calls else "stop"}],
-            "usage": {"prompt_tokens": said.tokens_in, "completion_tokens": said.tokens_out},
+            "choices": [choice],
+            "usage": usage,
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
-        """The body that goes with a status other than 200."""
+        """Return the body that goes with a status other than 200."""
         return {"error": {"message": message, "code": status}}
+
+
+def _openai_message(output: Said) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": output.text}
+    if output.calls:
+        message["content"] = None
+    if output.refusal:
+        message["refusal"] = output.refusal
+    if output.calls:
+        message["tool_calls"] = _openai_calls(output.calls)
+    return message
+
+
+def _openai_calls(calls: tuple[ToolCall, ...]) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    for index, call in enumerate(calls):
+        arguments = json.dumps(call.arguments)
+        function = {"name": call.name, "arguments": arguments}
+        entry = {"id": f"call-{index}", "type": "function", "function": function}
+        entries.append(entry)
+    return entries
 
 
 class OllamaFormat:
     """POST /api/chat; times are nanoseconds."""
 
     def read(self, body: Mapping[str, Any]) -> Asked:
-        """What is asked."""
+        """Read the decoded body of a request."""
         return Asked(
             model=str(body.get("model", "")),
             messages=_messages(body),
@@ -90,72 +117,107 @@ class OllamaFormat:
             constrained=bool(body.get("format")),
         )
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
-        """The body of an answer."""
-        message: dict[str, Any] = {"role": "assistant", "content": "" if said.calls else said.text or said.refusal}
-        if said.calls:
-            message["tool_calls"] = [
-                {"function": {"name": call.name, "arguments": call.arguments}} for call in said.calls
-            ]
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
+        """Return the body of an answer; what loading left of the time is halved between prompt and answer."""
+        half_s = (output.took_s - output.load_s) / 2
+        half_ns = int(half_s * _NANOSECONDS)
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return {
             "model": asked.model,
-            "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "message": message,
+            "created_at": created,
+            "message": _ollama_message(output),
             "done": True,
             "done_reason": "stop",
-            "total_duration": int(said.took_s * 1e9),
-            "load_duration": int(said.load_s * 1e9),
-            "prompt_eval_count": said.tokens_in,
-            "prompt_eval_duration": int((said.took_s - said.load_s) / 2 * 1e9),
-            "eval_count": said.tokens_out,
-            "eval_duration": int((said.took_s - said.load_s) / 2 * 1e9),
+            "total_duration": int(output.took_s * _NANOSECONDS),
+            "load_duration": int(output.load_s * _NANOSECONDS),
+            "prompt_eval_count": output.tokens_in,
+            "prompt_eval_duration": half_ns,
+            "eval_count": output.tokens_out,
+            "eval_duration": half_ns,
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
-        """The body that goes with a status other than 200, which Ollama does not repeat."""
+        """Return the body that goes with a status other than 200; Ollama does not repeat the status in it."""
         del status
         return {"error": message}
+
+
+def _ollama_message(output: Said) -> dict[str, Any]:
+    if not output.calls:
+        content = output.text or output.refusal
+        return {"role": "assistant", "content": content}
+    calls = list(map(_ollama_call, output.calls))
+    return {"role": "assistant", "content": "", "tool_calls": calls}
+
+
+def _ollama_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"function": function}
 
 
 class AnthropicFormat:
     """POST /v1/messages."""
 
     def read(self, body: Mapping[str, Any]) -> Asked:
-        """What is asked."""
-        system = (("system", _flat(body["system"])),) if body.get("system") else ()
+        """Read the decoded body of a request; the instructions become a message of role "system"."""
+        messages = _messages(body)
+        if body.get("system"):
+            system = ("system", _flat(body["system"]))
+            messages = (system, *messages)
         config = body.get("output_config")
         return Asked(
             model=str(body.get("model", "")),
-            messages=(*system, *_messages(body)),
+            messages=messages,
             native=bool(body.get("tools")),
             constrained=isinstance(config, dict) and bool(config.get("format")),
         )
 
-    def answer(self, asked: Asked, said: Said) -> dict[str, Any]:
-        """The body of an answer."""
-        blocks: list[dict[str, Any]] = [
-            {"type": "tool_use", "id": f"toolu_{index}", "name": call.name, "input": call.arguments}
-            for index, call in enumerate(said.calls)
-        ]
-        if said.text and not said.calls:
-            blocks = [{"type": "text", "text": said.text}]
-        stop = "refusal" if said.refusal else "tool_use" if said.calls else "end_turn"
+    def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
+        """Return the body of an answer."""
+        usage = {
+            "input_tokens": output.tokens_in,
+            "output_tokens": output.tokens_out,
+        }
         return {
             "id": "msg_scripted",
             "type": "message",
             "role": "assistant",
             "model": asked.model,
-            "content": blocks,
-            "stop_reason": stop,
+            "content": _anthropic_blocks(output),
+            "stop_reason": _anthropic_stop(output),
             "stop_sequence": None,
-            "usage": {"input_tokens": said.tokens_in, "output_tokens": said.tokens_out},
+            "usage": usage,
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
-        """The body that goes with a status other than 200."""
-        kinds = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
-        kind = kinds.get(status, "overloaded_error" if status == 529 else "api_error")
-        return {"type": "error", "error": {"type": kind, "message": message}}
+        """Return the body that goes with a status other than 200."""
+        kind = _ANTHROPIC_ERRORS.get(status, "api_error")
+        error = {"type": kind, "message": message}
+        return {"type": "error", "error": error}
+
+
+def _anthropic_blocks(output: Said) -> list[dict[str, Any]]:
+    """Return the calls as blocks; without calls the text, unless it is empty."""
+    blocks: list[dict[str, Any]] = []
+    for index, call in enumerate(output.calls):
+        block = {
+            "type": "tool_use",
+            "id": f"toolu_{index}",
+            "name": call.name,
+            "input": call.arguments,
+        }
+        blocks.append(block)
+    if output.text and not output.calls:
+        blocks.append({"type": "text", "text": output.text})
+    return blocks
+
+
+def _anthropic_stop(output: Said) -> str:
+    if output.refusal:
+        return "refusal"
+    if output.calls:
+        return "tool_use"
+    return "end_turn"
 
 
 FORMATS: dict[str, Format] = {
@@ -166,19 +228,17 @@ FORMATS: dict[str, Format] = {
 
 
 def format_at(path: str) -> Format | None:
-    """The format that is spoken at a path; None when there is none."""
-    return next((one for end, one in FORMATS.items() if path.endswith(end)), None)
+    """Return the format that is spoken at a path; None when there is none."""
+    for ending, wire in FORMATS.items():
+        if path.endswith(ending):
+            return wire
+    return None
 
 
 def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
-    """What a rule makes the model say: calls go into the text as JSON where no tools are offered."""
-    text, calls = then.text or "", then.calls
-    if then.calls and not asked.native:
-        wanted = [{"tool": call.name, "arguments": call.arguments} for call in then.calls]
-        text, calls = json.dumps(wanted[0] if len(wanted) == 1 else wanted), ()
-    elif then.reply is not None:
-        text = then.reply if asked.native else json.dumps({"reply": then.reply})
-    characters = sum(len(said) for _, said in asked.messages)
+    """Return what a rule makes the model say; tokens are estimated as four characters each."""
+    text, calls = _text_and_calls(then, native=asked.native)
+    characters = sum(len(content) for _, content in asked.messages)
     return Said(
         text=text,
         calls=calls,
@@ -190,26 +250,59 @@ def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
     )
 
 
+def _text_and_calls(then: Then, *, native: bool) -> tuple[str, tuple[ToolCall, ...]]:
+    """Return an answer's text and calls: calls go into the text as JSON where no tools are offered."""
+    if then.calls and not native:
+        return _calls_as_text(then.calls), ()
+    if then.reply is None:
+        return then.text or "", then.calls
+    if native:
+        return then.reply, then.calls
+    return json.dumps({"reply": then.reply}), then.calls
+
+
+def _calls_as_text(calls: tuple[ToolCall, ...]) -> str:
+    """Return calls as a JSON array, a single one as an object."""
+    entries = list(map(_call_as_json, calls))
+    if len(entries) == 1:
+        return json.dumps(entries[0])
+    return json.dumps(entries)
+
+
+def _call_as_json(call: ToolCall) -> dict[str, Json]:
+    return {"tool": call.name, "arguments": call.arguments}
+
+
 def _messages(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the messages of a request as pairs of role and text; what is no message is left out."""
     entries = body.get("messages")
-    return tuple(
-        (_role(entry), _flat(entry.get("content")))
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
-    )
+    if not isinstance(entries, list):
+        return ()
+    messages: list[tuple[str, str]] = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            text = _flat(entry.get("content"))
+            messages.append((_role(entry), text))
+    return tuple(messages)
 
 
 def _role(entry: Mapping[str, Any]) -> str:
-    """Who speaks; what tools gave comes in the user's messages in Anthropic's format."""
+    """Return the role of a message; tool results, which Anthropic's format puts into user messages, are "tool"."""
     content = entry.get("content")
-    results = isinstance(content, list) and any(
-        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
-    )
-    return "tool" if results else str(entry.get("role", ""))
+    if isinstance(content, list) and any(map(_is_tool_result, content)):
+        return "tool"
+    return str(entry.get("role", ""))
+
+
+def _is_tool_result(block: object) -> bool:
+    return isinstance(block, dict) and block.get("type") == "tool_result"
 
 
 def _flat(content: object) -> str:
-    """The text of a message, which may be a list of blocks."""
-    if isinstance(content, list):
-        return "".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
-    return content if isinstance(content, str) else ""
+    """Return the text of a message, which may be a list of blocks."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    blocks = [block for block in content if isinstance(block, dict)]
+    return "".join(str(block.get("text", "")) for block in blocks)

@@ -43,13 +43,20 @@ class Asked:
     @property
     def prompt(self) -> str:
         """What the user said last; what a tool gave is not the user's, also where it is told in words."""
-        return next((text for role, text in reversed(self.messages) if _is_said(role, text)), "")
+        for role, text in reversed(self.messages):
+            if _is_said(role, text):
+                return text
+        return ""
 
     @property
     def step(self) -> int:
         """How often the model has answered since then."""
-        since = itertools.takewhile(lambda one: not _is_said(*one), reversed(self.messages))
-        return sum(role == "assistant" for role, _ in since)
+        answers = 0
+        for role, text in reversed(self.messages):
+            if _is_said(role, text):
+                break
+            answers += role == "assistant"
+        return answers
 
 
 def _is_said(role: str, text: str) -> bool:
@@ -149,23 +156,41 @@ class Play:
         Chance is drawn from the seed, the prompt and how often it was asked, so that the order in which requests
         of several threads arrive does not matter.
         """
-        address = hashlib.sha256(repr(asked.messages).encode("utf-8", "backslashreplace")).hexdigest()
+        address = _address_of(asked)
         self._asked[address] += 1
-        since_load = self._since_load.get(asked.model, 0.0)
-        self._since_load[asked.model] = math.inf if WARM_UP in asked.prompt else since_load + 1
+        since_load = self._count(asked)
         for index, (when, then) in enumerate(self._script.rules):
             if not when.fits(asked, self._script.prompts, in_flight, since_load):
                 continue
             self._applied[index] += 1
             if when.first is not None and self._applied[index] > when.first:
                 continue
-            drawn = random.Random(f"{self._script.seed}/{index}/{address}/{self._asked[address]}").random()
+            seed = f"{self._script.seed}/{index}/{address}/{self._asked[address]}"
+            drawn = random.Random(seed).random()
             if when.chance >= 1 or drawn < when.chance:
                 return self._answer(then, asked)
         return self._answer(self._script.default, asked)
 
+    def _count(self, asked: Asked) -> float:
+        """Count a request; return how many came before it since its model was loaded, infinity once it is warm."""
+        before = self._since_load.get(asked.model, 0.0)
+        if WARM_UP in asked.prompt:
+            self._since_load[asked.model] = math.inf
+        else:
+            self._since_load[asked.model] = before + 1
+        return before
+
     def _answer(self, then: Then, asked: Asked) -> Then:
-        return self._script.answers.get(asked.prompt, self._script.default) if then.expected else then
+        if not then.expected:
+            return then
+        default = self._script.default
+        return self._script.answers.get(asked.prompt, default)
+
+
+def _address_of(asked: Asked) -> str:
+    """Return a digest of a request's messages."""
+    messages = repr(asked.messages).encode("utf-8", "backslashreplace")
+    return hashlib.sha256(messages).hexdigest()
 
 
 def load_script(path: Path) -> Script:
@@ -177,8 +202,11 @@ def load_script(path: Path) -> Script:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        raise SettingsError(f"cannot read the script {path}: {' '.join(str(problem).split())}") from None
-    return parse_script({} if value is None else value, path.name, folder=path.parent)
+        reason = " ".join(str(problem).split())
+        raise SettingsError(f"cannot read the script {path}: {reason}") from None
+    if value is None:
+        value = {}
+    return parse_script(value, path.name, folder=path.parent)
 
 
 def parse_script(value: object, place: str = "script", *, folder: Path = Path()) -> Script:
@@ -189,15 +217,13 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
         SuiteError: when its suite cannot be read.
     """
     table = Table(value, place)
-    suite = table.text("suite")
-    cases = load_suite(folder / suite).cases if suite else ()
-    prompts = {case.id: case.prompt for case in cases}
+    cases = _cases(table, folder)
     entries = table.raw("rules") or []
     if not isinstance(entries, list):
         raise SettingsError(f"{place}: rules: expected a list")
-    default = _then(table.table("default"), cases) if table.has("default") else Script().default
+    default = _default(table, cases)
     script = Script(
-        rules=tuple(_rule(entry, f"{place}: rules[{index}]", cases) for index, entry in enumerate(entries)),
+        rules=_rules(entries, place, cases),
         default=default,
         latency=table.number("latency", 0.0, least=0, most=LONGEST_S) or 0.0,
         seed=table.integer("seed", 0, least=0, most=2**32),
@@ -205,37 +231,80 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
         unload_after=table.number("unload_after", None, least=0, most=LONGEST_S),
         served_as=table.text("served_as") or "",
         digests=_digests(table),
-        prompts=prompts,
-        answers={case.prompt: answer for case in cases if (answer := expected_answer(case)) is not None},
+        prompts={case.id: case.prompt for case in cases},
+        answers=_expected_answers(cases),
     )
     table.finish()
     return script
 
 
+def _cases(table: Table, folder: Path) -> tuple[Case, ...]:
+    """Load the suite that a script names; no cases when it names none."""
+    suite = table.text("suite")
+    if not suite:
+        return ()
+    return load_suite(folder / suite).cases
+
+
+def _default(table: Table, cases: tuple[Case, ...]) -> Then:
+    if not table.has("default"):
+        return Script().default
+    return _then(table.table("default"), cases)
+
+
+def _rules(entries: list[Any], place: str, cases: tuple[Case, ...]) -> tuple[tuple[When, Then], ...]:
+    rules: list[tuple[When, Then]] = []
+    for index, entry in enumerate(entries):
+        rule = _rule(entry, f"{place}: rules[{index}]", cases)
+        rules.append(rule)
+    return tuple(rules)
+
+
 def _digests(table: Table) -> Mapping[str, str]:
     value = table.raw("digests") or {}
-    if not isinstance(value, dict) or not all(isinstance(one, str) for pair in value.items() for one in pair):
+    if not isinstance(value, dict) or not _holds_only_texts(value):
         table.refuse("digests", "expected a mapping of models to texts")
     return value
+
+
+def _holds_only_texts(mapping: Mapping[object, object]) -> bool:
+    keys_and_values = itertools.chain(mapping.keys(), mapping.values())
+    return all(isinstance(member, str) for member in keys_and_values)
+
+
+def _expected_answers(cases: tuple[Case, ...]) -> dict[str, Then]:
+    """Return the right answers by prompt; cases without one are left out."""
+    answers: dict[str, Then] = {}
+    for case in cases:
+        answer = expected_answer(case)
+        if answer is not None:
+            answers[case.prompt] = answer
+    return answers
 
 
 def expected_answer(case: Case) -> Then | None:
     """What answers a case rightly; None where an expectation only says how an answer may look."""
     expect = case.expect
     if isinstance(expect, Calls):
-        return Then(calls=tuple(_rightly(call) for call in expect.calls))
+        return Then(calls=tuple(map(_right_call, expect.calls)))
     if isinstance(expect, NoCall):
         return Then(reply=_RESTRAINED)
     if isinstance(expect, Exact):
         return Then(text=expect.text)
     if isinstance(expect, Contains):
         return Then(text=" ".join(expect.parts))
-    return Then(text=repr(expect.value)) if isinstance(expect, Number) else None
+    if isinstance(expect, Number):
+        return Then(text=repr(expect.value))
+    return None
 
 
-def _rightly(call: ExpectedCall) -> ToolCall:
-    given = {name: values[0] for name, values in call.arguments.items() if values and "" not in values}
-    return ToolCall(name=call.name, arguments=given)
+def _right_call(call: ExpectedCall) -> ToolCall:
+    """Make a call with the first value that each argument may have, without arguments that may be left out."""
+    arguments: dict[str, Json] = {}
+    for name, values in call.arguments.items():
+        if values and "" not in values:
+            arguments[name] = values[0]
+    return ToolCall(name=call.name, arguments=arguments)
 
 
 def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, Then]:
@@ -249,16 +318,30 @@ def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, The
         model=when.text("model"),
         native=when.flag("native"),
         constrained=when.flag("constrained"),
-        busy=when.integer("busy", 0, least=1, most=10**6) if when.has("busy") else None,
-        first=when.integer("first", 0, least=1, most=10**9) if when.has("first") else None,
-        cold=when.integer("cold", 0, least=1, most=10**9) if when.has("cold") else None,
-        step=when.integer("step", 0, least=0, most=10**6) if when.has("step") else None,
-        chance=1.0 if (chance := when.number("chance", None, least=0, most=1)) is None else chance,
+        busy=_whole(when, "busy", least=1, most=10**6),
+        first=_whole(when, "first", least=1, most=10**9),
+        cold=_whole(when, "cold", least=1, most=10**9),
+        step=_whole(when, "step", least=0, most=10**6),
+        chance=_chance(when),
     )
-    if condition.case is not None and condition.case not in {case.id for case in cases}:
+    if condition.case is not None and all(case.id != condition.case for case in cases):
         when.refuse("case", f"{condition.case!r} is no case of the script's suite")
     when.finish()
     return condition, _then(then, cases)
+
+
+def _whole(table: Table, key: str, *, least: int, most: int) -> int | None:
+    """Read a whole number; None when there is no such key."""
+    if not table.has(key):
+        return None
+    return table.integer(key, 0, least=least, most=most)
+
+
+def _chance(table: Table) -> float:
+    chance = table.number("chance", None, least=0, most=1)
+    if chance is None:
+        return 1.0
+    return chance
 
 
 def _then(table: Table, cases: tuple[Case, ...]) -> Then:
@@ -272,7 +355,7 @@ def _then(table: Table, cases: tuple[Case, ...]) -> Then:
         retry_after=table.number("retry_after", None, least=0, most=LONGEST_S),
         message=table.text("message") or "",
         body=table.raw("body"),
-        truncate=table.integer("truncate", 0, least=0, most=10**9) if table.has("truncate") else None,
+        truncate=_whole(table, "truncate", least=0, most=10**9),
         drop=table.flag("drop", default=False),
         hang=table.flag("hang", default=False),
         trickle=table.flag("trickle", default=False),
@@ -281,22 +364,30 @@ def _then(table: Table, cases: tuple[Case, ...]) -> Then:
     if then.body is not None and not isinstance(then.body, str):
         table.refuse("body", "expected a text")
     if then.expected:
-        if not cases:
-            table.refuse("expected", "the script names no suite that says what is expected")
-        vague = next((case.id for case in cases if expected_answer(case) is None), None)
-        if vague is not None:
-            table.refuse("expected", f"the expectation of case {vague!r} does not say what a right answer is")
+        _check_expected(table, cases)
     table.finish()
     return then
 
 
+def _check_expected(table: Table, cases: tuple[Case, ...]) -> None:
+    """Refuse `expected` unless every case of the suite has a right answer."""
+    if not cases:
+        table.refuse("expected", "the script names no suite that says what is expected")
+    for case in cases:
+        if expected_answer(case) is None:
+            table.refuse("expected", f"the expectation of case {case.id!r} does not say what a right answer is")
+
+
 def _calls(table: Table) -> tuple[ToolCall, ...]:
+    """Read `calls`, a list, or else `call`, a single one."""
     single, several = table.raw("call"), table.raw("calls")
-    entries: Any = several if several is not None else [single] if single is not None else []
-    key = "calls" if several is not None else "call"
-    if not isinstance(entries, list):
-        table.refuse(key, "expected a list of calls")
-    return tuple(_call(entry, table, key) for entry in entries)
+    if several is None and single is None:
+        return ()
+    if several is None:
+        return (_call(single, table, "call"),)
+    if not isinstance(several, list):
+        table.refuse("calls", "expected a list of calls")
+    return tuple(_call(entry, table, "calls") for entry in several)
 
 
 def _call(entry: object, table: Table, key: str) -> ToolCall:

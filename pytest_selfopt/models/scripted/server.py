@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http
 import json
 import socket
@@ -49,7 +48,7 @@ class ScriptedServer:
         Raises:
             ModelError: when the port cannot be used.
         """
-        self.script = script if isinstance(script, Script) else parse_script(script)
+        self.script = _script_of(script)
         self.seen = Seen()
         self._remember = remember
         self._play = Play(self.script)
@@ -106,12 +105,11 @@ class ScriptedServer:
     # What follows runs on the server's own thread.
 
     def look_up(self, path: str) -> dict[str, Any] | None:
-        """What is told at an address that is no question to a model; None when there is no such address."""
+        """Return the body for a GET request; None when there is no such address."""
         if path == SEEN_PATH:
             return asdict(self.seen)
         if path == TAGS_PATH:
-            digests = self.script.digests.items()
-            return {"models": [{"name": name, "model": name, "digest": digest} for name, digest in digests]}
+            return {"models": _ollama_models(self.script.digests)}
         return None
 
     def began(self, connection: _Connection) -> None:
@@ -124,7 +122,7 @@ class ScriptedServer:
         self._connections.discard(connection)
 
     def arrived(self, asked: Asked, body: dict[str, Any], headers: dict[str, str]) -> tuple[Then, float, float]:
-        """Note a request; what to do with it, after how many seconds, and how many of them loading takes."""
+        """Note a request; return what to do with it, after how many seconds, and how many of them loading takes."""
         self.seen.asked += 1
         self.seen.in_flight += 1
         self.seen.most_in_flight = max(self.seen.most_in_flight, self.seen.in_flight)
@@ -133,7 +131,10 @@ class ScriptedServer:
             self.seen.headers.append(headers)
         then = self._play.choose(asked, self.seen.in_flight)
         load_s = self._loading(asked.model)
-        return then, load_s + (self.script.latency if then.latency is None else then.latency), load_s
+        latency = then.latency
+        if latency is None:
+            latency = self.script.latency
+        return then, load_s + latency, load_s
 
     def unload(self, model: str) -> None:
         """Let a model be cold again, as Ollama does when it is asked nothing and to keep it for no time."""
@@ -204,29 +205,38 @@ class _Connection(asyncio.Protocol):
         self._handle(method, path, headers, body)
 
     def _handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
-        wire = format_at(path) if method == "POST" else None
-        if wire is None:
-            found = self._server.look_up(path) if method == "GET" else None
-            told = found if found is not None else {"error": f"nothing is served at {path}"}
-            self._send(404 if found is None else 200, json.dumps(told).encode(), {})
+        wire = format_at(path)
+        if method != "POST" or wire is None:
+            self._look_up(method, path)
             return
         try:
             value = json.loads(body)
         except ValueError:
-            self._send(400, json.dumps(wire.refuse(400, "the request is not JSON")).encode(), {})
+            self._send_json(400, wire.refuse(400, "the request is not JSON"))
             return
         asked = wire.read(value)
         served = replace(asked, model=self._server.script.served_as or asked.model)
         if not asked.messages and value.get("keep_alive") in (0, "0s"):
-            self._server.unload(asked.model)
-            self._send(
-                200, json.dumps(wire.answer(asked, said_by(Then(text=""), asked, load_s=0.0, took_s=0.0))).encode(), {}
-            )
+            self._unload(wire, asked)
             return
         self._busy = True
         then, delay_s, load_s = self._server.arrived(asked, value, headers)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(delay_s, self._act, wire, served, then, load_s, delay_s)
+
+    def _look_up(self, method: str, path: str) -> None:
+        body = None
+        if method == "GET":
+            body = self._server.look_up(path)
+        if body is None:
+            self._send_json(404, {"error": f"nothing is served at {path}"})
+        else:
+            self._send_json(200, body)
+
+    def _unload(self, wire: Format, asked: Asked) -> None:
+        self._server.unload(asked.model)
+        output = said_by(Then(text=""), asked, load_s=0.0, took_s=0.0)
+        self._send_json(200, wire.answer(asked, output))
 
     def _act(self, wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> None:
         if self._transport is None or then.hang:
@@ -235,11 +245,12 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             return
         body = _body(wire, asked, then, load_s, took_s)
-        headers = {"Retry-After": f"{then.retry_after:g}"} if then.retry_after is not None else {}
+        head = _head_of_answer(then.status, len(body), then.retry_after)
         if then.trickle:
-            self._trickle(_head_of_answer(then.status, len(body), headers) + body)
+            self._trickle(head + body)
             return
-        self._send(then.status, body if then.truncate is None else body[: then.truncate], headers, length=len(body))
+        # A body that is truncated keeps its full length in the head.
+        self._transport.write(head + body[: then.truncate])
         if then.truncate is not None:
             self._transport.close()
         self._over()
@@ -259,39 +270,69 @@ class _Connection(asyncio.Protocol):
             self._busy = False
             self._server.left()
 
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str], *, length: int | None = None) -> None:
+    def _send_json(self, status: int, value: dict[str, Any]) -> None:
         if self._transport is not None:
-            head = _head_of_answer(status, len(body) if length is None else length, headers)
+            body = json.dumps(value).encode()
+            head = _head_of_answer(status, len(body))
             self._transport.write(head + body)
+
+
+def _script_of(script: Script | Mapping[str, Any]) -> Script:
+    if isinstance(script, Script):
+        return script
+    return parse_script(script)
+
+
+def _ollama_models(digests: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the entries of Ollama's list of models."""
+    models: list[dict[str, str]] = []
+    for name, digest in digests.items():
+        entry = {"name": name, "model": name, "digest": digest}
+        models.append(entry)
+    return models
 
 
 def _head(text: bytes) -> tuple[str, str, dict[str, str]]:
     """Method, path and headers (names in lower case) of a request."""
     first, *rest = text.decode("latin-1").split("\r\n")
     method, path, *_ = [*first.split(" "), "", ""]
-    pairs = (line.partition(":") for line in rest)
-    return method, path.partition("?")[0], {name.strip().lower(): value.strip() for name, _, value in pairs}
+    path = path.partition("?")[0]
+    headers: dict[str, str] = {}
+    for line in rest:
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return method, path, headers
 
 
-def _head_of_answer(status: int, length: int, headers: Mapping[str, str]) -> bytes:
-    with contextlib.suppress(ValueError):
-        reason = http.HTTPStatus(status).phrase
-        return _written(f"HTTP/1.1 {status} {reason}", length, headers)
-    return _written(f"HTTP/1.1 {status} Scripted", length, headers)
-
-
-def _written(first: str, length: int, headers: Mapping[str, str]) -> bytes:
-    lines = [first, "Content-Type: application/json", f"Content-Length: {length}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+def _head_of_answer(status: int, length: int, retry_after: float | None = None) -> bytes:
+    """Return the head of an answer with `length` bytes of JSON; `retry_after` is in seconds."""
+    lines = [
+        f"HTTP/1.1 {status} {_reason(status)}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    ]
+    if retry_after is not None:
+        lines.append(f"Retry-After: {retry_after:g}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _reason(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Scripted"
 
 
 def _body(wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> bytes:
     if then.body is not None:
         return then.body.encode("utf-8", "surrogatepass")
     if then.status != 200:
-        return json.dumps(wire.refuse(then.status, then.message or f"scripted status {then.status}")).encode()
-    return json.dumps(wire.answer(asked, said_by(then, asked, load_s=load_s, took_s=took_s))).encode()
+        message = then.message or f"scripted status {then.status}"
+        refusal = wire.refuse(then.status, message)
+        return json.dumps(refusal).encode()
+    output = said_by(then, asked, load_s=load_s, took_s=took_s)
+    answer = wire.answer(asked, output)
+    return json.dumps(answer).encode()
 
 
 def _listening(port: int) -> socket.socket:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +71,9 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
         return connecting.result()
     except (Error, OSError, TimeoutError, ValueError, asyncio.InvalidStateError, asyncio.CancelledError) as problem:
         # What the server says tells more than how the connection broke after it.
-        said = [one for one in problems if not isinstance(one, ConnectionError)]
-        telling = said or problems
-        why = str(telling[-1] if telling else problem) or "no answer"
+        refusals = [noted for noted in problems if not isinstance(noted, ConnectionError)]
+        causes: Sequence[BaseException] = refusals or problems or [problem]
+        why = str(causes[-1]) or "no answer"
         raise RunnerError(
             f"no NATS server can be used at {where} ({why}); start one for a trial by `selfopt engine nats`, "
             "or say where it is by [tool.selfopt.nats] servers or NATS_URL"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -184,8 +184,9 @@ class NatsEngine:
                 answer = await answers.next_msg(timeout=left)
                 if not answer.data:
                     continue  # the server's word that nobody listens
-                told = json.loads(answer.data)
-                found[told["name"]] = Worker(told["name"], frozenset(told["providers"]))
+                entry = json.loads(answer.data)
+                providers = frozenset(entry["providers"])
+                found[entry["name"]] = Worker(entry["name"], providers)
         except errors():
             return
 
@@ -193,18 +194,19 @@ class NatsEngine:
         """The providers that no worker serves."""
         wanted = set(self._demand.limits)
 
-        def served(workers: Sequence[Worker]) -> set[str]:
-            return {provider for worker in workers for provider in worker.providers}
+        def are_enough(workers: Sequence[Worker]) -> bool:
+            return wanted <= _served_by(workers)
 
-        self._there = await self._workers(seconds, lambda workers: wanted <= served(workers))
-        return sorted(wanted - served(self._there))
+        self._there = await self._workers(seconds, are_enough)
+        return sorted(wanted - _served_by(self._there))
 
     def _place(self, model: str) -> str:
         """Where a model's calls go: a worker that is there when its warmth is the worker's, else any."""
         if not self._demand.pinned(model):
             return ANY
         if model not in self._places:
-            able = sorted(one.name for one in self._there if self._demand.provider_of(model) in one.providers)
+            provider = self._demand.provider_of(model)
+            able = sorted(worker.name for worker in self._there if provider in worker.providers)
             self._places[model] = able[0]
         return self._places[model]
 
@@ -218,13 +220,14 @@ class NatsEngine:
                 self._refuse(call, len(data))
                 continue
             provider = self._demand.provider_of(call.model)
-            waiting[self._names.call(provider, self._place(call.model), self._cycle, call.id)] = call.id, data
+            place = self._place(call.model)
+            subject = self._names.call(provider, place, self._cycle, call.id)
+            waiting[subject] = call.id, data
         deadline = time.monotonic() + AWAY_S
         while waiting:
             sent = {subject: await self._publish(subject, *message) for subject, message in waiting.items()}
-            results = await asyncio.gather(
-                *(asyncio.wait_for(one, _ANSWER_S) for one in sent.values()), return_exceptions=True
-            )
+            answers = [asyncio.wait_for(answer, _ANSWER_S) for answer in sent.values()]
+            results = await asyncio.gather(*answers, return_exceptions=True)
             for subject, result in zip(sent, results, strict=True):
                 if not isinstance(result, BaseException) or getattr(result, "err_code", None) == EXISTS:
                     del waiting[subject]
@@ -243,7 +246,8 @@ class NatsEngine:
         )
         now = time.time()
         self._open.pop(call.id, None)
-        self._inbox.ended(call.id, CallResult(error=error, started=now, ended=now, lane=call.lane))
+        result = CallResult(error=error, started=now, ended=now, lane=call.lane)
+        self._inbox.ended(call.id, result)
 
     async def _receive(self, message: Msg) -> None:
         number = message.metadata.sequence.stream
@@ -281,7 +285,9 @@ class NatsEngine:
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 2)
             try:
-                wrong = await self._what_is_wrong() if self._open else ""
+                wrong = ""
+                if self._open:
+                    wrong = await self._what_is_wrong()
             except errors() as problem:
                 wrong = f"the NATS server at {self._where} is away: {str(problem) or type(problem).__name__}"
             if not wrong:
@@ -299,7 +305,8 @@ class NatsEngine:
         missing = await self._missing(_ANSWER_S)
         if missing:
             return self._without(missing)
-        await self._move(before - {one.name for one in self._there})
+        there = {worker.name for worker in self._there}
+        await self._move(before - there)
         return ""
 
     async def _move(self, gone: set[str]) -> None:
@@ -317,3 +324,11 @@ class NatsEngine:
             self._watching.cancel()
         if self._nats is not None:
             await self._nats.close()
+
+
+def _served_by(workers: Iterable[Worker]) -> set[str]:
+    """The providers to which workers make calls."""
+    served: set[str] = set()
+    for worker in workers:
+        served |= worker.providers
+    return served

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import math
 import signal
@@ -84,12 +85,12 @@ class NatsWorker:
         room = {provider: asyncio.Semaphore(self._duty.concurrency) for provider in self._duty.providers}
         with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
-            slots = [
-                asyncio.create_task(self._take(provider, place, room[provider]))
-                for provider in self._duty.providers
-                for place in (ANY, self._duty.name)
-                for _ in range(self._duty.concurrency)
-            ]
+            slots: list[asyncio.Task[None]] = []
+            places = (ANY, self._duty.name)
+            numbers = range(self._duty.concurrency)
+            for provider, place, _ in itertools.product(self._duty.providers, places, numbers):
+                taking = self._take(provider, place, room[provider])
+                slots.append(asyncio.create_task(taking))
             self._duty.introduce()
             await self._ending.wait()
             for task in slots:
@@ -129,16 +130,20 @@ class NatsWorker:
         self._duty.executor.abort_all()
 
     async def _answer(self, message: Msg) -> None:
-        told = {"name": self._duty.name, "providers": list(self._duty.providers), "concurrency": self._duty.concurrency}
+        entry = {
+            "name": self._duty.name,
+            "providers": list(self._duty.providers),
+            "concurrency": self._duty.concurrency,
+        }
         if not self._ending.is_set():
-            await message.respond(json.dumps(told).encode())
+            await message.respond(json.dumps(entry).encode())
 
     async def _obey(self, message: Msg) -> None:
         order = json.loads(message.data)
         if "give_up" in order:
             self._duty.executor.give_up(order["give_up"])
         if "cancel" in order:
-            for call_id in [one for one, cycle in self._mine.items() if cycle == order["cycle"]]:
+            for call_id in [mine for mine, cycle in self._mine.items() if cycle == order["cycle"]]:
                 self._aborted.add(call_id)
                 self._duty.executor.abort(call_id)
 
@@ -171,7 +176,10 @@ class NatsWorker:
                 done = await self._make_once(message, call_id, received)
             # One that fails is no harm: the call comes again, and finds its result.
             with contextlib.suppress(*errors()):
-                await (message.ack_sync(timeout=_ANSWER_S) if done else message.nak(delay=self._config.ack_wait_s / 2))
+                if done:
+                    await message.ack_sync(timeout=_ANSWER_S)
+                else:
+                    await message.nak(delay=self._config.ack_wait_s / 2)
         finally:
             beat.cancel()
             del self._mine[call_id]
@@ -192,8 +200,8 @@ class NatsWorker:
             return False
         # What is told to have begun after a result is there counts as nothing.
         begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(time.time()).encode())
-        there, _ = await asyncio.gather(self._has(subject), begun)
-        if there:
+        has_result, _ = await asyncio.gather(self._has(subject), begun)
+        if has_result:
             return True
         if call_id in self._aborted or self._came_back > received:
             # Of a call that it gave away before it died the server may think otherwise now.
@@ -235,7 +243,9 @@ class NatsWorker:
         # A server that died may have forgotten that it had given a call away.
         back_s = time.monotonic() - self._came_back
         given_before = (datetime.now(UTC) - message.metadata.timestamp).total_seconds() > back_s
-        return max(0.0, courtesy_s - back_s) if given_before else 0.0
+        if not given_before:
+            return 0.0
+        return max(0.0, courtesy_s - back_s)
 
     async def _carry_out(self, message: Msg) -> CallResult:
         call = self._duty.read(lambda: self._cipher.open(message.data))

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+)
 
 from pytest_selfopt.runners.cipher import Cipher
 
@@ -21,21 +25,22 @@ class SealingCodec(PayloadCodec):
         self._cipher = cipher
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """What is stored."""
+        """Seal payloads before they are stored."""
         if not self._cipher.seals:
             return list(payloads)
-        return [
-            Payload(metadata={"encoding": _ENCODING}, data=self._cipher.seal(one.SerializeToString()))
-            for one in payloads
-        ]
+        return list(map(self._seal, payloads))
+
+    def _seal(self, payload: Payload) -> Payload:
+        data = self._cipher.seal(payload.SerializeToString())
+        return Payload(metadata={"encoding": _ENCODING}, data=data)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """What was stored.
+        """Open payloads that were stored.
 
         Raises:
             RunnerError: when it was sealed with another key, or one side has a key and the other has none.
         """
-        return [self._open(one) for one in payloads]
+        return list(map(self._open, payloads))
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") == _ENCODING:

@@ -60,7 +60,9 @@ def read_config(table: Table) -> TemporalConfig:
         name=name,
         heartbeat_s=heartbeat_s,
         tls=table.flag("tls"),
-        **{key: table.text(key) or "" for key in ("tls_ca", "tls_cert", "tls_key")},
+        tls_ca=table.text("tls_ca") or "",
+        tls_cert=table.text("tls_cert") or "",
+        tls_key=table.text("tls_key") or "",
     )
     table.finish()
     return config

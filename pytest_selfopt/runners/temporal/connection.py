@@ -96,7 +96,9 @@ def _reason(problem: BaseException) -> str:
     """Why it failed, without the structures that the library prints around it."""
     text = str(problem) or type(problem).__name__
     inner = re.search(r'message: "([^"]+)"', text)
-    return inner[1] if inner else text[:200]
+    if inner is None:
+        return text[:200]
+    return inner[1]
 
 
 def _tls(config: TemporalConfig) -> TLSConfig | bool:
@@ -108,7 +110,9 @@ def _tls(config: TemporalConfig) -> TLSConfig | bool:
         return bool(config.tls or config.api_key)
 
     def content(path: str) -> bytes | None:
-        return Path(path).read_bytes() if path else None
+        if not path:
+            return None
+        return Path(path).read_bytes()
 
     return TLSConfig(
         server_root_ca_cert=content(config.tls_ca),

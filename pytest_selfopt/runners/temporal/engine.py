@@ -18,20 +18,13 @@ from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, together
-from pytest_selfopt.runners.temporal.shared import (
-    MOST_BYTES,
-    WORKFLOW,
-    CallPayload,
-    CallPayloads,
-    errand_of,
-    take_some,
-)
+from pytest_selfopt.runners.temporal.shared import MOST_BYTES, WORKFLOW, CallPayload, CallPayloads, errand_of, take_some
 from pytest_selfopt.runners.temporal.task_queues import Names
 from pytest_selfopt.runners.temporal.worker_directory import Places
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
+    from temporalio.client import Client, WorkflowHandle
 
     from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
 
@@ -120,7 +113,8 @@ class TemporalEngine:
         return f"the Temporal server at {self._config.target} cannot be used: {why}"
 
     async def _connect(self) -> None:
-        self._client = await connect(self._config, self._cipher, f"pytest-selfopt session {uuid.uuid4().hex[:6]}")
+        session = uuid.uuid4().hex[:6]
+        self._client = await connect(self._config, self._cipher, f"pytest-selfopt session {session}")
         missing = await self._places.missing(self._client, FIND_S)
         if missing:
             raise RunnerError(self._places.without(missing))
@@ -146,7 +140,9 @@ class TemporalEngine:
     def _next_course(self) -> WorkflowResults:
         from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
 
-        return WorkflowResults(self._names.workflow(self._cycle, len(self._courses) + 1), self._begun)
+        number = len(self._courses) + 1
+        name = self._names.workflow(self._cycle, number)
+        return WorkflowResults(name, self._begun)
 
     async def _begun(self, worker: str, attempt: str) -> bool:
         assert self._client is not None
@@ -168,7 +164,9 @@ class TemporalEngine:
         task.add_done_callback(self._tasks.discard)
 
     async def _send(self, calls: Sequence[Call]) -> None:
-        held = {call_id for course in self._courses if not course.ending for call_id in course.calls}
+        held: set[str] = set()
+        for course in self._under_way():
+            held |= course.calls
         for call in calls:
             if call.id in self._asked:
                 continue
@@ -177,10 +175,25 @@ class TemporalEngine:
                 self._put(call)
         self._more.set()
 
+    def _under_way(self) -> list[WorkflowResults]:
+        """The workflows that have not ended."""
+        return [course for course in self._courses if not course.ending]
+
+    def _of_queue(self, queue: str) -> list[WorkflowResults]:
+        """Those of them that make calls to a provider."""
+        return [course for course in self._under_way() if course.queue == queue]
+
+    def _handle(self, course: WorkflowResults) -> WorkflowHandle[Any, Any]:
+        assert self._client is not None
+        return self._client.get_workflow_handle(course.id)
+
     def _put(self, call: Call) -> None:
         """Let a call wait for a place in a workflow."""
         queue = self._names.queue(self._demand.provider_of(call.model))
-        errand = errand_of(call, self._places.of(queue) if self._demand.pinned(call.model) else queue)
+        place = queue
+        if self._demand.pinned(call.model):
+            place = self._places.of(queue)
+        errand = errand_of(call, place)
         if errand.size > MOST_BYTES:
             self._refuse(
                 errand.id,
@@ -194,7 +207,8 @@ class TemporalEngine:
         now = time.time()
         lane = self._asked.pop(call_id).lane
         error = CallError(kind=ErrorKind.REQUEST, message=why)
-        self._inbox.ended(call_id, CallResult(error=error, started=now, ended=now, lane=lane))
+        result = CallResult(error=error, started=now, ended=now, lane=lane)
+        self._inbox.ended(call_id, result)
 
     async def _hand_on(self) -> None:
         """Give what waits to workflows, as places become free."""
@@ -221,15 +235,14 @@ class TemporalEngine:
 
     async def _hand_on_one(self, queue: str) -> bool:
         """Widen a window or start a workflow, if there is room; whether there may be more to do."""
-        courses = [one for one in self._courses if one.queue == queue and not one.ending]
-        free = self._limits[queue] - sum(one.taken for one in courses)
-        narrow = next((one for one in courses if one.window < len(one.left)), None)
+        courses = self._of_queue(queue)
+        free = self._limits[queue] - sum(course.taken for course in courses)
+        narrow = next((course for course in courses if course.window < len(course.left)), None)
         if free <= 0:
             return False
         if narrow is not None:
             window = min(narrow.window + free, len(narrow.left))
-            assert self._client is not None
-            await self._client.get_workflow_handle(narrow.id).signal("widen", window)
+            await self._handle(narrow).signal("widen", window)
             narrow.window = max(narrow.window, window)
             return True
         if self._waiting[queue]:
@@ -268,9 +281,7 @@ class TemporalEngine:
             return
         del self._waiting[queue][: len(errands)]
         course.queue, course.window = queue, window
-        course.calls = {one.id for one in errands}
-        course.places = {one.queue for one in errands} - {queue}
-        course.left = set(course.calls)
+        course.carry(errands)
         self._courses.append(course)
         self._work(self._follow(course))
 
@@ -289,8 +300,9 @@ class TemporalEngine:
         lost = [self._asked[call_id] for call_id in course.calls if call_id in self._asked]
         if lost and not self._cancelled and not course.cancelled:
             raise RunnerError(f"the workflow {course.id} has {course.ending} with {len(lost)} calls that were not made")
-        for call in lost if not self._cancelled else ():
-            self._put(call)
+        if not self._cancelled:
+            for call in lost:
+                self._put(call)
         self._more.set()
 
     def _note(self, ended: str | None) -> None:
@@ -304,13 +316,13 @@ class TemporalEngine:
         """See which calls are under way; the history tells it only when they have ended."""
         from temporalio.service import RPCError
 
-        assert self._client is not None
         while True:
             await asyncio.sleep(_LOOK_S)
-            for course in [one for one in self._courses if one.left and not one.ending]:
+            for course in [course for course in self._under_way() if course.left]:
                 with contextlib.suppress(RPCError):
-                    found = await self._client.get_workflow_handle(course.id).describe()
-                    course.look_at(found.raw_description.pending_activities, self._inbox)
+                    description = await self._handle(course).describe()
+                    pending = description.raw_description.pending_activities
+                    course.look_at(pending, self._inbox)
 
     async def _watch(self) -> None:
         """Look after the workers as long as calls are under way and nothing is heard of them."""
@@ -337,20 +349,26 @@ class TemporalEngine:
         if call is None:
             return
         now = time.time()
-        self._inbox.ended(call_id, CallResult(error=_GIVEN_UP, started=now, ended=now, lane=call.lane))
+        result = CallResult(error=_GIVEN_UP, started=now, ended=now, lane=call.lane)
+        self._inbox.ended(call_id, result)
         for waiting in self._waiting.values():
-            waiting[:] = [one for one in waiting if one.id != call_id]
-        await self._tell([one for one in self._courses if call_id in one.left], "give_up", call_id)
+            waiting[:] = [errand for errand in waiting if errand.id != call_id]
+        courses = [course for course in self._courses if call_id in course.left]
+        await self._tell(courses, "give_up", call_id)
 
     async def _move(self) -> None:
         """Give the calls that waited for a worker that is gone to another one."""
         assert self._client is not None
-        for queue in {self._queue(call) for call in self._asked.values() if self._demand.pinned(call.model)}:
-            courses = [one for one in self._courses if one.queue == queue and not one.ending]
-            held = {place for one in courses for place in one.places}
+        pinned = [call for call in self._asked.values() if self._demand.pinned(call.model)]
+        for queue in set(map(self._queue, pinned)):
+            courses = self._of_queue(queue)
+            held: set[str] = set()
+            for course in courses:
+                held |= course.places
             lost, other = await self._places.move(self._client, queue, held, ANSWER_S)
             for errand in self._waiting[queue]:
-                errand.queue = other if errand.queue in lost else errand.queue
+                if errand.queue in lost:
+                    errand.queue = other
             for course in courses:
                 for place in course.places & lost:
                     await self._tell([course], "move", place, other)
@@ -362,18 +380,15 @@ class TemporalEngine:
 
     async def _tell(self, courses: Iterable[WorkflowResults], signal: str, *arguments: str) -> None:
         """Tell workflows something; when the server is away they are not told."""
-        assert self._client is not None
-        handles = [self._client.get_workflow_handle(one.id) for one in courses if not one.ending]
-        await together(one.signal(signal, args=arguments) for one in handles)
+        going = [course for course in courses if not course.ending]
+        await together(self._handle(course).signal(signal, args=arguments) for course in going)
 
     async def _cancel(self) -> None:
         """Cancel; when the server is away, its workers make what it has, and a resumed cycle finds the results."""
-        assert self._client is not None
         self._cancelled = True
         for waiting in self._waiting.values():
             waiting.clear()
-        handles = [self._client.get_workflow_handle(one.id) for one in self._courses if not one.ending]
-        await together(one.cancel() for one in handles)
+        await together(self._handle(course).cancel() for course in self._under_way())
 
     async def _end(self) -> None:
         for task in self._tasks:

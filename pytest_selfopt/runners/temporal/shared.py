@@ -62,9 +62,12 @@ class CallPayloads:
 
 def errand_of(call: Call, queue: str) -> CallPayload:
     """A call as it is sent."""
-    answers = 1 if call.dialogue is None else _MOST_ANSWERS
+    answers = 1
+    if call.dialogue is not None:
+        answers = _MOST_ANSWERS
     seconds = call.options.max_total_s + answers * call.options.timeout_s
-    return CallPayload(id=call.id, queue=queue, call=call_to_bytes(call).decode("ascii"), seconds=seconds)
+    text = call_to_bytes(call).decode("ascii")
+    return CallPayload(id=call.id, queue=queue, call=text, seconds=seconds)
 
 
 def take_some(waiting: Sequence[CallPayload]) -> Sequence[CallPayload]:

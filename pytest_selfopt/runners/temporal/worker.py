@@ -62,15 +62,16 @@ class TemporalWorker:
             loop.add_signal_handler(number, self._end)
         with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
-            queues = [self._names.queue_of(self._duty.name), *map(self._names.queue, self._duty.providers)]
+            own_queue = self._names.queue_of(self._duty.name)
+            queues = [own_queue, *map(self._names.queue, self._duty.providers)]
             workers = [self._worker(client, queue) for queue in queues]
-            running = [asyncio.create_task(one.run()) for one in workers]
+            running = [asyncio.create_task(worker.run()) for worker in workers]
             self._duty.introduce()
             ending = asyncio.create_task(self._ending.wait())
             await asyncio.wait([ending, *running], return_when=asyncio.FIRST_COMPLETED)
             if self._ending.is_set():
                 self._duty.take_leave()
-            await asyncio.gather(*(one.shutdown() for one in workers))
+            await asyncio.gather(*map(Worker.shutdown, workers))
             ended = await asyncio.gather(*running, return_exceptions=True)
             ending.cancel()
             self._duty.executor.abort_all()
@@ -112,7 +113,9 @@ class TemporalWorker:
         self._begun[attempt_of(workflow, info.activity_id, info.attempt)] = None
         making = self._results.get(key)
         if making is None or making.cancelled():
-            making = self._results[key] = asyncio.get_running_loop().run_in_executor(None, self._carry_out, text)
+            loop = asyncio.get_running_loop()
+            making = loop.run_in_executor(None, self._carry_out, text)
+            self._results[key] = making
             self._forget_old()
         beat = asyncio.create_task(self._beat())
         try:
@@ -129,7 +132,7 @@ class TemporalWorker:
     @activity.defn(name=BEGUN)
     async def begun(self, attempts: list[str]) -> list[str]:
         """Which of some attempts at calls came here."""
-        return [one for one in attempts if one in self._begun]
+        return [attempt for attempt in attempts if attempt in self._begun]
 
     def _forget_old(self) -> None:
         while len(self._begun) > _KEPT_ATTEMPTS:

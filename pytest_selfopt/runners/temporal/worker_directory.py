@@ -44,23 +44,30 @@ class Places:
 
     async def missing(self, client: Client, seconds: float) -> list[str]:
         """The providers that no worker takes calls to, within some seconds."""
-        found = await asyncio.gather(*(self._find(client, queue, seconds) for queue in self._providers))
-        there = dict(zip(self._providers, found, strict=True))
-        for queue, worker in there.items():
-            if worker is not None:
-                self._at.setdefault(queue, self._names.queue_of(worker))
-        return sorted(self._providers[queue] for queue, worker in there.items() if worker is None)
+        queues = list(self._providers)
+        workers = await self._find_all(client, queues, seconds)
+        missing: list[str] = []
+        for queue, worker in zip(queues, workers, strict=True):
+            if worker is None:
+                missing.append(self._providers[queue])
+            else:
+                place = self._names.queue_of(worker)
+                self._at.setdefault(queue, place)
+        return sorted(missing)
 
     async def move(self, client: Client, queue: str, held: Iterable[str], seconds: float) -> tuple[set[str], str]:
         """The queues that hold a provider's pinned calls, but whose workers are gone; and the one to go to instead."""
-        places = {*held, self._at[queue]}
-        found = await asyncio.gather(*(self._find(client, place, seconds) for place in places))
-        lost = {place for place, worker in zip(places, found, strict=True) if worker is None}
-        if self._at[queue] in lost:
-            worker = await self._find(client, queue, seconds)
+        places = list({*held, self._at[queue]})
+        workers = await self._find_all(client, places, seconds)
+        lost: set[str] = set()
+        for place, worker in zip(places, workers, strict=True):
             if worker is None:
+                lost.add(place)
+        if self._at[queue] in lost:
+            successor = await self._find(client, queue, seconds)
+            if successor is None:
                 return set(), ""
-            self._at[queue] = self._names.queue_of(worker)
+            self._at[queue] = self._names.queue_of(successor)
         return lost, self._at[queue]
 
     async def begun(self, client: Client, worker: str, attempt: str, seconds: float) -> bool:
@@ -76,10 +83,17 @@ class Places:
             return True
         return attempt in answer[1]
 
+    async def _find_all(self, client: Client, queues: Iterable[str], seconds: float) -> list[str | None]:
+        searches = [self._find(client, queue, seconds) for queue in queues]
+        return await asyncio.gather(*searches)
+
     async def _find(self, client: Client, queue: str, seconds: float) -> str | None:
         """The name of a worker that takes what is in a queue, if one does in time."""
         answer = await self._ask(client, queue, seconds, [])
-        return None if answer is None else answer[0]
+        if answer is None:
+            return None
+        worker, _ = answer
+        return worker
 
     async def _ask(
         self, client: Client, queue: str, seconds: float, attempts: list[str]
@@ -88,10 +102,13 @@ class Places:
 
         The server's own list of those who ask for work keeps a dead one for minutes; so this gives something to do.
         """
+        # Without a word to open, a worker with another key can answer, and the answer tells that keys differ.
+        arguments: list[list[str]] = []
+        if attempts:
+            arguments.append(attempts)
         here = await client.start_workflow(
             HERE,
-            # Without a word to open, a worker with another key can answer, and the answer tells that keys differ.
-            args=[attempts] if attempts else [],
+            args=arguments,
             id=f"{self._config.name}-here-{uuid.uuid4().hex[:12]}",
             task_queue=queue,
             execution_timeout=timedelta(seconds=seconds + 1),
@@ -103,7 +120,7 @@ class Places:
                     if event.HasField("workflow_task_completed_event_attributes"):
                         worker = event.workflow_task_completed_event_attributes.identity
                     if event.HasField("workflow_execution_completed_event_attributes"):
-                        said = event.workflow_execution_completed_event_attributes.result
-                        (begun,) = await client.data_converter.decode(said.payloads, [list[str]])
+                        result = event.workflow_execution_completed_event_attributes.result
+                        (begun,) = await client.data_converter.decode(result.payloads, [list[str]])
                         return worker, begun
         return None

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from temporalio.api.enums.v1 import EventType, PendingActivityState, RetryState, TimeoutType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import (
+    EventType,
+    PendingActivityState,
+    RetryState,
+    TimeoutType,
+    WorkflowTaskFailedCause,
+)
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionSignaledEventAttributes
 from temporalio.api.workflow.v1 import PendingActivityInfo
@@ -15,7 +21,7 @@ from temporalio.converter import DataConverter
 
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.remote import ResultListener
-from pytest_selfopt.runners.temporal.shared import CallPayloads
+from pytest_selfopt.runners.temporal.shared import CallPayload, CallPayloads
 from pytest_selfopt.runners.temporal.workflow import MOST_ATTEMPTS
 from pytest_selfopt.runners.wire import result_from_bytes
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
@@ -70,7 +76,15 @@ class WorkflowResults:
     @property
     def taken(self) -> int:
         """How many calls it may have under way, from now on."""
-        return 0 if self.ending else min(self.window, len(self.left))
+        if self.ending:
+            return 0
+        return min(self.window, len(self.left))
+
+    def carry(self, errands: Sequence[CallPayload]) -> None:
+        """Note the calls that the workflow has; its `queue` is known before."""
+        self.calls = {errand.id for errand in errands}
+        self.places = {errand.queue for errand in errands} - {self.queue}
+        self.left = set(self.calls)
 
     async def follow(self, client: Client, inbox: ResultListener, *, wait: bool) -> bool:
         """Read on, and tell of it; with `wait` until the workflow has ended. Whether anything was new.
@@ -89,13 +103,15 @@ class WorkflowResults:
 
     def look_at(self, pending: Iterable[PendingActivityInfo], inbox: ResultListener) -> None:
         """Tell of the calls that are under way; their beginnings come into the history only with their ends."""
-        for one in pending:
-            running = one.state in (_STARTED, _ABORTING)
-            attempt = one.attempt if running else one.attempt - 1
-            started = one.last_started_time
+        for activity in pending:
+            name, attempt = activity.activity_id, activity.attempt
+            if activity.state not in (_STARTED, _ABORTING):
+                attempt -= 1  # this one is still to come
+            started = activity.last_started_time
             if attempt > 0 and started.seconds:
-                self._given[one.activity_id, attempt] = one.last_worker_identity
-                self._began(one.activity_id, attempt, started.ToNanoseconds() / 1e9, inbox)
+                self._given[name, attempt] = activity.last_worker_identity
+                at = started.ToNanoseconds() / 1e9
+                self._began(name, attempt, at, inbox)
 
     def _began(self, name: str, attempt: int, at: float, inbox: ResultListener) -> None:
         if (name, attempt) not in self._told:
@@ -109,9 +125,7 @@ class WorkflowResults:
             (work,) = await converter.decode(begun.input.payloads, [CallPayloads])
             self.queue, self.window = begun.task_queue.name, max(self.window, work.window)
             if not self.calls:
-                self.calls = {one.id for one in work.errands}
-                self.places = {one.queue for one in work.errands} - {self.queue}
-                self.left = set(self.calls)
+                self.carry(work.errands)
         elif event.HasField("workflow_execution_signaled_event_attributes"):
             await self._take_signal(event.workflow_execution_signaled_event_attributes, converter)
         elif event.HasField("workflow_execution_cancel_requested_event_attributes"):
@@ -125,12 +139,12 @@ class WorkflowResults:
         else:
             await self._take_activity(event, at, converter, inbox)
 
-    async def _take_signal(self, told: WorkflowExecutionSignaledEventAttributes, converter: DataConverter) -> None:
-        if told.signal_name == "widen":
-            (window,) = await converter.decode(told.input.payloads, [int])
+    async def _take_signal(self, event: WorkflowExecutionSignaledEventAttributes, converter: DataConverter) -> None:
+        if event.signal_name == "widen":
+            (window,) = await converter.decode(event.input.payloads, [int])
             self.window = max(self.window, window)
-        elif told.signal_name == "move":
-            lost, other = await converter.decode(told.input.payloads, [str, str])
+        elif event.signal_name == "move":
+            lost, other = await converter.decode(event.input.payloads, [str, str])
             if lost in self.places:
                 self.places = self.places - {lost} | {other}
 
@@ -143,12 +157,12 @@ class WorkflowResults:
             self.left.add(name.rstrip("~"))
         elif event.HasField("activity_task_started_event_attributes"):
             started = event.activity_task_started_event_attributes
-            one = self._activities[started.scheduled_event_id]
-            one.started, one.attempts = at, started.attempt
+            activity = self._activities[started.scheduled_event_id]
+            activity.started, activity.attempts = at, started.attempt
             # Of attempts that were lost while nobody looked only the number is known.
             for attempt in range(1, started.attempt):
-                self._began(one.name, attempt, one.scheduled, inbox)
-            self._began(one.name, started.attempt, at, inbox)
+                self._began(activity.name, attempt, activity.scheduled, inbox)
+            self._began(activity.name, started.attempt, at, inbox)
         elif event.HasField("activity_task_completed_event_attributes"):
             done = event.activity_task_completed_event_attributes
             (data,) = await converter.decode(done.result.payloads, [bytes])
@@ -156,13 +170,16 @@ class WorkflowResults:
         elif event.HasField("activity_task_timed_out_event_attributes"):
             late = event.activity_task_timed_out_event_attributes
             error = _timed_out(late.failure, late.retry_state)
-            await self._end(late.scheduled_event_id, inbox, self._failed(late.scheduled_event_id, error))
+            result = self._failed(late.scheduled_event_id, error)
+            await self._end(late.scheduled_event_id, inbox, result)
         elif event.HasField("activity_task_failed_event_attributes"):
             broken = event.activity_task_failed_event_attributes
             error = _failure(broken.failure, broken.retry_state)
-            await self._end(broken.scheduled_event_id, inbox, self._failed(broken.scheduled_event_id, error))
+            result = self._failed(broken.scheduled_event_id, error)
+            await self._end(broken.scheduled_event_id, inbox, result)
         elif event.HasField("activity_task_canceled_event_attributes"):
-            await self._end(event.activity_task_canceled_event_attributes.scheduled_event_id, inbox, None)
+            aborted = event.activity_task_canceled_event_attributes
+            await self._end(aborted.scheduled_event_id, inbox, None)
 
     def _failed(self, scheduled: int, error: CallError | None) -> CallResult | None:
         if error is None:
@@ -171,15 +188,19 @@ class WorkflowResults:
         return CallResult(error=error, started=started, ended=time.time())
 
     async def _end(self, scheduled: int, inbox: ResultListener, result: CallResult | None) -> None:
-        one = self._activities[scheduled]
-        for attempt in range(1, one.attempts):
-            worker = self._given.get((one.name, attempt), "")
-            if worker and not await self.begun(worker, attempt_of(self.id, one.name, attempt)):
-                inbox.left(one.call_id, _mark(one.name, attempt))
+        activity = self._activities[scheduled]
+        call_id, name = activity.call_id, activity.name
+        for attempt in range(1, activity.attempts):
+            worker = self._given.get((name, attempt), "")
+            if not worker:
+                continue
+            key = attempt_of(self.id, name, attempt)
+            if not await self.begun(worker, key):
+                inbox.left(call_id, _mark(name, attempt))
         del self._activities[scheduled]
-        self.left.discard(one.call_id)
+        self.left.discard(call_id)
         if result is not None:
-            inbox.ended(one.call_id, result)
+            inbox.ended(call_id, result)
 
 
 def attempt_of(workflow: str, activity: str, attempt: int) -> str:
