@@ -98,4 +98,6 @@ def _shown(value: object) -> object:
     """What is put out for a value: texts have nothing hidden in them, and what is unknown is a dash."""
     if value is None:
         return "–"
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
