@@ -80,7 +80,7 @@ def to_json(settings: Settings, questions: Questions, found: BatchResult, notes:
     value: dict[str, Any] = {
         "version": VERSION,
         "cycle": found.cycle,
-        "suites": [suite.name for suite in questions.suites],
+        "suites": _suite_names(questions),
         "runs": questions.runs,
         "specs": list(map(_metrics_json, _metrics(questions, found))),
         "calls": found.calls,
@@ -154,9 +154,13 @@ def _cases(questions: Questions) -> Iterator[Case]:
     return chain.from_iterable(suite.cases for suite in questions.suites)
 
 
+def _suite_names(questions: Questions) -> list[str]:
+    return [suite.name for suite in questions.suites]
+
+
 def _asked(questions: Questions) -> str:
     cases = len(list(_cases(questions)))
-    suites = ", ".join(suite.name for suite in questions.suites)
+    suites = ", ".join(_suite_names(questions))
     runs = "1 run"
     if questions.runs > 1:
         runs = f"{questions.runs} runs"

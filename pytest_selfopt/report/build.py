@@ -73,10 +73,14 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
 
 
 def _read_inputs(settings: Settings, ledger: Ledger | None, path: Path) -> ReportInputs:
-    rows: dict[int, Entry] = {}
+    cycles: dict[int, Entry] = {}
+    surveys = set()
     if ledger is not None:
-        rows = {row["id"]: row for row in ledger.cycles()}
-    surveys = frozenset(number for number, row in rows.items() if "survey" in row["plan"])
+        for row in ledger.cycles():
+            if "survey" in row["plan"]:
+                surveys.add(row["id"])
+            else:
+                cycles[row["id"]] = row
     history = tuple(read_history(settings.state_dir / HISTORY))
     decisions = tuple(read_decisions(settings.state_dir / DECISIONS))
     counts: Counts = {}
@@ -85,8 +89,8 @@ def _read_inputs(settings: Settings, ledger: Ledger | None, path: Path) -> Repor
     return ReportInputs(
         settings=settings,
         ledger=ledger,
-        cycles={number: row for number, row in rows.items() if number not in surveys},
-        surveys=surveys,
+        cycles=cycles,
+        surveys=frozenset(surveys),
         history=history,
         decisions=decisions,
         counts=counts,

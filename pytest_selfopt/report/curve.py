@@ -195,8 +195,8 @@ def _line(entry: Entry) -> CycleLine:
         trials_before=_trials(metrics, before),
         accuracy_after=share_in(entry_in(metrics, after), "accuracy"),
         trials_after=_trials(metrics, after),
-        trials=sum(count_in(numbers, "trials") for numbers in measured),
-        calls=sum(count_in(numbers, "attempts") for numbers in measured),
+        trials=_sum_in(measured, "trials"),
+        calls=_sum_in(measured, "attempts"),
         cost_usd=_cost(measured),
         sentence=text_in(entry, "reason"),
     )
@@ -211,6 +211,10 @@ def _subject(winner: str, verdicts: Iterable[Entry], before: str) -> str:
         spec = text_in(verdict, "spec")
         names.append(name_of(spec, before))
     return ", ".join(names) or "nothing"
+
+
+def _sum_in(entries: Iterable[Entry], name: str) -> int:
+    return sum(count_in(entry, name) for entry in entries)
 
 
 def _cost(measured: Iterable[Entry]) -> float | None:

@@ -121,8 +121,10 @@ def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Itera
         return
     with Ledger(path) as ledger:
         for cycle, trials in ledger.trials(cycles, phase).items():
-            numbers = Counter(trial.spec for trial in trials)
-            passes = Counter(trial.spec for trial in trials if trial.outcome == "pass")
+            numbers, passes = Counter[str](), Counter[str]()
+            for trial in trials:
+                numbers[trial.spec] += 1
+                passes[trial.spec] += trial.outcome == "pass"
             yield f"trials of cycle {cycle} in {path.name} (table call, cycle = {cycle}, phase = '{phase}'):"
             for spec, number in numbers.items():
                 yield f"  {spec}: {passes[spec]} of {number} right"

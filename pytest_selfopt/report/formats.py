@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any
 
 from pytest_selfopt.report.chart_data import can_weigh
@@ -127,10 +126,11 @@ def differs(strip: Strip) -> bool:
 def gate_names(phase: PhaseReport) -> list[str]:
     """The gates that any spec of a phase was held against, those first that one of them did not pass."""
     failed, all_names = [], []
-    for gate in chain.from_iterable(spec.gates for spec in phase.specs):
-        all_names.append(gate.name)
-        if not gate.passed:
-            failed.append(gate.name)
+    for spec in phase.specs:
+        for gate in spec.gates:
+            all_names.append(gate.name)
+            if not gate.passed:
+                failed.append(gate.name)
     return list(dict.fromkeys([*failed, *all_names]))
 
 

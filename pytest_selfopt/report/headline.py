@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.report.document import CycleLine
@@ -51,17 +52,23 @@ def headline_of_cycle(cycle: int, status: str, phases: Sequence[PhaseReport]) ->
 
 
 def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headline:
-    sentences = [phase.sentence for phase in phases if phase.sentence]
-    sentences.append(NOT_DECIDED.get(status, status))
+    reason = _first_sentence(phases) or NOT_DECIDED.get(status, status)
     verdict = ""
     if status == "stopped":
         verdict = "HOLD"
     return Headline(
         verdict=verdict,
-        headline=f"Nothing was decided in cycle {cycle}: {sentences[0]}.",
+        headline=f"Nothing was decided in cycle {cycle}: {reason}.",
         why=(),
         takes=(GO_ON.get(status, "The next cycle begins anew."),),
     )
+
+
+def _first_sentence(phases: Sequence[PhaseReport]) -> str:
+    for phase in phases:
+        if phase.sentence:
+            return phase.sentence
+    return ""
 
 
 def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport]) -> Headline:
@@ -136,12 +143,13 @@ def _promoted(phase: PhaseReport, winner: SpecReport) -> str:
 
 
 def _why_nothing(judged: Sequence[SpecReport]) -> str:
-    better = [spec.name for spec in judged if spec.verdict == "PROMOTE"]
-    if better:
-        return f"promoting is switched off, though {_named(better)} is better"
-    held = [spec.name for spec in judged if spec.verdict == "HOLD"]
-    if held:
-        return f"the evidence on {_named(held)} is short"
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for spec in judged:
+        names[spec.verdict].append(spec.name)
+    if names["PROMOTE"]:
+        return f"promoting is switched off, though {_named(names['PROMOTE'])} is better"
+    if names["HOLD"]:
+        return f"the evidence on {_named(names['HOLD'])} is short"
     if len(judged) == 1:
         return "the candidate is not better than what is in force"
     return f"none of {len(judged)} candidates is better than what is in force"
@@ -162,7 +170,7 @@ def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
     return state
 
 
-def _grounds(phase: PhaseReport, *, several: bool) -> list[str]:
+def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
     """The sentence of the verdict that matters most: the winner's, or that of whoever was furthest ahead.
 
     Where nothing was compared, it is what was diagnosed of what is in force.
@@ -173,8 +181,10 @@ def _grounds(phase: PhaseReport, *, several: bool) -> list[str]:
     judged = _judged(phase)
     if judged:
         spec = _foremost(phase, judged)
-        return [f"{prefix}{spec.name}: {_without_verdict(spec, phase.phase)}"]
-    return [f"{prefix}{diagnosis.kind}: {diagnosis.sentence}" for diagnosis in phase.diagnoses[:1]]
+        yield f"{prefix}{spec.name}: {_without_verdict(spec, phase.phase)}"
+    elif phase.diagnoses:
+        diagnosis = phase.diagnoses[0]
+        yield f"{prefix}{diagnosis.kind}: {diagnosis.sentence}"
 
 
 def _foremost(phase: PhaseReport, judged: Sequence[SpecReport]) -> SpecReport:

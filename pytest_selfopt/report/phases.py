@@ -89,6 +89,7 @@ class PhaseStory:
 def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -> PhaseReport:
     """What a report says of a phase; `failures` are those it lists, and how many it does not."""
     by_spec = _trials_by_spec(story)
+    cases = tuple(dict.fromkeys(trial.case for trial in story.trials))
     strips, strips_left = strips_of(by_spec, story.in_force)
     winner = text_in(story.entry, "winner") or None
     following = entry_in(story.entry, "next")
@@ -107,9 +108,9 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         baseline=story.baseline,
         in_force=story.in_force,
         winner=winner,
-        cases=len({trial.case for trial in story.trials}),
+        cases=len(cases),
         runs=len({trial.run for trial in story.trials}),
-        specs=_with_fronts(_spec_reports(story, by_spec)),
+        specs=_with_fronts(_spec_reports(story, by_spec, cases)),
         strips=strips,
         strips_left=strips_left,
         failures=failures[0],
@@ -157,8 +158,7 @@ def _lag(verdict: Entry) -> int:
     return count_in(verdict, "broken") - count_in(verdict, "fixed")
 
 
-def _spec_reports(story: PhaseStory, by_spec: Mapping[str, Sequence[Trial]]) -> list[SpecReport]:
-    cases = tuple(dict.fromkeys(trial.case for trial in story.trials))
+def _spec_reports(story: PhaseStory, by_spec: Mapping[str, Sequence[Trial]], cases: Sequence[str]) -> list[SpecReport]:
     reports = []
     for spec, trials in by_spec.items():
         measured = _numbers(story, spec, trials, cases)

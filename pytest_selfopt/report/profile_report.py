@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
@@ -223,8 +224,12 @@ def _front_json(front: Front) -> dict[str, Json]:
     return {
         "phase": front.phase,
         "members": list[Json](map(_point_json, front.members)),
-        "beaten": [{**_point_json(point), "by": by} for point, by in front.beaten],
+        "beaten": list[Json](starmap(_beaten_json, front.beaten)),
     }
+
+
+def _beaten_json(point: Point, by: str) -> dict[str, Json]:
+    return {**_point_json(point), "by": by}
 
 
 def _point_json(point: Point) -> dict[str, Json]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import itemgetter
+from itertools import chain, repeat, starmap
 
 from pytest_selfopt.console import layout as columns
 from pytest_selfopt.economy.pareto import Elite, Front, Point
@@ -55,8 +55,10 @@ def _trials(profile: Profile) -> str:
 
 def all_sections(profiles: Sequence[Profile], fronts: Sequence[Front], elites: Sequence[Elite]) -> list[Section]:
     """All models side by side, phase by phase, then what they cost, and the maps."""
-    phases = [front.phase for front in fronts]
-    sections = [_ranking(phase, profiles) for phase in phases]
+    phases, sections = [], []
+    for front in fronts:
+        phases.append(front.phase)
+        sections.append(_ranking(front.phase, profiles))
     sections.append(_worth(phases, profiles))
     sections += map(_front_section, fronts)
     sections.append(_elites_section(elites))
@@ -157,17 +159,22 @@ def _ranking(phase: str, profiles: Sequence[Profile]) -> Section:
         for asked in profile.phases:
             if asked.phase != phase:
                 continue
-            place = (-asked.average.accuracy, profile.model)
-            ranked.append((place, _ranking_row(profile, asked)))
+            ranked.append((profile, asked))
             if asked.rank is not None and not asked.rank.same_questions:
                 notes = ("not all were asked the same questions, so that places may say more of those",)
-    ranked.sort(key=itemgetter(0))
+    ranked.sort(key=_ranking_place)
     return Section(
         title=f"{phase}: models by average accuracy, each as it is asked now",
         names=("model", "average", "latest", "trend", "median", "$/1000"),
-        rows=[row for _, row in ranked],
+        rows=list(starmap(_ranking_row, ranked)),
         notes=notes,
     )
+
+
+def _ranking_place(ranked: tuple[Profile, PhaseProfile]) -> tuple[float, str]:
+    """By what a ranking is sorted: the most accurate first, of equal ones by name."""
+    profile, phase = ranked
+    return (-phase.average.accuracy, profile.model)
 
 
 def _ranking_row(profile: Profile, phase: PhaseProfile) -> Sequence[str]:
@@ -202,15 +209,17 @@ def _worth(phases: Sequence[str], profiles: Sequence[Profile]) -> Section:
 
 
 def _front_section(front: Front) -> Section:
-    rows = [_point_row(point, "yes") for point in front.members]
-    points = list(front.members)
+    rows, partly = [], []
     beaten: defaultdict[str, list[str]] = defaultdict(list)
-    for point, by in front.beaten:
-        rows.append(_point_row(point, "no"))
-        points.append(point)
-        beaten[by].append(point.model)
+    for point, by in chain(zip(front.members, repeat("")), front.beaten):
+        if by:
+            beaten[by].append(point.model)
+            rows.append(_point_row(point, "no"))
+        else:
+            rows.append(_point_row(point, "yes"))
+        if None in (point.latency_s, point.cost):
+            partly.append(point.model)
     notes = [f"{by} beats {', '.join(models)}" for by, models in beaten.items()]
-    partly = [point.model for point in points if None in (point.latency_s, point.cost)]
     if partly:
         models = ", ".join(partly)
         notes.append(f"compared on what is known, the rest being unknown: {models}")
