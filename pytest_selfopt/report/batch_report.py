@@ -25,23 +25,23 @@ _DISPENSABLE = ("trials", "interval", "median", "restraint")
 """Columns that a narrow terminal does without, in this order."""
 
 
-def gain_of(settings: Settings, questions: Questions, found: BatchResult) -> Gain:
+def gain_of(settings: Settings, questions: Questions, result: BatchResult) -> Gain:
     """What the swarm of a survey bought."""
     spec = questions.specs[0]
     swarm = settings.swarm(spec.model)
     assert swarm is not None
-    return gain(found.trials, found.parts.get(spec.id, ()), swarm.members)
+    return gain(result.trials, result.parts.get(spec.id, ()), swarm.members)
 
 
-def swarm_lines(settings: Settings, questions: Questions, found: BatchResult) -> Iterator[Printed]:
+def swarm_lines(settings: Settings, questions: Questions, result: BatchResult) -> Iterator[Printed]:
     """A swarm's answers beside those of its members, for people."""
     spec = questions.specs[0]
-    metrics = _metrics(questions, found)[0]
+    metrics = _metrics(questions, result)[0]
     yield f"{spec.id}: {_asked(questions)}"
     yield _rows([("swarm", metrics)])
-    if found.parts:
-        yield from _gain_lines(gain_of(settings, questions, found))
-    yield from _ends(found)
+    if result.parts:
+        yield from _gain_lines(gain_of(settings, questions, result))
+    yield from _ends(result)
 
 
 def _gain_lines(bought: Gain) -> Iterator[str]:
@@ -57,17 +57,17 @@ def _gain_lines(bought: Gain) -> Iterator[str]:
     yield bought.sentence
 
 
-def batch_lines(questions: Questions, found: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
+def batch_lines(questions: Questions, result: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
     """Every model's numbers, the best first, for people."""
     yield _asked(questions)
     seam = f"/{questions.specs[0].phase}/"
     rows = []
-    for metrics in sorted(_metrics(questions, found), key=_place):
+    for metrics in sorted(_metrics(questions, result), key=_place):
         model, _, _ = metrics.spec.partition(seam)
         rows.append((model, metrics))
     yield _rows(rows)
     yield from notes
-    yield from _ends(found)
+    yield from _ends(result)
 
 
 def _place(metrics: Metrics) -> tuple[float, float, str]:
@@ -75,23 +75,23 @@ def _place(metrics: Metrics) -> tuple[float, float, str]:
     return (-metrics.accuracy, metrics.cost_usd or 0.0, metrics.spec)
 
 
-def to_json(settings: Settings, questions: Questions, found: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
+def to_json(settings: Settings, questions: Questions, result: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
     """The same for programs; "version" counts the form."""
     value: dict[str, Any] = {
         "version": VERSION,
-        "cycle": found.cycle,
+        "cycle": result.cycle,
         "suites": _suite_names(questions),
         "runs": questions.runs,
-        "specs": list(map(_metrics_json, _metrics(questions, found))),
-        "calls": found.calls,
-        "cost_usd": found.cost_usd,
-        "votes": found.votes,
-        "took_s": found.took_s,
-        "stopped": found.stopped or None,
-        "notes": [*notes, *found.notes],
+        "specs": list(map(_metrics_json, _metrics(questions, result))),
+        "calls": result.calls,
+        "cost_usd": result.cost_usd,
+        "votes": result.votes,
+        "took_s": result.took_s,
+        "stopped": result.stopped or None,
+        "notes": [*notes, *result.notes],
     }
-    if found.parts:
-        value["gain"] = _gain_json(gain_of(settings, questions, found))
+    if result.parts:
+        value["gain"] = _gain_json(gain_of(settings, questions, result))
     return value
 
 
@@ -136,16 +136,16 @@ def _gain_json(bought: Gain) -> dict[str, Any]:
     }
 
 
-def complete(found: BatchResult) -> bool:
+def complete(result: BatchResult) -> bool:
     """Whether everything was answered by somebody."""
-    answered = sum(trial.outcome is not Outcome.ERROR for trial in found.trials)
-    return not found.stopped and answered == found.planned
+    answered = sum(trial.outcome is not Outcome.ERROR for trial in result.trials)
+    return not result.stopped and answered == result.planned
 
 
-def _metrics(questions: Questions, found: BatchResult) -> list[Metrics]:
+def _metrics(questions: Questions, result: BatchResult) -> list[Metrics]:
     cases = [case.key for case in _cases(questions)]
     by_spec: defaultdict[str, list[Trial]] = defaultdict(list)
-    for trial in found.trials:
+    for trial in result.trials:
         by_spec[trial.spec].append(trial)
     return [evaluate(spec.id, by_spec[spec.id], cases) for spec in questions.specs]
 
@@ -199,13 +199,13 @@ def _dollars(value: float | None, unknown: str) -> str:
     return dollars(value)
 
 
-def _ends(found: BatchResult) -> Iterator[str]:
-    yield from found.notes
-    calls = f"{found.calls:,} calls"
-    if found.votes:
-        calls += f" and {found.votes:,} votes"
-    took = format_duration(found.took_s)
-    cost = _dollars(found.cost_usd, "cost unknown")
-    yield f"{calls} in {took}, {cost}; recorded as cycle {found.cycle}"
-    if found.stopped:
-        yield f"not all was asked: {found.stopped}"
+def _ends(result: BatchResult) -> Iterator[str]:
+    yield from result.notes
+    calls = f"{result.calls:,} calls"
+    if result.votes:
+        calls += f" and {result.votes:,} votes"
+    took = format_duration(result.took_s)
+    cost = _dollars(result.cost_usd, "cost unknown")
+    yield f"{calls} in {took}, {cost}; recorded as cycle {result.cycle}"
+    if result.stopped:
+        yield f"not all was asked: {result.stopped}"
