@@ -34,6 +34,10 @@ _ASCII = str.maketrans(
 )
 
 
+# All blanks but plain ones; how many of those there are is layout.
+_BLANKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029", " "))
+
+
 def in_encoding(text: str, encoding: str) -> str:
     """The text in signs that an encoding has: arrows and the like are written in ASCII, all else by its escape."""
     try:
@@ -45,8 +49,7 @@ def in_encoding(text: str, encoding: str) -> str:
 
 def one_line(text: str) -> str:
     """A text as one line: what would end it, or leave it, is a blank, and what is hidden in it is shown."""
-    # All blanks but plain ones; how many of those there are is layout.
-    return visible("".join(" " if character in "\t\n\v\f\r\x85\u2028\u2029" else character for character in text))
+    return visible(text.translate(_BLANKS))
 
 
 def shown(text: str, encoding: str) -> str:

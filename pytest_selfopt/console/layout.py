@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import starmap
 
 from pytest_selfopt.console.width import cells, head_of, to_left, to_right
 
@@ -31,17 +32,28 @@ def folded(text: str, width: int) -> list[str]:
     if cells(text) <= width:
         return [text]
     indent = text[: len(text) - len(text.lstrip(" "))][: width // 4]
-    lines, line = [], indent
+    deeper = indent + _DEEPER
+    lines: list[str] = []
+    line = indent
     for word in text.split():
-        joined = f"{line} {word}" if line.strip() else line + word
+        joined = _joined(line, word)
         if cells(joined) <= width:
             line = joined
             continue
         if line.strip():
             lines.append(line)
-        *full, line = _parted(word, width, indent + _DEEPER if lines else indent, indent + _DEEPER)
+        first = indent
+        if lines:
+            first = deeper
+        *full, line = _parted(word, width, first, deeper)
         lines += full
     return [*lines, line]
+
+
+def _joined(line: str, word: str) -> str:
+    if line.strip():
+        return f"{line} {word}"
+    return line + word
 
 
 def _parted(word: str, width: int, first: str, deeper: str) -> Iterator[str]:
@@ -69,7 +81,7 @@ def table(rows: Sequence[Sequence[str]], width: int, *, dispensable: Sequence[st
     Where they are wider, columns are left out, the `dispensable` in their order. If that does not do, each row becomes
     a line with its name and, below it, all of its cells with their heads.
     """
-    kept = [list(row) for row in rows]
+    kept = rows
     for head in ("", *dispensable):
         if head and head in kept[0]:
             place = kept[0].index(head)
@@ -81,29 +93,36 @@ def table(rows: Sequence[Sequence[str]], width: int, *, dispensable: Sequence[st
 
 def stacked(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """The rows below each other: the name of each, and its cells with their heads."""
-    heads, lines = rows[0], []
+    lines: list[str] = []
+    _, *heads = rows[0]
     for name, *row in rows[1:]:
         lines += folded(name, width)
-        # A head and its cell stay together.
-        told = [f"{head} {cell}".replace(" ", "\0") for head, cell in zip(heads[1:], row, strict=True)]
-        lines += [line.replace("\0", " ") for line in folded(f"  {', '.join(told)}", width)]
+        text = ", ".join(starmap(_together, zip(heads, row, strict=True)))
+        lines += [line.replace("\0", " ") for line in folded(f"  {text}", width)]
     return lines
+
+
+def _together(head: str, cell: str) -> str:
+    """A head and its cell without blanks, at which a line could end."""
+    return f"{head} {cell}".replace(" ", "\0")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines: the first cells to the left, the others to the right."""
     widths = _widths(rows)
-    return [
-        "  ".join(
-            to_right(cell, width) if column else to_left(cell, width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return ["  ".join(_padded(row, widths)) for row in rows]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    pad = to_left
+    for cell, width in zip(row, widths, strict=True):
+        yield pad(cell, width)
+        pad = to_right
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    columns = zip(*rows, strict=True)
+    return [max(map(cells, column)) for column in columns]
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:

@@ -55,20 +55,30 @@ def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> It
     In a pipe nothing is folded, so that `grep` finds whole sentences; control characters are shown there, too, because
     what is piped is often looked at in the end.
     """
-    for one in printed:
-        if isinstance(one, Markdown):
-            yield in_encoding(one, encoding)
-        elif isinstance(one, Verbatim):
+    for item in printed:
+        if isinstance(item, Markdown):
+            yield in_encoding(item, encoding)
+        elif isinstance(item, Verbatim):
             # An escape is what JSON would have, too; another spelling would be another text.
-            yield one.encode(encoding, "backslashreplace").decode(encoding)
-        elif isinstance(one, Table):
-            yield from _rows(one, width, encoding)
+            yield item.encode(encoding, "backslashreplace").decode(encoding)
+        elif isinstance(item, Table):
+            for line in _table_lines(item, width, encoding):
+                yield f"{item.indent}{line}".rstrip()
         else:
-            line = shown(one, encoding)
-            yield from [line] if width is None else folded(line, width)
+            yield from _sentence_lines(shown(item, encoding), width)
 
 
-def _rows(one: Table, width: int | None, encoding: str) -> Iterator[str]:
-    rows = [[shown(cell, encoding) for cell in row] for row in one.rows]
-    found = aligned(rows) if width is None else table(rows, width - len(one.indent), dispensable=one.dispensable)
-    yield from (f"{one.indent}{line}".rstrip() for line in found)
+def _sentence_lines(line: str, width: int | None) -> list[str]:
+    if width is None:
+        return [line]
+    return folded(line, width)
+
+
+def _table_lines(item: Table, width: int | None, encoding: str) -> list[str]:
+    rows = []
+    for row in item.rows:
+        cells = [shown(cell, encoding) for cell in row]
+        rows.append(cells)
+    if width is None:
+        return aligned(rows)
+    return table(rows, width - len(item.indent), dispensable=item.dispensable)

@@ -5,4 +5,5 @@ from __future__ import annotations
 
 def format_duration(seconds: float) -> str:
     """Seconds as minutes and seconds, such as 1:05."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"

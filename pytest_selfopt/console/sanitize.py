@@ -17,7 +17,11 @@ _HIDDEN = re.compile(
 def visible(text: str) -> str:
     """The text with what is hidden in it shown by its code point, such as ⟨U+202E⟩.
 
-    That are control characters but the tab and the end of a line, marks of the direction of writing, characters without
+    Hidden are control characters other than tab and line feed, marks of the direction of writing, characters without
     width, and halves of surrogate pairs.
     """
-    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return _HIDDEN.sub(_code_point, text)
+
+
+def _code_point(match: re.Match[str]) -> str:
+    return f"⟨U+{ord(match[0]):04X}⟩"

@@ -7,7 +7,9 @@ import unicodedata
 
 def cells(text: str) -> int:
     """How many columns a text of one line takes."""
-    return len(text) if text.isascii() else sum(map(_of_character, text))
+    if text.isascii():
+        return len(text)
+    return sum(map(_of_character, text))
 
 
 def head_of(text: str, most: int) -> str:
@@ -33,4 +35,6 @@ def to_right(text: str, width: int) -> str:
 def _of_character(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2
+    return 1

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain, starmap
+from operator import attrgetter
 from typing import Any
 
+from pytest_selfopt.bench.case import Case
 from pytest_selfopt.console.output import Printed, Table
 from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.economy.estimate import dollars
@@ -14,136 +18,194 @@ from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.planning.batch_questions import Questions
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.swarm.gain import Gain, gain
-from pytest_selfopt.trial import Outcome
+from pytest_selfopt.trial import Outcome, Trial
 
 VERSION = 1
 _DISPENSABLE = ("trials", "interval", "median", "restraint")
 """Columns that a narrow terminal does without, in this order."""
 
 
-def gain_of(settings: Settings, questions: Questions, found: BatchResult) -> Gain:
+def gain_of(settings: Settings, questions: Questions, result: BatchResult) -> Gain:
     """What the swarm of a survey bought."""
     spec = questions.specs[0]
     swarm = settings.swarm(spec.model)
     assert swarm is not None
-    return gain(found.trials, found.parts.get(spec.id, ()), swarm.members)
+    return gain(result.trials, result.parts.get(spec.id, ()), swarm.members)
 
 
-def swarm_lines(settings: Settings, questions: Questions, found: BatchResult) -> Iterator[Printed]:
+def swarm_lines(settings: Settings, questions: Questions, result: BatchResult) -> Iterator[Printed]:
     """A swarm's answers beside those of its members, for people."""
     spec = questions.specs[0]
-    metrics = _metrics(questions, found)[0]
+    metrics = _metrics(questions, result)[0]
     yield f"{spec.id}: {_asked(questions)}"
     yield _rows([("swarm", metrics)])
-    if found.parts:
-        bought = gain_of(settings, questions, found)
-        yield "its members alone, by what each said first:"
-        for one in sorted(bought.members, key=lambda one: -one.accuracy):
-            wrong = f", {one.errors} without answer" if one.errors else ""
-            yield f"  {one.model}: {one.passes} of {one.answers + one.errors} right ({one.accuracy:.2f}){wrong}"
-        yield from (f"  {name}: not asked" for name in bought.not_asked)
-        yield bought.sentence
-    yield from _ends(found)
+    if result.parts:
+        yield from _gain_lines(gain_of(settings, questions, result))
+    yield from _ends(result)
 
 
-def batch_lines(questions: Questions, found: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
+def _gain_lines(bought: Gain) -> Iterator[str]:
+    yield "its members alone, by what each said first:"
+    for member in sorted(bought.members, key=attrgetter("accuracy"), reverse=True):
+        asked = member.answers + member.errors
+        line = f"  {member.model}: {member.passes} of {asked} right ({member.accuracy:.2f})"
+        if member.errors:
+            line += f", {member.errors} without answer"
+        yield line
+    for name in bought.not_asked:
+        yield f"  {name}: not asked"
+    yield bought.sentence
+
+
+def batch_lines(questions: Questions, result: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
     """Every model's numbers, the best first, for people."""
-    metrics = sorted(_metrics(questions, found), key=lambda one: (-one.accuracy, one.cost_usd or 0.0, one.spec))
     yield _asked(questions)
-    yield _rows([(one.spec.partition(f"/{questions.specs[0].phase}/")[0], one) for one in metrics])
+    seam = f"/{questions.specs[0].phase}/"
+    rows = []
+    for metrics in sorted(_metrics(questions, result), key=_place):
+        model, _, _ = metrics.spec.partition(seam)
+        rows.append((model, metrics))
+    yield _rows(rows)
     yield from notes
-    yield from _ends(found)
+    yield from _ends(result)
 
 
-def to_json(settings: Settings, questions: Questions, found: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
+def _place(metrics: Metrics) -> tuple[float, float, str]:
+    """By what models are sorted: the most accurate first, of these the cheapest."""
+    return (-metrics.accuracy, metrics.cost_usd or 0.0, metrics.spec)
+
+
+def to_json(settings: Settings, questions: Questions, result: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
     """The same for programs; "version" counts the form."""
-    specs = [
-        {
-            "spec": one.spec,
-            "trials": one.trials,
-            "passes": one.passes,
-            "misses": one.misses,
-            "errors": one.errors,
-            "errors_by_kind": dict(one.errors_by_kind),
-            "accuracy": one.accuracy if one.trials else None,
-            "accuracy_interval": list(one.accuracy_interval) if one.trials else None,
-            "restraint": one.restraint,
-            "latency_median_s": one.latency_median_s,
-            "latency_p95_s": one.latency_p95_s,
-            "tokens_in": one.tokens_in,
-            "tokens_out": one.tokens_out,
-            "cost_usd": one.cost_usd,
-        }
-        for one in _metrics(questions, found)
-    ]
     value: dict[str, Any] = {
         "version": VERSION,
-        "cycle": found.cycle,
-        "suites": [suite.name for suite in questions.suites],
+        "cycle": result.cycle,
+        "suites": _suite_names(questions),
         "runs": questions.runs,
-        "specs": specs,
-        "calls": found.calls,
-        "cost_usd": found.cost_usd,
-        "votes": found.votes,
-        "took_s": found.took_s,
-        "stopped": found.stopped or None,
-        "notes": [*notes, *found.notes],
+        "specs": list(map(_metrics_json, _metrics(questions, result))),
+        "calls": result.calls,
+        "cost_usd": result.cost_usd,
+        "votes": result.votes,
+        "took_s": result.took_s,
+        "stopped": result.stopped or None,
+        "notes": [*notes, *result.notes],
     }
-    if found.parts:
-        bought = gain_of(settings, questions, found)
-        value["gain"] = {
-            "sentence": bought.sentence,
-            "best": bought.best.model if bought.best is not None else None,
-            "pairs": bought.pairs,
-            "fixed": bought.fixed,
-            "broken": bought.broken,
-            "members": [{**asdict(one), "accuracy": one.accuracy} for one in bought.members],
-        }
+    if result.parts:
+        value["gain"] = _gain_json(gain_of(settings, questions, result))
     return value
 
 
-def complete(found: BatchResult) -> bool:
+def _metrics_json(metrics: Metrics) -> dict[str, Any]:
+    accuracy, interval = None, None
+    if metrics.trials:
+        accuracy = metrics.accuracy
+        interval = list(metrics.accuracy_interval)
+    return {
+        "spec": metrics.spec,
+        "trials": metrics.trials,
+        "passes": metrics.passes,
+        "misses": metrics.misses,
+        "errors": metrics.errors,
+        "errors_by_kind": dict(metrics.errors_by_kind),
+        "accuracy": accuracy,
+        "accuracy_interval": interval,
+        "restraint": metrics.restraint,
+        "latency_median_s": metrics.latency_median_s,
+        "latency_p95_s": metrics.latency_p95_s,
+        "tokens_in": metrics.tokens_in,
+        "tokens_out": metrics.tokens_out,
+        "cost_usd": metrics.cost_usd,
+    }
+
+
+def _gain_json(bought: Gain) -> dict[str, Any]:
+    best = None
+    if bought.best is not None:
+        best = bought.best.model
+    members = []
+    for member in bought.members:
+        fields = asdict(member)
+        members.append({**fields, "accuracy": member.accuracy})
+    return {
+        "sentence": bought.sentence,
+        "best": best,
+        "pairs": bought.pairs,
+        "fixed": bought.fixed,
+        "broken": bought.broken,
+        "members": members,
+    }
+
+
+def complete(result: BatchResult) -> bool:
     """Whether everything was answered by somebody."""
-    answered = sum(one.outcome is not Outcome.ERROR for one in found.trials)
-    return not found.stopped and answered == found.planned
+    answered = sum(trial.outcome is not Outcome.ERROR for trial in result.trials)
+    return not result.stopped and answered == result.planned
 
 
-def _metrics(questions: Questions, found: BatchResult) -> list[Metrics]:
-    cases = [case.key for suite in questions.suites for case in suite.cases]
-    return [evaluate(spec.id, [one for one in found.trials if one.spec == spec.id], cases) for spec in questions.specs]
+def _metrics(questions: Questions, result: BatchResult) -> list[Metrics]:
+    cases = [case.key for case in _cases(questions)]
+    by_spec: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in result.trials:
+        by_spec[trial.spec].append(trial)
+    return [evaluate(spec.id, by_spec[spec.id], cases) for spec in questions.specs]
+
+
+def _cases(questions: Questions) -> Iterator[Case]:
+    return chain.from_iterable(suite.cases for suite in questions.suites)
+
+
+def _suite_names(questions: Questions) -> list[str]:
+    return [suite.name for suite in questions.suites]
 
 
 def _asked(questions: Questions) -> str:
-    cases = sum(len(suite.cases) for suite in questions.suites)
-    runs = f"{questions.runs} runs" if questions.runs > 1 else "1 run"
-    return f"{cases} prompts of {', '.join(suite.name for suite in questions.suites)}, {runs}"
+    cases = len(list(_cases(questions)))
+    suites = ", ".join(_suite_names(questions))
+    runs = "1 run"
+    if questions.runs > 1:
+        runs = f"{questions.runs} runs"
+    return f"{cases} prompts of {suites}, {runs}"
 
 
-def _rows(rows: Sequence[tuple[str, Metrics]]) -> Table:
+def _rows(rows: Iterable[tuple[str, Metrics]]) -> Table:
     """The numbers of each model, or swarm."""
     heads = ("model", "trials", "accuracy", "interval", "restraint", "errors", "median", "cost")
-    return Table([heads, *(_row(name, one) for name, one in rows)], dispensable=_DISPENSABLE)
+    return Table([heads, *starmap(_row, rows)], dispensable=_DISPENSABLE)
 
 
-def _row(name: str, one: Metrics) -> tuple[str, ...]:
-    if not one.trials:
+def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
+    if not metrics.trials:
         return (name, "0", "not asked", "-", "-", "-", "-", "-")
+    restraint = median = "-"
+    if metrics.restraint is not None:
+        restraint = f"{metrics.restraint:.2f}"
+    if metrics.latency_median_s is not None:
+        median = f"{metrics.latency_median_s:.2f} s"
     return (
         name,
-        str(one.trials),
-        f"{one.accuracy:.3f}",
-        "-".join(f"{bound:.2f}" for bound in one.accuracy_interval),
-        f"{one.restraint:.2f}" if one.restraint is not None else "-",
-        str(one.errors),
-        f"{one.latency_median_s:.2f} s" if one.latency_median_s is not None else "-",
-        dollars(one.cost_usd) if one.cost_usd is not None else "unknown",
+        str(metrics.trials),
+        f"{metrics.accuracy:.3f}",
+        "-".join(map("{:.2f}".format, metrics.accuracy_interval)),
+        restraint,
+        str(metrics.errors),
+        median,
+        _dollars(metrics.cost_usd, "unknown"),
     )
 
 
-def _ends(found: BatchResult) -> Iterator[str]:
-    yield from found.notes
-    votes = f" and {found.votes:,} votes" if found.votes else ""
-    cost = dollars(found.cost_usd) if found.cost_usd is not None else "cost unknown"
-    yield f"{found.calls:,} calls{votes} in {format_duration(found.took_s)}, {cost}; recorded as cycle {found.cycle}"
-    if found.stopped:
-        yield f"not all was asked: {found.stopped}"
+def _dollars(value: float | None, unknown: str) -> str:
+    if value is None:
+        return unknown
+    return dollars(value)
+
+
+def _ends(result: BatchResult) -> Iterator[str]:
+    yield from result.notes
+    calls = f"{result.calls:,} calls"
+    if result.votes:
+        calls += f" and {result.votes:,} votes"
+    took = format_duration(result.took_s)
+    cost = _dollars(result.cost_usd, "cost unknown")
+    yield f"{calls} in {took}, {cost}; recorded as cycle {result.cycle}"
+    if result.stopped:
+        yield f"not all was asked: {result.stopped}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from pathlib import Path
 
 from pytest_selfopt.bench.describe import answered
 from pytest_selfopt.errors import StateError
@@ -18,8 +18,8 @@ from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines, in_force_in
 from pytest_selfopt.report.document import VERSION, Budget, Kind, Report, Spent, to_json
 from pytest_selfopt.report.failures import HotCase, failure_of, hot_cases
-from pytest_selfopt.report.headline import headline_of_cycle, headline_of_history
-from pytest_selfopt.report.json_fields import NOTHING, Entry, entry_in, number_in, text_in, whole_in
+from pytest_selfopt.report.headline import Headline, headline_of_cycle, headline_of_history
+from pytest_selfopt.report.json_fields import NOTHING, Entry, entry_in, first_text_in, number_in, text_in, whole_in
 from pytest_selfopt.report.phase_document import Failure, PhaseReport
 from pytest_selfopt.report.phases import PhaseStory, phase_report
 from pytest_selfopt.report.rules import events_of, rule_reports
@@ -28,7 +28,7 @@ from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, read_history
 from pytest_selfopt.settings import Settings
-from pytest_selfopt.trial import Outcome
+from pytest_selfopt.trial import Outcome, Trial
 
 MOST_EVENTS = 200
 """Decisions that the report over all cycles lists; the log has all of them."""
@@ -59,35 +59,57 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
     """
     path = settings.state_dir / "ledger.sqlite"
     with ExitStack() as held:
-        ledger = held.enter_context(Ledger(path)) if path.exists() else None
-        rows = {row["id"]: row for row in ledger.cycles()} if ledger is not None else {}
-        surveys = frozenset(number for number, row in rows.items() if "survey" in row["plan"])
-        history = tuple(read_history(settings.state_dir / HISTORY))
-        stored = ReportInputs(
-            settings=settings,
-            ledger=ledger,
-            cycles={number: row for number, row in rows.items() if number not in surveys},
-            surveys=surveys,
-            history=history,
-            decisions=tuple(read_decisions(settings.state_dir / DECISIONS)),
-            counts=by_address(read_cases(path, in_force_in(history))) if ledger is not None else {},
-        )
+        ledger = None
+        if path.exists():
+            ledger = held.enter_context(Ledger(path))
+        stored = _read_inputs(settings, ledger, path)
         if not stored.cycles and not stored.history:
             raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
-        return [_report_on(stored, one, now) if one is not None else _report_on_all(stored, now) for one in cycles]
+        reports = []
+        for cycle in cycles:
+            report = _build_report(stored, cycle, now)
+            reports.append(report)
+        return reports
+
+
+def _read_inputs(settings: Settings, ledger: Ledger | None, path: Path) -> ReportInputs:
+    cycles: dict[int, Entry] = {}
+    surveys = set()
+    if ledger is not None:
+        for row in ledger.cycles():
+            if "survey" in row["plan"]:
+                surveys.add(row["id"])
+            else:
+                cycles[row["id"]] = row
+    history = tuple(read_history(settings.state_dir / HISTORY))
+    decisions = tuple(read_decisions(settings.state_dir / DECISIONS))
+    counts: Counts = {}
+    if ledger is not None:
+        counts = by_address(read_cases(path, in_force_in(history)))
+    return ReportInputs(
+        settings=settings,
+        ledger=ledger,
+        cycles=cycles,
+        surveys=frozenset(surveys),
+        history=history,
+        decisions=decisions,
+        counts=counts,
+    )
+
+
+def _build_report(stored: ReportInputs, cycle: int | None, now: str) -> Report:
+    if cycle is None:
+        return _report_on_all(stored, now)
+    return _report_on(stored, cycle, now)
 
 
 def _report_on(stored: ReportInputs, cycle: int, now: str) -> Report:
-    if cycle in stored.surveys:
-        raise StateError(f"cycle {cycle} is a survey, which decides nothing; selfopt profile tells what it measured")
-    known = sorted({*stored.cycles, *(number for one in stored.history if (number := whole_in(one, "cycle")))})
-    if cycle not in known:
-        raise StateError(f"cycle {cycle} is not in the history; known are {', '.join(map(str, known))}")
+    _require_cycle(stored, cycle)
     phases = tuple(_phases(stored, cycle))
     status = _status(stored, cycle)
     row = stored.cycles.get(cycle, NOTHING)
     entries = _entries(stored, cycle)
-    told = headline_of_cycle(cycle, status, phases)
+    headline = headline_of_cycle(cycle, status, phases)
     return _report(
         stored,
         kind="cycle",
@@ -96,46 +118,74 @@ def _report_on(stored: ReportInputs, cycle: int, now: str) -> Report:
         phases=phases,
         until=cycle,
         status=status,
-        started=_moment(row, "started") or _first(entries, "started"),
-        ended=_moment(row, "ended") or _first(entries, "ended"),
-        verdict=told.verdict,
-        headline=told.headline,
-        why=told.why,
-        takes=told.takes,
-        decisions=[one for one in stored.decisions if whole_in(one, "cycle") == cycle],
-        totals=stored.ledger.totals(cycle) if stored.ledger is not None else _NO_TOTALS,
+        started=_moment(row, "started") or first_text_in(entries, "started"),
+        ended=_moment(row, "ended") or first_text_in(entries, "ended"),
+        headline=headline,
+        decisions=_of_cycle(stored.decisions, cycle),
+        totals=_totals(stored, cycle),
     )
+
+
+def _require_cycle(stored: ReportInputs, cycle: int) -> None:
+    if cycle in stored.surveys:
+        raise StateError(f"cycle {cycle} is a survey, which decides nothing; selfopt profile tells what it measured")
+    known = set(stored.cycles)
+    for entry in stored.history:
+        number = whole_in(entry, "cycle")
+        if number:
+            known.add(number)
+    if cycle not in known:
+        numbers = ", ".join(map(str, sorted(known)))
+        raise StateError(f"cycle {cycle} is not in the history; known are {numbers}")
 
 
 def _report_on_all(stored: ReportInputs, now: str) -> Report:
     decided = [entry for entry in stored.history if text_in(entry, "status") != "stopped"]
-    last: dict[str, int] = {}
-    for entry in decided:
-        phase, number = text_in(entry, "phase"), whole_in(entry, "cycle")
-        if phase and number is not None:
-            last[phase] = number
+    last = _last_cycles(decided)
     phases = tuple(_phase(stored, number, phase) for phase, number in last.items())
-    numbers = sorted({*stored.cycles, *last.values()})
-    told = headline_of_history(cycle_lines(stored.history), phases)
-    ends = [_moment(row, "ended") for row in stored.cycles.values()] or [text_in(one, "ended") for one in decided]
-    starts = [_moment(row, "started") for row in stored.cycles.values()] or [text_in(one, "started") for one in decided]
+    status = "undecided"
+    if phases:
+        status = "decided"
     return _report(
         stored,
         kind="history",
-        cycle=numbers[-1] if numbers else None,
+        cycle=max({*stored.cycles, *last.values()}, default=None),
         now=now,
         phases=phases,
         until=None,
-        status="decided" if phases else "undecided",
-        started=min(filter(None, starts), default=""),
-        ended=max(filter(None, ends), default=""),
-        verdict=told.verdict,
-        headline=told.headline,
-        why=told.why,
-        takes=told.takes,
+        status=status,
+        started=min(_moments(stored, decided, "started"), default=""),
+        ended=max(_moments(stored, decided, "ended"), default=""),
+        headline=headline_of_history(cycle_lines(stored.history), phases),
         decisions=stored.decisions[-MOST_EVENTS:],
-        totals=stored.ledger.totals() if stored.ledger is not None else _NO_TOTALS,
+        totals=_totals(stored, None),
     )
+
+
+def _last_cycles(entries: Iterable[Entry]) -> dict[str, int]:
+    """The number of the last cycle of each phase."""
+    last: dict[str, int] = {}
+    for entry in entries:
+        phase = text_in(entry, "phase")
+        number = whole_in(entry, "cycle")
+        if phase and number is not None:
+            last[phase] = number
+    return last
+
+
+def _moments(stored: ReportInputs, decided: Iterable[Entry], name: str) -> Iterator[str]:
+    """When the cycles of the ledger, or else of the history, started or ended (`name`), as far as it is known."""
+    if stored.cycles:
+        moments = [_moment(row, name) for row in stored.cycles.values()]
+    else:
+        moments = [text_in(entry, name) for entry in decided]
+    return filter(None, moments)
+
+
+def _totals(stored: ReportInputs, cycle: int | None) -> Totals:
+    if stored.ledger is None:
+        return _NO_TOTALS
+    return stored.ledger.totals(cycle)
 
 
 def _report(
@@ -148,11 +198,16 @@ def _report(
     decisions: Sequence[Entry],
     totals: Totals,
     phases: tuple[PhaseReport, ...],
-    **told: Any,
+    headline: Headline,
+    status: str,
+    started: str,
+    ended: str,
 ) -> Report:
     """The parts that both kinds of report have; what is over cycles goes no further than `until`."""
-    history = [one for one in stored.history if until is None or (whole_in(one, "cycle") or 0) <= until]
-    events = events_of(stored.decisions)
+    history: Sequence[Entry] = stored.history
+    if until is not None:
+        history = [entry for entry in history if (whole_in(entry, "cycle") or 0) <= until]
+    rules = read_config(stored.settings.routing_path).rules
     return Report(
         version=VERSION,
         kind=kind,
@@ -160,27 +215,40 @@ def _report(
         product=f"pytest-selfopt {metadata.version('pytest-selfopt')}",
         generated=now,
         cycle=cycle,
+        started=started,
+        ended=ended,
+        status=status,
+        verdict=headline.verdict,
+        headline=headline.headline,
+        why=headline.why,
+        takes=headline.takes,
         phases=phases,
-        spent=Spent(
-            calls=totals.calls,
-            trials=totals.trials,
-            seconds=totals.seconds,
-            tokens=totals.tokens,
-            known_cost_usd=totals.known_cost_usd,
-            unpriced=totals.unpriced,
-        ),
+        spent=_spent(totals),
         cycles=cycle_lines(history),
         curve=curve_of(history, stored.counts, stored.decisions),
-        rules=rule_reports(read_config(stored.settings.routing_path).rules, events),
+        rules=rule_reports(rules, events_of(stored.decisions)),
         events=events_of(decisions),
         budget=_budget(stored),
-        **told,
+    )
+
+
+def _spent(totals: Totals) -> Spent:
+    return Spent(
+        calls=totals.calls,
+        trials=totals.trials,
+        seconds=totals.seconds,
+        tokens=totals.tokens,
+        known_cost_usd=totals.known_cost_usd,
+        unpriced=totals.unpriced,
     )
 
 
 def _phases(stored: ReportInputs, cycle: int) -> Iterator[PhaseReport]:
     plan = entry_in(stored.cycles.get(cycle, NOTHING), "plan")
-    for phase in dict.fromkeys([*plan, *(text_in(one, "phase") for one in _entries(stored, cycle))]):
+    phases = dict.fromkeys(plan)
+    for entry in _entries(stored, cycle):
+        phases[text_in(entry, "phase")] = None
+    for phase in phases:
         yield _phase(stored, cycle, phase)
 
 
@@ -191,67 +259,96 @@ def _phase(stored: ReportInputs, cycle: int, phase: str) -> PhaseReport:
 
 
 def _read_phase(stored: ReportInputs, cycle: int, phase: str) -> PhaseReport:
-    trials = stored.ledger.trials([cycle], phase)[cycle] if stored.ledger is not None else ()
-    entry = next((one for one in _entries(stored, cycle) if text_in(one, "phase") == phase), NOTHING)
+    trials: Sequence[Trial] = ()
+    if stored.ledger is not None:
+        trials = stored.ledger.trials([cycle], phase)[cycle]
+    plans = entry_in(stored.cycles.get(cycle, NOTHING), "plan")
     story = PhaseStory(
         phase=phase,
         cycle=cycle,
         status=_status(stored, cycle),
-        entry=entry,
-        plan=entry_in(entry_in(stored.cycles.get(cycle, NOTHING), "plan"), phase),
-        trials=trials,
+        entry=_entry_of_phase(_entries(stored, cycle), phase),
+        plan=entry_in(plans, phase),
+        trials=tuple(trials),
     )
     hot, left = hot_cases(trial for trial in trials if trial.spec == story.in_force)
     return phase_report(story, (_failures(stored, story, hot), left))
+
+
+def _entry_of_phase(entries: Iterable[Entry], phase: str) -> Entry:
+    for entry in entries:
+        if text_in(entry, "phase") == phase:
+            return entry
+    return NOTHING
 
 
 def _failures(stored: ReportInputs, story: PhaseStory, hot: Sequence[HotCase]) -> tuple[Failure, ...]:
     """The hot cases with their texts; only these replies are read, which are most of a ledger."""
     if stored.ledger is None or not hot:
         return ()
-    questions = stored.ledger.questions([one.last.case_hash for one in hot])
-    wanted = {(one.case, one.last.run) for one in hot}
-    got = {
-        trial.case: answered(result.reply)
-        for trial, result in stored.ledger.each_judged_call(story.cycle, story.phase, story.in_force)
-        if (trial.case, trial.run) in wanted and result.reply is not None and trial.outcome is Outcome.MISS
-    }
-    found = []
-    for one in hot:
-        question = questions.get(one.last.case_hash)
-        prompt, expected = (question.prompt, question.expected) if question is not None else ("", "")
-        found.append(failure_of(one, prompt=prompt, expected=expected, got=got.get(one.case, "")))
-    return tuple(found)
+    questions = stored.ledger.questions([case.last.case_hash for case in hot])
+    answers = _last_answers(stored.ledger, story, hot)
+    failures = []
+    for case in hot:
+        question = questions.get(case.last.case_hash)
+        prompt = expected = ""
+        if question is not None:
+            prompt, expected = question.prompt, question.expected
+        got = answers.get(case.case, "")
+        failures.append(failure_of(case, prompt=prompt, expected=expected, got=got))
+    return tuple(failures)
+
+
+def _last_answers(ledger: Ledger, story: PhaseStory, hot: Sequence[HotCase]) -> dict[str, str]:
+    """What was answered wrongly in the last failed trial of each hot case, by case."""
+    wanted = {(case.case, case.last.run) for case in hot}
+    answers = {}
+    calls = ledger.each_judged_call(story.cycle, story.phase, story.in_force)
+    for trial, result in calls:
+        missed = trial.outcome is Outcome.MISS
+        if missed and (trial.case, trial.run) in wanted and result.reply is not None:
+            answers[trial.case] = answered(result.reply)
+    return answers
 
 
 def _budget(stored: ReportInputs) -> Budget | None:
     if stored.ledger is None:
         return None
     alpha = stored.settings.default_limits.alpha
-    shares = [one.share for one in stored.ledger.comparisons() if one.test is not None]
+    comparisons = stored.ledger.comparisons()
+    shares = [comparison.share for comparison in comparisons if comparison.test is not None]
+    following = len(shares) + 1
     return Budget(
-        comparisons=len(shares), spent=sum(shares), alpha=float(alpha), next_odds=float(bar(len(shares) + 1, alpha))
+        comparisons=len(shares),
+        spent=sum(shares),
+        alpha=float(alpha),
+        next_odds=float(bar(following, alpha)),
     )
 
 
 def _entries(stored: ReportInputs, cycle: int) -> list[Entry]:
-    return [one for one in stored.history if whole_in(one, "cycle") == cycle]
+    return _of_cycle(stored.history, cycle)
+
+
+def _of_cycle(entries: Iterable[Entry], cycle: int) -> list[Entry]:
+    return [entry for entry in entries if whole_in(entry, "cycle") == cycle]
 
 
 def _status(stored: ReportInputs, cycle: int) -> str:
     row = stored.cycles.get(cycle)
-    return str(row["status"]) if row is not None else _first(_entries(stored, cycle), "status") or "decided"
-
-
-def _first(entries: Sequence[Entry], name: str) -> str:
-    return next((text_in(one, name) for one in entries if text_in(one, name)), "")
+    if row is not None:
+        return str(row["status"])
+    return first_text_in(_entries(stored, cycle), "status") or "decided"
 
 
 def _moment(row: Entry, name: str) -> str:
     seconds = number_in(row, name)
-    return "" if seconds is None else timestamp(seconds)
+    if seconds is None:
+        return ""
+    return timestamp(seconds)
 
 
 def as_json(report: Report) -> str:
     """The report in the form of `report/report.schema.json`."""
-    return json.dumps(to_json(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    text = json.dumps(to_json(report), indent=1, ensure_ascii=True, allow_nan=False)
+    return f"{text}\n"

@@ -11,27 +11,36 @@ from pytest_selfopt.report.phase_document import PhaseReport, SpecReport
 
 def chart_data(report: Report) -> dict[str, Any]:
     """The numbers by phase: `specs` for the charts of a phase, and `curve` for its accuracy over the cycles."""
-    phases = dict.fromkeys([*(one.phase for one in report.phases), *(one.phase for one in report.curve)])
-    specs = {one.phase: [_spec(spec) for spec in one.specs if spec.measured] for one in report.phases}
-    return {
-        phase: {
-            "specs": specs.get(phase, []),
-            "curve": [_point(point) for point in report.curve if point.phase == phase],
-        }
-        for phase in phases
-    }
+    charts: dict[str, Any] = {}
+    for phase in report.phases:
+        specs = filter(None, map(_spec, phase.specs))
+        charts[phase.phase] = {"specs": list(specs), "curve": []}
+    for point in report.curve:
+        if point.phase not in charts:
+            charts[point.phase] = {"specs": [], "curve": []}
+        charts[point.phase]["curve"].append(_point(point))
+    return charts
 
 
 def can_weigh(phase: PhaseReport, what: str) -> bool:
     """Whether specs differ in `what` ("cost" or "latency"), so that it can be weighed against accuracy."""
-    name = "cost_of_1000_usd" if what == "cost" else "latency_median_s"
-    values = {getattr(spec.measured, name) for spec in phase.specs if spec.measured}
+    values = set()
+    for spec in phase.specs:
+        measured = spec.measured
+        if measured is None:
+            continue
+        if what == "cost":
+            values.add(measured.cost_of_1000_usd)
+        else:
+            values.add(measured.latency_median_s)
     return len(values - {None}) > 1
 
 
-def _spec(spec: SpecReport) -> dict[str, Any]:
+def _spec(spec: SpecReport) -> dict[str, Any] | None:
+    """What is drawn of a spec; None where nothing of it was measured."""
     measured = spec.measured
-    assert measured is not None
+    if measured is None:
+        return None
     return {
         "name": visible(spec.name),
         "role": spec.role,

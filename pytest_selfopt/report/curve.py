@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from pytest_selfopt.economy.score import Score, score_of
 from pytest_selfopt.ledger.aggregates import CaseCount
@@ -21,8 +22,7 @@ from pytest_selfopt.report.json_fields import (
     text_in,
     whole_in,
 )
-from pytest_selfopt.report.phase_document import VERDICTS
-from pytest_selfopt.report.phases import name_of
+from pytest_selfopt.report.phases import name_of, verdict_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}
 """What kinds of a cycle's decisions are called on the curve, those that say more first."""
@@ -36,10 +36,10 @@ Counts = Mapping[Address, Sequence[CaseCount]]
 
 def by_address(counts: Iterable[CaseCount]) -> Counts:
     """Counts of cases by the cycle, phase and spec that they belong to."""
-    found: defaultdict[Address, list[CaseCount]] = defaultdict(list)
-    for one in counts:
-        found[one.cycle, one.phase, one.spec].append(one)
-    return found
+    addressed: defaultdict[Address, list[CaseCount]] = defaultdict(list)
+    for count in counts:
+        addressed[count.cycle, count.phase, count.spec].append(count)
+    return addressed
 
 
 def in_force_in(history: Sequence[Entry]) -> frozenset[str]:
@@ -54,11 +54,11 @@ def curve_of(history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry
     phases: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in history:
         phases[text_in(entry, "phase")].append(entry)
-    return tuple(
-        point
-        for phase, entries in phases.items()
-        for point in _points(phase, entries, counts, suites, known, _Decided.of_phase(phase, decisions))
-    )
+    points: list[CurvePoint] = []
+    for phase, entries in phases.items():
+        decided = _Decided.of_phase(phase, decisions)
+        points += _points(phase, entries, counts, suites, known, decided)
+    return tuple(points)
 
 
 def _points(
@@ -72,7 +72,8 @@ def _points(
     before: Entry = NOTHING
     name = ""
     for entry in entries:
-        cycle, spec = whole_in(entry, "cycle"), text_in(entry, "baseline_after")
+        cycle = whole_in(entry, "cycle")
+        spec = text_in(entry, "baseline_after")
         address = (cycle or 0, phase, spec)
         if cycle is None or address not in counts:
             continue
@@ -82,8 +83,8 @@ def _points(
         elif event or not name:
             name = _settled(spec)
         before = entry
-        believed, known = _score(counts[address]), known_later.get(address)
-        yield CurvePoint(
+        believed = _score(counts[address])
+        point = CurvePoint(
             cycle=cycle,
             phase=phase,
             spec=spec,
@@ -94,27 +95,41 @@ def _points(
             believed_low=believed.low,
             believed_high=believed.high,
             believed_trials=believed.trials,
-            known=known.accuracy if known else None,
-            known_low=known.low if known else None,
-            known_high=known.high if known else None,
-            known_trials=known.trials if known else 0,
+            known=None,
+            known_low=None,
+            known_high=None,
+            known_trials=0,
         )
+        yield _with_known(point, known_later.get(address))
+
+
+def _with_known(point: CurvePoint, known: Score | None) -> CurvePoint:
+    """The point with what later cycles found, if they found anything."""
+    if known is None:
+        return point
+    return replace(
+        point,
+        known=known.accuracy,
+        known_low=known.low,
+        known_high=known.high,
+        known_trials=known.trials,
+    )
 
 
 def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address, Score]:
     """What the later cycles found of a spec over the same suite, where there are any."""
     sums: defaultdict[tuple[str, str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
-    found = {}
+    scores = {}
     # From the last cycle to the first, so that each is added to the sums once, however many there are.
-    for address, cases in sorted(counts.items(), key=lambda one: -one[0][0]):
+    for address in sorted(counts, key=itemgetter(0), reverse=True):
         _, phase, spec = address
         later = sums[phase, spec, suites[address]]
         if later:
-            found[address] = score_of((case, passes, trials) for case, (passes, trials) in later.items())
-        for one in cases:
-            passes, trials = later.get(one.case, (0, 0))
-            later[one.case] = (passes + one.passes, trials + one.trials)
-    return found
+            scores[address] = score_of((case, passes, trials) for case, (passes, trials) in later.items())
+        for count in counts[address]:
+            passes, trials = later.get(count.case, (0, 0))
+            later[count.case] = (passes + count.passes, trials + count.trials)
+    return scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +142,15 @@ class _Decided:
     @staticmethod
     def of_phase(phase: str, decisions: Sequence[Entry]) -> _Decided:
         kinds: defaultdict[int | None, set[str]] = defaultdict(set)
-        ours = [one for one in decisions if text_in(one, "phase") == phase]
-        for one in ours:
-            kinds[whole_in(one, "cycle")].add(text_in(one, "kind"))
-        return _Decided(
-            kinds=kinds, taken_back=[text_in(one, "timestamp") for one in ours if text_in(one, "kind") == "rollback"]
-        )
+        taken_back = []
+        for decision in decisions:
+            if text_in(decision, "phase") != phase:
+                continue
+            kind = text_in(decision, "kind")
+            kinds[whole_in(decision, "cycle")].add(kind)
+            if kind == "rollback":
+                taken_back.append(text_in(decision, "timestamp"))
+        return _Decided(kinds=kinds, taken_back=taken_back)
 
     def event(self, entry: Entry, before: Entry) -> str:
         """What brought into force what is so after a cycle; `before` is the entry of the phase's cycle before it."""
@@ -141,42 +159,75 @@ class _Decided:
         # What somebody takes back is logged under the cycle whose decision it takes back, and times are whole seconds:
         # that a cycle began with something else than the one before had left tells that it was taken back in between.
         changed = before and text_in(before, "baseline_after") != text_in(entry, "baseline_before")
-        if changed and any(text_in(before, "ended") <= one <= text_in(entry, "ended") for one in self.taken_back):
+        if changed and self._took_back_between(text_in(before, "ended"), text_in(entry, "ended")):
             return ROLLED_BACK
         kinds = self.kinds.get(whole_in(entry, "cycle"), set())
-        return next((word for kind, word in EVENTS.items() if kind in kinds), "")
+        for kind, word in EVENTS.items():
+            if kind in kinds:
+                return word
+        return ""
+
+    def _took_back_between(self, start: str, end: str) -> bool:
+        return any(start <= moment <= end for moment in self.taken_back)
 
 
 def cycle_lines(history: Sequence[Entry]) -> tuple[CycleLine, ...]:
     """A line for each phase of each cycle."""
-    return tuple(_line(entry) for entry in history)
+    return tuple(map(_line, history))
 
 
 def _line(entry: Entry) -> CycleLine:
-    before, after = text_in(entry, "baseline_before"), text_in(entry, "baseline_after")
-    metrics, winner = entry_in(entry, "metrics"), text_in(entry, "winner")
+    before = text_in(entry, "baseline_before")
+    after = text_in(entry, "baseline_after")
+    metrics = entry_in(entry, "metrics")
+    winner = text_in(entry, "winner")
     verdicts = entries_in(entry, "verdicts")
-    judged = {text_in(one, "verdict") for one in verdicts}
-    tried = ", ".join(name_of(text_in(one, "spec"), before) for one in verdicts)
     measured = [entry_in(metrics, spec) for spec in metrics]
-    costs = [number_in(one, "cost_usd") for one in measured]
     return CycleLine(
         cycle=count_in(entry, "cycle"),
         phase=text_in(entry, "phase"),
         status=text_in(entry, "status") or "decided",
         started=text_in(entry, "started"),
         ended=text_in(entry, "ended"),
-        verdict="PROMOTE" if winner else next((one for one in VERDICTS[1:] if one in judged), ""),
-        name=name_of(winner, before) if winner else tried or "nothing",
+        verdict=verdict_of(winner, verdicts),
+        name=_subject(winner, verdicts, before),
         accuracy_before=share_in(entry_in(metrics, before), "accuracy"),
         trials_before=_trials(metrics, before),
         accuracy_after=share_in(entry_in(metrics, after), "accuracy"),
         trials_after=_trials(metrics, after),
-        trials=sum(count_in(one, "trials") for one in measured),
-        calls=sum(count_in(one, "attempts") for one in measured),
-        cost_usd=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
+        trials=_sum_in(measured, "trials"),
+        calls=_sum_in(measured, "attempts"),
+        cost_usd=_cost(measured),
         sentence=text_in(entry, "reason"),
     )
+
+
+def _subject(winner: str, verdicts: Iterable[Entry], before: str) -> str:
+    """The name of what won, or the names of all that was tried."""
+    if winner:
+        return name_of(winner, before)
+    names = []
+    for verdict in verdicts:
+        spec = text_in(verdict, "spec")
+        names.append(name_of(spec, before))
+    return ", ".join(names) or "nothing"
+
+
+def _sum_in(entries: Iterable[Entry], name: str) -> int:
+    return sum(count_in(entry, name) for entry in entries)
+
+
+def _cost(measured: Iterable[Entry]) -> float | None:
+    """USD of all specs together; None when there is none, or the cost of one is unknown."""
+    costs = []
+    for numbers in measured:
+        cost = number_in(numbers, "cost_usd")
+        if cost is None:
+            return None
+        costs.append(cost)
+    if not costs:
+        return None
+    return sum(costs)
 
 
 def _trials(metrics: Entry, spec: str) -> int | None:
@@ -185,15 +236,25 @@ def _trials(metrics: Entry, spec: str) -> int | None:
 
 def _settled(spec: str) -> str:
     """What a spec is called where nothing says what it was changed from: its manner of asking."""
-    parts = spec.split("/")
-    place = next((at for at, part in enumerate(parts) if part[:1] == "t" and part[1:2].isdigit()), 0)
-    return parts[place - 1] if place else spec
+    first, *rest = parts = spec.split("/")
+    if _is_temperature(first):
+        return spec
+    for manner, part in zip(parts, rest, strict=False):
+        if _is_temperature(part):
+            return manner
+    return spec
+
+
+def _is_temperature(part: str) -> bool:
+    return part[:1] == "t" and part[1:2].isdigit()
 
 
 def _score(cases: Iterable[CaseCount]) -> Score:
-    return score_of((one.case, one.passes, one.trials) for one in cases)
+    return score_of((count.case, count.passes, count.trials) for count in cases)
 
 
 def _suite(cases: Iterable[CaseCount]) -> str:
     """What was asked, in short: alike when the very same cases were."""
-    return hashlib.sha256("\n".join(sorted({one.case_hash for one in cases})).encode()).hexdigest()[:8]
+    hashes = sorted({count.case_hash for count in cases})
+    text = "\n".join(hashes)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from pytest_selfopt.errors import StateError
@@ -13,12 +15,14 @@ from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, read_history
 from pytest_selfopt.routing.resolve import Route
-from pytest_selfopt.routing.rule import rule_to_json
+from pytest_selfopt.routing.rule import Rule, rule_to_json
 from pytest_selfopt.settings import Settings
 
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
+
 BESIDE_CURVE = len("  1234  0.425    promoted")
+_Entry = Mapping[str, Any]
 _TOLD = ("model", "phase", "reason", "evidence", "status", "source", "cycle", "timestamp", "premises", "before")
 
 
@@ -32,9 +36,16 @@ def route_lines(route: Route) -> list[str]:
         "warm-up": route.enable_warmup,
         "sampling": route.sampling,
     }
-    lines = [f"{route.requested} in {route.phase}: {route.model if route.allowed else 'disabled'}"]
-    lines += [f"  {name}: {value}" for name, value in settings.items() if value is not None]
-    return lines + [f"  because {reason}" for reason in route.because or ("no rule is about it",)]
+    effect = "disabled"
+    if route.allowed:
+        effect = route.model
+    lines = [f"{route.requested} in {route.phase}: {effect}"]
+    for name, value in settings.items():
+        if value is not None:
+            lines.append(f"  {name}: {value}")
+    reasons = route.because or ("no rule is about it",)
+    lines += [f"  because {reason}" for reason in reasons]
+    return lines
 
 
 def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
@@ -47,41 +58,61 @@ def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
     yield from route_lines(routing.apply_routing(model, phase))
     rule = routing.get_rule(model, phase)
     if rule is not None:
-        yield f"  the rule is {rule.status or 'not on trial'}, from {rule.source or 'unknown hands'}" + (
-            f", cycle {rule.cycle}" if rule.cycle else ""
-        )
-        for name, value in rule_to_json(rule).items():
-            if name not in _TOLD:
-                yield f"    {name}: {value}"
-        for name, value in (rule.premises or {}).items():
-            yield f"    rests on {name} {value}"
-    entries = [
-        one
-        for one in read_decisions(settings.state_dir / DECISIONS)
-        if (one.get("original_model"), one.get("phase")) == (model, phase)
-    ]
-    yield f"{len(entries)} decisions" if entries else f"no decision about it is logged in {settings.state_dir.name}"
-    history = read_history(settings.state_dir / HISTORY)
-    for entry in entries:
-        yield from _decision_lines(entry, history)
-    yield from _trial_lines(settings, phase, sorted({one["cycle"] for one in entries if one.get("cycle")}))
+        yield from _rule_lines(rule)
+    decisions = list(_decisions_on(settings, model, phase))
+    if decisions:
+        yield f"{len(decisions)} decisions"
+    else:
+        yield f"no decision about it is logged in {settings.state_dir.name}"
+    cycles = read_history(settings.state_dir / HISTORY)
+    for decision in decisions:
+        yield from _decision_lines(decision, cycles)
+    numbers = {decision["cycle"] for decision in decisions if decision.get("cycle")}
+    yield from _trial_lines(settings, phase, sorted(numbers))
 
 
-def _decision_lines(entry: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    when = f"cycle {entry['cycle']}" if entry["cycle"] else "outside of cycles"
-    yield f"  {when}, {entry['timestamp']}, {entry['kind']}: {entry['reason']}"
-    if entry["kind"] == "rollback":
+def _decisions_on(settings: Settings, model: str, phase: str) -> Iterator[_Entry]:
+    for decision in read_decisions(settings.state_dir / DECISIONS):
+        if (decision.get("original_model"), decision.get("phase")) == (model, phase):
+            yield decision
+
+
+def _rule_lines(rule: Rule) -> Iterator[str]:
+    status = rule.status or "not on trial"
+    origin = rule.source or "unknown hands"
+    if rule.cycle:
+        origin += f", cycle {rule.cycle}"
+    yield f"  the rule is {status}, from {origin}"
+    for name, value in rule_to_json(rule).items():
+        if name not in _TOLD:
+            yield f"    {name}: {value}"
+    for name, value in (rule.premises or {}).items():
+        yield f"    rests on {name} {value}"
+
+
+def _decision_lines(decision: _Entry, cycles: Sequence[_Entry]) -> Iterator[str]:
+    when = "outside of cycles"
+    if decision["cycle"]:
+        when = f"cycle {decision['cycle']}"
+    timestamp, kind = decision["timestamp"], decision["kind"]
+    yield f"  {when}, {timestamp}, {kind}: {decision['reason']}"
+    if kind == "rollback":
         return
-    for one in history:
-        if (one.get("cycle"), one.get("phase")) != (entry["cycle"], entry["phase"]):
-            continue
-        for verdict in one.get("verdicts", ()):
-            yield f"    {verdict['verdict']} {verdict['spec']}"
-            for gate in verdict.get("gates", ()):
-                mark = "passed" if gate["passed"] else "FAILED"
-                yield f"      {mark} {gate['name']}: {gate['sentence']}"
-        for diagnosis in one.get("diagnoses", ()):
-            yield f"    diagnosis {diagnosis['kind']}: {diagnosis['sentence']}"
+    for cycle in cycles:
+        if (cycle.get("cycle"), cycle.get("phase")) == (decision["cycle"], decision["phase"]):
+            yield from _grounds_lines(cycle)
+
+
+def _grounds_lines(cycle: _Entry) -> Iterator[str]:
+    for verdict in cycle.get("verdicts", ()):
+        yield f"    {verdict['verdict']} {verdict['spec']}"
+        for gate in verdict.get("gates", ()):
+            mark = "FAILED"
+            if gate["passed"]:
+                mark = "passed"
+            yield f"      {mark} {gate['name']}: {gate['sentence']}"
+    for diagnosis in cycle.get("diagnoses", ()):
+        yield f"    diagnosis {diagnosis['kind']}: {diagnosis['sentence']}"
 
 
 def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Iterator[str]:
@@ -90,14 +121,13 @@ def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Itera
         return
     with Ledger(path) as ledger:
         for cycle, trials in ledger.trials(cycles, phase).items():
-            specs: dict[str, list[int]] = {}
+            numbers, passes = Counter[str](), Counter[str]()
             for trial in trials:
-                count = specs.setdefault(trial.spec, [0, 0])
-                count[0] += trial.outcome == "pass"
-                count[1] += 1
+                numbers[trial.spec] += 1
+                passes[trial.spec] += trial.outcome == "pass"
             yield f"trials of cycle {cycle} in {path.name} (table call, cycle = {cycle}, phase = '{phase}'):"
-            for spec, (passed, number) in specs.items():
-                yield f"  {spec}: {passed} of {number} right"
+            for spec, number in numbers.items():
+                yield f"  {spec}: {passes[spec]} of {number} right"
 
 
 def history(settings: Settings, width: int | None) -> list[str]:
@@ -112,18 +142,29 @@ def history(settings: Settings, width: int | None) -> list[str]:
     surveys = list(_survey_lines(settings))
     if not entries and not surveys:
         raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
-    lines = [line for entry in entries for line in _cycle_lines(entry)]
-    curve = CURVE if width is None else min(CURVE, width - BESIDE_CURVE)
+    curve = CURVE
+    if width is not None:
+        curve = min(CURVE, width - BESIDE_CURVE)
+    lines: list[str] = []
+    for entry in entries:
+        lines += _cycle_lines(entry)
     return [*lines, *surveys, *_curves(entries, curve), *_budget_lines(settings)]
 
 
-def _cycle_lines(entry: Mapping[str, Any]) -> list[str]:
-    proof = "  proof of what was on trial" if entry.get("proof") else ""
-    lines = [f"cycle {entry['cycle']}  {entry['ended']}  {entry['phase']}  {entry['improvement']:+.3f}{proof}"]
-    lines += [f"  stopped: {entry['reason']}"] if entry.get("status") == "stopped" else []
-    lines += [f"  {one['verdict']:7}  {one['spec']}{_comparison(one)}" for one in entry["verdicts"]]
-    lines += [f"  diagnosis: {one['kind']}" for one in entry.get("diagnoses", ())]
-    return [*lines, f"  in force afterwards: {entry['baseline_after']}"]
+def _cycle_lines(entry: _Entry) -> Iterator[str]:
+    number, ended = entry["cycle"], entry["ended"]
+    head = f"cycle {number}  {ended}  {entry['phase']}  {entry['improvement']:+.3f}"
+    if entry.get("proof"):
+        head += "  proof of what was on trial"
+    yield head
+    if entry.get("status") == "stopped":
+        yield f"  stopped: {entry['reason']}"
+    for verdict in entry["verdicts"]:
+        comparison = _comparison(verdict)
+        yield f"  {verdict['verdict']:7}  {verdict['spec']}{comparison}"
+    for diagnosis in entry.get("diagnoses", ()):
+        yield f"  diagnosis: {diagnosis['kind']}"
+    yield f"  in force afterwards: {entry['baseline_after']}"
 
 
 def _survey_lines(settings: Settings) -> Iterator[str]:
@@ -133,34 +174,43 @@ def _survey_lines(settings: Settings) -> Iterator[str]:
         return
     with Ledger(path) as ledger:
         for cycle in ledger.cycles():
-            if "survey" in cycle["plan"]:
-                ended = ", ".join(f"{number} {name}" for name, number in sorted(ledger.counts(cycle["id"]).items()))
-                specs = ", ".join(cycle["plan"]["survey"]["specs"])
-                when = timestamp(cycle["ended"] or cycle["started"])
-                yield f"survey {cycle['id']}  {when}  {specs}: {ended or 'no answer'}"
+            if "survey" not in cycle["plan"]:
+                continue
+            counts = sorted(ledger.counts(cycle["id"]).items())
+            results = ", ".join(f"{number} {name}" for name, number in counts)
+            specs = ", ".join(cycle["plan"]["survey"]["specs"])
+            when = timestamp(cycle["ended"] or cycle["started"])
+            yield f"survey {cycle['id']}  {when}  {specs}: {results or 'no answer'}"
 
 
-def _comparison(verdict: Mapping[str, Any]) -> str:
+def _comparison(verdict: _Entry) -> str:
     if "comparison" not in verdict:
         return ""
-    which = "classic" if verdict["comparison"] is None else f"comparison {verdict['comparison']}"
-    return f"  ({which}: fixed {verdict['fixed']}, broke {verdict['broken']})"
+    rule = f"comparison {verdict['comparison']}"
+    if verdict["comparison"] is None:
+        rule = "classic"
+    return f"  ({rule}: fixed {verdict['fixed']}, broke {verdict['broken']})"
 
 
-def _curves(entries: Sequence[Mapping[str, Any]], most: int) -> list[str]:
+def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
     """The measured accuracy of what was in force after each cycle, phase by phase; bars of up to `most` signs."""
     lines = []
-    for phase in dict.fromkeys(entry["phase"] for entry in entries):
+    for phase in dict.fromkeys(map(itemgetter("phase"), entries)):
         lines += ["", f"accuracy of what is in force in {phase}, by cycle"]
         for entry in entries:
             measured = entry.get("metrics", {}).get(entry["baseline_after"])
             if entry["phase"] == phase and measured is not None:
-                accuracy = measured["accuracy"]
-                bar_of = "#" * round(accuracy * most)
-                lines.append(
-                    f"  {entry['cycle']:>4}  {accuracy:.3f}  {bar_of}{'  promoted' if entry['winner'] else ''}"
-                )
+                line = _curve_line(entry, measured["accuracy"], most)
+                lines.append(line)
     return [*lines, ""]
+
+
+def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
+    signs = "#" * round(accuracy * most)
+    line = f"  {entry['cycle']:>4}  {accuracy:.3f}  {signs}"
+    if entry["winner"]:
+        return f"{line}  promoted"
+    return line
 
 
 def _budget_lines(settings: Settings) -> list[str]:
@@ -170,8 +220,11 @@ def _budget_lines(settings: Settings) -> list[str]:
         return []
     with Ledger(path) as ledger:
         comparisons = ledger.comparisons()
-    shares = [one.share for one in comparisons if one.test is not None]
-    free = len(comparisons) - len(shares)
-    spent = f"{len(shares)} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
-    lines = [f"error budget: {spent}; the next one needs odds of {float(bar(len(shares) + 1)):,.0f}:1"]
-    return lines + ([f"by the classic rule, without any guarantee: {free} comparisons"] if free else [])
+    shares = [comparison.share for comparison in comparisons if comparison.test is not None]
+    opened, free = len(shares), len(comparisons) - len(shares)
+    odds = float(bar(opened + 1))
+    spent = f"{opened} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
+    lines = [f"error budget: {spent}; the next one needs odds of {odds:,.0f}:1"]
+    if free:
+        lines.append(f"by the classic rule, without any guarantee: {free} comparisons")
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from pytest_selfopt.report.outcome_strips import outcomes_of
 from pytest_selfopt.report.phase_document import Failure
@@ -26,14 +27,17 @@ class HotCase:
     @property
     def failed(self) -> int:
         """In how many runs it was not right."""
-        return sum(trial.outcome is not Outcome.PASS for trial in self.trials)
+        return len(self._wrong)
 
     @property
     def last(self) -> Trial:
         """The last trial that was not right; of equal trials, one that had an answer."""
-        wrong = [trial for trial in self.trials if trial.outcome is not Outcome.PASS]
-        missed = [trial for trial in wrong if trial.outcome is Outcome.MISS]
-        return (missed or wrong)[-1]
+        missed = [trial for trial in self.trials if trial.outcome is Outcome.MISS]
+        return (missed or self._wrong)[-1]
+
+    @property
+    def _wrong(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.outcome is not Outcome.PASS]
 
 
 def hot_cases(trials: Iterable[Trial]) -> tuple[list[HotCase], int]:
@@ -41,10 +45,18 @@ def hot_cases(trials: Iterable[Trial]) -> tuple[list[HotCase], int]:
     by_case: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         by_case[trial.case].append(trial)
-    found = [HotCase(case=case, trials=tuple(sorted(ours, key=lambda one: one.run))) for case, ours in by_case.items()]
-    hot = [one for one in found if one.failed >= min(HOT, len(one.trials))]
-    hot.sort(key=lambda one: -one.failed / len(one.trials))
+    hot = []
+    for name, runs in by_case.items():
+        runs.sort(key=attrgetter("run"))
+        case = HotCase(case=name, trials=tuple(runs))
+        if case.failed >= min(HOT, len(runs)):
+            hot.append(case)
+    hot.sort(key=_failed_share, reverse=True)
     return hot[:MOST_FAILURES], max(0, len(hot) - MOST_FAILURES)
+
+
+def _failed_share(case: HotCase) -> float:
+    return case.failed / len(case.trials)
 
 
 def failure_of(hot: HotCase, *, prompt: str, expected: str, got: str) -> Failure:

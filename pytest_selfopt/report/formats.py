@@ -14,7 +14,9 @@ UNKNOWN = "–"
 
 def share(value: float | None) -> str:
     """A share from 0 to 1, such as 0.425."""
-    return UNKNOWN if value is None else f"{value:.3f}"
+    if value is None:
+        return UNKNOWN
+    return f"{value:.3f}"
 
 
 def number(value: float | None) -> str:
@@ -25,28 +27,36 @@ def number(value: float | None) -> str:
         return f"{value:.2g}"
     if abs(value) >= 1000 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}"
+    if abs(value) >= 0.001:
+        return f"{value:.3g}"
+    return f"{value:.1g}"
 
 
 def count(value: int | None) -> str:
     """A whole number with separators, such as 12,480."""
-    return UNKNOWN if value is None else f"{value:,}"
+    if value is None:
+        return UNKNOWN
+    return f"{value:,}"
 
 
 def seconds(value: float | None) -> str:
     """A latency, such as "2.42 s" or "85 ms"."""
     if value is None:
         return UNKNOWN
-    return f"{value:.2f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
+    if value >= 0.1:
+        return f"{value:.2f} s"
+    return f"{value * 1000:.0f} ms"
 
 
 def duration(value: float) -> str:
     """How long something took, such as "4.2 s", "5:50 min" or "1:02:03 h"."""
     if value < 60:
         return f"{value:.1f} s"
-    format_duration, rest = divmod(int(value), 60)
-    hours, format_duration = divmod(format_duration, 60)
-    return f"{hours}:{format_duration:02d}:{rest:02d} h" if hours else f"{format_duration}:{rest:02d} min"
+    minutes, rest = divmod(int(value), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d} h"
 
 
 def money(value: float | None) -> str:
@@ -55,7 +65,9 @@ def money(value: float | None) -> str:
         return "unknown"
     if 0 < value < 0.0001:
         return f"${value:.1e}"
-    return f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
+    if value < 1:
+        return f"${value:,.4f}"
+    return f"${value:,.2f}"
 
 
 def cost(spent: Spent) -> str:
@@ -64,12 +76,17 @@ def cost(spent: Spent) -> str:
         return money(spent.known_cost_usd)
     if spent.unpriced >= spent.calls or not spent.known_cost_usd:
         return "unknown cost"
-    return f"at least {money(spent.known_cost_usd)}, and {spent.unpriced:,} calls of unknown cost"
+    known = money(spent.known_cost_usd)
+    return f"at least {known}, and {spent.unpriced:,} calls of unknown cost"
 
 
 def odds(value: float | None) -> str:
     """Odds against luck, such as 630:1."""
-    return UNKNOWN if value is None else f"{number(round(value) if value >= 10 else value)}:1"
+    if value is None:
+        return UNKNOWN
+    if value >= 10:
+        value = round(value)
+    return f"{number(value)}:1"
 
 
 def chance(value: float | None) -> str:
@@ -78,7 +95,9 @@ def chance(value: float | None) -> str:
         return ""
     if value >= 0.001:
         return f"{value:.1%} by chance"
-    return "less than 1 in 10⁹ by chance" if value < 1e-9 else f"1 in {round(1 / value):,} by chance"
+    if value < 1e-9:
+        return "less than 1 in 10⁹ by chance"
+    return f"1 in {round(1 / value):,} by chance"
 
 
 def words(name: str) -> str:
@@ -89,19 +108,30 @@ def words(name: str) -> str:
 def moment(timestamp: str) -> str:
     """A time of the ledger without its seconds: 2026-11-27T06:19:23Z is "2026-11-27 06:19 UTC"."""
     day, _, clock = timestamp.partition("T")
-    return f"{day} {clock[:5]} UTC" if clock else timestamp
+    if not clock:
+        return timestamp
+    return f"{day} {clock[:5]} UTC"
 
 
 def differs(strip: Strip) -> bool:
     """Whether the specs that ran the cases of a strip did not all do as well, as far as each of them ran."""
-    shares = {one.count("P") / len(one.replace(".", "")) for one in strip.outcomes if one.replace(".", "")}
+    shares = set()
+    for outcomes in strip.outcomes:
+        judged = outcomes.replace(".", "")
+        if judged:
+            shares.add(judged.count("P") / len(judged))
     return len(shares) > 1
 
 
 def gate_names(phase: PhaseReport) -> list[str]:
     """The gates that any spec of a phase was held against, those first that one of them did not pass."""
-    gates = [gate for spec in phase.specs for gate in spec.gates]
-    return list(dict.fromkeys([*(gate.name for gate in gates if not gate.passed), *(gate.name for gate in gates)]))
+    failed, all_names = [], []
+    for spec in phase.specs:
+        for gate in spec.gates:
+            all_names.append(gate.name)
+            if not gate.passed:
+                failed.append(gate.name)
+    return list(dict.fromkeys([*failed, *all_names]))
 
 
 def interval(measured: Measured) -> str:
@@ -116,22 +146,26 @@ def believed(point: CurvePoint) -> str:
 
 def known(point: CurvePoint) -> str:
     """What is known of it now from later cycles, and on how many trials."""
-    return "not measured since" if point.known is None else f"{point.known:.3f} ({point.known_trials:,} trials)"
+    if point.known is None:
+        return "not measured since"
+    return f"{point.known:.3f} ({point.known_trials:,} trials)"
 
 
 def rise(line: CycleLine) -> str:
     """The accuracy of what was in force before and after a cycle."""
-    return f"{share(line.accuracy_before)} → {share(line.accuracy_after)}"
+    before, after = share(line.accuracy_before), share(line.accuracy_after)
+    return f"{before} → {after}"
 
 
 def rise_rests_on(line: CycleLine) -> str:
     """On how many trials those two rest."""
-    return f"of {count(line.trials_before)} / {count(line.trials_after)} trials"
+    before, after = count(line.trials_before), count(line.trials_after)
+    return f"of {before} / {after} trials"
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    one.__name__: one
-    for one in (
+    function.__name__: function
+    for function in (
         share, number, count, seconds, duration, money, cost, odds, chance, words, moment, differs,
         interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )

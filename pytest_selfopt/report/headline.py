@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.report.document import CycleLine
-from pytest_selfopt.report.phase_document import VERDICTS, Measured, PhaseReport, SpecReport
+from pytest_selfopt.report.phase_document import Measured, PhaseReport, SpecReport, best_verdict
 
 NOT_DECIDED = {
     "interrupted": "the session was interrupted",
@@ -37,109 +38,171 @@ class Headline:
 def headline_of_cycle(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headline:
     """What a cycle came to."""
     if status != "decided":
-        reasons = [phase.sentence for phase in phases if phase.sentence] or [NOT_DECIDED.get(status, status)]
-        return Headline(
-            verdict="HOLD" if status == "stopped" else "",
-            headline=f"Nothing was decided in cycle {cycle}: {reasons[0]}.",
-            why=(),
-            takes=(GO_ON.get(status, "The next cycle begins anew."),),
-        )
-    return _decided([_result(phase) for phase in phases], phases)
+        return _undecided(cycle, status, phases)
+    several = len(phases) > 1
+    grounds: list[str] = []
+    for phase in phases:
+        grounds += _grounds(phase, several=several)
+    return Headline(
+        verdict=best_verdict([phase.verdict for phase in phases]),
+        headline=" ".join(map(_result, phases)),
+        why=tuple(grounds),
+        takes=_next_steps(phases),
+    )
+
+
+def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headline:
+    reason = _first_sentence(phases) or NOT_DECIDED.get(status, status)
+    verdict = ""
+    if status == "stopped":
+        verdict = "HOLD"
+    return Headline(
+        verdict=verdict,
+        headline=f"Nothing was decided in cycle {cycle}: {reason}.",
+        why=(),
+        takes=(GO_ON.get(status, "The next cycle begins anew."),),
+    )
+
+
+def _first_sentence(phases: Sequence[PhaseReport]) -> str:
+    for phase in phases:
+        if phase.sentence:
+            return phase.sentence
+    return ""
 
 
 def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport]) -> Headline:
     """Where all cycles have led; `lines` are those of all cycles, oldest first."""
     cycles = len({line.cycle for line in lines})
     promoted = [line for line in lines if line.verdict == "PROMOTE"]
-    told = "; ".join(_state(phase, lines) for phase in phases) or "nothing was decided"
-    verdict = _best([line.verdict for line in lines])
-    nothing = ["No candidate was shown to be better than what is in force."] if verdict else []
+    states = []
+    for phase in phases:
+        state = _state(phase, lines)
+        states.append(state)
+    summary = "; ".join(states) or "nothing was decided"
+    promotions, number = _number(len(promoted), "promotion"), _number(cycles, "cycle")
+    verdict = best_verdict([line.verdict for line in lines])
+    why = tuple(map(_promotion, promoted[-_NAMES:]))
+    if verdict and not why:
+        why = ("No candidate was shown to be better than what is in force.",)
     return Headline(
         verdict=verdict,
-        headline=f"{_number(len(promoted), 'promotion')} in {_number(cycles, 'cycle')}: {told}.",
-        why=tuple([*map(_promotion, promoted[-_NAMES:])] or nothing),
+        headline=f"{promotions} in {number}: {summary}.",
+        why=why,
         takes=_next_steps(phases),
     )
-
-
-def _decided(results: Sequence[str], phases: Sequence[PhaseReport]) -> Headline:
-    return Headline(
-        verdict=_best([phase.verdict for phase in phases]),
-        headline=" ".join(results),
-        why=tuple(sentence for phase in phases for sentence in _grounds(phase, several=len(phases) > 1)),
-        takes=_next_steps(phases),
-    )
-
-
-def _best(verdicts: Collection[str]) -> str:
-    return next((one for one in VERDICTS if one in verdicts), "")
 
 
 def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
-    return tuple(sentence for phase in phases for sentence in _takes(phase, several=len(phases) > 1))
+    several = len(phases) > 1
+    sentences: list[str] = []
+    for phase in phases:
+        sentences += _takes(phase, several=several)
+    return tuple(sentences)
 
 
 def _promotion(line: CycleLine) -> str:
-    before, after = line.accuracy_before, line.accuracy_after
-    if before is None or after is None or not line.trials_before or not line.trials_after:
-        return f"Cycle {line.cycle} promoted {line.name} for {line.phase}."
-    return (
-        f"Cycle {line.cycle} promoted {line.name} for {line.phase}: {round(after * line.trials_after):,} of "
-        f"{line.trials_after:,} answers right instead of {round(before * line.trials_before):,} of "
-        f"{line.trials_before:,}."
-    )
+    promoted = f"Cycle {line.cycle} promoted {line.name} for {line.phase}"
+    before = _right_of(line.accuracy_before, line.trials_before)
+    after = _right_of(line.accuracy_after, line.trials_after)
+    if not before or not after:
+        return f"{promoted}."
+    return f"{promoted}: {after} answers right instead of {before}."
+
+
+def _right_of(accuracy: float | None, trials: int | None) -> str:
+    """How many of some trials were right, such as "7 of 8"; empty where it is unknown."""
+    if accuracy is None or not trials:
+        return ""
+    return f"{round(accuracy * trials):,} of {trials:,}"
 
 
 def _number(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+    if count == 1:
+        return f"1 {name}"
+    return f"{count:,} {name}s"
 
 
 def _result(phase: PhaseReport) -> str:
-    baseline, winner = _find(phase, phase.baseline), _find(phase, phase.winner or "")
-    if winner is not None and winner.measured and baseline is not None and baseline.measured:
-        return (
-            f"Promoted {winner.name} for {phase.phase}: {_right(winner.measured)} answers right instead of "
-            f"{_right(baseline.measured)} ({winner.measured.accuracy:.3f} against {baseline.measured.accuracy:.3f})."
-        )
+    winner = _find(phase, phase.winner or "")
     if winner is not None:
-        return f"Promoted {winner.name} for {phase.phase}."
-    judged = [spec for spec in phase.specs if spec.verdict]
-    held = [spec.name for spec in judged if spec.verdict == "HOLD"]
-    better = [spec.name for spec in judged if spec.verdict == "PROMOTE"]
-    nothing = f"Nothing was promoted for {phase.phase}:"
-    if better:
-        return f"{nothing} promoting is switched off, though {_named(better)} is better."
-    if held:
-        return f"{nothing} the evidence on {_named(held)} is short."
-    if judged:
-        which = "the candidate is" if len(judged) == 1 else f"none of {len(judged)} candidates is"
-        return f"{nothing} {which}{' not' if len(judged) == 1 else ''} better than what is in force."
-    return f"Nothing was left to try for {phase.phase}: what is in force stays."
+        return _promoted(phase, winner)
+    judged = _judged(phase)
+    if not judged:
+        return f"Nothing was left to try for {phase.phase}: what is in force stays."
+    return f"Nothing was promoted for {phase.phase}: {_why_nothing(judged)}."
+
+
+def _promoted(phase: PhaseReport, winner: SpecReport) -> str:
+    promoted = f"Promoted {winner.name} for {phase.phase}"
+    after, before = winner.measured, _measured(phase, phase.baseline)
+    if after is None or before is None:
+        return f"{promoted}."
+    counts = f"{_right(after)} answers right instead of {_right(before)}"
+    return f"{promoted}: {counts} ({after.accuracy:.3f} against {before.accuracy:.3f})."
+
+
+def _why_nothing(judged: Sequence[SpecReport]) -> str:
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for spec in judged:
+        names[spec.verdict].append(spec.name)
+    if names["PROMOTE"]:
+        return f"promoting is switched off, though {_named(names['PROMOTE'])} is better"
+    if names["HOLD"]:
+        return f"the evidence on {_named(names['HOLD'])} is short"
+    if len(judged) == 1:
+        return "the candidate is not better than what is in force"
+    return f"none of {len(judged)} candidates is better than what is in force"
+
+
+def _judged(phase: PhaseReport) -> list[SpecReport]:
+    return [spec for spec in phase.specs if spec.verdict]
 
 
 def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
-    spec = _find(phase, phase.in_force)
-    of = spec.measured if spec is not None else None
-    now = "not measured" if of is None else f"{_right(of)} answers right ({of.accuracy:.3f})"
-    first = next(
-        (line.accuracy_before for line in lines if line.phase == phase.phase and line.accuracy_before is not None), None
-    )
-    return f"{phase.phase} {now}{f', {first:.3f} at the beginning' if first is not None else ''}"
+    measured = _measured(phase, phase.in_force)
+    state = f"{phase.phase} not measured"
+    if measured is not None:
+        state = f"{phase.phase} {_right(measured)} answers right ({measured.accuracy:.3f})"
+    for line in lines:
+        if line.phase == phase.phase and line.accuracy_before is not None:
+            return f"{state}, {line.accuracy_before:.3f} at the beginning"
+    return state
 
 
-def _grounds(phase: PhaseReport, *, several: bool) -> list[str]:
+def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
     """The sentence of the verdict that matters most: the winner's, or that of whoever was furthest ahead.
 
     Where nothing was compared, it is what was diagnosed of what is in force.
     """
-    judged = [spec for spec in phase.specs if spec.verdict]
+    prefix = ""
+    if several:
+        prefix = f"{phase.phase}, "
+    judged = _judged(phase)
+    if judged:
+        spec = _foremost(phase, judged)
+        yield f"{prefix}{spec.name}: {_without_verdict(spec, phase.phase)}"
+    elif phase.diagnoses:
+        diagnosis = phase.diagnoses[0]
+        yield f"{prefix}{diagnosis.kind}: {diagnosis.sentence}"
+
+
+def _foremost(phase: PhaseReport, judged: Sequence[SpecReport]) -> SpecReport:
     winner = [spec for spec in judged if spec.spec == phase.winner]
     held = [spec for spec in judged if spec.verdict == "HOLD"]
-    ahead = sorted(winner or held or judged, key=lambda spec: (spec.broken or 0) - (spec.fixed or 0))
-    where = f"{phase.phase}, " if several else ""
-    if not judged:
-        return [f"{where}{one.kind}: {one.sentence}" for one in phase.diagnoses[:1]]
-    return [f"{where}{ahead[0].name}: {_without_verdict(ahead[0], phase.phase)}"]
+    return min(winner or held or judged, key=_lag)
+
+
+def _lag(spec: SpecReport) -> int:
+    """How many more answers a candidate broke than it fixed."""
+    return (spec.broken or 0) - (spec.fixed or 0)
+
+
+def _measured(phase: PhaseReport, spec: str) -> Measured | None:
+    report = _find(phase, spec)
+    if report is None:
+        return None
+    return report.measured
 
 
 def _right(measured: Measured) -> str:
@@ -151,18 +214,21 @@ def _without_verdict(spec: SpecReport, phase: str) -> str:
 
 
 def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
-    where = f" for {phase.phase}" if several else ""
+    where = ""
+    if several:
+        where = f" for {phase.phase}"
     sentences = []
     if phase.winner:
-        name = next((spec.name for spec in phase.specs if spec.spec == phase.winner), phase.winner)
+        name = _name_of_winner(phase, phase.winner)
         sentences.append(
             f"Nothing more is needed{where}: {name} is in force. selfopt rollback {phase.cycle} takes it back."
         )
     elif phase.takes:
-        sentences.append(f"{phase.takes[:1].upper()}{phase.takes[1:]}{where}.")
+        first, rest = phase.takes[0], phase.takes[1:]
+        sentences.append(f"{first.upper()}{rest}{where}.")
     if phase.next:
-        tries = _named([one.change for one in phase.next])
-        sentences.append(f"The next cycle tries {tries}{where}.")
+        changes = _named([candidate.change for candidate in phase.next])
+        sentences.append(f"The next cycle tries {changes}{where}.")
     elif not phase.takes:
         sentences.append(
             f"Nothing untried is left{where}: other prompts, another model, or more in [tool.selfopt.search] are what "
@@ -172,10 +238,22 @@ def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
 
 
 def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMES])
     more = len(names) - _NAMES
-    shown = list(names[:_NAMES])
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    if more > 0:
+        return f"{shown} and {more} more"
+    return shown
+
+
+def _name_of_winner(phase: PhaseReport, winner: str) -> str:
+    report = _find(phase, winner)
+    if report is None:
+        return winner
+    return report.name
 
 
 def _find(phase: PhaseReport, spec: str) -> SpecReport | None:
-    return next((one for one in phase.specs if one.spec == spec), None)
+    for report in phase.specs:
+        if report.spec == spec:
+            return report
+    return None

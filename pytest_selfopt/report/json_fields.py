@@ -5,9 +5,10 @@ Numbers beyond what anything here can come to are strange, too, so that whatever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+_Value = TypeVar("_Value")
 Entry = Mapping[str, Any]
 """One object of the history, of the decisions log, or of a plan in the ledger."""
 
@@ -21,7 +22,18 @@ LARGEST_WHOLE = (1 << 53) - 1
 def text_in(entry: Entry, name: str) -> str:
     """The text under a name; empty when there is none."""
     value = entry.get(name)
-    return value if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value
+    return ""
+
+
+def first_text_in(entries: Iterable[Entry], name: str) -> str:
+    """The first text under a name that is not empty; empty when there is none."""
+    for entry in entries:
+        text = text_in(entry, name)
+        if text:
+            return text
+    return ""
 
 
 def number_in(entry: Entry, name: str) -> float | None:
@@ -32,7 +44,9 @@ def number_in(entry: Entry, name: str) -> float | None:
 def share_in(entry: Entry, name: str) -> float | None:
     """The number from 0 to 1 under a name."""
     value = number_in(entry, name)
-    return value if value is not None and 0 <= value <= 1 else None
+    if value is None or not 0 <= value <= 1:
+        return None
+    return value
 
 
 def whole_in(entry: Entry, name: str) -> int | None:
@@ -48,41 +62,55 @@ def count_in(entry: Entry, name: str) -> int:
 def entry_in(entry: Entry, name: str) -> Entry:
     """The object under a name; an empty one when there is none."""
     value = entry.get(name)
-    return value if isinstance(value, Mapping) else NOTHING
+    if isinstance(value, Mapping):
+        return value
+    return NOTHING
 
 
 def entries_in(entry: Entry, name: str) -> list[Entry]:
     """The objects in the list under a name."""
-    return [one for one in _list(entry, name) if isinstance(one, Mapping)]
+    return [value for value in _list(entry, name) if isinstance(value, Mapping)]
 
 
 def texts_in(entry: Entry, name: str) -> tuple[str, ...]:
     """The texts in the list under a name."""
-    return tuple(one for one in _list(entry, name) if isinstance(one, str))
+    return tuple(value for value in _list(entry, name) if isinstance(value, str))
 
 
 def wholes_in(entry: Entry, name: str) -> tuple[int, ...]:
     """The whole numbers in the list under a name."""
-    return tuple(one for one in map(_whole, _list(entry, name)) if one is not None)
+    return tuple(_known(map(_whole, _list(entry, name))))
 
 
 def numbers_in(entry: Entry, name: str) -> tuple[float, ...]:
     """The finite numbers in the list under a name."""
-    return tuple(one for one in map(_number, _list(entry, name)) if one is not None)
+    return tuple(_known(map(_number, _list(entry, name))))
+
+
+def _known(values: Iterable[_Value | None]) -> Iterator[_Value]:
+    for value in values:
+        if value is not None:
+            yield value
 
 
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if -LARGEST_NUMBER <= value <= LARGEST_NUMBER else None
+    if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+        return None
+    return float(value)
 
 
 def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if -LARGEST_WHOLE <= value <= LARGEST_WHOLE else None
+    if not -LARGEST_WHOLE <= value <= LARGEST_WHOLE:
+        return None
+    return value
 
 
 def _list(entry: Entry, name: str) -> list[object]:
     value = entry.get(name)
-    return value if isinstance(value, list) else []
+    if isinstance(value, list):
+        return value
+    return []

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import TypeVar
 
 from pytest_selfopt.report import formats
-from pytest_selfopt.report.document import Budget, CurvePoint, Event, Report, RuleReport
+from pytest_selfopt.report.document import Budget, CurvePoint, CycleLine, Event, Report, RuleReport
 from pytest_selfopt.report.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table, whole
-from pytest_selfopt.report.phase_document import Failure, Gate, PhaseReport, SpecReport
+from pytest_selfopt.report.phase_document import Failure, Gate, Measured, PhaseReport, SpecReport, Warmup
 
 MOST_BYTES = 512 * 1024
 MOST_CYCLES = 100
@@ -27,10 +28,14 @@ _GLYPHS = str.maketrans({"P": "●", "M": "×", "E": "!", ".": "·"})
 def as_markdown(report: Report) -> str:
     """The report on a cycle or over all cycles."""
     lines = [f"# {plain(report.headline)}", "", _place(report), "", *_lead(report)]
-    sections = [_phase(phase) for phase in report.phases]
-    over = _over_cycles(report)
-    for section in [over, *sections] if report.kind == "history" else [*sections, over]:
-        lines += ["", *section] if section else []
+    phases: list[str] = []
+    for phase in report.phases:
+        phases += ["", *_phase(phase)]
+    cycles = _over_cycles(report)
+    if report.kind == "history":
+        lines += [*cycles, *phases]
+    else:
+        lines += [*phases, *cycles]
     lines += ["", "## Rules", "", *_rules(report.rules)]
     if report.budget is not None:
         lines += ["", _budget(report.budget)]
@@ -39,24 +44,33 @@ def as_markdown(report: Report) -> str:
 
 
 def _place(report: Report) -> str:
-    which = f"cycle {report.cycle}" if report.kind == "cycle" else "all cycles"
-    verdict = report.verdict or (
-        "nothing to decide" if report.status == "decided" else f"no decision ({report.status})"
-    )
-    return f"**{verdict}** · {plain(report.project)} · {which} · {formats.moment(report.ended)}"
+    scope = "all cycles"
+    if report.kind == "cycle":
+        scope = f"cycle {report.cycle}"
+    project = plain(report.project)
+    ended = formats.moment(report.ended)
+    return f"**{_verdict(report)}** · {project} · {scope} · {ended}"
 
 
-def _lead(report: Report) -> list[str]:
-    lines = [paragraph(sentence) for sentence in report.why]
-    lines += [f"**What comes next:** {' '.join(plain(sentence) for sentence in report.takes)}"]
+def _verdict(report: Report) -> str:
+    if report.verdict:
+        return report.verdict
+    if report.status == "decided":
+        return "nothing to decide"
+    return f"no decision ({report.status})"
+
+
+def _lead(report: Report) -> Iterator[str]:
+    for sentence in report.why:
+        yield paragraph(sentence)
+        yield ""
+    takes = " ".join(map(plain, report.takes))
+    yield f"**What comes next:** {takes}"
+    yield ""
     spent = report.spent
-    lines += [
-        (
-            f"**What it cost:** {formats.cost(spent)}; {spent.calls:,} calls for {spent.trials:,} trials, "
-            f"{spent.tokens:,} tokens, {formats.duration(spent.seconds)}"
-        )
-    ]
-    return [line for sentence in lines for line in (sentence, "")][:-1]
+    cost, duration = formats.cost(spent), formats.duration(spent.seconds)
+    calls = f"{spent.calls:,} calls for {spent.trials:,} trials"
+    yield f"**What it cost:** {cost}; {calls}, {spent.tokens:,} tokens, {duration}"
 
 
 def _phase(phase: PhaseReport) -> list[str]:
@@ -68,91 +82,146 @@ def _phase(phase: PhaseReport) -> list[str]:
     for spec in phase.specs:
         if spec.sentence:
             lines += ["", f"- **{plain(spec.name)}**: {plain(spec.sentence)}"]
-    lines += ["", *_strips(phase)] if phase.strips else []
-    lines += ["", *_failures(phase)] if phase.failures else []
+    if phase.strips:
+        lines += ["", *_strips(phase)]
+    if phase.failures:
+        lines += ["", *_failures(phase)]
     lines += ["", "### Diagnosis", "", *_diagnoses(phase)]
     return [*lines, "", "### What the next cycle tries", "", *_next(phase)]
 
 
 def _matrix(phase: PhaseReport) -> list[str]:
-    names = formats.gate_names(phase)
-    rows = []
-    for spec in phase.specs:
-        gates = {gate.name: gate for gate in spec.gates}
-        compared = "-" if spec.fixed is None else f"{spec.fixed} / {spec.broken} in {spec.passes} passes"
-        rows.append(
-            [
-                f"{spec.name} (in force)" if spec.in_force else spec.name,
-                spec.verdict or "-",
-                _accuracy(spec),
-                compared,
-                *(_gate(gates[name]) if name in gates else "" for name in names),
-            ]
-        )
+    gates = formats.gate_names(phase)
+    rows = [_matrix_row(spec, gates) for spec in phase.specs]
     head = ["configuration", "verdict", "accuracy", "fixed / broke"]
-    return table([*head, *(formats.words(name) for name in names)], rows)
+    head += map(formats.words, gates)
+    return table(head, rows)
+
+
+def _matrix_row(spec: SpecReport, gate_names: Sequence[str]) -> list[str]:
+    name = spec.name
+    if spec.in_force:
+        name = f"{spec.name} (in force)"
+    compared = "-"
+    if spec.fixed is not None:
+        compared = f"{spec.fixed} / {spec.broken} in {spec.passes} passes"
+    gates = dict.fromkeys(gate_names, "")
+    for gate in spec.gates:
+        gates[gate.name] = _gate(gate)
+    return [name, spec.verdict or "-", _accuracy(spec), compared, *gates.values()]
 
 
 def _accuracy(spec: SpecReport) -> str:
-    of = spec.measured
-    if of is None:
+    measured = spec.measured
+    if measured is None:
         return "-"
-    return f"{of.accuracy:.3f} ({formats.interval(of)}; {of.passes:,} of {of.trials:,} trials)"
+    interval = formats.interval(measured)
+    right = f"{measured.passes:,} of {measured.trials:,} trials"
+    return f"{measured.accuracy:.3f} ({interval}; {right})"
 
 
 def _gate(gate: Gate) -> str:
-    mark = "✓" if gate.passed else "?" if gate.asks == "HOLD" else "✗"
-    limit = "" if gate.limit is None else f" (limit {formats.number(gate.limit)})"
-    return f"{mark} {formats.number(gate.value)}{limit}"
+    value = formats.number(gate.value)
+    if gate.limit is None:
+        return f"{_mark(gate)} {value}"
+    return f"{_mark(gate)} {value} (limit {formats.number(gate.limit)})"
+
+
+def _mark(gate: Gate) -> str:
+    if gate.passed:
+        return "✓"
+    if gate.asks == "HOLD":
+        return "?"
+    return "✗"
 
 
 def _numbers(phase: PhaseReport) -> list[str]:
     rows = []
     for spec in phase.specs:
-        of = spec.measured
-        if of is None:
-            continue
-        kinds = ", ".join(f"{number} {formats.words(kind)}" for kind, number in of.errors_by_kind.items())
-        fronts = [name for name, on in (("cost", spec.front_by_cost), ("latency", spec.front_by_latency)) if on]
-        rows.append(
-            [
-                spec.spec,
-                " ".join(f"{share:.3f}" for share in of.run_accuracies),
-                f"{formats.share(of.restraint)} of {of.restraint_trials}",
-                f"{of.errors} ({kinds})" if kinds else str(of.errors),
-                f"{formats.seconds(of.latency_median_s)} / {formats.seconds(of.latency_p95_s)}",
-                f"{formats.count(of.tokens_in)} / {formats.count(of.tokens_out)}",
-                f"{formats.money(of.cost_usd)} / {formats.money(of.cost_of_1000_usd)}",
-                ", ".join(fronts) or "-",
-                f"{of.trials:,}",
-            ]
-        )
+        if spec.measured is not None:
+            row = _numbers_row(spec, spec.measured)
+            rows.append(row)
     head = ["spec", "accuracy by run", "restraint", "errors", "median / p95", "tokens in / out"]
     return table([*head, "cost / 1,000 answers", "Pareto front by", "trials"], rows)
 
 
+def _numbers_row(spec: SpecReport, measured: Measured) -> list[str]:
+    restraint = formats.share(measured.restraint)
+    median = formats.seconds(measured.latency_median_s)
+    most = formats.seconds(measured.latency_p95_s)
+    tokens_in = formats.count(measured.tokens_in)
+    tokens_out = formats.count(measured.tokens_out)
+    cost = formats.money(measured.cost_usd)
+    cost_of_1000 = formats.money(measured.cost_of_1000_usd)
+    return [
+        spec.spec,
+        " ".join(map("{:.3f}".format, measured.run_accuracies)),
+        f"{restraint} of {measured.restraint_trials}",
+        _errors(measured),
+        f"{median} / {most}",
+        f"{tokens_in} / {tokens_out}",
+        f"{cost} / {cost_of_1000}",
+        _fronts(spec),
+        f"{measured.trials:,}",
+    ]
+
+
+def _errors(measured: Measured) -> str:
+    kinds = []
+    for kind, number in measured.errors_by_kind.items():
+        name = formats.words(kind)
+        kinds.append(f"{number} {name}")
+    if not kinds:
+        return str(measured.errors)
+    return f"{measured.errors} ({', '.join(kinds)})"
+
+
+def _fronts(spec: SpecReport) -> str:
+    fronts = []
+    if spec.front_by_cost:
+        fronts.append("cost")
+    if spec.front_by_latency:
+        fronts.append("latency")
+    return ", ".join(fronts) or "-"
+
+
 def _strips(phase: PhaseReport) -> list[str]:
     rows = [[spec.name for spec in phase.specs]]
-    rows += [[outcomes.translate(_GLYPHS) for outcomes in strip.outcomes] for strip in phase.strips]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    names = ["", *(_cases(strip.cases, strip.count) for strip in phase.strips)]
-    told = [f"{phase.strips_left:,} more prompts are not listed."] if phase.strips_left else []
+    names = [""]
+    for strip in phase.strips:
+        glyphs = [outcomes.translate(_GLYPHS) for outcomes in strip.outcomes]
+        rows.append(glyphs)
+        names.append(_cases(strip.cases, strip.count))
     legend = "Run by run: ● pass, × miss, ! error, · not run."
-    text = "\n".join(f"{line}  {name}".rstrip() for line, name in zip(lines, names, strict=True))
-    return ["### How each prompt went", "", " ".join([legend, *told]), "", *block(text)]
+    if phase.strips_left:
+        legend += f" {phase.strips_left:,} more prompts are not listed."
+    text = "\n".join(_in_columns(rows, names))
+    return ["### How each prompt went", "", legend, "", *block(text)]
+
+
+def _in_columns(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[str]:
+    """The rows with their cells below each other, each with its name behind it."""
+    columns = zip(*rows, strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    for row, name in zip(rows, names, strict=True):
+        cells = "  ".join(map(str.ljust, row, widths))
+        yield f"{cells}  {name}".rstrip()
 
 
 def _cases(cases: Sequence[str], count: int) -> str:
     name = cut(cases[0], _NAME)
-    return name if count == 1 else f"{count:,} prompts, such as {name}"
+    if count == 1:
+        return name
+    return f"{count:,} prompts, such as {name}"
 
 
 def _failures(phase: PhaseReport) -> Iterator[str]:
     yield from ("### What keeps failing", "")
-    for one in phase.failures:
-        yield f"**{plain(one.case)}**, failed {one.failed} of {one.trials}: {plain(one.reason)}"
-        for name, text in (("asked", one.prompt), ("expected", one.expected), ("got", _got(one))):
+    for failure in phase.failures:
+        case, reason = plain(failure.case), plain(failure.reason)
+        yield f"**{case}**, failed {failure.failed} of {failure.trials}: {reason}"
+        texts = {"asked": failure.prompt, "expected": failure.expected, "got": _got(failure)}
+        for name, text in texts.items():
             if text:
                 yield from ("", f"{name}:", "", *block(cut(text, LONGEST)))
         yield ""
@@ -168,56 +237,68 @@ def _got(failure: Failure) -> str:
 
 def _diagnoses(phase: PhaseReport) -> list[str]:
     lines = []
-    for one in phase.diagnoses:
-        grounds = ", ".join(filter(None, [f"{one.trials:,} trials", formats.chance(one.chance)]))
-        lines.append(f"- **{plain(one.kind)}**: {plain(one.sentence)} ({grounds})")
+    for diagnosis in phase.diagnoses:
+        kind, sentence = plain(diagnosis.kind), plain(diagnosis.sentence)
+        grounds = f"{diagnosis.trials:,} trials"
+        chance = formats.chance(diagnosis.chance)
+        if chance:
+            grounds += f", {chance}"
+        lines.append(f"- **{kind}**: {sentence} ({grounds})")
     for warmup in phase.warmups:
-        came = f"answered in {formats.seconds(warmup.latency_s)}" if warmup.answered else f"failed: {warmup.error}"
-        lines.append(f"- warm-up of {code(warmup.spec)}: {plain(came)}")
+        result = plain(_warmup_result(warmup))
+        lines.append(f"- warm-up of {code(warmup.spec)}: {result}")
     return lines or ["None."]
+
+
+def _warmup_result(warmup: Warmup) -> str:
+    if warmup.answered:
+        return f"answered in {formats.seconds(warmup.latency_s)}"
+    return f"failed: {warmup.error}"
 
 
 def _next(phase: PhaseReport) -> list[str]:
     if not phase.next:
         return [paragraph(phase.takes) or "Nothing untried or undecided is left."]
-    lines = [f"- {plain(one.change)}: {plain(one.why)} ({code(one.spec)})" for one in phase.next]
-    return [*lines, *([f"- {phase.next_left:,} more are untried"] if phase.next_left else [])]
+    lines = []
+    for candidate in phase.next:
+        change, reason = plain(candidate.change), plain(candidate.why)
+        lines.append(f"- {change}: {reason} ({code(candidate.spec)})")
+    if phase.next_left:
+        lines.append(f"- {phase.next_left:,} more are untried")
+    return lines
 
 
 def _over_cycles(report: Report) -> list[str]:
+    """The section on all cycles, with an empty line before it; nothing where there are none."""
     if not report.cycles:
         return []
-    lines = ["## Over the cycles", ""]
-    for phase, points in groupby(report.curve, key=lambda point: point.phase):
-        text, left = _last([_bar(point) for point in points], MOST_CYCLES)
-        lines += [
-            f"Accuracy in {plain(phase)} after each cycle, as believed then and as known now:",
-            "",
-            *block("\n".join(text)),
-            "",
-            *left,
-        ]
+    lines = ["", "## Over the cycles", ""]
+    for phase, points in groupby(report.curve, key=attrgetter("phase")):
+        bars, left = _last(list(map(_bar, points)), MOST_CYCLES)
+        lines += [f"Accuracy in {plain(phase)} after each cycle, as believed then and as known now:", ""]
+        lines += [*block("\n".join(bars)), "", *left]
     cycles, left = _last(report.cycles, MOST_CYCLES)
-    rows = [
-        [
-            str(one.cycle),
-            one.phase,
-            one.verdict or one.status,
-            one.name,
-            f"{formats.rise(one)} ({formats.rise_rests_on(one)})",
-            f"{one.trials:,}",
-            f"{one.calls:,}",
-            formats.money(one.cost_usd),
-            formats.moment(one.ended),
-        ]
-        for one in reversed(cycles)
-    ]
     heads = ["cycle", "phase", "verdict", "of", "accuracy", "trials", "calls", "cost", "ended"]
-    return [*lines, *table(heads, rows), "", *left]
+    return [*lines, *table(heads, map(_cycle_row, reversed(cycles))), "", *left]
+
+
+def _cycle_row(line: CycleLine) -> list[str]:
+    rise, basis = formats.rise(line), formats.rise_rests_on(line)
+    return [
+        str(line.cycle),
+        line.phase,
+        line.verdict or line.status,
+        line.name,
+        f"{rise} ({basis})",
+        f"{line.trials:,}",
+        f"{line.calls:,}",
+        formats.money(line.cost_usd),
+        formats.moment(line.ended),
+    ]
 
 
 def _last(items: Sequence[_Item], most: int) -> tuple[Sequence[_Item], list[str]]:
-    """The last of them, and lines that tell how many there are before those."""
+    """The last `most` items, and the lines that say how many come before those."""
     left = len(items) - most
     if left <= 0:
         return items, []
@@ -225,52 +306,68 @@ def _last(items: Sequence[_Item], most: int) -> tuple[Sequence[_Item], list[str]
 
 
 def _bar(point: CurvePoint) -> str:
-    event, name = f"  {point.event}" if point.event else "", cut(point.name, _NAME)
-    return (
-        f"{point.cycle:>4}  {point.believed:.3f}  {'#' * round(point.believed * _CURVE):{_CURVE}}  {name}{event}"
-        f"  ({point.believed_trials:,} trials; now: {formats.known(point)})"
-    )
+    bar = "#" * round(point.believed * _CURVE)
+    label = cut(point.name, _NAME)
+    if point.event:
+        label += f"  {point.event}"
+    basis = f"{point.believed_trials:,} trials; now: {formats.known(point)}"
+    return f"{point.cycle:>4}  {point.believed:.3f}  {bar:{_CURVE}}  {label}  ({basis})"
 
 
 def _rules(rules: Sequence[RuleReport]) -> list[str]:
     if not rules:
         return ["There is no rule."]
-    rows = [
-        [
-            rule.model,
-            rule.phase,
-            rule.status,
-            "; ".join(rule.says),
-            rule.reason,
-            ", ".join(rule.evidence),
-            ", ".join(rule.rests_on),
-            _life(rule),
-        ]
-        for rule in rules
+    heads = ["model", "phase", "status", "says", "because", "evidence", "rests on", "life"]
+    return table(heads, map(_rule_row, rules))
+
+
+def _rule_row(rule: RuleReport) -> list[str]:
+    return [
+        rule.model,
+        rule.phase,
+        rule.status,
+        "; ".join(rule.says),
+        rule.reason,
+        ", ".join(rule.evidence),
+        ", ".join(rule.rests_on),
+        _life(rule),
     ]
-    return table(["model", "phase", "status", "says", "because", "evidence", "rests on", "life"], rows)
 
 
 def _life(rule: RuleReport) -> str:
     events, left = _last(rule.events, _LIFE)
-    told = [f"{event.kind} (cycle {event.cycle})" if event.cycle else event.kind for event in events]
-    return ", ".join([f"{len(rule.events) - _LIFE} earlier events", *told] if left else told)
+    phrases = list(map(_event, events))
+    if left:
+        phrases.insert(0, f"{len(rule.events) - _LIFE} earlier events")
+    return ", ".join(phrases)
+
+
+def _event(event: Event) -> str:
+    if event.cycle:
+        return f"{event.kind} (cycle {event.cycle})"
+    return event.kind
 
 
 def _budget(budget: Budget) -> str:
     opened = f"{budget.comparisons} comparisons were opened in this history"
-    spent = f"have spent {formats.number(budget.spent)} of {formats.number(budget.alpha)}"
-    return f"Error budget: {opened} and {spent}; the next one needs odds of {formats.odds(budget.next_odds)}."
+    spent, alpha = formats.number(budget.spent), formats.number(budget.alpha)
+    odds = formats.odds(budget.next_odds)
+    return f"Error budget: {opened} and have spent {spent} of {alpha}; the next one needs odds of {odds}."
 
 
 def _events(events: Sequence[Event]) -> list[str]:
     if not events:
         return ["None was logged."]
     shown, left = _last(events, MOST_DECISIONS)
-    lines = [*left]
-    for one in shown:
-        when = f"cycle {one.cycle}" if one.cycle else "outside of cycles"
-        routed = f" → {one.effective}" if one.effective != one.model else ""
-        about = f"{formats.words(one.kind)} {one.model} in {one.phase}{routed}: {one.reason}"
-        lines.append(f"- {formats.moment(one.timestamp)}, {when}: {plain(about)}")
-    return lines
+    return [*left, *map(_event_line, shown)]
+
+
+def _event_line(event: Event) -> str:
+    when = "outside of cycles"
+    if event.cycle:
+        when = f"cycle {event.cycle}"
+    subject = f"{formats.words(event.kind)} {event.model} in {event.phase}"
+    if event.effective != event.model:
+        subject += f" → {event.effective}"
+    sentence = plain(f"{subject}: {event.reason}")
+    return f"- {formats.moment(event.timestamp)}, {when}: {sentence}"

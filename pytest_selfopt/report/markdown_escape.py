@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pytest_selfopt.console.sanitize import visible
 
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+# In code nothing can be escaped.
+_UNQUOTED = str.maketrans({"`": "’", "|": "¦"})
 # Within a word an underscore means nothing, and names are full of them; a hash at the end would end a heading.
 _SPECIAL = re.compile(r"[<>&|\[\]`*~\\]|(?<![^\W_])_|_(?![^\W_])|#$")
 # GitHub makes links of bare addresses, and tells whoever is named.
@@ -22,19 +24,36 @@ LONGEST = 2000
 
 def plain(text: str) -> str:
     """A text on one line that is nothing but text."""
-    escaped = _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), cut(" ".join(text.split()), LONGEST))
-    unlinked = _ADDRESS.sub(lambda found: f"{found[1]}\\:" if found[1] else f"{found[2]}\\.", escaped)
+    escaped = _SPECIAL.sub(_escaped_sign, _short_line(text))
+    unlinked = _ADDRESS.sub(_escaped_address, escaped)
     return _MENTION.sub("@<!-- -->", unlinked)
+
+
+def _short_line(text: str) -> str:
+    line = " ".join(text.split())
+    return cut(line, LONGEST)
+
+
+def _escaped_sign(match: re.Match[str]) -> str:
+    sign = match[0]
+    return _ENTITIES.get(sign, f"\\{sign}")
+
+
+def _escaped_address(match: re.Match[str]) -> str:
+    scheme, host = match[1], match[2]
+    if scheme:
+        return f"{scheme}\\:"
+    return f"{host}\\."
 
 
 def paragraph(text: str) -> str:
     """A text that begins a line, where signs mean more: it becomes no heading, list or rule."""
-    return _OPENING.sub(lambda found: f"{found[1]}\\{found[2]}", plain(text))
+    return _OPENING.sub(r"\1\\\2", plain(text))
 
 
 def code(text: str) -> str:
     """A short text as code."""
-    return f"`{cut(' '.join(text.split()), LONGEST).replace('`', chr(0x2019)).replace('|', '¦')}`"
+    return f"`{_short_line(text).translate(_UNQUOTED)}`"
 
 
 def block(text: str) -> list[str]:
@@ -47,34 +66,45 @@ def block(text: str) -> list[str]:
 def whole(lines: Iterable[str], most: int) -> str:
     """Lines as a document of at most so many bytes: what is more is left out, and a block of code is ended."""
     kept: list[str] = []
-    fence, left = "", most - len(_LEFT_OUT.encode()) - _LONGEST_FENCE
+    fence = ""
+    left = most - len(_LEFT_OUT.encode()) - _LONGEST_FENCE
     for line in "\n".join(lines).split("\n"):
         left -= len(line.encode()) + 1
         if left < 0:
-            return "\n".join([*kept, *([fence] if fence else []), _LEFT_OUT])
+            if fence:
+                kept.append(fence)
+            return "\n".join([*kept, _LEFT_OUT])
         kept.append(line)
-        if fence:
-            fence = "" if line == fence else fence
-        elif line.startswith("```"):
-            fence = line[: len(line) - len(line.lstrip("`"))]
+        fence = _fence_after(line, fence)
     return "\n".join(kept) + "\n"
+
+
+def _fence_after(line: str, fence: str) -> str:
+    """The fence of the block of code that is open after a line; empty where none is."""
+    if line == fence:
+        return ""
+    if fence or not line.startswith("```"):
+        return fence
+    return line[: len(line) - len(line.lstrip("`"))]
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table; without rows, a sentence."""
-    found = list(rows)
-    if not found:
+    lines = list(map(_row, rows))
+    if not lines:
         return ["Nothing was measured."]
-    lines = [names, *found]
-    cells = [[plain(cell) for cell in line] for line in lines]
-    return [_row(cells[0]), _row(["---"] * len(names)), *map(_row, cells[1:])]
+    rule = " | ".join(["---"] * len(names))
+    return [_row(names), f"| {rule} |", *lines]
 
 
 def cut(text: str, most: int) -> str:
     """A text with what it hides made visible; at most so many characters of it, and an ellipsis."""
     shown = visible(text[: most + 1])
-    return f"{shown[:most]}…" if len(shown) > most else shown
+    if len(shown) <= most:
+        return shown
+    return f"{shown[:most]}…"
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    line = " | ".join(map(plain, cells))
+    return f"| {line} |"

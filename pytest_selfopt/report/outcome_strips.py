@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
 
 from pytest_selfopt.report.phase_document import Strip
 from pytest_selfopt.trial import Outcome, Trial
@@ -19,11 +21,12 @@ NO_TRIAL = "."
 
 def outcomes_of(trials: Sequence[Trial], runs: int) -> dict[str, str]:
     """A letter a run for each case of one spec, `runs` letters long."""
-    found: defaultdict[str, list[str]] = defaultdict(lambda: [NO_TRIAL] * runs)
+    by_case: defaultdict[str, list[str]] = defaultdict(lambda: [NO_TRIAL] * runs)
     for trial in trials:
-        if found[trial.case][trial.run] == NO_TRIAL:
-            found[trial.case][trial.run] = LETTERS[trial.outcome]
-    return {case: "".join(letters) for case, letters in found.items()}
+        letters = by_case[trial.case]
+        if letters[trial.run] == NO_TRIAL:
+            letters[trial.run] = LETTERS[trial.outcome]
+    return {case: "".join(letters) for case, letters in by_case.items()}
 
 
 def strips_of(by_spec: Mapping[str, Sequence[Trial]], in_force: str) -> tuple[tuple[Strip, ...], int]:
@@ -32,31 +35,42 @@ def strips_of(by_spec: Mapping[str, Sequence[Trial]], in_force: str) -> tuple[tu
     `by_spec` has the trials of each spec. What fails most under the spec in force stands first; then what the specs
     differ on; of equal rank, larger groups come first.
     """
-    runs = 1 + max((trial.run for trials in by_spec.values() for trial in trials), default=-1)
     specs = list(by_spec)
-    outcomes = {spec: outcomes_of(trials, runs) for spec, trials in by_spec.items()}
-    restraint = {trial.case: trial.restraint for trials in by_spec.values() for trial in trials}
+    place = 0
+    if in_force in by_spec:
+        place = specs.index(in_force)
+    strips = []
+    for (restraint, outcomes), cases in _groups(by_spec).items():
+        names = tuple(cases[:MOST_NAMES])
+        strips.append(Strip(cases=names, count=len(cases), restraint=restraint, outcomes=outcomes))
+    strips.sort(key=partial(_rank, place))
+    left = sum(strip.count for strip in strips[MOST_STRIPS:])
+    return tuple(strips[:MOST_STRIPS]), left
+
+
+def _groups(by_spec: Mapping[str, Sequence[Trial]]) -> dict[tuple[bool, tuple[str, ...]], list[str]]:
+    """The names of the cases that went alike, by whether no tool is needed and their letters under each spec."""
+    runs = 0
+    restraints = {}
+    for trial in chain.from_iterable(by_spec.values()):
+        runs = max(runs, trial.run + 1)
+        restraints[trial.case] = trial.restraint
+    outcomes = [outcomes_of(trials, runs) for trials in by_spec.values()]
     groups: defaultdict[tuple[bool, tuple[str, ...]], list[str]] = defaultdict(list)
-    for case, restrained in restraint.items():
-        rows = tuple(_without_trailing(outcomes[spec].get(case, "")) for spec in specs)
-        groups[restrained, rows].append(case)
-    strips = [
-        Strip(cases=tuple(cases[:MOST_NAMES]), count=len(cases), restraint=restrained, outcomes=rows)
-        for (restrained, rows), cases in groups.items()
-    ]
-    place = specs.index(in_force) if in_force in specs else 0
-    strips.sort(key=lambda one: _rank(one, place))
-    return tuple(strips[:MOST_STRIPS]), sum(one.count for one in strips[MOST_STRIPS:])
+    for case, restraint in restraints.items():
+        # The race stops most specs early: runs after that are not shown as missing.
+        letters = tuple(by_case.get(case, "").rstrip(NO_TRIAL) for by_case in outcomes)
+        groups[restraint, letters].append(case)
+    return groups
 
 
-def _without_trailing(outcomes: str) -> str:
-    """The race stops most specs early: runs after that are not shown as missing."""
-    return outcomes.rstrip(NO_TRIAL)
-
-
-def _rank(strip: Strip, place: int) -> tuple[float, bool, int]:
-    ours = strip.outcomes[place]
-    known = len(ours.replace(NO_TRIAL, ""))
-    share = ours.count("P") / known if known else 1.0
-    alike = len({one.count("P") / len(one) for one in strip.outcomes if one}) <= 1
+def _rank(place: int, strip: Strip) -> tuple[float, bool, int]:
+    """By what strips are sorted; `place` is that of the spec in force."""
+    share = 1.0
+    letters = strip.outcomes[place]
+    judged = letters.replace(NO_TRIAL, "")
+    if judged:
+        share = letters.count("P") / len(judged)
+    shares = {outcomes.count("P") / len(outcomes) for outcomes in strip.outcomes if outcomes}
+    alike = len(shares) <= 1
     return (share, alike, -strip.count)

@@ -30,7 +30,7 @@ def page(report: Report) -> str:
     it names by their hashes, and its own styles. Texts of models are escaped by the template engine, and what they hide
     is made visible.
     """
-    scripts = [_asset(name) for name in SCRIPTS]
+    scripts = list(map(_asset, SCRIPTS))
     return (
         _environment()
         .get_template("page.html.j2")
@@ -45,7 +45,7 @@ def page(report: Report) -> str:
 
 
 def _policy(scripts: list[str]) -> str:
-    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    hashes = " ".join(map(_hash_source, scripts))
     # The charts set styles of their own, which cannot load anything either.
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
@@ -53,8 +53,10 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def _hash_source(script: str) -> str:
+    """A script as a source of a content-security-policy, which allows no other text."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _data(value: dict[str, Any]) -> str:
@@ -98,4 +100,6 @@ def _shown(value: object) -> object:
     """What is put out for a value: texts have nothing hidden in them, and what is unknown is a dash."""
     if value is None:
         return "–"
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value

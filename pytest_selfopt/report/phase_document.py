@@ -6,7 +6,7 @@ seconds, costs in USD. None is unknown, or not measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,14 @@ VERDICTS = ("PROMOTE", "HOLD", "REJECT")
 """The best first: of several, that is the verdict on all of them."""
 
 Role = Literal["baseline", "candidate"]
+
+
+def best_verdict(verdicts: Collection[str]) -> str:
+    """The best of some verdicts; empty where none is among them."""
+    for verdict in VERDICTS:
+        if verdict in verdicts:
+            return verdict
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

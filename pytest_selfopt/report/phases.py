@@ -11,10 +11,12 @@ from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.report.json_fields import (
+    NOTHING,
     Entry,
     count_in,
     entries_in,
     entry_in,
+    first_text_in,
     number_in,
     numbers_in,
     share_in,
@@ -31,9 +33,11 @@ from pytest_selfopt.report.phase_document import (
     Gate,
     Measured,
     PhaseReport,
+    Role,
     SpecReport,
     Try,
     Warmup,
+    best_verdict,
 )
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 from pytest_selfopt.trial import Outcome, Trial
@@ -68,9 +72,13 @@ class PhaseStory:
     @property
     def specs(self) -> tuple[str, ...]:
         """All specs that took part, the baseline first."""
-        named = [text_in(one, "spec") for one in (*entries_in(self.plan, "candidates"), *self.verdicts)]
-        found = dict.fromkeys([self.baseline, *named, *(trial.spec for trial in self.trials)])
-        return tuple(spec for spec in found if spec)
+        candidates = entries_in(self.plan, "candidates")
+        specs = dict.fromkeys([self.baseline])
+        for entry in (*candidates, *self.verdicts):
+            specs[text_in(entry, "spec")] = None
+        for trial in self.trials:
+            specs[trial.spec] = None
+        return tuple(filter(None, specs))
 
     @property
     def verdicts(self) -> list[Entry]:
@@ -80,37 +88,47 @@ class PhaseStory:
 
 def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -> PhaseReport:
     """What a report says of a phase; `failures` are those it lists, and how many it does not."""
-    by_spec: dict[str, list[Trial]] = {spec: [] for spec in story.specs}
-    for trial in story.trials:
-        by_spec[trial.spec].append(trial)
+    by_spec = _trials_by_spec(story)
     cases = tuple(dict.fromkeys(trial.case for trial in story.trials))
     strips, strips_left = strips_of(by_spec, story.in_force)
     winner = text_in(story.entry, "winner") or None
     following = entry_in(story.entry, "next")
-    judged = [text_in(one, "verdict") for one in story.verdicts]
+    tries = []
+    for candidate in entries_in(following, "candidates"):
+        attempt = _try(candidate, story.in_force)
+        tries.append(attempt)
     return PhaseReport(
         phase=story.phase,
         cycle=story.cycle,
         status=story.status,
         proof=story.entry.get("proof") is True,
-        verdict="PROMOTE" if winner else next((one for one in VERDICTS[1:] if one in judged), ""),
+        verdict=verdict_of(winner, story.verdicts),
         sentence=text_in(story.entry, "reason"),
-        takes=next((text_in(one, "takes") for one in _leading(story.verdicts) if text_in(one, "takes")), ""),
+        takes=first_text_in(_leading(story.verdicts), "takes"),
         baseline=story.baseline,
         in_force=story.in_force,
         winner=winner,
         cases=len(cases),
         runs=len({trial.run for trial in story.trials}),
-        specs=_with_fronts([_spec(story, spec, by_spec[spec], cases) for spec in story.specs]),
+        specs=_with_fronts(_spec_reports(story, by_spec, cases)),
         strips=strips,
         strips_left=strips_left,
         failures=failures[0],
         failures_left=failures[1],
-        diagnoses=tuple(_diagnosis(one) for one in entries_in(story.entry, "diagnoses")),
-        next=tuple(_try(one, story.in_force) for one in entries_in(following, "candidates")),
+        diagnoses=tuple(map(_diagnosis, entries_in(story.entry, "diagnoses"))),
+        next=tuple(tries),
         next_left=count_in(following, "left"),
-        warmups=tuple(_warmup(one) for one in entries_in(story.entry, "warmups")),
+        warmups=tuple(map(_warmup, entries_in(story.entry, "warmups"))),
     )
+
+
+def verdict_of(winner: str | None, verdicts: Iterable[Entry]) -> str:
+    """PROMOTE where something was promoted, else the best verdict on a candidate; empty where there is none."""
+    if winner:
+        return VERDICTS[0]
+    judged = {text_in(verdict, "verdict") for verdict in verdicts}
+    # A candidate that deserved PROMOTE was not promoted where nothing won.
+    return best_verdict(judged - {VERDICTS[0]})
 
 
 def name_of(spec: str, baseline: str) -> str:
@@ -123,39 +141,85 @@ def name_of(spec: str, baseline: str) -> str:
         return spec
 
 
+def _trials_by_spec(story: PhaseStory) -> dict[str, list[Trial]]:
+    trials: dict[str, list[Trial]] = {spec: [] for spec in story.specs}
+    for trial in story.trials:
+        trials[trial.spec].append(trial)
+    return trials
+
+
 def _leading(verdicts: Iterable[Entry]) -> list[Entry]:
-    """The verdicts, those that are furthest ahead first."""
-    return sorted(verdicts, key=lambda one: count_in(one, "broken") - count_in(one, "fixed"))
+    """Sort verdicts, those that are furthest ahead first."""
+    return sorted(verdicts, key=_lag)
 
 
-def _spec(story: PhaseStory, spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> SpecReport:
-    verdict = next((one for one in story.verdicts if text_in(one, "spec") == spec), None)
+def _lag(verdict: Entry) -> int:
+    """How many more answers a candidate broke than it fixed."""
+    return count_in(verdict, "broken") - count_in(verdict, "fixed")
+
+
+def _spec_reports(story: PhaseStory, by_spec: Mapping[str, Sequence[Trial]], cases: Sequence[str]) -> list[SpecReport]:
+    reports = []
+    for spec, trials in by_spec.items():
+        measured = _numbers(story, spec, trials, cases)
+        reports.append(_spec(story, spec, measured))
+    return reports
+
+
+def _numbers(story: PhaseStory, spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Measured | None:
+    """The numbers of a spec by its trials, or by the history; None where neither has any."""
+    if trials:
+        return _measured(evaluate(spec, trials, cases), trials)
     stored = entry_in(entry_in(story.entry, "metrics"), spec)
-    measured = _measured(evaluate(spec, trials, cases), trials) if trials else _remembered(stored) if stored else None
-    in_force = spec == story.in_force
-    gates = entries_in(verdict, "gates") if verdict is not None else []
-    comparison = whole_in(verdict, "comparison") if verdict else None
+    if not stored:
+        return None
+    return _remembered(stored)
+
+
+def _spec(story: PhaseStory, spec: str, measured: Measured | None) -> SpecReport:
+    verdict = _named(story.verdicts, "spec", spec)
+    comparison = whole_in(verdict, "comparison")
+    gates = entries_in(verdict, "gates")
     # Without the number of a comparison there were no odds to judge by, whatever the gate's numbers are.
-    tested = [one for one in gates if text_in(one, "name") == "no_regression"] if comparison is not None else []
+    tested = NOTHING
+    if comparison is not None:
+        tested = _named(gates, "name", "no_regression")
+    in_force = spec == story.in_force
+    # Of what is in force without a comparison, the gates that it has to pass for itself.
+    if in_force and not gates:
+        gates = entries_in(story.entry, "gates")
     return SpecReport(
         spec=spec,
         name=name_of(spec, story.baseline),
-        role="baseline" if spec == story.baseline else "candidate",
+        role=_role(spec, story.baseline),
         in_force=in_force,
-        verdict=text_in(verdict, "verdict") if verdict else "",
-        sentence=text_in(verdict, "sentence") if verdict else "",
+        verdict=text_in(verdict, "verdict"),
+        sentence=text_in(verdict, "sentence"),
         comparison=comparison,
-        fixed=whole_in(verdict, "fixed") if verdict else None,
-        broken=whole_in(verdict, "broken") if verdict else None,
-        passes=whole_in(verdict, "passes") if verdict else None,
-        odds=number_in(tested[0], "value") if tested else None,
-        needed=number_in(tested[0], "limit") if tested else None,
-        # Of what is in force without a comparison, the gates that it has to pass for itself.
-        gates=tuple(map(_gate, gates or (entries_in(story.entry, "gates") if in_force else []))),
+        fixed=whole_in(verdict, "fixed"),
+        broken=whole_in(verdict, "broken"),
+        passes=whole_in(verdict, "passes"),
+        odds=number_in(tested, "value"),
+        needed=number_in(tested, "limit"),
+        gates=tuple(map(_gate, gates)),
         measured=measured,
         front_by_cost=False,
         front_by_latency=False,
     )
+
+
+def _role(spec: str, baseline: str) -> Role:
+    if spec == baseline:
+        return "baseline"
+    return "candidate"
+
+
+def _named(entries: Iterable[Entry], field: str, name: str) -> Entry:
+    """The first entry with this text in a field; an empty one when there is none."""
+    for entry in entries:
+        if text_in(entry, field) == name:
+            return entry
+    return NOTHING
 
 
 def _gate(entry: Entry) -> Gate:
@@ -176,7 +240,6 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
         counts[trial.case][1] += 1
     score = score_of((case, passes, number) for case, (passes, number) in counts.items())
     answers = metrics.passes + metrics.misses
-    cost = metrics.cost_usd
     return Measured(
         trials=metrics.trials,
         cases=len(counts),
@@ -194,17 +257,29 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
         latency_p95_s=metrics.latency_p95_s,
         tokens_in=metrics.tokens_in,
         tokens_out=metrics.tokens_out,
-        cost_usd=cost,
-        cost_of_1000_usd=cost / answers * _PER if cost is not None and answers else None,
+        cost_usd=metrics.cost_usd,
+        cost_of_1000_usd=_cost_of_1000(metrics.cost_usd, answers),
     )
+
+
+def _cost_of_1000(cost: float | None, answers: int) -> float | None:
+    """USD that a thousand answers cost at the rate of so many."""
+    if cost is None or not answers:
+        return None
+    return cost / answers * _PER
 
 
 def _remembered(entry: Entry) -> Measured:
     """The numbers that the history has of a spec whose trials are not in the ledger any more."""
-    trials, accuracy = count_in(entry, "trials"), share_in(entry, "accuracy") or 0.0
-    kinds = {name: count_in(entry_in(entry, "errors_by_kind"), name) for name in entry_in(entry, "errors_by_kind")}
-    errors, passes = min(trials, sum(kinds.values())), round(accuracy * trials)
-    low, high = wilson(passes, trials) if trials else (0.0, 1.0)
+    trials = count_in(entry, "trials")
+    accuracy = share_in(entry, "accuracy") or 0.0
+    stored_kinds = entry_in(entry, "errors_by_kind")
+    kinds = {name: count_in(stored_kinds, name) for name in stored_kinds}
+    errors = min(trials, sum(kinds.values()))
+    passes = round(accuracy * trials)
+    low, high = 0.0, 1.0
+    if trials:
+        low, high = wilson(passes, trials)
     cost = number_in(entry, "cost_usd")
     return Measured(
         trials=trials,
@@ -224,32 +299,39 @@ def _remembered(entry: Entry) -> Measured:
         tokens_in=whole_in(entry, "tokens_in"),
         tokens_out=whole_in(entry, "tokens_out"),
         cost_usd=cost,
-        cost_of_1000_usd=cost / (trials - errors) * _PER if cost is not None and trials > errors else None,
+        cost_of_1000_usd=_cost_of_1000(cost, trials - errors),
     )
 
 
 def _with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
     """The specs with those marked that no other one beats; what is unknown is on no front, and beats nobody."""
-    return tuple(
-        replace(
-            spec,
-            front_by_cost=_on_front(spec, specs, "cost_of_1000_usd"),
-            front_by_latency=_on_front(spec, specs, "latency_median_s"),
-        )
-        for spec in specs
-    )
+    by_cost = _front(specs, "cost_of_1000_usd")
+    by_latency = _front(specs, "latency_median_s")
+    marked = []
+    for spec in specs:
+        cheap, fast = spec.spec in by_cost, spec.spec in by_latency
+        marked.append(replace(spec, front_by_cost=cheap, front_by_latency=fast))
+    return tuple(marked)
 
 
-def _on_front(spec: SpecReport, specs: Sequence[SpecReport], by: str) -> bool:
-    points = {one.spec: (one.measured.accuracy, getattr(one.measured, by)) for one in specs if one.measured}
-    known: Mapping[str, tuple[float, float]] = {name: at for name, at in points.items() if at[1] is not None}
-    if spec.spec not in known:
-        return False
-    accuracy, value = known[spec.spec]
-    return not any(
-        other >= accuracy and theirs <= value and (other > accuracy or theirs < value)
-        for other, theirs in known.values()
-    )
+def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
+    """The ids of the specs that no other beats in accuracy and a field of `Measured`, of which less is better."""
+    points: dict[str, tuple[float, float]] = {}
+    for spec in specs:
+        value = getattr(spec.measured, by, None)
+        if spec.measured is not None and value is not None:
+            points[spec.spec] = (spec.measured.accuracy, value)
+    return {spec for spec, point in points.items() if not _beaten(point, points.values())}
+
+
+def _beaten(point: tuple[float, float], points: Iterable[tuple[float, float]]) -> bool:
+    """Whether one of the points is as good as this one in both numbers, and better in one."""
+    accuracy, value = point
+    for other in points:
+        as_good = other[0] >= accuracy and other[1] <= value
+        if as_good and other != point:
+            return True
+    return False
 
 
 def _diagnosis(entry: Entry) -> Diagnosis:

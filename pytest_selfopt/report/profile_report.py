@@ -1,24 +1,34 @@
-"""`selfopt profile`: what the ledger and the history know of models, and the maps over all of them."""
+"""`selfopt profile`: what the ledger and the history know of models, and the maps over all of them.
+
+The JSON for programs is written here, with null for what is unknown; `profiles` writes the forms for people.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
 from pytest_selfopt.console.output import Markdown, Printed, Verbatim
-from pytest_selfopt.economy.pareto import elites, fronts
-from pytest_selfopt.economy.profile import Profile, Seen, profiles_of
+from pytest_selfopt.economy.pareto import Elite, Front, Point, elites, fronts
+from pytest_selfopt.economy.profile import Finding, PhaseProfile, Profile, Rank, Seen, profiles_of
+from pytest_selfopt.economy.score import Score
+from pytest_selfopt.economy.trend import Trend
 from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.ledger.aggregates import read_counts
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.report.profile_json import document
 from pytest_selfopt.report.profiles import WIDTH, all_sections, as_markdown, as_text, model_sections
+from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.suggest import did_you_mean
+from pytest_selfopt.trial import Json
+
+VERSION = 1
+"""Of the profiles as JSON."""
 
 Form = Literal["table", "json", "md"]
 FORMS: tuple[Form, ...] = ("table", "json", "md")
@@ -45,7 +55,9 @@ def profile_lines(
         if form == "json":
             return _json(document([chosen]))
         sections = model_sections(chosen, front, elite)
-    return [*map(Markdown, as_markdown(sections))] if form == "md" else [*as_text(sections, width or WIDTH)]
+    if form == "md":
+        return list(map(Markdown, as_markdown(sections)))
+    return list(as_text(sections, width or WIDTH))
 
 
 def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
@@ -56,9 +68,10 @@ def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
             raise SettingsError(f"nothing was measured in phase {phase!r}{did_you_mean(phase, known)}")
         raise StateError(f"no trial is in the ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
     try:
-        seen = [one for one in _seen(settings) if phase in (None, parse_spec(one.spec).phase)]
-        names = {parse_spec(one.spec).model for one in counts.cases}
-        return profiles_of(counts, seen, dict(_configs(settings, sorted(names))))
+        seen = [diagnosis for diagnosis in _seen(settings) if phase in (None, parse_spec(diagnosis.spec).phase)]
+        names = {parse_spec(count.spec).model for count in counts.cases}
+        configs = dict(_configs(settings, sorted(names)))
+        return profiles_of(counts, seen, configs)
     except SpecError as problem:
         raise StateError(f"ledger or history in {settings.state_dir} cannot be used: {problem}") from None
 
@@ -73,8 +86,10 @@ def _ledger(settings: Settings) -> Path:
 def _seen(settings: Settings) -> Iterator[Seen]:
     """The diagnoses of all cycles; they are about what was left in force."""
     for entry in read_history(settings.state_dir / HISTORY):
-        for one in entry.get("diagnoses", ()):
-            yield Seen(kind=str(one.get("kind")), spec=str(entry.get("baseline_after")), cycle=entry.get("cycle", 0))
+        spec = str(entry.get("baseline_after"))
+        for diagnosis in entry.get("diagnoses", ()):
+            kind = str(diagnosis.get("kind"))
+            yield Seen(kind=kind, spec=spec, cycle=entry.get("cycle", 0))
 
 
 def _configs(settings: Settings, names: Sequence[str]) -> Iterator[tuple[str, ModelConfig]]:
@@ -90,13 +105,150 @@ def _chosen(profiles: Sequence[Profile], settings: Settings, model: str, phase: 
     for profile in profiles:
         if profile.model == model:
             return profile
-    where = "" if phase is None else f" in phase {phase!r}"
+    where = ""
+    if phase is not None:
+        where = f" in phase {phase!r}"
     if model in settings.models:
         raise SettingsError(f"{model} is configured, but no trial of it{where} is in the ledger")
-    raise SettingsError(
-        f"no model {model!r} is in the ledger{where}{did_you_mean(model, [profile.model for profile in profiles])}"
-    )
+    hint = did_you_mean(model, [profile.model for profile in profiles])
+    raise SettingsError(f"no model {model!r} is in the ledger{where}{hint}")
 
 
 def _json(value: object) -> list[Printed]:
-    return [Verbatim(json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False))]
+    text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+    return [Verbatim(text)]
+
+
+def document(
+    profiles: Sequence[Profile], fronts: Sequence[Front] | None = None, elites: Sequence[Elite] | None = None
+) -> dict[str, Json]:
+    """Profiles as one JSON object; without the maps where they are None."""
+    value: dict[str, Json] = {"version": VERSION, "profiles": list[Json](map(_profile_json, profiles))}
+    if fronts is not None:
+        value["fronts"] = list[Json](map(_front_json, fronts))
+    if elites is not None:
+        value["elites"] = list[Json](map(_elite_json, elites))
+    return value
+
+
+def _profile_json(profile: Profile) -> dict[str, Json]:
+    return {
+        "model": profile.model,
+        "tier": profile.tier,
+        "free": profile.free,
+        "price_in": profile.price_in,
+        "price_out": profile.price_out,
+        "trials": profile.trials,
+        "cycles": profile.cycles,
+        "first": timestamp(profile.first),
+        "last": timestamp(profile.last),
+        "errors": dict[str, Json](profile.errors),
+        "diagnoses": list[Json](map(_finding_json, profile.findings)),
+        "phases": {phase.phase: _phase_json(phase) for phase in profile.phases},
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, Json]:
+    return {
+        "kind": finding.kind,
+        "phase": finding.phase,
+        "times": finding.times,
+        "last_cycle": finding.last_cycle,
+    }
+
+
+def _phase_json(phase: PhaseProfile) -> dict[str, Json]:
+    rank = restraint = None
+    if phase.rank is not None:
+        rank = _rank_json(phase.rank)
+    if phase.restraint is not None:
+        restraint = _score_json(phase.restraint)
+    return {
+        "spec": phase.spec,
+        "rank": rank,
+        "latest": {"cycle": phase.latest_cycle, **_score_json(phase.latest)},
+        "average": _score_json(phase.average),
+        "trend": _trend_json(phase.trend),
+        "restraint": restraint,
+        "latency_median_s": phase.latency_median_s,
+        "latency_p95_s": phase.latency_p95_s,
+        "errors": dict[str, Json](phase.errors),
+        "cost_of_1000_usd": phase.cost,
+        "unpriced_answers": phase.unpriced,
+        "price_usd_per_million": phase.price,
+        "score_per_price": phase.score_per_price,
+        "suites": _scores_json(phase.suites),
+        "other_specs": _scores_json(phase.others),
+    }
+
+
+def _rank_json(rank: Rank) -> dict[str, Json]:
+    return {
+        "place": rank.place,
+        "of": rank.of,
+        "best": rank.best,
+        "worst": rank.worst,
+        "same_questions": rank.same_questions,
+    }
+
+
+def _trend_json(trend: Trend) -> dict[str, Json]:
+    change = None
+    if trend.change is not None:
+        change = list[Json](trend.change)
+    return {
+        "word": str(trend.word),
+        "cycles": trend.cycles,
+        "chance": trend.chance,
+        "change": change,
+        "sentence": trend.sentence,
+    }
+
+
+def _scores_json(scores: Mapping[str, Score]) -> dict[str, Json]:
+    return {name: _score_json(score) for name, score in scores.items()}
+
+
+def _score_json(score: Score) -> dict[str, Json]:
+    return {
+        "accuracy": score.accuracy,
+        "low": score.low,
+        "high": score.high,
+        "passes": score.passes,
+        "trials": score.trials,
+        "cases": score.cases,
+    }
+
+
+def _front_json(front: Front) -> dict[str, Json]:
+    return {
+        "phase": front.phase,
+        "members": list[Json](map(_point_json, front.members)),
+        "beaten": list[Json](starmap(_beaten_json, front.beaten)),
+    }
+
+
+def _beaten_json(point: Point, by: str) -> dict[str, Json]:
+    return {**_point_json(point), "by": by}
+
+
+def _point_json(point: Point) -> dict[str, Json]:
+    return {
+        "model": point.model,
+        "accuracy": point.accuracy,
+        "latency_median_s": point.latency_s,
+        "cost_of_1000_usd": point.cost,
+        "compared_on": list[Json](point.compared_on),
+    }
+
+
+def _elite_json(elite: Elite) -> dict[str, Json]:
+    return {
+        "phase": elite.phase,
+        "tier": elite.tier,
+        "model": elite.model,
+        "spec": elite.best.spec,
+        "average": _score_json(elite.best.average),
+        "of": elite.of,
+        "level": list[Json](elite.level),
+    }

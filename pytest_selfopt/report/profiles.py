@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, repeat, starmap
 
 from pytest_selfopt.console import layout as columns
-from pytest_selfopt.economy.pareto import Elite, Front
+from pytest_selfopt.economy.pareto import Elite, Front, Point
 from pytest_selfopt.economy.profile import PER, Finding, PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import TrendWord
@@ -30,44 +32,71 @@ class Section:
 
 def model_sections(profile: Profile, fronts: Sequence[Front], elites: Sequence[Elite]) -> list[Section]:
     """Everything about one model; `fronts` and `elites` are those over all models."""
-    cycles = "1 cycle" if profile.cycles == 1 else f"{profile.cycles} cycles"
     rows = [
         ("prices", _prices(profile)),
-        ("trials", f"{profile.trials:,} in {cycles}, {_day(profile.first)} to {_day(profile.last)}"),
+        ("trials", _trials(profile)),
         ("errors", _errors(profile.errors, profile.trials)),
         ("diagnoses", "; ".join(map(_finding, profile.findings)) or "none"),
     ]
     sections = [Section(title=profile.model, rows=rows)]
-    sections += [_phase_section(profile, one, _places(profile, one, fronts, elites)) for one in profile.phases]
+    for phase in profile.phases:
+        places = _places(profile, phase, fronts, elites)
+        sections.append(_phase_section(profile, phase, places))
     return sections
+
+
+def _trials(profile: Profile) -> str:
+    cycles = f"{profile.cycles} cycles"
+    if profile.cycles == 1:
+        cycles = "1 cycle"
+    first, last = _day(profile.first), _day(profile.last)
+    return f"{profile.trials:,} in {cycles}, {first} to {last}"
 
 
 def all_sections(profiles: Sequence[Profile], fronts: Sequence[Front], elites: Sequence[Elite]) -> list[Section]:
     """All models side by side, phase by phase, then what they cost, and the maps."""
-    phases = [front.phase for front in fronts]
-    sections = [_ranking(phase, profiles) for phase in phases]
+    phases, sections = [], []
+    for front in fronts:
+        phases.append(front.phase)
+        sections.append(_ranking(front.phase, profiles))
     sections.append(_worth(phases, profiles))
-    sections += [_front_section(front) for front in fronts]
-    return [*sections, _elites_section(elites)]
+    sections += map(_front_section, fronts)
+    sections.append(_elites_section(elites))
+    return sections
 
 
 def as_text(sections: Sequence[Section], width: int = WIDTH) -> list[str]:
     """The sections as lines of at most so many columns."""
     lines: list[str] = []
     for section in sections:
-        lines += [""] if lines else []
+        if lines:
+            lines.append("")
         lines.append(section.title)
         if section.names:
-            rows = _shortened([section.names, *section.rows], width)
-            lines += [f"  {line}".rstrip() for line in columns.table(rows, width - 2)]
+            lines += _table_lines(section, width)
         else:
-            room = max((len(row[0]) for row in section.rows), default=0)
-            for name, value in section.rows:
-                head, *rest = columns.folded(value, width - room - 4)
-                lines += [f"  {name.ljust(room)}  {head}", *(f"{'':{room + 4}}{line.lstrip()}" for line in rest)]
+            lines += _fact_lines(section.rows, width)
         for note in section.notes:
             lines += columns.folded(f"  {note}", width)
     return lines
+
+
+def _table_lines(section: Section, width: int) -> Iterator[str]:
+    rows = _shortened([section.names, *section.rows], width)
+    for line in columns.table(rows, width - 2):
+        yield f"  {line}".rstrip()
+
+
+def _fact_lines(facts: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Names with their values beside them, folded into a column of their own."""
+    names = [name for name, _ in facts]
+    room = max(map(len, names), default=0)
+    margin = " " * (room + 4)
+    for name, value in facts:
+        head, *rest = columns.folded(value, width - len(margin))
+        yield f"  {name.ljust(room)}  {head}"
+        for line in rest:
+            yield f"{margin}{line.lstrip()}"
 
 
 def as_markdown(sections: Sequence[Section]) -> list[str]:
@@ -76,69 +105,102 @@ def as_markdown(sections: Sequence[Section]) -> list[str]:
     for section in sections:
         lines += [f"## {plain(section.title)}", ""]
         lines += table(section.names or ("", ""), section.rows)
-        lines += [line for note in section.notes for line in ("", plain(note))]
+        for note in section.notes:
+            lines += ["", plain(note)]
         lines.append("")
     return lines[:-1]
 
 
-def _phase_section(profile: Profile, one: PhaseProfile, places: str) -> Section:
+def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Section:
+    average = phase.average
+    median, most = _seconds(phase.latency_median_s), _seconds(phase.latency_p95_s)
     rows = [
-        ("asked as", _manner(one.spec, profile, one)),
-        ("rank", _rank(one)),
-        ("latest", f"{_score(one.latest)}, cycle {one.latest_cycle}"),
-        ("average", f"{_score(one.average)}, {one.average.trials:,} trials of {one.average.cases} cases"),
-        ("trend", one.trend.sentence),
-        ("restraint", _score(one.restraint) if one.restraint else _UNKNOWN),
-        ("latency", f"median {_seconds(one.latency_median_s)}, 95 % within {_seconds(one.latency_p95_s)}"),
-        ("errors", _errors(one.errors, one.average.trials)),
-        ("cost", _cost_sentence(one)),
-        ("score per price", _per_price_sentence(one)),
+        ("asked as", _manner(phase.spec, profile, phase)),
+        ("rank", _rank(phase)),
+        ("latest", f"{_score(phase.latest)}, cycle {phase.latest_cycle}"),
+        ("average", f"{_score(average)}, {average.trials:,} trials of {average.cases} cases"),
+        ("trend", phase.trend.sentence),
+        ("restraint", _restraint(phase)),
+        ("latency", f"median {median}, 95 % within {most}"),
+        ("errors", _errors(phase.errors, average.trials)),
+        ("cost", _cost_sentence(phase)),
+        ("score per price", _per_price_sentence(phase)),
         ("maps", places),
     ]
-    rows += [(f"suite {name}", f"{_score(score)}, {score.cases} cases") for name, score in one.suites.items()]
-    rows += [("other manner", f"{_manner(spec, profile, one)}: {_score(score)}") for spec, score in one.others.items()]
-    return Section(title=f"{profile.model} in {one.phase}", rows=rows)
+    for name, score in phase.suites.items():
+        rows.append((f"suite {name}", f"{_score(score)}, {score.cases} cases"))
+    for spec, score in phase.others.items():
+        manner = _manner(spec, profile, phase)
+        rows.append(("other manner", f"{manner}: {_score(score)}"))
+    return Section(title=f"{profile.model} in {phase.phase}", rows=rows)
 
 
-def _places(profile: Profile, one: PhaseProfile, fronts: Sequence[Front], elites: Sequence[Elite]) -> str:
+def _places(profile: Profile, phase: PhaseProfile, fronts: Sequence[Front], elites: Sequence[Elite]) -> str:
     """Where the maps of a phase have a model."""
-    (front,) = (each for each in fronts if each.phase == one.phase)
-    by = next((by for point, by in front.beaten if point.model == profile.model), None)
-    places = ["on the Pareto front" if by is None else f"off the Pareto front, beaten by {by}"]
-    best = (each for each in elites if (each.phase, each.model) == (one.phase, profile.model))
-    return "; ".join([*places, *(f"elite of {each.tier}" for each in best)])
+    (front,) = (front for front in fronts if front.phase == phase.phase)
+    places = _place(profile.model, front)
+    for elite in elites:
+        if (elite.phase, elite.model) == (phase.phase, profile.model):
+            places += f"; elite of {elite.tier}"
+    return places
+
+
+def _place(model: str, front: Front) -> str:
+    for point, by in front.beaten:
+        if point.model == model:
+            return f"off the Pareto front, beaten by {by}"
+    return "on the Pareto front"
 
 
 def _ranking(phase: str, profiles: Sequence[Profile]) -> Section:
-    asked = [(profile, one) for profile in profiles for one in profile.phases if one.phase == phase]
-    asked.sort(key=lambda each: (-each[1].average.accuracy, each[0].model))
-    rows = [
-        (
-            profile.model,
-            _score(one.average),
-            f"{one.latest.accuracy:.3f}",
-            "too few" if one.trend.word is TrendWord.UNKNOWN else one.trend.word,
-            _seconds(one.latency_median_s),
-            _dollars(one.cost),
-        )
-        for profile, one in asked
-    ]
-    same = all(one.rank is None or one.rank.same_questions for _, one in asked)
+    ranked = []
+    notes: Sequence[str] = ()
+    for profile in profiles:
+        for asked in profile.phases:
+            if asked.phase != phase:
+                continue
+            ranked.append((profile, asked))
+            if asked.rank is not None and not asked.rank.same_questions:
+                notes = ("not all were asked the same questions, so that places may say more of those",)
+    ranked.sort(key=_ranking_place)
     return Section(
         title=f"{phase}: models by average accuracy, each as it is asked now",
         names=("model", "average", "latest", "trend", "median", "$/1000"),
-        rows=rows,
-        notes=() if same else ("not all were asked the same questions, so that places may say more of those",),
+        rows=list(starmap(_ranking_row, ranked)),
+        notes=notes,
+    )
+
+
+def _ranking_place(ranked: tuple[Profile, PhaseProfile]) -> tuple[float, str]:
+    """By what a ranking is sorted: the most accurate first, of equal ones by name."""
+    profile, phase = ranked
+    return (-phase.average.accuracy, profile.model)
+
+
+def _ranking_row(profile: Profile, phase: PhaseProfile) -> Sequence[str]:
+    trend = str(phase.trend.word)
+    if phase.trend.word is TrendWord.UNKNOWN:
+        trend = "too few"
+    return (
+        profile.model,
+        _score(phase.average),
+        f"{phase.latest.accuracy:.3f}",
+        trend,
+        _seconds(phase.latency_median_s),
+        _dollars(phase.cost),
     )
 
 
 def _worth(phases: Sequence[str], profiles: Sequence[Profile]) -> Section:
     rows = []
     for profile in profiles:
-        by_phase = {one.phase: one for one in profile.phases}
-        worth = [_per_price(by_phase[phase]) if phase in by_phase else "-" for phase in phases]
-        prices = [_price(profile, price) for price in (profile.price_in, profile.price_out)]
-        rows.append((profile.model, profile.tier, *prices, *worth))
+        worth = dict.fromkeys(phases, "-")
+        for phase in profile.phases:
+            if phase.phase in worth:
+                worth[phase.phase] = _per_price(phase)
+        price_in = _price(profile, profile.price_in)
+        price_out = _price(profile, profile.price_out)
+        rows.append((profile.model, profile.tier, price_in, price_out, *worth.values()))
     return Section(
         title="Prices (USD per million tokens) and average accuracy per price",
         names=("model", "tier", "in", "out", *phases),
@@ -147,106 +209,158 @@ def _worth(phases: Sequence[str], profiles: Sequence[Profile]) -> Section:
 
 
 def _front_section(front: Front) -> Section:
-    beaten = {point.model: by for point, by in front.beaten}
-    points = [*front.members, *(point for point, _ in front.beaten)]
-    partly = [point.model for point in points if None in (point.latency_s, point.cost)]
-    by_member = {by: [model for model, other in beaten.items() if other == by] for by in beaten.values()}
-    notes = [f"{by} beats {', '.join(models)}" for by, models in by_member.items()]
-    notes += [f"compared on what is known, the rest being unknown: {', '.join(partly)}"] if partly else []
+    rows, partly = [], []
+    beaten: defaultdict[str, list[str]] = defaultdict(list)
+    for point, by in chain(zip(front.members, repeat("")), front.beaten):
+        if by:
+            beaten[by].append(point.model)
+            rows.append(_point_row(point, "no"))
+        else:
+            rows.append(_point_row(point, "yes"))
+        if None in (point.latency_s, point.cost):
+            partly.append(point.model)
+    notes = [f"{by} beats {', '.join(models)}" for by, models in beaten.items()]
+    if partly:
+        models = ", ".join(partly)
+        notes.append(f"compared on what is known, the rest being unknown: {models}")
     return Section(
         title=f"{front.phase}: Pareto front of accuracy, latency and cost",
         names=("model", "accuracy", "median", "$/1000", "front"),
-        rows=[
-            (
-                point.model,
-                f"{point.accuracy:.3f}",
-                _seconds(point.latency_s),
-                _dollars(point.cost),
-                "no" if point.model in beaten else "yes",
-            )
-            for point in points
-        ],
+        rows=rows,
         notes=notes,
     )
 
 
+def _point_row(point: Point, on_front: str) -> Sequence[str]:
+    return (
+        point.model,
+        f"{point.accuracy:.3f}",
+        _seconds(point.latency_s),
+        _dollars(point.cost),
+        on_front,
+    )
+
+
 def _elites_section(elites: Sequence[Elite]) -> Section:
+    rows, notes = [], []
+    for elite in elites:
+        score = _score(elite.best.average)
+        rows.append((elite.model, elite.phase, elite.tier, score, str(elite.of)))
+        if elite.level:
+            level = ", ".join(elite.level)
+            notes.append(f"{elite.phase}, {elite.tier}: the intervals do not tell {elite.model} from {level}")
     return Section(
         title="Elites: the most accurate model of each phase and cost tier",
         names=("model", "phase", "tier", "accuracy", "of"),
-        rows=[(one.model, one.phase, one.tier, _score(one.best.average), str(one.of)) for one in elites],
-        notes=[
-            f"{one.phase}, {one.tier}: the intervals do not tell {one.model} from {', '.join(one.level)}"
-            for one in elites
-            if one.level
-        ],
+        rows=rows,
+        notes=notes,
     )
 
 
 def _shortened(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The rows with the beginnings of the first cells cut off where that makes them fit and keeps them apart."""
-    others = sum(max(map(len, column)) + 2 for column in zip(*(row[1:] for row in rows), strict=True))
-    room = max(_LEAST_NAME, width - 2 - others)
-    short = [row[0] if len(row[0]) <= room else f"…{row[0][1 - room :]}" for row in rows]
-    if len(set(short)) < len({row[0] for row in rows}):
-        short = [row[0] for row in rows]
-    return [[name, *row[1:]] for name, row in zip(short, rows, strict=True)]
+    names, *others = zip(*rows, strict=True)
+    taken = 0
+    for column in others:
+        taken += max(map(len, column)) + 2
+    room = max(_LEAST_NAME, width - 2 - taken)
+    short = [_end_of(name, room) for name in names]
+    if len(set(short)) < len(set(names)):
+        short = list(names)
+    return list(map(list, zip(short, *others, strict=True)))
 
 
-def _manner(spec: str, profile: Profile, one: PhaseProfile) -> str:
-    return spec.removeprefix(f"{profile.model}/{one.phase}/")
+def _end_of(name: str, room: int) -> str:
+    if len(name) <= room:
+        return name
+    return f"…{name[1 - room :]}"
+
+
+def _manner(spec: str, profile: Profile, phase: PhaseProfile) -> str:
+    return spec.removeprefix(f"{profile.model}/{phase.phase}/")
 
 
 def _score(score: Score) -> str:
     return f"{score.accuracy:.3f} ({score.low:.2f}-{score.high:.2f})"
 
 
+def _restraint(phase: PhaseProfile) -> str:
+    if not phase.restraint:
+        return _UNKNOWN
+    return _score(phase.restraint)
+
+
 def _seconds(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:.2f} s"
+    if value is None:
+        return _UNKNOWN
+    return f"{value:.2f} s"
 
 
 def _dollars(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"${value:.4f}"
+    if value is None:
+        return _UNKNOWN
+    return f"${value:.4f}"
 
 
 def _price(profile: Profile, price: float | None) -> str:
-    return "free" if profile.free else _UNKNOWN if price is None else f"${price:g}"
+    if profile.free:
+        return "free"
+    if price is None:
+        return _UNKNOWN
+    return f"${price:g}"
 
 
 def _prices(profile: Profile) -> str:
-    known = [_price(profile, price) for price in (profile.price_in, profile.price_out)]
-    return f"{profile.tier}" + ("" if profile.free else f", per million tokens {known[0]} in, {known[1]} out")
+    if profile.free:
+        return f"{profile.tier}"
+    price_in = _price(profile, profile.price_in)
+    price_out = _price(profile, profile.price_out)
+    return f"{profile.tier}, per million tokens {price_in} in, {price_out} out"
 
 
-def _per_price(one: PhaseProfile) -> str:
-    return "free" if one.price == 0 else _UNKNOWN if one.score_per_price is None else f"{one.score_per_price:.3g}"
+def _per_price(phase: PhaseProfile) -> str:
+    if phase.price == 0:
+        return "free"
+    if phase.score_per_price is None:
+        return _UNKNOWN
+    return f"{phase.score_per_price:.3g}"
 
 
-def _per_price_sentence(one: PhaseProfile) -> str:
-    price = f" a dollar, at ${one.price:.3g} per million tokens as they were used" if one.price else ""
-    return f"{_per_price(one)}{price}"
+def _per_price_sentence(phase: PhaseProfile) -> str:
+    score = _per_price(phase)
+    if not phase.price:
+        return score
+    return f"{score} a dollar, at ${phase.price:.3g} per million tokens as they were used"
 
 
-def _cost_sentence(one: PhaseProfile) -> str:
-    unpriced = f"; that of {one.unpriced:,} answers is unknown" if one.unpriced else ""
-    return f"{_dollars(one.cost)} of {PER:,} answers{unpriced}"
+def _cost_sentence(phase: PhaseProfile) -> str:
+    sentence = f"{_dollars(phase.cost)} of {PER:,} answers"
+    if phase.unpriced:
+        sentence += f"; that of {phase.unpriced:,} answers is unknown"
+    return sentence
 
 
-def _rank(one: PhaseProfile) -> str:
-    assert one.rank is not None
-    rank = one.rank
-    questions = "" if rank.same_questions else "; not all were asked the same questions"
-    span = f"{rank.best}" if rank.best == rank.worst else f"{rank.best} to {rank.worst}"
-    return f"{rank.place} of {rank.of}, by the intervals {span}{questions}"
+def _rank(phase: PhaseProfile) -> str:
+    rank = phase.rank
+    assert rank is not None
+    span = f"{rank.best} to {rank.worst}"
+    if rank.best == rank.worst:
+        span = f"{rank.best}"
+    sentence = f"{rank.place} of {rank.of}, by the intervals {span}"
+    if not rank.same_questions:
+        sentence += "; not all were asked the same questions"
+    return sentence
 
 
 def _errors(errors: Mapping[str, int], trials: int) -> str:
-    share = [f"{kind} {count:,} ({count / trials:.1%})" for kind, count in errors.items()]
-    return ", ".join(share) or "none"
+    shares = [f"{kind} {count:,} ({count / trials:.1%})" for kind, count in errors.items()]
+    return ", ".join(shares) or "none"
 
 
 def _finding(finding: Finding) -> str:
-    times = "once" if finding.times == 1 else f"{finding.times} times"
+    times = f"{finding.times} times"
+    if finding.times == 1:
+        times = "once"
     return f"{finding.kind} in {finding.phase} ({times}, last in cycle {finding.last_cycle})"
 
 

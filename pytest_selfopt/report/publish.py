@@ -37,7 +37,8 @@ def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
 
     What cannot be read or written is told, never raised: no verdict depends on it.
     """
-    folder, text = settings.state_dir / FOLDER, ""
+    folder = settings.state_dir / FOLDER
+    text = ""
     try:
         # Whatever a killed session was writing, also of an earlier cycle.
         remove_leftovers(folder / "*")
@@ -49,7 +50,8 @@ def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
         page = folder / f"cycle-{cycle}.html"
         write_atomically(page, in_form(of_cycle, "html"))
     except (SelfoptError, OSError) as problem:
-        return PublishedReport(page=None, markdown=text, problem=f"the report could not be written: {problem}")
+        sentence = f"the report could not be written: {problem}"
+        return PublishedReport(page=None, markdown=text, problem=sentence)
     return PublishedReport(page=page, markdown=text)
 
 
@@ -59,7 +61,9 @@ def in_form(report: Report, form: Form) -> str:
         from pytest_selfopt.report.page import page
 
         return page(report)
-    return as_markdown(report) if form == "md" else as_json(report)
+    if form == "md":
+        return as_markdown(report)
+    return as_json(report)
 
 
 def report_to(
@@ -79,12 +83,25 @@ def report_to(
     (report,) = build_reports(settings, [cycle], now=now)
     text = in_form(report, form)
     if output == Path("-") or (output is None and form != "html"):
-        return [(Markdown if form == "md" else Verbatim)(text.rstrip("\n"))]
+        return [_printed(text.rstrip("\n"), form)]
     if output is None:
-        output = settings.state_dir / FOLDER / (OVER_ALL if cycle is None else f"cycle-{cycle}.html")
+        output = settings.state_dir / FOLDER / _page_name(cycle)
     elif not output.parent.is_dir():
         raise StateError(f"cannot write {output}: there is no folder {output.parent}")
     write_atomically(output, text)
+    lines = [f"written: {output}"]
     if show and not webbrowser.open(output.resolve().as_uri()):
-        return [f"written: {output}", "no browser could be opened; open the file yourself"]
-    return [f"written: {output}"]
+        lines.append("no browser could be opened; open the file yourself")
+    return lines
+
+
+def _printed(text: str, form: Form) -> Printed:
+    if form == "md":
+        return Markdown(text)
+    return Verbatim(text)
+
+
+def _page_name(cycle: int | None) -> str:
+    if cycle is None:
+        return OVER_ALL
+    return f"cycle-{cycle}.html"

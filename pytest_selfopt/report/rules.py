@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pytest_selfopt.report.document import Event, RuleReport
 from pytest_selfopt.report.json_fields import Entry, count_in, text_in
@@ -22,17 +22,18 @@ SAID = {
 
 def events_of(decisions: Sequence[Entry]) -> tuple[Event, ...]:
     """The lines of the decisions log."""
-    return tuple(
-        Event(
-            timestamp=text_in(one, "timestamp"),
-            cycle=count_in(one, "cycle"),
-            kind=text_in(one, "kind"),
-            phase=text_in(one, "phase"),
-            model=text_in(one, "original_model"),
-            effective=text_in(one, "effective_model"),
-            reason=text_in(one, "reason"),
-        )
-        for one in decisions
+    return tuple(map(_event, decisions))
+
+
+def _event(decision: Entry) -> Event:
+    return Event(
+        timestamp=text_in(decision, "timestamp"),
+        cycle=count_in(decision, "cycle"),
+        kind=text_in(decision, "kind"),
+        phase=text_in(decision, "phase"),
+        model=text_in(decision, "original_model"),
+        effective=text_in(decision, "effective_model"),
+        reason=text_in(decision, "reason"),
     )
 
 
@@ -44,17 +45,28 @@ def rule_reports(rules: Sequence[Rule], events: Sequence[Event]) -> tuple[RuleRe
 def says(rule: Rule) -> tuple[str, ...]:
     """What a rule sets, a phrase for each setting."""
     values = rule_to_json(rule)
-    phrases = [f"{word} {_value(name, values[name])}" for name, word in SAID.items() if name in values]
-    return tuple(phrases if rule.allow else ["not allowed", *phrases])
+    phrases = []
+    if not rule.allow:
+        phrases.append("not allowed")
+    for name, word in SAID.items():
+        if name in values:
+            value = _value(name, values[name])
+            phrases.append(f"{word} {value}")
+    return tuple(phrases)
 
 
 def _value(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g} s" if name == "timeout" and isinstance(value, int | float) else str(value)
+    if value is True:
+        return "on"
+    if value is False:
+        return "off"
+    if name == "timeout" and isinstance(value, int | float):
+        return f"{value:g} s"
+    return str(value)
 
 
 def _rule(rule: Rule, events: Sequence[Event]) -> RuleReport:
+    address = (rule.model, rule.phase)
     return RuleReport(
         model=rule.model,
         phase=rule.phase,
@@ -64,11 +76,14 @@ def _rule(rule: Rule, events: Sequence[Event]) -> RuleReport:
         source=rule.source or "",
         cycle=rule.cycle,
         timestamp=rule.timestamp or "",
-        evidence=tuple(
-            f"{name.replace('_', ' ')} {value}"
-            for name, value in (rule.evidence or {}).items()
-            if isinstance(value, str | int | float)
-        ),
+        evidence=tuple(_evidence(rule)),
         rests_on=tuple(f"{name} {value}" for name, value in (rule.premises or {}).items()),
-        events=tuple(one for one in events if (one.model, one.phase) == (rule.model, rule.phase)),
+        events=tuple(event for event in events if (event.model, event.phase) == address),
     )
+
+
+def _evidence(rule: Rule) -> Iterator[str]:
+    for name, value in (rule.evidence or {}).items():
+        if isinstance(value, str | int | float):
+            words = name.replace("_", " ")
+            yield f"{words} {value}"
