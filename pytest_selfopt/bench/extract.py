@@ -25,9 +25,13 @@ def last_number(text: str) -> float | None:
     if not found:
         return None
     last = found[-1]
-    sign = "-" if last["sign"] and last["sign"][0] in "-−" else ""
-    digits = last["digits"].replace(last["between"], "") if last["between"] else last["digits"]
-    return float(f"{sign}{digits}{last['exponent'] or ''}")
+    digits = last["digits"]
+    if last["between"]:
+        digits = digits.replace(last["between"], "")
+    number = float(f"{digits}{last['exponent'] or ''}")
+    if last["sign"] and last["sign"][0] in "-−":
+        return -number
+    return number
 
 
 def json_in(text: str) -> Any:
