@@ -181,9 +181,10 @@ class World:
         Raises:
             BrokenWorld: when there is no such class, or it cannot start in this state.
         """
-        made = environment_named(self.name)
+        kind = environment_named(self.name)
         try:
-            return made(json.loads(json.dumps(self.start)))
+            start = json.loads(json.dumps(self.start))
+            return kind(start)
         except Exception as problem:
             place = f"{self.name} cannot start in {show(self.start)}"
             raise BrokenWorld(f"{place}: {_cause(problem)}") from problem
@@ -200,12 +201,12 @@ def environment_named(name: str) -> type[Environment]:
         BrokenWorld: when it cannot be imported or is no environment.
     """
     try:
-        found = imported(name)
+        kind = imported(name)
     except ValueError as problem:
         raise BrokenWorld(f"environment {problem}") from None
-    if not (isinstance(found, type) and issubclass(found, Environment)):
+    if not (isinstance(kind, type) and issubclass(kind, Environment)):
         raise BrokenWorld(f"environment {name!r} is no subclass of pytest_selfopt.Environment")
-    return found
+    return kind
 
 
 def _marked(kind: type[Environment]) -> tuple[Tool, ...]:

@@ -134,8 +134,8 @@ class Regex:
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Search the text."""
-        found = re.search(self.pattern, reply.text) is not None
-        return _text(reply, passed=found, expected=f"a match of {show(self.pattern)}")
+        matched = re.search(self.pattern, reply.text) is not None
+        return _text(reply, passed=matched, expected=f"a match of {show(self.pattern)}")
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -227,12 +227,12 @@ def grader_named(name: str) -> Callable[[Reply, Json], object]:
         BrokenGrader: when it cannot be imported or is no function.
     """
     try:
-        found = imported(name)
+        grader = imported(name)
     except ValueError as problem:
         raise BrokenGrader(f"grader {problem}") from None
-    if not callable(found):
+    if not callable(grader):
         raise BrokenGrader(f"grader {name!r} is no function")
-    return found
+    return grader
 
 
 _OfCalls: TypeAlias = Calls | NoCall | AnyCall

@@ -21,10 +21,10 @@ NO_JSON = object()
 
 def last_number(text: str) -> float | None:
     """The last number in a text: signs, decimals, exponents and thousands separators are understood."""
-    found = list(_NUMBER.finditer(text))
-    if not found:
+    numbers = list(_NUMBER.finditer(text))
+    if not numbers:
         return None
-    last = found[-1]
+    last = numbers[-1]
     digits = last["digits"]
     if last["between"]:
         digits = digits.replace(last["between"], "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -99,9 +100,7 @@ class Goal:
     def _missing(self, talk: Conversation, tools: Sequence[Tool]) -> str:
         """The first expected call that was not made; each call made stands for one expected call."""
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
-        made: list[ToolCall] = []
-        for step in talk.steps:
-            made.extend(_carried_out(step))
+        made = list(itertools.chain.from_iterable(map(_carried_out, talk.steps)))
         for expected in self.calls:
             schema = schemas.get(expected.name.replace(".", "_"))
             place = _first_match(expected, made, schema)

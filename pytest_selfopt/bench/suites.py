@@ -140,8 +140,12 @@ def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
     except (yaml.YAMLError, ValueError) as problem:
         problems.add(0, f"invalid YAML: {problem}")
         return
-    if root is None:
-        return
+    if root is not None:
+        yield from _yaml_sections(value, root, problems)
+
+
+def _yaml_sections(value: Any, root: Any, problems: Problems) -> Iterator[Entry]:
+    """The entries of a document, given as a value and as the nodes that know their lines."""
     if isinstance(value, list):
         yield from _yaml_entries("case", value, root)
         return

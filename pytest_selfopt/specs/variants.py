@@ -103,8 +103,8 @@ def _ask_natively(case: Case, _examples: Sequence[Example], _spec: Spec) -> Chat
 def _ask_in_text(case: Case, _examples: Sequence[Example], _spec: Spec) -> ChatRequest:
     if not case.tools:
         return ChatRequest(messages=case.messages)
-    system, said = _in_text(case)
-    return ChatRequest(messages=(system, *said))
+    system, others = _in_text(case)
+    return ChatRequest(messages=(system, *others))
 
 
 def _ask_constrained(case: Case, examples: Sequence[Example], spec: Spec) -> ChatRequest:
@@ -121,9 +121,9 @@ def _ask_with_examples(case: Case, examples: Sequence[Example], _spec: Spec) -> 
         shown.extend(_worked(example, as_json=as_json))
     if not case.tools:
         return ChatRequest(messages=(*shown, *case.messages))
-    system, said = _in_text(case)
+    system, others = _in_text(case)
     return ChatRequest(
-        messages=(system, *shown, *said),
+        messages=(system, *shown, *others),
         answer_schema=answer_schema(case.tools),
     )
 

@@ -84,13 +84,7 @@ class SwarmRunner:
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
         """Carry out calls; see `Runner.run_batch`."""
-        ours: list[Call] = []
-        others: list[Call] = []
-        for call in calls:
-            batch = others
-            if call.model in self._swarms:
-                batch = ours
-            batch.append(call)
+        ours, others = self._divided(calls)
         if not ours:
             self._inner.run_batch(calls, on_results)
             return
@@ -99,7 +93,7 @@ class SwarmRunner:
             self._batches.add(done)
         try:
             if others:
-                threading.Thread(target=self._run_others, args=(others, done), daemon=True).start()
+                self._start_others(others, done)
             for call in ours:
                 self._begin(call, done)
             wanted = {call.id for call in calls}
@@ -116,6 +110,17 @@ class SwarmRunner:
                 self._batches.discard(done)
         if self._failure is not None:
             raise self._failure
+
+    def _divided(self, calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
+        """The calls to swarms, and all others."""
+        ours: list[Call] = []
+        others: list[Call] = []
+        for call in calls:
+            batch = others
+            if call.model in self._swarms:
+                batch = ours
+            batch.append(call)
+        return ours, others
 
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or has ended without having been."""
@@ -154,6 +159,14 @@ class SwarmRunner:
         self._failure = self._failure or problem
         self._permits.close()
         self._wake()
+
+    def _start_others(self, calls: Sequence[Call], done: Done) -> None:
+        thread = threading.Thread(
+            target=self._run_others,
+            args=(calls, done),
+            daemon=True,
+        )
+        thread.start()
 
     def _run_others(self, calls: Sequence[Call], done: Done) -> None:
         def pass_on(finished: Sequence[Finished]) -> None:
