@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from pytest_selfopt.trial import Json, ToolCall
 
@@ -26,23 +27,41 @@ def show(value: Json) -> str:
 
 def show_call(call: ToolCall) -> str:
     """A call in the notation of a program, of at most 160 characters."""
-    arguments = ", ".join(f"{line(name, _VALUE)}={show(value)}" for name, value in call.arguments.items())
-    return _cut(f"{line(call.name, _VALUE)}({arguments})", _CALL)
+    arguments = []
+    for name, value in call.arguments.items():
+        shown = f"{line(name, _VALUE)}={show(value)}"
+        arguments.append(shown)
+    tool = line(call.name, _VALUE)
+    return _cut(f"{tool}({', '.join(arguments)})", _CALL)
 
 
 def show_calls(calls: Sequence[ToolCall]) -> str:
     """The first three calls, and how many there are besides."""
     more = len(calls) - _CALLS
     shown = ", ".join(map(show_call, calls[:_CALLS]))
-    return f"{shown} and {more} more" if more > 0 else shown
+    if more > 0:
+        return f"{shown} and {more} more"
+    return shown
 
 
 def line(text: str, most: int = 200) -> str:
     """A text without quotes on one line: what cannot be printed is escaped, what is too long is cut off."""
     head = text[: most + 1]
-    printable = (sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in head)
-    return _cut("".join(printable), most)
+    return _cut("".join(map(_printable, head)), most)
+
+
+def mistaken(place: str, wanted: str, got: Any) -> ValueError:
+    """The error of a field that holds something else than is wanted there."""
+    return ValueError(f"{place}: expected {wanted}, got {show(got)}")
+
+
+def _printable(sign: str) -> str:
+    if sign.isprintable():
+        return sign
+    return sign.encode("unicode_escape").decode("ascii")
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if len(text) <= most:
+        return text
+    return f"{text[: most - 1]}…"

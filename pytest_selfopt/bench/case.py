@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -61,19 +62,26 @@ class Case:
     @property
     def prompt(self) -> str:
         """What the user said last."""
-        return next((message.content for message in reversed(self.messages) if message.role == "user"), "")
+        for message in reversed(self.messages):
+            if message.role == "user":
+                return message.content
+        return ""
 
     @property
     def restraint(self) -> bool:
         """Whether the right answer is to call no tool, in one of its turns at least."""
-        return isinstance(self.expect, NoCall) or (isinstance(self.expect, Goal) and bool(self.expect.quiet))
+        if isinstance(self.expect, Goal):
+            return bool(self.expect.quiet)
+        return isinstance(self.expect, NoCall)
 
     @cached_property
     def content_hash(self) -> str:
         """A short hash of everything that makes the question and its judgement; source and tags are no part of it."""
         value = self.to_json()
-        kept = {name: part for name, part in value.items() if name not in ("tags", "suite", "source")}
-        return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
+        for name in ("tags", "suite", "source"):
+            del value[name]
+        text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def oversteps(self, reply: Reply) -> bool:
         """Whether a tool was called where the case has use for none, or was tried to be."""
@@ -100,7 +108,9 @@ class Case:
         """The case as plain JSON values, as worker processes get it."""
         talk: dict[str, Json] = {}
         if self.world is not None:
-            talk = {"world": self.world.to_json(), "turns": list(self.turns), "steps": self.steps}
+            talk["world"] = self.world.to_json()
+            talk["turns"] = list(self.turns)
+            talk["steps"] = self.steps
         return {
             "id": self.id,
             "messages": [message.to_json() for message in self.messages],
@@ -117,14 +127,12 @@ class Case:
         """The inverse of `to_json`."""
         tools = tuple(Tool(**tool) for tool in value["tools"])
         turns = tuple(value.get("turns", ()))
-        world = World(**value["world"]) if "world" in value else None
+        world, expect = _goal(value, tools, len(turns) + 1)
         return cls(
             id=value["id"],
-            messages=tuple(Message.from_json(message) for message in value["messages"]),
+            messages=tuple(map(Message.from_json, value["messages"])),
             tools=tools,
-            expect=expectation_from_json(value["expect"])
-            if world is None
-            else goal_from_json(value["expect"], world, tools, len(turns) + 1),
+            expect=expect,
             tags=tuple(value["tags"]),
             world=world,
             turns=turns,
@@ -132,3 +140,11 @@ class Case:
             suite=value["suite"],
             source=value["source"],
         )
+
+
+def _goal(value: dict[str, Any], tools: Sequence[Tool], turns: int) -> tuple[World | None, Expectation]:
+    """The world of a case of so many turns, None for a single answer; and what is expected."""
+    if "world" not in value:
+        return None, expectation_from_json(value["expect"])
+    world = World(**value["world"])
+    return world, goal_from_json(value["expect"], world, tools, turns)

@@ -30,11 +30,12 @@ LONGEST = 4000
 
 def asked(case: Case) -> str:
     """What is said to the model: the user's words alone, or all messages and turns with who says them."""
-    said = [_line(message) for message in case.messages]
-    if len(said) == 1 and not case.turns and case.messages[0].role == "user":
-        said = [case.messages[0].content]
-    said += [f"user, turn {number}: {turn}" for number, turn in enumerate(case.turns, start=2)]
-    return "\n".join(said)[:LONGEST]
+    messages = case.messages
+    if len(messages) == 1 and not case.turns and messages[0].role == "user":
+        return messages[0].content[:LONGEST]
+    lines = list(map(_line, messages))
+    lines += [f"user, turn {number}: {turn}" for number, turn in enumerate(case.turns, start=2)]
+    return "\n".join(lines)[:LONGEST]
 
 
 def expected(case: Case) -> str:
@@ -62,43 +63,71 @@ def _text(expectation: Exact | Contains | Regex | Number | JsonSchema | Graded) 
         case Exact(text):
             return f"exactly {_quoted(text)}"
         case Contains(parts, ignore_case):
-            return f"a text with {' and '.join(map(_quoted, parts))}{' (in any case)' if ignore_case else ''}"
+            return _containing(parts, ignore_case=ignore_case)
         case Regex(pattern):
             return f"a text that matches {pattern}"
         case Number(value, tolerance):
-            return f"the number {value:g}{f' within {tolerance:g}' if tolerance else ''}"
+            return _number(value, tolerance)
         case JsonSchema(schema):
             return f"JSON that satisfies {_json(schema)}"
         case Graded(grader, wanted):
-            return f"what {grader} accepts{f', given {_json(wanted)}' if wanted is not None else ''}"
+            return _accepted(grader, wanted)
+
+
+def _containing(parts: Sequence[str], *, ignore_case: bool) -> str:
+    phrase = f"a text with {' and '.join(map(_quoted, parts))}"
+    if ignore_case:
+        return f"{phrase} (in any case)"
+    return phrase
+
+
+def _number(value: float, tolerance: float) -> str:
+    if tolerance:
+        return f"the number {value:g} within {tolerance:g}"
+    return f"the number {value:g}"
+
+
+def _accepted(grader: str, wanted: Json) -> str:
+    if wanted is None:
+        return f"what {grader} accepts"
+    return f"what {grader} accepts, given {_json(wanted)}"
 
 
 def answered(reply: Reply) -> str:
     """What the model answered: its calls, then its words; of a conversation, what happened turn by turn."""
     if reply.conversation is not None:
         return _talk(reply.conversation)
-    parts = [show_calls(reply.tool_calls)] if reply.tool_calls else []
-    return "\n".join([*parts, *([reply.text] if reply.text else [])]) or reply.refusal
+    parts = [show_calls(reply.tool_calls), reply.text]
+    return "\n".join(filter(None, parts)) or reply.refusal
 
 
 def _line(message: Message) -> str:
     who = f"{message.role} {message.tool}".strip()
-    parts = [message.content] if message.content else []
-    return f"{who}: {' '.join([*parts, *([show_calls(message.calls)] if message.calls else [])])}"
+    parts = [message.content, show_calls(message.calls)]
+    return f"{who}: {' '.join(filter(None, parts))}"
 
 
 def _calls(calls: Sequence[ExpectedCall]) -> str:
-    shown = [_call(call) for call in calls]
-    return f"a call of {shown[0]}" if len(shown) == 1 else f"{len(shown)} calls: {', '.join(shown)}"
+    shown = list(map(_call, calls))
+    if len(shown) == 1:
+        return f"a call of {shown[0]}"
+    return f"{len(shown)} calls: {', '.join(shown)}"
 
 
 def _call(call: ExpectedCall) -> str:
     arguments = []
     for name, values in call.arguments.items():
-        given = [_quoted(value) for value in values if value != ""]
-        optional = " or none" if "" in values else ""
-        arguments.append(f"{name} = {' or '.join(given) or 'nothing'}{optional if given else ''}")
+        arguments.append(f"{name} = {_alternatives(values)}")
     return f"{call.name}({', '.join(arguments)})"
+
+
+def _alternatives(values: Sequence[Json]) -> str:
+    given = [_quoted(value) for value in values if value != ""]
+    if not given:
+        return "nothing"
+    if "" in values:
+        given.append("none")
+    return " or ".join(given)
 
 
 def _goal(goal: Goal) -> str:
@@ -106,8 +135,10 @@ def _goal(goal: Goal) -> str:
     if goal.state is not None:
         parts.append(f"the end state {_json(goal.state)}")
     if goal.calls:
-        order = ", in this order" if goal.in_order and len(goal.calls) > 1 else ""
-        parts.append(f"{_calls(goal.calls)}{order}")
+        calls = _calls(goal.calls)
+        if goal.in_order and len(goal.calls) > 1:
+            calls = f"{calls}, in this order"
+        parts.append(calls)
     for number, turn in enumerate(goal.by_turn, start=1):
         if turn.calls:
             parts.append(f"in turn {number} what {show_calls(turn.calls)} comes to")
@@ -121,14 +152,16 @@ def _goal(goal: Goal) -> str:
 def _talk(talk: Conversation) -> str:
     lines = []
     for step in talk.steps:
-        gave = [f"→ {result}" for result in step.results]
-        said = [part for part in (show_calls(step.calls) if step.calls else "", *gave, step.text) if part]
-        lines.append(f"turn {step.turn}: {' '.join(said)}")
+        results = [f"→ {result}" for result in step.results]
+        parts = [show_calls(step.calls), *results, step.text]
+        lines.append(f"turn {step.turn}: {' '.join(filter(None, parts))}")
     return "\n".join(lines)
 
 
 def _quoted(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else show(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return show(value)
 
 
 def _json(value: Json) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
-from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.expect import Calls, Expectation
-from pytest_selfopt.bench.read_expect import expectation_from_json
+from pytest_selfopt.bench.read_expect import expectation_from_json, first_unknown
 from pytest_selfopt.bench.read_goal import goal_from_json
-from pytest_selfopt.bench.tool_calls import has_type, required_of, type_of
-from pytest_selfopt.bench.tools import Message, Tool
+from pytest_selfopt.bench.tool_calls import check_possible
+from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
 
@@ -52,14 +53,18 @@ class Problems:
 
     def add(self, line: int, sentence: str) -> None:
         """Note a problem; a line of 0 stands for the whole file."""
-        place = f"{self.file}:{line}" if line else self.file
+        place = self.file
+        if line:
+            place = f"{self.file}:{line}"
         self.sentences.append(f"{place}: {sentence}")
 
     def text(self) -> str:
         """All of them, a line each, the first ten if there are more."""
         more = len(self.sentences) - MOST_PROBLEMS
-        rest = [f"{self.file}: and {more} more problems"] if more > 0 else []
-        return "\n".join([*self.sentences[:MOST_PROBLEMS], *rest])
+        shown = self.sentences[:MOST_PROBLEMS]
+        if more > 0:
+            shown.append(f"{self.file}: and {more} more problems")
+        return "\n".join(shown)
 
 
 class EntryReader:
@@ -84,12 +89,14 @@ class EntryReader:
         }
         for kind, reader in readers.items():
             for entry in entries:
-                if entry.kind != kind:
-                    continue
-                try:
-                    reader(entry)
-                except (ValueError, BrokenWorld) as problem:
-                    self._problems.add(entry.line, str(problem))
+                if entry.kind == kind:
+                    self._attempt(reader, entry)
+
+    def _attempt(self, reader: Callable[[Entry], None], entry: Entry) -> None:
+        try:
+            reader(entry)
+        except (ValueError, BrokenWorld) as problem:
+            self._problems.add(entry.line, str(problem))
 
     def _read_tool(self, entry: Entry) -> None:
         tool = read_tool(entry.value)
@@ -99,84 +106,105 @@ class EntryReader:
 
     def _read_example(self, entry: Entry) -> None:
         value = _object(entry.value, "example", _EXAMPLE_FIELDS)
-        self.examples.append(
-            Example(messages=_messages(value), tools=self._tools(value), answer=_answer(value.get("answer")))
+        example = Example(
+            messages=_messages(value),
+            tools=self._tools(value),
+            answer=_answer(value.get("answer")),
         )
+        self.examples.append(example)
 
     def _read_case(self, entry: Entry) -> None:
         value = _object(entry.value, "case", _CASE_FIELDS)
-        name = value.get("id")
-        if not isinstance(name, str) or not _ID.fullmatch(name):
-            raise ValueError(f"id: expected 1 to 80 letters, digits or ._-, got {show(name)}")
-        if name in self._lines:
-            raise ValueError(f"id: {name!r} is used twice, first on line {self._lines[name]}")
-        self._lines[name] = entry.line
+        name = self._new_id(value.get("id"), entry.line)
         if "expect" not in value:
             raise ValueError(f"case {name!r}: field 'expect' is missing")
-        asked = {
+        fields: dict[str, Any] = {
             "id": name,
             "tags": _texts(value.get("tags", []), "tags"),
             "suite": self._suite,
             "source": f"{self._problems.file}:{entry.line}",
         }
-        self.cases.append(self._conversation(value, asked) if "environment" in value else self._single(value, asked))
+        read = self._single
+        if "environment" in value:
+            read = self._conversation
+        self.cases.append(read(value, fields))
 
-    def _single(self, value: Mapping[str, Any], asked: dict[str, Any]) -> Case:
-        strange = next((field for field in _TALK_FIELDS if field in value), None)
-        if strange is not None:
-            raise ValueError(f"{strange}: is about a conversation, which needs an 'environment'")
+    def _new_id(self, name: Any, line: int) -> str:
+        if not _is_id(name):
+            raise mistaken("id", "1 to 80 letters, digits or ._-", name)
+        first = self._lines.get(name)
+        if first is not None:
+            raise ValueError(f"id: {name!r} is used twice, first on line {first}")
+        self._lines[name] = line
+        return name
+
+    def _single(self, value: Mapping[str, Any], fields: dict[str, Any]) -> Case:
+        for name in _TALK_FIELDS:
+            if name in value:
+                raise ValueError(f"{name}: is about a conversation, which needs an 'environment'")
         tools = self._tools(value)
         expect = expectation_from_json(value["expect"])
         as_given = value.get("as_given", False)
         if not isinstance(as_given, bool):
-            raise ValueError(f"as_given: expected true or false, got {show(as_given)}")
+            raise mistaken("as_given", "true or false", as_given)
         if not as_given:
             _check_expected(expect, tools)
-        return Case(messages=_messages(value), tools=tools, expect=expect, **asked)
+        messages = _messages(value)
+        return Case(messages=messages, tools=tools, expect=expect, **fields)
 
-    def _conversation(self, value: Mapping[str, Any], asked: dict[str, Any]) -> Case:
-        world = self._world(value["environment"], value.get("start", {}))
+    def _conversation(self, value: Mapping[str, Any], fields: dict[str, Any]) -> Case:
+        start = value.get("start", {})
+        world = self._world(value["environment"], start)
         offered = tools_of(world.build())
         messages, turns = _said(value)
         tools = _chosen(offered, value.get("tools"))
-        steps = value.get("steps", USUAL_STEPS)
-        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= _MOST_STEPS:
-            raise ValueError(f"steps: expected a number from 1 to {_MOST_STEPS}, got {show(steps)}")
+        steps = _steps(value)
         expect = goal_from_json(value["expect"], world, tools, len(turns) + 1)
-        return Case(messages=messages, turns=turns, tools=tools, expect=expect, world=world, steps=steps, **asked)
+        return Case(
+            messages=messages,
+            turns=turns,
+            tools=tools,
+            expect=expect,
+            world=world,
+            steps=steps,
+            **fields,
+        )
 
     def _world(self, named: Any, start: Any) -> World:
         """The world that a case names, in the state that the case adds to."""
         if not isinstance(named, str):
-            raise ValueError(f'environment: expected its id, or "module:Class", got {show(named)}')
+            raise mistaken("environment", 'its id, or "module:Class"', named)
         if not isinstance(start, dict):
-            raise ValueError(f"start: expected an object, got {show(start)}")
+            raise mistaken("start", "an object", start)
         if ":" not in named and named not in self._worlds:
-            raise ValueError(f"environment: unknown {show(named)}{did_you_mean(named, tuple(self._worlds))}")
+            hint = did_you_mean(named, tuple(self._worlds))
+            raise ValueError(f"environment: unknown {show(named)}{hint}")
         base = self._worlds.get(named, World(name=named))
         return World(name=base.name, start={**base.start, **start})
 
     def _read_environment(self, entry: Entry) -> None:
         value = _object(entry.value, "environment", _ENVIRONMENT_FIELDS)
-        name, named, start = value.get("id"), value.get("class"), value.get("start", {})
-        if not isinstance(name, str) or not _ID.fullmatch(name):
-            raise ValueError(f"environment id: expected 1 to 80 letters, digits or ._-, got {show(name)}")
+        name, named = value.get("id"), value.get("class")
+        start = value.get("start", {})
+        if not _is_id(name):
+            raise mistaken("environment id", "1 to 80 letters, digits or ._-", name)
         if name in self._worlds:
             raise ValueError(f"environment {name!r} is defined twice")
         if not isinstance(named, str) or not isinstance(start, dict):
-            raise ValueError(f'environment {name}: expected a class ("module:Class") and a start (an object)')
+            wanted = 'a class ("module:Class") and a start (an object)'
+            raise ValueError(f"environment {name}: expected {wanted}")
         environment_named(named)
         self._worlds[name] = World(name=named, start=start)
 
     def _tools(self, value: Mapping[str, Any]) -> tuple[Tool, ...]:
         named = value.get("tools", [])
         if not isinstance(named, list):
-            raise ValueError(f"tools: expected a list of names or tools, got {show(named)}")
-        tools = tuple(self._tool(entry) for entry in named)
-        names = [tool.name for tool in tools]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"tools: {twice!r} is listed twice")
+            raise mistaken("tools", "a list of names or tools", named)
+        tools = tuple(map(self._tool, named))
+        counts = Counter(tool.name for tool in tools)
+        for name, count in counts.items():
+            if count > 1:
+                raise ValueError(f"tools: {name!r} is listed twice")
         return tools
 
     def _tool(self, entry: Any) -> Tool:
@@ -184,7 +212,8 @@ class EntryReader:
             return read_tool(entry)
         if isinstance(entry, str) and entry in self.tools:
             return self.tools[entry]
-        raise ValueError(f"tools: unknown tool {show(entry)}{did_you_mean(str(entry), tuple(self.tools))}")
+        hint = did_you_mean(str(entry), tuple(self.tools))
+        raise ValueError(f"tools: unknown tool {show(entry)}{hint}")
 
 
 def read_tool(value: Any) -> Tool:
@@ -193,22 +222,31 @@ def read_tool(value: Any) -> Tool:
     Raises:
         ValueError: with "FIELD: what is wrong".
     """
-    from jsonschema import exceptions, validators
-
     value = _object(value, "tool", _TOOL_FIELDS)
     name, description = value.get("name"), value.get("description", "")
     parameters = value.get("parameters", {"type": "object", "properties": {}})
     if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
-        raise ValueError(f"tool name: expected letters, digits or _.-, beginning with a letter, got {show(name)}")
+        raise mistaken("tool name", "letters, digits or _.-, beginning with a letter", name)
     if not isinstance(description, str):
-        raise ValueError(f"tool {name}: description: expected a text, got {show(description)}")
-    if not isinstance(parameters, dict) or not isinstance(parameters.get("properties", {}), dict):
-        raise ValueError(f"tool {name}: parameters: expected a JSON Schema of an object, got {show(parameters)}")
-    try:
-        validators.validator_for(parameters, default=validators.Draft7Validator).check_schema(parameters)
-    except exceptions.SchemaError as problem:
-        raise ValueError(f"tool {name}: parameters: is no JSON Schema: {problem.message}") from None
+        raise mistaken(f"tool {name}: description", "a text", description)
+    _check_parameters(parameters, f"tool {name}: parameters")
     return Tool(name=name, description=description, parameters=parameters)
+
+
+def _check_parameters(parameters: Any, place: str) -> None:
+    from jsonschema import exceptions, validators
+
+    wanted = "a JSON Schema of an object"
+    if not isinstance(parameters, dict):
+        raise mistaken(place, wanted, parameters)
+    if not isinstance(parameters.get("properties", {}), dict):
+        raise mistaken(place, wanted, parameters)
+    usual = validators.Draft7Validator
+    validator = validators.validator_for(parameters, default=usual)
+    try:
+        validator.check_schema(parameters)
+    except exceptions.SchemaError as problem:
+        raise ValueError(f"{place}: is no JSON Schema: {problem.message}") from None
 
 
 def _object(value: Any, what: str, fields: Sequence[str]) -> dict[str, Any]:
@@ -216,80 +254,123 @@ def _object(value: Any, what: str, fields: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"expected a {what} as an object, got {show(value)}")
     for name in value:
         if name not in fields:
-            raise ValueError(f"unknown field {show(name)} of a {what}{did_you_mean(str(name), fields)}")
+            hint = did_you_mean(str(name), fields)
+            raise ValueError(f"unknown field {show(name)} of a {what}{hint}")
     return value
+
+
+def _is_id(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is a text with more in it than white space."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _steps(value: Mapping[str, Any]) -> int:
+    steps = value.get("steps", USUAL_STEPS)
+    wanted = f"a number from 1 to {_MOST_STEPS}"
+    if not isinstance(steps, int) or isinstance(steps, bool):
+        raise mistaken("steps", wanted, steps)
+    if not 1 <= steps <= _MOST_STEPS:
+        raise mistaken("steps", wanted, steps)
+    return steps
 
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     if ("prompt" in value) == ("messages" in value):
         raise ValueError("needs either 'prompt' (a text) or 'messages' (a list of role and content)")
     if "prompt" in value:
-        if not isinstance(value["prompt"], str) or not value["prompt"].strip():
-            raise ValueError(f"prompt: expected a text that is not empty, got {show(value['prompt'])}")
-        return (Message(role="user", content=value["prompt"]),)
-    entries = value["messages"]
+        prompt = value["prompt"]
+        if not _is_text(prompt):
+            raise mistaken("prompt", "a text that is not empty", prompt)
+        return (Message(role="user", content=prompt),)
+    return _listed_messages(value["messages"])
+
+
+def _listed_messages(entries: Any) -> tuple[Message, ...]:
     if not isinstance(entries, list) or not entries:
         raise ValueError("messages: expected a list that is not empty")
     messages = tuple(_message(entry, index) for index, entry in enumerate(entries))
-    if messages[-1].role != "user":
-        raise ValueError(f"messages: the last one must be the user's, it is the {messages[-1].role}'s")
+    last = messages[-1].role
+    if last != "user":
+        raise ValueError(f"messages: the last one must be the user's, it is the {last}'s")
     return messages
 
 
 def _said(value: Mapping[str, Any]) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """What is said up to the user's first turn, and what the user says after that."""
+    """The messages up to the user's first turn, and the texts of the user's later turns."""
     turns = value.get("turns", [])
-    if not isinstance(turns, list) or not all(isinstance(turn, str) and turn.strip() for turn in turns):
-        raise ValueError(f"turns: expected a list of texts that are not empty, got {show(turns)}")
+    if not isinstance(turns, list) or not all(map(_is_text, turns)):
+        raise mistaken("turns", "a list of texts that are not empty", turns)
     if "prompt" in value or "messages" in value:
         return _messages(value), tuple(turns)
     if not turns:
         raise ValueError("needs 'turns' (what the user says, turn by turn), or 'prompt' or 'messages' before them")
-    return (Message(role="user", content=turns[0]),), tuple(turns[1:])
+    first, *later = turns
+    message = Message(role="user", content=first)
+    return (message,), tuple(later)
 
 
 def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
     """The tools of an environment that a case offers: all, or those it names."""
     if named is None:
         return tuple(offered)
-    known = {tool.name: tool for tool in offered}
+    known = tools_by_name(offered)
     if not isinstance(named, list):
-        raise ValueError(f"tools: expected a list of names, got {show(named)}")
-    strange = next((name for name in named if name not in known), None)
+        raise mistaken("tools", "a list of names", named)
+    strange = first_unknown(named, known)
     if strange is not None:
-        raise ValueError(f"tools: the environment has no {show(strange)}{did_you_mean(str(strange), tuple(known))}")
+        hint = did_you_mean(str(strange), tuple(known))
+        raise ValueError(f"tools: the environment has no {show(strange)}{hint}")
     return tuple(known[name] for name in named)
 
 
 def _message(value: Any, index: int) -> Message:
+    place = f"messages[{index}]"
     if not isinstance(value, dict) or set(value) != {"role", "content"}:
-        raise ValueError(f"messages[{index}]: expected an object with role and content, got {show(value)}")
-    if value["role"] not in _ROLES:
-        raise ValueError(f"messages[{index}].role: {show(value['role'])} is none of {', '.join(_ROLES)}")
-    if not isinstance(value["content"], str):
-        raise ValueError(f"messages[{index}].content: expected a text, got {show(value['content'])}")
-    return Message(role=value["role"], content=value["content"])
+        raise mistaken(place, "an object with role and content", value)
+    role, content = value["role"], value["content"]
+    if role not in _ROLES:
+        raise ValueError(f"{place}.role: {show(role)} is none of {', '.join(_ROLES)}")
+    if not isinstance(content, str):
+        raise mistaken(f"{place}.content", "a text", content)
+    return Message(role=role, content=content)
 
 
 def _answer(value: Any) -> tuple[ToolCall, ...] | str:
-    if isinstance(value, str) and value.strip():
+    if _is_text(value):
         return value
-    entries = [value.get("call")] if isinstance(value, dict) and "call" in value else None
-    if entries is None and isinstance(value, dict):
-        entries = value.get("calls")
+    entries = _answer_entries(value)
     if not isinstance(entries, list) or not entries:
-        raise ValueError(f'answer: expected a text or {{"call": {{"name", "arguments"}}}}, got {show(value)}')
-    for entry in entries:
-        if not isinstance(entry, dict) or set(entry) != {"name", "arguments"} or not isinstance(entry["name"], str):
-            raise ValueError(f"answer: expected a call with name and arguments, got {show(entry)}")
-        if not isinstance(entry["arguments"], dict):
-            raise ValueError(f"answer: arguments: expected an object, got {show(entry['arguments'])}")
-    return tuple(ToolCall(name=entry["name"], arguments=entry["arguments"]) for entry in entries)
+        raise mistaken("answer", 'a text or {"call": {"name", "arguments"}}', value)
+    return tuple(map(_answer_call, entries))
+
+
+def _answer_entries(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return None
+    if "call" in value:
+        return [value["call"]]
+    return value.get("calls")
+
+
+def _answer_call(entry: Any) -> ToolCall:
+    wanted = "a call with name and arguments"
+    if not isinstance(entry, dict) or set(entry) != {"name", "arguments"}:
+        raise mistaken("answer", wanted, entry)
+    name, arguments = entry["name"], entry["arguments"]
+    if not isinstance(name, str):
+        raise mistaken("answer", wanted, entry)
+    if not isinstance(arguments, dict):
+        raise mistaken("answer: arguments", "an object", arguments)
+    return ToolCall(name=name, arguments=arguments)
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"{name}: expected a list of texts, got {show(value)}")
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise mistaken(name, "a list of texts", value)
     return tuple(value)
 
 
@@ -297,22 +378,9 @@ def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
     """Refuse an expected call that no model could make with these tools."""
     if not isinstance(expect, Calls):
         return
-    known = {tool.name: tool for tool in tools}
+    known = tools_by_name(tools)
     for call in expect.calls:
         if call.name not in known:
-            raise ValueError(
-                f"expect: {call.name!r} is none of the case's tools{did_you_mean(call.name, tuple(known))}"
-            )
-        schema = known[call.name].parameters
-        properties = schema.get("properties")
-        names = tuple(properties) if isinstance(properties, dict) else ()
-        for name, values in call.arguments.items():
-            if name not in names:
-                raise ValueError(f"expect: {call.name} has no argument {name!r}{did_you_mean(name, names)}")
-            kind = type_of(schema, name)
-            wrong = [value for value in values if kind and value != "" and not has_type(value, kind)]
-            if wrong:
-                raise ValueError(f"expect: {call.name}.{name} is of type {kind}, it cannot be {show(wrong[0])}")
-        missing = [name for name in required_of(schema) if name not in call.arguments]
-        if missing:
-            raise ValueError(f"expect: {call.name} needs the argument {missing[0]!r}, the expectation does not name it")
+            hint = did_you_mean(call.name, tuple(known))
+            raise ValueError(f"expect: {call.name!r} is none of the case's tools{hint}")
+        check_possible(call, known[call.name].parameters)

@@ -23,11 +23,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.json_schema import first_problem
-from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.bench.tools import Tool, tools_by_name
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.import_string import imported
 from pytest_selfopt.suggest import did_you_mean
@@ -85,19 +93,23 @@ class Environment:
         Raises:
             ToolError: saying what is wrong with the call, or why the world does not allow it.
         """
-        tools = {one.name: one for one in self.tools()}
+        tools = tools_by_name(self.tools())
         if call.name not in tools:
-            raise ToolError(f"there is no tool {call.name!r}{did_you_mean(call.name, tuple(tools))}")
+            hint = did_you_mean(call.name, tuple(tools))
+            raise ToolError(f"there is no tool {call.name!r}{hint}")
         wrong = first_problem(tools[call.name].parameters, call.arguments)
         if wrong:
             raise ToolError(f"the arguments of {call.name} cannot be used {wrong}")
-        plain: Json = json.loads(json.dumps(getattr(self, call.name)(**call.arguments)))
+        method = getattr(self, call.name)
+        answer = method(**call.arguments)
+        plain: Json = json.loads(json.dumps(answer))
         return plain
 
     def state(self) -> dict[str, Json]:
         """What is so now, as plain JSON values."""
         public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        state: dict[str, Json] = json.loads(json.dumps(public, sort_keys=True))
+        text = json.dumps(public, sort_keys=True)
+        state: dict[str, Json] = json.loads(text)
         return state
 
 
@@ -110,11 +122,12 @@ def carry_out(environment: Environment, call: ToolCall) -> Json:
     """
     try:
         # A world may keep and change what it is given; what was called stays what it was.
-        return environment.call(replace(call, arguments=copy.deepcopy(call.arguments)))
+        arguments = copy.deepcopy(call.arguments)
+        return environment.call(replace(call, arguments=arguments))
     except ToolError:
         raise
     except Exception as problem:
-        raise BrokenWorld(f"{call.name} of {type(environment).__name__}: {_said(problem)}") from problem
+        raise _broken(f"{call.name} of", environment, problem) from problem
 
 
 def result_of(environment: Environment, call: ToolCall) -> str:
@@ -140,7 +153,7 @@ def tools_of(environment: Environment) -> tuple[Tool, ...]:
     except BrokenWorld:
         raise
     except Exception as problem:
-        raise BrokenWorld(f"the tools of {type(environment).__name__}: {_said(problem)}") from problem
+        raise _broken("the tools of", environment, problem) from problem
 
 
 def state_of(environment: Environment) -> dict[str, Json]:
@@ -152,7 +165,7 @@ def state_of(environment: Environment) -> dict[str, Json]:
     try:
         return environment.state()
     except Exception as problem:
-        raise BrokenWorld(f"the state of {type(environment).__name__}: {_said(problem)}") from problem
+        raise _broken("the state of", environment, problem) from problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,11 +181,13 @@ class World:
         Raises:
             BrokenWorld: when there is no such class, or it cannot start in this state.
         """
-        made = environment_named(self.name)
+        kind = environment_named(self.name)
         try:
-            return made(json.loads(json.dumps(self.start)))
+            start = json.loads(json.dumps(self.start))
+            return kind(start)
         except Exception as problem:
-            raise BrokenWorld(f"{self.name} cannot start in {show(self.start)}: {_said(problem)}") from problem
+            place = f"{self.name} cannot start in {show(self.start)}"
+            raise BrokenWorld(f"{place}: {_cause(problem)}") from problem
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -186,28 +201,34 @@ def environment_named(name: str) -> type[Environment]:
         BrokenWorld: when it cannot be imported or is no environment.
     """
     try:
-        found = imported(name)
+        kind = imported(name)
     except ValueError as problem:
         raise BrokenWorld(f"environment {problem}") from None
-    if not (isinstance(found, type) and issubclass(found, Environment)):
+    if not (isinstance(kind, type) and issubclass(kind, Environment)):
         raise BrokenWorld(f"environment {name!r} is no subclass of pytest_selfopt.Environment")
-    return found
+    return kind
 
 
 def _marked(kind: type[Environment]) -> tuple[Tool, ...]:
-    methods = {
-        name: method
-        for base in reversed(kind.__mro__)
-        for name, method in vars(base).items()
-        if getattr(method, _MARK, False)
-    }
-    return tuple(
-        Tool(name=name, description=inspect.cleandoc(method.__doc__ or ""), parameters=_parameters(method))
-        for name, method in methods.items()
-    )
+    methods: dict[str, Callable[..., Any]] = {}
+    for base in reversed(kind.__mro__):
+        members = vars(base).items()
+        methods |= {name: member for name, member in members if getattr(member, _MARK, False)}
+    return tuple(_tool(name, method) for name, method in methods.items())
 
 
-def _said(problem: Exception) -> str:
+def _tool(name: str, method: Callable[..., Any]) -> Tool:
+    description = inspect.cleandoc(method.__doc__ or "")
+    parameters = _parameters(method)
+    return Tool(name=name, description=description, parameters=parameters)
+
+
+def _broken(what: str, environment: Environment, problem: Exception) -> BrokenWorld:
+    kind = type(environment).__name__
+    return BrokenWorld(f"{what} {kind}: {_cause(problem)}")
+
+
+def _cause(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 
@@ -216,22 +237,31 @@ def _parameters(method: Callable[..., Any]) -> dict[str, Json]:
     hints = get_type_hints(method)
     properties: dict[str, Json] = {}
     required: list[Json] = []
-    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
-        properties[name] = _schema(hints.get(name, str), f"{method.__qualname__}: {name}")
+    parameters = list(inspect.signature(method).parameters.items())
+    # The first is the environment itself.
+    for name, parameter in parameters[1:]:
+        kind = hints.get(name, str)
+        properties[name] = _schema(kind, f"{method.__qualname__}: {name}")
         if parameter.default is inspect.Parameter.empty:
             required.append(name)
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _schema(kind: Any, place: str) -> dict[str, Json]:
     if kind in _TYPES:
         return {"type": _TYPES[kind]}
-    if get_origin(kind) is Literal:
-        return {"type": "string", "enum": list(get_args(kind))}
-    if get_origin(kind) is list:
-        return {"type": "array", "items": _schema(get_args(kind)[0], place)}
-    if get_origin(kind) in (Union, UnionType):
-        kinds = [one for one in get_args(kind) if one is not type(None)]
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return {"type": "string", "enum": list(arguments)}
+    if origin is list:
+        return {"type": "array", "items": _schema(arguments[0], place)}
+    if origin in (Union, UnionType):
+        kinds = [member for member in arguments if member is not type(None)]
         if len(kinds) == 1:
             return _schema(kinds[0], place)
     raise BrokenWorld(f"{place}: a tool's argument is a str, int, float, bool, dict, list or Literal, not {kind!r}")

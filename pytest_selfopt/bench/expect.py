@@ -12,7 +12,7 @@ from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.extract import NO_JSON, json_in, last_number
 from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.json_schema import first_problem
-from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
+from pytest_selfopt.bench.judgement import RIGHT, Judgement, judged, wrong
 from pytest_selfopt.bench.tool_calls import ExpectedCall, schemas_by_name, unmatched
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.import_string import imported
@@ -35,12 +35,12 @@ class Calls:
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; a reply without any says what came instead."""
         if reply.undecodable:
-            return wrong(f"the reply {line(reply.undecodable)}: {show(reply.text)}")
+            return wrong(_undecodable(reply))
         if not reply.tool_calls:
             return wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
         reason = unmatched(self.calls, reply.tool_calls, schemas)
-        return wrong(reason) if reason else RIGHT
+        return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -59,7 +59,7 @@ class NoCall:
         if reply.tool_calls:
             return wrong(f"expected no tool call, got {show_calls(reply.tool_calls)}")
         if reply.undecodable:
-            return wrong(f"expected no tool call; the reply {line(reply.undecodable)}: {show(reply.text)}")
+            return wrong(f"expected no tool call; {_undecodable(reply)}")
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
@@ -74,8 +74,10 @@ class AnyCall:
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Words, or a call that cannot be read, are none."""
         if reply.undecodable:
-            return wrong(f"expected a tool call; the reply {line(reply.undecodable)}: {show(reply.text)}")
-        return RIGHT if reply.tool_calls else wrong(f"expected a tool call, got {show(reply.text)}")
+            return wrong(f"expected a tool call; {_undecodable(reply)}")
+        if not reply.tool_calls:
+            return wrong(f"expected a tool call, got {show(reply.text)}")
+        return RIGHT
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -107,16 +109,21 @@ class Contains:
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Name the first part that is missing."""
-
-        def folded(text: str) -> str:
-            return text.casefold() if self.ignore_case else text
-
-        missing = [part for part in self.parts if folded(part) not in folded(reply.text)]
-        return _text(reply, passed=not missing, expected=f"{show(missing[0])} in the text" if missing else "")
+        text = self._folded(reply.text)
+        for part in self.parts:
+            if self._folded(part) not in text:
+                return _text(reply, passed=False, expected=f"{show(part)} in the text")
+        return _text(reply, passed=True, expected="")
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
-        return {"contains": list(self.parts), "ignore_case": self.ignore_case}
+        parts: list[Json] = list(self.parts)
+        return {"contains": parts, "ignore_case": self.ignore_case}
+
+    def _folded(self, text: str) -> str:
+        if self.ignore_case:
+            return text.casefold()
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +134,8 @@ class Regex:
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Search the text."""
-        found = re.search(self.pattern, reply.text) is not None
-        return _text(reply, passed=found, expected=f"a match of {show(self.pattern)}")
+        matched = re.search(self.pattern, reply.text) is not None
+        return _text(reply, passed=matched, expected=f"a match of {show(self.pattern)}")
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -145,9 +152,13 @@ class Number:
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the last number, because models reason first and answer last."""
         got = last_number(reply.text)
-        near = got is not None and abs(got - self.value) <= self.tolerance * (1 + 1e-12)
-        within = f" within {self.tolerance:g}" if self.tolerance else ""
-        return _text(reply, passed=near, expected=f"the number {self.value:g}{within}")
+        # Slightly more than the tolerance: 0.4 counts as within 0.1 of 0.3, though 0.4 - 0.3 is rounded up.
+        most = self.tolerance * (1 + 1e-12)
+        near = got is not None and abs(got - self.value) <= most
+        expected = f"the number {self.value:g}"
+        if self.tolerance:
+            expected = f"{expected} within {self.tolerance:g}"
+        return _text(reply, passed=near, expected=expected)
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -166,7 +177,9 @@ class JsonSchema:
         if reply.tool_calls or value is NO_JSON:
             return _text(reply, passed=False, expected="JSON")
         problem = first_problem(self.schema, value)
-        return wrong(f"the JSON does not satisfy the schema {problem}") if problem else RIGHT
+        if problem:
+            return wrong(f"the JSON does not satisfy the schema {problem}")
+        return RIGHT
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -193,13 +206,14 @@ class Graded:
         try:
             reason = grader(reply, copy.deepcopy(self.wanted))
         except Exception as problem:
-            raise BrokenGrader(f"grader {self.grader!r}: {type(problem).__name__}: {problem}") from problem
+            cause = f"{type(problem).__name__}: {problem}"
+            raise BrokenGrader(f"grader {self.grader!r}: {cause}") from problem
         if not isinstance(reason, str):
             raise BrokenGrader(
                 f"grader {self.grader!r} answered {reason!r}; "
                 "it has to answer with what is wrong, or with an empty text when nothing is"
             )
-        return wrong(reason) if reason else RIGHT
+        return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
@@ -213,19 +227,27 @@ def grader_named(name: str) -> Callable[[Reply, Json], object]:
         BrokenGrader: when it cannot be imported or is no function.
     """
     try:
-        found = imported(name)
+        grader = imported(name)
     except ValueError as problem:
         raise BrokenGrader(f"grader {problem}") from None
-    if not callable(found):
+    if not callable(grader):
         raise BrokenGrader(f"grader {name!r} is no function")
-    return found
+    return grader
 
 
-Expectation: TypeAlias = Calls | NoCall | AnyCall | Exact | Contains | Regex | Number | JsonSchema | Graded | Goal
+_OfCalls: TypeAlias = Calls | NoCall | AnyCall
+_OfText: TypeAlias = Exact | Contains | Regex | Number | JsonSchema
+Expectation: TypeAlias = _OfCalls | _OfText | Graded | Goal
 
 
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:
     """The judgement of a text; a tool call where words were expected is a miss whatever the words."""
     if reply.tool_calls:
         return wrong(f"expected words, got {show_calls(reply.tool_calls)}")
-    return RIGHT if passed else wrong(f"expected {expected}, got {show(reply.text)}")
+    if passed:
+        return RIGHT
+    return wrong(f"expected {expected}, got {show(reply.text)}")
+
+
+def _undecodable(reply: Reply) -> str:
+    return f"the reply {line(reply.undecodable)}: {show(reply.text)}"

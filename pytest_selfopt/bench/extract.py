@@ -21,13 +21,17 @@ NO_JSON = object()
 
 def last_number(text: str) -> float | None:
     """The last number in a text: signs, decimals, exponents and thousands separators are understood."""
-    found = list(_NUMBER.finditer(text))
-    if not found:
+    numbers = list(_NUMBER.finditer(text))
+    if not numbers:
         return None
-    last = found[-1]
-    sign = "-" if last["sign"] and last["sign"][0] in "-−" else ""
-    digits = last["digits"].replace(last["between"], "") if last["between"] else last["digits"]
-    return float(f"{sign}{digits}{last['exponent'] or ''}")
+    last = numbers[-1]
+    digits = last["digits"]
+    if last["between"]:
+        digits = digits.replace(last["between"], "")
+    number = float(f"{digits}{last['exponent'] or ''}")
+    if last["sign"] and last["sign"][0] in "-−":
+        return -number
+    return number
 
 
 def json_in(text: str) -> Any:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.environment import FAILED
-from pytest_selfopt.bench.judgement import RIGHT, Judgement, wrong
-from pytest_selfopt.bench.tool_calls import ExpectedCall, mismatch, schemas_by_name, show_expected
-from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.bench.judgement import Judgement, judged, wrong
+from pytest_selfopt.bench.tool_calls import (
+    ExpectedCall,
+    Schema,
+    mismatch,
+    schemas_by_name,
+    show_expected,
+)
+from pytest_selfopt.bench.tools import Tool, call_to_json
 from pytest_selfopt.trial import Conversation, Json, Reply, Step, ToolCall
 
 
@@ -21,6 +28,10 @@ class TurnGoal:
     calls: tuple[ToolCall, ...]
     results: tuple[str, ...]
     state: dict[str, Json]
+
+    def to_json(self) -> list[Json]:
+        """The reference calls; results and state follow from them."""
+        return list(map(call_to_json, self.calls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +63,18 @@ class Goal:
             or self._astray(talk)
             or self._elsewhere(talk)
         )
-        return wrong(reason) if reason else RIGHT
+        return judged(reason)
 
     def oversteps(self, reply: Reply) -> bool:
         """Whether a tool was called in a turn that needs none."""
-        return reply.conversation is not None and bool(self._overstepped(reply.conversation))
+        talk = reply.conversation
+        return talk is not None and bool(self._overstepped(talk))
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a suite file."""
         value: dict[str, Json] = {"state": self.state}
         if self.by_turn:
-            value["by_turn"] = [
-                [{"name": call.name, "arguments": call.arguments} for call in one.calls] for one in self.by_turn
-            ]
+            value["by_turn"] = [goal.to_json() for goal in self.by_turn]
         if self.calls:
             value["calls"] = [call.to_json() for call in self.calls]
             value["in_order"] = self.in_order
@@ -90,68 +100,112 @@ class Goal:
     def _missing(self, talk: Conversation, tools: Sequence[Tool]) -> str:
         """The first expected call that was not made; each call made stands for one expected call."""
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
-        made = [call for step in talk.steps for call in _carried_out(step)]
+        made = list(itertools.chain.from_iterable(map(_carried_out, talk.steps)))
         for expected in self.calls:
             schema = schemas.get(expected.name.replace(".", "_"))
-            place = next((at for at, call in enumerate(made) if not mismatch(expected, call, schema)), None)
+            place = _first_match(expected, made, schema)
             if place is None:
-                among = " at its place in the order" if self.in_order else ""
-                return f"expected {show_expected(expected)}{among}, it was not made"
-            made = made[place + 1 :] if self.in_order else [*made[:place], *made[place + 1 :]]
+                return self._not_made(expected)
+            if self.in_order:
+                del made[: place + 1]
+            else:
+                del made[place]
         return ""
+
+    def _not_made(self, expected: ExpectedCall) -> str:
+        shown = show_expected(expected)
+        if self.in_order:
+            return f"expected {shown} at its place in the order, it was not made"
+        return f"expected {shown}, it was not made"
 
     def _astray(self, talk: Conversation) -> str:
         """The first turn that did not do what the reference did in it."""
         for number, wanted in enumerate(self.by_turn, start=1):
             if not wanted.calls:
                 continue
-            if not any(step.calls for step in talk.steps if step.turn == number):
-                return f"expected a tool call in turn {number}, none was made"
-            found = next(_differences(wanted.state, talk.states[number - 1], ""), None)
-            if found:
-                return f"the world was not as expected after turn {number}: {found}"
-            seen = Counter(result for step in talk.steps if step.turn <= number for result in step.results)
-            for call, result in zip(wanted.calls, wanted.results, strict=True):
-                if not seen[result]:
-                    return f"turn {number} did not come to know what {show_calls([call])} gives: {line(result)}"
-                seen[result] -= 1
+            reason = _turn_astray(number, wanted, talk)
+            if reason:
+                return reason
         return ""
 
     def _elsewhere(self, talk: Conversation) -> str:
         if self.state is None:
             return ""
-        found = next(_differences(self.state, talk.state, ""), None)
-        return f"the world did not end as expected: {found}" if found else ""
+        difference = next(_differences(self.state, talk.state, ""), "")
+        if difference:
+            return f"the world did not end as expected: {difference}"
+        return ""
+
+
+def _first_match(expected: ExpectedCall, made: Sequence[ToolCall], schema: Schema | None) -> int | None:
+    """The place of the first call that is the expected one."""
+    for place, call in enumerate(made):
+        if not mismatch(expected, call, schema):
+            return place
+    return None
+
+
+def _turn_astray(number: int, wanted: TurnGoal, talk: Conversation) -> str:
+    """What a turn, counted from 1, did not do; empty when it did all that is wanted."""
+    if not any(step.calls for step in talk.steps if step.turn == number):
+        return f"expected a tool call in turn {number}, none was made"
+    state = talk.states[number - 1]
+    difference = next(_differences(wanted.state, state, ""), "")
+    if difference:
+        return f"the world was not as expected after turn {number}: {difference}"
+    return _unseen(number, wanted, talk)
+
+
+def _unseen(number: int, wanted: TurnGoal, talk: Conversation) -> str:
+    """The first wanted result that was not seen up to the end of a turn; one seen stands for one wanted."""
+    seen = Counter[str]()
+    for step in talk.steps:
+        if step.turn <= number:
+            seen.update(step.results)
+    for call, result in zip(wanted.calls, wanted.results, strict=True):
+        if not seen[result]:
+            return f"turn {number} did not come to know what {show_calls([call])} gives: {line(result)}"
+        seen[result] -= 1
+    return ""
 
 
 def _unfinished(talk: Conversation, reply: Reply) -> str:
     if talk.unfinished is not None:
         return f"turn {talk.unfinished} did not come to its end within the steps it is given"
-    return f"the reply {line(reply.undecodable)}: {show(reply.text)}" if reply.undecodable else ""
+    if reply.undecodable:
+        return f"the reply {line(reply.undecodable)}: {show(reply.text)}"
+    return ""
 
 
 def _carried_out(step: Step) -> Iterator[ToolCall]:
     """The calls that the world did carry out."""
-    return (call for call, result in zip(step.calls, step.results, strict=True) if not result.startswith(FAILED))
+    for call, result in zip(step.calls, step.results, strict=True):
+        if not result.startswith(FAILED):
+            yield call
 
 
 def _differences(wanted: Json, got: Json, path: str) -> Iterator[str]:
     """Where two states differ, the first place first."""
-    place = path.lstrip(".") or "the state"
     if isinstance(wanted, dict) and isinstance(got, dict):
-        for name in sorted({*wanted, *got}):
-            where = f"{path}.{line(name, 40)}"
-            if name not in got:
-                yield f"{where.lstrip('.')} is missing, expected {show(wanted[name])}"
-            elif name not in wanted:
-                yield f"{where.lstrip('.')} is {show(got[name])}, expected nothing there"
-            else:
-                yield from _differences(wanted[name], got[name], where)
+        yield from _member_differences(wanted, got, path)
     elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
-        for index, (one, other) in enumerate(zip(wanted, got, strict=True)):
-            yield from _differences(one, other, f"{path}[{index}]")
+        for index, (item, other) in enumerate(zip(wanted, got, strict=True)):
+            yield from _differences(item, other, f"{path}[{index}]")
     elif not _same(wanted, got):
+        place = path.lstrip(".") or "the state"
         yield f"{place} is {show(got)}, expected {show(wanted)}"
+
+
+def _member_differences(wanted: dict[str, Json], got: dict[str, Json], path: str) -> Iterator[str]:
+    for name in sorted({*wanted, *got}):
+        member = f"{path}.{line(name, 40)}"
+        place = member.lstrip(".")
+        if name not in got:
+            yield f"{place} is missing, expected {show(wanted[name])}"
+        elif name not in wanted:
+            yield f"{place} is {show(got[name])}, expected nothing there"
+        else:
+            yield from _differences(wanted[name], got[name], member)
 
 
 def _same(wanted: Json, got: Json) -> bool:

@@ -17,7 +17,9 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
         problem = best_match(_validator(schema).iter_errors(value))
     except RecursionError:
         return f"at a place too deep to check: {show(value)}"
-    return f"at {line(problem.json_path, 60)}: {line(problem.message)}" if problem is not None else ""
+    if problem is None:
+        return ""
+    return f"at {line(problem.json_path, 60)}: {line(problem.message)}"
 
 
 def check_schema(schema: dict[str, Json]) -> None:
@@ -73,5 +75,5 @@ def _references(part: Json) -> Iterator[str]:
             yield reference
     elif isinstance(part, list):
         inside = part
-    for one in inside:
-        yield from _references(one)
+    for member in inside:
+        yield from _references(member)

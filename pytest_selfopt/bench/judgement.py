@@ -19,3 +19,10 @@ RIGHT = Judgement(passed=True)
 def wrong(reason: str) -> Judgement:
     """A judgement against a reply."""
     return Judgement(passed=False, reason=reason)
+
+
+def judged(reason: str) -> Judgement:
+    """A judgement against a reply for a reason; without one the reply is right."""
+    if reason:
+        return wrong(reason)
+    return RIGHT

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case
@@ -13,7 +14,15 @@ from pytest_selfopt.bench.environment import state_of
 from pytest_selfopt.bench.expect import AnyCall, Calls, NoCall
 from pytest_selfopt.bench.goal import Goal
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.bench.tool_calls import ExpectedCall, Schema, has_type, properties_of, required_of, type_of
+from pytest_selfopt.bench.tool_calls import (
+    ExpectedCall,
+    Schema,
+    has_type,
+    properties_of,
+    required_of,
+    type_of,
+)
+from pytest_selfopt.trial import Json
 
 ALIKE = 0.8
 """Prompts that share so much of their words are told to be nearly the same (Jaccard index of pairs of words)."""
@@ -21,6 +30,8 @@ MANY_RESTRAINED = 0.5
 COMMON = 200
 """Two words that stand in more prompts than this tell nothing about any of them."""
 SHOWN = 5
+
+_Pairs: TypeAlias = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,41 +45,77 @@ class Finding:
 
 def check_suites(suites: Sequence[Suite]) -> list[Finding]:
     """Everything that is odd about these suites, by suite and then across them."""
-    found = [finding for suite in suites for finding in _suite(suite)]
-    cases = [case for suite in suites for case in suite.cases]
-    return [*found, *_twice(cases), *_alike(cases)]
+    findings: list[Finding] = []
+    cases: list[Case] = []
+    for suite in suites:
+        findings.extend(_suite(suite))
+        cases.extend(suite.cases)
+    findings.extend(_twice(cases))
+    findings.extend(_alike(cases))
+    return findings
 
 
 def _suite(suite: Suite) -> Iterator[Finding]:
     for case in suite.cases:
-        for sentence in _idle(case):
-            yield Finding(place=case.source, sentence=f"case {case.id!r} {sentence}", wrong=True)
-    restrained = sum(case.restraint for case in suite.cases)
-    share = restrained / len(suite.cases)
-    called = any(case.tools for case in suite.cases)
+        for reason in _idle(case):
+            sentence = f"case {case.id!r} {reason}"
+            yield Finding(place=case.source, sentence=sentence, wrong=True)
+    yield _restraint(suite)
+    yield from _tools(suite)
+
+
+def _restraint(suite: Suite) -> Finding:
+    """How many cases have no tool call as the right answer; wrong when they are none, or most."""
+    cases = suite.cases
+    restrained = sum(case.restraint for case in cases)
+    share = restrained / len(cases)
+    called = any(case.tools for case in cases)
     note = ""
     if called and not restrained:
         note = ": nothing tells a model that calls tools for everything"
     elif share > MANY_RESTRAINED:
         note = ": a model that never calls anything does well here"
-    sentence = f"{len(suite.cases)} cases, {restrained} of them for restraint ({share:.0%}){note}"
-    yield Finding(place=suite.path.name, sentence=sentence, wrong=bool(note))
-    yield from _tools(suite)
+    sentence = f"{len(cases)} cases, {restrained} of them for restraint ({share:.0%}){note}"
+    return Finding(place=suite.path.name, sentence=sentence, wrong=bool(note))
 
 
 def _tools(suite: Suite) -> Iterator[Finding]:
     """Tools that no case offers, and those that are offered and never right to call."""
-    offered = {tool.name for case in suite.cases for tool in case.tools}
-    expected = {call.name for case in suite.cases for call in _calls(case)}
+    place = suite.path.name
+    offered = _offered(suite.cases)
     unused = [tool.name for tool in suite.tools if tool.name not in offered]
     if unused:
-        yield Finding(place=suite.path.name, sentence=f"no case offers {', '.join(unused)}", wrong=True)
-    single = {tool.name for case in suite.cases if case.world is None for tool in case.tools}
+        sentence = f"no case offers {', '.join(unused)}"
+        yield Finding(place=place, sentence=sentence, wrong=True)
+    expected = _expected(suite.cases)
+    single = _offered(case for case in suite.cases if case.world is None)
     idle = sorted(single - expected)
     if idle and expected:
-        more = f" and {len(idle) - SHOWN} more" if len(idle) > SHOWN else ""
-        sentence = f"offered, but never right to call: {', '.join(idle[:SHOWN])}{more}"
-        yield Finding(place=suite.path.name, sentence=sentence)
+        sentence = f"offered, but never right to call: {_some(idle)}"
+        yield Finding(place=place, sentence=sentence)
+
+
+def _offered(cases: Iterable[Case]) -> set[str]:
+    """The names of the tools that some case offers."""
+    names = set[str]()
+    for case in cases:
+        names.update(tool.name for tool in case.tools)
+    return names
+
+
+def _expected(cases: Iterable[Case]) -> set[str]:
+    """The names of the tools that some case expects to be called."""
+    names = set[str]()
+    for case in cases:
+        names.update(call.name for call in _calls(case))
+    return names
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN])
+    if len(names) > SHOWN:
+        return f"{shown} and {len(names) - SHOWN} more"
+    return shown
 
 
 def _idle(case: Case) -> Iterator[str]:
@@ -77,14 +124,24 @@ def _idle(case: Case) -> Iterator[str]:
         yield "offers no tool, so that calling none is no restraint"
     if isinstance(case.expect, Calls | AnyCall) and not case.tools:
         yield "expects a call and offers no tool"
-    if isinstance(case.expect, Goal) and case.world is not None:
-        nothing = not (case.expect.calls or case.expect.quiet or any(one.calls for one in case.expect.by_turn))
-        if nothing and case.expect.state in (None, state_of(case.world.build())):
-            yield "is passed by doing nothing: the world is to end as it starts, and no call is expected"
+    if _passed_by_nothing(case):
+        yield "is passed by doing nothing: the world is to end as it starts, and no call is expected"
     schemas = {tool.name: tool.parameters for tool in case.tools}
     for call in _calls(case):
-        if call.name in schemas:
-            yield from (f"cannot be passed: {reason}" for reason in _unreachable(call, schemas[call.name]))
+        if call.name not in schemas:
+            continue
+        for reason in _unreachable(call, schemas[call.name]):
+            yield f"cannot be passed: {reason}"
+
+
+def _passed_by_nothing(case: Case) -> bool:
+    """Whether a model that calls no tool reaches the goal of a conversation."""
+    goal = case.expect
+    if not isinstance(goal, Goal) or case.world is None:
+        return False
+    if goal.calls or goal.quiet or any(turn.calls for turn in goal.by_turn):
+        return False
+    return goal.state in (None, state_of(case.world.build()))
 
 
 def _unreachable(call: ExpectedCall, schema: Schema) -> Iterator[str]:
@@ -94,49 +151,66 @@ def _unreachable(call: ExpectedCall, schema: Schema) -> Iterator[str]:
         kind = type_of(schema, name)
         if name not in known and "" not in values:
             yield f"{call.name} has no argument {name!r}"
-        elif kind and values and not any(value == "" or has_type(value, kind) for value in values):
+        elif kind and values and not _has_any(values, kind):
             yield f"{call.name}.{name} is of type {kind}, it is expected to be {show(values[0])}"
     for name in required_of(schema):
         if name not in call.arguments:
             yield f"{call.name} needs the argument {name!r}, the expectation does not name it"
 
 
+def _has_any(values: Sequence[Json], kind: str) -> bool:
+    """Whether one of the alternatives can be given with a type; "" stands for leaving the argument out."""
+    return any(value == "" or has_type(value, kind) for value in values)
+
+
 def _calls(case: Case) -> tuple[ExpectedCall, ...]:
-    return case.expect.calls if isinstance(case.expect, Calls | Goal) else ()
+    if isinstance(case.expect, Calls | Goal):
+        return case.expect.calls
+    return ()
 
 
 def _twice(cases: Sequence[Case]) -> Iterator[Finding]:
     """Cases that ask the very same."""
     asked: dict[tuple[object, ...], Case] = {}
     for case in cases:
-        address = (case.messages, case.turns, tuple(sorted(tool.name for tool in case.tools)), repr(case.world))
-        first = asked.setdefault(address, case)
+        tools = tuple(sorted(tool.name for tool in case.tools))
+        question = (case.messages, case.turns, tools, repr(case.world))
+        first = asked.setdefault(question, case)
         if first is not case:
-            where = f"case {case.id!r} asks the same as {first.id!r} ({first.source})"
-            yield Finding(place=case.source, sentence=f"{where}: one prompt counts twice", wrong=True)
+            same = f"{first.id!r} ({first.source})"
+            sentence = f"case {case.id!r} asks the same as {same}: one prompt counts twice"
+            yield Finding(place=case.source, sentence=sentence, wrong=True)
 
 
 def _alike(cases: Sequence[Case]) -> Iterator[Finding]:
     """Cases whose prompts hardly differ: what helps one helps the other, so that they are less evidence than two."""
-    pairs = [_pairs(case) for case in cases]
+    pairs = list(map(_pairs, cases))
+    for one, other in sorted(_compared(pairs)):
+        if pairs[one] == pairs[other]:
+            continue
+        shared = len(pairs[one] & pairs[other])
+        either = len(pairs[one] | pairs[other])
+        if shared / either >= ALIKE:
+            first, second = cases[one], cases[other]
+            same = f"{first.id!r} ({first.source})"
+            sentence = f"case {second.id!r} is nearly the same as {same}"
+            yield Finding(place=second.source, sentence=sentence)
+
+
+def _compared(pairs: Sequence[_Pairs]) -> set[tuple[int, int]]:
+    """The cases, two and two in their order, whose prompts share a pair of words that is not common."""
     by_pair: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, known in enumerate(pairs):
         for pair in known:
             by_pair[pair].append(index)
     compared: set[tuple[int, int]] = set()
-    for together in (cases_of for cases_of in by_pair.values() if len(cases_of) <= COMMON):
-        for place, one in enumerate(together):
-            compared |= {(one, other) for other in together[place + 1 :]}
-    for one, other in sorted(compared):
-        shared, either = len(pairs[one] & pairs[other]), len(pairs[one] | pairs[other])
-        if pairs[one] != pairs[other] and shared / either >= ALIKE:
-            first, second = cases[one], cases[other]
-            yield Finding(
-                place=second.source,
-                sentence=f"case {second.id!r} is nearly the same as {first.id!r} ({first.source})",
-            )
+    for indexes in by_pair.values():
+        # Comparing all cases that share a common pair would be quadratic in their number.
+        if len(indexes) <= COMMON:
+            compared.update(itertools.combinations(indexes, 2))
+    return compared
 
 
-def _pairs(case: Case) -> frozenset[tuple[str, str]]:
+def _pairs(case: Case) -> _Pairs:
     words = " ".join([case.prompt, *case.turns]).casefold().split()
     return frozenset(itertools.pairwise(words))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.expect import (
     AnyCall,
     BrokenGrader,
@@ -25,6 +25,7 @@ from pytest_selfopt.bench.expect import (
 from pytest_selfopt.bench.json_schema import check_schema
 from pytest_selfopt.bench.tool_calls import ExpectedCall
 from pytest_selfopt.suggest import did_you_mean
+from pytest_selfopt.trial import Json
 
 
 def expectation_from_json(value: Any) -> Expectation:
@@ -34,31 +35,66 @@ def expectation_from_json(value: Any) -> Expectation:
         ValueError: with "FIELD: what is wrong".
     """
     if not isinstance(value, dict):
-        raise ValueError(f'expect: expected an object such as {{"no_call": true}}, got {show(value)}')
-    known = (*_READERS, *dict.fromkeys(name for _, beside in _READERS.values() for name in beside))
-    strange = next((name for name in value if name not in known), None)
+        raise mistaken("expect", 'an object such as {"no_call": true}', value)
+    strange = first_unknown(value, _known_fields())
     if strange is not None:
-        raise ValueError(f"expect: unknown field {show(strange)}{did_you_mean(str(strange), known)}")
-    kinds = [kind for kind in _READERS if kind in value]
-    if len(kinds) != 1:
-        named = " and ".join(kinds) if kinds else "none"
-        raise ValueError(f"expect: needs exactly one of {', '.join(_READERS)}; it has {named}")
-    reader, beside = _READERS[kinds[0]]
-    unknown = [name for name in value if name != kinds[0] and name not in beside]
-    if unknown:
-        raise ValueError(f"expect: unknown field {unknown[0]!r} beside {kinds[0]!r}")
+        hint = did_you_mean(str(strange), _known_fields())
+        raise ValueError(f"expect: unknown field {show(strange)}{hint}")
+    kind = _kind(value)
+    reader, beside = _READERS[kind]
+    for name in value:
+        if name != kind and name not in beside:
+            raise ValueError(f"expect: unknown field {name!r} beside {kind!r}")
     return reader(value)
 
 
+def first_unknown(names: Iterable[Any], known: Container[Any]) -> Any:
+    """The first of the names that is not among the known ones, or None."""
+    for name in names:
+        if name not in known:
+            return name
+    return None
+
+
+def _known_fields() -> tuple[str, ...]:
+    """The fields of expectations: first those that name a kind, then those that stand beside one."""
+    known = dict.fromkeys(_READERS)
+    for _, beside in _READERS.values():
+        known |= dict.fromkeys(beside)
+    return tuple(known)
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    kinds = [kind for kind in _READERS if kind in value]
+    if len(kinds) == 1:
+        return kinds[0]
+    named = " and ".join(kinds) or "none"
+    raise ValueError(f"expect: needs exactly one of {', '.join(_READERS)}; it has {named}")
+
+
 def _read_call(value: Mapping[str, Any]) -> Calls:
-    return Calls((expected_call(value["call"], "expect.call"),))
+    call = expected_call(value["call"], "expect.call")
+    return Calls((call,))
 
 
 def _read_calls(value: Mapping[str, Any]) -> Calls:
     entries = value["calls"]
     if not isinstance(entries, list) or not entries:
         raise ValueError("expect.calls: expected a list of calls that is not empty")
-    return Calls(tuple(expected_call(entry, f"expect.calls[{index}]") for index, entry in enumerate(entries)))
+    return Calls(expected_calls(entries))
+
+
+def expected_calls(entries: Sequence[Any]) -> tuple[ExpectedCall, ...]:
+    """Read the entries of the field `calls` of an expectation.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
+    calls = []
+    for index, entry in enumerate(entries):
+        call = expected_call(entry, f"expect.calls[{index}]")
+        calls.append(call)
+    return tuple(calls)
 
 
 def expected_call(value: Any, place: str) -> ExpectedCall:
@@ -67,34 +103,41 @@ def expected_call(value: Any, place: str) -> ExpectedCall:
     Raises:
         ValueError: with "FIELD: what is wrong".
     """
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
-        raise ValueError(f'{place}: expected {{"name": …, "arguments": {{…}}}}, got {show(value)}')
-    arguments = value.get("arguments", {})
+    wanted = '{"name": …, "arguments": {…}}'
+    if not isinstance(value, dict):
+        raise mistaken(place, wanted, value)
+    name, arguments = value.get("name"), value.get("arguments", {})
+    if not isinstance(name, str) or not name:
+        raise mistaken(place, wanted, value)
     if not isinstance(arguments, dict):
-        raise ValueError(f"{place}.arguments: expected an object, got {show(arguments)}")
+        raise mistaken(f"{place}.arguments", "an object", arguments)
     unknown = set(value) - {"name", "arguments"}
     if unknown:
         raise ValueError(f"{place}: unknown field {min(unknown)!r}")
-    empty = [name for name, values in arguments.items() if values == []]
-    if empty:
-        raise ValueError(f"{place}.arguments.{empty[0]}: a list of alternatives must not be empty")
-    return ExpectedCall(
-        name=value["name"],
-        arguments={
-            name: tuple(values) if isinstance(values, list) else (values,) for name, values in arguments.items()
-        },
-    )
+    alternatives = {}
+    for argument, values in arguments.items():
+        where = f"{place}.arguments.{argument}"
+        alternatives[argument] = _alternatives(values, where)
+    return ExpectedCall(name=name, arguments=alternatives)
+
+
+def _alternatives(values: Any, place: str) -> tuple[Json, ...]:
+    if not isinstance(values, list):
+        return (values,)
+    if not values:
+        raise ValueError(f"{place}: a list of alternatives must not be empty")
+    return tuple(values)
 
 
 def _read_no_call(value: Mapping[str, Any]) -> NoCall:
     if value["no_call"] is not True:
-        raise ValueError(f"expect.no_call: expected true, got {show(value['no_call'])}")
+        raise mistaken("expect.no_call", "true", value["no_call"])
     return NoCall()
 
 
 def _read_any_call(value: Mapping[str, Any]) -> AnyCall:
     if value["any_call"] is not True:
-        raise ValueError(f"expect.any_call: expected true, got {show(value['any_call'])}")
+        raise mistaken("expect.any_call", "true", value["any_call"])
     return AnyCall()
 
 
@@ -103,13 +146,16 @@ def _read_exact(value: Mapping[str, Any]) -> Exact:
 
 
 def _read_contains(value: Mapping[str, Any]) -> Contains:
-    parts = value["contains"] if isinstance(value["contains"], list) else [value["contains"]]
+    parts = value["contains"]
+    if not isinstance(parts, list):
+        parts = [parts]
     if not parts or not all(isinstance(part, str) and part for part in parts):
-        raise ValueError(f"expect.contains: expected a text or a list of texts, got {show(value['contains'])}")
-    folded = value.get("ignore_case", False)
-    if not isinstance(folded, bool):
-        raise ValueError(f"expect.ignore_case: expected true or false, got {show(folded)}")
-    return Contains(tuple(parts), folded)
+        wanted = "a text or a list of texts"
+        raise mistaken("expect.contains", wanted, value["contains"])
+    ignore_case = value.get("ignore_case", False)
+    if not isinstance(ignore_case, bool):
+        raise mistaken("expect.ignore_case", "true or false", ignore_case)
+    return Contains(tuple(parts), ignore_case)
 
 
 def _read_regex(value: Mapping[str, Any]) -> Regex:
@@ -117,26 +163,31 @@ def _read_regex(value: Mapping[str, Any]) -> Regex:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as problem:
-        raise ValueError(f"expect.regex: {show(pattern)} is no regular expression: {problem}") from None
+        reason = f"{show(pattern)} is no regular expression: {problem}"
+        raise ValueError(f"expect.regex: {reason}") from None
     return Regex(pattern)
 
 
 def _read_number(value: Mapping[str, Any]) -> Number:
-    number, tolerance = value["number"], value.get("tolerance", 0)
-    for name, one in (("number", number), ("tolerance", tolerance)):
-        if not isinstance(one, int | float) or isinstance(one, bool):
-            raise ValueError(f"expect.{name}: expected a number, got {show(one)}")
-        if not _is_finite(one):
-            raise ValueError(f"expect.{name}: {show(one)} is too large for a number")
+    number = _finite(value["number"], "expect.number")
+    tolerance = _finite(value.get("tolerance", 0), "expect.tolerance")
     if tolerance < 0:
         raise ValueError(f"expect.tolerance: must not be negative, got {tolerance}")
     return Number(float(number), float(tolerance))
 
 
+def _finite(number: Any, place: str) -> int | float:
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        raise mistaken(place, "a number", number)
+    if not _is_finite(number):
+        raise ValueError(f"{place}: {show(number)} is too large for a number")
+    return number
+
+
 def _read_json_schema(value: Mapping[str, Any]) -> JsonSchema:
     schema = value["json_schema"]
     if not isinstance(schema, dict):
-        raise ValueError(f"expect.json_schema: expected an object, got {show(schema)}")
+        raise mistaken("expect.json_schema", "an object", schema)
     try:
         check_schema(schema)
     except ValueError as problem:
@@ -163,11 +214,13 @@ def _read_grader(value: Mapping[str, Any]) -> Graded:
 def _string(value: Mapping[str, Any], name: str) -> str:
     text = value[name]
     if not isinstance(text, str):
-        raise ValueError(f"expect.{name}: expected a text, got {show(text)}")
+        raise mistaken(f"expect.{name}", "a text", text)
     return text
 
 
-_READERS: dict[str, tuple[Callable[[Mapping[str, Any]], Expectation], tuple[str, ...]]] = {
+_Reader: TypeAlias = Callable[[Mapping[str, Any]], Expectation]
+
+_READERS: dict[str, tuple[_Reader, tuple[str, ...]]] = {
     "call": (_read_call, ()),
     "calls": (_read_calls, ()),
     "no_call": (_read_no_call, ()),

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_selfopt.bench.call_format import show, show_call
-from pytest_selfopt.bench.environment import ToolError, World, carry_out, result_of, state_of
+from pytest_selfopt.bench.call_format import mistaken, show, show_call
+from pytest_selfopt.bench.environment import (
+    Environment,
+    ToolError,
+    World,
+    carry_out,
+    result_of,
+    state_of,
+)
 from pytest_selfopt.bench.goal import Goal, TurnGoal
-from pytest_selfopt.bench.read_expect import expected_call
+from pytest_selfopt.bench.read_expect import expected_calls, first_unknown
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
@@ -23,54 +30,54 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
         ValueError: with "FIELD: what is wrong".
     """
     if not isinstance(value, dict):
-        raise ValueError(f'expect: expected an object such as {{"state": …}}, got {show(value)}')
-    strange = next((name for name in value if name not in _FIELDS), None)
+        raise mistaken("expect", 'an object such as {"state": …}', value)
+    strange = first_unknown(value, _FIELDS)
     if strange is not None:
-        raise ValueError(f"expect: unknown field {show(strange)}{did_you_mean(str(strange), _FIELDS)}")
+        hint = did_you_mean(str(strange), _FIELDS)
+        raise ValueError(f"expect: unknown field {show(strange)}{hint}")
     if not value:
         raise ValueError(f"expect: needs at least one of {', '.join(_FIELDS)}")
     if "state" in value and "reference" in value:
         raise ValueError("expect: needs either 'state' or 'reference', which leads to one")
-    calls = tuple(expected_call(entry, f"expect.calls[{index}]") for index, entry in _listed(value, "calls"))
+    calls = expected_calls(_listed(value, "calls"))
     in_order = value.get("in_order", False)
     if not isinstance(in_order, bool):
-        raise ValueError(f"expect.in_order: expected true or false, got {show(in_order)}")
+        raise mistaken("expect.in_order", "true or false", in_order)
     goal = Goal(
         state=_state(value, world),
         by_turn=_by_turn(value, world, turns),
         calls=calls,
         in_order=in_order,
-        forbidden=tuple(name for _, name in _listed(value, "forbidden")),
-        quiet=tuple(turn for _, turn in _listed(value, "no_call_in")),
+        forbidden=tuple(_listed(value, "forbidden")),
+        quiet=tuple(_listed(value, "no_call_in")),
     )
     _check(goal, tools, turns)
     return goal
 
 
-def _listed(value: Mapping[str, Any], name: str) -> list[tuple[int, Any]]:
+def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
     entries = value.get(name, [])
     if not isinstance(entries, list):
-        raise ValueError(f"expect.{name}: expected a list, got {show(entries)}")
-    return list(enumerate(entries))
+        raise mistaken(f"expect.{name}", "a list", entries)
+    return entries
 
 
 def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
     """The end state: as it is given, or as the reference calls make it."""
     if "reference" in value:
-        calls = [_reference(entry, f"reference[{index}]") for index, entry in _listed(value, "reference")]
-        return replayed(world, calls)
+        entries = _listed(value, "reference")
+        return replayed(world, _references(entries, "reference"))
     state: dict[str, Json] | None = value.get("state")
     if state is None:
         return None
     if not isinstance(state, dict):
-        raise ValueError(f"expect.state: expected an object, got {show(state)}")
+        raise mistaken("expect.state", "an object", state)
     known = tuple(state_of(world.build()))
-    strange = next((name for name in state if name not in known), None)
+    strange = first_unknown(state, known)
     if strange is not None:
-        raise ValueError(
-            f"expect.state: {world.name} has nothing called {show(strange)}{did_you_mean(strange, known)}; it has "
-            + ", ".join(known)
-        )
+        reason = f"{world.name} has nothing called {show(strange)}"
+        hint = did_you_mean(strange, known)
+        raise ValueError(f"expect.state: {reason}{hint}; it has {', '.join(known)}")
     return {**state_of(world.build()), **state}
 
 
@@ -82,21 +89,38 @@ def _by_turn(value: Mapping[str, Any], world: World, turns: int) -> tuple[TurnGo
     if len(entries) != turns:
         raise ValueError(f"expect.by_turn: expected the calls of each of the {turns} turns, got {len(entries)} lists")
     built = world.build()
-    found = []
-    for number, made in entries:
+    goals = []
+    for number, made in enumerate(entries):
+        place = f"by_turn[{number}]"
         if not isinstance(made, list):
-            raise ValueError(f"expect.by_turn[{number}]: expected a list of calls, got {show(made)}")
-        calls = tuple(_reference(entry, f"by_turn[{number}][{index}]") for index, entry in enumerate(made))
-        results = tuple(result_of(built, call) for call in calls)
-        found.append(TurnGoal(calls=calls, results=results, state=state_of(built)))
-    return tuple(found)
+            raise mistaken(f"expect.{place}", "a list of calls", made)
+        calls = _references(made, place)
+        goals.append(_turn_goal(built, calls))
+    return tuple(goals)
+
+
+def _turn_goal(built: Environment, calls: tuple[ToolCall, ...]) -> TurnGoal:
+    """Carry out the reference calls of a turn in a world, which goes on from there in the next turn."""
+    results = tuple(result_of(built, call) for call in calls)
+    return TurnGoal(calls=calls, results=results, state=state_of(built))
+
+
+def _references(entries: Sequence[Any], place: str) -> tuple[ToolCall, ...]:
+    calls = []
+    for index, entry in enumerate(entries):
+        call = _reference(entry, f"expect.{place}[{index}]")
+        calls.append(call)
+    return tuple(calls)
 
 
 def _reference(entry: Any, place: str) -> ToolCall:
-    arguments = entry.get("arguments", {}) if isinstance(entry, dict) else None
-    if not isinstance(arguments, dict) or not isinstance(entry.get("name"), str):
-        raise ValueError(f"expect.{place}: expected a call with name and arguments, got {show(entry)}")
-    return ToolCall(name=entry["name"], arguments=arguments)
+    wanted = "a call with name and arguments"
+    if not isinstance(entry, dict):
+        raise mistaken(place, wanted, entry)
+    name, arguments = entry.get("name"), entry.get("arguments", {})
+    if not isinstance(arguments, dict) or not isinstance(name, str):
+        raise mistaken(place, wanted, entry)
+    return ToolCall(name=name, arguments=arguments)
 
 
 def replayed(world: World, calls: Sequence[ToolCall]) -> dict[str, Json]:
@@ -111,19 +135,22 @@ def replayed(world: World, calls: Sequence[ToolCall]) -> dict[str, Json]:
         try:
             carry_out(built, call)
         except ToolError as problem:
-            raise ValueError(f"expect.reference: {show_call(call)} cannot be carried out: {problem}") from None
+            reason = f"{show_call(call)} cannot be carried out: {problem}"
+            raise ValueError(f"expect.reference: {reason}") from None
     return state_of(built)
 
 
 def _check(goal: Goal, tools: Sequence[Tool], turns: int) -> None:
     """Refuse what no conversation could fulfil."""
     known = tuple(tool.name for tool in tools)
-    for name in (*(call.name for call in goal.calls), *goal.forbidden):
+    called = [call.name for call in goal.calls]
+    for name in (*called, *goal.forbidden):
         if name not in known:
-            raise ValueError(f"expect: {show(name)} is none of the case's tools{did_you_mean(str(name), known)}")
-    both = next((call.name for call in goal.calls if call.name in goal.forbidden), None)
-    if both is not None:
-        raise ValueError(f"expect: {both!r} is to be called and forbidden")
+            hint = did_you_mean(str(name), known)
+            raise ValueError(f"expect: {show(name)} is none of the case's tools{hint}")
+    for name in called:
+        if name in goal.forbidden:
+            raise ValueError(f"expect: {name!r} is to be called and forbidden")
     for turn in goal.quiet:
         if turn not in range(1, turns + 1):
             raise ValueError(f"expect.no_call_in: {show(turn)} is none of the turns 1 to {turns}")

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
+
+if TYPE_CHECKING:
+    from yaml import MarkedYAMLError
 
 _SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv")
 _SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
@@ -37,7 +40,8 @@ class Suite:
     @cached_property
     def content_hash(self) -> str:
         """A short hash of what the cases ask and expect; equal only if evidence may be carried over."""
-        return hashlib.sha256("\n".join(case.content_hash for case in self.cases).encode()).hexdigest()[:16]
+        hashes = "\n".join(case.content_hash for case in self.cases)
+        return hashlib.sha256(hashes.encode()).hexdigest()[:16]
 
 
 def load_suite(path: Path) -> Suite:
@@ -73,14 +77,17 @@ def suite_files(paths: Sequence[Path]) -> list[Path]:
     Raises:
         SuiteError: when there is none.
     """
-    found = [
-        file
-        for path in paths
-        for file in (sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES) if path.is_dir() else [path])
-    ]
-    if not found:
-        raise SuiteError(f"{', '.join(map(str, paths))}: holds no suite file ({', '.join(_SUFFIXES)})")
-    return found
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [file for file in path.rglob("*") if file.suffix in _SUFFIXES]
+            files.extend(sorted(inside))
+        else:
+            files.append(path)
+    if not files:
+        names = ", ".join(map(str, paths))
+        raise SuiteError(f"{names}: holds no suite file ({', '.join(_SUFFIXES)})")
+    return files
 
 
 def _text(path: Path) -> str:
@@ -106,8 +113,18 @@ def _jsonl(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
         except ValueError as problem:
             problems.add(number, str(problem))
             continue
-        kind = next((one for one in _SECTIONS.values() if isinstance(value, dict) and set(value) == {one}), "case")
-        yield Entry(kind, value[kind] if isinstance(value, dict) and kind in value else value, number)
+        yield _jsonl_entry(value, number)
+
+
+def _jsonl_entry(value: Any, line: int) -> Entry:
+    """What a line holds: the content of a section by its name, or a case without one."""
+    if isinstance(value, dict):
+        for kind in _SECTIONS.values():
+            if set(value) == {kind}:
+                return Entry(kind, value[kind], line)
+        if "case" in value:
+            return Entry("case", value["case"], line)
+    return Entry("case", value, line)
 
 
 def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
@@ -117,14 +134,18 @@ def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value = yaml.safe_load(text)
     except yaml.MarkedYAMLError as problem:
-        mark = problem.problem_mark
-        problems.add(mark.line + 1 if mark else 0, f"invalid YAML: {problem.problem or problem}")
+        reason = problem.problem or problem
+        problems.add(_line_of(problem), f"invalid YAML: {reason}")
         return
     except (yaml.YAMLError, ValueError) as problem:
         problems.add(0, f"invalid YAML: {problem}")
         return
-    if root is None:
-        return
+    if root is not None:
+        yield from _yaml_sections(value, root, problems)
+
+
+def _yaml_sections(value: Any, root: Any, problems: Problems) -> Iterator[Entry]:
+    """The entries of a document, given as a value and as the nodes that know their lines."""
     if isinstance(value, list):
         yield from _yaml_entries("case", value, root)
         return
@@ -132,16 +153,23 @@ def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
         problems.add(1, "expected a list of cases, or an object with tools, examples and cases")
         return
     for key_node, node in root.value:
-        kind = _SECTIONS.get(key_node.value)
+        section = key_node.value
+        kind = _SECTIONS.get(section)
         if kind is None:
-            problems.add(
-                key_node.start_mark.line + 1,
-                f"unknown section {key_node.value!r}; known are {', '.join(_SECTIONS)}",
-            )
-        elif not isinstance(value[key_node.value], list):
-            problems.add(node.start_mark.line + 1, f"{key_node.value}: expected a list")
+            line = key_node.start_mark.line + 1
+            known = ", ".join(_SECTIONS)
+            problems.add(line, f"unknown section {section!r}; known are {known}")
+        elif not isinstance(value[section], list):
+            problems.add(node.start_mark.line + 1, f"{section}: expected a list")
         else:
-            yield from _yaml_entries(kind, value[key_node.value], node)
+            yield from _yaml_entries(kind, value[section], node)
+
+
+def _line_of(problem: MarkedYAMLError) -> int:
+    """The line, from 1, that a reader of YAML complains about; 0 when it names none."""
+    if problem.problem_mark is None:
+        return 0
+    return problem.problem_mark.line + 1
 
 
 def _yaml_entries(kind: str, values: list[Any], node: Any) -> Iterator[Entry]:
@@ -156,7 +184,8 @@ def _csv(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
     try:
         unknown = [column for column in reader.fieldnames or [] if column not in _CSV_COLUMNS]
         if unknown:
-            problems.add(1, f"unknown column {unknown[0]!r}; known are {', '.join(_CSV_COLUMNS)}")
+            known = ", ".join(_CSV_COLUMNS)
+            problems.add(1, f"unknown column {unknown[0]!r}; known are {known}")
             return
         begins = reader.line_num + 1
         for row in reader:
@@ -170,14 +199,25 @@ def _csv_case(row: dict[str | Any, Any], line: int, problems: Problems) -> Itera
     if None in row or None in row.values():
         problems.add(line, "this row has another number of cells than the header")
         return
-    value: dict[str, Any] = {name: row[name] for name in ("id", "prompt") if row.get(name)}
-    value |= {name: row[name].split() for name in ("tools", "tags") if row.get(name)}
+    filled = {name: cell for name, cell in row.items() if cell}
+    value: dict[str, Any] = {}
+    for name in ("id", "prompt"):
+        if name in filled:
+            value[name] = filled[name]
+    for name in ("tools", "tags"):
+        if name in filled:
+            value[name] = filled[name].split()
     try:
-        expect = {name: _csv_cell(name, row[name]) for name in _EXPECT_COLUMNS if row.get(name)}
+        value["expect"] = _csv_expect(filled)
     except ValueError as problem:
         problems.add(line, str(problem))
         return
-    yield Entry("case", {**value, "expect": expect}, line)
+    yield Entry("case", value, line)
+
+
+def _csv_expect(cells: dict[str | Any, Any]) -> dict[str, Any]:
+    names = [name for name in _EXPECT_COLUMNS if name in cells]
+    return {name: _csv_cell(name, cells[name]) for name in names}
 
 
 def _csv_cell(column: str, cell: str) -> Any:

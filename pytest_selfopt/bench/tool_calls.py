@@ -9,11 +9,13 @@ alternatives, so that a list as such stands there as [[...]], just as among the 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.bench.call_format import line, show, show_call, show_calls
+from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
 Schema = Mapping[str, Json]
@@ -43,10 +45,10 @@ class ExpectedCall:
 
     def to_json(self) -> dict[str, Json]:
         """Name, and for each argument the list of alternatives."""
-        return {
-            "name": self.name,
-            "arguments": {name: list(values) for name, values in self.arguments.items()},
-        }
+        arguments: dict[str, Json] = {}
+        for name, values in self.arguments.items():
+            arguments[name] = list(values)
+        return {"name": self.name, "arguments": arguments}
 
 
 def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Schema | None) -> str:
@@ -58,8 +60,7 @@ def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Schema | None) 
     if _name(call.name) != _name(expected.name):
         return f"expected {show_expected(expected)}, got {show_call(call)}"
     schema = parameters or {}
-    wrong = (_wrong(expected, name, value, schema) for name, value in call.arguments.items())
-    return _missing(expected, call, schema) or _unknown(expected, call, schema) or next(filter(None, wrong), "")
+    return _missing(expected, call, schema) or _unknown(expected, call, schema) or _first_wrong(expected, call, schema)
 
 
 def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> str:
@@ -68,16 +69,55 @@ def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schem
         wanted = ", ".join(map(show_expected, expected))
         got = show_calls(calls) or "none"
         return f"expected {_count(len(expected))}: {wanted}; got {_count(len(calls))}: {got}"
-    reasons = [[mismatch(one, call, schemas.get(_name(one.name))) for call in calls] for one in expected]
+    reasons = [_mismatches(candidate, calls, schemas) for candidate in expected]
     if len(expected) == 1:
         return reasons[0][0]
-    if _assignable([[not reason for reason in row] for row in reasons]):
+    if _assignable(reasons):
         return ""
-    for one, row in zip(expected, reasons, strict=True):
+    for candidate, row in zip(expected, reasons, strict=True):
         if all(row):
-            named = [reason for reason, call in zip(row, calls, strict=True) if _name(call.name) == _name(one.name)]
-            return named[0] if named else f"expected {show_expected(one)} among the calls, it is missing"
+            return _nearest_reason(candidate, calls, row)
     return "two of the calls match the same expected one"
+
+
+def _mismatches(expected: ExpectedCall, calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> list[str]:
+    """For each call the reason why it is not the expected one, empty where it is."""
+    schema = schemas.get(_name(expected.name))
+    return [mismatch(expected, call, schema) for call in calls]
+
+
+def _nearest_reason(expected: ExpectedCall, calls: Sequence[ToolCall], reasons: Sequence[str]) -> str:
+    """The reason of the first call of the expected tool; a sentence of its own when there is none."""
+    name = _name(expected.name)
+    for reason, call in zip(reasons, calls, strict=True):
+        if _name(call.name) == name:
+            return reason
+    return f"expected {show_expected(expected)} among the calls, it is missing"
+
+
+def check_possible(call: ExpectedCall, schema: Schema) -> None:
+    """Refuse an expected call that no model could make with a tool of these parameters.
+
+    Raises:
+        ValueError: "expect: …", naming the argument.
+    """
+    names = tuple(properties_of(schema))
+    for name, values in call.arguments.items():
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise ValueError(f"expect: {call.name} has no argument {name!r}{hint}")
+        kind = type_of(schema, name)
+        if kind is not None:
+            _check_values(values, kind, f"{call.name}.{name}")
+    for name in required_of(schema):
+        if name not in call.arguments:
+            raise ValueError(f"expect: {call.name} needs the argument {name!r}, the expectation does not name it")
+
+
+def _check_values(values: Sequence[Json], kind: str, place: str) -> None:
+    for value in values:
+        if value != "" and not has_type(value, kind):
+            raise ValueError(f"expect: {place} is of type {kind}, it cannot be {show(value)}")
 
 
 def schemas_by_name(tools: Sequence[tuple[str, Schema]]) -> dict[str, Schema]:
@@ -88,18 +128,19 @@ def schemas_by_name(tools: Sequence[tuple[str, Schema]]) -> dict[str, Schema]:
 def required_of(schema: Schema) -> tuple[str, ...]:
     """The names of a tool's required arguments."""
     required = schema.get("required")
-    return tuple(name for name in required if isinstance(name, str)) if isinstance(required, list) else ()
+    if not isinstance(required, list):
+        return ()
+    return tuple(name for name in required if isinstance(name, str))
 
 
 def properties_of(schema: Schema) -> dict[str, Json]:
     """The schemas of a tool's arguments, or of an object's members, by name."""
-    properties = schema.get("properties")
-    return properties if isinstance(properties, dict) else {}
+    return _object(schema.get("properties"))
 
 
 def type_of(schema: Schema, argument: str) -> str | None:
     """The declared type of an argument, or None when nothing or a union is declared."""
-    return _type(_part(properties_of(schema).get(argument)))
+    return _type(_object(properties_of(schema).get(argument)))
 
 
 def has_type(value: Json, kind: str) -> bool:
@@ -111,18 +152,32 @@ def has_type(value: Json, kind: str) -> bool:
 
 def show_expected(expected: ExpectedCall) -> str:
     """An expected call with the first alternative of each argument that has to be given."""
-    given = {name: values[0] for name, values in expected.arguments.items() if values and "" not in values}
+    given = {}
+    for name, values in expected.arguments.items():
+        if values and "" not in values:
+            given[name] = values[0]
     return show_call(ToolCall(name=expected.name, arguments=given))
 
 
 def _missing(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
-    required = dict.fromkeys(required_of(schema))
-    named = [name for name, values in expected.arguments.items() if name in required or "" not in values]
-    for name in dict.fromkeys([*named, *required]):
-        if name not in call.arguments:
-            wanted = _alternatives(expected.arguments[name]) if name in expected.arguments else "a value"
-            return f"{expected.name}: argument {name} is missing, expected {wanted}"
+    for name in _needed(expected, schema):
+        if name in call.arguments:
+            continue
+        wanted = "a value"
+        if name in expected.arguments:
+            wanted = _alternatives(expected.arguments[name])
+        return f"{expected.name}: argument {name} is missing, expected {wanted}"
     return ""
+
+
+def _needed(expected: ExpectedCall, schema: Schema) -> list[str]:
+    """The arguments that a call has to have: in the order of the expectation, then in that of the schema."""
+    required = dict.fromkeys(required_of(schema))
+    needed: dict[str, None] = {}
+    for name, values in expected.arguments.items():
+        if name in required or "" not in values:
+            needed[name] = None
+    return list(needed | required)
 
 
 def _unknown(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
@@ -133,20 +188,35 @@ def _unknown(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
     return ""
 
 
+def _first_wrong(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
+    for name, value in call.arguments.items():
+        reason = _wrong(expected, name, value, schema)
+        if reason:
+            return reason
+    return ""
+
+
 def _wrong(expected: ExpectedCall, name: str, value: Json, schema: Schema) -> str:
-    values, part = expected.arguments[name], _part(properties_of(schema).get(name))
+    values = expected.arguments[name]
+    part = _object(properties_of(schema).get(name))
     if _among(value, values, part):
         return ""
+    place = f"{expected.name}: argument {name}"
     kind = _type(part)
     if kind is not None and not has_type(value, kind):
-        return f"{expected.name}: argument {name} should be of type {kind}, got {show(value)}"
-    return f"{expected.name}: argument {name}: expected {_alternatives(values)}, got {show(value)}"
+        return f"{place} should be of type {kind}, got {show(value)}"
+    return f"{place}: expected {_alternatives(values)}, got {show(value)}"
 
 
 def _among(got: Json, alternatives: Sequence[Json], schema: Schema) -> bool:
     """Whether a value is one of the alternatives; "" is a value only where a text may stand."""
     blank_counts = _type(schema) in (None, "string")
-    return any(_same(got, one, schema) for one in alternatives if one != "" or blank_counts)
+    for alternative in alternatives:
+        if alternative == "" and not blank_counts:
+            continue
+        if _same(got, alternative, schema):
+            return True
+    return False
 
 
 def _same(got: Json, wanted: Json, schema: Schema) -> bool:
@@ -159,8 +229,7 @@ def _same(got: Json, wanted: Json, schema: Schema) -> bool:
     if isinstance(got, str) and isinstance(wanted, str):
         return _plain(got) == _plain(wanted)
     if isinstance(got, list) and isinstance(wanted, list):
-        items = _part(schema.get("items"))
-        return len(got) == len(wanted) and all(_same(one, other, items) for one, other in zip(got, wanted, strict=True))
+        return _same_items(got, wanted, _object(schema.get("items")))
     if isinstance(got, dict) and isinstance(wanted, dict):
         return _same_object(got, wanted, schema)
     if isinstance(got, int | float) and isinstance(wanted, int | float):
@@ -168,23 +237,50 @@ def _same(got: Json, wanted: Json, schema: Schema) -> bool:
     return got is None and wanted is None
 
 
+def _same_items(got: Sequence[Json], wanted: Sequence[Json], schema: Schema) -> bool:
+    if len(got) != len(wanted):
+        return False
+    return all(map(_same, got, wanted, itertools.repeat(schema)))
+
+
 def _same_object(got: Mapping[str, Json], wanted: Mapping[str, Json], schema: Schema) -> bool:
-    alternatives = {name: value if isinstance(value, list) else [value] for name, value in wanted.items()}
+    alternatives = _listed(wanted)
+    for name, values in alternatives.items():
+        if name not in got and "" not in values:
+            return False
     members = properties_of(schema)
-    return all(name in got or "" in values for name, values in alternatives.items()) and all(
-        name in alternatives and _among(value, alternatives[name], _part(members.get(name)))
-        for name, value in got.items()
-    )
+    for name, value in got.items():
+        if name not in alternatives:
+            return False
+        member = _object(members.get(name))
+        if not _among(value, alternatives[name], member):
+            return False
+    return True
 
 
-def _part(schema: Json) -> Schema:
-    """A schema inside another one; an empty one when there is none, which allows everything."""
-    return schema if isinstance(schema, dict) else {}
+def _listed(wanted: Mapping[str, Json]) -> dict[str, list[Json]]:
+    """The alternatives of each member of an expected object; a value that is no list is the only one."""
+    alternatives = {}
+    for name, value in wanted.items():
+        values = value
+        if not isinstance(values, list):
+            values = [value]
+        alternatives[name] = values
+    return alternatives
+
+
+def _object(value: Json) -> dict[str, Json]:
+    """A value that is an object; else an empty one, which as a schema allows everything."""
+    if isinstance(value, dict):
+        return value
+    return {}
 
 
 def _type(schema: Schema) -> str | None:
     kind = schema.get("type")
-    return kind if isinstance(kind, str) and kind in _TYPES else None
+    if isinstance(kind, str) and kind in _TYPES:
+        return kind
+    return None
 
 
 def _plain(text: str) -> str:
@@ -196,24 +292,31 @@ def _name(name: str) -> str:
 
 
 def _alternatives(values: Sequence[Json]) -> str:
-    return " or ".join(show(value) for value in values if value != "") or "nothing"
+    given = [show(value) for value in values if value != ""]
+    return " or ".join(given) or "nothing"
 
 
 def _count(number: int) -> str:
-    return "1 call" if number == 1 else f"{number} calls"
+    if number == 1:
+        return "1 call"
+    return f"{number} calls"
 
 
-def _assignable(fits: Sequence[Sequence[bool]]) -> bool:
-    """Whether every expected call can be given a call of its own (augmenting paths, as in bipartite matching)."""
+def _assignable(reasons: Sequence[Sequence[str]]) -> bool:
+    """Whether every expected call can be given a call of its own (augmenting paths, as in bipartite matching).
+
+    `reasons` holds a row for each expected call: why each call is not it, empty where it is.
+    """
     taken: dict[int, int] = {}
 
     def place(row: int, seen: set[int]) -> bool:
-        for column, fit in enumerate(fits[row]):
-            if fit and column not in seen:
-                seen.add(column)
-                if column not in taken or place(taken[column], seen):
-                    taken[column] = row
-                    return True
+        for column, reason in enumerate(reasons[row]):
+            if reason or column in seen:
+                continue
+            seen.add(column)
+            if column not in taken or place(taken[column], seen):
+                taken[column] = row
+                return True
         return False
 
-    return all(place(row, set()) for row in range(len(fits)))
+    return all(place(row, set()) for row in range(len(reasons)))

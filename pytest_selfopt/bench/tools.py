@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,21 @@ class Message:
         """Role and content, and what else there is."""
         value: dict[str, Json] = {"role": self.role, "content": self.content}
         if self.calls:
-            value["calls"] = [{"name": call.name, "arguments": call.arguments} for call in self.calls]
-        return {**value, "tool": self.tool} if self.tool else value
+            value["calls"] = list(map(call_to_json, self.calls))
+        if self.tool:
+            value["tool"] = self.tool
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Message:
         """The inverse of `to_json`."""
         calls = tuple(ToolCall(**call) for call in value.get("calls", ()))
-        return cls(role=value["role"], content=value["content"], calls=calls, tool=value.get("tool", ""))
+        return cls(
+            role=value["role"],
+            content=value["content"],
+            calls=calls,
+            tool=value.get("tool", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,4 +53,18 @@ class Tool:
 
     def to_json(self) -> dict[str, Json]:
         """The function schema as providers take it."""
-        return {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+
+
+def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
+    """Map the name of each tool to the tool."""
+    return {tool.name: tool for tool in tools}
+
+
+def call_to_json(call: ToolCall) -> dict[str, Json]:
+    """Name and arguments of a call."""
+    return {"name": call.name, "arguments": call.arguments}

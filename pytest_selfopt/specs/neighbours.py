@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_selfopt.specs.spec import Spec
 
@@ -31,17 +32,37 @@ def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
 
     Numbers move to the nearest value on either side only, so that a step stays a step.
     """
-    found = [replace(spec, variant=variant) for variant in space.variants]
-    found += [replace(spec, model=model) for model in space.models]
-    found += [replace(spec, warmup=value) for value in space.warmup]
-    found += [replace(spec, retries=int(value)) for value in _adjacent(spec.retries, space.retries)]
-    found += [replace(spec, timeout_s=float(value)) for value in _adjacent(spec.timeout_s, space.timeouts_s)]
-    # Last, because asking without the prompt cache costs the most.
-    found += [replace(spec, isolated=value) for value in space.isolation]
-    return tuple(dict.fromkeys(one for one in found if one != spec))
+    retries = map(int, _adjacent(spec.retries, space.retries))
+    timeouts_s = map(float, _adjacent(spec.timeout_s, space.timeouts_s))
+    specs = [
+        *_changed(spec, "variant", space.variants),
+        *_changed(spec, "model", space.models),
+        *_changed(spec, "warmup", space.warmup),
+        *_changed(spec, "retries", retries),
+        *_changed(spec, "timeout_s", timeouts_s),
+        # Last, because asking without the prompt cache costs the most.
+        *_changed(spec, "isolated", space.isolation),
+    ]
+    return tuple(dict.fromkeys(specs))
+
+
+def _changed(spec: Spec, dimension: str, values: Iterable[Any]) -> list[Spec]:
+    """The spec with each of these values in one dimension, without the value that it has."""
+    specs = []
+    for value in values:
+        changed = replace(spec, **{dimension: value})
+        if changed != spec:
+            specs.append(changed)
+    return specs
 
 
 def _adjacent(value: float, allowed: Sequence[float]) -> list[float]:
-    above = [one for one in allowed if one > value]
-    below = [one for one in allowed if one < value]
-    return ([min(above)] if above else []) + ([max(below)] if below else [])
+    """The nearest greater and the nearest smaller of the allowed values, as far as there are any."""
+    above = [candidate for candidate in allowed if candidate > value]
+    below = [candidate for candidate in allowed if candidate < value]
+    adjacent = []
+    if above:
+        adjacent.append(min(above))
+    if below:
+        adjacent.append(max(below))
+    return adjacent

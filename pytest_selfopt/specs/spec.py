@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.errors import SpecError
@@ -19,6 +20,9 @@ _ID = re.compile(
     rf"(?:/temp(?P<temperature>{_NUMBER}))?(?:/max(?P<max_tokens>\d+))?"
     rf"(?:/topp(?P<top_p>{_NUMBER}))?(?:/seed(?P<seed>\d+))?"
 )
+_DIMENSIONS = {"timeout_s": "timeout", "isolated": "isolation", "warmup": "warm-up"}
+"""What people call the fields of a spec that have another name."""
+_SWITCH = {True: "on", False: "off"}
 _FORM = "MODEL/PHASE/VARIANT/tSECONDS/rRETRIES/i0|i1, such as embedded/smollm2-135m/atomic/native_api/t60/r1/i0"
 
 
@@ -47,9 +51,8 @@ class Spec:
             raise SpecError(
                 f"model {self.model!r}: letters, digits and ._:/@+- only, beginning and ending in a letter or digit"
             )
-        for what, name in (("phase", self.phase), ("variant", self.variant)):
-            if not re.fullmatch(NAME, name):
-                raise SpecError(f"{what} {name!r}: lower-case letters, digits and _ only, beginning with a letter")
+        _check_name("phase", self.phase)
+        _check_name("variant", self.variant)
         if not 0 < self.timeout_s <= 86_400 or not _is_plain(self.timeout_s):
             raise SpecError(f"timeout {self.timeout_s:g} s: must be 0.001 to 86400 with at most three decimals")
         if not 0 <= self.retries <= 10:
@@ -59,14 +62,17 @@ class Spec:
     @property
     def id(self) -> str:
         """The readable id; `parse_spec` is its inverse. Values that are as usual are left out at the end."""
-        drawn, usual = self.sampling, DEFAULT_SAMPLING
-        parts = [self.model, self.phase, self.variant, f"t{_plain(self.timeout_s)}", f"r{self.retries}"]
-        parts.append(f"i{int(self.isolated)}")
-        parts += ["w1"] if self.warmup else []
-        parts += [f"temp{_plain(drawn.temperature)}"] if drawn.temperature != usual.temperature else []
-        parts += [f"max{drawn.max_tokens}"] if drawn.max_tokens != usual.max_tokens else []
-        parts += [f"topp{_plain(drawn.top_p)}"] if drawn.top_p is not None else []
-        parts += [f"seed{drawn.seed}"] if drawn.seed is not None else []
+        parts = [
+            self.model,
+            self.phase,
+            self.variant,
+            f"t{_plain(self.timeout_s)}",
+            f"r{self.retries}",
+            f"i{int(self.isolated)}",
+        ]
+        if self.warmup:
+            parts.append("w1")
+        parts.extend(_sampling_parts(self.sampling))
         return "/".join(parts)
 
     def __str__(self) -> str:
@@ -79,45 +85,71 @@ def parse_spec(text: str) -> Spec:
     Raises:
         SpecError: when the text has another form or a value is impossible.
     """
-    found = _ID.fullmatch(text)
-    if found is None:
+    match = _ID.fullmatch(text)
+    if match is None:
         raise SpecError(f"{text!r} is not a spec id; the form is {_FORM}")
-    drawn = DEFAULT_SAMPLING
-    if found["temperature"] is not None:
-        drawn = replace(drawn, temperature=float(found["temperature"]))
-    if found["max_tokens"] is not None:
-        drawn = replace(drawn, max_tokens=int(found["max_tokens"]))
-    if found["top_p"] is not None:
-        drawn = replace(drawn, top_p=float(found["top_p"]))
-    if found["seed"] is not None:
-        drawn = replace(drawn, seed=int(found["seed"]))
     return Spec(
-        model=found["model"],
-        phase=found["phase"],
-        variant=found["variant"],
-        timeout_s=float(found["timeout"]),
-        retries=int(found["retries"]),
-        isolated=found["isolated"] == "1",
-        warmup=found["warmup"] is not None,
-        sampling=drawn,
+        model=match["model"],
+        phase=match["phase"],
+        variant=match["variant"],
+        timeout_s=float(match["timeout"]),
+        retries=int(match["retries"]),
+        isolated=match["isolated"] == "1",
+        warmup=match["warmup"] is not None,
+        sampling=_sampling(match),
     )
+
+
+def _sampling(match: re.Match[str]) -> Sampling:
+    """The sampling that an id names; what it leaves out is as usual."""
+    drawn = DEFAULT_SAMPLING
+    if match["temperature"] is not None:
+        drawn = replace(drawn, temperature=float(match["temperature"]))
+    if match["max_tokens"] is not None:
+        drawn = replace(drawn, max_tokens=int(match["max_tokens"]))
+    if match["top_p"] is not None:
+        drawn = replace(drawn, top_p=float(match["top_p"]))
+    if match["seed"] is not None:
+        drawn = replace(drawn, seed=int(match["seed"]))
+    return drawn
+
+
+def _sampling_parts(drawn: Sampling) -> Iterator[str]:
+    """The parts of an id that say how tokens are drawn, in the order in which they are read."""
+    usual = DEFAULT_SAMPLING
+    if drawn.temperature != usual.temperature:
+        yield f"temp{_plain(drawn.temperature)}"
+    if drawn.max_tokens != usual.max_tokens:
+        yield f"max{drawn.max_tokens}"
+    if drawn.top_p is not None:
+        yield f"topp{_plain(drawn.top_p)}"
+    if drawn.seed is not None:
+        yield f"seed{drawn.seed}"
 
 
 def difference(before: Spec, after: Spec) -> str:
     """What `after` changes of `before`, for people, such as "variant native_api → few_shot"."""
-    names = {"timeout_s": "timeout", "isolated": "isolation", "warmup": "warm-up"}
-    changes = [
-        f"{names.get(name, name)} {_shown(name, before)} → {_shown(name, after)}"
-        for name in Spec.__dataclass_fields__
-        if getattr(before, name) != getattr(after, name)
-    ]
+    changes = []
+    for name in Spec.__dataclass_fields__:
+        if getattr(before, name) == getattr(after, name):
+            continue
+        old, new = _shown(name, before), _shown(name, after)
+        dimension = _DIMENSIONS.get(name, name)
+        changes.append(f"{dimension} {old} → {new}")
     return ", ".join(changes) or "no change"
 
 
 def short_difference(before: Spec, after: Spec) -> str:
     """The same, with the new value alone where the dimension goes without saying, such as "few_shot"."""
     change = difference(before, after)
-    return change.rpartition("→ ")[2] if change.startswith(("variant ", "model ")) else change.replace(" → ", "→")
+    if change.startswith(("variant ", "model ")):
+        return change.rpartition("→ ")[2]
+    return change.replace(" → ", "→")
+
+
+def _check_name(field: str, name: str) -> None:
+    if not re.fullmatch(NAME, name):
+        raise SpecError(f"{field} {name!r}: lower-case letters, digits and _ only, beginning with a letter")
 
 
 def _check_sampling(drawn: Sampling) -> None:
@@ -146,7 +178,8 @@ def _shown(name: str, spec: Spec) -> str:
     if name == "timeout_s":
         return f"{spec.timeout_s:g} s"
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _SWITCH[value]
     if isinstance(value, Sampling):
-        return f"(temperature {value.temperature:g}, at most {value.max_tokens} tokens)"
+        temperature = f"temperature {value.temperature:g}"
+        return f"({temperature}, at most {value.max_tokens} tokens)"
     return str(value)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case, Example
+from pytest_selfopt.bench.tool_calls import properties_of
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.import_string import imported
@@ -52,14 +53,15 @@ def variant_named(name: str, own: Mapping[str, str]) -> Variant:
     if name in VARIANTS:
         return VARIANTS[name]
     if name not in own:
-        raise SpecError(f"unknown variant {name!r}; known are {', '.join((*VARIANTS, *own))}")
+        known = ", ".join((*VARIANTS, *own))
+        raise SpecError(f"unknown variant {name!r}; known are {known}")
     try:
-        found = imported(own[name])
+        variant = imported(own[name])
     except ValueError as problem:
         raise SpecError(f"variant {name}: {problem}") from None
-    if not isinstance(found, Variant) or found.name != name:
+    if not isinstance(variant, Variant) or variant.name != name:
         raise SpecError(f"variant {name}: {own[name]!r} is no pytest_selfopt.Variant of that name")
-    return found
+    return variant
 
 
 def build_request(case: Case, examples: Sequence[Example], spec: Spec, variant: Variant) -> ChatRequest:
@@ -72,7 +74,8 @@ def build_request(case: Case, examples: Sequence[Example], spec: Spec, variant: 
         request = variant.build(case, examples, spec)
         return replace(request, sampling=spec.sampling, fresh=spec.isolated)
     except Exception as problem:
-        raise SpecError(f"variant {variant.name} cannot ask {case.key}: {_said(problem)}") from problem
+        place = f"variant {variant.name} cannot ask {case.key}"
+        raise SpecError(f"{place}: {_cause(problem)}") from problem
 
 
 def read_reply(reply: Reply, variant: Variant) -> Reply:
@@ -84,76 +87,98 @@ def read_reply(reply: Reply, variant: Variant) -> Reply:
     try:
         return replace(variant.read(reply))
     except Exception as problem:
-        raise SpecError(f"variant {variant.name} cannot read {show(reply.text)}: {_said(problem)}") from problem
+        place = f"variant {variant.name} cannot read {show(reply.text)}"
+        raise SpecError(f"{place}: {_cause(problem)}") from problem
 
 
-def _said(problem: Exception) -> str:
+def _cause(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 
 def _ask_natively(case: Case, _examples: Sequence[Example], _spec: Spec) -> ChatRequest:
-    return ChatRequest(messages=case.messages, tools=tuple(tool.to_json() for tool in case.tools))
+    tools = tuple(tool.to_json() for tool in case.tools)
+    return ChatRequest(messages=case.messages, tools=tools)
 
 
 def _ask_in_text(case: Case, _examples: Sequence[Example], _spec: Spec) -> ChatRequest:
     if not case.tools:
         return ChatRequest(messages=case.messages)
-    return ChatRequest(messages=(_system(case), *_told(_without_system(case))))
+    system, others = _in_text(case)
+    return ChatRequest(messages=(system, *others))
 
 
 def _ask_constrained(case: Case, examples: Sequence[Example], spec: Spec) -> ChatRequest:
     request = _ask_in_text(case, examples, spec)
-    return replace(request, answer_schema=answer_schema(case.tools)) if case.tools else request
+    if not case.tools:
+        return request
+    return replace(request, answer_schema=answer_schema(case.tools))
 
 
 def _ask_with_examples(case: Case, examples: Sequence[Example], _spec: Spec) -> ChatRequest:
-    shown = [message for example in examples for message in _worked(example, as_json=bool(case.tools))]
+    as_json = bool(case.tools)
+    shown: list[Message] = []
+    for example in examples:
+        shown.extend(_worked(example, as_json=as_json))
     if not case.tools:
         return ChatRequest(messages=(*shown, *case.messages))
+    system, others = _in_text(case)
     return ChatRequest(
-        messages=(_system(case), *shown, *_told(_without_system(case))), answer_schema=answer_schema(case.tools)
+        messages=(system, *shown, *others),
+        answer_schema=answer_schema(case.tools),
     )
 
 
-def _system(case: Case) -> Message:
-    described = "\n".join(_signature(tool) for tool in case.tools)
-    own = [message.content + "\n\n" for message in case.messages if message.role == "system"]
-    return Message(role="system", content=f"{''.join(own)}Tools:\n{described}\n\n{INSTRUCTION}")
-
-
-def _without_system(case: Case) -> tuple[Message, ...]:
-    return tuple(message for message in case.messages if message.role != "system")
+def _in_text(case: Case) -> tuple[Message, tuple[Message, ...]]:
+    """A case without fields for tools: a system message that describes them, and the other messages in words."""
+    system: list[str] = []
+    others: list[Message] = []
+    for message in case.messages:
+        if message.role == "system":
+            system.append(f"{message.content}\n\n")
+        else:
+            others.append(message)
+    tools = "\n".join(map(_signature, case.tools))
+    content = f"{''.join(system)}Tools:\n{tools}\n\n{INSTRUCTION}"
+    return Message(role="system", content=content), _told(others)
 
 
 def _told(messages: Sequence[Message]) -> tuple[Message, ...]:
     """A conversation in words alone: calls as the JSON objects they were, their results as the user's next message."""
-    told: list[Message] = []
+    plain: list[Message] = []
     for message in messages:
         if message.calls:
-            told.append(Message(role="assistant", content=_as_json(message.calls)))
+            content = _as_json(message.calls)
+            plain.append(Message(role="assistant", content=content))
         elif message.role == "tool":
             result = f"{TOLD_RESULT}{message.tool}: {message.content}"
-            if told and told[-1].role == "user":
-                result = f"{told.pop().content}\n{result}"
-            told.append(Message(role="user", content=result))
+            # Some servers refuse two messages of one role in a row.
+            if plain and plain[-1].role == "user":
+                result = f"{plain.pop().content}\n{result}"
+            plain.append(Message(role="user", content=result))
         else:
-            told.append(message)
-    return tuple(told)
+            plain.append(message)
+    return tuple(plain)
 
 
 def _as_json(calls: Sequence[ToolCall]) -> str:
-    values = [{"tool": call.name, "arguments": call.arguments} for call in calls]
-    return json.dumps(values[0] if len(values) == 1 else values, ensure_ascii=False)
+    objects = [{"tool": call.name, "arguments": call.arguments} for call in calls]
+    if len(objects) == 1:
+        return json.dumps(objects[0], ensure_ascii=False)
+    return json.dumps(objects, ensure_ascii=False)
 
 
 def _signature(tool: Tool) -> str:
     """One line a tool, as in `- get_weather(city: string, unit?: "celsius" | "fahrenheit"): …`."""
-    properties = tool.parameters.get("properties")
     required = tool.parameters.get("required")
-    needed = required if isinstance(required, list) else []
-    fields = properties.items() if isinstance(properties, dict) else ()
-    shown = ", ".join(f"{name}{'' if name in needed else '?'}: {_type(schema)}" for name, schema in fields)
-    return f"- {tool.name}({shown}): {tool.description}"
+    if not isinstance(required, list):
+        required = []
+    fields = []
+    for name, schema in properties_of(tool.parameters).items():
+        shown = name
+        if name not in required:
+            shown = f"{name}?"
+        fields.append(f"{shown}: {_type(schema)}")
+    return f"- {tool.name}({', '.join(fields)}): {tool.description}"
 
 
 def _type(schema: Json) -> str:
@@ -166,22 +191,30 @@ def _type(schema: Json) -> str:
 
 
 def _worked(example: Example, *, as_json: bool) -> tuple[Message, ...]:
-    answer = example.answer
-    if isinstance(answer, str):
-        said = json.dumps({"reply": answer}, ensure_ascii=False) if as_json else answer
-    else:
-        said = _as_json(answer)
-    return (*example.messages, Message(role="assistant", content=said))
+    content = _answer_text(example.answer, as_json=as_json)
+    answer = Message(role="assistant", content=content)
+    return (*example.messages, answer)
+
+
+def _answer_text(answer: tuple[ToolCall, ...] | str, *, as_json: bool) -> str:
+    if not isinstance(answer, str):
+        return _as_json(answer)
+    if as_json:
+        return json.dumps({"reply": answer}, ensure_ascii=False)
+    return answer
 
 
 def answer_schema(tools: Sequence[Tool]) -> dict[str, Json]:
     """The JSON Schema of one answer: a plain reply, or one call of one of `tools`."""
-    reply: dict[str, Json] = _closed({"reply": {"type": "string", "maxLength": MAX_REPLY_CHARACTERS}})
-    calls: list[Json] = [
-        _closed({"tool": {"const": tool.name}, "arguments": {**tool.parameters, "additionalProperties": False}})
-        for tool in tools
-    ]
-    return {"anyOf": [reply, *calls]}
+    text: Json = {"type": "string", "maxLength": MAX_REPLY_CHARACTERS}
+    forms: list[Json] = [_closed({"reply": text})]
+    forms.extend(map(_call_schema, tools))
+    return {"anyOf": forms}
+
+
+def _call_schema(tool: Tool) -> dict[str, Json]:
+    arguments = {**tool.parameters, "additionalProperties": False}
+    return _closed({"tool": {"const": tool.name}, "arguments": arguments})
 
 
 def _closed(properties: dict[str, Json]) -> dict[str, Json]:
@@ -214,7 +247,9 @@ def read_json_answer(reply: Reply) -> Reply:
     try:
         value, _ = json.JSONDecoder().raw_decode(reply.text, start)
     except (ValueError, RecursionError) as problem:
-        return _undecodable(reply, f"is not valid JSON ({problem})") if _tries(reply.text) else reply
+        if _tries(reply.text):
+            return _undecodable(reply, f"is not valid JSON ({problem})")
+        return reply
     return _with_calls(reply, value)
 
 
@@ -223,16 +258,19 @@ def _tries(text: str) -> bool:
 
 
 def _undecodable(reply: Reply, why: str) -> Reply:
-    cut = "; it was cut off at the token limit" if reply.finish_reason == "length" else ""
-    return replace(reply, undecodable=f"looks like a tool call but {why}{cut}")
+    reason = f"looks like a tool call but {why}"
+    if reply.finish_reason == "length":
+        reason = f"{reason}; it was cut off at the token limit"
+    return replace(reply, undecodable=reason)
 
 
 def _with_calls(reply: Reply, value: object) -> Reply:
-    entries = value if isinstance(value, list) else [value]
+    entries = [value]
+    if isinstance(value, list):
+        entries = value
     wanted = [entry for entry in entries if isinstance(entry, dict) and entry.get("tool") is not None]
     if not wanted:
-        said = value.get("reply") if isinstance(value, dict) else None
-        return replace(reply, text=said) if isinstance(said, str) else reply
+        return _with_words(reply, value)
     calls: list[ToolCall] = []
     for entry in wanted:
         name, arguments = entry["tool"], entry.get("arguments", {})
@@ -242,12 +280,25 @@ def _with_calls(reply: Reply, value: object) -> Reply:
     return replace(reply, tool_calls=tuple(calls))
 
 
-VARIANTS: dict[str, Variant] = {
-    variant.name: variant
-    for variant in (
-        Variant(name="native_api", build=_ask_natively, read=_read_native),
-        Variant(name="atomic", build=_ask_in_text, read=read_json_answer),
-        Variant(name="schema", build=_ask_constrained, read=read_json_answer),
-        Variant(name="few_shot", build=_ask_with_examples, read=read_json_answer, needs_examples=True),
-    )
-}
+def _with_words(reply: Reply, value: object) -> Reply:
+    """The reply with the words that its JSON object holds, if it does."""
+    if not isinstance(value, dict):
+        return reply
+    text = value.get("reply")
+    if not isinstance(text, str):
+        return reply
+    return replace(reply, text=text)
+
+
+_BUILT_IN = (
+    Variant(name="native_api", build=_ask_natively, read=_read_native),
+    Variant(name="atomic", build=_ask_in_text, read=read_json_answer),
+    Variant(name="schema", build=_ask_constrained, read=read_json_answer),
+    Variant(
+        name="few_shot",
+        build=_ask_with_examples,
+        read=read_json_answer,
+        needs_examples=True,
+    ),
+)
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in _BUILT_IN}

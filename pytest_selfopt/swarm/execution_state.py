@@ -54,7 +54,9 @@ class SwarmExecution:
         place, call = self._under_way.pop(call_id)
         self._done[place] = result
         self.parts.append(Part(stage=self._stage, place=place, call=call, result=result))
-        return None if self._under_way else self._go_on()
+        if self._under_way:
+            return None
+        return self._go_on()
 
     @property
     def under_way(self) -> tuple[str, ...]:
@@ -67,10 +69,10 @@ class SwarmExecution:
 
     def _go_on(self) -> list[Call] | CallResult:
         while True:
-            cancelled = [one.error for one in self._done if one is not None and one.error and one.cancelled]
-            if cancelled:
-                return self.ended_by(cancelled[0])
-            if all(one is None or one.reply is None for one in self._done):
+            cancelled = self._cancelled()
+            if cancelled is not None:
+                return self.ended_by(cancelled)
+            if all(reply is None for reply in self._replies()):
                 return self._failed()
             if self._stage == len(self.swarm.topology.stages) - 1:
                 return self._answer()
@@ -78,43 +80,87 @@ class SwarmExecution:
             if calls:
                 return calls
 
+    def _cancelled(self) -> CallError | None:
+        """The error of the first call of the stage that was cancelled."""
+        for result in self._done:
+            if result is not None and result.error and result.cancelled:
+                return result.error
+        return None
+
+    def _replies(self) -> list[Reply | None]:
+        """What came of each place of the stage."""
+        return list(map(_reply, self._done))
+
     def _next(self) -> list[Call]:
         """Begin the next stage; what can be counted needs no call."""
-        before = [one.reply if one is not None else None for one in self._done]
+        before = self._replies()
         self._stage += 1
         topology = self.swarm.topology
-        size, step = topology.stages[self._stage], topology.step(self._stage)
+        size = topology.stages[self._stage]
+        step = topology.step(self._stage)
         self._done = [None] * size
         self._under_way = {}
         for place in range(size):
-            sources = [before[index] for index in topology.sources(self._stage, place)]
+            indexes = topology.sources(self._stage, place)
+            sources = [before[index] for index in indexes]
             if step is Step.AGGREGATE:
                 self._aggregate(place, sources)
             else:
-                said = next(filter(None, sources), None)
-                self._ask(place, self.call.request if said is None else refining(self.call.request, said))
+                self._go_on_from(place, sources)
         return [call for _, call in self._under_way.values()]
+
+    def _go_on_from(self, place: int, sources: Sequence[Reply | None]) -> None:
+        """Ask the member at a place what it makes of the first answer, or the question itself without one."""
+        request = self.call.request
+        answer = next(filter(None, sources), None)
+        if answer is not None:
+            request = refining(request, answer)
+        self._ask(place, self.swarm.member(place), request)
 
     def _aggregate(self, place: int, sources: Sequence[Reply | None]) -> None:
         counted = vote(sources)
         if counted is None:
             return
         if counted.free:
-            self._ask(place, combining(self.call.request, [one for one in sources if one is not None]), judge=True)
+            answers = list(filter(None, sources))
+            request = combining(self.call.request, answers)
+            self._ask(place, self.swarm.judge, request)
             return
+        self._count(place, sources, counted)
+
+    def _count(self, place: int, sources: Sequence[Reply | None], counted: Vote) -> None:
+        """Take the answer that has most voices as what the place says."""
         reply = sources[counted.winner]
         assert reply is not None
-        at = max(part.result.ended for part in self.parts)
+        now = max(part.result.ended for part in self.parts)
         # Nobody was asked: it costs nothing, and takes no time.
-        said = replace(reply, tokens_in=0, tokens_out=0, latency_s=0.0)
-        result = CallResult(reply=said, started=at, ended=at, answers=0, lane=self.call.lane, cost_usd=0.0)
+        result = CallResult(
+            reply=replace(reply, tokens_in=0, tokens_out=0, latency_s=0.0),
+            started=now,
+            ended=now,
+            answers=0,
+            lane=self.call.lane,
+            cost_usd=0.0,
+        )
         self._done[place] = result
         call = replace(self.call, id=self._id(place))
-        self.parts.append(Part(stage=self._stage, place=place, call=call, result=result, vote=counted))
+        part = Part(
+            stage=self._stage,
+            place=place,
+            call=call,
+            result=result,
+            vote=counted,
+        )
+        self.parts.append(part)
 
-    def _ask(self, place: int, request: ChatRequest, *, judge: bool = False) -> None:
-        model = self.swarm.judge if judge else self.swarm.member(place)
-        call = replace(self.call, id=self._id(place), model=model, lane=model, request=request)
+    def _ask(self, place: int, model: str, request: ChatRequest) -> None:
+        call = replace(
+            self.call,
+            id=self._id(place),
+            model=model,
+            lane=model,
+            request=request,
+        )
         self._under_way[call.id] = (place, call)
 
     def _id(self, place: int) -> str:
@@ -122,7 +168,7 @@ class SwarmExecution:
 
     def _answer(self) -> CallResult:
         """What the swarm says: what its last stage agrees on."""
-        replies = [one.reply if one is not None else None for one in self._done]
+        replies = self._replies()
         counted = vote(replies)
         assert counted is not None
         reply = replies[counted.winner]
@@ -131,37 +177,71 @@ class SwarmExecution:
 
     def _failed(self) -> CallResult:
         """Nothing came of a stage: what went wrong first stands for all."""
-        errors = [part.result.error for part in self.parts if part.stage == self._stage and part.result.error]
-        error = errors[0]
+        errors: list[CallError] = []
+        for part in self.parts:
+            error = part.result.error
+            if part.stage == self._stage and error:
+                errors.append(error)
+        first = errors[0]
         if len(errors) > 1:
-            error = replace(error, message=f"none of {len(errors)} answered; the first: {error.message}")
-        return self.ended_by(error)
+            message = f"none of {len(errors)} answered; the first: {first.message}"
+            first = replace(first, message=message)
+        return self.ended_by(first)
 
     def _result(self, *, reply: Reply | None, error: CallError | None) -> CallResult:
-        results = [part.result for part in self.parts]
-        began, ended = min(one.started for one in results), max(one.ended for one in results)
+        starts: list[float] = []
+        ends: list[float] = []
+        waits: list[float] = []
+        answers = 0
+        for part in self.parts:
+            starts.append(part.result.started)
+            ends.append(part.result.ended)
+            waits.append(part.result.waited_s)
+            answers += part.result.attempts
+        began, ended = min(starts), max(ends)
         if reply is not None:
-            reply = replace(
-                reply,
-                tokens_in=_sum([one.reply.tokens_in for one in results if one.reply]),
-                tokens_out=_sum([one.reply.tokens_out for one in results if one.reply]),
-                latency_s=ended - began,
-                load_s=None,
-                served_model=self.swarm.served_as,
-                provider_id="",
-            )
+            reply = self._as_own(reply, ended - began)
         return CallResult(
             reply=reply,
             error=error,
             started=began,
             ended=ended,
-            answers=sum(one.attempts for one in results),
-            waited_s=min((one.waited_s for one in results), default=0.0),
+            answers=answers,
+            waited_s=min(waits),
             lane=self.call.lane,
         )
+
+    def _as_own(self, reply: Reply, latency_s: float) -> Reply:
+        """A reply as the swarm's own, which took as many tokens as all calls together."""
+        tokens_in: list[int | None] = []
+        tokens_out: list[int | None] = []
+        for part in self.parts:
+            answer = part.result.reply
+            if answer is not None:
+                tokens_in.append(answer.tokens_in)
+                tokens_out.append(answer.tokens_out)
+        return replace(
+            reply,
+            tokens_in=_sum(tokens_in),
+            tokens_out=_sum(tokens_out),
+            latency_s=latency_s,
+            load_s=None,
+            served_model=self.swarm.served_as,
+            provider_id="",
+        )
+
+
+def _reply(result: CallResult | None) -> Reply | None:
+    if result is None:
+        return None
+    return result.reply
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
     """A sum of which nothing is unknown; None when something is."""
-    known = [one for one in counts if one is not None]
-    return sum(known) if len(known) == len(counts) else None
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 from pytest_selfopt.loop.evidence import odds, show_odds
 from pytest_selfopt.trial import Outcome, Trial
 
 CONVINCING = Fraction(20)
 """Odds from which on a difference is called one."""
+
+_Question: TypeAlias = tuple[str, int]
+"""A case by its key, and a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,9 @@ class Member:
     def accuracy(self) -> float:
         """Passes among all its trials; an answer that did not come is none."""
         trials = self.answers + self.errors
-        return self.passes / trials if trials else 0.0
+        if not trials:
+            return 0.0
+        return self.passes / trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +70,18 @@ class Gain:
         ours, theirs = self.passes / self.pairs, self.alone / self.pairs
         alone = f"{self.best.model} alone ({theirs:.2f})"
         price = f"at {self.calls_each:.1f} calls an answer"
-        errors = f"; {self.errors} of its answers did not come" if self.errors else ""
+        errors = ""
+        if self.errors:
+            errors = f"; {self.errors} of its answers did not come"
         if self.fixed <= self.broken:
             return f"the swarm bought nothing: {ours:.2f}, no better than {alone}, {price}{errors}"
-        said = f"it fixed {self.fixed} and broke {self.broken} of {self.pairs}"
+        accuracy = f"{ours:.2f} beside {alone}, {price}"
+        changes = f"it fixed {self.fixed} and broke {self.broken} of {self.pairs}"
         against = odds(self.fixed, self.broken)
+        shown = f"{show_odds(against)}:1"
         if against < CONVINCING:
-            return (
-                f"the swarm may have bought something: {ours:.2f} beside {alone}, {price}; {said}, which can be luck "
-                f"({show_odds(against)}:1){errors}"
-            )
-        return (
-            f"the swarm bought {ours - theirs:+.2f}: {ours:.2f} beside {alone}, {price}; {said}, "
-            f"{show_odds(against)}:1 against luck{errors}"
-        )
+            return f"the swarm may have bought something: {accuracy}; {changes}, which can be luck ({shown}){errors}"
+        return f"the swarm bought {ours - theirs:+.2f}: {accuracy}; {changes}, {shown} against luck{errors}"
 
 
 def gain(trials: Sequence[Trial], first: Sequence[Trial], members: Sequence[str]) -> Gain:
@@ -84,41 +89,83 @@ def gain(trials: Sequence[Trial], first: Sequence[Trial], members: Sequence[str]
 
     A model that answers in several places of the first stage counts with the first of its answers to each question.
     """
-    by_model: dict[str, dict[tuple[str, int], Trial]] = {name: {} for name in members}
-    for one in first:
-        by_model.setdefault(one.spec, {}).setdefault((one.case, one.run), one)
-    by_model = {name: answers for name, answers in by_model.items() if answers}
-    asked = [(one.case, one.run) for one in trials]
-    shown = tuple(_member(model, list(answers.values())) for model, answers in by_model.items())
-    able = [one for one in shown if any(address in by_model[one.model] for address in asked)]
-    best = max(able, key=lambda one: one.accuracy, default=None)
-    alone = by_model[best.model] if best is not None else {}
-    pairs = [(one, alone[one.case, one.run]) for one in trials if (one.case, one.run) in alone]
+    by_model = _first_answers(first, members)
+    shown = tuple(_member(model, tuple(answers.values())) for model, answers in by_model.items())
+    asked = list(map(_question, trials))
+    able = [member for member in shown if not by_model[member.model].keys().isdisjoint(asked)]
+    best = max(able, key=lambda member: member.accuracy, default=None)
+    alone: dict[_Question, Trial] = {}
+    if best is not None:
+        alone = by_model[best.model]
+    pairs = _pairs(trials, alone)
+    counts = Counter((_right(ours), _right(theirs)) for ours, theirs in pairs)
+    both, fixed, broken = counts[True, True], counts[True, False], counts[False, True]
     return Gain(
         members=shown,
         not_asked=tuple(name for name in members if name not in by_model),
         best=best,
         pairs=len(pairs),
-        passes=sum(_right(one) for one, _ in pairs),
-        alone=sum(_right(other) for _, other in pairs),
-        errors=sum(one.outcome is Outcome.ERROR for one, _ in pairs),
-        fixed=sum(_right(one) and not _right(other) for one, other in pairs),
-        broken=sum(not _right(one) and _right(other) for one, other in pairs),
-        calls_each=sum(one.attempts for one in trials) / len(trials) if trials else 0.0,
+        passes=both + fixed,
+        alone=both + broken,
+        errors=_errors(ours for ours, _ in pairs),
+        fixed=fixed,
+        broken=broken,
+        calls_each=_mean_attempts(trials),
     )
 
 
+def _question(trial: Trial) -> _Question:
+    return trial.case, trial.run
+
+
+def _first_answers(first: Sequence[Trial], members: Sequence[str]) -> dict[str, dict[_Question, Trial]]:
+    """The first trial of each question by model, members first in their order; without models that have none."""
+    by_model: dict[str, dict[_Question, Trial]] = {}
+    for name in members:
+        by_model[name] = {}
+    for trial in first:
+        answers = by_model.setdefault(trial.spec, {})
+        answers.setdefault(_question(trial), trial)
+    return {name: answers for name, answers in by_model.items() if answers}
+
+
+def _pairs(trials: Sequence[Trial], alone: Mapping[_Question, Trial]) -> list[tuple[Trial, Trial]]:
+    """Trials of the swarm, each with the member's trial of the same question, where there is one."""
+    pairs = []
+    for trial in trials:
+        other = alone.get(_question(trial))
+        if other is not None:
+            pairs.append((trial, other))
+    return pairs
+
+
+def _mean_attempts(trials: Sequence[Trial]) -> float:
+    if not trials:
+        return 0.0
+    return sum(trial.attempts for trial in trials) / len(trials)
+
+
 def _member(model: str, answers: Sequence[Trial]) -> Member:
-    costs = [one.cost_usd for one in answers]
-    known = [cost for cost in costs if cost is not None]
-    errors = sum(one.outcome is Outcome.ERROR for one in answers)
+    errors = _errors(answers)
     return Member(
         model=model,
         passes=sum(map(_right, answers)),
         answers=len(answers) - errors,
         errors=errors,
-        cost_usd=sum(known) if len(known) == len(costs) else None,
+        cost_usd=_cost(answers),
     )
+
+
+def _cost(trials: Sequence[Trial]) -> float | None:
+    """What trials cost in USD; None when the cost of one is not known."""
+    known = [trial.cost_usd for trial in trials if trial.cost_usd is not None]
+    if len(known) < len(trials):
+        return None
+    return sum(known)
+
+
+def _errors(trials: Iterable[Trial]) -> int:
+    return sum(trial.outcome is Outcome.ERROR for trial in trials)
 
 
 def _right(trial: Trial) -> bool:

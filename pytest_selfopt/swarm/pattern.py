@@ -34,7 +34,7 @@ class Topology:
     @property
     def code(self) -> str:
         """The pattern; `parse_pattern` is its inverse."""
-        return ":" + "".join(str((stage.bit_length() - 1) // 3) for stage in self.stages)
+        return ":" + "".join(map(_digit, self.stages))
 
     @property
     def calls(self) -> int:
@@ -50,7 +50,9 @@ class Topology:
         """What the stage with an index does."""
         if stage == 0:
             return Step.ANSWER
-        return Step.AGGREGATE if self.stages[stage] < self.stages[stage - 1] else Step.REFINE
+        if self.stages[stage] < self.stages[stage - 1]:
+            return Step.AGGREGATE
+        return Step.REFINE
 
     def sources(self, stage: int, place: int) -> range:
         """Which answers of the stage before go to the call at a place of a stage, all used, none by two aggregates."""
@@ -62,6 +64,11 @@ class Topology:
             return range(place * group, (place + 1) * group)
         source = place // (here // before)
         return range(source, source + 1)
+
+
+def _digit(size: int) -> str:
+    """The digit for a stage of so many calls: its logarithm to the base of 8, whose powers have bits by threes."""
+    return str((size.bit_length() - 1) // 3)
 
 
 def parse_pattern(text: str) -> Topology:

@@ -59,12 +59,14 @@ class Permits:
         with self._turn:
             if self._closed or self.in_flight >= self._most:
                 return None
-            first = [
-                (queue[0][0], swarm) for swarm, queue in self._waiting.items() if self._in_flight[swarm] < queue[0][1]
-            ]
-            if not first:
+            firsts = []
+            for name, queue in self._waiting.items():
+                came, most, _ = queue[0]
+                if self._in_flight[name] < most:
+                    firsts.append((came, name))
+            if not firsts:
                 return None
-            _, swarm = min(first)
+            _, swarm = min(firsts)
             _, _, begin = self._waiting[swarm].popleft()
             if not self._waiting[swarm]:
                 del self._waiting[swarm]

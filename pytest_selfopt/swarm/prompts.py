@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import Reply
+from pytest_selfopt.trial import Reply, ToolCall
 
 MOST_CHARACTERS = 4000
 """Of one answer; more of it is cut off."""
@@ -30,15 +30,25 @@ def refining(request: ChatRequest, answer: Reply) -> ChatRequest:
 
 def combining(request: ChatRequest, answers: Sequence[Reply]) -> ChatRequest:
     """The request of somebody who makes one answer of several."""
-    listed = "\n\n".join(f"Answer {number}:\n{shown(answer)}" for number, answer in enumerate(answers, 1))
-    return _with(request, f"{_COMBINE}\n\n{listed}")
+    parts = [_COMBINE]
+    for number, answer in enumerate(answers, 1):
+        text = shown(answer)
+        parts.append(f"Answer {number}:\n{text}")
+    return _with(request, "\n\n".join(parts))
 
 
 def shown(answer: Reply) -> str:
     """An answer in words: its calls as JSON objects, or its text."""
-    calls = [{"tool": call.name, "arguments": call.arguments} for call in answer.tool_calls]
-    text = "\n".join(json.dumps(call, ensure_ascii=False) for call in calls) or answer.text
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+    calls = map(_as_json, answer.tool_calls)
+    text = "\n".join(calls) or answer.text
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[: MOST_CHARACTERS - 1]}…"
+
+
+def _as_json(call: ToolCall) -> str:
+    value = {"tool": call.name, "arguments": call.arguments}
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _with(request: ChatRequest, text: str) -> ChatRequest:
@@ -47,4 +57,5 @@ def _with(request: ChatRequest, text: str) -> ChatRequest:
     if last.role == "user":
         last = replace(last, content=f"{last.content}\n\n{text}")
         return replace(request, messages=(*before, last))
-    return replace(request, messages=(*request.messages, Message(role="user", content=text)))
+    message = Message(role="user", content=text)
+    return replace(request, messages=(*request.messages, message))

@@ -78,23 +78,24 @@ class SwarmRunner:
             return self._inner.run(call)
         results: list[Finished] = []
         self.run_batch([call], results.extend)
-        return results[0].result if results else _ended(call, _cancelled())
+        if not results:
+            return _ended(call, _cancelled())
+        return results[0].result
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
         """Carry out calls; see `Runner.run_batch`."""
-        if not any(call.model in self._swarms for call in calls):
+        ours, others = self._divided(calls)
+        if not ours:
             self._inner.run_batch(calls, on_results)
             return
         done: Done = queue.SimpleQueue()
         with self._turn:
             self._batches.add(done)
         try:
-            others = [call for call in calls if call.model not in self._swarms]
             if others:
-                threading.Thread(target=self._run_others, args=(others, done), daemon=True).start()
-            for call in calls:
-                if call.model in self._swarms:
-                    self._begin(call, done)
+                self._start_others(others, done)
+            for call in ours:
+                self._begin(call, done)
             wanted = {call.id for call in calls}
             hand_over(
                 done,
@@ -102,7 +103,7 @@ class SwarmRunner:
                 partial(self._pass_on, wanted, on_results),
                 stopping=self._stopping,
                 idle=lambda: not self._permits.in_flight,
-                counts=lambda one: one.call.id in wanted,
+                counts=lambda finished: finished.call.id in wanted,
             )
         finally:
             with self._turn:
@@ -110,22 +111,34 @@ class SwarmRunner:
         if self._failure is not None:
             raise self._failure
 
+    def _divided(self, calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
+        """The calls to swarms, and all others."""
+        ours: list[Call] = []
+        others: list[Call] = []
+        for call in calls:
+            batch = others
+            if call.model in self._swarms:
+                batch = ours
+            batch.append(call)
+        return ours, others
+
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or has ended without having been."""
-        there = self._open.get(call_id)
-        if there is None:
+        entry = self._open.get(call_id)
+        if entry is None:
             return call_id in self._over or self._inner.has_begun(call_id)
-        return any(self._inner.has_begun(one) for one in there.course.under_way) or bool(there.course.parts)
+        course = entry.course
+        return any(map(self._inner.has_begun, course.under_way)) or bool(course.parts)
 
     def give_up(self, call_id: str) -> None:
         """Abort one call; it ends as a time-out, and is not tried again."""
-        there = self._open.get(call_id)
-        if there is None:
+        entry = self._open.get(call_id)
+        if entry is None:
             self._inner.give_up(call_id)
             return
-        there.given_up = True
-        for one in there.course.under_way:
-            self._inner.give_up(one)
+        entry.given_up = True
+        for part_id in entry.course.under_way:
+            self._inner.give_up(part_id)
 
     def cancel(self) -> None:
         """Abort what is under way and start nothing more."""
@@ -147,10 +160,18 @@ class SwarmRunner:
         self._permits.close()
         self._wake()
 
+    def _start_others(self, calls: Sequence[Call], done: Done) -> None:
+        thread = threading.Thread(
+            target=self._run_others,
+            args=(calls, done),
+            daemon=True,
+        )
+        thread.start()
+
     def _run_others(self, calls: Sequence[Call], done: Done) -> None:
         def pass_on(finished: Sequence[Finished]) -> None:
-            for one in finished:
-                done.put(one)
+            for end in finished:
+                done.put(end)
 
         try:
             self._inner.run_batch(calls, pass_on)
@@ -160,10 +181,15 @@ class SwarmRunner:
     def _pass_on(
         self, wanted: set[str], on_results: Callable[[Sequence[Finished]], None], finished: Sequence[Finished]
     ) -> None:
-        parts = [one for one in finished if one.call.id not in wanted]
+        parts: list[Finished] = []
+        ends: list[Finished] = []
+        for end in finished:
+            kind = parts
+            if end.call.id in wanted:
+                kind = ends
+            kind.append(end)
         if parts:
             self._on_parts(parts)
-        ends = [one for one in finished if one.call.id in wanted]
         if ends:
             on_results(ends)
 
@@ -172,62 +198,71 @@ class SwarmRunner:
             self._over.add(call.id)
             done.put(Finished(call, _ended(call, _NO_CONVERSATION)))
             return
-        there = _Open(SwarmExecution(call, self._swarms[call.model]), done)
+        entry = _Open(SwarmExecution(call, self._swarms[call.model]), done)
         with self._turn:
-            self._open[call.id] = there
-            calls = there.course.begin()
-        self._send(there, calls)
+            self._open[call.id] = entry
+            calls = entry.course.begin()
+        self._send(entry, calls)
 
-    def _send(self, there: _Open, calls: Sequence[Call]) -> None:
+    def _send(self, entry: _Open, calls: Sequence[Call]) -> None:
         """Have calls of a stage made as there is room; those that are stored are there at once."""
-        swarm = there.course.swarm
+        swarm = entry.course.swarm
         for call in calls:
             stored = self._stored.get(call.id)
             if stored is not None and not stored.cancelled:
-                self._take(there, call, stored, told=True)
+                self._take(entry, call, stored, reported=True)
             else:
-                self._permits.enter(swarm.id, swarm.in_flight, partial(self._start, there, call))
+                begin = partial(self._start, entry, call)
+                self._permits.enter(swarm.id, swarm.in_flight, begin)
 
-    def _start(self, there: _Open, call: Call) -> None:
-        threading.Thread(target=self._make, args=(there, call), name="selfopt-swarm", daemon=True).start()
+    def _start(self, entry: _Open, call: Call) -> None:
+        threading.Thread(target=self._make, args=(entry, call), name="selfopt-swarm", daemon=True).start()
 
-    def _make(self, there: _Open, call: Call) -> None:
+    def _make(self, entry: _Open, call: Call) -> None:
         try:
-            result = _ended(call, _GIVEN_UP) if there.given_up else self._inner.run(call)
+            result = self._asked(entry, call)
         except SelfoptError as problem:
             self._fail(problem)
             result = _ended(call, _cancelled())
-        self._permits.leave(there.course.swarm.id)
-        self._take(there, call, result, told=result.cancelled)
+        self._permits.leave(entry.course.swarm.id)
+        self._take(entry, call, result, reported=result.cancelled)
 
-    def _take(self, there: _Open, call: Call, result: CallResult, *, told: bool) -> None:
-        """Note a result, and go on from it."""
-        course = there.course
+    def _asked(self, entry: _Open, call: Call) -> CallResult:
+        if entry.given_up:
+            return _ended(call, _GIVEN_UP)
+        return self._inner.run(call)
+
+    def _take(self, entry: _Open, call: Call, result: CallResult, *, reported: bool) -> None:
+        """Note a result, and go on from it; one that is `reported` is not handed to `on_parts`, votes on it are."""
+        course = entry.course
         with self._turn:
-            before = len(course.parts)
+            first = len(course.parts)
+            if reported:
+                # Its own part comes first.
+                first += 1
             following = course.take(call.id, result)
-            fresh = course.parts[before + told :]
+            fresh = course.parts[first:]
         for part in fresh:
-            there.done.put(Finished(part.call, part.result))
+            entry.done.put(Finished(part.call, part.result))
         if following is None:
             return
-        if there.given_up:
-            self._finish(there, course.ended_by(_GIVEN_UP))
+        if entry.given_up:
+            self._finish(entry, course.ended_by(_GIVEN_UP))
         elif isinstance(following, CallResult):
-            self._finish(there, following)
+            self._finish(entry, following)
         else:
-            self._send(there, following)
+            self._send(entry, following)
 
-    def _finish(self, there: _Open, result: CallResult) -> None:
-        call = there.course.call
-        costs = [self._cost(part) for part in there.course.parts]
+    def _finish(self, entry: _Open, result: CallResult) -> None:
+        call = entry.course.call
+        costs = list(map(self._cost, entry.course.parts))
         known = [cost for cost in costs if cost is not None]
         if len(known) == len(costs):
             result = replace(result, cost_usd=sum(known))
         with self._turn:
             self._open.pop(call.id, None)
             self._over.add(call.id)
-        there.done.put(Finished(call, result))
+        entry.done.put(Finished(call, result))
 
     def _cost(self, part: Part) -> float | None:
         if part.vote is not None:

@@ -46,7 +46,13 @@ def vote(replies: Sequence[Reply | None]) -> Vote | None:
     winner = replies[most[0]]
     assert winner is not None
     voters = sum(map(len, voices.values()))
-    return Vote(winner=most[0], voices=len(most), voters=voters, free=len(most) == 1 < voters and is_free_text(winner))
+    none_agree = len(most) == 1 and voters > 1
+    return Vote(
+        winner=most[0],
+        voices=len(most),
+        voters=voters,
+        free=none_agree and is_free_text(winner),
+    )
 
 
 def key_of(reply: Reply) -> str:
@@ -75,11 +81,13 @@ def _plain_value(value: Json) -> Json:
     if isinstance(value, str):
         return _plain(value)
     if isinstance(value, list):
-        return [_plain_value(one) for one in value]
+        return list(map(_plain_value, value))
     if isinstance(value, dict):
-        return {name: _plain_value(one) for name, one in value.items()}
+        return {name: _plain_value(member) for name, member in value.items()}
     # 3.0 and 3 are one number, and no boolean is.
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,11 @@ from pytest_selfopt.bench.importing.imported import Imported
 from pytest_selfopt.bench.importing.promptfoo import import_promptfoo
 from pytest_selfopt.errors import SuiteError
 
-_IMPORTERS = {"chat": import_chat, "csv": import_table, "promptfoo": import_promptfoo}
+_IMPORTERS = {
+    "chat": import_chat,
+    "csv": import_table,
+    "promptfoo": import_promptfoo,
+}
 
 
 def import_from(form: str, path: Path, *, category: str | None = None, limit: int | None = None) -> Imported:

@@ -6,7 +6,8 @@ Right and wrong are as its checker defines them, which is how calls are judged h
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,17 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
     path = data_file(folder, category)
     if category == _TURNS:
         systems_folder()
-    answers = _answers(folder, path.name) if _has_answers(category) else {}
+    answers = _answers(folder, path.name, category)
     imported = Imported()
     for number, value in json_lines(path):
         if limit is not None and imported.cases >= limit:
             break
         place = f"{path.name}:{number}"
         try:
-            made = _talk(value, folder, answers) if category == _TURNS else _case(value, category, answers)
-            imported.add(made, place)
+            imported.add(_any_case(value, folder, category, answers), place)
         except (LookupError, TypeError, ValueError) as problem:
-            imported.leave(place, f"it is not in the form of this benchmark ({type(problem).__name__}: {problem})")
+            cause = f"{type(problem).__name__}: {problem}"
+            imported.leave(place, f"it is not in the form of this benchmark ({cause})")
     return imported
 
 
@@ -73,18 +74,29 @@ def data_file(folder: Path, category: str) -> Path:
     Raises:
         SuiteError: when there is none.
     """
-    names = [f"{version}{name}.json" for version in _VERSIONS for name in CATEGORIES[category]]
-    found = next((folder / name for name in names if (folder / name).is_file()), None)
-    if found is None:
-        raise SuiteError(f"{folder} holds none of {', '.join(names)}; name the folder with the data files of BFCL")
-    return found
+    pairs = itertools.product(_VERSIONS, CATEGORIES[category])
+    names = [f"{version}{name}.json" for version, name in pairs]
+    for name in names:
+        path = folder / name
+        if path.is_file():
+            return path
+    raise SuiteError(f"{folder} holds none of {', '.join(names)}; name the folder with the data files of BFCL")
 
 
-def _answers(folder: Path, name: str) -> Mapping[str, Any]:
+def _answers(folder: Path, name: str, category: str) -> Mapping[str, Any]:
+    """The possible answers by the id of the case; none where no call is right, or any is."""
+    if not _has_answers(category):
+        return {}
     path = folder / "possible_answer" / name
     if not path.is_file():
         raise SuiteError(f"{path} is missing: without the possible answers nobody can tell what is right")
     return {value["id"]: value["ground_truth"] for _, value in json_lines(path)}
+
+
+def _any_case(value: Mapping[str, Any], folder: Path, category: str, answers: Mapping[str, Any]) -> dict[str, Any]:
+    if category == _TURNS:
+        return _talk(value, folder, answers)
+    return _case(value, category, answers)
 
 
 def _case(value: Mapping[str, Any], category: str, answers: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,11 +105,15 @@ def _case(value: Mapping[str, Any], category: str, answers: Mapping[str, Any]) -
         raise ValueError(f"it has {len(turns)} turns")
     return {
         "id": str(value["id"]),
-        "messages": [{"role": one["role"], "content": one["content"]} for one in turns[0]],
-        "tools": [bfcl_tool(function) for function in value["function"]],
+        "messages": list(map(_message, turns[0])),
+        "tools": list(map(bfcl_tool, value["function"])),
         "expect": _expect(value["id"], category, answers),
         "tags": ["bfcl", category],
     }
+
+
+def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {"role": message["role"], "content": message["content"]}
 
 
 def _expect(name: str, category: str, answers: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,39 +121,55 @@ def _expect(name: str, category: str, answers: Mapping[str, Any]) -> dict[str, A
         return {"no_call": True}
     if category.endswith("relevance"):
         return {"any_call": True}
-    calls = [
-        {"name": function.replace(".", "_"), "arguments": dict(arguments)}
-        for one in answers[name]
-        for function, arguments in one.items()
-    ]
+    calls = []
+    for answer in answers[name]:
+        for function, arguments in answer.items():
+            tool = function.replace(".", "_")
+            calls.append({"name": tool, "arguments": dict(arguments)})
     return {"calls": calls}
 
 
 def _talk(value: Mapping[str, Any], folder: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
     """A case of several turns, each judged by what its reference calls lead to."""
     systems = value["involved_classes"]
-    order = {
-        function["name"]: list(function["parameters"]["properties"])
-        for system in systems
-        for function in documented(folder, system)
-    }
-    said = [turn[0]["content"] for turn in value["question"] if [one["role"] for one in turn] == ["user"]]
-    if len(said) != len(value["question"]):
-        raise ValueError("a turn is more than one message of the user's")
+    order = _argument_order(folder, systems)
+    turns = list(map(_user_text, value["question"]))
     scenario = value["initial_config"]
+    start = {
+        "systems": systems,
+        "scenario": {name: scenario[name] for name in systems if name in scenario},
+        "without": value.get("excluded_function", []),
+    }
+    by_turn = []
+    for texts in answers[value["id"]]:
+        calls = [_call(text, order) for text in texts]
+        by_turn.append(calls)
     return {
         "id": str(value["id"]),
         "environment": _WORLD,
-        "start": {
-            "systems": systems,
-            "scenario": {name: scenario[name] for name in systems if name in scenario},
-            "without": value.get("excluded_function", []),
-        },
-        "turns": said,
+        "start": start,
+        "turns": turns,
         "steps": _STEPS,
-        "expect": {"by_turn": [[_call(text, order) for text in turn] for turn in answers[value["id"]]]},
+        "expect": {"by_turn": by_turn},
         "tags": ["bfcl", _TURNS],
     }
+
+
+def _argument_order(folder: Path, systems: Sequence[str]) -> dict[str, list[str]]:
+    """For each tool of some simulated systems the names of its arguments in the order they are declared."""
+    order: dict[str, list[str]] = {}
+    for system in systems:
+        for function in documented(folder, system):
+            properties = function["parameters"]["properties"]
+            order[function["name"]] = list(properties)
+    return order
+
+
+def _user_text(turn: Sequence[Mapping[str, Any]]) -> Any:
+    roles = [message["role"] for message in turn]
+    if roles != ["user"]:
+        raise ValueError("a turn is more than one message of the user's")
+    return turn[0]["content"]
 
 
 def _call(text: str, order: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -145,9 +177,12 @@ def _call(text: str, order: Mapping[str, list[str]]) -> dict[str, Any]:
     call = ast.parse(text, mode="eval").body
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise ValueError(f"{text} is no call of a tool")
-    given = [ast.literal_eval(one) for one in call.args]
-    named = dict(zip(order[call.func.id], given, strict=False))
-    if len(named) < len(given):
-        raise ValueError(f"{text} has more arguments than {call.func.id} takes")
-    named |= {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg}
-    return {"name": call.func.id, "arguments": named}
+    name = call.func.id
+    given = list(map(ast.literal_eval, call.args))
+    arguments = dict(zip(order[name], given, strict=False))
+    if len(arguments) < len(given):
+        raise ValueError(f"{text} has more arguments than {name} takes")
+    for keyword in call.keywords:
+        if keyword.arg:
+            arguments[keyword.arg] = ast.literal_eval(keyword.value)
+    return {"name": name, "arguments": arguments}

@@ -45,8 +45,9 @@ def documented(folder: Path, system: str) -> list[dict[str, Any]]:
 
 def bfcl_tool(function: Mapping[str, Any]) -> dict[str, Any]:
     """A tool under a name that every provider takes: dots read as underscores, as the checker does."""
+    name = function["name"]
     return {
-        "name": function["name"].replace(".", "_"),
+        "name": name.replace(".", "_"),
         "description": function.get("description", ""),
         "parameters": _schema(function["parameters"]),
     }
@@ -55,18 +56,23 @@ def bfcl_tool(function: Mapping[str, Any]) -> dict[str, Any]:
 def _schema(part: Any) -> Any:
     """A schema of the benchmark's own types as JSON Schema."""
     if isinstance(part, list):
-        return [_schema(one) for one in part]
+        return list(map(_schema, part))
     if not isinstance(part, dict):
         return part
-    found: dict[str, Any] = {}
+    schema: dict[str, Any] = {}
     for name, value in part.items():
         if name == "type" and isinstance(value, str):
-            if value.lower() not in _ANY:
-                found["type"] = _TYPES.get(value.lower(), value.lower())
+            kind = value.lower()
+            if kind not in _ANY:
+                schema["type"] = _TYPES.get(kind, kind)
         elif name == "properties" and isinstance(value, dict):
-            found["properties"] = {argument: _schema(one) for argument, one in value.items()}
+            schema["properties"] = _properties(value)
         elif name in ("items", "additionalProperties", "anyOf", "oneOf"):
-            found[name] = _schema(value)
+            schema[name] = _schema(value)
         elif name != "optional":
-            found[name] = value
-    return found
+            schema[name] = value
+    return schema
+
+
+def _properties(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _schema(part) for name, part in parts.items()}

@@ -34,17 +34,22 @@ class BfclWorld(Environment):
     def __init__(self, start: Mapping[str, Any]) -> None:
         """Begin in a scenario."""
         self._without = tuple(start.get("without", ()))
-        self._systems = {name: _begun(name, start["scenario"].get(name, {})) for name in start["systems"]}
+        self._systems: dict[str, Any] = {}
+        for name in start["systems"]:
+            scenario = start["scenario"].get(name, {})
+            self._systems[name] = _begun(name, scenario)
 
     def tools(self) -> tuple[Tool, ...]:
         """The documented tools of its systems."""
         folder = _package_folder() / "data"
-        return tuple(
-            Tool(**bfcl_tool(function))
-            for name in self._systems
-            for function in documented(folder, name)
-            if function["name"] not in self._without
-        )
+        tools = []
+        for name in self._systems:
+            for function in documented(folder, name):
+                if function["name"] in self._without:
+                    continue
+                tool = Tool(**bfcl_tool(function))
+                tools.append(tool)
+        return tuple(tools)
 
     def call(self, call: ToolCall) -> Json:
         """Call a method of the last system that has one of this name, as the benchmark's own runner does.
@@ -52,13 +57,20 @@ class BfclWorld(Environment):
         Raises:
             ToolError: with whatever the method raises.
         """
-        found = [system for system in self._systems.values() if callable(getattr(system, call.name, None))]
-        if not found or call.name.startswith("_") or call.name in _FORBIDDEN:
+        method = self._method(call.name)
+        if method is None or call.name.startswith("_") or call.name in _FORBIDDEN:
             raise ToolError(f"there is no tool {call.name!r}")
         try:
-            return _answer(_called(getattr(found[-1], call.name), call.arguments))
+            return _answer(_called(method, call.arguments))
         except Exception as problem:
             raise ToolError(str(problem)) from problem
+
+    def _method(self, name: str) -> Callable[..., Any] | None:
+        for system in reversed(self._systems.values()):
+            method: Callable[..., Any] | None = getattr(system, name, None)
+            if callable(method):
+                return method
+        return None
 
     def state(self) -> dict[str, Json]:
         """The public attributes of its systems, by system."""
@@ -74,20 +86,20 @@ def systems_folder() -> Path:
     try:
         return _package_folder()
     except ImportError as problem:
-        raise SuiteError(
-            f"cases of several turns work in the simulated systems of the package bfcl-eval, which cannot be imported "
-            f"({problem}); install them: {HOW_TO_INSTALL}"
-        ) from None
+        need = "cases of several turns work in the simulated systems of the package bfcl-eval"
+        raise SuiteError(f"{need}, which cannot be imported ({problem}); install them: {HOW_TO_INSTALL}") from None
 
 
 def _package_folder() -> Path:
     importlib.import_module("mpmath")
-    return Path(importlib.import_module("bfcl_eval.constants").__path__[0]).parent
+    constants = importlib.import_module("bfcl_eval.constants")
+    return Path(constants.__path__[0]).parent
 
 
 def _begun(name: str, scenario: Mapping[str, Any]) -> Any:
     backend = importlib.import_module("bfcl_eval.constants.executable_backend_config")
-    system = getattr(importlib.import_module(backend.CLASS_FILE_PATH_MAPPING[name]), name)()
+    module = importlib.import_module(backend.CLASS_FILE_PATH_MAPPING[name])
+    system = getattr(module, name)()
     if name not in backend.STATELESS_CLASSES:
         # The benchmark's own runner begins a system so, too; there is no other door.
         system._load_scenario(copy.deepcopy(scenario), long_context=False)  # noqa: SLF001
@@ -98,7 +110,9 @@ def _called(method: Callable[..., Any], arguments: Mapping[str, Json]) -> Any:
     """Call a method with its defaults copied: one that is a list is kept by some, and changed for every later call."""
     bound = inspect.signature(method).bind(**arguments)
     bound.apply_defaults()
-    return method(*copy.deepcopy(bound.args), **copy.deepcopy(bound.kwargs))
+    positional = copy.deepcopy(bound.args)
+    named = copy.deepcopy(bound.kwargs)
+    return method(*positional, **named)
 
 
 def _answer(result: Any) -> Json:
@@ -114,14 +128,32 @@ def _answer(result: Any) -> Json:
 
 def _plain_object(thing: Any) -> dict[str, Json]:
     """The public attributes of an object; what leads back up a tree, its parent, is no part of what it is."""
-    return {name: _plain(value) for name, value in vars(thing).items() if name[0] != "_" and name != "parent"}
+    plain = {}
+    for name, value in vars(thing).items():
+        if name[0] == "_" or name == "parent":
+            continue
+        plain[name] = _plain(value)
+    return plain
 
 
 def _plain(value: Any) -> Json:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else repr(key): _plain(one) for key, one in value.items()}
+        return _plain_dict(value)
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return _plain_object(value) if hasattr(value, "__dict__") else repr(value)
+        return list(map(_plain, value))
+    if hasattr(value, "__dict__"):
+        return _plain_object(value)
+    return repr(value)
+
+
+def _plain_dict(members: Mapping[Any, Any]) -> dict[str, Json]:
+    """A dict with texts as keys: what is none is written as in Python."""
+    plain = {}
+    for key, value in members.items():
+        name = key
+        if not isinstance(name, str):
+            name = repr(key)
+        plain[name] = _plain(value)
+    return plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ def import_table(path: Path, limit: int | None = None) -> Imported:
         SuiteError: when the file cannot be read.
     """
     try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         rows = [(reader.line_num, dict(row)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise SuiteError(f"{path}: cannot be read: {problem}") from None
@@ -55,32 +56,42 @@ def _imported(values: Iterable[tuple[int, Any]], path: Path, limit: int | None) 
 def _case(value: Any, number: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is no object")
-    asked = next((value[name] for name in _MESSAGES if name in value), None)
-    ideal = next((value[name] for name in _ANSWERS if name in value), None)
+    asked = _first_of(value, _MESSAGES)
+    ideal = _first_of(value, _ANSWERS)
     if ideal is None:
         raise ValueError(f"it has none of {', '.join(_ANSWERS)}, so nobody can tell what is right")
     case: dict[str, Any] = {"id": str(value.get("id", f"line-{number}"))}
     if isinstance(asked, str):
         case["prompt"] = asked
     elif isinstance(asked, list):
-        case["messages"] = [_message(one) for one in asked]
+        case["messages"] = list(map(_message, asked))
     else:
         raise ValueError(f"it has none of {', '.join(_MESSAGES)}")
     return {**case, "expect": _expect(ideal)}
 
 
+def _first_of(value: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The value of the first of these fields that is there, or None."""
+    for name in names:
+        if name in value:
+            return value[name]
+    return None
+
+
 def _message(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not isinstance(value.get("content"), str):
         raise ValueError("a message has no text, such as one with pictures or calls")
-    role = "system" if value.get("role") == "developer" else str(value.get("role"))
+    role = str(value.get("role"))
+    if role == "developer":
+        role = "system"
     return {"role": role, "content": value["content"]}
 
 
 def _expect(ideal: Any) -> dict[str, Any]:
     if isinstance(ideal, str):
         return {"contains": [ideal], "ignore_case": True}
-    if isinstance(ideal, list) and len(ideal) == 1 and isinstance(ideal[0], str):
-        return _expect(ideal[0])
-    if isinstance(ideal, list) and ideal and all(isinstance(one, str) for one in ideal):
-        return {"regex": "(?i)" + "|".join(re.escape(one) for one in ideal)}
+    if isinstance(ideal, list) and ideal and all(isinstance(text, str) for text in ideal):
+        if len(ideal) == 1:
+            return _expect(ideal[0])
+        return {"regex": "(?i)" + "|".join(map(re.escape, ideal))}
     raise ValueError("its ideal answer is no text and no list of texts")

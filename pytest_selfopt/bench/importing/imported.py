@@ -29,10 +29,10 @@ class Imported:
         if case["id"] in self._ids:
             self.left_out.append(f"{place}: id: {case['id']!r} is used twice")
             return
-        for one in (case, {**case, "as_given": True}):
-            reason = why_not(one)
+        for candidate in (case, {**case, "as_given": True}):
+            reason = why_not(candidate)
             if not reason:
-                self.lines.append(one)
+                self.lines.append(candidate)
                 self._ids.add(case["id"])
                 return
         self.left_out.append(f"{place}: {reason}")
@@ -69,4 +69,6 @@ def why_not(case: dict[str, Any]) -> str:
     """Why a suite cannot hold a case; empty when it can."""
     problems = Problems("")
     EntryReader("imported", problems).read([Entry("case", case, 0)])
-    return problems.sentences[0].removeprefix(": ") if problems.sentences else ""
+    if not problems.sentences:
+        return ""
+    return problems.sentences[0].removeprefix(": ")

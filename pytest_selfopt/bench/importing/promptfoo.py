@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +21,52 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
         SuiteError: when the file cannot be read, or holds no prompts or no tests.
     """
     document = _document(path)
-    prompts = [text for text in map(_prompt, _list(document.get("prompts"))) if text is not None]
-    tests = [one for one in _list(document.get("tests")) if isinstance(one, Mapping)]
+    entries = _list(document.get("prompts"))
+    prompts = [text for text in map(_prompt, entries) if text is not None]
+    tests = [test for test in _list(document.get("tests")) if isinstance(test, Mapping)]
     if not prompts or not tests:
         raise SuiteError(f"{path.name}: holds no prompts written in it, or no tests")
     shared = document.get("defaultTest") or {}
     imported = Imported()
-    for number, text in enumerate(prompts, start=1):
-        for place, test in enumerate(tests, start=1):
-            if limit is not None and imported.cases >= limit:
-                return imported
-            name = f"prompt-{number}-test-{place}" if len(prompts) > 1 else f"test-{place}"
-            where = f"{path.name}: tests[{place - 1}]" + (f" with prompts[{number - 1}]" if len(prompts) > 1 else "")
-            try:
-                case = {"id": name, "prompt": _filled(text, test, shared), "expect": _expect(test, shared)}
-                imported.add(case, where)
-            except ValueError as problem:
-                imported.leave(where, str(problem))
-    for one in _list(document.get("prompts")):
-        if _prompt(one) is None:
-            imported.leave(path.name, f"the prompt {one!r} stands in another file or is a program")
+    for pairing in _pairings(prompts, tests):
+        if limit is not None and imported.cases >= limit:
+            return imported
+        place = f"{path.name}: {pairing.place}"
+        try:
+            imported.add(_case(pairing, shared), place)
+        except ValueError as problem:
+            imported.leave(place, str(problem))
+    for entry in entries:
+        if _prompt(entry) is None:
+            imported.leave(path.name, f"the prompt {entry!r} stands in another file or is a program")
     return imported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pairing:
+    """A prompt with a test: the id of the case they make, and where they stand in the file."""
+
+    id: str
+    place: str
+    prompt: str
+    test: Mapping[str, Any]
+
+
+def _pairings(prompts: Sequence[str], tests: Sequence[Mapping[str, Any]]) -> Iterator[_Pairing]:
+    for number, prompt in enumerate(prompts, start=1):
+        for index, test in enumerate(tests):
+            name = f"test-{index + 1}"
+            place = f"tests[{index}]"
+            if len(prompts) > 1:
+                name = f"prompt-{number}-{name}"
+                place = f"{place} with prompts[{number - 1}]"
+            yield _Pairing(id=name, place=place, prompt=prompt, test=test)
+
+
+def _case(pairing: _Pairing, shared: Mapping[str, Any]) -> dict[str, Any]:
+    test = pairing.test
+    prompt = _filled(pairing.prompt, test, shared)
+    return {"id": pairing.id, "prompt": prompt, "expect": _expect(test, shared)}
 
 
 def _document(path: Path) -> Mapping[str, Any]:
@@ -49,30 +75,44 @@ def _document(path: Path) -> Mapping[str, Any]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        raise SuiteError(f"{path}: cannot be read: {' '.join(str(problem).split())}") from None
+        reason = " ".join(str(problem).split())
+        raise SuiteError(f"{path}: cannot be read: {reason}") from None
     if not isinstance(value, Mapping):
         raise SuiteError(f"{path}: expected an object with prompts and tests")
     return value
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    """A list as it is, nothing as an empty one, anything else as a list of one."""
+    if isinstance(value, list):
+        return value
+    if value is None:
+        return []
+    return [value]
 
 
 def _prompt(value: Any) -> str | None:
     """The text of a prompt; None for one that stands elsewhere."""
-    text = value.get("raw") if isinstance(value, Mapping) else value
-    return None if not isinstance(text, str) or text.startswith("file://") else text
+    text = value
+    if isinstance(value, Mapping):
+        text = value.get("raw")
+    if not isinstance(text, str) or text.startswith("file://"):
+        return None
+    return text
 
 
 def _filled(text: str, test: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
-    variables = {**(shared.get("vars") or {}), **(test.get("vars") or {})}
+    usual, own = shared.get("vars") or {}, test.get("vars") or {}
+    variables = {**usual, **own}
 
-    def value(found: re.Match[str]) -> str:
-        known = variables.get(found[1])
-        if isinstance(known, str | int | float) and not str(known).startswith("file://"):
-            return str(known)
-        raise ValueError(f"the variable {found[1]!r} is no text that stands in the file")
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        known = variables.get(name)
+        if isinstance(known, str | int | float):
+            text = str(known)
+            if not text.startswith("file://"):
+                return text
+        raise ValueError(f"the variable {name!r} is no text that stands in the file")
 
     filled = _VARIABLE.sub(value, text)
     if "{%" in filled or "{{" in filled:
@@ -82,34 +122,83 @@ def _filled(text: str, test: Mapping[str, Any], shared: Mapping[str, Any]) -> st
 
 def _expect(test: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     """The one expectation that the assertions amount to; several texts that are to be contained count as one."""
-    found = list(_read([*_list(shared.get("assert")), *_list(test.get("assert"))]))
-    if not found:
+    assertions = [*_list(shared.get("assert")), *_list(test.get("assert"))]
+    expectations = list(map(_read, assertions))
+    if not expectations:
         raise ValueError("it asserts nothing")
-    texts = [one for one in found if "contains" in one]
-    if len(texts) == len(found) and len({one["ignore_case"] for one in texts}) == 1:
-        return {"contains": [part for one in texts for part in one["contains"]], "ignore_case": texts[0]["ignore_case"]}
-    if len(found) > 1:
+    if _alike(expectations):
+        return _joined(expectations)
+    if len(expectations) > 1:
         raise ValueError("it has several assertions of different kinds; a case has one expectation")
-    return found[0]
+    return expectations[0]
 
 
-def _read(assertions: list[Any]) -> Iterator[dict[str, Any]]:
-    for one in assertions:
-        kind, value = str(one.get("type")), one.get("value")
-        if kind in ("contains", "icontains") and isinstance(value, str | int | float):
-            yield {"contains": [str(value)], "ignore_case": kind == "icontains"}
-        elif kind in ("contains-all", "icontains-all") and isinstance(value, list):
-            yield {"contains": [str(part) for part in value], "ignore_case": kind == "icontains-all"}
-        elif kind in ("contains-any", "icontains-any") and isinstance(value, list):
-            flag = "(?i)" if kind == "icontains-any" else ""
-            yield {"regex": flag + "|".join(re.escape(str(part)) for part in value)}
-        elif kind == "equals" and isinstance(value, str | int | float):
-            yield {"exact": str(value)}
-        elif kind == "regex" and isinstance(value, str):
-            yield {"regex": value}
-        elif kind == "starts-with" and isinstance(value, str):
-            yield {"regex": rf"\A{re.escape(value)}"}
-        elif kind == "is-json":
-            yield {"json_schema": value if isinstance(value, dict) else {}}
-        else:
-            raise ValueError(f"the assertion {kind!r} needs a model, a program or a measure that cases do not have")
+def _alike(expectations: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether all are texts to be contained, with or without regard to capitals."""
+    first = expectations[0].get("ignore_case")
+    for expectation in expectations:
+        if "contains" not in expectation or expectation["ignore_case"] != first:
+            return False
+    return True
+
+
+def _joined(expectations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    parts: list[str] = []
+    for expectation in expectations:
+        parts.extend(expectation["contains"])
+    return {"contains": parts, "ignore_case": expectations[0]["ignore_case"]}
+
+
+def _read(assertion: Any) -> dict[str, Any]:
+    """The expectation that one assertion amounts to.
+
+    Raises:
+        ValueError: when a case has no such expectation.
+    """
+    kind, value = str(assertion.get("type")), assertion.get("value")
+    expectation = None
+    if isinstance(value, str | int | float):
+        expectation = _about_text(kind, str(value))
+    if isinstance(value, list):
+        expectation = _about_texts(kind, list(map(str, value)))
+    if isinstance(value, str):
+        expectation = expectation or _about_pattern(kind, value)
+    if kind == "is-json":
+        return {"json_schema": _schema(value)}
+    if expectation is None:
+        raise ValueError(f"the assertion {kind!r} needs a model, a program or a measure that cases do not have")
+    return expectation
+
+
+def _about_text(kind: str, text: str) -> dict[str, Any] | None:
+    if kind in ("contains", "icontains"):
+        return {"contains": [text], "ignore_case": kind == "icontains"}
+    if kind == "equals":
+        return {"exact": text}
+    return None
+
+
+def _about_texts(kind: str, texts: list[str]) -> dict[str, Any] | None:
+    if kind in ("contains-all", "icontains-all"):
+        return {"contains": texts, "ignore_case": kind == "icontains-all"}
+    alternatives = "|".join(map(re.escape, texts))
+    if kind == "contains-any":
+        return {"regex": alternatives}
+    if kind == "icontains-any":
+        return {"regex": f"(?i){alternatives}"}
+    return None
+
+
+def _about_pattern(kind: str, text: str) -> dict[str, Any] | None:
+    if kind == "regex":
+        return {"regex": text}
+    if kind == "starts-with":
+        return {"regex": rf"\A{re.escape(text)}"}
+    return None
+
+
+def _schema(value: Any) -> dict[str, Any]:
+    """The schema of an assertion that the answer is JSON; an empty one allows any."""
+    if isinstance(value, dict):
+        return value
+    return {}

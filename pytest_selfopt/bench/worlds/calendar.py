@@ -15,9 +15,8 @@ class Calendar(Environment):
     def __init__(self, start: Mapping[str, Any]) -> None:
         """Begin on a day, with some events."""
         self.today = str(start.get("today", "2026-01-05"))
-        self.events: list[dict[str, Any]] = sorted(
-            ({"guests": [], **event} for event in start.get("events", [])), key=_when
-        )
+        events = [{"guests": [], **event} for event in start.get("events", [])]
+        self.events: list[dict[str, Any]] = sorted(events, key=_when)
 
     @tool
     def tell_today(self) -> str:
@@ -32,14 +31,22 @@ class Calendar(Environment):
     @tool
     def find_event(self, title: str) -> list[dict[str, Any]]:
         """Find events whose title holds these words."""
-        return [event for event in self.events if title.casefold() in event["title"].casefold()]
+        words = title.casefold()
+        return [event for event in self.events if words in event["title"].casefold()]
 
     @tool
     def add_event(self, title: str, day: str, start: str, end: str) -> str:
         """Add an event on a day (YYYY-MM-DD), from a start to an end (HH:MM)."""
-        if any(event["title"] == title and event["day"] == day for event in self.events):
-            raise ToolError(f"there is an event {title!r} on {day} already")
-        event = {"title": title, "day": _day(day), "start": _time(start), "end": _time(end), "guests": []}
+        for other in self.events:
+            if other["title"] == title and other["day"] == day:
+                raise ToolError(f"there is an event {title!r} on {day} already")
+        event = {
+            "title": title,
+            "day": _day(day),
+            "start": _time(start),
+            "end": _time(end),
+            "guests": [],
+        }
         self._put(event)
         return f"added {title!r} on {day}, {event['start']} to {event['end']}"
 
@@ -70,26 +77,31 @@ class Calendar(Environment):
         return f"invited {', '.join(event['guests'])} to {title!r}"
 
     def _event(self, title: str) -> dict[str, Any]:
-        found = [event for event in self.events if event["title"] == title]
-        if len(found) != 1:
-            raise ToolError(f"there {'is no event' if not found else 'are several events'} {title!r}")
-        return found[0]
+        events = [event for event in self.events if event["title"] == title]
+        if not events:
+            raise ToolError(f"there is no event {title!r}")
+        if len(events) > 1:
+            raise ToolError(f"there are several events {title!r}")
+        return events[0]
 
     def _put(self, event: dict[str, Any]) -> None:
         if event["end"] <= event["start"]:
             raise ToolError("the end has to be after the start")
-        clash = [
-            one["title"]
-            for one in self.events
-            if one["day"] == event["day"] and one["start"] < event["end"] and event["start"] < one["end"]
-        ]
-        if clash:
-            raise ToolError(f"{event['day']}, {event['start']} to {event['end']} is taken by {clash[0]!r}")
+        for other in self.events:
+            if _overlap(event, other):
+                span = f"{event['day']}, {event['start']} to {event['end']}"
+                raise ToolError(f"{span} is taken by {other['title']!r}")
         self.events = sorted([*self.events, event], key=_when)
 
 
 def _when(event: Mapping[str, Any]) -> tuple[str, str, str]:
     return event["day"], event["start"], event["title"]
+
+
+def _overlap(event: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if event["day"] != other["day"]:
+        return False
+    return bool(other["start"] < event["end"] and event["start"] < other["end"])
 
 
 def _day(text: str) -> str:
@@ -99,7 +111,7 @@ def _day(text: str) -> str:
 
 
 def _time(text: str) -> str:
-    found = re.fullmatch(r"(\d{1,2}):(\d{2})", text)
-    if not found or int(found[1]) > 23 or int(found[2]) > 59:
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})", text)
+    if not match or int(match[1]) > 23 or int(match[2]) > 59:
         raise ToolError(f"{text!r} is no time; write it as HH:MM")
-    return f"{int(found[1]):02}:{found[2]}"
+    return f"{int(match[1]):02}:{match[2]}"

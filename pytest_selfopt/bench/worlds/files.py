@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_selfopt.bench.environment import Environment, ToolError, tool
@@ -14,18 +14,24 @@ class Files(Environment):
     def __init__(self, start: Mapping[str, Any]) -> None:
         """Begin in `/`, with every folder that a file lies in."""
         self.files: dict[str, str] = dict(start.get("files", {}))
-        self.folders: list[str] = sorted(
-            {"/", *start.get("folders", []), *(_parent(path) for path in self.files)}
-            | {above for path in self.files for above in _above(path)}
-        )
+        folders = {"/", *start.get("folders", [])}
+        for path in self.files:
+            folders.add(_parent(path))
+            folders.update(_above(path))
+        self.folders: list[str] = sorted(folders)
         self.here = str(start.get("here", "/"))
 
     @tool
     def list_files(self, folder: str = ".") -> list[str]:
         """List what is in a folder; names of folders end in a slash."""
         path = self._folder(folder)
-        inside = [f"{_name(one)}/" for one in self.folders if one != "/" and _parent(one) == path]
-        return sorted([*inside, *(_name(one) for one in self.files if _parent(one) == path)])
+        names = list(map(_name, _inside(path, self.files)))
+        for inner in _inside(path, self.folders):
+            # The root is its own parent.
+            if inner == "/":
+                continue
+            names.append(f"{_name(inner)}/")
+        return sorted(names)
 
     @tool
     def change_folder(self, folder: str) -> str:
@@ -61,7 +67,8 @@ class Files(Environment):
     def move_file(self, file: str, to: str) -> str:
         """Move a file to another name, or into a folder."""
         path, target = self._file(file), self._path(to)
-        target = f"{target.rstrip('/')}/{_name(path)}" if target in self.folders else target
+        if target in self.folders:
+            target = f"{target.rstrip('/')}/{_name(path)}"
         self._refuse_taken(target)
         self._folder(_parent(target))
         self.files[target] = self.files.pop(path)
@@ -80,7 +87,9 @@ class Files(Environment):
         return sorted(path for path, content in self.files.items() if text in content)
 
     def _path(self, name: str) -> str:
-        parts: list[str] = [] if name.startswith("/") else [part for part in self.here.split("/") if part]
+        parts: list[str] = []
+        if not name.startswith("/"):
+            parts.extend(filter(None, self.here.split("/")))
         for part in name.split("/"):
             if part == "..":
                 parts = parts[:-1]
@@ -109,11 +118,19 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0] or "/"
 
 
+def _inside(folder: str, paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if _parent(path) == folder]
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
 def _above(path: str) -> list[str]:
     """All folders that a path lies in."""
-    parts = path.split("/")[1:-1]
-    return ["/" + "/".join(parts[: index + 1]) for index in range(len(parts))]
+    folders = []
+    above = ""
+    for part in path.split("/")[1:-1]:
+        above = f"{above}/{part}"
+        folders.append(above)
+    return folders

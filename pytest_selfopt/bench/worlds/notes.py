@@ -13,15 +13,19 @@ class Notes(Environment):
 
     def __init__(self, start: Mapping[str, Any]) -> None:
         """Begin with some notes."""
-        self.notes: dict[str, dict[str, Any]] = {
-            title: {"text": note, "labels": []} if isinstance(note, str) else {"labels": [], **note}
-            for title, note in start.get("notes", {}).items()
-        }
+        self.notes: dict[str, dict[str, Any]] = {}
+        for title, note in start.get("notes", {}).items():
+            if isinstance(note, str):
+                self.notes[title] = {"text": note, "labels": []}
+            else:
+                self.notes[title] = {"labels": [], **note}
 
     @tool
     def list_notes(self, label: str = "") -> list[str]:
         """List the titles of all notes, or of those with a label."""
-        return sorted(title for title, note in self.notes.items() if not label or label in note["labels"])
+        if not label:
+            return sorted(self.notes)
+        return sorted(title for title, note in self.notes.items() if label in note["labels"])
 
     @tool
     def read_note(self, title: str) -> str:
@@ -40,7 +44,9 @@ class Notes(Environment):
     def append_to_note(self, title: str, text: str) -> str:
         """Add a line at the end of a note."""
         note = self._note(title)
-        note["text"] = f"{note['text']}\n{text}" if note["text"] else text
+        if note["text"]:
+            text = f"{note['text']}\n{text}"
+        note["text"] = text
         return f"added to {title!r}"
 
     @tool

@@ -13,21 +13,21 @@ class Shop(Environment):
 
     def __init__(self, start: Mapping[str, Any]) -> None:
         """Open the shop."""
-        self.articles: dict[str, dict[str, int]] = {
-            name: dict(article) for name, article in start.get("articles", {}).items()
-        }
+        self.articles: dict[str, dict[str, int]] = {}
+        for name, article in start.get("articles", {}).items():
+            self.articles[name] = dict(article)
         self.cart: dict[str, int] = dict(start.get("cart", {}))
-        self.orders: list[dict[str, Any]] = [dict(order) for order in start.get("orders", [])]
+        self.orders: list[dict[str, Any]] = list(map(dict, start.get("orders", [])))
         self.address = str(start.get("address", ""))
 
     @tool
     def search_articles(self, words: str) -> list[dict[str, Any]]:
         """Search articles whose name holds these words; prices are in cents."""
-        return [
-            {"article": name, **article}
-            for name, article in self.articles.items()
-            if words.casefold() in name.casefold()
-        ]
+        articles: list[dict[str, Any]] = []
+        for name, article in self.articles.items():
+            if words.casefold() in name.casefold():
+                articles.append({"article": name, **article})
+        return articles
 
     @tool
     def add_to_cart(self, article: str, quantity: int = 1) -> str:
@@ -83,9 +83,7 @@ class Shop(Environment):
     @tool
     def cancel_order(self, number: int) -> str:
         """Cancel an order, so that its articles are in stock again."""
-        order = next((one for one in self.orders if one["number"] == number), None)
-        if order is None:
-            raise ToolError(f"there is no order {number}")
+        order = self._order(number)
         if order["status"] != "placed":
             raise ToolError(f"order {number} is {order['status']} already")
         order["status"] = "cancelled"
@@ -98,5 +96,12 @@ class Shop(Environment):
             raise ToolError(f"there is no article {name!r}")
         return self.articles[name]
 
+    def _order(self, number: int) -> dict[str, Any]:
+        for order in self.orders:
+            if order["number"] == number:
+                return order
+        raise ToolError(f"there is no order {number}")
+
     def _total(self) -> int:
-        return sum(self._article(article)["price"] * quantity for article, quantity in self.cart.items())
+        prices = [self._article(name)["price"] * quantity for name, quantity in self.cart.items()]
+        return sum(prices)
