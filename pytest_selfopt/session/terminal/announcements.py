@@ -106,11 +106,11 @@ def _name_of(spec: Spec, baseline: Spec) -> str:
     return short_difference(baseline, spec)
 
 
-def describe_stopped(phase: PhaseRun, said: Collection[str]) -> list[str]:
-    """Lines on the candidates that newly stopped or go on after all; `said` are the ids last announced as stopped."""
-    news = {spec: reason for spec, reason in phase.stopped.items() if spec not in said}
+def describe_stopped(phase: PhaseRun, announced: Collection[str]) -> list[str]:
+    """Lines on the candidates that newly stopped or go on after all; `announced` are those last said to be stopped."""
+    news = {spec: reason for spec, reason in phase.stopped.items() if spec not in announced}
     for spec in phase.specs:
-        if spec in said and spec not in phase.stopped:
+        if spec in announced and spec not in phase.stopped:
             news[spec] = "goes on after all"
     lines: list[str] = []
     for spec, reason in news.items():

@@ -56,9 +56,9 @@ class ProgressReporter:
         if self._start is None:
             return
         measured = self._start.phases[phase]
-        said = self._stopped.get(phase, ())
+        announced = self._stopped.get(phase, ())
         self._say_all([describe_pass(measured, run)])
-        self._say_all(describe_stopped(measured, said))
+        self._say_all(describe_stopped(measured, announced))
         self._stopped[phase] = frozenset(measured.stopped)
 
     def on_wait(self, key: TrialKey) -> None:

@@ -52,9 +52,9 @@ class TerminalWriter:
         if self.verbosity >= 0:
             self._terminal.write_sep("=", shown(text, self._encoding))
 
-    def write_lines(self, told: Iterable[StyledText]) -> None:
+    def write_lines(self, lines: Iterable[StyledText]) -> None:
         """Write texts, folded."""
-        for styled in told:
+        for styled in lines:
             text = shown(styled.text, self._encoding)
             for line in folded(text, self.width):
                 self._terminal.write_line(line, **styled.markup)
