@@ -33,21 +33,33 @@ def log_decisions(
                 effective=conclusion.in_force.model,
                 reason=change.sentence,
                 evidence={
-                    "gates": {gate.name: [gate.value, gate.limit] for gate in conclusion.gates},
+                    "gates": _gates_of(conclusion),
                     **change.record,
                     "rests_on": _rests_on(phase, conclusion, change, cycle),
                 },
             )
-            notes.append(append_decision(path, decision))
+            note = append_decision(path, decision)
+            notes.append(note)
     return notes
+
+
+def _gates_of(conclusion: Conclusion) -> dict[str, Json]:
+    """The value and the limit of each gate, by its name."""
+    gates: dict[str, Json] = {}
+    for gate in conclusion.gates:
+        gates[gate.name] = [gate.value, gate.limit]
+    return gates
 
 
 def _rests_on(phase: PhaseRun, conclusion: Conclusion, change: RuleChange, cycle: int) -> dict[str, Json]:
     """Where the trials of a decision are in the ledger, and what was diagnosed of what is in force."""
+    specs = [conclusion.baseline.id]
+    cycles: tuple[int, ...] = (cycle,)
     candidate = change.evidence.get("spec")
-    comparison = phase.comparisons.get(candidate) if isinstance(candidate, str) else None
-    cycles = comparison.cycles if comparison is not None else (cycle,)
-    specs = [conclusion.baseline.id, *([candidate] if isinstance(candidate, str) else [])]
+    if isinstance(candidate, str):
+        specs.append(candidate)
+        if candidate in phase.comparisons:
+            cycles = phase.comparisons[candidate].cycles
     return {
         "table": "call",
         "phase": phase.plan.phase,

@@ -21,15 +21,24 @@ def dry_run(session_plan: SessionPlan, settings: Settings, ledger: Ledger | None
 
 def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledger: Ledger | None) -> list[str]:
     cases = len(session_plan.cases(plan.phase))
-    trials = [one for one in session_plan.planned.values() if one.key.phase == plan.phase]
+    planned = session_plan.planned.values()
+    trials = [trial for trial in planned if trial.key.phase == plan.phase]
     cost = estimate_phase(plan, trials, settings, ledger)
     lines = [f"{plan.phase}: baseline {plan.baseline.id}"]
-    lines += [f"  {reason}" for reason in plan.because]
-    lines += [f"  candidate {candidate.spec.id} ({candidate.why})" for candidate in plan.candidates]
-    lines += [] if plan.candidates else ["  plateau: every neighbour of the baseline was tried"]
-    calls = f"{cost.calls:,}" if cost.calls == cost.most_calls else f"{cost.calls:,} to {cost.most_calls:,}"
-    lines.append(f"  {cases} prompts, {calls} calls, {cost.sentence}{cost_warning(cost, settings)}")
+    lines.extend(f"  {reason}" for reason in plan.because)
+    for candidate in plan.candidates:
+        address = candidate.spec.id
+        lines.append(f"  candidate {address} ({candidate.why})")
+    if not plan.candidates:
+        lines.append("  plateau: every neighbour of the baseline was tried")
+    calls = f"{cost.calls:,}"
+    if cost.calls != cost.most_calls:
+        calls += f" to {cost.most_calls:,}"
+    price = f"{cost.sentence}{cost_warning(cost, settings)}"
+    lines.append(f"  {cases} prompts, {calls} calls, {price}")
     if settings.proves_at_once:
-        proof = most_calls(settings, plan.phase, cases, turns=can_force_cold_start(settings, plan.baseline.model))
-        lines.append(f"  a rule that follows from it is proven at once, in up to {proof:,} calls more")
+        turns = can_force_cold_start(settings, plan.baseline.model)
+        proof = most_calls(settings, plan.phase, cases, turns=turns)
+        promise = "a rule that follows from it is proven at once"
+        lines.append(f"  {promise}, in up to {proof:,} calls more")
     return lines

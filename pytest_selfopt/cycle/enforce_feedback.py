@@ -18,7 +18,7 @@ from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_
 from pytest_selfopt.routing.feedback import Feedback, read_feedback
 from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.rule import Recommendation
+from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.settings import Settings
 
 
@@ -34,7 +34,8 @@ class EnforcementReport:
     @property
     def summary(self) -> str:
         """N applied, M skipped, K errors."""
-        return f"{len(self.applied)} applied, {len(self.skipped)} skipped, {len(self.errors)} errors"
+        done = f"{len(self.applied)} applied, {len(self.skipped)} skipped"
+        return f"{done}, {len(self.errors)} errors"
 
 
 def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool) -> EnforcementReport:
@@ -54,7 +55,7 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
             prepare_state_dir(settings.state_dir)
             held.enter_context(hold_lock(settings.state_dir))
             routing = load_config(settings.routing_path)
-            notes += [routing.problem] if routing.problem else []
+            notes.append(routing.problem)
         ledger = _ledger(settings, held)
         routing, enforced = _apply(feedback, routing, settings, ledger, now=now)
         if dry_run:
@@ -69,30 +70,41 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
 
 def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
     path = settings.state_dir / "ledger.sqlite"
-    return held.enter_context(Ledger(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    return held.enter_context(Ledger(path))
 
 
 def _apply(
     feedback: Feedback, routing: RoutingConfig, settings: Settings, ledger: Ledger | None, *, now: str
 ) -> tuple[RoutingConfig, EnforcementReport]:
-    changes: list[RuleChange] = []
+    applied: list[RuleChange] = []
+    skipped: list[RuleChange] = []
     errors = list(feedback.problems)
-    for one in feedback.recommendations:
+    for recommendation in feedback.recommendations:
         try:
-            wanted = _completed(one, settings, routing, ledger)
+            wanted = _completed(recommendation, settings, routing, ledger)
             rules, change = apply_recommendation(
-                routing.rules, wanted, cycle=feedback.cycle, now=now, switches=settings.switches
+                routing.rules,
+                wanted,
+                cycle=feedback.cycle,
+                now=now,
+                switches=settings.switches,
             )
             after = routing.with_rules(rules)
             _check(after, change, settings)
         except SelfoptError as problem:
-            errors.append(f"{one.action} for {one.target}: {problem}")
+            subject = f"{recommendation.action} for {recommendation.target}"
+            errors.append(f"{subject}: {problem}")
             continue
         routing = after
-        changes.append(change)
+        if change.applied:
+            applied.append(change)
+        else:
+            skipped.append(change)
     return routing, EnforcementReport(
-        applied=tuple(change for change in changes if change.applied),
-        skipped=tuple(change for change in changes if not change.applied),
+        applied=tuple(applied),
+        skipped=tuple(skipped),
         errors=tuple(errors),
     )
 
@@ -108,12 +120,17 @@ def _completed(
     model, _, phase = wanted.target.rpartition("::")
     if wanted.action == FALL_BACK and not wanted.fallback:
         rule = routing.get_rule(model, phase)
-        known = rule.fallback_model if rule is not None else None
-        return replace(wanted, fallback=known or fallback_for(model, phase, settings, routing, ledger))
-    if wanted.action not in (RETRY, LONGER_TIMEOUT) or wanted.retries is not None or wanted.timeout is not None:
+        if rule is not None and rule.fallback_model:
+            return replace(wanted, fallback=rule.fallback_model)
+        fallback = fallback_for(model, phase, settings, routing, ledger)
+        return replace(wanted, fallback=fallback)
+    if wanted.action not in (RETRY, LONGER_TIMEOUT):
+        return wanted
+    if wanted.retries is not None or wanted.timeout is not None:
         return wanted
     start = replace(settings.phase(phase).baseline, model=model)
-    better = remedy(wanted.action, routed(start, routing.without_trials().apply_routing(model, phase)), settings.space)
+    route = routing.without_trials().apply_routing(model, phase)
+    better = remedy(wanted.action, routed(start, route), settings.space)
     if better is None:
         return wanted
     if wanted.action == RETRY:
@@ -138,27 +155,34 @@ def _check(routing: RoutingConfig, change: RuleChange, settings: Settings) -> No
 
 def _not_in_effect(fresh: RoutingConfig, applied: Sequence[RuleChange]) -> list[str]:
     """What a fresh reader of the file does not find: each applied change has to be there."""
-    return [
-        f"{change.evidence['action']} for {change.model} in {change.phase} did not take effect"
-        for change in applied
-        if not _in_effect(fresh, change)
-    ]
+    errors: list[str] = []
+    for change in applied:
+        if not _in_effect(fresh, change):
+            action = change.evidence["action"]
+            subject = f"{action} for {change.model} in {change.phase}"
+            errors.append(f"{subject} did not take effect")
+    return errors
 
 
 def _in_effect(fresh: RoutingConfig, change: RuleChange) -> bool:
     route = fresh.apply_routing(change.model, change.phase)
     if change.evidence["action"] == FALL_BACK:
         return route.allowed and route.rerouted
+    if not route.allowed or route.rerouted:
+        return False
     rule = change.after
-    set_so = rule is None or all(
-        asked is None or asked == found
-        for asked, found in (
-            (rule.enable_warmup, route.enable_warmup),
-            (rule.retries, route.retries),
-            (rule.timeout_s, route.timeout_s),
-        )
+    if rule is None:
+        return True
+    return (
+        _agrees(rule.enable_warmup, route.enable_warmup)
+        and _agrees(rule.retries, route.retries)
+        and _agrees(rule.timeout_s, route.timeout_s)
     )
-    return route.allowed and not route.rerouted and set_so
+
+
+def _agrees(asked: float | None, routed_to: float | None) -> bool:
+    """Whether a setting of a route is what a rule asks for; a rule may leave it open (None)."""
+    return asked is None or asked == routed_to
 
 
 def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: RoutingConfig, *, now: str) -> list[str]:
@@ -172,8 +196,8 @@ def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: R
     for wanted in feedback.recommendations:
         model, _, phase = wanted.target.rpartition("::")
         rule = fresh.get_rule(model, phase)
-        ours = rule is not None and rule.source == "harness_feedback" and rule.reason == wanted.reason
-        if ours and trial_sentence(wanted) not in known:
+        reason = trial_sentence(wanted)
+        if _comes_from(rule, wanted) and reason not in known:
             decision = Decision(
                 timestamp=now,
                 cycle=feedback.cycle,
@@ -181,8 +205,16 @@ def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: R
                 phase=phase,
                 model=model,
                 effective=fresh.apply_routing(model, phase).model,
-                reason=trial_sentence(wanted),
-                evidence=records.get(trial_sentence(wanted), {"action": wanted.action}),
+                reason=reason,
+                evidence=records.get(reason, {"action": wanted.action}),
             )
-            notes.append(append_decision(path, decision))
+            note = append_decision(path, decision)
+            notes.append(note)
     return notes
+
+
+def _comes_from(rule: Rule | None, wanted: Recommendation) -> bool:
+    """Whether a rule was made of this recommendation."""
+    if rule is None or rule.source != "harness_feedback":
+        return False
+    return rule.reason == wanted.reason

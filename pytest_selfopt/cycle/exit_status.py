@@ -39,9 +39,20 @@ def exit_status(conclusions: Sequence[Conclusion], *, proven_next: Collection[st
     """
     if not conclusions:
         return EXIT_NOT_ENOUGH_EVIDENCE
-    conclusions = [conclusion for conclusion in conclusions if conclusion.phase not in proven_next]
-    failed = [gate for conclusion in conclusions for gate in conclusion.gates if not gate.passed]
-    if any(gate.asks is Verdict.REJECT for gate in failed):
+    verdicts = set[Verdict]()
+    for conclusion in conclusions:
+        if conclusion.phase not in proven_next:
+            verdicts |= _verdicts_of(conclusion)
+    if Verdict.REJECT in verdicts:
         return EXIT_GATE_FAILED
-    undecided = any(conclusion.verdict is Verdict.HOLD for conclusion in conclusions)
-    return EXIT_NOT_ENOUGH_EVIDENCE if failed or undecided else EXIT_DECIDED
+    if verdicts:
+        return EXIT_NOT_ENOUGH_EVIDENCE
+    return EXIT_DECIDED
+
+
+def _verdicts_of(conclusion: Conclusion) -> set[Verdict]:
+    """What the failed gates of a phase ask for, and HOLD where a comparison is undecided."""
+    asked = {gate.asks for gate in conclusion.gates if not gate.passed}
+    if conclusion.verdict is Verdict.HOLD:
+        asked.add(Verdict.HOLD)
+    return asked

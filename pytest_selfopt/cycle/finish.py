@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
 from pytest_selfopt.cycle.decision_records import log_decisions
 from pytest_selfopt.cycle.feedback_file import write_feedback_file
@@ -21,7 +23,7 @@ from pytest_selfopt.planning.provenance import served_names, suites_as_premises
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import save_config
 from pytest_selfopt.routing.history import HISTORY, append_cycles
-from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.trial import Json
 
 
@@ -46,10 +48,12 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     assert state.ledger is not None
     ended = time.time()
     now = timestamp(ended)
-    routing, conclusions = state.routing, []
+    routing = state.routing
+    conclusions: list[Conclusion] = []
     for phase in phases:
+        evidence = evidence_of(phase, cycle)
         conclusion = conclude(
-            _completed(evidence_of(phase, cycle), phase, state),
+            _completed(evidence, phase, state),
             routing.rules,
             now=now,
             own_gates=phase.own_gates,
@@ -60,21 +64,26 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     _settle(state, phases, conclusions, cycle=cycle, ended=ended)
     save_config(state.settings.routing_path, routing, now=now)
     notes = log_decisions(state, phases, conclusions, cycle=cycle, now=now)
-    following = {phase.plan.phase: state.planned(phase.plan.phase, phase.suites[0], routing) for phase in phases}
+    following: dict[str, PhasePlan] = {}
+    for phase in phases:
+        name = phase.plan.phase
+        following[name] = state.planned(name, phase.suites[0], routing)
     warmups = state.ledger.warmups(cycle)
-    entries = [
-        {
-            **history_entry(conclusion, following[conclusion.phase], cycle=cycle, began=began, ended=ended),
-            "proof": phase.plan.only_proves,
-            "warmups": [one.to_json() for one in warmups if one.phase == conclusion.phase],
-        }
-        for phase, conclusion in zip(phases, conclusions, strict=True)
-    ]
-    notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
+    entries: list[dict[str, Any]] = []
+    for phase, conclusion in zip(phases, conclusions, strict=True):
+        plan = following[conclusion.phase]
+        entry = history_entry(conclusion, plan, cycle=cycle, began=began, ended=ended)
+        entry["proof"] = phase.plan.only_proves
+        entry["warmups"] = [warmup.to_json() for warmup in warmups if warmup.phase == conclusion.phase]
+        entries.append(entry)
+    note = append_cycles(state.settings.state_dir / HISTORY, entries)
+    notes.append(note)
     write_feedback_file(state, phases, conclusions, cycle=cycle, now=now)
     state.ledger.finish_cycle(cycle, ended=ended, status="decided")
     return FinishedCycle(
-        conclusions=tuple(conclusions), following=following, notes=tuple(note for note in notes if note)
+        conclusions=tuple(conclusions),
+        following=following,
+        notes=tuple(filter(None, notes)),
     )
 
 
@@ -86,46 +95,60 @@ def record_stopped_cycle(
     Raises:
         StateError: when the history cannot be written.
     """
-    entries = [
-        {
-            "cycle": cycle,
-            "phase": phase.plan.phase,
-            "status": "stopped",
-            "started": timestamp(began),
-            "ended": timestamp(time.time()),
-            "baseline_before": phase.plan.baseline.id,
-            "baseline_after": phase.plan.baseline.id,
-            "winner": None,
-            "improvement": 0.0,
-            "reason": reason,
-            "verdicts": [
-                {"spec": candidate.spec.id, "verdict": str(Verdict.HOLD), "sentence": reason}
-                for candidate in phase.plan.candidates
-            ],
-        }
-        for phase in phases
-    ]
+    entries = [_stopped_entry(phase.plan, reason, cycle=cycle, began=began) for phase in phases]
     note = append_cycles(state.settings.state_dir / HISTORY, entries)
-    return (note,) if note else ()
+    if not note:
+        return ()
+    return (note,)
+
+
+def _stopped_entry(plan: PhasePlan, reason: str, *, cycle: int, began: float) -> dict[str, Any]:
+    """The entry of the history on a phase that holds what is in force, because its cycle stopped."""
+    verdicts: list[dict[str, str]] = []
+    for candidate in plan.candidates:
+        verdict = {
+            "spec": candidate.spec.id,
+            "verdict": str(Verdict.HOLD),
+            "sentence": reason,
+        }
+        verdicts.append(verdict)
+    return {
+        "cycle": cycle,
+        "phase": plan.phase,
+        "status": "stopped",
+        "started": timestamp(began),
+        "ended": timestamp(time.time()),
+        "baseline_before": plan.baseline.id,
+        "baseline_after": plan.baseline.id,
+        "winner": None,
+        "improvement": 0.0,
+        "reason": reason,
+        "verdicts": verdicts,
+    }
 
 
 def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: CycleStore) -> PhaseEvidence:
     """The evidence with what it rests on, with settings to go on to, and with who may stand in for the model."""
     settings, model = state.settings, evidence.baseline.model
     suites = suites_as_premises(phase.suites)
+    fallback = fallback_for(model, evidence.phase, settings, state.routing, state.ledger)
+    served = _served(phase)
+    premises: dict[str, Mapping[str, str]] = {}
+    for spec in phase.plan.specs:
+        surroundings = state.surroundings.of(spec, served=served)
+        premises[spec.id] = {**surroundings, **suites}
     return replace(
         evidence,
         space=settings.space,
-        fallback=fallback_for(model, evidence.phase, settings, state.routing, state.ledger),
-        premises={
-            spec.id: {**state.surroundings.of(spec, served=_served(phase)), **suites} for spec in phase.plan.specs
-        },
+        fallback=fallback,
+        premises=premises,
     )
 
 
 def _served(phase: PhaseRun) -> dict[str, str]:
     """The name that each model was served under in this cycle."""
-    names = served_names(trial for spec in phase.specs for trial in phase.trials(spec))
+    trials = chain.from_iterable(map(phase.trials, phase.specs))
+    names = served_names(trials)
     return {parse_spec(spec).model: name for spec, name in names.items()}
 
 
@@ -137,19 +160,20 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
         cycle=cycle,
         baseline=baseline,
         baseline_trials=phase.trials(baseline.id),
-        contenders=tuple(
-            Contender(
-                spec=candidate.spec,
-                number=phase.test_number(candidate.spec.id),
-                tally=phase.tally(candidate.spec.id),
-                trials=phase.trials(candidate.spec.id),
-            )
-            for candidate in phase.plan.candidates
-        ),
+        contenders=tuple(_contender(phase, candidate.spec) for candidate in phase.plan.candidates),
         cases=phase.cases,
         limits=phase.limits,
         missing=phase.missing(),
         trial=phase.plan.trial,
+    )
+
+
+def _contender(phase: PhaseRun, spec: Spec) -> Contender:
+    return Contender(
+        spec=spec,
+        number=phase.test_number(spec.id),
+        tally=phase.tally(spec.id),
+        trials=phase.trials(spec.id),
     )
 
 
@@ -178,20 +202,29 @@ def _settle(
                 sentence=change.sentence,
                 detail=change.evidence,
             )
-    asked: dict[str, Json] = {
-        conclusion.phase: [diagnosis.action for diagnosis in conclusion.diagnoses if diagnosis.action]
-        for conclusion in conclusions
-    }
-    churn: dict[str, Json] = {
-        conclusion.phase: {conclusion.in_force.id: conclusion.metrics[conclusion.in_force.id].spread.churn}
-        for conclusion in conclusions
-    }
-    served: dict[str, Json] = {model: name for phase in phases for model, name in _served(phase).items()}
-    in_force: dict[str, Json] = {conclusion.phase: conclusion.in_force.id for conclusion in conclusions}
-    state.ledger.store_result(cycle, {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force})
+    state.ledger.store_result(cycle, _result(phases, conclusions))
+
+
+def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> dict[str, Json]:
+    """What the next cycle has to know, by phase; the served names by model."""
+    asked: dict[str, Json] = {}
+    churn: dict[str, Json] = {}
+    in_force: dict[str, Json] = {}
+    for conclusion in conclusions:
+        name, spec = conclusion.phase, conclusion.in_force.id
+        actions = (diagnosis.action for diagnosis in conclusion.diagnoses)
+        asked[name] = list(filter(None, actions))
+        churn[name] = {spec: conclusion.metrics[spec].spread.churn}
+        in_force[name] = spec
+    served: dict[str, Json] = {}
+    for phase in phases:
+        served.update(_served(phase))
+    return {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force}
 
 
 def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
     if judgement is conclusion.pick.winner:
         return "promoted"
-    return "rejected" if judgement.verdict is Verdict.REJECT else "held"
+    if judgement.verdict is Verdict.REJECT:
+        return "rejected"
+    return "held"

@@ -12,6 +12,7 @@ from pytest_selfopt.loop.build_gate import Compare, against_bars, status_of
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally, tally
 from pytest_selfopt.loop.gates import GateResult, Verdict
+from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import recorded_spec
 from pytest_selfopt.trial import Trial
@@ -40,13 +41,20 @@ class GateOutcome:
 
 
 def describe_gate(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
-    """What a gate is going to do for a phase."""
+    """Lines on what a gate is going to do for a phase."""
     lines = [f"selfopt gate, phase {plan.phase}: {plan.baseline.id}"]
-    lines += [f"  beside it {one.spec.id} ({one.why})" for one in plan.candidates]
+    lines.extend(map(_describe_candidate, plan.candidates))
     if partial:
-        return [*lines, "  only some trials are selected: they are shown, nothing is decided"]
-    calls = cases * plan.least_passes * len(plan.specs)
-    return [*lines, f"  {cases} prompts, {plan.least_passes} passes, {calls:,} calls"]
+        lines.append("  only some trials are selected: they are shown, nothing is decided")
+        return lines
+    passes = plan.least_passes
+    calls = cases * passes * len(plan.specs)
+    lines.append(f"  {cases} prompts, {passes} passes, {calls:,} calls")
+    return lines
+
+
+def _describe_candidate(candidate: Candidate) -> str:
+    return f"  beside it {candidate.spec.id} ({candidate.why})"
 
 
 def gate(phase: PhaseRun, state: CycleStore) -> GateOutcome:
@@ -59,14 +67,29 @@ def gate(phase: PhaseRun, state: CycleStore) -> GateOutcome:
     spec = phase.plan.baseline.id
     recorded, beside = _recorded(phase, state, settings.bars.compare)
     metrics = phase.metrics(spec)
-    gates = against_bars(metrics, recorded, settings.bars, phase.limits, missing=phase.missing())
-    return GateOutcome(phase=phase.plan.phase, spec=spec, metrics=metrics, gates=gates, beside=beside)
+    gates = against_bars(
+        metrics,
+        recorded,
+        settings.bars,
+        phase.limits,
+        missing=phase.missing(),
+    )
+    return GateOutcome(
+        phase=phase.plan.phase,
+        spec=spec,
+        metrics=metrics,
+        gates=gates,
+        beside=beside,
+    )
 
 
 def gate_status(gated: Sequence[GateOutcome]) -> int:
     """The status of a build: the worst of its phases."""
-    verdicts = {one.verdict for one in gated}
-    return next((_STATUS[one] for one in (Verdict.REJECT, Verdict.HOLD) if one in verdicts), EXIT_DECIDED)
+    verdicts = {outcome.verdict for outcome in gated}
+    for verdict in (Verdict.REJECT, Verdict.HOLD):
+        if verdict in verdicts:
+            return _STATUS[verdict]
+    return EXIT_DECIDED
 
 
 def _recorded(phase: PhaseRun, state: CycleStore, compare: Compare) -> tuple[Tally | None, str]:
@@ -80,7 +103,8 @@ def _recorded(phase: PhaseRun, state: CycleStore, compare: Compare) -> tuple[Tal
     if compare is Compare.BESIDE:
         if not phase.plan.candidates:
             return None, "nothing: what is in force is what the last cycle left in force"
-        return tally(phase.trials(spec.id), now, phase.cases), f"{spec.id}, asked beside it"
+        beside = phase.trials(spec.id)
+        return tally(beside, now, phase.cases), f"{spec.id}, asked beside it"
     stored, cycle = _stored(state, phase, spec.id)
     if not stored:
         return None, f"nothing: the ledger holds no whole pass of {spec.id} over these prompts"
@@ -88,12 +112,18 @@ def _recorded(phase: PhaseRun, state: CycleStore, compare: Compare) -> tuple[Tal
 
 
 def _stored(state: CycleStore, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
-    """The trials of the latest cycle that asked a spec these very prompts."""
+    """The trials of the latest decided cycle that asked a spec all of these very prompts, and its number."""
     assert state.ledger is not None
-    hashes = {case.key: case.content_hash for suite in phase.suites for case in suite.cases}
-    for cycle in reversed([row["id"] for row in state.ledger.cycles() if row["status"] == "decided"]):
-        trials = state.ledger.trials([cycle], phase.plan.phase)[cycle]
-        found = tuple(one for one in trials if one.spec == spec and hashes.get(one.case) == one.case_hash)
-        if {one.case for one in found} >= set(phase.cases):
-            return found, cycle
+    hashes: dict[str, str] = {}
+    for suite in phase.suites:
+        for case in suite.cases:
+            hashes[case.key] = case.content_hash
+    cases = set(phase.cases)
+    decided = [row["id"] for row in state.ledger.cycles() if row["status"] == "decided"]
+    for cycle in reversed(decided):
+        stored = state.ledger.trials([cycle], phase.plan.phase)[cycle]
+        same_spec = (trial for trial in stored if trial.spec == spec)
+        trials = tuple(trial for trial in same_spec if hashes.get(trial.case) == trial.case_hash)
+        if {trial.case for trial in trials} >= cases:
+            return trials, cycle
     return (), 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import GateResult
+from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.routing.atomic_files import timestamp
 
@@ -25,29 +27,40 @@ def history_entry(
         "ended": timestamp(ended),
         "baseline_before": conclusion.baseline.id,
         "baseline_after": conclusion.in_force.id,
-        "winner": conclusion.pick.winner.spec if conclusion.pick.winner else None,
+        "winner": _winner_of(conclusion),
         "improvement": round(after - before, 6),
         "reason": conclusion.pick.sentence,
-        "verdicts": [verdict_entry(judgement) for judgement in conclusion.judgements],
+        "verdicts": list(map(verdict_entry, conclusion.judgements)),
         "metrics": {spec: metrics_entry(metrics) for spec, metrics in conclusion.metrics.items()},
-        "gates": [gate_entry(gate) for gate in conclusion.gates],
-        "diagnoses": [
-            {
-                "kind": str(diagnosis.kind),
-                "sentence": diagnosis.sentence,
-                "chance": diagnosis.chance,
-                "trials": diagnosis.trials,
-                "runs": list(diagnosis.runs),
-                "cases": list(diagnosis.cases),
-            }
-            for diagnosis in conclusion.diagnoses
-        ],
+        "gates": list(map(gate_entry, conclusion.gates)),
+        "diagnoses": list(map(_diagnosis_entry, conclusion.diagnoses)),
         "next": {
             "baseline": following.baseline.id,
-            "candidates": [{"spec": candidate.spec.id, "why": candidate.why} for candidate in following.candidates],
+            "candidates": list(map(_candidate_entry, following.candidates)),
             "left": following.left,
         },
     }
+
+
+def _winner_of(conclusion: Conclusion) -> str | None:
+    if conclusion.pick.winner is None:
+        return None
+    return conclusion.pick.winner.spec
+
+
+def _diagnosis_entry(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "kind": str(diagnosis.kind),
+        "sentence": diagnosis.sentence,
+        "chance": diagnosis.chance,
+        "trials": diagnosis.trials,
+        "runs": list(diagnosis.runs),
+        "cases": list(diagnosis.cases),
+    }
+
+
+def _candidate_entry(candidate: Candidate) -> dict[str, Any]:
+    return {"spec": candidate.spec.id, "why": candidate.why}
 
 
 def verdict_entry(judgement: Judgement) -> dict[str, Any]:
@@ -61,7 +74,7 @@ def verdict_entry(judgement: Judgement) -> dict[str, Any]:
         "passes": judgement.tally.passes,
         "sentence": judgement.sentence,
         "takes": judgement.takes,
-        "gates": [gate_entry(gate) for gate in judgement.gates],
+        "gates": list(map(gate_entry, judgement.gates)),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -82,8 +82,11 @@ class PhaseRun:
 
     def trials(self, spec: str) -> tuple[Trial, ...]:
         """This session's trials of a spec, by run and in the order of the cases, whichever came in first."""
-        runs = self._trials[spec]
-        return tuple(runs[run][case] for run in sorted(runs) for case in self.cases if case in runs[run])
+        trials: list[Trial] = []
+        for _, by_case in sorted(self._trials[spec].items()):
+            in_order = map(by_case.get, self.cases)
+            trials.extend(filter(None, in_order))
+        return tuple(trials)
 
     def metrics(self, spec: str) -> Metrics:
         """The numbers of a spec in this session."""
@@ -106,17 +109,19 @@ class PhaseRun:
         """
         if self.limits.profile is DecisionRule.CLASSIC or self.plan.turns:
             return ()
-        tests = [one.test for one in self.comparisons.values() if one.test is not None]
-        return tuple(
-            Outlook(
-                cases=len(self.cases),
-                candidates=len(self.plan.candidates),
-                first_test=min(tests, default=1),
-                churn=churn,
-                least=self.plan.least_passes,
-                race=self.plan.most_passes > self.plan.least_passes,
-            )
-            for churn in ((STEADY, VARYING) if self._churn is None else (self._churn,))
+        if self._churn is None:
+            return (self._outlook(STEADY), self._outlook(VARYING))
+        return (self._outlook(self._churn),)
+
+    def _outlook(self, churn: float) -> Outlook:
+        tests = [comparison.test for comparison in self.comparisons.values() if comparison.test is not None]
+        return Outlook(
+            cases=len(self.cases),
+            candidates=len(self.plan.candidates),
+            first_test=min(tests, default=1),
+            churn=churn,
+            least=self.plan.least_passes,
+            race=self.plan.most_passes > self.plan.least_passes,
         )
 
     @property
@@ -143,25 +148,45 @@ class PhaseRun:
     def _turn(self, run: int) -> frozenset[str]:
         """Who is asked in a run of a turn: it goes on after every round of turns, as the race goes on after a pass."""
         asked = frozenset(spec.id for spec in self.plan.specs_in(run))
-        begun = run - run % (self.plan.turns * len(self.plan.specs))
+        begun = self._round_start(run)
         if begun and begun not in self._live:
-            standings = {spec: self._standing(spec) for spec in self.comparisons}
-            passes = self.plan.pass_of(begun)
-            result = step(standings, passes=passes, most=self.plan.pass_of(self.plan.most_passes))
-            self.stopped = result.stopped
-            whole = all(self._whole(one, self._turn(one)) for one in range(begun))
-            self._live[begun] = self._all if result.live and whole else frozenset()
+            self._live[begun] = self._decide_round(begun)
         return asked & self._live.get(begun, self._all)
 
+    def _round_start(self, run: int) -> int:
+        """The first run of the round of turns that a run is in; in a round every spec has its turn."""
+        return run - run % (self.plan.turns * len(self.plan.specs))
+
+    def _decide_round(self, begun: int) -> frozenset[str]:
+        """All specs if the race goes on with the round that begins with this run, otherwise none."""
+        standings = self._standings(self.comparisons)
+        passes = self.plan.pass_of(begun)
+        most = self.plan.pass_of(self.plan.most_passes)
+        result = step(standings, passes=passes, most=most)
+        self.stopped = result.stopped
+        whole = all(self._whole(run, self._turn(run)) for run in range(begun))
+        if result.live and whole:
+            return self._all
+        return frozenset()
+
     def missing(self) -> int:
-        """How many trials that should have come in did not."""
-        return sum(
-            case not in self._trials[spec].get(run, {})
-            for run in range(self.plan.most_passes)
-            if run < self.plan.least_passes or run in self._live or (self.plan.turns and self._decided(run))
-            for spec in self.live(run)
-            for case in self.cases
-        )
+        """The number of trials that were due and did not come in."""
+        missing = 0
+        for run in range(self.plan.most_passes):
+            if self._was_due(run):
+                for spec in self.live(run):
+                    missing += self._missing_in(run, spec)
+        return missing
+
+    def _was_due(self, run: int) -> bool:
+        """Whether it is decided who is asked in a run."""
+        if run < self.plan.least_passes or run in self._live:
+            return True
+        return bool(self.plan.turns) and self._round_start(run) in self._live
+
+    def _missing_in(self, run: int, spec: str) -> int:
+        trials = self._trials[spec].get(run, {})
+        return sum(case not in trials for case in self.cases)
 
     def _decide(self, run: int) -> frozenset[str]:
         """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
@@ -171,26 +196,40 @@ class PhaseRun:
         if not before or not self._whole(run - 1, before) or not self.comparisons:
             return frozenset()
         # In the order of the plan, which decides between candidates that are level, and not in that of a set.
-        standings = {spec: self._standing(spec) for spec in self.specs[1:]}
+        standings = self._standings(self.specs[1:])
         result = step(standings, passes=run, most=self.plan.most_passes)
         self.stopped = result.stopped
-        return frozenset({*result.live, self.plan.baseline.id}) if result.live else frozenset()
+        if not result.live:
+            return frozenset()
+        return frozenset({*result.live, self.plan.baseline.id})
 
     def _capable(self, before: frozenset[str]) -> frozenset[str]:
         """Those whose failures alone do not settle it yet; the baseline goes on while there is one to compare with."""
-        hopeless = {spec for spec in before if is_hopeless(self.plan.phase, self.metrics(spec), self.limits)}
-        self.stopped = {
-            **self.stopped,
-            **{spec: "stopped: nothing but wrong answers" for spec in hopeless if spec != self.plan.baseline.id},
-        }
-        going_on = before - hopeless
-        return going_on | {self.plan.baseline.id} if going_on else frozenset()
+        baseline = self.plan.baseline.id
+        stopped = dict(self.stopped)
+        going_on: set[str] = set()
+        for spec in before:
+            if not self._is_hopeless(spec):
+                going_on.add(spec)
+            elif spec != baseline:
+                stopped[spec] = "stopped: nothing but wrong answers"
+        self.stopped = stopped
+        if not going_on:
+            return frozenset()
+        return frozenset({*going_on, baseline})
+
+    def _is_hopeless(self, spec: str) -> bool:
+        return is_hopeless(self.plan.phase, self.metrics(spec), self.limits)
+
+    def _standings(self, specs: Iterable[str]) -> dict[str, RaceState]:
+        return {spec: self._standing(spec) for spec in specs}
 
     def _standing(self, spec: str) -> RaceState:
         measured = self.measured(spec)
         assert measured.evidence is not None
         assert measured.needed is not None
-        out, waits = obstacles(comparing_gates(measured, self.limits, own_gates=self.own_gates))
+        gates = comparing_gates(measured, self.limits, own_gates=self.own_gates)
+        out, waits = obstacles(gates)
         return RaceState(
             wins=measured.evidence.wins,
             losses=measured.evidence.losses,
@@ -202,39 +241,47 @@ class PhaseRun:
 
     def test_number(self, candidate: str) -> int | None:
         """The number of the test that a comparison is; the classic rule makes none."""
-        return None if self.limits.profile is DecisionRule.CLASSIC else self.comparisons[candidate].test
+        if self.limits.profile is DecisionRule.CLASSIC:
+            return None
+        return self.comparisons[candidate].test
 
     def measured(self, candidate: str) -> GateInput:
         """What the gates look at while the race is on."""
         test = self.test_number(candidate)
+        needed = None
+        if test is not None:
+            needed = bar(test, self.limits.alpha)
         return GateInput(
             spec=candidate,
             phase=self.plan.phase,
             metrics=self.metrics(candidate),
             baseline=self.metrics(self.plan.baseline.id),
             evidence=self.tally(candidate),
-            needed=None if test is None else bar(test, self.limits.alpha),
+            needed=needed,
         )
 
-    def _decided(self, run: int) -> bool:
-        return run - run % (self.plan.turns * len(self.plan.specs)) in self._live
-
     def _whole(self, run: int, specs: frozenset[str]) -> bool:
-        return all(case in self._trials[spec].get(run, {}) for spec in specs for case in self.cases)
+        """Whether no trial of these specs is missing in a run."""
+        return not any(self._missing_in(run, spec) for spec in specs)
 
     def _pooled(self, spec: str, candidate: str) -> list[Trial]:
         """Trials of a spec that belong to a comparison, with run indices that are unique over cycles."""
+        pooled = list(map(self._in_pass, self.trials(spec)))
         comparison = self.comparisons.get(candidate)
-        pooled = [self._in_pass(trial) for trial in self.trials(spec)]
-        for cycle in comparison.cycles if comparison else ():
-            pooled += [
-                _in_cycle(self._in_pass(trial), cycle) for trial in self._earlier.get(cycle, ()) if trial.spec == spec
-            ]
+        if comparison is None:
+            return pooled
+        for cycle in comparison.cycles:
+            for trial in self._earlier.get(cycle, ()):
+                if trial.spec == spec:
+                    in_pass = self._in_pass(trial)
+                    pooled.append(_in_cycle(in_pass, cycle))
         return pooled
 
     def _in_pass(self, trial: Trial) -> Trial:
         """The trial under the number of its pass: in turns, each spec's passes are counted by themselves."""
-        return replace(trial, run=self.plan.pass_of(trial.run)) if self.plan.turns else trial
+        if not self.plan.turns:
+            return trial
+        return replace(trial, run=self.plan.pass_of(trial.run))
 
 
 def _in_cycle(trial: Trial, cycle: int) -> Trial:

@@ -75,7 +75,9 @@ class PlannedCycle:
             return 0
         if self._opened is not None and self._opened.cut_off is not None:
             return self._opened.cut_off.seed
-        return self.settings.seed if self.settings.seed is not None else random.randrange(2**31)
+        if self.settings.seed is not None:
+            return self.settings.seed
+        return random.randrange(2**31)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
         """The plan of a phase.
@@ -123,8 +125,10 @@ class PlannedCycle:
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be entered.
         """
-        names = dict.fromkeys(spec.model for plan in session_plan.plans.values() for spec in plan.specs)
-        logs = self.settings.state_dir if self._writes else None
+        names = _models_of(session_plan)
+        logs = None
+        if self._writes:
+            logs = self.settings.state_dir
         cost = cost_notice(session_plan.plans, selected, self.settings, self._store.ledger)
         backend = make_backend(self.settings, names, logs, self._own_runner)
         try:
@@ -147,11 +151,15 @@ class PlannedCycle:
         began = time.time()
         partial = len(selected) < len(session_plan.planned)
         opened = self._open(session_plan, command, observer, partial=partial)
-        names = dict.fromkeys(spec.model for plan in session_plan.plans.values() for spec in plan.specs)
+        names = _models_of(session_plan)
         models = resolve_members(self.settings, names)
-        budget = make_budget(self.settings, models, spent=self._store.spent(opened.cycle))
+        spent = self._store.spent(opened.cycle)
+        budget = make_budget(self.settings, models, spent=spent)
         calls = CallFactory(opened.cycle, session_plan.planned, self.settings)
-        recorder = TrialRecorder(self._store.ledger if self._writes else None, opened.cycle, calls)
+        ledger = None
+        if self._writes:
+            ledger = self._store.ledger
+        recorder = TrialRecorder(ledger, opened.cycle, calls)
         passes = make_passes(session_plan, selected, calls, self.settings, backend.unload)
         dispatcher = Dispatcher(
             runner=backend.runner(
@@ -221,3 +229,11 @@ class PlannedCycle:
         """Close the ledger and free the lock; doing it twice is harmless."""
         if self._opened is not None:
             self._opened.close()
+
+
+def _models_of(session_plan: SessionPlan) -> list[str]:
+    """The models that are asked, each once, in the order of the plans."""
+    models: dict[str, None] = {}
+    for plan in session_plan.plans.values():
+        models.update((spec.model, None) for spec in plan.specs)
+    return list(models)

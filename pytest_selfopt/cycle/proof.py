@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.planning.plan import PhasePlan
@@ -35,34 +36,62 @@ def proof_of(
     `following` are the plans of the next cycle, `cases` the number of prompts, both by phase; `spent` are the calls and
     the USD of this cycle.
     """
-    trials = {
-        one.phase: change
-        for one in conclusions
-        for change in one.changes
-        if change.kind == "trial" and following[one.phase].trial
-    }
+    trials = _put_on_trial(conclusions, following)
     if not trials or not settings.proves_at_once:
         return None, ""
     calls, cost_usd = spent
-    left_calls = None if settings.max_calls is None else settings.max_calls - calls
-    left_usd = None if settings.max_cost_usd is None else settings.max_cost_usd - cost_usd
+    left_calls = left_usd = None
+    if settings.max_calls is not None:
+        left_calls = settings.max_calls - calls
+    if settings.max_cost_usd is not None:
+        left_usd = settings.max_cost_usd - cost_usd
     needed = sum(fewest_calls(following[phase], cases[phase]) for phase in trials)
-    what = " and ".join(
-        f"{change.evidence['action']} for {change.model} in {phase}" for phase, change in trials.items()
-    )
+    what = _describe(trials)
+    waits = f"{what} is left to the next cycle"
     if left_calls is not None and left_calls < needed:
-        return None, f"{what} is left to the next cycle: proving it takes {needed} calls, the budget has {left_calls}"
+        reason = f"proving it takes {needed} calls, the budget has {left_calls}"
+        return None, f"{waits}: {reason}"
+    # A call of the proof is taken to cost as much as the mean call of this cycle.
     if left_usd is not None and left_usd < needed * cost_usd / max(1, calls):
-        return None, f"{what} is left to the next cycle: the budget has ${max(0.0, left_usd):.4f}, which is too little"
-    return ProofRun(phases=tuple(trials), what=what, max_calls=left_calls, max_cost_usd=left_usd), ""
+        reason = f"the budget has ${max(0.0, left_usd):.4f}, which is too little"
+        return None, f"{waits}: {reason}"
+    proof = ProofRun(
+        phases=tuple(trials),
+        what=what,
+        max_calls=left_calls,
+        max_cost_usd=left_usd,
+    )
+    return proof, ""
+
+
+def _put_on_trial(conclusions: Sequence[Conclusion], following: Mapping[str, PhasePlan]) -> dict[str, RuleChange]:
+    """The last rule that each phase has put on trial and the next cycle would prove, by phase."""
+    trials: dict[str, RuleChange] = {}
+    for conclusion in conclusions:
+        for change in conclusion.changes:
+            if change.kind == "trial" and following[conclusion.phase].trial:
+                trials[conclusion.phase] = change
+    return trials
+
+
+def _describe(trials: Mapping[str, RuleChange]) -> str:
+    rules: list[str] = []
+    for phase, change in trials.items():
+        action = change.evidence["action"]
+        rules.append(f"{action} for {change.model} in {phase}")
+    return " and ".join(rules)
 
 
 def fewest_calls(plan: PhasePlan, cases: int) -> int:
     """The calls that proving what is on trial takes at least."""
-    return plan.fewest_calls(cases) if plan.turns else 2 * plan.least_passes * cases
+    if plan.turns:
+        return plan.fewest_calls(cases)
+    return 2 * plan.least_passes * cases
 
 
 def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> int:
     """The calls that proving whatever comes out of a cycle takes at most."""
-    interleaved = most_passes(1, settings.phase(phase).limits.min_samples)
-    return 2 * cases * (PASSES_OF_A_TURN * ROUNDS_OF_TURNS if turns else interleaved)
+    passes = PASSES_OF_A_TURN * ROUNDS_OF_TURNS
+    if not turns:
+        passes = most_passes(1, settings.phase(phase).limits.min_samples)
+    return 2 * cases * passes

@@ -39,7 +39,9 @@ class RedecidedPhase:
 def _agrees(now: Any, then: Any) -> bool:
     """Whether a value is what was recorded; what an older version did not record cannot differ."""
     if isinstance(then, dict) and isinstance(now, dict):
-        return set(then) <= set(now) and all(_agrees(now[name], value) for name, value in then.items())
+        if not set(then) <= set(now):
+            return False
+        return all(_agrees(now[name], value) for name, value in then.items())
     if isinstance(then, list) and isinstance(now, list):
         return len(now) == len(then) and all(map(_agrees, now, then))
     return bool(now == then)
@@ -55,15 +57,28 @@ def decide_again(settings: Settings, cycle: int | None) -> list[RedecidedPhase]:
     if not path.exists():
         raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
     with Ledger(path) as ledger:
-        decided = {one["id"]: one for one in ledger.cycles() if one["status"] == "decided"}
-        chosen = cycle if cycle is not None else max(decided, default=0)
-        if chosen not in decided:
-            known = ", ".join(map(str, decided)) or "none"
-            raise StateError(f"cycle {chosen} was not decided; decided are {known}")
-        recorded = read_history(settings.state_dir / HISTORY)
-        return [
-            _again(ledger, settings, chosen, phase, plan, recorded) for phase, plan in decided[chosen]["plan"].items()
-        ]
+        row = _decided_cycle(ledger, cycle)
+        history = read_history(settings.state_dir / HISTORY)
+        phases: list[RedecidedPhase] = []
+        for phase, stored in row["plan"].items():
+            again = _again(ledger, settings, row["id"], phase, stored, history)
+            phases.append(again)
+        return phases
+
+
+def _decided_cycle(ledger: Ledger, cycle: int | None) -> dict[str, Any]:
+    """The ledger's row of a decided cycle; None means the last one.
+
+    Raises:
+        StateError: when there is no such cycle.
+    """
+    decided = {row["id"]: row for row in ledger.cycles() if row["status"] == "decided"}
+    if cycle is None:
+        cycle = max(decided, default=0)
+    if cycle not in decided:
+        known = ", ".join(map(str, decided)) or "none"
+        raise StateError(f"cycle {cycle} was not decided; decided are {known}")
+    return decided[cycle]
 
 
 def _again(
@@ -74,50 +89,74 @@ def _again(
     stored: Mapping[str, Any],
     history: Sequence[dict[str, Any]],
 ) -> RedecidedPhase:
+    plan = _stored_plan(cycle, phase, stored)
+    comparisons = _comparisons(ledger, phase, plan.baseline.id, cycle)
+    earlier: set[int] = set()
+    for comparison in comparisons.values():
+        earlier.update(comparison.cycles)
+    earlier.discard(cycle)
+    by_cycle = ledger.trials([cycle, *sorted(earlier)], phase)
+    trials = by_cycle.pop(cycle)
+    run = PhaseRun(
+        plan=plan,
+        cases=sorted({trial.case for trial in trials}),
+        suites=(),
+        limits=settings.phase(phase).limits,
+        comparisons=comparisons,
+        earlier=by_cycle,
+        own_gates=no_project_gates,
+        churn=None,
+    )
+    for trial in trials:
+        run.add(trial)
+    conclusion = conclude(evidence_of(run, cycle), (), now="")
+    return RedecidedPhase(
+        cycle=cycle,
+        phase=phase,
+        conclusion=conclusion,
+        verdicts=tuple(map(verdict_entry, conclusion.judgements)),
+        recorded=_recorded_verdicts(history, cycle, phase),
+    )
+
+
+def _stored_plan(cycle: int, phase: str, stored: Mapping[str, Any]) -> PhasePlan:
+    """The plan of a phase from the ledger's JSON, without its passes, which all have been made.
+
+    Raises:
+        StateError: when a spec in it cannot be read.
+    """
+    candidates: list[Candidate] = []
     try:
         baseline = parse_spec(stored["baseline"])
-        candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])
+        for row in stored["candidates"]:
+            candidate = Candidate(spec=parse_spec(row["spec"]), why=row["why"])
+            candidates.append(candidate)
     except SpecError as problem:
         raise StateError(f"cycle {cycle}: {problem}") from None
-    comparisons = _comparisons(ledger, phase, baseline.id, cycle)
-    earlier = {one for comparison in comparisons.values() for one in comparison.cycles} - {cycle}
-    by_cycle = ledger.trials([cycle, *sorted(earlier)], phase)
-    plan = PhasePlan(
+    return PhasePlan(
         phase=phase,
         baseline=baseline,
-        candidates=candidates,
+        candidates=tuple(candidates),
         least_passes=0,
         most_passes=0,
         trial=stored.get("trial", ""),
         turns=stored.get("turns", 0),
     )
-    run = PhaseRun(
-        plan=plan,
-        cases=tuple(dict.fromkeys(trial.case for trial in sorted(by_cycle[cycle], key=lambda trial: trial.case))),
-        suites=(),
-        limits=settings.phase(phase).limits,
-        comparisons=comparisons,
-        earlier={number: trials for number, trials in by_cycle.items() if number != cycle},
-        own_gates=no_project_gates,
-        churn=None,
-    )
-    for trial in by_cycle[cycle]:
-        run.add(trial)
-    conclusion = conclude(evidence_of(run, cycle), (), now="")
-    entries = [one for one in history if one.get("cycle") == cycle and one.get("phase") == phase]
-    return RedecidedPhase(
-        cycle=cycle,
-        phase=phase,
-        conclusion=conclusion,
-        verdicts=tuple(verdict_entry(judgement) for judgement in conclusion.judgements),
-        recorded=tuple(entries[-1].get("verdicts", ())) if entries else (),
-    )
+
+
+def _recorded_verdicts(history: Sequence[dict[str, Any]], cycle: int, phase: str) -> tuple[dict[str, Any], ...]:
+    """The verdicts of the last entry in the history on a phase of a cycle; none where it has no entry."""
+    for entry in reversed(history):
+        if entry.get("cycle") == cycle and entry.get("phase") == phase:
+            return tuple(entry.get("verdicts", ()))
+    return ()
 
 
 def _comparisons(ledger: Ledger, phase: str, baseline: str, cycle: int) -> dict[str, Comparison]:
     """The comparisons of a cycle as they stood then: later cycles have added trials to some."""
-    return {
-        one.candidate: replace(one, cycles=tuple(number for number in one.cycles if number <= cycle))
-        for one in ledger.comparisons(phase)
-        if one.baseline == baseline and cycle in one.cycles
-    }
+    comparisons: dict[str, Comparison] = {}
+    for comparison in ledger.comparisons(phase):
+        if comparison.baseline == baseline and cycle in comparison.cycles:
+            cycles = tuple(number for number in comparison.cycles if number <= cycle)
+            comparisons[comparison.candidate] = replace(comparison, cycles=cycles)
+    return comparisons

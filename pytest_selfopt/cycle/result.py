@@ -49,4 +49,6 @@ class CycleResult:
     @property
     def proven_next(self) -> tuple[str, ...]:
         """The phases whose rule on trial is proven right after this."""
-        return self.proof.phases if self.proof is not None else ()
+        if self.proof is None:
+            return ()
+        return self.proof.phases

@@ -35,8 +35,11 @@ class RuleReversal:
     @property
     def sentence(self) -> str:
         """What is done."""
-        restored = "as it was before" if self.then is not None else "is removed, there was none before"
-        return f"the rule for {self.model} in {self.phase} {restored} (cycle {self.cycle})"
+        restored = "as it was before"
+        if self.then is None:
+            restored = "is removed, there was none before"
+        subject = f"the rule for {self.model} in {self.phase}"
+        return f"{subject} {restored} (cycle {self.cycle})"
 
 
 def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) -> list[str]:
@@ -55,7 +58,8 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
             held.enter_context(hold_lock(settings.state_dir))
         path = settings.state_dir / DECISIONS
         routing = read_config(settings.routing_path)
-        undos = _undos(_selected(_changes(read_decisions(path)), what), routing)
+        changes = list(filter(_changes_rule, read_decisions(path)))
+        undos = _undos(_selected(changes, what), routing)
         if dry_run:
             return [f"would be done: {undo.sentence}" for undo in undos]
         after = save_config(settings.routing_path, _restored(routing, undos), now=now)
@@ -64,84 +68,131 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
         ledger_path = settings.state_dir / "ledger.sqlite"
         if ledger_path.exists():
             ledger = held.enter_context(Ledger(ledger_path))
-            for test in (test for undo in undos for test in undo.tests):
-                ledger.take_back(test, sentence="promoted, and rolled back by hand")
+            for undo in undos:
+                for test in undo.tests:
+                    ledger.take_back(test, sentence="promoted, and rolled back by hand")
         return [undo.sentence for undo in undos]
 
 
-def _changes(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries that changed a rule."""
-    return [entry for entry in entries if isinstance(entry.get("evidence"), dict) and "rule_after" in entry["evidence"]]
+def _changes_rule(entry: dict[str, Any]) -> bool:
+    """Whether an entry of the log changed a rule."""
+    evidence = entry.get("evidence")
+    return isinstance(evidence, dict) and "rule_after" in evidence
 
 
 def _selected(changes: Sequence[dict[str, Any]], what: str | None) -> list[dict[str, Any]]:
     if not changes:
         raise StateError("there is nothing to undo: no logged decision has changed a rule")
     if what is None:
-        last = changes[-1]
-        return [
-            one for one in changes if one["cycle"] == last["cycle"] and (one["kind"] == KIND) == (last["kind"] == KIND)
-        ]
+        return _last_together(changes)
     if what.isdecimal():
-        found = [one for one in changes if one["cycle"] >= int(what) and one["kind"] != KIND]
+        selected = _since(changes, int(what))
         missing = f"no decision of cycle {what} or a later one has changed a rule"
     else:
         model, _, phase = what.rpartition("::")
-        found = [one for one in changes if (one["original_model"], one["phase"]) == (model, phase)][-1:]
+        selected = [entry for entry in changes if _address_of(entry) == (model, phase)][-1:]
         missing = f'no logged decision has changed a rule {what!r}; name it "model::phase", or the number of a cycle'
-    if not found:
+    if not selected:
         raise StateError(f"there is nothing to undo: {missing}")
-    return found
+    return selected
+
+
+def _last_together(changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The changes of the last cycle that changed a rule; those of its rollback where it was rolled back."""
+    last = changes[-1]
+    of_cycle = (entry for entry in changes if entry["cycle"] == last["cycle"])
+    rolled_back = last["kind"] == KIND
+    return [entry for entry in of_cycle if (entry["kind"] == KIND) == rolled_back]
+
+
+def _since(changes: Sequence[dict[str, Any]], cycle: int) -> list[dict[str, Any]]:
+    """The changes that a cycle and all later ones made, without rollbacks."""
+    return [entry for entry in changes if entry["cycle"] >= cycle and entry["kind"] != KIND]
+
+
+def _address_of(entry: dict[str, Any]) -> tuple[str, str]:
+    """The model and the phase of the rule that an entry of the log is about."""
+    return entry["original_model"], entry["phase"]
 
 
 def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[RuleReversal]:
     by_rule: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for entry in selected:
-        by_rule.setdefault((entry["original_model"], entry["phase"]), []).append(entry)
-    undos = []
+        entries = by_rule.setdefault(_address_of(entry), [])
+        entries.append(entry)
+    undos: list[RuleReversal] = []
     for (model, phase), entries in by_rule.items():
-        there = routing.get_rule(model, phase)
-        then, last = _rule(entries[0]["evidence"]["rule_before"]), _rule(entries[-1]["evidence"]["rule_after"])
-        if there == then:
-            continue
-        if there != last:
-            raise StateError(
-                f"the rule for {model} in {phase} is not what the decision of cycle {entries[-1]['cycle']} made it: "
-                "it was changed by hand or by a later cycle. Roll that back first, or edit the file"
-            )
-        tests = (entry["evidence"].get("comparison") for entry in entries if entry["kind"] == "promote")
-        undos.append(
-            RuleReversal(
-                model=model,
-                phase=phase,
-                now=there,
-                then=then,
-                cycle=entries[0]["cycle"],
-                tests=tuple(test for test in tests if isinstance(test, int)),
-            )
-        )
+        current = routing.get_rule(model, phase)
+        undo = _undo(model, phase, entries, current)
+        if undo is not None:
+            undos.append(undo)
     if not undos:
         raise StateError("there is nothing to undo: the rules are as they were before already")
     return undos
 
 
+def _undo(model: str, phase: str, entries: Sequence[dict[str, Any]], current: Rule | None) -> RuleReversal | None:
+    """What takes the changes of one rule back; None where it is as it was before them.
+
+    Raises:
+        StateError: when the rule is not what the last of them made it.
+    """
+    first, last = entries[0], entries[-1]
+    before = _rule(first["evidence"]["rule_before"])
+    after = _rule(last["evidence"]["rule_after"])
+    if current == before:
+        return None
+    if current != after:
+        raise StateError(
+            f"the rule for {model} in {phase} is not what "
+            f"the decision of cycle {last['cycle']} made it: "
+            "it was changed by hand or by a later cycle. "
+            "Roll that back first, or edit the file"
+        )
+    return RuleReversal(
+        model=model,
+        phase=phase,
+        now=current,
+        then=before,
+        cycle=first["cycle"],
+        tests=_tests_of(entries),
+    )
+
+
+def _tests_of(entries: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+    """The comparisons that promoted a rule."""
+    tests: list[int] = []
+    for entry in entries:
+        comparison = entry["evidence"].get("comparison")
+        if entry["kind"] == "promote" and isinstance(comparison, int):
+            tests.append(comparison)
+    return tuple(tests)
+
+
 def _rule(value: Any) -> Rule | None:
+    if value is None:
+        return None
     try:
-        return None if value is None else rule_from_json(value)
+        return rule_from_json(value)
     except ValueError as problem:
         raise StateError(f"the decisions log holds a rule that cannot be used: {problem}") from None
 
 
 def _restored(routing: RoutingConfig, undos: Sequence[RuleReversal]) -> RoutingConfig:
     addresses = {(undo.model, undo.phase) for undo in undos}
-    kept = [rule for rule in routing.rules if not (rule.in_force and (rule.model, rule.phase) in addresses)]
-    return routing.with_rules([*kept, *(undo.then for undo in undos if undo.then is not None)])
+    rules: list[Rule] = []
+    for rule in routing.rules:
+        address = (rule.model, rule.phase)
+        if not rule.in_force or address not in addresses:
+            rules.append(rule)
+    rules += [undo.then for undo in undos if undo.then is not None]
+    return routing.with_rules(rules)
 
 
 def _decision(undo: RuleReversal, routing: RoutingConfig, *, now: str) -> Decision:
     sides: dict[str, Json] = {
-        "rule_before": rule_to_json(undo.now) if undo.now is not None else None,
-        "rule_after": rule_to_json(undo.then) if undo.then is not None else None,
+        "rule_before": _to_json(undo.now),
+        "rule_after": _to_json(undo.then),
     }
     return Decision(
         timestamp=now,
@@ -153,3 +204,9 @@ def _decision(undo: RuleReversal, routing: RoutingConfig, *, now: str) -> Decisi
         reason=f"rolled back: {undo.sentence}",
         evidence=sides,
     )
+
+
+def _to_json(rule: Rule | None) -> Json:
+    if rule is None:
+        return None
+    return rule_to_json(rule)

@@ -89,7 +89,9 @@ class RunningCycle:
 
     def active_specs(self, key: TrialKey) -> frozenset[str] | None:
         """The specs that are asked in a trial's pass; None where that is not settled, because calls have stopped."""
-        return None if self.stopped_because else self.pass_gate.active_specs(key)
+        if self.stopped_because:
+            return None
+        return self.pass_gate.active_specs(key)
 
     def decide_next(self, key: TrialKey) -> None:
         """Decide who goes on after a trial's pass; see `PassGate.decide_next`."""
@@ -222,7 +224,9 @@ class RunningCycle:
         if not self._partial:
             return "stopped"
         # A part of a cycle that is resumed leaves the cycle as it was: cut off.
-        return "partial" if self._store.cut_off is None else "interrupted"
+        if self._store.cut_off is None:
+            return "partial"
+        return "interrupted"
 
     def _finish_decided(self, ledger: Ledger) -> CycleResult:
         """Judge all phases, and write what follows from it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import ProjectGates
-from pytest_selfopt.loop.thresholds import DecisionRule
+from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.expiry import expired
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import known_churn, plan_phase, suite_address
@@ -61,7 +61,10 @@ class CycleStore:
         """The rules that have expired when this session began, by phase."""
         self._held = ExitStack()
         try:
-            self.routing = self._open() if writes else self._look()
+            if writes:
+                self.routing = self._open()
+            else:
+                self.routing = self._look()
             self._began = self.routing
             self.surroundings = ProvenanceResolver(settings, self.ledger, asks=writes)
         except BaseException:
@@ -93,7 +96,9 @@ class CycleStore:
         routing = load_config(self.settings.routing_path)
         if routing.problem:
             self.notes.append(routing.problem)
-        return routing if self.cut_off is None else restore_rules(routing, self.cut_off)
+        if self.cut_off is None:
+            return routing
+        return restore_rules(routing, self.cut_off)
 
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
@@ -101,13 +106,15 @@ class CycleStore:
 
     def name_of(self, cycle: int) -> str:
         """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
-        return (
-            self.ledger.name_of(cycle) if self.ledger is not None and self._writes else uuid.uuid4().hex[:NAME_DIGITS]
-        )
+        if self.ledger is not None and self._writes:
+            return self.ledger.name_of(cycle)
+        return uuid.uuid4().hex[:NAME_DIGITS]
 
     def spent(self, cycle: int) -> tuple[int, float]:
         """The calls and the USD of the part of a cycle that is gone on with."""
-        return self.ledger.spent(cycle) if self.ledger is not None and self._writes else (0, 0.0)
+        if self.ledger is not None and self._writes:
+            return self.ledger.spent(cycle)
+        return (0, 0.0)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
         """The plan of a phase: that of the cycle which is gone on with, or a new one.
@@ -125,7 +132,8 @@ class CycleStore:
                 now=timestamp(time.time()),
             )
         plan = self.planned(phase, suite, self.routing)
-        plan = replace(plan, because=(*plan.because, *(change.sentence for change in self.expired.get(phase, ()))))
+        expiries = [change.sentence for change in self.expired.get(phase, ())]
+        plan = replace(plan, because=(*plan.because, *expiries))
         if self.cut_off is None:
             return plan
         resumed = resumed_plan(self.cut_off, phase, plan)
@@ -160,23 +168,26 @@ class CycleStore:
             cycle = self.cut_off.cycle
             self.ledger.resume_cycle(cycle)
         else:
-            plan: dict[str, Json] = {
-                name: to_stored(one, session_plan.suites(name), self._began.rules)
-                for name, one in session_plan.plans.items()
-            }
-            cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plan)
-        for one in session_plan.plans.values():
-            self.ledger.record_questions(case_texts(session_plan.suites(one.phase)))
-            self.log_routing(one, cycle)
-        return cycle, {
-            name: self._phase(self.ledger, session_plan, one, cycle, partial=partial)
-            for name, one in session_plan.plans.items()
-        }
+            stored: dict[str, Json] = {}
+            for name, plan in session_plan.plans.items():
+                suites = session_plan.suites(name)
+                stored[name] = to_stored(plan, suites, self._began.rules)
+            cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=stored)
+        for plan in session_plan.plans.values():
+            suites = session_plan.suites(plan.phase)
+            self.ledger.record_questions(case_texts(suites))
+            self.log_routing(plan, cycle)
+        phases: dict[str, PhaseRun] = {}
+        for name, plan in session_plan.plans.items():
+            phase = self._phase(self.ledger, session_plan, plan, cycle, partial=partial)
+            phases[name] = phase
+        return cycle, phases
 
     def gate_phases(self, session_plan: SessionPlan) -> dict[str, PhaseRun]:
         """The phases of a gate, which opens no comparison."""
-        return {
-            name: PhaseRun(
+        phases: dict[str, PhaseRun] = {}
+        for name, plan in session_plan.plans.items():
+            phase = PhaseRun(
                 plan=plan,
                 cases=session_plan.cases(name),
                 suites=session_plan.suites(name),
@@ -186,8 +197,8 @@ class CycleStore:
                 own_gates=self._own_gates,
                 churn=None,
             )
-            for name, plan in session_plan.plans.items()
-        }
+            phases[name] = phase
+        return phases
 
     def log_routings(self, plans: Iterable[PhasePlan]) -> str:
         """Log the routings of a session that books no cycle; why that is not possible, or nothing."""
@@ -204,9 +215,12 @@ class CycleStore:
         Raises:
             StateError: when it cannot be written.
         """
-        path, kind = self.settings.state_dir / DECISIONS, "forced" if plan.forced else "route"
         if plan.baseline.model == plan.requested:
             return
+        path = self.settings.state_dir / DECISIONS
+        kind = "route"
+        if plan.forced:
+            kind = "forced"
         if cycle and (kind, plan.phase, plan.requested) in decisions_of(path, cycle):
             return
         prepare_state_dir(self.settings.state_dir)
@@ -220,33 +234,54 @@ class CycleStore:
             reason="; ".join(plan.because),
             evidence={},
         )
-        self.notes += filter(None, [append_decision(path, decision)])
+        note = append_decision(path, decision)
+        if note:
+            self.notes.append(note)
 
     def _phase(
         self, ledger: Ledger, session_plan: SessionPlan, plan: PhasePlan, cycle: int, *, partial: bool
     ) -> PhaseRun:
-        addresses = sorted(suite_address(suite) for suite in session_plan.suites(plan.phase))
-        limits = self.settings.phase(plan.phase).limits
+        suites = session_plan.suites(plan.phase)
         comparisons: dict[str, Comparison] = {}
-        for candidate in () if partial else plan.candidates:
-            comparisons[candidate.spec.id] = ledger.open_comparison(
-                phase=plan.phase,
-                baseline=plan.baseline.id,
-                candidate=candidate.spec.id,
-                suite_hash=" ".join([*addresses, self.surroundings.fingerprint(plan.baseline, candidate.spec)]),
-                cycle=cycle,
-                share_of=None
-                if limits.profile is DecisionRule.CLASSIC
-                else lambda test: float(1 / bar(test, limits.alpha)),
-            )
-        earlier = {one for comparison in comparisons.values() for one in comparison.cycles} - {cycle}
+        if not partial:
+            comparisons = self._open_comparisons(ledger, plan, suites, cycle)
+        earlier: set[int] = set()
+        for comparison in comparisons.values():
+            earlier.update(comparison.cycles)
+        earlier.discard(cycle)
         return PhaseRun(
             plan=plan,
             cases=session_plan.cases(plan.phase),
-            suites=session_plan.suites(plan.phase),
-            limits=limits,
+            suites=suites,
+            limits=self.settings.phase(plan.phase).limits,
             comparisons=comparisons,
             earlier=ledger.trials(sorted(earlier), plan.phase),
             own_gates=self._own_gates,
             churn=known_churn(ledger, plan.baseline),
         )
+
+    def _open_comparisons(
+        self, ledger: Ledger, plan: PhasePlan, suites: Sequence[Suite], cycle: int
+    ) -> dict[str, Comparison]:
+        """Open a comparison for each candidate, or go on with one of the same suites and surroundings; by spec id."""
+        addresses = sorted(map(suite_address, suites))
+        limits = self.settings.phase(plan.phase).limits
+        comparisons: dict[str, Comparison] = {}
+        for candidate in plan.candidates:
+            fingerprint = self.surroundings.fingerprint(plan.baseline, candidate.spec)
+            comparisons[candidate.spec.id] = ledger.open_comparison(
+                phase=plan.phase,
+                baseline=plan.baseline.id,
+                candidate=candidate.spec.id,
+                suite_hash=" ".join([*addresses, fingerprint]),
+                cycle=cycle,
+                share_of=_share_of(limits),
+            )
+        return comparisons
+
+
+def _share_of(limits: Limits) -> Callable[[int], float] | None:
+    """The share of the error budget that a test spends, by its number; None for the classic rule, which spends none."""
+    if limits.profile is DecisionRule.CLASSIC:
+        return None
+    return lambda test: float(1 / bar(test, limits.alpha))

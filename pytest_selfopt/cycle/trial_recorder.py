@@ -30,8 +30,8 @@ class TrialRecorder:
         """
         if self._ledger is None:
             return
-        whole = [one for one in finished if not one.result.cancelled]
-        records = [self._calls.record(one.call, one.result) for one in whole]
+        whole = [outcome for outcome in finished if not outcome.result.cancelled]
+        records = [self._calls.record(outcome.call, outcome.result) for outcome in whole]
         self._ledger.record_calls(self._cycle, records)
 
     def record_outcome(self, trial: Trial) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_selfopt.console.encoding import shown
 from pytest_selfopt.cycle.gate import GateOutcome
-from pytest_selfopt.cycle.history_entry import metrics_entry
+from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.export.ctrf import ctrf
@@ -39,17 +39,25 @@ VERSION = 1
 
 def build_outcome(result: CycleResult, status: int) -> dict[str, Any]:
     """The outcome of a session in the form of `report/outcome.schema.json`; `status` is its exit status."""
-    gate = result.settings.mode is Mode.GATE
+    kind = "cycle"
+    if result.settings.mode is Mode.GATE:
+        kind = "gate"
     why = ""
     if result.problem:
         why = result.problem
     elif result.status != "decided":
         why = why_undecided(result)[0]
-    gated = [_gated(one, result.phases[one.phase]) for one in result.gated]
-    phases = gated or [_concluded(one, result.phases[one.phase]) for one in result.conclusions]
+    phases: list[dict[str, Any]] = []
+    for outcome in result.gated:
+        phase = result.phases[outcome.phase]
+        phases.append(_gated(outcome, phase))
+    if not phases:
+        for conclusion in result.conclusions:
+            phase = result.phases[conclusion.phase]
+            phases.append(_concluded(conclusion, phase))
     return {
         "version": VERSION,
-        "kind": "gate" if gate else "cycle",
+        "kind": kind,
         "cycle": result.cycle or None,
         "status": int(status),
         "why": why,
@@ -59,75 +67,92 @@ def build_outcome(result: CycleResult, status: int) -> dict[str, Any]:
     }
 
 
-def _gated(one: GateOutcome, phase: PhaseRun) -> dict[str, Any]:
+def _gated(outcome: GateOutcome, phase: PhaseRun) -> dict[str, Any]:
     return {
-        "phase": one.phase,
-        "in_force": one.spec,
-        "baseline": one.spec,
-        "compared_with": one.beside,
-        "specs": [_spec(phase, one.metrics, one.gates)],
+        "phase": outcome.phase,
+        "in_force": outcome.spec,
+        "baseline": outcome.spec,
+        "compared_with": outcome.beside,
+        "specs": [_spec(phase, outcome.metrics, outcome.gates)],
         "diagnoses": [],
     }
 
 
-def _concluded(one: Conclusion, phase: PhaseRun) -> dict[str, Any]:
-    judged = {judgement.spec: judgement for judgement in one.judgements}
-    specs = []
-    for spec, metrics in one.metrics.items():
+def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
+    judged = {judgement.spec: judgement for judgement in conclusion.judgements}
+    specs: list[dict[str, Any]] = []
+    for spec, metrics in conclusion.metrics.items():
+        gates: tuple[GateResult, ...] = ()
+        verdict, sentence = None, ""
         judgement = judged.get(spec)
-        gates = one.gates if spec == one.in_force.id else judgement.gates if judgement else ()
-        verdict, sentence = (str(judgement.verdict), judgement.sentence) if judgement else (None, "")
+        if judgement is not None:
+            gates = judgement.gates
+            verdict = str(judgement.verdict)
+            sentence = judgement.sentence
+        if spec == conclusion.in_force.id:
+            gates = conclusion.gates
         specs.append(_spec(phase, metrics, gates, verdict, sentence))
+    diagnoses: list[dict[str, str]] = []
+    for diagnosis in conclusion.diagnoses:
+        kind = str(diagnosis.kind)
+        diagnoses.append({"kind": kind, "sentence": diagnosis.sentence})
     return {
-        "phase": one.phase,
-        "in_force": one.in_force.id,
-        "baseline": one.baseline.id,
+        "phase": conclusion.phase,
+        "in_force": conclusion.in_force.id,
+        "baseline": conclusion.baseline.id,
         "compared_with": None,
         "specs": specs,
-        "diagnoses": [{"kind": str(each.kind), "sentence": each.sentence} for each in one.diagnoses],
+        "diagnoses": diagnoses,
     }
 
 
 def _spec(
-    phase: PhaseRun, metrics: Metrics, gates: tuple[GateResult, ...], verdict: str | None = None, sentence: str = ""
+    phase: PhaseRun,
+    metrics: Metrics,
+    gates: Sequence[GateResult],
+    verdict: str | None = None,
+    sentence: str = "",
 ) -> dict[str, Any]:
-    low, high = metrics.accuracy_interval
+    numbers = metrics_entry(metrics)
+    numbers["accuracy_interval"] = list(metrics.accuracy_interval)
     return {
         "spec": metrics.spec,
         "verdict": verdict,
         "sentence": sentence,
-        "metrics": {**metrics_entry(metrics), "accuracy_interval": [low, high]},
-        "gates": [
-            {
-                "name": gate.name,
-                "passed": gate.passed,
-                "asks": str(gate.asks),
-                "value": gate.value,
-                "limit": gate.limit,
-                "sentence": gate.sentence,
-            }
-            for gate in gates
-        ],
+        "metrics": numbers,
+        "gates": list(map(gate_entry, gates)),
         "cases": _cases(phase.trials(metrics.spec)),
     }
 
 
 def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """How each case went, in the order of the suite; `reason` is that of the first answer that was not right."""
+    """The result of each case, in the order of the suite."""
     by_case: dict[str, list[Trial]] = {}
     for trial in trials:
         by_case.setdefault(trial.case, []).append(trial)
-    return [
-        {
-            "case": case,
-            "trials": len(of_case),
-            "passes": sum(one.outcome is Outcome.PASS for one in of_case),
-            "errors": sum(one.outcome is Outcome.ERROR for one in of_case),
-            "seconds": round(sum(one.latency_s or 0.0 for one in of_case), 3),
-            "reason": next((one.reason for one in of_case if one.outcome is not Outcome.PASS), ""),
-        }
-        for case, of_case in by_case.items()
-    ]
+    return [_case(case, of_case) for case, of_case in by_case.items()]
+
+
+def _case(case: str, trials: Sequence[Trial]) -> dict[str, Any]:
+    """The result of one case; `seconds` is the time of all its answers."""
+    outcomes = [trial.outcome for trial in trials]
+    seconds = sum(trial.latency_s or 0.0 for trial in trials)
+    return {
+        "case": case,
+        "trials": len(trials),
+        "passes": outcomes.count(Outcome.PASS),
+        "errors": outcomes.count(Outcome.ERROR),
+        "seconds": round(seconds, 3),
+        "reason": _first_reason(trials),
+    }
+
+
+def _first_reason(trials: Sequence[Trial]) -> str:
+    """The reason of the first answer that was not right; empty where all were."""
+    for trial in trials:
+        if trial.outcome is not Outcome.PASS:
+            return trial.reason
+    return ""
 
 
 def write_outputs(
@@ -146,25 +171,40 @@ def write_outputs(
         except (OSError, StateError) as problem:
             problems.append(f"{what} could not be written: {problem}")
 
-    if config.getoption("selfopt_json"):
-        write("--selfopt-json", Path(config.getoption("selfopt_json")), json.dumps(outcome, indent=2) + "\n")
-    if config.getoption("selfopt_ctrf"):
-        report_of_tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=metadata.version("pytest-selfopt"))
-        write("--selfopt-ctrf", Path(config.getoption("selfopt_ctrf")), json.dumps(report_of_tests, indent=2) + "\n")
+    json_path = config.getoption("selfopt_json")
+    if json_path:
+        write("--selfopt-json", Path(json_path), _json_text(outcome))
+    ctrf_path = config.getoption("selfopt_ctrf")
+    if ctrf_path:
+        version = metadata.version("pytest-selfopt")
+        tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=version)
+        write("--selfopt-ctrf", Path(ctrf_path), _json_text(tests))
     report = config.getoption("xmlpath", None)
     if report and Path(report).exists():
         try:
-            write("the suite of gates in JUnit", Path(report), with_gates(Path(report).read_text("utf-8"), outcome))
+            junit = with_gates(Path(report).read_text("utf-8"), outcome)
+            write("the suite of gates in JUnit", Path(report), junit)
         except (OSError, ValueError) as problem:
             problems.append(f"{report} could not be read: {problem}")
     page = environment.get("GITHUB_STEP_SUMMARY")
     if environment.get("GITHUB_ACTIONS") == "true" and page:
         try:
-            with Path(page).open("a", encoding="utf-8") as file:
-                file.write((published.markdown if published else "") or summary(outcome))
+            _append_summary(Path(page), outcome, published)
         except OSError as problem:
             problems.append(f"the job summary could not be written: {problem}")
     return problems
+
+
+def _json_text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _append_summary(page: Path, outcome: Mapping[str, Any], published: PublishedReport | None) -> None:
+    with page.open("a", encoding="utf-8") as file:
+        markdown = ""
+        if published:
+            markdown = published.markdown
+        file.write(markdown or summary(outcome))
 
 
 def annotate(outcome: Mapping[str, Any], terminal: TerminalReporter) -> None:

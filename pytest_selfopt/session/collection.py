@@ -32,32 +32,51 @@ class BenchmarkCollector:
 
     def parametrize(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Give the marked test its items; what is wrong with it is kept for `refuse_problems`."""
+        test = metafunc.definition.nodeid
         try:
-            name, phase = _marker_arguments(marker, metafunc.definition.nodeid)
-            trials = self._plan.add(metafunc.definition.nodeid, metafunc.definition.path.parent / name, phase)
+            name, phase = _marker_arguments(marker, test)
+            suite = metafunc.definition.path.parent / name
+            trials = self._plan.add(test, suite, phase)
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
             trials = []
-        self._rows[metafunc.definition.nodeid] = trials
+        self._rows[test] = trials
         _give_items(metafunc, trials)
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
         """Attach to each benchmark item what it was collected for."""
         for item in items:
-            callspec = getattr(item, "callspec", None)
-            rows = self._rows.get(item.nodeid.removesuffix(f"[{callspec.id}]")) if callspec is not None else None
-            if rows and callspec is not None:
-                item.stash[PLANNED] = rows[
-                    next(callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
-                ]
+            planned = self._planned_for(item)
+            if planned is not None:
+                item.stash[PLANNED] = planned
+
+    def _planned_for(self, item: pytest.Item) -> PlannedTrial | None:
+        """The trial that an item was collected for; None for an item of another test."""
+        callspec = getattr(item, "callspec", None)
+        if callspec is None:
+            return None
+        test = item.nodeid.removesuffix(f"[{callspec.id}]")
+        trials = self._rows.get(test)
+        if not trials:
+            return None
+        # All arguments of an item have the same index, and a test asks for one of them at least.
+        places = (callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
+        place: int = next(places)
+        return trials[place]
 
     def deselect_phases(self, phases: Collection[str], items: list[pytest.Item]) -> list[pytest.Item]:
         """Leave phases out of the plan, and take their items out of `items`; returns those."""
         self._plan.leave_out(phases)
-        dropped = [item for item in items if PLANNED in item.stash and item.stash[PLANNED].key.phase in phases]
-        gone = set(dropped)
-        items[:] = [item for item in items if item not in gone]
+        dropped: list[pytest.Item] = []
+        kept: list[pytest.Item] = []
+        for item in items:
+            planned = item.stash.get(PLANNED, None)
+            if planned is not None and planned.key.phase in phases:
+                dropped.append(item)
+            else:
+                kept.append(item)
+        items[:] = kept
         return dropped
 
     def refuse_problems(self) -> None:
@@ -71,9 +90,17 @@ class BenchmarkCollector:
 
     def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
         """Note items that another plugin would ask again until they are right: that is no measurement."""
-        again = next((item for item in items if PLANNED in item.stash and item.get_closest_marker("flaky")), None)
-        if again is not None and again.config.pluginmanager.hasplugin("rerunfailures"):
-            self.problems.append(f"{again.nodeid.partition('[')[0]}: {NO_RERUNS}; take the marker flaky away")
+        flaky = next(filter(_is_flaky, items), None)
+        if flaky is None:
+            return
+        if flaky.config.pluginmanager.hasplugin("rerunfailures"):
+            test = flaky.nodeid.partition("[")[0]
+            self.problems.append(f"{test}: {NO_RERUNS}; take the marker flaky away")
+
+
+def _is_flaky(item: pytest.Item) -> bool:
+    """Whether a benchmark item is marked to be run again when it fails."""
+    return PLANNED in item.stash and item.get_closest_marker("flaky") is not None
 
 
 def arrange(items: list[pytest.Item], seed: int) -> None:
@@ -82,17 +109,22 @@ def arrange(items: list[pytest.Item], seed: int) -> None:
     The specs of a case follow each other in an order shuffled by `seed`, so that drift hits all alike.
     """
     places = [index for index, item in enumerate(items) if PLANNED in item.stash]
-    phases = list(dict.fromkeys(items[index].stash[PLANNED].key.phase for index in places))
-    cases = list(dict.fromkeys(items[index].stash[PLANNED].key.case for index in places))
-    phase_rank = {name: rank for rank, name in enumerate(phases)}
-    case_rank = {name: rank for rank, name in enumerate(cases)}
+    planned = [items[index] for index in places]
+    phase_rank: dict[str, int] = {}
+    case_rank: dict[str, int] = {}
+    for item in planned:
+        key = item.stash[PLANNED].key
+        phase_rank.setdefault(key.phase, len(phase_rank))
+        case_rank.setdefault(key.case, len(case_rank))
 
     def rank(item: pytest.Item) -> tuple[int, int, int, float]:
         key = item.stash[PLANNED].key
-        shuffled = random.Random(f"{seed}/{key.phase}/{key.run}/{key.case}/{key.spec}").random()
+        # A seed for each item: its place does not depend on which others are selected.
+        address = f"{key.phase}/{key.run}/{key.case}/{key.spec}"
+        shuffled = random.Random(f"{seed}/{address}").random()
         return (phase_rank[key.phase], key.run, case_rank[key.case], shuffled)
 
-    ordered = sorted((items[index] for index in places), key=rank)
+    ordered = sorted(planned, key=rank)
     for index, item in zip(places, ordered, strict=True):
         items[index] = item
 
@@ -113,9 +145,16 @@ def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> No
     if not asked:
         asked = ARGUMENTS[:1]
         metafunc.fixturenames.append(asked[0])
-    rows = ({"case": one.case, "spec": one.spec, "run": one.key.run, "reply": None} for one in trials)
-    metafunc.parametrize(
-        asked,
-        [tuple(row[name] for name in asked) for row in rows],
-        ids=[f"{trial.key.spec}-{trial.case.id}-run{trial.key.run}" for trial in trials],
-    )
+    rows: list[tuple[object, ...]] = []
+    ids: list[str] = []
+    for trial in trials:
+        run = trial.key.run
+        values = {
+            "case": trial.case,
+            "spec": trial.spec,
+            "run": run,
+            "reply": None,
+        }
+        rows.append(tuple(values[name] for name in asked))
+        ids.append(f"{trial.key.spec}-{trial.case.id}-run{run}")
+    metafunc.parametrize(asked, rows, ids=ids)

@@ -61,7 +61,10 @@ def project_gates(config: pytest.Config) -> ProjectGates:
 def _checked(answers: Iterable[Any]) -> Iterable[GateResult]:
     names = list(BUILT_IN)
     for answer in answers:
-        for result in answer if isinstance(answer, (list, tuple)) else (answer,):
+        results = answer
+        if not isinstance(answer, (list, tuple)):
+            results = (answer,)
+        for result in results:
             if not isinstance(result, GateResult):
                 raise SettingsError(f"{GATES_HOOK} answered {result!r}; expected a GateResult, a list of them, or None")
             if result.name in names:
@@ -83,8 +86,10 @@ def project_runner(config: pytest.Config) -> ProjectRunner:
     def ask(name: str, clients: Mapping[str, Client]) -> Runner:
         answer: Any = config.hook.pytest_selfopt_runner(name=name, clients=clients)
         if answer is None:
+            known = ", ".join(RUNNERS)
             raise SettingsError(
-                f"unknown runner {name!r}; known are {', '.join(RUNNERS)}, and whatever an implementation of "
+                f"unknown runner {name!r}; known are {known}, "
+                "and whatever an implementation of "
                 f"{RUNNER_HOOK} in a conftest.py answers to"
             )
         missing = [part for part in ("in_flight", *_METHODS) if not hasattr(answer, part)]

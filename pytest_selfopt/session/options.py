@@ -18,7 +18,9 @@ def mode_of(config: pytest.Config) -> Mode:
     """What the session does with its benchmarks."""
     if config.getoption("selfopt_cycle"):
         return Mode.CYCLE
-    return Mode.GATE if config.getoption("selfopt_gate") else Mode.PLAIN
+    if config.getoption("selfopt_gate"):
+        return Mode.GATE
+    return Mode.PLAIN
 
 
 def looks_only(config: pytest.Config) -> bool:
@@ -34,8 +36,11 @@ def is_worker(config: pytest.Config) -> bool:
 
 def distributes(config: pytest.Config) -> bool:
     """Whether this process hands the items out to workers, as under `-n 2`."""
-    distribution = config.getoption("dist", "no") != "no" and bool(config.getoption("tx", None))
-    return distribution and not is_worker(config) and not config.option.collectonly
+    if config.getoption("dist", "no") == "no":
+        return False
+    if not config.getoption("tx", None):
+        return False
+    return not is_worker(config) and not config.option.collectonly
 
 
 def terminal_of(config: pytest.Config) -> TerminalReporter | None:
@@ -53,7 +58,9 @@ def lookahead_of(config: pytest.Config) -> Lookahead:
     """How far calls may run ahead of the items."""
     if config.option.usepdb:
         return Lookahead.SINGLE
-    return Lookahead.CAREFUL if config.option.maxfail else Lookahead.AHEAD
+    if config.option.maxfail:
+        return Lookahead.CAREFUL
+    return Lookahead.AHEAD
 
 
 def settings_of(config: pytest.Config) -> Settings:

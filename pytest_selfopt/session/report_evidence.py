@@ -29,7 +29,8 @@ def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | 
     if call.excinfo is None:
         return Outcome.PASS, None, ""
     problem = call.excinfo.value
-    reason = one_line(str(problem)) or type(problem).__name__
+    name = type(problem).__name__
+    reason = one_line(str(problem)) or name
     if isinstance(problem, pytest.skip.Exception):
         return None
     if isinstance(problem, CallFailed):
@@ -38,14 +39,15 @@ def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | 
         return Outcome.ERROR, ErrorKind.TIMEOUT, reason
     if isinstance(problem, AssertionError | pytest.fail.Exception):
         return Outcome.MISS, None, reason
-    return Outcome.ERROR, ErrorKind.TEST, f"{type(problem).__name__}: {reason}"
+    return Outcome.ERROR, ErrorKind.TEST, f"{name}: {reason}"
 
 
 def classify_phase(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
     """The outcome that one of an item's three phases stands for; what fails around the body is an error of the test."""
     if call.when == "call":
         return classify_outcome(call)
-    return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {call.excinfo and call.excinfo.value}"
+    problem = call.excinfo and call.excinfo.value
+    return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {problem}"
 
 
 def set_evidence(report: pytest.TestReport, evidence: str | None) -> None:
@@ -61,7 +63,8 @@ def get_evidence(report: pytest.CollectReport | pytest.TestReport) -> str | None
 
 def to_evidence(trial: Trial) -> str:
     """The trial as the text that travels on a report: ASCII JSON, version first, of bounded size."""
-    return json.dumps({"version": EVIDENCE_VERSION, **trial.to_json()}, ensure_ascii=True)
+    evidence = {"version": EVIDENCE_VERSION, **trial.to_json()}
+    return json.dumps(evidence, ensure_ascii=True)
 
 
 @lru_cache(maxsize=4)  # several hooks read the same report
@@ -84,5 +87,6 @@ def from_evidence(text: str) -> Trial:
 
 def portable(text: str) -> str:
     """A text as it can travel from a worker and be printed: of bounded size, and without what no encoding has."""
-    cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
-    return cut.encode("utf-8", "backslashreplace").decode("utf-8")
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 import pytest
@@ -95,7 +95,10 @@ class RuntestHooks:
             return None
         # The item before left standing what this one would have needed, such as the fixtures of their module.
         self._told = True
-        call = pytest.CallInfo.from_call(lambda: pytest_runtest_teardown(item, nextitem), when="teardown")
+        call = pytest.CallInfo.from_call(
+            lambda: pytest_runtest_teardown(item, nextitem),
+            when="teardown",
+        )
         if call.excinfo is not None:
             report = item.ihook.pytest_runtest_makereport(item=item, call=call)
             item.ihook.pytest_runtest_logreport(report=report)
@@ -148,7 +151,10 @@ class RuntestHooks:
         if planned is None:
             return (yield)
         brief = self._is_told_in_a_line(call)
-        with _no_traceback(item) if brief else nullcontext():
+        suppressor: AbstractContextManager[None] = nullcontext()
+        if brief:
+            suppressor = _no_traceback(item)
+        with suppressor:
             report = yield
         received = self._received
         if call.when == "teardown":
@@ -159,7 +165,8 @@ class RuntestHooks:
         outcome = classify_phase(call)
         if outcome is None or report.outcome == "skipped":
             return report
-        trial = make_trial(planned, received, outcome, self._source.settings.model(planned.spec.model))
+        model = self._source.settings.model(planned.spec.model)
+        trial = make_trial(planned, received, outcome, model)
         set_evidence(report, to_evidence(trial))
         self._told = True
         if received is not None and call.when == "call":
@@ -179,15 +186,21 @@ class RuntestHooks:
         """Give a report the time of the call, and the reply where somebody will read it."""
         report.duration = received.result.ended - received.result.started
         if received.reply is not None and (report.failed or self._shows_passes):
-            text = visible(portable(received.reply.text).replace("\r\n", "\n"))
+            text = portable(received.reply.text)
+            text = visible(text.replace("\r\n", "\n"))
             report.sections.append(("Captured reply call", text))
 
     def _is_told_in_a_line(self, call: pytest.CallInfo[None]) -> bool:
         """Whether an item failed by its answer, or for want of one, and not by its test."""
-        outcome = classify_outcome(call) if call.excinfo is not None and call.when == "call" else None
-        if call.excinfo is None or outcome is None:
+        if call.excinfo is None or call.when != "call":
             return False
-        return isinstance(call.excinfo.value, CallFailed) or (self._judges and outcome[1] is not ErrorKind.TEST)
+        outcome = classify_outcome(call)
+        if outcome is None:
+            return False
+        if isinstance(call.excinfo.value, CallFailed):
+            return True
+        _, error_kind, _ = outcome
+        return self._judges and error_kind is not ErrorKind.TEST
 
     @property
     def _shows_passes(self) -> bool:

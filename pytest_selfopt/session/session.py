@@ -120,12 +120,16 @@ class SelfoptSession:
             self._collector.refuse_reruns(items)
         self._collector.refuse_problems()
         if self._config.option.selfopt_prove:
-            idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
+            plans = self._plan.plans.items()
+            idle = [phase for phase, plan in plans if not plan.trial]
             dropped = self._collector.deselect_phases(idle, items)
             self._judging.nothing_on_trial = bool(dropped) and not self._plan.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
-        arrange(items, self._planned.seed if self._planned is not None else 0)
+        seed = 0
+        if self._planned is not None:
+            seed = self._planned.seed
+        arrange(items, seed)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -161,4 +165,5 @@ class SelfoptSession:
             raise pytest.UsageError(visible(str(problem))) from None
         terminal = terminal_of(self._config)
         if terminal is not None:
-            TerminalWriter(terminal).write_lines(map(StyledText, lines))
+            writer = TerminalWriter(terminal)
+            writer.write_lines(map(StyledText, lines))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -30,7 +31,9 @@ GOES_ON = (0, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE)
 def which_of(environment: Mapping[str, str]) -> str:
     """Which of several sessions in a row this one is, such as "cycle 2/3" or "proof"; empty for one of its own."""
     which = environment.get(CHILD, "")
-    return f"cycle {which}" if "/" in which else which
+    if "/" in which:
+        return f"cycle {which}"
+    return which
 
 
 def begin_cycles(config: pytest.Config, count: int) -> int:
@@ -40,7 +43,8 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
         settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
     except SelfoptError as problem:
         raise pytest.UsageError(visible(str(problem))) from None
-    arguments = without_cycles([str(argument) for argument in config.invocation_params.args])
+    given = list(map(str, config.invocation_params.args))
+    arguments = without_cycles(given)
     return run_cycles(count, arguments, settings.state_dir, teller(config))
 
 
@@ -49,9 +53,14 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
     silent = config.get_verbosity() < -1
 
     def say(text: str) -> None:
+        texts: list[str] = []
+        if not silent:
+            texts.append(text)
         width = width_for(columns_of(sys.stdout))
-        for line in laid_out([text] if not silent else [], width, sys.stdout.encoding or "utf-8"):
+        encoding = sys.stdout.encoding or "utf-8"
+        for line in laid_out(texts, width, encoding):
             sys.stdout.write(f"{line}\n")
+        # Before a session of its own writes to the same stream.
         sys.stdout.flush()
 
     return say
@@ -84,7 +93,9 @@ def without_cycles(arguments: Sequence[str]) -> list[str]:
             next(given, None)
         elif not argument.startswith("--selfopt-cycles="):
             kept.append(argument)
-    return kept if "--selfopt-cycle" in kept else [*kept, "--selfopt-cycle"]
+    if "--selfopt-cycle" not in kept:
+        kept.append("--selfopt-cycle")
+    return kept
 
 
 def run_session(arguments: Sequence[str], which: str) -> int:
@@ -92,15 +103,19 @@ def run_session(arguments: Sequence[str], which: str) -> int:
     # In a process group of its own, so that Ctrl-C reaches the session once, from here: a second one would cut it off
     # while it writes down what it has.
     command = [sys.executable, "-m", "pytest", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, CHILD: which}, process_group=0)
-    before = {
-        number: signal.signal(number, lambda received, _: process.send_signal(received))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    environment = {**os.environ, CHILD: which}
+    process = subprocess.Popen(command, env=environment, process_group=0)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         status = process.wait()
+        if status >= 0:
+            return status
         # As shells tell it, because a process cannot end with a negative status.
-        return status if status >= 0 else 128 - status
+        return 128 - status
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -116,16 +131,27 @@ def _history(state_dir: Path) -> list[dict[str, Any]]:
 def _end(status: int, entries: Sequence[dict[str, Any]]) -> str:
     """Why no further cycle is to be run; empty when one is."""
     if status not in GOES_ON:
-        name = pytest.ExitCode(status).name.lower().replace("_", " ") if status in set(pytest.ExitCode) else status
-        return f"the session ended with {name}"
+        return f"the session ended with {_name_of(status)}"
     if not entries:
         return "the last one recorded nothing"
     if any(entry.get("status") == "stopped" for entry in entries):
         return "its budget is used up"
     last = {entry["phase"]: entry for entry in entries}
-    if all(not entry.get("next", {}).get("candidates") for entry in last.values()):
+    if not any(map(_goes_on, last.values())):
         return "plateau, nothing untried or undecided is left around what is in force"
     return ""
+
+
+def _name_of(status: int) -> str:
+    """The name of an exit status of pytest's own, such as "internal error"; of another, its number."""
+    if status not in set(pytest.ExitCode):
+        return str(status)
+    return pytest.ExitCode(status).name.lower().replace("_", " ")
+
+
+def _goes_on(entry: Mapping[str, Any]) -> bool:
+    """Whether the history tells of candidates for the next cycle."""
+    return bool(entry.get("next", {}).get("candidates"))
 
 
 _SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)
@@ -139,15 +165,24 @@ def run_proof(proof: ProofRun | None, config: pytest.Config, status: int) -> int
     say(f"selfopt: proves {proof.what}")
     if config.get_verbosity() >= 0:
         say("  (--selfopt-no-prove leaves that to the next cycle)")
-    arguments = [str(argument) for argument in config.invocation_params.args if argument != "--selfopt-resume"]
-    arguments.append("--selfopt-prove")
-    arguments += [f"--selfopt-max-calls={proof.max_calls}"] if proof.max_calls is not None else []
-    arguments += [f"--selfopt-max-cost={proof.max_cost_usd:.6f}"] if proof.max_cost_usd is not None else []
-    report = config.getoption("xmlpath", None)
-    if report:
-        arguments.append(f"--junitxml={Path(report).with_suffix('')}-proof.xml")
-    proven = run_session(arguments, "proof")
+    proven = run_session(_arguments_for(proof, config), "proof")
     if proven not in GOES_ON:
         say(f"selfopt: the proof did not come to its end (status {proven}); the next cycle goes on with it")
         return proven
     return max(status, proven, key=_SEVERITY.index)
+
+
+def _arguments_for(proof: ProofRun, config: pytest.Config) -> list[str]:
+    """The arguments of the session that proves: those of this one, with what is left of its budget."""
+    given = config.invocation_params.args
+    arguments = [str(argument) for argument in given if argument != "--selfopt-resume"]
+    arguments.append("--selfopt-prove")
+    if proof.max_calls is not None:
+        arguments.append(f"--selfopt-max-calls={proof.max_calls}")
+    if proof.max_cost_usd is not None:
+        arguments.append(f"--selfopt-max-cost={proof.max_cost_usd:.6f}")
+    report = config.getoption("xmlpath", None)
+    if report:
+        stem = Path(report).with_suffix("")
+        arguments.append(f"--junitxml={stem}-proof.xml")
+    return arguments

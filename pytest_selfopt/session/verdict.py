@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     from pytest_selfopt.report.publish import PublishedReport
 
 
+_CATEGORIES = {
+    Outcome.PASS: "passed",
+    Outcome.MISS: "missed",
+    Outcome.ERROR: "without answer",
+}
+"""What pytest counts the answers of a cycle as."""
+
+
 class VerdictHooks:
     """The hooks from a report to the verdict; `running` gives the cycle, once its calls have begun."""
 
@@ -64,9 +72,11 @@ class VerdictHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Book the evidence that a report carries, and let go of what nobody reads after that."""
-        evidence, running = get_evidence(report), self._running()
+        evidence = get_evidence(report)
+        running = self._running()
         if evidence is None or running is None or not self._judges:
-            unmasked, printed = report.failed, report.when == "call" or not report.passed
+            unmasked = report.failed
+            printed = report.when == "call" or not report.passed
         else:
             with self._turn():
                 unmasked = printed = self._take(running, evidence, failed=report.failed)
@@ -80,7 +90,8 @@ class VerdictHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Take the line of progress away when pytest comes to the next file, whose name it writes."""
-        file, running = nodeid.partition("::")[0], self._running()
+        file = nodeid.partition("::")[0]
+        running = self._running()
         if running is not None and file != self._file:
             running.make_room()
         self._file = file
@@ -98,14 +109,21 @@ class VerdictHooks:
     def _let_go(self, report: pytest.TestReport) -> None:
         """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
         evidence = get_evidence(report)
-        uneventful = evidence is None and not report.sections and not self._config.option.durations
-        terminal = terminal_of(self._config) if uneventful else None
-        kept = terminal.stats.get("") if terminal is not None else None
-        if kept and kept[-1] is report:
-            kept.pop()
+        uneventful = evidence is None and not report.sections
+        if uneventful and not self._config.option.durations:
+            self._take_from_terminal(report)
         set_evidence(report, None)
         if report.passed:
             report.keywords = NO_KEYWORDS
+
+    def _take_from_terminal(self, report: pytest.TestReport) -> None:
+        """Take a report out of those that pytest's terminal reporter keeps without a category, if it came in last."""
+        terminal = terminal_of(self._config)
+        if terminal is None:
+            return
+        kept = terminal.stats.get("")
+        if kept and kept[-1] is report:
+            kept.pop()
 
     def _take(self, running: RunningCycle, evidence: str, *, failed: bool) -> bool:
         """Take evidence in; whether it stands for a failure that no verdict hides."""
@@ -124,12 +142,15 @@ class VerdictHooks:
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
         """In a cycle a wrong answer is data: counted, not printed as a failure."""
         evidence = get_evidence(report)
-        trial = _readable(evidence) if evidence is not None and self._judges else None
+        if evidence is None or not self._judges:
+            return None
+        trial = _readable(evidence)
         if trial is None or trial.error_kind is ErrorKind.TEST:
             return None
-        names = {Outcome.PASS: "passed", Outcome.MISS: "missed", Outcome.ERROR: "without answer"}
-        loud = self._config.get_verbosity() > 0
-        return names[trial.outcome], "", trial.outcome.upper() if loud else ""
+        word = ""
+        if self._config.get_verbosity() > 0:
+            word = trial.outcome.upper()
+        return _CATEGORIES[trial.outcome], "", word
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -162,17 +183,21 @@ class VerdictHooks:
             # Whoever comes now reads the trials in the ledger.
             result = replace(result, phases={})
             published = _publish(result)
-            notes = [*filter(None, [published.problem if published is not None else ""])]
+            notes: list[str] = []
+            page = None
+            if published is not None:
+                notes.append(published.problem)
+                page = published.page
             notes += write_outputs(self._outcome, published, self._config, os.environ)
-            self._page = published.page if published is not None else None
-            self._result = replace(result, notes=(*result.notes, *notes))
+            self._page = page
+            self._result = replace(result, notes=(*result.notes, *filter(None, notes)))
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the decision."""
         if self.nothing_on_trial:
-            TerminalWriter(terminalreporter).write_lines(
-                [StyledText("selfopt: nothing is on trial, so there is nothing to prove")]
-            )
+            line = "selfopt: nothing is on trial, so there is nothing to prove"
+            writer = TerminalWriter(terminalreporter)
+            writer.write_lines([StyledText(line)])
         if self._result is None:
             return
         annotate(self._outcome, terminalreporter)
@@ -186,7 +211,9 @@ class VerdictHooks:
     @property
     def proof(self) -> ProofRun | None:
         """What the session has put on trial, to be proven by one that follows it."""
-        return self._result.proof if self._result is not None else None
+        if self._result is None:
+            return None
+        return self._result.proof
 
 
 def _status_of(result: CycleResult) -> int:
@@ -195,7 +222,9 @@ def _status_of(result: CycleResult) -> int:
         return EXIT_NOT_ENOUGH_EVIDENCE
     if result.settings.mode is not Mode.GATE:
         return exit_status(result.conclusions, proven_next=result.proven_next)
-    return gate_status(result.gated) if result.gated else EXIT_NOT_ENOUGH_EVIDENCE
+    if not result.gated:
+        return EXIT_NOT_ENOUGH_EVIDENCE
+    return gate_status(result.gated)
 
 
 def _publish(result: CycleResult) -> PublishedReport | None:

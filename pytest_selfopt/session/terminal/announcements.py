@@ -1,4 +1,4 @@
-"""What a cycle says before and while it runs: what it is going to do, how each pass went, who does not go on."""
+"""Lines before and during a cycle: its plan, the result of each pass, and the candidates that do not go on."""
 
 from __future__ import annotations
 
@@ -8,66 +8,112 @@ from typing import TYPE_CHECKING
 from pytest_selfopt.economy.spending import SWARM
 from pytest_selfopt.loop.power import Outlook, findable_gain
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.specs.spec import difference, parse_spec, short_difference
+from pytest_selfopt.specs.spec import Spec, difference, parse_spec, short_difference
+from pytest_selfopt.trial import Outcome
 
 if TYPE_CHECKING:
     from pytest_selfopt.cycle.phase_run import PhaseRun
 
 
 def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
-    """What a cycle is going to do for a phase, and the smallest gain it can find."""
-    what = "proof of what is on trial" if plan.only_proves else f"phase {plan.phase}"
-    lines = [f"selfopt cycle {cycle}, {what}: baseline {plan.baseline.id}"]
-    lines += [f"  {reason}" for reason in plan.because]
-    lines += [
-        f"  candidate: {difference(plan.baseline, candidate.spec)} ({candidate.why})" for candidate in plan.candidates
-    ]
+    """Lines on what a cycle is going to do for a phase, and the smallest gain it can find."""
+    purpose = f"phase {plan.phase}"
+    if plan.only_proves:
+        purpose = "proof of what is on trial"
+    lines = [f"selfopt cycle {cycle}, {purpose}: baseline {plan.baseline.id}"]
+    lines.extend(map(_indented, plan.because))
+    for candidate in plan.candidates:
+        change = difference(plan.baseline, candidate.spec)
+        lines.append(f"  candidate: {change} ({candidate.why})")
     if partial:
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
-        lines.append(f"  plateau: every neighbour of the baseline was tried; {plan.least_passes} passes watch over it")
+        watch = f"{plan.least_passes} passes watch over it"
+        lines.append(f"  plateau: every neighbour of the baseline was tried; {watch}")
     else:
-        least, most = plan.fewest_calls(cases), plan.most_calls(cases)
-        passes, calls = f"{plan.least_passes}", f"{least:,}"
-        if most > least:
-            passes, calls = f"{passes} to {plan.most_passes}", f"{calls} to {most:,}"
-        what = "calls" if not any(spec.model.startswith(SWARM) for spec in plan.specs) else "answers"
-        lines.append(f"  {cases} prompts, {passes} passes, {calls} {what}; {_how(plan, outlooks)}")
-        if what == "answers":
-            lines.append("  an answer of a swarm takes a call to each of its members, or more")
+        lines += _describe_calls(plan, cases, outlooks)
     return lines
 
 
-def _how(plan: PhasePlan, outlooks: Sequence[Outlook]) -> str:
+def _describe_calls(plan: PhasePlan, cases: int, outlooks: Sequence[Outlook]) -> list[str]:
+    """Lines on the number of prompts, passes and calls of a plan with candidates."""
+    least = plan.fewest_calls(cases)
+    most = plan.most_calls(cases)
+    passes = f"{plan.least_passes}"
+    calls = f"{least:,}"
+    if most > least:
+        passes += f" to {plan.most_passes}"
+        calls += f" to {most:,}"
+    amount = f"{cases} prompts, {passes} passes, {calls}"
+    method = _describe_method(plan, outlooks)
+    if not any(map(_is_swarm, plan.specs)):
+        return [f"  {amount} calls; {method}"]
+    return [
+        f"  {amount} answers; {method}",
+        "  an answer of a swarm takes a call to each of its members, or more",
+    ]
+
+
+def _indented(text: str) -> str:
+    return f"  {text}"
+
+
+def _is_swarm(spec: Spec) -> bool:
+    return spec.model.startswith(SWARM)
+
+
+def _describe_method(plan: PhasePlan, outlooks: Sequence[Outlook]) -> str:
     if plan.turns:
         return f"asked in turns of {plan.turns} passes, each from a cold start"
-    return _findable(outlooks)
+    return _describe_findable(outlooks)
 
 
-def _findable(outlooks: Sequence[Outlook]) -> str:
-    """The smallest gain that is found in three of four cycles; for two outlooks, if answers repeat and if they vary."""
+def _describe_findable(outlooks: Sequence[Outlook]) -> str:
+    """The smallest gain that is found in three of four cycles.
+
+    Two outlooks give two gains: if answers repeat, and if they vary.
+    """
     if not outlooks:
         return "judged by the classic rule, which guarantees nothing"
-    gains = [findable_gain(outlook) for outlook in outlooks]
-    words = ["no gain at all" if gain is None else f"about {gain:+.2f}" for gain in gains]
-    if len(words) == 1:
-        return f"finds a gain of {words[0]} or more"
-    return f"finds a gain of {words[0]} if answers repeat, of {words[1]} if {outlooks[1].churn:.0%} of repeats differ"
+    gains = [_describe_gain(findable_gain(outlook)) for outlook in outlooks]
+    if len(gains) == 1:
+        return f"finds a gain of {gains[0]} or more"
+    churn = f"{outlooks[1].churn:.0%}"
+    return f"finds a gain of {gains[0]} if answers repeat, of {gains[1]} if {churn} of repeats differ"
+
+
+def _describe_gain(gain: float | None) -> str:
+    if gain is None:
+        return "no gain at all"
+    return f"about {gain:+.2f}"
 
 
 def describe_pass(phase: PhaseRun, run: int) -> str:
-    """How one pass went for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
-    shares = []
+    """The result of one pass for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
+    shares: list[str] = []
     for spec in phase.plan.specs:
-        trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
-        if trials:
-            name = "baseline" if spec == phase.plan.baseline else short_difference(phase.plan.baseline, spec)
-            shares.append(f"{name} {sum(trial.outcome == 'pass' for trial in trials)}/{len(trials)}")
+        outcomes = [trial.outcome for trial in phase.trials(spec.id) if trial.run == run]
+        if outcomes:
+            name = _name_of(spec, phase.plan.baseline)
+            passed = outcomes.count(Outcome.PASS)
+            shares.append(f"{name} {passed}/{len(outcomes)}")
     return f"  pass {run + 1} right: {', '.join(shares)}"
 
 
-def describe_stopped(phase: PhaseRun, said: Collection[str]) -> list[str]:
-    """Why candidates do not go on, those that were `said` already left out, and which go on after all."""
-    news = {spec: reason for spec, reason in phase.stopped.items() if spec not in said}
-    news |= {spec: "goes on after all" for spec in phase.specs if spec in said and spec not in phase.stopped}
-    return [f"  {short_difference(phase.plan.baseline, parse_spec(spec))} {reason}" for spec, reason in news.items()]
+def _name_of(spec: Spec, baseline: Spec) -> str:
+    if spec == baseline:
+        return "baseline"
+    return short_difference(baseline, spec)
+
+
+def describe_stopped(phase: PhaseRun, announced: Collection[str]) -> list[str]:
+    """Lines on the candidates that newly stopped or go on after all; `announced` are those last said to be stopped."""
+    news = {spec: reason for spec, reason in phase.stopped.items() if spec not in announced}
+    for spec in phase.specs:
+        if spec in announced and spec not in phase.stopped:
+            news[spec] = "goes on after all"
+    lines: list[str] = []
+    for spec, reason in news.items():
+        change = short_difference(phase.plan.baseline, parse_spec(spec))
+        lines.append(f"  {change} {reason}")
+    return lines

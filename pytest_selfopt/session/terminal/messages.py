@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pytest_selfopt.cycle.result import CycleResult
 
 NO_FLAWS: Mapping[EvidenceProblem, int] = MappingProxyType({})
+_PARTIAL = "only some of the planned trials were selected"
+_UNCHANGED = "nothing was promoted or rewritten"
+_RESUME = "--selfopt-cycle --selfopt-resume"
 
 
 def why_undecided(result: CycleResult) -> list[str]:
@@ -34,8 +37,9 @@ def _not_gated(result: CycleResult) -> list[str]:
     if result.status == "interrupted":
         return ["no decision: the session was interrupted"]
     if result.evidence_problems:
-        return [f"no decision: the evidence is not whole (trials: {_flaws(result.evidence_problems)})"]
-    return [f"no decision: {result.stopped_because or 'only some of the planned trials were selected'}"]
+        flaws = _flaws(result.evidence_problems)
+        return [f"no decision: the evidence is not whole (trials: {flaws})"]
+    return [f"no decision: {result.stopped_because or _PARTIAL}"]
 
 
 def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
@@ -43,83 +47,115 @@ def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
 
 
 def undecided(
-    status: str, counts: Mapping[str, int], stopped_because: str = "", flaws: Mapping[EvidenceProblem, int] = NO_FLAWS
+    status: str,
+    counts: Mapping[str, int],
+    stopped_because: str = "",
+    flaws: Mapping[EvidenceProblem, int] = NO_FLAWS,
 ) -> list[str]:
     """Why a session that recorded trials decided nothing, and how to go on."""
-    booked = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no calls"
-    kept = f"kept in the ledger: {booked}"
+    kept = f"kept in the ledger: {_booked(counts)}"
     if flaws:
+        problem = f"the evidence is not whole (trials: {_flaws(flaws)})"
         return [
-            f"no decision: the evidence is not whole (trials: {_flaws(flaws)}); nothing was promoted or rewritten",
-            f"{kept}; --selfopt-cycle --selfopt-resume makes only the calls that are missing",
+            f"no decision: {problem}; {_UNCHANGED}",
+            f"{kept}; {_RESUME} makes only the calls that are missing",
         ]
     if status == "stopped":
         return [
-            f"HOLD: {stopped_because}; nothing was promoted or rewritten",
-            f"{kept}; --selfopt-cycle --selfopt-resume with a larger budget goes on from there",
+            f"HOLD: {stopped_because}; {_UNCHANGED}",
+            f"{kept}; {_RESUME} with a larger budget goes on from there",
         ]
     if status == "interrupted":
         return [
-            "no decision: the session was interrupted; nothing was promoted or rewritten",
-            f"{kept}; --selfopt-cycle --selfopt-resume goes on from there",
+            f"no decision: the session was interrupted; {_UNCHANGED}",
+            f"{kept}; {_RESUME} goes on from there",
         ]
-    reason = "only some of the planned trials were selected"
-    return [f"no decision: {reason}; nothing was promoted or rewritten", kept]
+    return [f"no decision: {_PARTIAL}; {_UNCHANGED}", kept]
+
+
+def _booked(counts: Mapping[str, int]) -> str:
+    amounts = [f"{number} {name}" for name, number in sorted(counts.items())]
+    return ", ".join(amounts) or "no calls"
 
 
 def warmup_line(warmup: Warmup) -> str:
     """How the warm-up call of a spec went."""
     result = warmup.result
     took = f"{result.ended - result.started:.2f} s"
+    subject = f"warm-up of {warmup.spec}"
     if result.reply is None:
-        assert result.error is not None
-        return f"warm-up of {warmup.spec} failed after {took}: {result.error.kind}: {result.error.message}"
+        error = result.error
+        assert error is not None
+        return f"{subject} failed after {took}: {error.kind}: {error.message}"
     load_s = result.reply.load_s
-    return f"warm-up of {warmup.spec}: answered in {took}{f', {load_s:.2f} s of it loading' if load_s else ''}"
+    if load_s:
+        took += f", {load_s:.2f} s of it loading"
+    return f"{subject}: answered in {took}"
 
 
 def diagnosis_line(diagnosis: Diagnosis) -> str:
     """A finding with the trials it rests on, and how likely they would be by chance."""
-    rests = f"{diagnosis.trials:,} trials" if diagnosis.trials else ""
-    chance = "" if diagnosis.chance is None else f"by chance {_chance(diagnosis.chance)}"
-    grounds = ", ".join(filter(None, (rests, chance)))
-    return f"diagnosis: {diagnosis.kind}: {diagnosis.sentence}{f' ({grounds})' if grounds else ''}"
+    line = f"diagnosis: {diagnosis.kind}: {diagnosis.sentence}"
+    grounds: list[str] = []
+    if diagnosis.trials:
+        grounds.append(f"{diagnosis.trials:,} trials")
+    if diagnosis.chance is not None:
+        grounds.append(f"by chance {_chance(diagnosis.chance)}")
+    if grounds:
+        line += f" ({', '.join(grounds)})"
+    return line
 
 
 def _chance(share: float) -> str:
     if share >= 0.001:
         return f"{share:.1%}"
-    return "less than 1 in 10^9" if share < 1e-9 else f"1 in {round(1 / share):,}"
+    if share < 1e-9:
+        return "less than 1 in 10^9"
+    return f"1 in {round(1 / share):,}"
 
 
 def cost_line(result: CycleResult) -> str:
-    """What a cycle took."""
-    metrics = [one for conclusion in result.conclusions for one in conclusion.metrics.values()]
-    calls = sum(one.attempts for one in metrics)
-    return f"{calls:,} calls in {format_duration(result.took_s)}, cost {_cost(metrics)}"
+    """The calls, the time and the money of a cycle."""
+    metrics: list[Metrics] = []
+    for conclusion in result.conclusions:
+        metrics.extend(conclusion.metrics.values())
+    calls = sum(measured.attempts for measured in metrics)
+    took = format_duration(result.took_s)
+    return f"{calls:,} calls in {took}, cost {_cost(metrics)}"
 
 
 def _cost(metrics: Sequence[Metrics]) -> str:
-    """What was spent: unknown is said to be unknown, never counted as nothing."""
-    known, unpriced = sum(one.known_cost_usd for one in metrics), sum(one.unpriced for one in metrics)
+    """The cost in USD: unknown is said to be unknown, never counted as nothing."""
+    known = sum(measured.known_cost_usd for measured in metrics)
+    unpriced = sum(measured.unpriced for measured in metrics)
     if not unpriced:
         return f"${known:.4f}"
-    return f"at least ${known:.4f} and that of {unpriced:,} calls of unknown cost" if known else "unknown"
+    if not known:
+        return "unknown"
+    return f"at least ${known:.4f} and that of {unpriced:,} calls of unknown cost"
 
 
 def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:
     """What was written where, what the next cycle does and, last of all, the page of the report, if there is one."""
-    routing = result.settings.routing_path
-    holds = f"{routing.name} holds what is in force" if routing.exists() else "no rule was written"
-    lines = []
+    lines: list[str] = []
     if result.conclusions:
-        lines.append(f"{holds}; history, decisions and ledger are in {result.settings.state_dir.name}/")
+        holds = _describe_rules(result.settings.routing_path)
+        state_dir = result.settings.state_dir.name
+        lines.append(f"{holds}; history, decisions and ledger are in {state_dir}/")
     for phase, plan in result.following.items():
         if phase in result.proven_next:
-            lines.append(f"now, {phase}: proves {short_difference(plan.baseline, plan.candidates[0].spec)}")
+            change = short_difference(plan.baseline, plan.candidates[0].spec)
+            lines.append(f"now, {phase}: proves {change}")
         else:
             lines.append(f"next cycle, {phase}: {_next(plan)}")
-    return [*lines, *report_lines(result, report)]
+    lines += report_lines(result, report)
+    return lines
+
+
+def _describe_rules(routing: Path) -> str:
+    if routing.exists():
+        return f"{routing.name} holds what is in force"
+    return "no rule was written"
 
 
 def report_lines(result: CycleResult, report: Path | None) -> list[str]:
@@ -127,11 +163,16 @@ def report_lines(result: CycleResult, report: Path | None) -> list[str]:
     if report is None:
         return []
     root = result.settings.rootdir
-    return [f"report: {report.relative_to(root) if report.is_relative_to(root) else report}"]
+    if report.is_relative_to(root):
+        report = report.relative_to(root)
+    return [f"report: {report}"]
 
 
 def _next(plan: PhasePlan) -> str:
     if not plan.candidates:
         return "plateau, nothing untried is left around the configuration in force"
-    tried = ", ".join(short_difference(plan.baseline, candidate.spec) for candidate in plan.candidates)
-    return f"tries {tried} beside {plan.baseline.id}"
+    changes: list[str] = []
+    for candidate in plan.candidates:
+        change = short_difference(plan.baseline, candidate.spec)
+        changes.append(change)
+    return f"tries {', '.join(changes)} beside {plan.baseline.id}"

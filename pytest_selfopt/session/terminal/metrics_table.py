@@ -9,28 +9,53 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.session.terminal.headlines import change_of
 
 _COLUMNS: dict[str, Callable[[Metrics], str]] = {
-    "accuracy": lambda one: f"{one.accuracy:.3f}",
-    "restraint": lambda one: "-" if one.restraint is None else f"{one.restraint:.2f}",
-    "errors": lambda one: str(one.errors),
-    "no call": lambda one: str(one.silent_misses),
-    "wrong call": lambda one: str(one.wrong_calls),
-    "median": lambda one: "-" if one.latency_median_s is None else f"{one.latency_median_s:.2f} s",
-    "passes": lambda one: str(len(one.runs)),
+    "accuracy": lambda metrics: f"{metrics.accuracy:.3f}",
+    "restraint": lambda metrics: _shown(metrics.restraint, ".2f"),
+    "errors": lambda metrics: str(metrics.errors),
+    "no call": lambda metrics: str(metrics.silent_misses),
+    "wrong call": lambda metrics: str(metrics.wrong_calls),
+    "median": lambda metrics: _shown(metrics.latency_median_s, ".2f", " s"),
+    "passes": lambda metrics: str(len(metrics.runs)),
 }
-DISPENSABLE = ("no call", "wrong call", "1st attempt", "passes", "median", "restraint", "errors")
+DISPENSABLE = (
+    "no call",
+    "wrong call",
+    "1st attempt",
+    "passes",
+    "median",
+    "restraint",
+    "errors",
+)
 """Columns that a narrow terminal does without, in this order."""
 
 
 def rows_of_phase(conclusion: Conclusion) -> list[tuple[str, ...]]:
     """The specs of a phase side by side: what was measured of each, and how its misses came about."""
     names = {conclusion.baseline.id: "baseline"}
-    names |= {judgement.spec: change_of(conclusion, judgement) for judgement in conclusion.judgements}
+    for judgement in conclusion.judgements:
+        names[judgement.spec] = change_of(conclusion, judgement)
     return rows_of({name: conclusion.metrics[spec] for spec, name in names.items()})
 
 
 def rows_of(named: Mapping[str, Metrics]) -> list[tuple[str, ...]]:
     """The heads, and a row for each name."""
     columns = dict(_COLUMNS)
-    if any(one.first_attempt_passes < one.passes for one in named.values()):
-        columns["1st attempt"] = lambda one: f"{one.first_attempt_accuracy:.3f}"
-    return [("", *columns), *((name, *(cell(one) for cell in columns.values())) for name, one in named.items())]
+    if any(map(_had_retries, named.values())):
+        columns["1st attempt"] = lambda metrics: f"{metrics.first_attempt_accuracy:.3f}"
+    rows = [("", *columns)]
+    for name, metrics in named.items():
+        cells = [cell(metrics) for cell in columns.values()]
+        rows.append((name, *cells))
+    return rows
+
+
+def _had_retries(metrics: Metrics) -> bool:
+    """Whether an answer was right only after an attempt that failed."""
+    return metrics.first_attempt_passes < metrics.passes
+
+
+def _shown(number: float | None, form: str, unit: str = "") -> str:
+    """A number in a format, with its unit; a dash where there is none."""
+    if number is None:
+        return "-"
+    return f"{number:{form}}{unit}"

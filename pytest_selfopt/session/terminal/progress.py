@@ -92,10 +92,17 @@ class Progress:
     @property
     def due(self) -> bool:
         """Whether it is time to show the state again."""
-        interval = QUIET_LOG_INTERVAL_S if self._quiet else LOG_INTERVAL_S
+        if self._silent:
+            return False
+        return self._clock() - self._said >= self._interval_s
+
+    @property
+    def _interval_s(self) -> float:
         if self._live:
-            interval = TERMINAL_INTERVAL_S
-        return not self._silent and self._clock() - self._said >= interval
+            return TERMINAL_INTERVAL_S
+        if self._quiet:
+            return QUIET_LOG_INTERVAL_S
+        return LOG_INTERVAL_S
 
     def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
         """Show the state if it is time to."""
@@ -135,9 +142,10 @@ def describe(
     out; it is empty where nothing fits.
     """
     count = f"calls {done}/{total}"
-    flight, elapsed = f"{in_flight} in flight", f"{format_duration(elapsed_s)} elapsed"
-    left = f"about {format_duration(elapsed_s / done * (total - done))} left" if 0 < done < total else ""
-    named = f"{which}, {label}" if which else label
+    flight = f"{in_flight} in flight"
+    elapsed = f"{format_duration(elapsed_s)} elapsed"
+    left = _time_left(done, total, elapsed_s)
+    named = _listed(which, label)
     forms = (
         f"  {named}  {_listed(count, flight, elapsed, left)}",
         f"  {named}  {_listed(count, elapsed, left)}",
@@ -147,7 +155,18 @@ def describe(
         f"{label} {done}/{total}",
         f"{done}/{total}",
     )
-    return next((form for form in forms if cells(form) <= most), "")
+    for form in forms:
+        if cells(form) <= most:
+            return form
+    return ""
+
+
+def _time_left(done: int, total: int, elapsed_s: float) -> str:
+    """The time that is left if calls go on at their mean rate; empty before the first and after the last."""
+    if not 0 < done < total:
+        return ""
+    left_s = elapsed_s / done * (total - done)
+    return f"about {format_duration(left_s)} left"
 
 
 def _listed(*parts: str) -> str:

@@ -33,18 +33,21 @@ class ProgressReporter:
     def on_routing_not_logged(self, problem: str) -> None:
         """Warn that a routing is not logged."""
         if self._terminal is not None:
-            warning = StyledText(f"selfopt: a routing is not logged: {problem}", "yellow")
-            TerminalWriter(self._terminal).write_lines([warning])
+            text = f"selfopt: a routing is not logged: {problem}"
+            writer = TerminalWriter(self._terminal)
+            writer.write_lines([StyledText(text, "yellow")])
 
     def on_start(self, start: CycleStart) -> None:
         """Say what is going to be done, what is not made again, and what cost to mind."""
         self._start = start
         if self._terminal is not None:
-            self._progress = Progress.on(self._terminal, which_of(os.environ))
+            which = which_of(os.environ)
+            self._progress = Progress.on(self._terminal, which)
         for plan in start.session_plan.plans.values():
             self._say_all(_describe(plan, start))
         if start.resumed:
-            self._say_all([f"  resumed: {start.resumed:,} calls are in the ledger and are not made again"])
+            resumed = f"{start.resumed:,} calls are in the ledger"
+            self._say_all([f"  resumed: {resumed} and are not made again"])
         if start.cost:
             self._say_all([f"  {start.cost}"])
 
@@ -53,12 +56,16 @@ class ProgressReporter:
         if self._start is None:
             return
         measured = self._start.phases[phase]
-        self._say_all([describe_pass(measured, run), *describe_stopped(measured, self._stopped.get(phase, ()))])
+        announced = self._stopped.get(phase, ())
+        self._say_all([describe_pass(measured, run)])
+        self._say_all(describe_stopped(measured, announced))
         self._stopped[phase] = frozenset(measured.stopped)
 
     def on_wait(self, key: TrialKey) -> None:
         """Show how far the pass of a trial is, if it is time to."""
-        if self._start is None or self._progress is None or not self._progress.due:
+        if self._start is None or self._progress is None:
+            return
+        if not self._progress.due:
             return
         self._progress.tick(
             label=f"{key.phase} pass {key.run + 1}",
@@ -83,11 +90,17 @@ def _describe(plan: PhasePlan, start: CycleStart) -> list[str]:
     if not start.cycle:
         return describe_gate(plan, cases, partial=start.partial)
     outlooks = start.phases[plan.phase].outlooks()
-    return describe_plan(plan, cases, start.cycle, outlooks, partial=start.partial)
+    return describe_plan(
+        plan,
+        cases,
+        start.cycle,
+        outlooks,
+        partial=start.partial,
+    )
 
 
-def _calls_in(one: Pass) -> int:
-    """The calls of a pass that has begun."""
-    if not one.released.is_set():
+def _calls_in(calls: Pass) -> int:
+    """The number of calls of a pass that has begun."""
+    if not calls.released.is_set():
         return 0
-    return sum(key.spec in one.live for key in one.keys)
+    return sum(key.spec in calls.live for key in calls.keys)

@@ -27,12 +27,29 @@ if TYPE_CHECKING:
 
     from pytest_selfopt.cycle.gate import GateOutcome
     from pytest_selfopt.cycle.result import CycleResult
+    from pytest_selfopt.ledger.ledger import Warmup
 
-_FAILED = {Verdict.REJECT: ("FAIL", "red"), Verdict.HOLD: ("UNSETTLED", "yellow"), Verdict.PROMOTE: ("FAIL", "red")}
+_FAILED = {
+    Verdict.REJECT: ("FAIL", "red"),
+    Verdict.HOLD: ("UNSETTLED", "yellow"),
+    Verdict.PROMOTE: ("FAIL", "red"),
+}
 _BUILD = {
-    Verdict.PROMOTE: StyledText("the gate is passed; nothing was written", "green", bold=True),
-    Verdict.REJECT: StyledText("the gate is not passed; nothing was written", "red", bold=True),
-    Verdict.HOLD: StyledText("the evidence is too short to pass or fail; nothing was written", "yellow", bold=True),
+    Verdict.PROMOTE: StyledText(
+        "the gate is passed; nothing was written",
+        "green",
+        bold=True,
+    ),
+    Verdict.REJECT: StyledText(
+        "the gate is not passed; nothing was written",
+        "red",
+        bold=True,
+    ),
+    Verdict.HOLD: StyledText(
+        "the evidence is too short to pass or fail; nothing was written",
+        "yellow",
+        bold=True,
+    ),
 }
 _CHANGES = ("trial", "skip", "confirmed", "rolled_back")
 
@@ -45,11 +62,18 @@ def write_summary(terminal: TerminalReporter, result: CycleResult, report: Path 
     page = TerminalWriter(terminal)
     page.title(f"selfopt cycle {result.cycle}")
     if page.verbosity < -1:
-        page.write_lines([*map(verdict_of, result.conclusions)] or [*_trouble(result)][:1])
+        page.write_lines(_verdicts(result))
     elif page.verbosity < 0:
         page.write_lines(_in_short(result, report))
     else:
         _write_in_full(page, result, report)
+
+
+def _verdicts(result: CycleResult) -> list[StyledText]:
+    """A line for each phase; without any, the first reason why there is no decision."""
+    if result.conclusions:
+        return list(map(verdict_of, result.conclusions))
+    return list(_trouble(result))[:1]
 
 
 def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
@@ -66,14 +90,25 @@ def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | Non
     if result.conclusions:
         page.write_lines([StyledText(cost_line(result))])
     page.write_lines(_trouble(result))
-    page.write_lines(
-        StyledText(warmup_line(one), "yellow" if one.result.reply is None else "") for one in result.warmups
-    )
+    page.write_lines(map(_warmup, result.warmups))
     for conclusion in result.conclusions:
-        page.write_lines([StyledText(f"{conclusion.phase}: baseline {conclusion.baseline.id}", bold=True)])
-        page.table(rows_of_phase(conclusion), dispensable=DISPENSABLE)
-        page.write_lines(_details(conclusion, loud=page.verbosity > 0))
+        _write_phase(page, conclusion)
     page.write_lines(map(StyledText, closing_lines(result, report)))
+
+
+def _warmup(warmup: Warmup) -> StyledText:
+    line = warmup_line(warmup)
+    if warmup.result.reply is None:
+        return StyledText(line, "yellow")
+    return StyledText(line)
+
+
+def _write_phase(page: TerminalWriter, conclusion: Conclusion) -> None:
+    title = f"{conclusion.phase}: baseline {conclusion.baseline.id}"
+    page.write_lines([StyledText(title, bold=True)])
+    rows = rows_of_phase(conclusion)
+    page.table(rows, dispensable=DISPENSABLE)
+    page.write_lines(_details(conclusion, loud=page.verbosity > 0))
 
 
 def _trouble(result: CycleResult) -> Iterator[StyledText]:
@@ -81,17 +116,15 @@ def _trouble(result: CycleResult) -> Iterator[StyledText]:
     if result.problem:
         yield StyledText(f"not everything could be written: {result.problem}", "red")
     elif result.status != "decided":
-        for text in why_undecided(result):
-            yield StyledText(text, "yellow")
-    for note in result.notes:
-        yield StyledText(note, "yellow")
+        yield from map(_warning, why_undecided(result))
+    yield from map(_warning, result.notes)
 
 
 def _details(conclusion: Conclusion, *, loud: bool) -> Iterator[StyledText]:
     """What each verdict rests on, what was found, and what is put on trial; `loud` tells passed gates, too."""
     for judgement in conclusion.judgements:
         yield from _judged(conclusion, judgement, loud=loud)
-    if conclusion.pick.winner is None and Verdict.PROMOTE in {one.verdict for one in conclusion.judgements}:
+    if conclusion.pick.winner is None and _has_better(conclusion):
         yield StyledText(conclusion.pick.sentence)
     for gate in conclusion.gates:
         if loud:
@@ -105,15 +138,28 @@ def _details(conclusion: Conclusion, *, loud: bool) -> Iterator[StyledText]:
             yield StyledText(change.sentence)
 
 
+def _has_better(conclusion: Conclusion) -> bool:
+    """Whether a candidate was judged better than the baseline."""
+    return any(judgement.verdict is Verdict.PROMOTE for judgement in conclusion.judgements)
+
+
 def _judged(conclusion: Conclusion, judgement: Judgement, *, loud: bool) -> Iterator[StyledText]:
-    name, verdict = change_of(conclusion, judgement), judgement.verdict
-    yield StyledText(f"{verdict} {name}: {judgement.grounds}", COLOURS[verdict])
-    for gate in judgement.gates if loud else ():
+    name = change_of(conclusion, judgement)
+    verdict = judgement.verdict
+    line = f"{verdict} {name}: {judgement.grounds}"
+    yield StyledText(line, COLOURS[verdict])
+    if not loud:
+        return
+    for gate in judgement.gates:
         yield StyledText(f"  {_mark(gate)} {gate.name}: {gate.sentence}")
 
 
 def _mark(gate: GateResult) -> str:
-    return "passed" if gate.passed else "FAILED" if gate.asks is Verdict.REJECT else "UNSETTLED"
+    if gate.passed:
+        return "passed"
+    if gate.asks is Verdict.REJECT:
+        return "FAILED"
+    return "UNSETTLED"
 
 
 def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
@@ -127,30 +173,53 @@ def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
         page.write_lines(map(_gated_in_short, result.gated))
         return
     if result.gated:
-        page.write_lines([_BUILD[status_of([found for one in result.gated for found in one.gates])]])
+        page.write_lines([_BUILD[_build_status(result)]])
     if result.problem:
         page.write_lines([StyledText(result.problem, "red")])
     elif result.status != "decided":
-        page.write_lines(StyledText(text, "yellow") for text in why_undecided(result))
-    page.write_lines(StyledText(note, "yellow") for note in result.notes if page.verbosity >= -1)
-    for one in result.gated:
-        _write_gated(page, one)
+        page.write_lines(map(_warning, why_undecided(result)))
+    if page.verbosity >= -1:
+        page.write_lines(map(_warning, result.notes))
+    for outcome in result.gated:
+        _write_gated(page, outcome)
 
 
-def _write_gated(page: TerminalWriter, one: GateOutcome) -> None:
-    if page.verbosity >= 0:
-        page.write_lines([StyledText(f"{one.phase}: {one.spec}")])
-        page.table(rows_of({"in force": one.metrics}), dispensable=DISPENSABLE)
-    for found in one.gates:
-        if page.verbosity >= 0 or not found.passed:
-            word, colour = ("pass", "green") if found.passed else _FAILED[found.asks]
-            page.write_lines([StyledText(f"{word} {found.name}: {found.sentence}", colour)])
-    if page.verbosity >= 0:
-        page.write_lines([StyledText(f"compared with {one.beside}")])
+def _build_status(result: CycleResult) -> Verdict:
+    """The verdict on a build: that of the gates of all phases."""
+    gates: list[GateResult] = []
+    for outcome in result.gated:
+        gates.extend(outcome.gates)
+    return status_of(gates)
 
 
-def _gated_in_short(one: GateOutcome) -> StyledText:
-    if one.verdict is Verdict.PROMOTE:
-        return StyledText(f"pass {one.phase}: {one.spec}", "green")
-    word, colour = _FAILED[one.verdict]
-    return StyledText(f"{word} {one.phase}: {', '.join(found.name for found in one.gates if not found.passed)}", colour)
+def _warning(text: str) -> StyledText:
+    return StyledText(text, "yellow")
+
+
+def _write_gated(page: TerminalWriter, outcome: GateOutcome) -> None:
+    in_full = page.verbosity >= 0
+    if in_full:
+        title = f"{outcome.phase}: {outcome.spec}"
+        page.write_lines([StyledText(title)])
+        rows = rows_of({"in force": outcome.metrics})
+        page.table(rows, dispensable=DISPENSABLE)
+    for gate in outcome.gates:
+        if in_full or not gate.passed:
+            page.write_lines([_gate_line(gate)])
+    if in_full:
+        page.write_lines([StyledText(f"compared with {outcome.beside}")])
+
+
+def _gate_line(gate: GateResult) -> StyledText:
+    word, colour = "pass", "green"
+    if not gate.passed:
+        word, colour = _FAILED[gate.asks]
+    return StyledText(f"{word} {gate.name}: {gate.sentence}", colour)
+
+
+def _gated_in_short(outcome: GateOutcome) -> StyledText:
+    if outcome.verdict is Verdict.PROMOTE:
+        return StyledText(f"pass {outcome.phase}: {outcome.spec}", "green")
+    word, colour = _FAILED[outcome.verdict]
+    failed = [gate.name for gate in outcome.gates if not gate.passed]
+    return StyledText(f"{word} {outcome.phase}: {', '.join(failed)}", colour)

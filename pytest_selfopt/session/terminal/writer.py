@@ -26,7 +26,12 @@ class StyledText:
     @property
     def markup(self) -> dict[str, bool]:
         """What pytest's terminal writer makes of it."""
-        return {name: True for name in (self.colour, "bold" if self.bold else "") if name}
+        markup: dict[str, bool] = {}
+        if self.colour:
+            markup[self.colour] = True
+        if self.bold:
+            markup["bold"] = True
+        return markup
 
 
 class TerminalWriter:
@@ -47,22 +52,30 @@ class TerminalWriter:
         if self.verbosity >= 0:
             self._terminal.write_sep("=", shown(text, self._encoding))
 
-    def write_lines(self, told: Iterable[StyledText]) -> None:
+    def write_lines(self, lines: Iterable[StyledText]) -> None:
         """Write texts, folded."""
-        for one in told:
-            for line in folded(shown(one.text, self._encoding), self.width):
-                self._terminal.write_line(line, **one.markup)
+        for styled in lines:
+            text = shown(styled.text, self._encoding)
+            for line in folded(text, self.width):
+                self._terminal.write_line(line, **styled.markup)
 
     def table(self, rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
         """Write a table, the heads first; in a loud session no column is left out."""
-        cells = [[shown(cell, self._encoding) for cell in row] for row in rows]
-        for line in table(cells, self.width, dispensable=dispensable if self.verbosity <= 0 else ()):
+        if self.verbosity > 0:
+            dispensable = ()
+        cells: list[list[str]] = []
+        for row in rows:
+            shown_row = [shown(cell, self._encoding) for cell in row]
+            cells.append(shown_row)
+        for line in table(cells, self.width, dispensable=dispensable):
             self._terminal.write_line(line)
 
 
 def encoding_of_output() -> str:
     """The encoding of what pytest writes to, whatever captures output now."""
-    return (sys.__stdout__.encoding if sys.__stdout__ is not None else None) or "utf-8"
+    if sys.__stdout__ is None:
+        return "utf-8"
+    return sys.__stdout__.encoding or "utf-8"
 
 
 def rewrites(terminal: TerminalReporter) -> bool:
