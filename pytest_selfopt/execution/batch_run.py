@@ -87,7 +87,7 @@ class BatchRun:
         return BatchResult(
             cycle=cycle,
             trials=tuple(self._trials),
-            parts=dict(zip(self._parts, map(tuple, self._parts.values()), strict=True)),
+            parts={spec: tuple(parts) for spec, parts in self._parts.items()},
             votes=self._votes,
             calls=self._calls,
             cost_usd=_total(self._costs),
@@ -162,8 +162,7 @@ class BatchRun:
         """The trial that an answer amounts to; that of a member of a swarm is kept apart."""
         call = answer.call
         whole, mark, place = call.id.rpartition(MARK)
-        # Without a mark the whole id is in the last part.
-        planned = by_id[whole or place]
+        planned = by_id[whole or call.id]
         received, verdict = _verdict(planned, answer.result)
         model = self.settings.model(call.model)
         trial = make_trial(planned, received, verdict, model)
