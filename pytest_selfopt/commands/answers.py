@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
+    _add_resolve(add)
+    _add_history(add)
+    _add_report(add)
+    _add_why(add)
+    _add_judging(add)
+
+
+def _add_resolve(add: AddCommand) -> None:
+    """Add `selfopt resolve`."""
     resolve = add(
         "resolve",
         help="which model and settings are in effect for MODEL in PHASE",
@@ -34,6 +43,10 @@ def add_commands(add: AddCommand) -> None:
         help="the routing configuration (default: routing_config.json)",
     )
     resolve.set_defaults(command=_resolve)
+
+
+def _add_history(add: AddCommand) -> None:
+    """Add `selfopt history`."""
     history = add(
         "history",
         help="what each cycle compared and decided, and how the accuracy rose",
@@ -41,6 +54,10 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(history)
     history.set_defaults(command=_history)
+
+
+def _add_report(add: AddCommand) -> None:
+    """Add `selfopt report`."""
     report = add(
         "report",
         help="what was measured and decided, of one cycle or over all of them",
@@ -64,6 +81,10 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(report)
     report.set_defaults(command=_report)
+
+
+def _add_why(add: AddCommand) -> None:
+    """Add `selfopt why`."""
     why = add(
         "why",
         help="how a rule came about, and on which trials it rests",
@@ -80,11 +101,16 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(why)
     why.set_defaults(command=_why)
-    _add_judging(add)
 
 
 def _add_judging(add: AddCommand) -> None:
     """Those that take back, and that judge again."""
+    _add_rollback(add)
+    _add_decide(add)
+
+
+def _add_rollback(add: AddCommand) -> None:
+    """Add `selfopt rollback`."""
     rollback = add(
         "rollback",
         help="put the rules back as they were before a cycle or a change",
@@ -102,6 +128,10 @@ def _add_judging(add: AddCommand) -> None:
     )
     add_places(rollback)
     rollback.set_defaults(command=_rollback)
+
+
+def _add_decide(add: AddCommand) -> None:
+    """Add `selfopt decide`."""
     decide = add(
         "decide",
         help="judge the stored trials of a cycle again, without a call",

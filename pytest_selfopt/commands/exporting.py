@@ -24,6 +24,14 @@ def add_commands(add: AddCommand) -> None:
         epilog="example: selfopt export csv --cycle 3 -o trials.csv",
     )
     forms = export.add_subparsers(required=True, metavar="FORM").add_parser
+    _add_litellm(forms)
+    _add_inspect(forms)
+    _add_table(forms, "csv", "a CSV file, for spreadsheets")
+    _add_table(forms, "json", "JSON, for programs")
+
+
+def _add_litellm(forms: AddCommand) -> None:
+    """Add `selfopt export litellm`."""
     litellm = forms(
         "litellm",
         help="what is in force, as a configuration of a LiteLLM proxy or router (YAML)",
@@ -42,6 +50,10 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(litellm)
     litellm.set_defaults(command=_litellm)
+
+
+def _add_inspect(forms: AddCommand) -> None:
+    """Add `selfopt export inspect`."""
     inspect = forms(
         "inspect",
         help="the trials as logs of Inspect, one for each spec of a cycle",
@@ -63,20 +75,23 @@ def add_commands(add: AddCommand) -> None:
     )
     _add_cycle(inspect)
     inspect.set_defaults(command=_inspect)
-    for form, what in (("csv", "a CSV file, for spreadsheets"), ("json", "JSON, for programs")):
-        table = forms(
-            form,
-            help=f"the trials as {what}: a row for each",
-            epilog=f"example: selfopt export {form} -o trials.{form}",
-        )
-        table.add_argument(
-            "-o",
-            "--output",
-            type=Path,
-            help="write it to a file (default: print it)",
-        )
-        _add_cycle(table)
-        table.set_defaults(command=_table, form=form)
+
+
+def _add_table(forms: AddCommand, form: str, what: str) -> None:
+    """Add `selfopt export` of a table in a form; `what` names it in the help."""
+    table = forms(
+        form,
+        help=f"the trials as {what}: a row for each",
+        epilog=f"example: selfopt export {form} -o trials.{form}",
+    )
+    table.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="write it to a file (default: print it)",
+    )
+    _add_cycle(table)
+    table.set_defaults(command=_table, form=form)
 
 
 def _add_cycle(command: argparse.ArgumentParser) -> None:

@@ -17,6 +17,13 @@ MOST_PORT = 65_535
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
+    _add_worker(add)
+    _add_engine(add)
+    _add_scripted(add)
+
+
+def _add_worker(add: AddCommand) -> None:
+    """Add `selfopt worker`."""
     from pytest_selfopt.settings import ENGINES
 
     worker = add(
@@ -50,6 +57,12 @@ def add_commands(add: AddCommand) -> None:
         help="where selfopt.toml or pyproject.toml is",
     )
     worker.set_defaults(command=_work)
+
+
+def _add_engine(add: AddCommand) -> None:
+    """Add `selfopt engine`."""
+    from pytest_selfopt.settings import ENGINES
+
     engine = add(
         "engine", help="run the server of an engine on loopback, for a trial", epilog="example: selfopt engine nats"
     )
@@ -61,6 +74,10 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(engine)
     engine.set_defaults(command=_run_engine)
+
+
+def _add_scripted(add: AddCommand) -> None:
+    """Add `selfopt scripted`."""
     scripted = add(
         "scripted",
         help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats",

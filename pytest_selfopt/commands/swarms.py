@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
+    _add_swarm(add)
+    _add_batch(add)
+
+
+def _add_swarm(add: AddCommand) -> None:
+    """Add `selfopt swarm`."""
     swarm = add(
         "swarm",
         help="let the models of a tier answer a suite together, in a pattern, and see what that bought",
@@ -47,6 +53,10 @@ def add_commands(add: AddCommand) -> None:
     )
     _add_questions(swarm)
     swarm.set_defaults(command=_swarm)
+
+
+def _add_batch(add: AddCommand) -> None:
+    """Add `selfopt batch`."""
     batch = add(
         "batch",
         help="ask each model of a tier a suite, and compare them",
@@ -83,6 +93,12 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
         "--variant",
         help="the manner of asking (default: that of the phase's baseline)",
     )
+    _add_limits(command)
+    add_places(command)
+
+
+def _add_limits(command: argparse.ArgumentParser) -> None:
+    """Let a command be told where its calls are made, what they may cost, and how they are told."""
     command.add_argument(
         "--runner",
         help="where calls are made: local, nats or temporal (default: as configured)",
@@ -107,7 +123,6 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the numbers for programs",
     )
-    add_places(command)
 
 
 def _swarm(options: argparse.Namespace) -> Iterator[Printed]:

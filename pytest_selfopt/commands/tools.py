@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
+    _add_models(add)
+    _add_enforce(add)
+    _add_verify(add)
+    _add_suites(add)
+
+
+def _add_models(add: AddCommand) -> None:
+    """Add `selfopt models`."""
     models = add(
         "models",
         help="which models there are, whether each answers, and what is missing",
@@ -37,6 +45,10 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(models)
     models.set_defaults(command=_models)
+
+
+def _add_enforce(add: AddCommand) -> None:
+    """Add `selfopt enforce`."""
     enforce = add(
         "enforce",
         help="turn the recommendations of a feedback file into rules on trial",
@@ -55,14 +67,24 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(enforce)
     enforce.set_defaults(command=_enforce)
+
+
+def _add_verify(add: AddCommand) -> None:
+    """Add `selfopt verify`."""
     verify = add("verify", help="check the seals of the decisions log", epilog="example: selfopt verify")
     add_places(verify)
     verify.set_defaults(command=_verify)
-    _add_suites(add)
 
 
 def _add_suites(add: AddCommand) -> None:
     """Those about suites."""
+    _add_power(add)
+    _add_check(add)
+    _add_bring(add)
+
+
+def _add_power(add: AddCommand) -> None:
+    """Add `selfopt power`."""
     power = add(
         "power",
         help="what gain a cycle over these suites can find, and in how many calls",
@@ -84,6 +106,10 @@ def _add_suites(add: AddCommand) -> None:
     )
     add_places(power)
     power.set_defaults(command=_power)
+
+
+def _add_check(add: AddCommand) -> None:
+    """Add `selfopt suite check`."""
     suite = add(
         "suite",
         help="what can be said about suites without asking a model",
@@ -99,6 +125,10 @@ def _add_suites(add: AddCommand) -> None:
         help="suite files, or folders that hold them",
     )
     check.set_defaults(command=_check_suites)
+
+
+def _add_bring(add: AddCommand) -> None:
+    """Add `selfopt import`."""
     bring = add(
         "import",
         help="other people's benchmarks as lines of a suite file",
