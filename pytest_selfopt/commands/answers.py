@@ -15,11 +15,20 @@ from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.routing.config import read_config
 
 if TYPE_CHECKING:
-    pass
+    from pytest_selfopt.cycle.redecide import RedecidedPhase
 
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
+    _add_resolve(add)
+    _add_history(add)
+    _add_report(add)
+    _add_why(add)
+    _add_judging(add)
+
+
+def _add_resolve(add: AddCommand) -> None:
+    """Add `selfopt resolve`."""
     resolve = add(
         "resolve",
         help="which model and settings are in effect for MODEL in PHASE",
@@ -34,6 +43,10 @@ def add_commands(add: AddCommand) -> None:
         help="the routing configuration (default: routing_config.json)",
     )
     resolve.set_defaults(command=_resolve)
+
+
+def _add_history(add: AddCommand) -> None:
+    """Add `selfopt history`."""
     history = add(
         "history",
         help="what each cycle compared and decided, and how the accuracy rose",
@@ -41,51 +54,100 @@ def add_commands(add: AddCommand) -> None:
     )
     add_places(history)
     history.set_defaults(command=_history)
+
+
+def _add_report(add: AddCommand) -> None:
+    """Add `selfopt report`."""
     report = add(
         "report",
         help="what was measured and decided, of one cycle or over all of them",
         epilog="example: selfopt report --cycle 3 --open",
     )
-    report.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
+    report.add_argument(
+        "--cycle",
+        type=int,
+        help="the number of a cycle (default: all)",
+    )
     report.add_argument(
         "--format", choices=("html", "md", "json"), default="html", help="a page (the default), Markdown or JSON"
     )
     report.add_argument(
         "-o", "--output", type=Path, metavar="PATH", help="write it there, or print it (-); a page is written anyway"
     )
-    report.add_argument("--open", action="store_true", help="show the page in a browser")
+    report.add_argument(
+        "--open",
+        action="store_true",
+        help="show the page in a browser",
+    )
     add_places(report)
     report.set_defaults(command=_report)
+
+
+def _add_why(add: AddCommand) -> None:
+    """Add `selfopt why`."""
     why = add(
         "why",
         help="how a rule came about, and on which trials it rests",
         epilog="example: selfopt why embedded/smollm2-135m atomic",
     )
-    why.add_argument("rule", help='"model::phase", or a model followed by a phase')
-    why.add_argument("phase", nargs="?", help="the kind of work, when MODEL alone was given")
+    why.add_argument(
+        "rule",
+        help='"model::phase", or a model followed by a phase',
+    )
+    why.add_argument(
+        "phase",
+        nargs="?",
+        help="the kind of work, when MODEL alone was given",
+    )
     add_places(why)
     why.set_defaults(command=_why)
-    _add_judging(add)
 
 
 def _add_judging(add: AddCommand) -> None:
     """Those that take back, and that judge again."""
+    _add_rollback(add)
+    _add_decide(add)
+
+
+def _add_rollback(add: AddCommand) -> None:
+    """Add `selfopt rollback`."""
     rollback = add(
         "rollback",
         help="put the rules back as they were before a cycle or a change",
         epilog="example: selfopt rollback 3 --dry-run",
     )
-    rollback.add_argument("what", nargs="?", help='a cycle, or a rule as "model::phase" (default: the last change)')
-    rollback.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    rollback.add_argument(
+        "what",
+        nargs="?",
+        help='a cycle, or a rule as "model::phase" (default: the last change)',
+    )
+    rollback.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be done, write nothing",
+    )
     add_places(rollback)
     rollback.set_defaults(command=_rollback)
+
+
+def _add_decide(add: AddCommand) -> None:
+    """Add `selfopt decide`."""
     decide = add(
         "decide",
         help="judge the stored trials of a cycle again, without a call",
         epilog="example: selfopt decide 3 --json",
     )
-    decide.add_argument("cycle", nargs="?", type=int, help="its number (default: the last decided one)")
-    decide.add_argument("--json", action="store_true", help="print the verdicts as the history holds them")
+    decide.add_argument(
+        "cycle",
+        nargs="?",
+        type=int,
+        help="its number (default: the last decided one)",
+    )
+    decide.add_argument(
+        "--json",
+        action="store_true",
+        help="print the verdicts as the history holds them",
+    )
     add_places(decide)
     decide.set_defaults(command=_decide)
 
@@ -93,7 +155,9 @@ def _add_judging(add: AddCommand) -> None:
 def _resolve(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.report.explain import route_lines
 
-    return route_lines(read_config(options.config).apply_routing(options.model, options.phase))
+    routing = read_config(options.config)
+    route = routing.apply_routing(options.model, options.phase)
+    return route_lines(route)
 
 
 def _history(options: argparse.Namespace) -> list[str]:
@@ -119,7 +183,9 @@ def _report(options: argparse.Namespace) -> Sequence[Printed]:
 def _why(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.report.explain import why
 
-    model, _, phase = options.rule.rpartition("::") if options.phase is None else (options.rule, "", options.phase)
+    model, phase = options.rule, options.phase
+    if phase is None:
+        model, _, phase = options.rule.rpartition("::")
     if not model or not phase:
         raise SettingsError(f'{options.rule!r}: name a rule as "model::phase", or a model and a phase')
     return why(settings_of(options), model, phase)
@@ -129,7 +195,12 @@ def _rollback(options: argparse.Namespace) -> list[str]:
     from pytest_selfopt.cycle.rollback import roll_back
     from pytest_selfopt.routing.atomic_files import timestamp
 
-    return roll_back(settings_of(options), options.what, now=timestamp(time.time()), dry_run=options.dry_run)
+    return roll_back(
+        settings_of(options),
+        options.what,
+        now=timestamp(time.time()),
+        dry_run=options.dry_run,
+    )
 
 
 def _decide(options: argparse.Namespace) -> Iterator[Printed]:
@@ -137,13 +208,30 @@ def _decide(options: argparse.Namespace) -> Iterator[Printed]:
 
     phases = decide_again(settings_of(options), options.cycle)
     if options.json:
-        value = [{"cycle": one.cycle, "phase": one.phase, "verdicts": one.verdicts} for one in phases]
-        yield Verbatim(json.dumps(value, indent=2))
+        rows: list[dict[str, object]] = []
+        for phase in phases:
+            row = {
+                "cycle": phase.cycle,
+                "phase": phase.phase,
+                "verdicts": phase.verdicts,
+            }
+            rows.append(row)
+        yield Verbatim(json.dumps(rows, indent=2))
         return
-    for one in phases:
-        yield f"cycle {one.cycle}, {one.phase}: {'as it was decided' if one.same else 'NOT as it was decided'}"
-        before = {verdict["spec"]: verdict["verdict"] for verdict in one.recorded}
-        for judgement in one.conclusion.judgements:
-            then = before.get(judgement.spec, "not judged")
-            changed = "" if then == judgement.verdict else f" (then {then})"
-            yield f"  {judgement.verdict}{changed} {judgement.spec}: {judgement.grounds}"
+    for phase in phases:
+        yield from _decided_again(phase)
+
+
+def _decided_again(phase: RedecidedPhase) -> Iterator[str]:
+    """The verdicts on a phase beside those that were recorded."""
+    comparison = "NOT as it was decided"
+    if phase.same:
+        comparison = "as it was decided"
+    yield f"cycle {phase.cycle}, {phase.phase}: {comparison}"
+    before = {row["spec"]: row["verdict"] for row in phase.recorded}
+    for judgement in phase.conclusion.judgements:
+        then = before.get(judgement.spec, "not judged")
+        changed = ""
+        if then != judgement.verdict:
+            changed = f" (then {then})"
+        yield f"  {judgement.verdict}{changed} {judgement.spec}: {judgement.grounds}"

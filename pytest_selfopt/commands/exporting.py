@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of, tell
+from pytest_selfopt.commands.common import AddCommand, add_places, let_import_beside, settings_of, tell
 from pytest_selfopt.console.output import Verbatim
 
 if TYPE_CHECKING:
@@ -24,37 +24,82 @@ def add_commands(add: AddCommand) -> None:
         epilog="example: selfopt export csv --cycle 3 -o trials.csv",
     )
     forms = export.add_subparsers(required=True, metavar="FORM").add_parser
+    _add_litellm(forms)
+    _add_inspect(forms)
+    _add_table(forms, "csv", "a CSV file, for spreadsheets")
+    _add_table(forms, "json", "JSON, for programs")
+
+
+def _add_litellm(forms: AddCommand) -> None:
+    """Add `selfopt export litellm`."""
     litellm = forms(
         "litellm",
         help="what is in force, as a configuration of a LiteLLM proxy or router (YAML)",
         epilog="example: selfopt export litellm -o litellm.yaml --report litellm.txt",
     )
-    litellm.add_argument("-o", "--output", type=Path, help="write it to a file (default: print it)")
-    litellm.add_argument("--report", type=Path, help="write what has no counterpart to a file (default: to stderr)")
+    litellm.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="write it to a file (default: print it)",
+    )
+    litellm.add_argument(
+        "--report",
+        type=Path,
+        help="write what has no counterpart to a file (default: to stderr)",
+    )
     add_places(litellm)
     litellm.set_defaults(command=_litellm)
+
+
+def _add_inspect(forms: AddCommand) -> None:
+    """Add `selfopt export inspect`."""
     inspect = forms(
         "inspect",
         help="the trials as logs of Inspect, one for each spec of a cycle",
         epilog="example: selfopt export inspect --cycle 3 --suite benchmarks/atomic.jsonl -o logs && inspect view",
     )
-    inspect.add_argument("-o", "--output", type=Path, default=Path("logs"), help="the folder (default: logs)")
-    inspect.add_argument("--suite", type=Path, action="append", default=[], help="a file or folder with the questions")
+    inspect.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("logs"),
+        help="the folder (default: logs)",
+    )
+    inspect.add_argument(
+        "--suite",
+        type=Path,
+        action="append",
+        default=[],
+        help="a file or folder with the questions",
+    )
     _add_cycle(inspect)
     inspect.set_defaults(command=_inspect)
-    for form, what in (("csv", "a CSV file, for spreadsheets"), ("json", "JSON, for programs")):
-        table = forms(
-            form,
-            help=f"the trials as {what}: a row for each",
-            epilog=f"example: selfopt export {form} -o trials.{form}",
-        )
-        table.add_argument("-o", "--output", type=Path, help="write it to a file (default: print it)")
-        _add_cycle(table)
-        table.set_defaults(command=_table, form=form)
+
+
+def _add_table(forms: AddCommand, form: str, what: str) -> None:
+    """Add `selfopt export` of a table in a form; `what` names it in the help."""
+    table = forms(
+        form,
+        help=f"the trials as {what}: a row for each",
+        epilog=f"example: selfopt export {form} -o trials.{form}",
+    )
+    table.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="write it to a file (default: print it)",
+    )
+    _add_cycle(table)
+    table.set_defaults(command=_table, form=form)
 
 
 def _add_cycle(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--cycle", type=int, help="the number of a cycle (default: all)")
+    command.add_argument(
+        "--cycle",
+        type=int,
+        help="the number of a cycle (default: all)",
+    )
     add_places(command)
 
 
@@ -65,10 +110,11 @@ def _litellm(options: argparse.Namespace) -> Iterator[str]:
     config = export_litellm(settings_of(options))
     sentences = [gap.sentence for gap in config.gaps]
     if options.report is not None:
-        write_atomically(options.report, "".join(f"{one}\n" for one in sentences))
+        report = "".join(f"{sentence}\n" for sentence in sentences)
+        write_atomically(options.report, report)
     else:
-        for one in sentences:
-            tell(one)
+        for sentence in sentences:
+            tell(sentence)
     if options.output is None:
         yield Verbatim(config.text.rstrip("\n"))
     else:
@@ -80,7 +126,7 @@ def _inspect(options: argparse.Namespace) -> Iterator[str]:
     from pytest_selfopt.export.export import export_inspect
 
     settings = settings_of(options)
-    let_import_from(path if path.is_dir() else path.parent for path in options.suite)
+    let_import_beside(options.suite)
     _tell_unjudged(settings, options.cycle)
     for path in export_inspect(settings, options.cycle, options.suite, options.output):
         yield f"written: {path}"

@@ -18,10 +18,28 @@ def add_commands(add: AddCommand) -> None:
         epilog="examples: selfopt profile ollama/llama3.2:1b; selfopt profile --all --phase atomic --format md",
     )
     profile.add_argument("model", nargs="?", help="which one")
-    profile.add_argument("--all", action="store_true", help="all models, the Pareto fronts and the elites of each tier")
-    profile.add_argument("--phase", help="what was measured in this phase only")
-    profile.add_argument("--format", choices=("table", "json", "md"), default="table", help="default: table")
-    profile.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    profile.add_argument(
+        "--all",
+        action="store_true",
+        help="all models, the Pareto fronts and the elites of each tier",
+    )
+    profile.add_argument(
+        "--phase",
+        help="what was measured in this phase only",
+    )
+    profile.add_argument(
+        "--format",
+        choices=("table", "json", "md"),
+        default="table",
+        help="default: table",
+    )
+    profile.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        help="the same as --format json",
+    )
     add_places(profile)
     profile.set_defaults(command=_profile)
 
@@ -31,4 +49,10 @@ def _profile(options: argparse.Namespace) -> Sequence[Printed]:
 
     if (options.model is None) is not options.all:
         raise SettingsError("profile: name one model, or ask for --all")
-    return profile_lines(settings_of(options), options.model, options.phase, form=options.format, width=output_width())
+    return profile_lines(
+        settings_of(options),
+        options.model,
+        options.phase,
+        form=options.format,
+        width=output_width(),
+    )

@@ -8,20 +8,22 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_selfopt.commands.common import AddCommand, add_places, settings_of
 from pytest_selfopt.errors import RunnerError, SettingsError
-
-if TYPE_CHECKING:
-    pass
-
 
 MOST_PORT = 65_535
 
 
 def add_commands(add: AddCommand) -> None:
     """Add them to the parser."""
+    _add_worker(add)
+    _add_engine(add)
+    _add_scripted(add)
+
+
+def _add_worker(add: AddCommand) -> None:
+    """Add `selfopt worker`."""
     from pytest_selfopt.settings import ENGINES
 
     worker = add(
@@ -29,26 +31,69 @@ def add_commands(add: AddCommand) -> None:
         help="make the calls of sessions that run with --selfopt-runner, here",
         epilog="example: selfopt worker nats --target nats://queue.example.com:4222 --models ollama --concurrency 8",
     )
-    worker.add_argument("engine", choices=ENGINES, help="where the calls come from")
-    worker.add_argument("--target", help="the server's address (default: as configured)")
-    worker.add_argument("--models", help="to which providers, separated by commas (default: to all)")
-    worker.add_argument("--concurrency", type=int, default=64, help="calls at a time, of each provider (default: 64)")
-    worker.add_argument("--rootdir", type=Path, default=Path(), help="where selfopt.toml or pyproject.toml is")
+    worker.add_argument(
+        "engine",
+        choices=ENGINES,
+        help="where the calls come from",
+    )
+    worker.add_argument(
+        "--target",
+        help="the server's address (default: as configured)",
+    )
+    worker.add_argument(
+        "--models",
+        help="to which providers, separated by commas (default: to all)",
+    )
+    worker.add_argument(
+        "--concurrency",
+        type=int,
+        default=64,
+        help="calls at a time, of each provider (default: 64)",
+    )
+    worker.add_argument(
+        "--rootdir",
+        type=Path,
+        default=Path(),
+        help="where selfopt.toml or pyproject.toml is",
+    )
     worker.set_defaults(command=_work)
+
+
+def _add_engine(add: AddCommand) -> None:
+    """Add `selfopt engine`."""
+    from pytest_selfopt.settings import ENGINES
+
     engine = add(
         "engine", help="run the server of an engine on loopback, for a trial", epilog="example: selfopt engine nats"
     )
     engine.add_argument("engine", choices=ENGINES, help="which")
-    engine.add_argument("--port", type=int, help="the port (default: the engine's own)")
+    engine.add_argument(
+        "--port",
+        type=int,
+        help="the port (default: the engine's own)",
+    )
     add_places(engine)
     engine.set_defaults(command=_run_engine)
+
+
+def _add_scripted(add: AddCommand) -> None:
+    """Add `selfopt scripted`."""
     scripted = add(
         "scripted",
         help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats",
         epilog="example: selfopt scripted script.yaml --port 8765",
     )
-    scripted.add_argument("script", type=Path, help="a YAML file that says how the model behaves")
-    scripted.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    scripted.add_argument(
+        "script",
+        type=Path,
+        help="a YAML file that says how the model behaves",
+    )
+    scripted.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        help="the port (default: a free one)",
+    )
     scripted.set_defaults(command=_scripted)
 
 
@@ -94,10 +139,12 @@ def _run_engine(options: argparse.Namespace) -> list[str]:
             running.terminate()
     if status == 0:
         return []  # it was told to end, as Ctrl-C in a terminal tells it, too
-    said = server.log.read_text(errors="replace").strip().splitlines()
-    raise RunnerError(
-        f"the server ended with status {status}" + (f": {said[-1]}" if said else "") + f" (all it said: {server.log})"
-    )
+    log = server.log.read_text(errors="replace")
+    lines = log.strip().splitlines()
+    last = ""
+    if lines:
+        last = f": {lines[-1]}"
+    raise RunnerError(f"the server ended with status {status}{last} (all it said: {server.log})")
 
 
 def _scripted(options: argparse.Namespace) -> Iterator[str]:

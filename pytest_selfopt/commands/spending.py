@@ -31,13 +31,29 @@ def add_commands(add: AddCommand) -> None:
     cost.add_argument(
         "pattern", help="a digit for each stage: 0, 1, 2 and 3 are 1, 8, 64 and 512 calls; :10 is 8, then 1"
     )
-    cost.add_argument("--tier", required=True, help="whose models: tier1, tier2, tier3, or a list named under tiers")
+    cost.add_argument(
+        "--tier",
+        required=True,
+        help="whose models: tier1, tier2, tier3, or a list named under tiers",
+    )
     cost.add_argument(
         "--suite", type=Path, nargs="+", default=[], help="the suite files; each case is asked once a run"
     )
-    cost.add_argument("--runs", type=int, default=1, help="how often (default: 1)")
-    cost.add_argument("--phase", help="go by the earlier calls of this phase (default: of all)")
-    cost.add_argument("--json", action="store_true", help="print it for other programs")
+    cost.add_argument(
+        "--runs",
+        type=int,
+        default=1,
+        help="how often (default: 1)",
+    )
+    cost.add_argument(
+        "--phase",
+        help="go by the earlier calls of this phase (default: of all)",
+    )
+    cost.add_argument(
+        "--json",
+        action="store_true",
+        help="print it for other programs",
+    )
     add_places(cost)
     cost.set_defaults(command=_estimate)
 
@@ -51,14 +67,27 @@ def _estimate(options: argparse.Namespace) -> Iterator[Printed]:
     topology = parse_pattern(options.pattern)
     settings = settings_of(options)
     let_import_from(path.parent for path in options.suite)
-    estimate = estimate_swarm(topology, options.tier, options.suite, settings, phase=options.phase, runs=options.runs)
+    estimate = estimate_swarm(
+        topology,
+        options.tier,
+        options.suite,
+        settings,
+        phase=options.phase,
+        runs=options.runs,
+    )
     if options.json:
-        yield Verbatim(json.dumps(_as_json(estimate, topology, options.tier, settings), indent=2))
+        value = _as_json(estimate, topology, options.tier, settings)
+        yield Verbatim(json.dumps(value, indent=2))
     else:
         yield from _lines(estimate, topology, options.tier, settings)
 
 
-def _lines(estimate: Estimate, topology: Topology, tier: str, settings: Settings) -> Iterator[str]:
+def _lines(
+    estimate: Estimate,
+    topology: Topology,
+    tier: str,
+    settings: Settings,
+) -> Iterator[str]:
     from pytest_selfopt.economy.estimate import dollars
     from pytest_selfopt.planning.cost import cost_warning
 
@@ -76,7 +105,22 @@ def _lines(estimate: Estimate, topology: Topology, tier: str, settings: Settings
         yield f"warning: {estimate.amount}{warning} (budget: warn)"
 
 
-def _as_json(estimate: Estimate, topology: Topology, tier: str, settings: Settings) -> dict[str, object]:
+def _as_json(
+    estimate: Estimate,
+    topology: Topology,
+    tier: str,
+    settings: Settings,
+) -> dict[str, object]:
+    models: list[dict[str, object]] = []
+    for model in estimate.models:
+        row = {
+            "model": model.id,
+            "price_in": model.price_in,
+            "price_out": model.price_out,
+            "free": model.free,
+            **_numbers(estimate.of(model.id)),
+        }
+        models.append(row)
     return {
         "version": VERSION,
         "pattern": topology.code,
@@ -85,16 +129,7 @@ def _as_json(estimate: Estimate, topology: Topology, tier: str, settings: Settin
         "bound": estimate.bounded,
         "warning": estimate.exceeds(settings.warn_usd),
         **_numbers(estimate),
-        "models": [
-            {
-                "model": model.id,
-                "price_in": model.price_in,
-                "price_out": model.price_out,
-                "free": model.free,
-                **_numbers(estimate.of(model.id)),
-            }
-            for model in estimate.models
-        ],
+        "models": models,
     }
 
 

@@ -31,9 +31,13 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
     Raises:
         SettingsError: when a baseline names a model that nobody knows.
     """
-    named = [settings.default_model, *(phase.baseline.model for phase in settings.phases.values())]
-    found = {**settings.models, **{name: settings.model(name) for name in named}}
-    return tuple(found.values())
+    models = dict(settings.models)
+    name = settings.default_model
+    models[name] = settings.model(name)
+    for phase in settings.phases.values():
+        name = phase.baseline.model
+        models[name] = settings.model(name)
+    return tuple(models.values())
 
 
 def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
@@ -54,20 +58,24 @@ def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
 
 def _asked(model: ModelConfig, answer: Reply | CallError) -> Availability:
     if isinstance(answer, Reply):
-        return Availability(model=model, answers=True, sentence=f"answers, in {answer.latency_s:.2f} s")
-    return Availability(
-        model=model, answers=False, sentence=f"does not answer: {answer.kind}: {answer.message}{_advice(model, answer)}"
-    )
+        sentence = f"answers, in {answer.latency_s:.2f} s"
+        return Availability(model=model, answers=True, sentence=sentence)
+    advice = _advice(model, answer)
+    sentence = f"does not answer: {answer.kind}: {answer.message}{advice}"
+    return Availability(model=model, answers=False, sentence=sentence)
 
 
 def _advice(model: ModelConfig, error: CallError) -> str:
     """What to do, where the error itself does not say it."""
     ollama = model.wire == "ollama"
     if error.kind is ErrorKind.CONNECTION:
-        start = ", by `ollama serve`" if ollama else ""
-        return f"; is the server at {model.provider.base_url} running? Start it{start}, or correct base_url"
+        start = "Start it"
+        if ollama:
+            start = "Start it, by `ollama serve`"
+        return f"; is the server at {model.provider.base_url} running? {start}, or correct base_url"
     if error.kind is ErrorKind.AUTH:
-        return f"; is the key in {model.provider.api_key_env or 'api_key_env'} the right one?"
+        variable = model.provider.api_key_env or "api_key_env"
+        return f"; is the key in {variable} the right one?"
     if ollama and error.status == 404:
         return f"; get it by `ollama pull {model.name}`"
     return ""

@@ -40,7 +40,12 @@ class CallBackend(Protocol):
         """
 
     def runner(
-        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+        self,
+        *,
+        cycle: str,
+        budget: Budget | None,
+        stored: Mapping[str, CallResult],
+        on_parts: OnParts,
     ) -> Runner:
         """The runner, for a `cycle` of a name that no other has, which goes on from the `stored` results (by id).
 
@@ -77,17 +82,30 @@ class LocalBackend:
         """Start the servers, and make the runner if it is the project's own."""
         self._serving.check()
         self._clients = self._serving.start()
-        self._own = self._own_runner(self._clients) if self._own_runner is not None else None
+        self._own: Runner | None = None
+        if self._own_runner is not None:
+            self._own = self._own_runner(self._clients)
 
     def runner(
-        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+        self,
+        *,
+        cycle: str,
+        budget: Budget | None,
+        stored: Mapping[str, CallResult],
+        on_parts: OnParts,
     ) -> Runner:
         """The runner."""
         del cycle, on_parts
         if self._own is not None:
             return self._own
         sequence = next_in_lanes(stored.values())
-        return LocalRunner(self._clients, self._serving.slots(), rng=random.Random(), budget=budget, sequence=sequence)
+        return LocalRunner(
+            self._clients,
+            self._serving.slots(),
+            rng=random.Random(),
+            budget=budget,
+            sequence=sequence,
+        )
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Let the models of specs be cold."""
@@ -108,9 +126,11 @@ class RemoteBackend:
     def __init__(self, engine: Engine, models: Sequence[ModelConfig]) -> None:
         self._engine = engine
         limits = provider_limits(models)
-        self._most = {
-            model.id: model.max_concurrency for model in models if model.max_concurrency < limits[model.provider.name]
-        }
+        self._most: dict[str, int] = {}
+        for model in models:
+            limit = limits[model.provider.name]
+            if model.max_concurrency < limit:
+                self._most[model.id] = model.max_concurrency
         self._runner: RemoteRunner | None = None
 
     def begin(self) -> None:
@@ -118,12 +138,23 @@ class RemoteBackend:
         self._engine.connect()
 
     def runner(
-        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+        self,
+        *,
+        cycle: str,
+        budget: Budget | None,
+        stored: Mapping[str, CallResult],
+        on_parts: OnParts,
     ) -> Runner:
         """The runner that sends calls to workers."""
         del on_parts
         sequence = next_in_lanes(stored.values())
-        self._runner = RemoteRunner(self._engine, cycle=cycle, budget=budget, most=self._most, sequence=sequence)
+        self._runner = RemoteRunner(
+            self._engine,
+            cycle=cycle,
+            budget=budget,
+            most=self._most,
+            sequence=sequence,
+        )
         return self._runner
 
     def unload(self, specs: Iterable[Spec]) -> None:
@@ -135,15 +166,21 @@ class RemoteBackend:
 
     def notes(self) -> list[str]:
         """How many calls were made twice."""
-        twice = self._runner.made_twice if self._runner is not None else 0
-        return [f"{twice:,} calls were made twice, because a worker was lost with them"] if twice else []
+        if self._runner is None or not self._runner.made_twice:
+            return []
+        twice = self._runner.made_twice
+        return [f"{twice:,} calls were made twice, because a worker was lost with them"]
 
 
 class SwarmBackend:
     """Calls are made by another calling, those to swarms by way of their members."""
 
     def __init__(
-        self, inner: CallBackend, swarms: Mapping[str, Swarm], models: Sequence[ModelConfig], notes: Sequence[str]
+        self,
+        inner: CallBackend,
+        swarms: Mapping[str, Swarm],
+        models: Sequence[ModelConfig],
+        notes: Sequence[str],
     ) -> None:
         """Ask `swarms` by name; `notes` say who of them is missing."""
         self._inner = inner
@@ -156,15 +193,32 @@ class SwarmBackend:
         self._inner.begin()
 
     def runner(
-        self, *, cycle: str, budget: Budget | None, stored: Mapping[str, CallResult], on_parts: OnParts
+        self,
+        *,
+        cycle: str,
+        budget: Budget | None,
+        stored: Mapping[str, CallResult],
+        on_parts: OnParts,
     ) -> Runner:
         """The runner that can ask swarms."""
-        inner = self._inner.runner(cycle=cycle, budget=budget, stored=stored, on_parts=on_parts)
-        return SwarmRunner(inner, self._swarms, self._models, stored=stored, on_parts=on_parts)
+        inner = self._inner.runner(
+            cycle=cycle,
+            budget=budget,
+            stored=stored,
+            on_parts=on_parts,
+        )
+        return SwarmRunner(
+            inner,
+            self._swarms,
+            self._models,
+            stored=stored,
+            on_parts=on_parts,
+        )
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Let models be cold, but no swarm."""
-        self._inner.unload([spec for spec in specs if spec.model not in self._swarms])
+        single = [spec for spec in specs if spec.model not in self._swarms]
+        self._inner.unload(single)
 
     def stop(self) -> None:
         """Let go of everything."""
@@ -176,7 +230,10 @@ class SwarmBackend:
 
 
 def make_backend(
-    settings: Settings, names: Iterable[str], log_dir: Path | None, own_runner: ProjectRunner
+    settings: Settings,
+    names: Iterable[str],
+    log_dir: Path | None,
+    own_runner: ProjectRunner,
 ) -> CallBackend:
     """What calls to models of these names, swarms among them, are made with, as configured.
 
@@ -187,11 +244,16 @@ def make_backend(
     models = resolve_members(settings, names)
     swarms, notes = swarms_among(settings, names)
     calling = _calling(settings, models, log_dir, own_runner)
-    return SwarmBackend(calling, swarms, models, notes) if swarms else calling
+    if not swarms:
+        return calling
+    return SwarmBackend(calling, swarms, models, notes)
 
 
 def _calling(
-    settings: Settings, models: Sequence[ModelConfig], log_dir: Path | None, own_runner: ProjectRunner
+    settings: Settings,
+    models: Sequence[ModelConfig],
+    log_dir: Path | None,
+    own_runner: ProjectRunner,
 ) -> CallBackend:
     if settings.runner == "local":
         return LocalBackend(models, log_dir)
@@ -220,4 +282,5 @@ def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
 def most_at_a_time(models: Sequence[ModelConfig]) -> int:
     """How many calls to the model that takes most can be under way."""
     limits = provider_limits(models)
-    return max(min(model.max_concurrency, limits[model.provider.name]) for model in models)
+    most = [min(model.max_concurrency, limits[model.provider.name]) for model in models]
+    return max(most)

@@ -23,7 +23,7 @@ from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.swarm.execution_state import MARK
-from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
+from pytest_selfopt.trial import CallResult, ErrorKind, Json, Outcome, Trial
 
 INTERRUPTED = "it was interrupted"
 Verdict = tuple[Outcome, ErrorKind | None, str]
@@ -90,7 +90,7 @@ class BatchRun:
             parts={spec: tuple(parts) for spec, parts in self._parts.items()},
             votes=self._votes,
             calls=self._calls,
-            cost_usd=None if None in self._costs else sum(filter(None, self._costs)),
+            cost_usd=_total(self._costs),
             took_s=time.time() - began,
             planned=len(planned),
             stopped=stopped,
@@ -100,11 +100,13 @@ class BatchRun:
 
     def _book(self, ledger: Ledger, began: float) -> int:
         """Book it as what decides nothing, from the start: nobody goes on with it when it is cut off."""
+        specs: list[Json] = [spec.id for spec in self.questions.specs]
+        survey: Json = {"specs": specs, "runs": self.questions.runs}
         cycle = ledger.start_cycle(
             started=began,
             seed=0,
             command=self.command,
-            plan={"survey": {"specs": [spec.id for spec in self.questions.specs], "runs": self.questions.runs}},
+            plan={"survey": survey},
         )
         ledger.finish_cycle(cycle, ended=began, status="partial")
         ledger.record_questions(case_texts(self.questions.suites))
@@ -121,18 +123,30 @@ class BatchRun:
         """Ask pass by pass; why it ended early, or nothing."""
         book = CallFactory(cycle, planned, self.settings)
         budget = make_budget(self.settings, models, spent=(0, 0.0))
-        by_id = {book.id_of(key): one for key, one in planned.items()}
+        by_id = {book.id_of(key): trial for key, trial in planned.items()}
 
         def take(finished: Sequence[Finished]) -> None:
-            done = [one for one in finished if not one.result.cancelled]
-            ledger.record_calls(cycle, [book.record(one.call, one.result) for one in done])
-            ledger.record_outcomes([(one.call.id, self._judge(one, by_id)) for one in done])
-            self.say(len(self._trials), len(planned), sum(one.outcome is Outcome.ERROR for one in self._trials))
+            done = [answer for answer in finished if not answer.result.cancelled]
+            records = [book.record(answer.call, answer.result) for answer in done]
+            ledger.record_calls(cycle, records)
+            outcomes: list[tuple[str, Trial]] = []
+            for answer in done:
+                trial = self._judge(answer, by_id)
+                outcomes.append((answer.call.id, trial))
+            ledger.record_outcomes(outcomes)
+            errors = sum(trial.outcome is Outcome.ERROR for trial in self._trials)
+            self.say(len(self._trials), len(planned), errors)
 
-        runner: Runner = calling.runner(cycle=ledger.name_of(cycle), budget=budget, stored={}, on_parts=take)
+        runner: Runner = calling.runner(
+            cycle=ledger.name_of(cycle),
+            budget=budget,
+            stored={},
+            on_parts=take,
+        )
         try:
             for run in range(self.questions.runs):
-                runner.run_batch([book.call(key) for key in planned if key.run == run], take)
+                keys = [key for key in planned if key.run == run]
+                runner.run_batch(list(map(book.call, keys)), take)
                 if budget is not None and budget.spent:
                     return budget.spent
         except KeyboardInterrupt:
@@ -140,34 +154,53 @@ class BatchRun:
             return INTERRUPTED
         return ""
 
-    def _judge(self, one: Finished, by_id: Mapping[str, PlannedTrial]) -> Trial:
+    def _judge(
+        self,
+        answer: Finished,
+        by_id: Mapping[str, PlannedTrial],
+    ) -> Trial:
         """The trial that an answer amounts to; that of a member of a swarm is kept apart."""
-        whole, mark, place = one.call.id.rpartition(MARK)
-        planned = by_id[whole if mark else one.call.id]
-        received, verdict = _verdict(planned, one.result)
-        trial = make_trial(planned, received, verdict, self.settings.model(one.call.model))
-        if mark or not self.settings.swarm(one.call.model):
-            self._calls += one.result.attempts
+        call = answer.call
+        whole, mark, place = call.id.rpartition(MARK)
+        planned = by_id[whole or call.id]
+        received, verdict = _verdict(planned, answer.result)
+        model = self.settings.model(call.model)
+        trial = make_trial(planned, received, verdict, model)
+        if mark or not self.settings.swarm(call.model):
+            self._calls += answer.result.attempts
             self._costs.append(trial.cost_usd)
         if not mark:
             self._trials.append(trial)
-        elif one.call.model == planned.spec.model:
+        elif call.model == planned.spec.model:
             self._votes += 1
         elif place.startswith("0."):
-            self._parts.setdefault(planned.spec.id, []).append(replace(trial, spec=one.call.model))
+            parts = self._parts.setdefault(planned.spec.id, [])
+            parts.append(replace(trial, spec=call.model))
         return trial
 
 
-def _verdict(planned: PlannedTrial, result: CallResult) -> tuple[Received | None, Verdict]:
+def _total(costs: Sequence[float | None]) -> float | None:
+    """The sum of costs in USD; None when one of them is unknown."""
+    if None in costs:
+        return None
+    return sum(filter(None, costs))
+
+
+def _verdict(
+    planned: PlannedTrial,
+    result: CallResult,
+) -> tuple[Received | None, Verdict]:
+    unread = Received(result=result, reply=None)
     if result.reply is None:
-        assert result.error is not None
-        return Received(result=result, reply=None), (Outcome.ERROR, result.error.kind, result.error.message)
+        error = result.error
+        assert error is not None
+        return unread, (Outcome.ERROR, error.kind, error.message)
     try:
         received = parse_reply(planned, result)
         assert received.reply is not None
         judgement = planned.case.judge(received.reply)
     except SpecError as problem:
-        return Received(result=result, reply=None), (Outcome.ERROR, ErrorKind.TEST, str(problem))
+        return unread, (Outcome.ERROR, ErrorKind.TEST, str(problem))
     if judgement.passed:
         return received, (Outcome.PASS, None, "")
     return received, (Outcome.MISS, None, judgement.reason)
@@ -175,4 +208,5 @@ def _verdict(planned: PlannedTrial, result: CallResult) -> tuple[Received | None
 
 def _no_such_runner(name: str, clients: Mapping[str, Client]) -> Runner:
     del clients
-    raise SettingsError(f"unknown runner {name!r}; known here are {', '.join(RUNNERS)}: a conftest.py is not read")
+    known = ", ".join(RUNNERS)
+    raise SettingsError(f"unknown runner {name!r}; known here are {known}: a conftest.py is not read")

@@ -27,7 +27,12 @@ WARMUP_TIMEOUT_S = 10.0
 class CallFactory:
     """Makes the calls of one cycle (0: a plain session) and remembers what each was for."""
 
-    def __init__(self, cycle: int, planned: Mapping[TrialKey, PlannedTrial], settings: Settings) -> None:
+    def __init__(
+        self,
+        cycle: int,
+        planned: Mapping[TrialKey, PlannedTrial],
+        settings: Settings,
+    ) -> None:
         self._cycle = cycle
         self._planned = planned
         self._settings = settings
@@ -45,45 +50,44 @@ class CallFactory:
     def call(self, key: TrialKey) -> Call:
         """The call of a trial."""
         trial = self._planned[key]
-        # The runs of a case ask the same; building a request anew for each would be most of a session's memory.
-        request = self._requests.get((key.spec, key.case))
-        if request is None:
-            request = build_request(trial.case, trial.suite.examples, trial.spec, trial.variant)
-            self._requests[key.spec, key.case] = request
+        spec = trial.spec
         call = Call(
             id=self.id_of(key),
-            model=trial.spec.model,
-            request=request,
-            options=RunnerOptions(timeout_s=trial.spec.timeout_s, retries=trial.spec.retries),
-            lane=trial.spec.model,
-            dialogue=Dialogue(case=trial.case, examples=trial.suite.examples, spec=trial.spec, variant=trial.variant)
-            if trial.case.world is not None
-            else None,
+            model=spec.model,
+            request=self._request(key, trial),
+            options=RunnerOptions(timeout_s=spec.timeout_s, retries=spec.retries),
+            lane=spec.model,
+            dialogue=_dialogue(trial),
         )
         self._purposes[call.id] = key
         return call
 
+    def _request(self, key: TrialKey, trial: PlannedTrial) -> ChatRequest:
+        # The runs of a case ask the same; building a request anew for each would be most of a session's memory.
+        request = self._requests.get((key.spec, key.case))
+        if request is None:
+            examples = trial.suite.examples
+            request = build_request(trial.case, examples, trial.spec, trial.variant)
+            self._requests[key.spec, key.case] = request
+        return request
+
     def warmups(self, plan: PhasePlan, run: int) -> tuple[Call, ...]:
         """One call for each spec of a run that asks for it; never part of the statistics."""
-        turn = f"-run{run}" if plan.turns else ""
-        calls = []
+        turn = ""
+        if plan.turns:
+            turn = f"-run{run}"
+        calls: list[Call] = []
         for spec in plan.specs_in(run):
             if spec.warmup:
-                call = Call(
-                    id=f"warmup-{self._cycle}-{spec.id}{turn}",
-                    model=spec.model,
-                    request=ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),)),
-                    options=RunnerOptions(timeout_s=WARMUP_TIMEOUT_S, retries=0, rate_limit_retries=0),
-                    lane=spec.model,
-                )
-                self._purposes[call.id] = spec
-                calls.append(call)
+                name = f"warmup-{self._cycle}-{spec.id}{turn}"
+                calls.append(_warmup(name, spec))
+                self._purposes[name] = spec
         return tuple(calls)
 
     def record(self, call: Call, result: CallResult) -> CallRecord:
         """What the ledger keeps of a finished call, or of one that a member of a swarm was asked."""
         swarm_call, mark, _ = call.id.rpartition(MARK)
-        purpose = self._purposes[swarm_call if mark else call.id]
+        purpose = self._purposes[swarm_call or call.id]
         cost = cost_of_result(result, self._settings.model(call.model))
         record = CallRecord(
             id=call.id,
@@ -112,11 +116,45 @@ class CallFactory:
             )
         if not mark:
             return record
-        return replace(record, purpose="stage", spec=replace(parse_spec(record.spec), model=call.model).id)
+        spec = replace(parse_spec(record.spec), model=call.model)
+        return replace(record, purpose="stage", spec=spec.id)
+
+
+def _dialogue(trial: PlannedTrial) -> Dialogue | None:
+    """The conversation of a trial of several turns; None for a single question."""
+    if trial.case.world is None:
+        return None
+    return Dialogue(
+        case=trial.case,
+        examples=trial.suite.examples,
+        spec=trial.spec,
+        variant=trial.variant,
+    )
+
+
+def _warmup(name: str, spec: Spec) -> Call:
+    """The warm-up call of a spec, with `name` as its id."""
+    message = Message(role="user", content=WARMUP_PROMPT)
+    options = RunnerOptions(
+        timeout_s=WARMUP_TIMEOUT_S,
+        retries=0,
+        rate_limit_retries=0,
+    )
+    return Call(
+        id=name,
+        model=spec.model,
+        request=ChatRequest(messages=(message,)),
+        options=options,
+        lane=spec.model,
+    )
 
 
 def case_texts(suites: Iterable[Suite]) -> Iterator[Question]:
     """The questions of all cases of the suites, in words."""
     for suite in suites:
         for case in suite.cases:
-            yield Question(case_hash=case.content_hash, prompt=asked(case), expected=expected(case))
+            yield Question(
+                case_hash=case.content_hash,
+                prompt=asked(case),
+                expected=expected(case),
+            )

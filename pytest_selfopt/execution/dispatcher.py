@@ -104,8 +104,8 @@ class Dispatcher:
         with self._arrived:
             self._stopped.set()
             self._arrived.notify_all()
-        for one in self._passes:
-            one.released.set()
+        for one_pass in self._passes:
+            one_pass.released.set()
         self._runner.cancel()
         if self._thread is not None:
             self._thread.join(timeout=5)
@@ -141,7 +141,9 @@ class Dispatcher:
         """The result of a trial's call, if it has come and was given up by nobody."""
         with self._arrived:
             result = self._results.get(self._id_of(key))
-        return result if result is not None and not result.cancelled else None
+        if result is None or result.cancelled:
+            return None
+        return result
 
     def discard(self, key: TrialKey) -> None:
         """Forget the result of a trial whose item is done; until then it may be run again, as after a crash."""
@@ -172,18 +174,28 @@ class Dispatcher:
     def _run(self) -> None:
         try:
             for group in self._groups():
-                keys = [key for one in group for key in one.keys if key.spec in one.live]
-                if group[0].prepare is not None and not self._all_stored(keys):
-                    group[0].prepare()
-                self._make(group[0].warmups if group[0].live else ())
-                for batch in self._batches(keys):
-                    self._runner.run_batch([self._call_for(key) for key in batch], self._receive)
+                self._run_group(group)
         # Whatever ends this thread is raised again in the one that waits for replies, which would wait for ever.
         except BaseException as problem:  # noqa: BLE001
             self._runner.cancel()
             with self._arrived:
                 self._failure = self._failure or problem
                 self._arrived.notify_all()
+
+    def _run_group(self, group: Sequence[Pass]) -> None:
+        """Make the calls of passes that run into each other."""
+        first = group[0]
+        keys: list[TrialKey] = []
+        for one_pass in group:
+            live = one_pass.live
+            keys += [key for key in one_pass.keys if key.spec in live]
+        if first.prepare is not None and not self._all_stored(keys):
+            first.prepare()
+        if first.live:
+            self._make(first.warmups)
+        for batch in self._batches(keys):
+            calls = list(map(self._call_for, batch))
+            self._runner.run_batch(calls, self._receive)
 
     def _all_stored(self, keys: Sequence[TrialKey]) -> bool:
         return all(self._id_of(key) in self._stored for key in keys)
@@ -202,11 +214,16 @@ class Dispatcher:
 
     def _batches(self, keys: Sequence[TrialKey]) -> Iterator[Sequence[TrialKey]]:
         """What is to be called of these trials; with a window, in parts that wait until they are wanted."""
-        names = [self._id_of(key) for key in keys]
-        known = {name: self._stored[name] for name in names if name in self._stored}
+        known: dict[str, CallResult] = {}
+        open_keys: list[TrialKey] = []
+        for key in keys:
+            name = self._id_of(key)
+            if name in self._stored:
+                known[name] = self._stored[name]
+            else:
+                open_keys.append(key)
         if known:
             self._hand_out(known)
-        open_keys = [key for key, name in zip(keys, names, strict=True) if name not in known]
         size = self._window or max(1, len(open_keys))
         for start in range(0, len(open_keys), size):
             batch = open_keys[start : start + size]
@@ -228,7 +245,8 @@ class Dispatcher:
 
     def _receive(self, finished: Sequence[Finished]) -> None:
         self._on_results(finished)
-        self._hand_out({one.call.id: one.result for one in finished})
+        results = {answer.call.id: answer.result for answer in finished}
+        self._hand_out(results)
 
     def _hand_out(self, results: Mapping[str, CallResult]) -> None:
         with self._arrived:
@@ -238,7 +256,12 @@ class Dispatcher:
             self._arrived.notify_all()
 
 
-def _may_join(one: Pass, group: Sequence[Pass]) -> bool:
+def _may_join(following: Pass, group: Sequence[Pass]) -> bool:
     """Whether a pass may run into those before it."""
-    size = sum(len(member.keys) for member in (*group, one))
-    return one.overlap and one.released.is_set() and not one.warmups and size <= MOST_TOGETHER
+    if not following.overlap or following.warmups:
+        return False
+    if not following.released.is_set():
+        return False
+    size = len(following.keys)
+    size += sum(len(member.keys) for member in group)
+    return size <= MOST_TOGETHER

@@ -53,14 +53,23 @@ class ModelPool:
             return project_client(model)(model)
         if model.wire != "embedded":
             return HttpClient(model)
-        server = EmbeddedServer(model, log_path=self._log_dir / "embedded.log" if self._log_dir else None)
+        log_path: Path | None = None
+        if self._log_dir is not None:
+            log_path = self._log_dir / "embedded.log"
+        server = EmbeddedServer(model, log_path=log_path)
         self._servers.append(server)
         server.start()
-        return HttpClient(model, base_url=server.base_url, api_key=server.api_key)
+        return HttpClient(
+            model,
+            base_url=server.base_url,
+            api_key=server.api_key,
+        )
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Let the models of specs be cold; of what cannot be told so nothing is asked."""
-        for model in (self.models[name] for name in {spec.model for spec in specs}):
+        names = {spec.model for spec in specs}
+        for name in names:
+            model = self.models[name]
             if can_unload(model):
                 # Ollama unloads a model that is asked nothing and kept for no time.
                 client = HttpClient(replace(model, keep_alive="0s"))
@@ -68,10 +77,10 @@ class ModelPool:
 
     def slots(self) -> ConcurrencyLimiter:
         """The places calls are made in, by the limits of models and providers."""
-        rooms = {
-            name: ModelLimit(most=model.max_concurrency, provider=model.provider.name)
-            for name, model in self.models.items()
-        }
+        rooms: dict[str, ModelLimit] = {}
+        for name, model in self.models.items():
+            provider = model.provider.name
+            rooms[name] = ModelLimit(most=model.max_concurrency, provider=provider)
         return ConcurrencyLimiter(rooms, provider_limits(self.models.values()))
 
     def stop(self) -> None:
@@ -85,6 +94,9 @@ def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:
     limits: dict[str, int] = {}
     for model in models:
         provider = model.provider
-        least = provider.max_concurrency if provider.fixed else max(provider.max_concurrency, model.max_concurrency)
-        limits[provider.name] = least if provider.fixed else max(least, limits.get(provider.name, 0))
+        limit = provider.max_concurrency
+        if not provider.fixed:
+            hungriest = limits.get(provider.name, 0)
+            limit = max(limit, model.max_concurrency, hungriest)
+        limits[provider.name] = limit
     return limits

@@ -11,6 +11,7 @@ from pytest_selfopt.execution.dispatcher import Pass
 from pytest_selfopt.loop.gates import EXTENDED
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult
@@ -35,25 +36,34 @@ def make_passes(
     for (phase, run), of_pass in keys.items():
         plan = session_plan.plans[phase]
         overlap = all(settings.model(spec.model).overlap for spec in plan.specs)
-        one = Pass(
+        begins_turn = plan.begins_turn(run)
+        specs = plan.specs_in(run)
+        warmups: tuple[Call, ...] = ()
+        if phase not in begun or begins_turn:
+            warmups = book.warmups(plan, run)
+        prepare: Callable[[], None] | None = None
+        if begins_turn:
+            prepare = partial(unload, specs)
+        one_pass = Pass(
             phase=phase,
             run=run,
             keys=tuple(of_pass),
-            warmups=book.warmups(plan, run) if phase not in begun or plan.begins_turn(run) else (),
+            warmups=warmups,
             overlap=overlap and not plan.turns,
-            prepare=partial(unload, plan.specs_in(run)) if plan.begins_turn(run) else None,
+            prepare=prepare,
         )
         begun.add(phase)
         # A spec of nothing but wrong answers may be out after its first pass: the others wait for the word.
         if run == 0 or (run < plan.least_passes and phase != EXTENDED):
-            one.release(frozenset(spec.id for spec in plan.specs_in(run)))
-        passes.append(one)
+            one_pass.release(frozenset(spec.id for spec in specs))
+        passes.append(one_pass)
     return passes
 
 
 def next_in_lanes(results: Iterable[CallResult]) -> dict[str, int]:
     """The next sequence number of each lane, after what an earlier session recorded."""
-    found: Counter[str] = Counter()
+    following: Counter[str] = Counter()
     for result in results:
-        found[result.lane] = max(found[result.lane], result.lane_seq + 1)
-    return dict(found)
+        known = following[result.lane]
+        following[result.lane] = max(known, result.lane_seq + 1)
+    return dict(following)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.config import ModelConfig
@@ -46,37 +46,66 @@ def make_trial(
 ) -> Trial:
     """The trial that a judged item amounts to."""
     verdict, kind, reason = outcome
-    reply = received.reply if received else None
-    result = received.result if received else None
-    return Trial(
+    # What nobody was asked cost nothing and took no attempt.
+    trial = Trial(
         phase=planned.key.phase,
         spec=planned.key.spec,
         case=planned.key.case,
         run=planned.key.run,
         outcome=verdict,
         restraint=planned.case.restraint,
-        called=reply is not None and planned.case.oversteps(reply),
         error_kind=kind,
         reason=reason,
         case_hash=planned.case.content_hash,
-        started=result.started if result else 0.0,
-        ended=result.ended if result else 0.0,
-        latency_s=reply.latency_s if reply else None,
-        load_s=reply.load_s if reply else None,
-        tokens_in=reply.tokens_in if reply else None,
-        tokens_out=reply.tokens_out if reply else None,
-        cost_usd=cost_of_result(result, model) if result else 0.0,
-        attempts=result.attempts if result else 0,
-        first_try=result.first_try if result else True,
-        waited_s=result.waited_s if result else 0.0,
-        in_flight=result.in_flight if result else 0,
-        lane=result.lane if result else "",
-        lane_seq=result.lane_seq if result else 0,
-        served_model=one_line(reply.served_model) if reply else "",
+        cost_usd=0.0,
+        attempts=0,
+        in_flight=0,
+    )
+    if received is None:
+        return trial
+    trial = _with_result(trial, received.result, model)
+    if received.reply is None:
+        return trial
+    called = planned.case.oversteps(received.reply)
+    return _with_reply(trial, received.reply, called=called)
+
+
+def _with_result(
+    trial: Trial,
+    result: CallResult,
+    model: ModelConfig,
+) -> Trial:
+    """The trial with the times, the cost and the lane of its call."""
+    return replace(
+        trial,
+        started=result.started,
+        ended=result.ended,
+        cost_usd=cost_of_result(result, model),
+        attempts=result.attempts,
+        first_try=result.first_try,
+        waited_s=result.waited_s,
+        in_flight=result.in_flight,
+        lane=result.lane,
+        lane_seq=result.lane_seq,
+    )
+
+
+def _with_reply(trial: Trial, reply: Reply, *, called: bool) -> Trial:
+    """The trial with the latency and the tokens of its reply; `called` is whether that calls a tool."""
+    return replace(
+        trial,
+        called=called,
+        latency_s=reply.latency_s,
+        load_s=reply.load_s,
+        tokens_in=reply.tokens_in,
+        tokens_out=reply.tokens_out,
+        served_model=one_line(reply.served_model),
     )
 
 
 def one_line(text: str) -> str:
     """A text in one line of at most `MAX_REASON` characters."""
-    first = " ".join(text.split())
-    return first if len(first) <= MAX_REASON else first[: MAX_REASON - 1] + "…"
+    line = " ".join(text.split())
+    if len(line) <= MAX_REASON:
+        return line
+    return line[: MAX_REASON - 1] + "…"

@@ -21,7 +21,13 @@ from pytest_selfopt.suggest import did_you_mean
 
 
 def run_worker(
-    engine: str, rootdir: Path, *, target: str | None, models: str | None, concurrency: int, say: Callable[[str], None]
+    engine: str,
+    rootdir: Path,
+    *,
+    target: str | None,
+    models: str | None,
+    concurrency: int,
+    say: Callable[[str], None],
 ) -> None:
     """Take calls from an engine ("nats" or "temporal") and make them, until the process is told to end.
 
@@ -40,13 +46,12 @@ def run_worker(
         variant=settings.variant,
         say=say,
     )
-    make = _nats_worker if engine == "nats" else _temporal_worker
-    worker = make(settings, target, duty)
+    worker = _worker(engine, settings, target, duty)
     try:
         asyncio.run(worker.run())
     finally:
-        for one in serving:
-            one.stop()
+        for pool in serving:
+            pool.stop()
 
 
 class Worker(Protocol):
@@ -60,43 +65,75 @@ class Worker(Protocol):
         """
 
 
-def _nats_worker(settings: Settings, target: str | None, duty: WorkerConfig) -> Worker:
+def _worker(
+    engine: str,
+    settings: Settings,
+    target: str | None,
+    duty: WorkerConfig,
+) -> Worker:
+    if engine == "nats":
+        return _nats_worker(settings, target, duty)
+    return _temporal_worker(settings, target, duty)
+
+
+def _nats_worker(
+    settings: Settings,
+    target: str | None,
+    duty: WorkerConfig,
+) -> Worker:
     from pytest_selfopt.runners.nats.worker import NatsWorker
 
     config = settings.nats.with_environment(os.environ)
-    return NatsWorker(config if target is None else replace(config, servers=(target,)), Cipher.of(os.environ), duty)
+    if target is not None:
+        config = replace(config, servers=(target,))
+    return NatsWorker(config, Cipher.of(os.environ), duty)
 
 
-def _temporal_worker(settings: Settings, target: str | None, duty: WorkerConfig) -> Worker:
+def _temporal_worker(
+    settings: Settings,
+    target: str | None,
+    duty: WorkerConfig,
+) -> Worker:
     try:
         from pytest_selfopt.runners.temporal.worker import TemporalWorker
     except ImportError:
         raise RunnerError(MISSING) from None
 
     config = settings.temporal.with_environment(os.environ)
-    return TemporalWorker(config if target is None else replace(config, target=target), Cipher.of(os.environ), duty)
+    if target is not None:
+        config = replace(config, target=target)
+    return TemporalWorker(config, Cipher.of(os.environ), duty)
 
 
-def _runner(settings: Settings, name: str, serving: list[ModelPool]) -> LocalRunner:
+def _runner(
+    settings: Settings,
+    name: str,
+    serving: list[ModelPool],
+) -> LocalRunner:
     """A runner for one model, whose server is started when it has to be."""
-    one = ModelPool([settings.model(name)], settings.state_dir if settings.state_dir.is_dir() else None)
-    one.check()
-    serving.append(one)
-    return LocalRunner(one.start(), one.slots(), rng=random.Random())
+    log_dir: Path | None = None
+    if settings.state_dir.is_dir():
+        log_dir = settings.state_dir
+    pool = ModelPool([settings.model(name)], log_dir)
+    pool.check()
+    serving.append(pool)
+    return LocalRunner(pool.start(), pool.slots(), rng=random.Random())
 
 
 def _providers(settings: Settings, models: str | None) -> Sequence[str]:
-    known = list(dict.fromkeys([*settings.providers, *(model.provider.name for model in settings.models.values())]))
+    of_models = [model.provider.name for model in settings.models.values()]
+    known = list(dict.fromkeys([*settings.providers, *of_models]))
     if models is None:
         return known
-    found: dict[str, None] = {}
+    chosen: dict[str, None] = {}
     for name in filter(None, map(str.strip, models.split(","))):
         if name in known:
-            found[name] = None
+            chosen[name] = None
         elif "/" in name:
-            found[settings.model(name).provider.name] = None
+            provider = settings.model(name).provider
+            chosen[provider.name] = None
         else:
             raise SettingsError(f"--models: unknown provider {name!r}{did_you_mean(name, known)}")
-    if not found:
+    if not chosen:
         raise SettingsError(f"--models {models!r} names nobody; known are {', '.join(known)}")
-    return list(found)
+    return list(chosen)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.errors import ModelError, SettingsError, SpecError
 from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
@@ -30,21 +32,38 @@ class Questions:
         Raises:
             SpecError: when a variant is not known, or has no examples to show.
         """
-        found: dict[TrialKey, PlannedTrial] = {}
-        for run in range(self.runs):
-            for suite in self.suites:
-                for case in suite.cases:
-                    for spec in self.specs:
-                        variant = settings.variant(spec.variant)
-                        if variant.needs_examples and not suite.examples:
-                            raise SpecError(f"variant {variant.name} needs worked examples, and {suite.name} has none")
-                        key = TrialKey(spec.phase, spec.id, case.key, run)
-                        found[key] = PlannedTrial(key=key, case=case, spec=spec, suite=suite, variant=variant)
-        return found
+        planned: dict[TrialKey, PlannedTrial] = {}
+        asked = product(range(self.runs), self._cases(), self.specs)
+        for run, (suite, case), spec in asked:
+            variant = settings.variant(spec.variant)
+            if variant.needs_examples and not suite.examples:
+                raise SpecError(f"variant {variant.name} needs worked examples, and {suite.name} has none")
+            key = TrialKey(spec.phase, spec.id, case.key, run)
+            planned[key] = PlannedTrial(
+                key=key,
+                case=case,
+                spec=spec,
+                suite=suite,
+                variant=variant,
+            )
+        return planned
+
+    def _cases(self) -> Iterator[tuple[Suite, Case]]:
+        """Every case with its suite."""
+        for suite in self.suites:
+            for case in suite.cases:
+                yield suite, case
 
 
 def swarm_questions(
-    settings: Settings, pattern: str, tier: str, suites: Sequence[Path], *, phase: str, variant: str | None, runs: int
+    settings: Settings,
+    pattern: str,
+    tier: str,
+    suites: Sequence[Path],
+    *,
+    phase: str,
+    variant: str | None,
+    runs: int,
 ) -> Questions:
     """What a swarm over a tier is asked: the cases of suite files, in the manner of the phase's baseline or another.
 
@@ -55,21 +74,29 @@ def swarm_questions(
     settings.swarm(name)
     loaded = _suites(suites)
     for suite in loaded:
-        talks = next((case.key for case in suite.cases if case.world is not None), None)
-        if talks is not None:
-            raise SettingsError(f"{talks} is a conversation of several turns; a swarm answers single questions")
-    return Questions(specs=(_spec(settings, name, phase, variant),), suites=loaded, runs=runs)
+        for case in suite.cases:
+            if case.world is not None:
+                raise SettingsError(f"{case.key} is a conversation of several turns; a swarm answers single questions")
+    spec = _spec(settings, name, phase, variant)
+    return Questions(specs=(spec,), suites=loaded, runs=runs)
 
 
 def batch_questions(
-    settings: Settings, tier: str, suites: Sequence[Path], *, phase: str, variant: str | None, runs: int
+    settings: Settings,
+    tier: str,
+    suites: Sequence[Path],
+    *,
+    phase: str,
+    variant: str | None,
+    runs: int,
 ) -> tuple[Questions, list[str]]:
     """What each model of a tier is asked, and who is left out because it cannot be asked at all.
 
     Raises:
         SelfoptError: when tier, suite or variant cannot be used, or nobody can be asked.
     """
-    notes, specs = [], []
+    notes: list[str] = []
+    specs: list[Spec] = []
     for model in settings.tier(tier):
         try:
             if makes_calls_here(settings):
@@ -79,15 +106,23 @@ def batch_questions(
             continue
         specs.append(_spec(settings, model.id, phase, variant))
     if not specs:
-        raise ModelError(f"no model of {tier} can be asked: {'; '.join(notes)}")
-    return Questions(specs=tuple(specs), suites=_suites(suites), runs=runs), notes
+        reasons = "; ".join(notes)
+        raise ModelError(f"no model of {tier} can be asked: {reasons}")
+    loaded = _suites(suites)
+    questions = Questions(specs=tuple(specs), suites=loaded, runs=runs)
+    return questions, notes
 
 
 def _suites(paths: Sequence[Path]) -> tuple[Suite, ...]:
-    return tuple(load_suite(path) for path in suite_files(paths))
+    return tuple(map(load_suite, suite_files(paths)))
 
 
-def _spec(settings: Settings, model: str, phase: str, variant: str | None) -> Spec:
+def _spec(
+    settings: Settings,
+    model: str,
+    phase: str,
+    variant: str | None,
+) -> Spec:
     usual = settings.phase(phase).baseline
     return Spec(
         model=model,

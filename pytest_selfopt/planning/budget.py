@@ -18,16 +18,27 @@ def require_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
     """
     if settings.mode is Mode.PLAIN:
         return
+    if settings.max_cost_usd is None:
+        return
     for model in models:
-        if settings.max_cost_usd is not None and not model.free and None in (model.price_in, model.price_out):
+        unpriced = None in (model.price_in, model.price_out)
+        if unpriced and not model.free:
             raise SettingsError(
-                f"--selfopt-max-cost: model {model.id!r} has no price, so nobody can tell what it costs; set price_in "
-                "and price_out (USD per million tokens; 0 when it is free) or name a price file, or bound the calls by "
-                "--selfopt-max-calls"
+                f"--selfopt-max-cost: model {model.id!r} has no price, "
+                "so nobody can tell what it costs; "
+                "set price_in and price_out "
+                "(USD per million tokens; 0 when it is free) "
+                "or name a price file, "
+                "or bound the calls by --selfopt-max-calls"
             )
 
 
-def make_budget(settings: Settings, models: Sequence[ModelConfig], *, spent: tuple[int, float]) -> Budget | None:
+def make_budget(
+    settings: Settings,
+    models: Sequence[ModelConfig],
+    *,
+    spent: tuple[int, float],
+) -> Budget | None:
     """What calls of these models may come to, of which so many calls and USD are `spent`; None without a bound."""
     # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
     if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):

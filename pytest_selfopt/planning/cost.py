@@ -10,30 +10,26 @@ from pathlib import Path
 
 from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.economy.estimate import (
-    USUAL,
     Estimate,
     Part,
     Stage,
     Tokens,
     dollars,
-    earlier_tokens,
     estimate_stages,
-    model_and_variant,
-    most_tokens,
     together,
 )
-from pytest_selfopt.errors import SettingsError, SpecError
+from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import TokensOfSpec
-from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.cost import cost_of_tokens
 from pytest_selfopt.planning.budget import require_prices
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial
+from pytest_selfopt.planning.prompt_tokens import (
+    prompts_usd,
+    tokens_of_suites,
+    tokens_of_trials,
+)
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.specs.variants import VARIANTS, build_request
 from pytest_selfopt.swarm.pattern import Step, Topology
 
 Ask = Callable[[str], bool]
@@ -41,7 +37,10 @@ Ask = Callable[[str], bool]
 
 
 def cost_notice(
-    plans: Mapping[str, PhasePlan], trials: Sequence[PlannedTrial], settings: Settings, ledger: Ledger | None
+    plans: Mapping[str, PhasePlan],
+    trials: Sequence[PlannedTrial],
+    settings: Settings,
+    ledger: Ledger | None,
 ) -> str:
     """What these trials of a cycle or a gate will cost, if that is worth a warning; empty when it is not.
 
@@ -51,50 +50,138 @@ def cost_notice(
     """
     if settings.mode is Mode.PLAIN:
         return ""
-    names = dict.fromkeys(spec.model for plan in plans.values() for spec in plan.specs)
-    require_prices(settings, resolve_members(settings, names))
+    require_prices(settings, resolve_members(settings, _models_of(plans)))
     # Of a cycle that is gone on with most may be paid for already, and a proof was measured before it began.
     if settings.resume or settings.only_proves:
         return ""
-    cost = together(
-        estimate_phase(plan, [one for one in trials if one.key.phase == plan.phase], settings, ledger)
-        for plan in plans.values()
-    )
+    estimates: list[Estimate] = []
+    for plan in plans.values():
+        own = _of_phase(trials, plan.phase)
+        estimate = estimate_phase(plan, own, settings, ledger)
+        estimates.append(estimate)
+    cost = together(estimates)
     refuse_cost(cost, settings)
     warning = cost_warning(cost, settings)
-    return f"cost {cost.sentence}{warning}" if warning else ""
+    if not warning:
+        return ""
+    return f"cost {cost.sentence}{warning}"
+
+
+def _models_of(plans: Mapping[str, PhasePlan]) -> list[str]:
+    """The names of the models that plans ask, each once."""
+    names: dict[str, None] = {}
+    for plan in plans.values():
+        for spec in plan.specs:
+            names[spec.model] = None
+    return list(names)
+
+
+def _of_phase(
+    trials: Sequence[PlannedTrial],
+    phase: str,
+) -> list[PlannedTrial]:
+    return [trial for trial in trials if trial.key.phase == phase]
 
 
 def estimate_phase(
-    plan: PhasePlan, trials: Sequence[PlannedTrial], settings: Settings, ledger: Ledger | None
+    plan: PhasePlan,
+    trials: Sequence[PlannedTrial],
+    settings: Settings,
+    ledger: Ledger | None,
 ) -> Estimate:
     """What the trials of a phase will cost: those of all, and further ones of whoever goes on, at the dearest's cost.
 
     Raises:
         SelfoptError: when the ledger cannot be read.
     """
-    least = [one for one in trials if one.key.run < plan.least_passes]
-    cases = len({one.key.case for one in least})
-    known = ledger.tokens(plan.phase) if ledger is not None else ()
+    least = [trial for trial in trials if trial.key.run < plan.least_passes]
+    known: Sequence[TokensOfSpec] = ()
+    if ledger is not None:
+        known = ledger.tokens(plan.phase)
+    calls_of_specs = _calls_of_specs(least, settings, known)
     parts: list[Part] = []
-    dearest: tuple[Part, ...] = ()
-    most = -1.0
-    for spec_id, calls in Counter(one.key.spec for one in least).items():
-        asked = {one.key.case: one for one in least if one.key.spec == spec_id}
-        one_call = _parts_of_a_call(tuple(asked.values()), settings, known)
-        parts += [replace(part, calls=part.calls * calls) for part in one_call]
-        each = sum(part.calls * (part.each_usd or 0.0) for part in one_call)
-        dearest, most = (one_call, each) if each > most else (dearest, most)
-    # Of a selection of trials, those that are left of them.
-    further = min(plan.most_calls(cases) - plan.fewest_calls(cases), len(trials) - len(least))
-    parts += [replace(part, calls=part.calls * further, certain=False) for part in dearest if further]
+    for one_call, calls in calls_of_specs:
+        parts += _times(one_call, calls)
+    cases = len({trial.key.case for trial in least})
+    further = _further_calls(plan, cases, len(trials) - len(least))
+    if further:
+        dearest = _dearest(calls_of_specs)
+        parts += _times(dearest, further, certain=False)
+    estimate = Estimate(parts=tuple(parts))
     if settings.max_cost_usd is None or ledger is None or not least:
-        return Estimate(parts=tuple(parts))
-    return Estimate(parts=tuple(parts), surely_usd=_surely(least, settings, ledger))
+        return estimate
+    surely_usd = prompts_usd(least, settings, ledger)
+    return replace(estimate, surely_usd=surely_usd)
+
+
+def _calls_of_specs(
+    trials: Sequence[PlannedTrial],
+    settings: Settings,
+    known: Sequence[TokensOfSpec],
+) -> list[tuple[tuple[Part, ...], int]]:
+    """For each spec the parts of one call, and how many calls it gets."""
+    counts = Counter(trial.key.spec for trial in trials)
+    cases_by_spec: dict[str, dict[str, PlannedTrial]] = {}
+    for trial in trials:
+        cases = cases_by_spec.setdefault(trial.key.spec, {})
+        cases[trial.key.case] = trial
+    calls_of_specs: list[tuple[tuple[Part, ...], int]] = []
+    for spec_id, calls in counts.items():
+        asked = tuple(cases_by_spec[spec_id].values())
+        one_call = _parts_of_a_call(asked, settings, known)
+        calls_of_specs.append((one_call, calls))
+    return calls_of_specs
+
+
+def _times(
+    parts: Sequence[Part],
+    calls: int,
+    *,
+    certain: bool | None = None,
+) -> list[Part]:
+    """The parts of so many calls; `certain` replaces that of each part, unless it is None."""
+    multiplied: list[Part] = []
+    for part in parts:
+        many = replace(part, calls=part.calls * calls)
+        if certain is not None:
+            many = replace(many, certain=certain)
+        multiplied.append(many)
+    return multiplied
+
+
+def _further_calls(plan: PhasePlan, cases: int, left: int) -> int:
+    """The calls beyond those that every spec gets; of a selection of trials, at most those that are `left` of it."""
+    most = plan.most_calls(cases)
+    fewest = plan.fewest_calls(cases)
+    return min(most - fewest, left)
+
+
+def _dearest(
+    calls_of_specs: Sequence[tuple[tuple[Part, ...], int]],
+) -> tuple[Part, ...]:
+    """The parts of the call that costs most, the first of several; no parts without a spec."""
+    dearest: tuple[Part, ...] = ()
+    most_usd = -1.0
+    for one_call, _ in calls_of_specs:
+        call_usd = sum(map(_usd_of, one_call))
+        if call_usd > most_usd:
+            dearest = one_call
+            most_usd = call_usd
+    return dearest
+
+
+def _usd_of(part: Part) -> float:
+    return part.calls * (part.each_usd or 0.0)
 
 
 def estimate_swarm(
-    topology: Topology, tier: str, suites: Sequence[Path], settings: Settings, *, phase: str | None, runs: int
+    topology: Topology,
+    tier: str,
+    suites: Sequence[Path],
+    settings: Settings,
+    *,
+    phase: str | None,
+    runs: int,
 ) -> Estimate:
     """What going through a topology costs, once for each case of the suites (without any: once) and run.
 
@@ -103,52 +190,82 @@ def estimate_swarm(
     Raises:
         SelfoptError: when there is no such tier, or a suite or the ledger cannot be read.
     """
-    return _estimate(stages_of(topology), tier, suites, settings, phase=phase, runs=runs)
+    stages = stages_of(topology)
+    return _estimate(stages, tier, suites, settings, phase=phase, runs=runs)
 
 
-def estimate_batch(tier: str, suites: Sequence[Path], settings: Settings, *, phase: str | None, runs: int) -> Estimate:
+def estimate_batch(
+    tier: str,
+    suites: Sequence[Path],
+    settings: Settings,
+    *,
+    phase: str | None,
+    runs: int,
+) -> Estimate:
     """What it costs to ask each model of a tier each case of the suites.
 
     Raises:
         SelfoptError: when there is no such tier, or a suite or the ledger cannot be read.
     """
-    everybody = (Stage(calls=len(settings.tier(tier))),)
+    models = settings.tier(tier)
+    everybody = (Stage(calls=len(models)),)
     return _estimate(everybody, tier, suites, settings, phase=phase, runs=runs)
 
 
 def _estimate(
-    stages: Sequence[Stage], tier: str, suites: Sequence[Path], settings: Settings, *, phase: str | None, runs: int
+    stages: Sequence[Stage],
+    tier: str,
+    suites: Sequence[Path],
+    settings: Settings,
+    *,
+    phase: str | None,
+    runs: int,
 ) -> Estimate:
     models = settings.tier(tier)
-    loaded = [load_suite(path) for path in suite_files(suites)] if suites else []
+    loaded = _load_suites(suites)
     baseline = settings.phase(phase or "atomic").baseline
     known = _known(settings, phase)
-    judge = settings.model(settings.swarms.judge) if settings.swarms.judge else models[0]
+    judge = models[0]
+    if settings.swarms.judge:
+        judge = settings.model(settings.swarms.judge)
     tokens: dict[str, Tokens | None] = {}
     for model in (*models, judge):
         asked = replace(baseline, model=model.id)
-        found = earlier_tokens(model.id, asked.variant, known)
-        if found is None and not loaded:
-            found = USUAL
-        tokens[model.id] = found or most_tokens(_requests(loaded, settings, asked))
-    cases = sum(len(suite.cases) for suite in loaded) if loaded else 1
+        tokens[model.id] = tokens_of_suites(asked, loaded, settings, known)
+    cases = sum(len(suite.cases) for suite in loaded)
+    if not loaded:
+        cases = 1
     return estimate_stages(stages, models, judge, tokens, cases * runs)
+
+
+def _load_suites(paths: Sequence[Path]) -> list[Suite]:
+    """The suites of files and folders; none without any path."""
+    if not paths:
+        return []
+    return [load_suite(path) for path in suite_files(paths)]
 
 
 def stages_of(topology: Topology) -> tuple[Stage, ...]:
     """The stages of a topology: how many calls, how many answers each is given, and which may be votes."""
-    return tuple(
-        Stage(calls=calls, sources=len(topology.sources(place, 0)), vote=topology.step(place) is Step.AGGREGATE)
-        for place, calls in enumerate(topology.stages)
-    )
+    stages: list[Stage] = []
+    for place, calls in enumerate(topology.stages):
+        sources = len(topology.sources(place, 0))
+        vote = topology.step(place) is Step.AGGREGATE
+        stage = Stage(calls=calls, sources=sources, vote=vote)
+        stages.append(stage)
+    return tuple(stages)
 
 
 def cost_warning(estimate: Estimate, settings: Settings) -> str:
     """The end of a sentence about a cost that is above the limit for warnings; empty when it is not."""
     most = settings.warn_usd
+    if not estimate.exceeds(most):
+        return ""
     # In cents, unless the limit is a part of one.
-    limit = f"${most:.2f}" if round(most, 2) == most else f"${most:g}"
-    return f"; that is more than {limit}" if estimate.exceeds(most) else ""
+    limit = f"${most:g}"
+    if round(most, 2) == most:
+        limit = f"${most:.2f}"
+    return f"; that is more than {limit}"
 
 
 def refuse_cost(estimate: Estimate, settings: Settings) -> None:
@@ -159,9 +276,12 @@ def refuse_cost(estimate: Estimate, settings: Settings) -> None:
     """
     most = settings.max_cost_usd
     if most is not None and estimate.surely_usd > most:
+        least = dollars(estimate.surely_usd)
         raise SettingsError(
-            f"--selfopt-max-cost: the prompts alone cost {dollars(estimate.surely_usd)}, by the tokens that the same "
-            f"prompts took before, and at most ${most:g} may be spent; raise it, or ask fewer prompts or candidates"
+            f"--selfopt-max-cost: the prompts alone cost {least}, "
+            "by the tokens that the same prompts took before, "
+            f"and at most ${most:g} may be spent; "
+            "raise it, or ask fewer prompts or candidates"
         )
 
 
@@ -169,17 +289,22 @@ def asker() -> Ask | None:
     """Asks at the terminal; None where nobody sits at one, because input or output is a file or a pipe."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-
-    def ask(question: str) -> bool:
-        try:
-            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:
-            return False
-
-    return ask
+    return _ask_at_terminal
 
 
-def confirmed(cost: Estimate, settings: Settings, ask: Ask | None) -> bool:
+def _ask_at_terminal(question: str) -> bool:
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
+def confirmed(
+    cost: Estimate,
+    settings: Settings,
+    ask: Ask | None,
+) -> bool:
     """Whether a command may spend: whoever sits at the terminal is asked when the cost is unknown or above the limit.
 
     Without anybody to `ask` it goes on; what bounds it then is the budget.
@@ -188,64 +313,41 @@ def confirmed(cost: Estimate, settings: Settings, ask: Ask | None) -> bool:
         SettingsError: when it surely costs more than the budget has.
     """
     refuse_cost(cost, settings)
-    if ask is None or (cost.high_usd is not None and not cost.exceeds(settings.warn_usd)):
+    if ask is None:
         return True
-    return ask(f"{cost.sentence}{cost_warning(cost, settings)}. Go on?")
+    if cost.high_usd is not None and not cost.exceeds(settings.warn_usd):
+        return True
+    warning = cost_warning(cost, settings)
+    return ask(f"{cost.sentence}{warning}. Go on?")
 
 
 def _parts_of_a_call(
-    trials: Sequence[PlannedTrial], settings: Settings, known: Sequence[TokensOfSpec]
+    trials: Sequence[PlannedTrial],
+    settings: Settings,
+    known: Sequence[TokensOfSpec],
 ) -> tuple[Part, ...]:
     """What one call of the trials of a spec consists of: itself, or those of a swarm's members."""
     name = trials[0].spec.model
     swarm = settings.swarm(name)
     if swarm is None:
         model = settings.model(name)
-        return (Part(model=model, calls=1, tokens=_tokens(model, trials, known)),)
-    members, judge = [settings.model(member) for member in swarm.members], settings.model(swarm.judge)
-    tokens = {one.id: _tokens(one, trials, known) for one in (*members, judge)}
-    return estimate_stages(stages_of(swarm.topology), members, judge, tokens, 1).parts
+        tokens_of_model = tokens_of_trials(model, trials, known)
+        return (Part(model=model, calls=1, tokens=tokens_of_model),)
+    members = list(map(settings.model, swarm.members))
+    judge = settings.model(swarm.judge)
+    tokens: dict[str, Tokens | None] = {}
+    for member in (*members, judge):
+        tokens[member.id] = tokens_of_trials(member, trials, known)
+    stages = stages_of(swarm.topology)
+    return estimate_stages(stages, members, judge, tokens, 1).parts
 
 
-def _tokens(model: ModelConfig, trials: Sequence[PlannedTrial], known: Sequence[TokensOfSpec]) -> Tokens | None:
-    """The tokens of a call of a spec, by earlier calls or by its prompts; None when nobody can tell."""
-    found = earlier_tokens(model.id, trials[0].spec.variant, known)
-    if found is not None or None in (model.price_in, model.price_out) or any(one.case.world for one in trials):
-        return found
-    try:
-        return most_tokens([build_request(one.case, one.suite.examples, one.spec, one.variant) for one in trials])
-    except SpecError:
-        # A variant that cannot ask makes errors of its trials, and is no reason to begin none.
-        return None
-
-
-def _requests(suites: Sequence[Suite], settings: Settings, spec: Spec) -> list[ChatRequest]:
-    """What the cases are asked by; nothing when there are conversations, whose length nobody knows beforehand."""
-    if any(case.world for suite in suites for case in suite.cases):
-        return []
-    variant = settings.variant(spec.variant)
-    return [build_request(case, suite.examples, spec, variant) for suite in suites for case in suite.cases]
-
-
-def _known(settings: Settings, phase: str | None) -> tuple[TokensOfSpec, ...]:
+def _known(
+    settings: Settings,
+    phase: str | None,
+) -> tuple[TokensOfSpec, ...]:
     path = settings.state_dir / "ledger.sqlite"
     if not path.exists():
         return ()
     with Ledger(path) as ledger:
         return ledger.tokens(phase)
-
-
-def _surely(trials: Sequence[PlannedTrial], settings: Settings, ledger: Ledger) -> float:
-    """The USD that the prompts of trials cost alone, as far as the very same ones were sent before."""
-    fewest: dict[tuple[str, str, str], int] = {}
-    phase = trials[0].key.phase
-    for (spec, case_hash), tokens in ledger.fewest_prompt_tokens(phase).items():
-        address = (*model_and_variant(spec, phase), case_hash)
-        fewest[address] = min(tokens, fewest.get(address, tokens))
-    total = 0.0
-    for one in trials:
-        # What else goes into a prompt, such as worked examples or the results of tools, may be another now.
-        same = one.variant.name in VARIANTS and not one.variant.needs_examples and one.case.world is None
-        tokens_in = fewest.get((one.spec.model, one.spec.variant, one.case.content_hash), 0) if same else 0
-        total += cost_of_tokens(tokens_in, 0, settings.model(one.spec.model)) or 0.0
-    return total

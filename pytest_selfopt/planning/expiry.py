@@ -17,7 +17,13 @@ from pytest_selfopt.specs.spec import Spec
 
 
 def expired(
-    routing: RoutingConfig, phase: str, suite: Suite, *, settings: Settings, surroundings: ProvenanceResolver, now: str
+    routing: RoutingConfig,
+    phase: str,
+    suite: Suite,
+    *,
+    settings: Settings,
+    surroundings: ProvenanceResolver,
+    now: str,
 ) -> tuple[RoutingConfig, tuple[RuleChange, ...]]:
     """The configuration without what holds no more for a phase, and what was done about it.
 
@@ -29,25 +35,44 @@ def expired(
 
     def premises(rule: Rule) -> Premises:
         own = _known(surroundings, start, rule.model, rule)
-        beside = None if rule.allow or not rule.fallback_model else _known(surroundings, start, rule.fallback_model)
-        return together({**own, **suites_as_premises([suite])}, beside)
+        with_suite = {**own, **suites_as_premises([suite])}
+        beside: Premises | None = None
+        if rule.fallback_model and not rule.allow:
+            beside = _known(surroundings, start, rule.fallback_model)
+        return together(with_suite, beside)
 
     def matters(rule: Rule) -> bool:
-        absent = RoutingConfig(rules=(rule,)).without_trials()
-        return _spec(start, RoutingConfig(rules=(rule,)), rule) != _spec(start, absent, rule)
+        alone = RoutingConfig(rules=(rule,))
+        absent = alone.without_trials()
+        return _spec(start, alone, rule) != _spec(start, absent, rule)
 
     changes: list[RuleChange] = []
-    for model in dict.fromkeys([start.model, routing.apply_routing(start.model, phase).model]):
-        expiry = expire(routing.rules, model, phase, premises=premises, matters=matters, now=now)
+    in_force = routing.apply_routing(start.model, phase).model
+    for model in dict.fromkeys([start.model, in_force]):
+        expiry = expire(
+            routing.rules,
+            model,
+            phase,
+            premises=premises,
+            matters=matters,
+            now=now,
+        )
         if expiry.changes:
             routing = routing.with_rules(expiry.rules)
             changes += expiry.changes
     return routing, tuple(changes)
 
 
-def _known(surroundings: ProvenanceResolver, start: Spec, model: str, rule: Rule | None = None) -> Premises:
+def _known(
+    surroundings: ProvenanceResolver,
+    start: Spec,
+    model: str,
+    rule: Rule | None = None,
+) -> Premises:
     """What is known of a model as it is asked; nothing of one whose name is none."""
-    variant = rule.variant if rule is not None and rule.variant is not None else start.variant
+    variant = start.variant
+    if rule is not None and rule.variant is not None:
+        variant = rule.variant
     try:
         return surroundings.of(replace(start, model=model, variant=variant))
     except SelfoptError:
@@ -57,4 +82,6 @@ def _known(surroundings: ProvenanceResolver, start: Spec, model: str, rule: Rule
 def _spec(start: Spec, routing: RoutingConfig, rule: Rule) -> Spec | None:
     """The spec that a configuration makes of a rule's model; None when nobody is left."""
     route = routing.apply_routing(rule.model, rule.phase)
-    return routed(replace(start, model=rule.model), route) if route.allowed else None
+    if not route.allowed:
+        return None
+    return routed(replace(start, model=rule.model), route)

@@ -11,22 +11,43 @@ from pytest_selfopt.specs.spec import parse_spec
 
 
 def fallback_for(
-    model: str, phase: str, settings: Settings, routing: RoutingConfig, ledger: Ledger | None
+    model: str,
+    phase: str,
+    settings: Settings,
+    routing: RoutingConfig,
+    ledger: Ledger | None,
 ) -> str | None:
     """The model that stands in for `model` in a phase; None when none is named and none is known there."""
     named = settings.phase(phase).fallback
+    if named == model:
+        return None
     if named is not None:
-        return named if named != model else None
+        return named
     if ledger is None:
         return None
+    usable: dict[str, Score] = {}
+    for name, score in _scores(ledger, phase).items():
+        if name == model:
+            continue
+        if _usable(name, phase, settings, routing):
+            usable[name] = score
+    limits = settings.phase(phase).limits
+    minimum = limits.extended_phase_min_accuracy
+    return best_fallback(usable, minimum=minimum)
+
+
+def _scores(ledger: Ledger, phase: str) -> dict[str, Score]:
+    """The score of each model in a phase, over all its specs."""
     scores: dict[str, Score] = {}
-    for spec, (passes, answers) in ledger.answers_by_spec(phase).items():
-        known = scores.get(name := parse_spec(spec).model, Score(passes=0, answers=0))
-        scores[name] = Score(passes=known.passes + passes, answers=known.answers + answers)
-    usable = {
-        name: score for name, score in scores.items() if name != model and _usable(name, phase, settings, routing)
-    }
-    return best_fallback(usable, minimum=settings.phase(phase).limits.extended_phase_min_accuracy)
+    by_spec = ledger.answers_by_spec(phase)
+    for spec, (passes, answers) in by_spec.items():
+        name = parse_spec(spec).model
+        known = scores.get(name, Score(passes=0, answers=0))
+        scores[name] = Score(
+            passes=known.passes + passes,
+            answers=known.answers + answers,
+        )
+    return scores
 
 
 def _usable(model: str, phase: str, settings: Settings, routing: RoutingConfig) -> bool:
@@ -35,4 +56,5 @@ def _usable(model: str, phase: str, settings: Settings, routing: RoutingConfig) 
         settings.model(model)
     except SettingsError:
         return False
-    return not routing.apply_routing(model, phase).rerouted and routing.apply_routing(model, phase).allowed
+    route = routing.apply_routing(model, phase)
+    return route.allowed and not route.rerouted

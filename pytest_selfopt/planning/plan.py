@@ -23,8 +23,17 @@ class TrialKey:
 
     def call_id(self, cycle: int, case_hash: str) -> str:
         """The id under which the ledger keeps the call of this trial in a cycle."""
-        address = "\n".join((str(cycle), self.phase, self.spec, self.case, case_hash, str(self.run)))
-        return hashlib.sha256(address.encode()).hexdigest()[:24]
+        parts = (
+            str(cycle),
+            self.phase,
+            self.spec,
+            self.case,
+            case_hash,
+            str(self.run),
+        )
+        address = "\n".join(parts)
+        digest = hashlib.sha256(address.encode())
+        return digest.hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +79,11 @@ class PhasePlan:
 
     def specs_in(self, run: int) -> tuple[Spec, ...]:
         """The specs that a run is planned for: all of them, or the one whose turn it is."""
-        return (self.specs[run // self.turns % len(self.specs)],) if self.turns else self.specs
+        specs = self.specs
+        if not self.turns:
+            return specs
+        turn = run // self.turns
+        return (specs[turn % len(specs)],)
 
     def begins_turn(self, run: int) -> bool:
         """Whether a turn begins with a run."""
@@ -80,13 +93,18 @@ class PhasePlan:
         """Which pass a run of a spec is, counted for each spec by itself."""
         if not self.turns:
             return run
-        return run // (self.turns * len(self.specs)) * self.turns + run % self.turns
+        a_round = self.turns * len(self.specs)
+        rounds = run // a_round
+        return rounds * self.turns + run % self.turns
 
     def fewest_calls(self, cases: int) -> int:
         """The calls of the passes that everybody gets."""
-        return sum(len(self.specs_in(run)) for run in range(self.least_passes)) * cases
+        calls_a_case = sum(len(self.specs_in(run)) for run in range(self.least_passes))
+        return calls_a_case * cases
 
     def most_calls(self, cases: int) -> int:
         """The calls when one candidate is asked to the end."""
         both = min(2, len(self.specs_in(0)))
-        return self.fewest_calls(cases) + both * (self.most_passes - self.least_passes) * cases
+        further_passes = self.most_passes - self.least_passes
+        further_calls = both * further_passes * cases
+        return self.fewest_calls(cases) + further_calls

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare
-from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.planning.capabilities import can_force_cold_start
+from pytest_selfopt.planning.past_comparisons import (
+    comparisons_of,
+    measured_specs,
+    tried,
+)
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
+from pytest_selfopt.planning.provenance import ProvenanceResolver
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule
@@ -24,10 +27,16 @@ from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.request import Sampling
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
+_T = TypeVar("_T")
+
 PASSES_OF_A_TURN = 3
 """As many first runs as a cold start can take."""
 ROUNDS_OF_TURNS = 3
 """Nine passes of each: enough for specs that are not interleaved."""
+
+
+_GIVEN = "the baseline was given by --selfopt-baseline, over the routing configuration"
+_CONFIGURED = "the baseline is the configured start; no rule changes it"
 
 
 def plan_phase(
@@ -48,77 +57,155 @@ def plan_phase(
         SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
     begun = _begin(phase, settings, routing)
-    if settings.model(begun.baseline.model).members and _converses(suite):
+    model = settings.model(begun.baseline.model)
+    if model.members and _converses(suite):
         raise SettingsError(
-            f"{begun.baseline.model} cannot be the baseline of phase {phase!r}: a swarm answers single questions, and "
-            f"{suite.name} holds conversations of several turns; name one model"
+            f"{begun.baseline.model} cannot be the baseline of phase {phase!r}: "
+            "a swarm answers single questions, and "
+            f"{suite.name} holds conversations of several turns; "
+            "name one model"
         )
     settings.variant(begun.baseline.variant)
     if settings.mode is Mode.PLAIN:
         return begun
     if settings.mode is Mode.GATE:
         return gate_plan(begun, settings, ledger)
-    past = _comparisons(ledger, phase, suite, surroundings)
-    held, rejected = _tried(past, begun.baseline)
+    past = comparisons_of(ledger, phase, suite_address(suite), surroundings)
+    held, rejected = tried(past, begun.baseline)
+    on_trial = {candidate.spec.id for candidate in begun.candidates}
     generation = generate(
         begun.baseline,
         _feasible(settings, suite),
         held=held,
-        rejected={*rejected, *(candidate.spec.id for candidate in begun.candidates)},
-        measured={name for one in past for name in (one.baseline, one.candidate)},
+        rejected=rejected | on_trial,
+        measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
-        limit=0 if begun.turns or begun.only_proves else settings.max_candidates - len(begun.candidates),
+        limit=_candidates_wanted(begun, settings),
     )
-    plan = replace(begun, candidates=(*begun.candidates, *generation.candidates), left=generation.left)
+    plan = replace(
+        begun,
+        candidates=(*begun.candidates, *generation.candidates),
+        left=generation.left,
+    )
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)
 
 
-def gate_plan(begun: PhasePlan, settings: Settings, ledger: Ledger | None) -> PhasePlan:
+def _candidates_wanted(begun: PhasePlan, settings: Settings) -> int:
+    """How many candidates to generate beside what is on trial."""
+    if begun.turns or begun.only_proves:
+        return 0
+    return settings.max_candidates - len(begun.candidates)
+
+
+def gate_plan(
+    begun: PhasePlan,
+    settings: Settings,
+    ledger: Ledger | None,
+) -> PhasePlan:
     """What a gate does for a phase: the passes of what is in force, and beside it what was recorded, if asked for."""
     bars = settings.phase(begun.phase).bars
-    recorded = recorded_spec(ledger, begun.phase) if bars.compare is Compare.BESIDE else None
-    beside: tuple[Candidate, ...] = ()
-    if recorded is not None and recorded != begun.baseline:
-        beside = (Candidate(spec=recorded, why="in force after the last cycle"),)
-    return replace(begun, candidates=beside, least_passes=bars.passes, most_passes=bars.passes)
+    plan = replace(
+        begun,
+        candidates=(),
+        least_passes=bars.passes,
+        most_passes=bars.passes,
+    )
+    if bars.compare is not Compare.BESIDE:
+        return plan
+    recorded = recorded_spec(ledger, begun.phase)
+    if recorded is None or recorded == begun.baseline:
+        return plan
+    beside = Candidate(spec=recorded, why="in force after the last cycle")
+    return replace(plan, candidates=(beside,))
 
 
 def recorded_spec(ledger: Ledger | None, phase: str) -> Spec | None:
     """What the last decided cycle left in force; None when none did."""
     spec = _last(ledger, "in_force", phase, None)
-    return parse_spec(spec) if isinstance(spec, str) else None
+    if not isinstance(spec, str):
+        return None
+    return parse_spec(spec)
 
 
-def _begin(phase: str, settings: Settings, routing: RoutingConfig) -> PhasePlan:
+def _begin(
+    phase: str,
+    settings: Settings,
+    routing: RoutingConfig,
+) -> PhasePlan:
     """The plan of a phase before candidates are generated: its baseline and, in a cycle, what is on trial beside it."""
-    cycle = settings.mode is Mode.CYCLE
-    baseline, because = baseline_of(phase, settings, routing.without_trials() if cycle else routing)
-    tried = _on_trial(phase, settings, routing, baseline) if cycle else ()
-    turns = 0
-    if tried and replace(tried[0].spec, warmup=baseline.warmup) == baseline:
-        if not can_force_cold_start(settings, baseline.model):
-            # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
-            cannot = "its warm-up stays on trial: nobody can tell this server to unload the model, to see it cold again"
-            baseline, because, tried = tried[0].spec, (*because, cannot), ()
-        else:
-            turns = PASSES_OF_A_TURN
+    plan = _with_trial(phase, settings, routing)
     if settings.warmup is not None:
-        baseline, turns = replace(baseline, warmup=settings.warmup), 0
-        overridden = (replace(one, spec=replace(one.spec, warmup=settings.warmup)) for one in tried)
-        tried = tuple(one for one in overridden if one.spec != baseline)
-        because = (*because, f"warm-up is {'on' if settings.warmup else 'off'} by the command line")
-    return PhasePlan(
+        plan = _with_warmup(plan, warmup=settings.warmup)
+    trial = ""
+    proves = settings.only_proves
+    if plan.candidates:
+        trial = plan.candidates[0].spec.id
+        rule = routing.get_rule(plan.baseline.model, phase)
+        proves = proves or _from_no_diagnosis(rule)
+    return replace(
+        plan,
+        only_proves=proves,
+        requested=settings.phase(phase).baseline.model,
+        forced=settings.forced_model is not None,
+        trial=trial,
+    )
+
+
+def _with_trial(
+    phase: str,
+    settings: Settings,
+    routing: RoutingConfig,
+) -> PhasePlan:
+    """The baseline and, in a cycle, the baseline with the rule on trial as its candidate."""
+    if settings.mode is not Mode.CYCLE:
+        baseline, because = baseline_of(phase, settings, routing)
+        return PhasePlan(phase=phase, baseline=baseline, because=because)
+    without = routing.without_trials()
+    baseline, because = baseline_of(phase, settings, without)
+    tried = _on_trial(phase, settings, routing, baseline)
+    plan = PhasePlan(
         phase=phase,
         baseline=baseline,
         candidates=tried,
-        only_proves=settings.only_proves
-        or (bool(tried) and _from_no_diagnosis(routing.get_rule(baseline.model, phase))),
         because=because,
-        requested=settings.phase(phase).baseline.model,
-        forced=settings.forced_model is not None,
-        trial=tried[0].spec.id if tried else "",
-        turns=turns,
+    )
+    if not tried or not _differs_in_warmup(tried[0].spec, baseline):
+        return plan
+    if can_force_cold_start(settings, baseline.model):
+        return replace(plan, turns=PASSES_OF_A_TURN)
+    # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
+    cannot = "its warm-up stays on trial: nobody can tell this server to unload the model, to see it cold again"
+    return PhasePlan(
+        phase=phase,
+        baseline=tried[0].spec,
+        because=(*because, cannot),
+    )
+
+
+def _differs_in_warmup(spec: Spec, baseline: Spec) -> bool:
+    """Whether two specs are the same but for their warm-up, if for anything."""
+    return replace(spec, warmup=baseline.warmup) == baseline
+
+
+def _with_warmup(plan: PhasePlan, *, warmup: bool) -> PhasePlan:
+    """The plan with the warm-up of the command line in every spec; what then equals the baseline is left out."""
+    baseline = replace(plan.baseline, warmup=warmup)
+    candidates: list[Candidate] = []
+    for candidate in plan.candidates:
+        spec = replace(candidate.spec, warmup=warmup)
+        if spec != baseline:
+            candidates.append(replace(candidate, spec=spec))
+    state = "off"
+    if warmup:
+        state = "on"
+    reason = f"warm-up is {state} by the command line"
+    return replace(
+        plan,
+        baseline=baseline,
+        candidates=tuple(candidates),
+        because=(*plan.because, reason),
+        turns=0,
     )
 
 
@@ -133,48 +220,75 @@ def _passes(plan: PhasePlan, settings: Settings) -> tuple[int, int]:
         return a_round, ROUNDS_OF_TURNS * a_round
     least = settings.phase(plan.phase).limits.min_samples
     full = max(FULL_PASSES, least)
-    return (least, most_passes(len(plan.candidates), least)) if settings.race else (full, full)
+    if not settings.race:
+        return full, full
+    return least, most_passes(len(plan.candidates), least)
 
 
-def _on_trial(phase: str, settings: Settings, routing: RoutingConfig, baseline: Spec) -> tuple[Candidate, ...]:
+def _on_trial(
+    phase: str,
+    settings: Settings,
+    routing: RoutingConfig,
+    baseline: Spec,
+) -> tuple[Candidate, ...]:
     """The baseline with what is on trial, to be measured beside its absence; nothing when nothing is."""
     spec, _ = baseline_of(phase, settings, routing)
     rule = routing.get_rule(baseline.model, phase)
     if rule is None or not rule.on_trial or spec == baseline:
         return ()
     settings.model(spec.model)
-    return (Candidate(spec=spec, why=f"on trial: {rule.reason}"),)
+    why = f"on trial: {rule.reason}"
+    return (Candidate(spec=spec, why=why),)
 
 
-def baseline_of(phase: str, settings: Settings, routing: RoutingConfig) -> tuple[Spec, tuple[str, ...]]:
+def baseline_of(
+    phase: str,
+    settings: Settings,
+    routing: RoutingConfig,
+) -> tuple[Spec, tuple[str, ...]]:
     """The spec in force for a phase, and the sentences that say where it comes from."""
     start = settings.phase(phase).baseline
-    if settings.forced_baseline is not None and settings.forced_baseline.phase == phase:
-        return start, ("the baseline was given by --selfopt-baseline, over the routing configuration",)
-    if settings.forced_model is not None:
-        forced = f"{settings.forced_model} is asked by --selfopt-force-model, over the routing configuration"
-        return replace(start, model=settings.forced_model), (forced,)
+    given = settings.forced_baseline
+    if given is not None and given.phase == phase:
+        return start, (_GIVEN,)
+    model = settings.forced_model
+    if model is not None:
+        forced = f"{model} is asked by --selfopt-force-model, over the routing configuration"
+        return replace(start, model=model), (forced,)
     route = routing.apply_routing(start.model, phase)
     if not route.allowed:
+        reasons = "; ".join(route.because)
         raise SettingsError(
-            f"{settings.routing_path.name}: {start.model!r} is disabled for phase {phase!r} and has no usable "
-            f"fallback ({'; '.join(route.because)}); name a fallback_model in that rule, or another baseline"
+            f"{settings.routing_path.name}: {start.model!r} is disabled "
+            f"for phase {phase!r} and has no usable fallback ({reasons}); "
+            "name a fallback_model in that rule, or another baseline"
         )
-    return routed(start, route), route.because or ("the baseline is the configured start; no rule changes it",)
+    because = route.because or (_CONFIGURED,)
+    return routed(start, route), because
 
 
 def routed(start: Spec, route: Route) -> Spec:
     """The spec that `start` becomes under a route: the effective model, and what its rule sets."""
+    sampling = start.sampling
+    if route.sampling is not None:
+        sampling = Sampling(**route.sampling)
     return replace(
         start,
         model=route.model,
         variant=route.variant or start.variant,
-        timeout_s=route.timeout_s if route.timeout_s is not None else start.timeout_s,
-        retries=route.retries if route.retries is not None else start.retries,
-        isolated=route.isolated if route.isolated is not None else start.isolated,
-        warmup=route.enable_warmup if route.enable_warmup is not None else start.warmup,
-        sampling=Sampling(**route.sampling) if route.sampling is not None else start.sampling,
+        timeout_s=_or_else(route.timeout_s, start.timeout_s),
+        retries=_or_else(route.retries, start.retries),
+        isolated=_or_else(route.isolated, start.isolated),
+        warmup=_or_else(route.enable_warmup, start.warmup),
+        sampling=sampling,
     )
+
+
+def _or_else(value: _T | None, default: _T) -> _T:
+    """The value, also when it is 0 or False; the default where there is none."""
+    if value is None:
+        return default
+    return value
 
 
 def suite_address(suite: Suite) -> str:
@@ -182,55 +296,47 @@ def suite_address(suite: Suite) -> str:
     return f"{suite.name}:{suite.content_hash}"
 
 
-def _comparisons(
-    ledger: Ledger | None, phase: str, suite: Suite, surroundings: ProvenanceResolver
-) -> tuple[Comparison, ...]:
-    """What was compared before on this very suite, of these very models."""
-
-    def same(one: Comparison) -> bool:
-        known = one.suite_hash.split()
-        rests = [part for part in known if part.startswith(RESTS)]
-        return suite_address(suite) in known and (
-            not rests or surroundings.fingerprint(parse_spec(one.baseline), parse_spec(one.candidate)) in rests
-        )
-
-    return tuple(one for one in (ledger.comparisons(phase) if ledger is not None else ()) if same(one))
-
-
-def _tried(past: Sequence[Comparison], baseline: Spec) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Which candidates wait for more evidence against this baseline, and which are done with."""
-    about = [one for one in past if one.baseline == baseline.id]
-    waiting = tuple(
-        one.candidate
-        for one in about
-        # One that was promoted while its baseline is still in force: the rule was never written.
-        if one.state == "promoted" or (one.state in ("held", "open") and one.passes < MOST_HELD_PASSES)
-    )
-    return waiting, frozenset(one.candidate for one in about if one.candidate not in waiting)
-
-
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
     """The actions that the diagnosis of the last decided cycle asked for."""
-    return tuple(action for action in _last(ledger, "asked_for", phase, []) if isinstance(action, str))
+    actions = _last(ledger, "asked_for", phase, [])
+    return tuple(action for action in actions if isinstance(action, str))
 
 
 def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
     """The share of a baseline's repeats that differed in the last decided cycle; None when it was not measured."""
-    churn = _last(ledger, "churn", baseline.phase, {}).get(baseline.id)
-    return churn if isinstance(churn, (int, float)) else None
+    churns = _last(ledger, "churn", baseline.phase, {})
+    return _number(churns.get(baseline.id))
 
 
 def last_churn(ledger: Ledger, phase: str) -> float | None:
     """The same of whatever was in force for a phase after the last decided cycle."""
-    values = list(_last(ledger, "churn", phase, {}).values())
-    return values[0] if values and isinstance(values[0], (int, float)) else None
+    churns = _last(ledger, "churn", phase, {})
+    return _number(next(iter(churns.values()), None))
 
 
-def _last(ledger: Ledger | None, what: str, phase: str, default: Any) -> Any:
+def _number(value: object) -> float | None:
+    """A number as it is; None for anything else."""
+    if isinstance(value, (int, float)):
+        return value
+    return None
+
+
+def _last(
+    ledger: Ledger | None,
+    what: str,
+    phase: str,
+    default: Any,
+) -> Any:
     """What the last decided cycle of a phase left of something."""
-    results = [cycle["result"] or {} for cycle in ledger.cycles()] if ledger is not None else []
-    known = [result[what][phase] for result in results if phase in (result.get(what) or {})]
-    return known[-1] if known else default
+    if ledger is None:
+        return default
+    last = default
+    for cycle in ledger.cycles():
+        result = cycle["result"] or {}
+        of_phases = result.get(what) or {}
+        if phase in of_phases:
+            last = of_phases[phase]
+    return last
 
 
 def _converses(suite: Suite) -> bool:
@@ -241,6 +347,11 @@ def _feasible(settings: Settings, suite: Suite) -> SearchSpace:
     """The space without what cannot ask this suite, and without what the command line settled."""
     space = settings.space
     if _converses(suite):
-        space = replace(space, models=tuple(name for name in space.models if not settings.model(name).members))
-    possible = tuple(name for name in space.variants if suite.examples or not settings.variant(name).needs_examples)
-    return replace(space, variants=possible, warmup=space.warmup if settings.warmup is None else ())
+        single = [name for name in space.models if not settings.model(name).members]
+        space = replace(space, models=tuple(single))
+    if not suite.examples:
+        bare = [name for name in space.variants if not settings.variant(name).needs_examples]
+        space = replace(space, variants=tuple(bare))
+    if settings.warmup is not None:
+        space = replace(space, warmup=())
+    return space

@@ -31,7 +31,9 @@ class Known:
     @property
     def churns(self) -> tuple[float, ...]:
         """The measured share of repeats that differ, or two that enclose it."""
-        return (STEADY, VARYING) if self.churn is None else (self.churn,)
+        if self.churn is None:
+            return (STEADY, VARYING)
+        return (self.churn,)
 
 
 def known_of(settings: Settings, phase: str) -> Known:
@@ -40,26 +42,44 @@ def known_of(settings: Settings, phase: str) -> Known:
     if not path.exists():
         return Known()
     with Ledger(path) as ledger:
-        tests = [one.test for one in ledger.comparisons() if one.test is not None]
-        return Known(first_test=max(tests, default=0) + 1, churn=last_churn(ledger, phase))
+        last_test = 0
+        for comparison in ledger.comparisons():
+            last_test = max(last_test, comparison.test or 0)
+        churn = last_churn(ledger, phase)
+    return Known(first_test=last_test + 1, churn=churn)
 
 
-def power_report(paths: Sequence[Path], *, candidates: int, least: int, known: Known) -> Iterator[str]:
+def power_report(
+    paths: Sequence[Path],
+    *,
+    candidates: int,
+    least: int,
+    known: Known,
+) -> Iterator[str]:
     """Tell what one cycle over these suites, together one phase, can find; races are played out `TIMES` times.
 
     Raises:
         SuiteError: when a suite cannot be read.
     """
-    suites = [load_suite(path) for path in paths]
+    suites = list(map(load_suite, paths))
     cases = sum(len(suite.cases) for suite in suites)
-    outlook = Outlook(cases=cases, candidates=candidates, first_test=known.first_test, least=least)
-    yield f"{', '.join(suite.name for suite in suites)}: {cases} prompts, {_restraint(suites)} of them need no tool"
+    outlook = Outlook(
+        cases=cases,
+        candidates=candidates,
+        first_test=known.first_test,
+        least=least,
+    )
+    names = ", ".join(suite.name for suite in suites)
+    restraint = sum(map(_restraint, suites))
+    yield f"{names}: {cases} prompts, {restraint} of them need no tool"
+    unraced = FULL_PASSES * (candidates + 1) * cases
     yield (
-        f"{candidates} candidates beside the baseline: {outlook.fewest_calls:,} to {outlook.most_calls:,} calls a "
-        f"cycle; {FULL_PASSES} runs of each would take {FULL_PASSES * (candidates + 1) * cases:,}"
+        f"{candidates} candidates beside the baseline: "
+        f"{outlook.fewest_calls:,} to {outlook.most_calls:,} calls a cycle; "
+        f"{FULL_PASSES} runs of each would take {unraced:,}"
     )
     needed = show_odds(bar(known.first_test))
-    yield f"the next test of this history is comparison {known.first_test}: it needs odds of {needed}:1"
+    yield (f"the next test of this history is comparison {known.first_test}: it needs odds of {needed}:1")
     yield _variation(known)
     yield ""
     yield from _table(outlook, known)
@@ -68,8 +88,9 @@ def power_report(paths: Sequence[Path], *, candidates: int, least: int, known: K
         yield from _findable(replace(outlook, churn=churn), OTHER_SIZES)
 
 
-def _restraint(suites: Sequence[Suite]) -> int:
-    return sum(case.restraint for suite in suites for case in suite.cases)
+def _restraint(suite: Suite) -> int:
+    """How many cases of a suite need no tool."""
+    return sum(case.restraint for case in suite.cases)
 
 
 def _variation(known: Known) -> str:
@@ -80,12 +101,18 @@ def _variation(known: Known) -> str:
 
 def _table(outlook: Outlook, known: Known) -> Iterator[str]:
     """For each gain how often it is found in one cycle, and in how many calls on average."""
-    heads = [f"repeats differ {churn:.0%}" for churn in known.churns]
-    yield f"{'gain':<22}" + "".join(f"{head:>26}" for head in heads)
+    heads = ""
+    for churn in known.churns:
+        head = f"repeats differ {churn:.0%}"
+        heads += f"{head:>26}"
+    yield f"{'gain':<22}{heads}"
     for gain in GAINS:
         prompts = gain * outlook.cases
-        cells = (_cell(_played(gain, replace(outlook, churn=churn))) for churn in known.churns)
-        yield f"{f'{gain:+.2f} ({prompts:.1f} prompts)':<22}" + "".join(f"{cell:>26}" for cell in cells)
+        row = f"{f'{gain:+.2f} ({prompts:.1f} prompts)':<22}"
+        for churn in known.churns:
+            played = _played(gain, replace(outlook, churn=churn))
+            row += f"{_cell(played):>26}"
+        yield row
 
 
 def _played(gain: float, outlook: Outlook) -> Power:
@@ -100,9 +127,17 @@ def _findable(outlook: Outlook, others: Sequence[int]) -> Iterator[str]:
     """The smallest gain that three of four cycles find, with this and with other numbers of prompts."""
     here = _shown(findable_gain(outlook))
     yield f"found in 3 of 4 cycles when {outlook.churn:.0%} of repeats differ: {here}"
-    sizes = (replace(outlook, cases=cases) for cases in others if cases != outlook.cases)
-    yield "  with " + ", ".join(f"{one.cases} prompts {_shown(findable_gain(one))}" for one in sizes)
+    sizes: list[str] = []
+    for cases in others:
+        if cases != outlook.cases:
+            gain = findable_gain(replace(outlook, cases=cases))
+            sizes.append(f"{cases} prompts {_shown(gain)}")
+    yield f"  with {', '.join(sizes)}"
 
 
 def _shown(gain: float | None) -> str:
-    return "no gain at all" if gain is None else f"{gain:{'+.2f' if gain >= 0.01 else '+.3f'}} or more"
+    if gain is None:
+        return "no gain at all"
+    if gain >= 0.01:
+        return f"{gain:+.2f} or more"
+    return f"{gain:+.3f} or more"

@@ -48,9 +48,13 @@ class ProvenanceResolver:
 
     def of(self, spec: Spec, *, served: Mapping[str, str] | None = None) -> Premises:
         """What a spec's results rest on; `served` are names that replies came under meanwhile, by model."""
-        names = {model: known[-1] for model, known in self._names.items()} | dict(served or {})
-        found = self._fixed(spec)
-        return {"served model": names[spec.model], **found} if spec.model in names else found
+        names = dict(served or {})
+        if spec.model not in names and spec.model in self._names:
+            names[spec.model] = self._names[spec.model][-1]
+        fixed = self._fixed(spec)
+        if spec.model not in names:
+            return fixed
+        return {"served model": names[spec.model], **fixed}
 
     def fingerprint(self, baseline: Spec, candidate: Spec) -> str:
         """A hash of what a comparison of two specs rests on besides its suites.
@@ -58,25 +62,36 @@ class ProvenanceResolver:
         The name a model is served under counts once it has changed, so that what was begun before it was first known
         goes on.
         """
-        sides = []
-        for spec in (baseline, candidate):
-            names = self._names.get(spec.model, [])
-            sides.append({**self._fixed(spec), **({"served": names[-1]} if len(set(names)) > 1 else {})})
+        sides = [self._side(baseline), self._side(candidate)]
         return f"{RESTS}{_hash(sides)}"
+
+    def _side(self, spec: Spec) -> dict[str, str]:
+        names = self._names.get(spec.model, [])
+        side = self._fixed(spec)
+        if len(set(names)) > 1:
+            side["served"] = names[-1]
+        return side
 
     def _fixed(self, spec: Spec) -> dict[str, str]:
         try:
             model = self._settings.model(spec.model)
-            found = {
-                "provider": _provider(model),
-                f"variant {spec.variant}": _shape(self._settings.variant(spec.variant)),
-            }
+            provider = _provider(model)
+            variant = self._settings.variant(spec.variant)
+            shape = _shape(variant)
         except SelfoptError:
             return {}
+        premises = {
+            "provider": provider,
+            f"variant {spec.variant}": shape,
+        }
         if model.members:
-            return {**found, **{f"member {name}": self._member(name) for name in model.members}}
+            for name in model.members:
+                premises[f"member {name}"] = self._member(name)
+            return premises
         digest = self._digest(model)
-        return {**found, "model digest": digest} if digest else found
+        if digest:
+            premises["model digest"] = digest
+        return premises
 
     def _member(self, name: str) -> str:
         """What a member of a swarm is: its name on the wire, who serves it, and its weights where that can be known."""
@@ -84,11 +99,14 @@ class ProvenanceResolver:
             model = self._settings.model(name)
         except SelfoptError:
             return "unknown"
-        return " ".join(filter(None, (model.name, _provider(model), self._digest(model))))
+        parts = (model.name, _provider(model), self._digest(model))
+        return " ".join(filter(None, parts))
 
     def _digest(self, model: ModelConfig) -> str | None:
+        if not self._asks:
+            return None
         if model.id not in self._digests:
-            self._digests[model.id] = digest_of(model) if self._asks else None
+            self._digests[model.id] = digest_of(model)
         return self._digests[model.id]
 
 
@@ -103,33 +121,50 @@ def served_names(trials: Iterable[Trial]) -> dict[str, str]:
     for trial in trials:
         if trial.served_model:
             counts.setdefault(trial.spec, Counter())[trial.served_model] += 1
-    return {spec: names.most_common(1)[0][0] for spec, names in counts.items()}
+    most: dict[str, str] = {}
+    for spec, names in counts.items():
+        [(name, _)] = names.most_common(1)
+        most[spec] = name
+    return most
 
 
 def _served_names(ledger: Ledger | None) -> dict[str, list[str]]:
     """The names that each model was served under, cycle by cycle."""
-    found: dict[str, list[str]] = {}
-    for cycle in ledger.cycles() if ledger is not None else ():
-        for model, name in ((cycle["result"] or {}).get("served") or {}).items():
-            found.setdefault(model, []).append(name)
-    return found
+    names: dict[str, list[str]] = {}
+    if ledger is None:
+        return names
+    for cycle in ledger.cycles():
+        result = cycle["result"] or {}
+        served = result.get("served") or {}
+        for model, name in served.items():
+            names.setdefault(model, []).append(name)
+    return names
 
 
 def _provider(model: ModelConfig) -> str:
     """Who answers; the port of a server on this machine is chance."""
     if model.members:
         return f"swarm of {', '.join(model.members)}"
-    if model.provider.client:
-        return model.provider.client
-    address = urlsplit(model.provider.base_url)
-    local = address.hostname in LOOPBACK
-    place = f"{address.hostname if local else address.netloc}{address.path}"
-    return f"{model.wire} at {place}" if model.provider.base_url else model.wire
+    provider = model.provider
+    if provider.client:
+        return provider.client
+    address = urlsplit(provider.base_url)
+    host: str | None = address.netloc
+    if address.hostname in LOOPBACK:
+        host = address.hostname
+    if not provider.base_url:
+        return model.wire
+    return f"{model.wire} at {host}{address.path}"
 
 
-_TOOL = Tool(name="tool", description="A tool.", parameters={"type": "object", "properties": {"a": {"type": "string"}}})
-
-
+_TOOL = Tool(
+    name="tool",
+    description="A tool.",
+    parameters={
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+    },
+)
 _CALL = ToolCall(name="tool", arguments={"a": "b"})
 
 
@@ -137,10 +172,20 @@ _CALL = ToolCall(name="tool", arguments={"a": "b"})
 def _shape(variant: Variant) -> str:
     """A hash of what a variant makes of a fixed prompt: it changes when the variant asks in another way."""
     messages = (Message(role="user", content="question"),)
-    case = Case(id="probe", messages=messages, tools=(_TOOL,), expect=NoCall())
-    examples = [Example(messages=messages, tools=(_TOOL,), answer=answer) for answer in ("no", (_CALL,))]
+    tools = (_TOOL,)
+    case = Case(
+        id="probe",
+        messages=messages,
+        tools=tools,
+        expect=NoCall(),
+    )
+    examples = [
+        Example(messages=messages, tools=tools, answer="no"),
+        Example(messages=messages, tools=tools, answer=(_CALL,)),
+    ]
     spec = Spec(model="probe", phase="atomic", variant=variant.name)
-    return _hash(asdict(build_request(case, examples, spec, variant)))
+    request = build_request(case, examples, spec, variant)
+    return _hash(asdict(request))
 
 
 def _hash(value: object) -> str:

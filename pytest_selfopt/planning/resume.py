@@ -32,9 +32,14 @@ class InterruptedCycle:
 
 def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -> dict[str, Json]:
     """A phase's plan as the ledger keeps it, with the rules that it begins with."""
+    candidates: list[Json] = []
+    for candidate in plan.candidates:
+        row: Json = {"spec": candidate.spec.id, "why": candidate.why}
+        candidates.append(row)
+    own_rules = [rule for rule in rules if rule.phase == plan.phase]
     return {
         "baseline": plan.baseline.id,
-        "candidates": [{"spec": one.spec.id, "why": one.why} for one in plan.candidates],
+        "candidates": candidates,
         "because": list(plan.because),
         "least_passes": plan.least_passes,
         "most_passes": plan.most_passes,
@@ -42,8 +47,8 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
         "trial": plan.trial,
         "turns": plan.turns,
         "only_proves": plan.only_proves,
-        "rules": [rule_to_json(rule) for rule in rules if rule.phase == plan.phase],
-        "suites": list[Json](sorted(suite_address(suite) for suite in suites)),
+        "rules": list[Json](map(rule_to_json, own_rules)),
+        "suites": list[Json](sorted(map(suite_address, suites))),
     }
 
 
@@ -71,11 +76,21 @@ def restore_rules(routing: RoutingConfig, cut_off: InterruptedCycle) -> RoutingC
     """
     rules = list(routing.rules)
     for phase, stored in cut_off.plan.items():
-        ours = any(rule.phase == phase and rule.cycle == cut_off.cycle for rule in rules)
-        if ours and isinstance(stored, dict) and "rules" in stored:
+        if not isinstance(stored, dict) or "rules" not in stored:
+            continue
+        if _wrote_rule(rules, phase, cut_off.cycle):
             rules = [rule for rule in rules if rule.phase != phase]
-            rules += [rule_from_json(value) for value in stored["rules"]]
+            rules += map(rule_from_json, stored["rules"])
     return routing.with_rules(rules)
+
+
+def _wrote_rule(
+    rules: Sequence[Rule],
+    phase: str,
+    cycle: int,
+) -> bool:
+    """Whether a cycle wrote a rule of a phase."""
+    return any(rule.phase == phase and rule.cycle == cycle for rule in rules)
 
 
 def check_suites(cut_off: InterruptedCycle, phase: str, suites: Sequence[Suite]) -> None:
@@ -87,10 +102,13 @@ def check_suites(cut_off: InterruptedCycle, phase: str, suites: Sequence[Suite])
     asked = cut_off.plan[phase]["suites"]
     changed = [suite.name for suite in suites if suite_address(suite) not in asked]
     if changed or len(suites) != len(asked):
-        what = f"another version of the suite {changed[0]!r}" if changed else f"{len(asked)} suites of {phase!r}"
+        what = f"{len(asked)} suites of {phase!r}"
+        if changed:
+            what = f"another version of the suite {changed[0]!r}"
         raise SettingsError(
-            f"--selfopt-resume: cycle {cut_off.cycle} asked {what}; its trials cannot be judged together with new "
-            "ones. Leave the option out to begin a new cycle, or undo the change"
+            f"--selfopt-resume: cycle {cut_off.cycle} asked {what}; "
+            "its trials cannot be judged together with new ones. "
+            "Leave the option out to begin a new cycle, or undo the change"
         )
 
 
@@ -106,14 +124,16 @@ def resumed_plan(cut_off: InterruptedCycle, phase: str, planned: PhasePlan) -> P
         raise SettingsError(f"{place} has no plan for phase {phase!r}; leave the option out to begin a new cycle")
     try:
         baseline = parse_spec(stored["baseline"])
-        candidates = tuple(Candidate(spec=parse_spec(one["spec"]), why=one["why"]) for one in stored["candidates"])
+        candidates = tuple(map(_candidate, stored["candidates"]))
     except SpecError as problem:
         raise SettingsError(f"{place}: {problem}") from None
     in_force = planned.baseline
-    if in_force not in (baseline, *(candidate.spec for candidate in candidates)):
+    specs = [candidate.spec for candidate in candidates]
+    if in_force != baseline and in_force not in specs:
         raise SettingsError(
-            f"{place} compared with {baseline.id}, but {in_force.id} is in force now; leave the option out to begin a "
-            "new cycle"
+            f"{place} compared with {baseline.id}, "
+            f"but {in_force.id} is in force now; "
+            "leave the option out to begin a new cycle"
         )
     return PhasePlan(
         phase=phase,
@@ -129,3 +149,9 @@ def resumed_plan(cut_off: InterruptedCycle, phase: str, planned: PhasePlan) -> P
         requested=planned.requested,
         forced=planned.forced,
     )
+
+
+def _candidate(row: Mapping[str, str]) -> Candidate:
+    """A candidate as it was stored."""
+    spec = parse_spec(row["spec"])
+    return Candidate(spec=spec, why=row["why"])

@@ -8,13 +8,18 @@ from pathlib import Path
 from pytest_selfopt.bench.suites import Suite, load_suite
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import Variant
 
 
 class SessionPlan:
     """The suites, plans and planned trials of a session, in the order in which their benchmarks were collected."""
 
-    def __init__(self, plan_for: Callable[[str, str, Suite], PhasePlan], variant: Callable[[str], Variant]) -> None:
+    def __init__(
+        self,
+        plan_for: Callable[[str, str, Suite], PhasePlan],
+        variant: Callable[[str], Variant],
+    ) -> None:
         """Plan nothing yet.
 
         Args:
@@ -46,16 +51,24 @@ class SessionPlan:
         """Forget phases that are not to be measured."""
         for phase in phases:
             del self.plans[phase]
-        self.planned = {key: trial for key, trial in self.planned.items() if key.phase not in phases}
+        left = [trial for trial in self.planned.values() if trial.key.phase not in phases]
+        self.planned = {trial.key: trial for trial in left}
 
     def cases(self, phase: str) -> tuple[str, ...]:
         """The keys of the cases planned for a phase, in file order."""
-        return tuple(dict.fromkeys(key.case for key in self.planned if key.phase == phase))
+        cases: dict[str, None] = {}
+        for key in self.planned:
+            if key.phase == phase:
+                cases[key.case] = None
+        return tuple(cases)
 
     def suites(self, phase: str) -> tuple[Suite, ...]:
         """The suites that make up a phase."""
-        found = {trial.suite.name: trial.suite for trial in self.planned.values() if trial.key.phase == phase}
-        return tuple(found.values())
+        suites: dict[str, Suite] = {}
+        for trial in self.planned.values():
+            if trial.key.phase == phase:
+                suites[trial.suite.name] = trial.suite
+        return tuple(suites.values())
 
     def _load(self, path: Path) -> Suite:
         if path not in self._suites:
@@ -72,18 +85,28 @@ class SessionPlan:
             )
 
 
-def _trials(plan: PhasePlan, suite: Suite, variant_of: Callable[[str], Variant]) -> list[PlannedTrial]:
+def _trials(
+    plan: PhasePlan,
+    suite: Suite,
+    variant_of: Callable[[str], Variant],
+) -> list[PlannedTrial]:
     # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
     cases = [(case, case.key) for case in suite.cases]
-    specs = {
-        run: [(spec, spec.id, variant_of(spec.variant)) for spec in plan.specs_in(run)]
-        for run in range(plan.most_passes)
-    }
-    return [
-        PlannedTrial(
-            key=TrialKey(plan.phase, spec_id, case_key, run), case=case, spec=spec, suite=suite, variant=variant
-        )
-        for run in range(plan.most_passes)
-        for case, case_key in cases
-        for spec, spec_id, variant in specs[run]
-    ]
+    trials: list[PlannedTrial] = []
+    for run in range(plan.most_passes):
+        specs: list[tuple[Spec, str, Variant]] = []
+        for spec in plan.specs_in(run):
+            variant = variant_of(spec.variant)
+            specs.append((spec, spec.id, variant))
+        for case, case_key in cases:
+            for spec, spec_id, variant in specs:
+                key = TrialKey(plan.phase, spec_id, case_key, run)
+                trial = PlannedTrial(
+                    key=key,
+                    case=case,
+                    spec=spec,
+                    suite=suite,
+                    variant=variant,
+                )
+                trials.append(trial)
+    return trials

@@ -26,11 +26,15 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
             require_model(settings.model(name))
         except ModelError as problem:
             missing[name] = str(problem)
-    notes = [f"{swarm.id} goes on without {name}: {why}" for name, why in missing.items()]
     members = tuple(name for name in swarm.members if name not in missing)
     if not members:
-        raise ModelError(f"{swarm.id}: none of its models can be asked: {'; '.join(missing.values())}")
-    return replace(swarm, members=members, judge=members[0] if swarm.judge in missing else swarm.judge), notes
+        reasons = "; ".join(missing.values())
+        raise ModelError(f"{swarm.id}: none of its models can be asked: {reasons}")
+    judge = swarm.judge
+    if judge in missing:
+        judge = members[0]
+    notes = [f"{swarm.id} goes on without {name}: {why}" for name, why in missing.items()]
+    return replace(swarm, members=members, judge=judge), notes
 
 
 def resolve_members(settings: Settings, names: Iterable[str]) -> list[ModelConfig]:
@@ -42,8 +46,12 @@ def resolve_members(settings: Settings, names: Iterable[str]) -> list[ModelConfi
     asked: dict[str, None] = {}
     for name in names:
         swarm = settings.swarm(name)
-        asked.update(dict.fromkeys([name] if swarm is None else usable(swarm, settings)[0].models))
-    return [settings.model(name) for name in asked]
+        if swarm is None:
+            asked[name] = None
+            continue
+        without_missing, _ = usable(swarm, settings)
+        asked.update(dict.fromkeys(without_missing.models))
+    return list(map(settings.model, asked))
 
 
 def swarms_among(settings: Settings, names: Iterable[str]) -> tuple[dict[str, Swarm], list[str]]:
@@ -57,6 +65,6 @@ def swarms_among(settings: Settings, names: Iterable[str]) -> tuple[dict[str, Sw
     for name in dict.fromkeys(names):
         swarm = settings.swarm(name)
         if swarm is not None:
-            swarms[name], said = usable(swarm, settings)
-            notes += said
+            swarms[name], notes_of_swarm = usable(swarm, settings)
+            notes += notes_of_swarm
     return swarms, notes

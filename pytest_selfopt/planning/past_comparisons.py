@@ -1,0 +1,71 @@
+"""What was compared before in a phase: which candidates wait for more evidence, and which are done with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
+from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
+from pytest_selfopt.specs.spec import Spec, parse_spec
+
+
+def comparisons_of(
+    ledger: Ledger | None,
+    phase: str,
+    address: str,
+    surroundings: ProvenanceResolver,
+) -> list[Comparison]:
+    """What was compared before on the suite of this address, of these very models."""
+    if ledger is None:
+        return []
+    same: list[Comparison] = []
+    for comparison in ledger.comparisons(phase):
+        if address not in comparison.suite_hash.split():
+            continue
+        if _rests_on_same(comparison, surroundings):
+            same.append(comparison)
+    return same
+
+
+def _rests_on_same(
+    comparison: Comparison,
+    surroundings: ProvenanceResolver,
+) -> bool:
+    """Whether models and variants are what they were; one that was stored without their hash counts as the same."""
+    tokens = comparison.suite_hash.split()
+    rests = [token for token in tokens if token.startswith(RESTS)]
+    if not rests:
+        return True
+    baseline = parse_spec(comparison.baseline)
+    candidate = parse_spec(comparison.candidate)
+    return surroundings.fingerprint(baseline, candidate) in rests
+
+
+def tried(
+    past: Sequence[Comparison],
+    baseline: Spec,
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Which candidates wait for more evidence against this baseline, and which are done with."""
+    about = [row for row in past if row.baseline == baseline.id]
+    waiting = tuple(row.candidate for row in about if _waits(row))
+    tried = frozenset(row.candidate for row in about)
+    return waiting, tried.difference(waiting)
+
+
+def _waits(comparison: Comparison) -> bool:
+    """Whether a candidate of the baseline in force is to get more passes."""
+    # One that was promoted while its baseline is still in force: the rule was never written.
+    if comparison.state == "promoted":
+        return True
+    undecided = comparison.state in ("held", "open")
+    return undecided and comparison.passes < MOST_HELD_PASSES
+
+
+def measured_specs(past: Sequence[Comparison]) -> set[str]:
+    """The ids of the specs that were compared."""
+    measured: set[str] = set()
+    for comparison in past:
+        measured.add(comparison.baseline)
+        measured.add(comparison.candidate)
+    return measured

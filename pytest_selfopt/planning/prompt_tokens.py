@@ -1,0 +1,124 @@
+"""The tokens of the prompts that trials and suites send, and the USD that those cost for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.economy.estimate import (
+    USUAL,
+    Tokens,
+    earlier_tokens,
+    model_and_variant,
+    most_tokens,
+)
+from pytest_selfopt.errors import SpecError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.records import TokensOfSpec
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.cost import cost_of_tokens
+from pytest_selfopt.planning.plan import PlannedTrial
+from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.variants import VARIANTS, build_request
+
+
+def tokens_of_trials(
+    model: ModelConfig,
+    trials: Sequence[PlannedTrial],
+    known: Sequence[TokensOfSpec],
+) -> Tokens | None:
+    """The tokens of a call of a spec, by earlier calls or by its prompts; None when nobody can tell."""
+    earlier = earlier_tokens(model.id, trials[0].spec.variant, known)
+    if earlier is not None:
+        return earlier
+    if None in (model.price_in, model.price_out):
+        return None
+    if any(trial.case.world for trial in trials):
+        return None
+    try:
+        return most_tokens(list(map(_request, trials)))
+    except SpecError:
+        # A variant that cannot ask makes errors of its trials, and is no reason to begin none.
+        return None
+
+
+def _request(trial: PlannedTrial) -> ChatRequest:
+    examples = trial.suite.examples
+    return build_request(trial.case, examples, trial.spec, trial.variant)
+
+
+def tokens_of_suites(
+    spec: Spec,
+    suites: Sequence[Suite],
+    settings: Settings,
+    known: Sequence[TokensOfSpec],
+) -> Tokens | None:
+    """The tokens of a call of a spec, by earlier calls or by the prompts; the usual ones without either."""
+    earlier = earlier_tokens(spec.model, spec.variant, known)
+    if earlier is not None:
+        return earlier
+    if not suites:
+        return USUAL
+    return most_tokens(_requests(suites, settings, spec))
+
+
+def _requests(
+    suites: Sequence[Suite],
+    settings: Settings,
+    spec: Spec,
+) -> list[ChatRequest]:
+    """What the cases are asked by; nothing when there are conversations, whose length nobody knows beforehand."""
+    if any(map(_converses, suites)):
+        return []
+    variant = settings.variant(spec.variant)
+    requests: list[ChatRequest] = []
+    for suite in suites:
+        for case in suite.cases:
+            request = build_request(case, suite.examples, spec, variant)
+            requests.append(request)
+    return requests
+
+
+def _converses(suite: Suite) -> bool:
+    return any(case.world for case in suite.cases)
+
+
+def prompts_usd(
+    trials: Sequence[PlannedTrial],
+    settings: Settings,
+    ledger: Ledger,
+) -> float:
+    """The USD that the prompts of trials cost alone, as far as the very same ones were sent before."""
+    fewest = _fewest_tokens(ledger, trials[0].key.phase)
+    total = 0.0
+    for trial in trials:
+        tokens_in = 0
+        if _sends_same_prompt(trial):
+            case_hash = trial.case.content_hash
+            address = (trial.spec.model, trial.spec.variant, case_hash)
+            tokens_in = fewest.get(address, 0)
+        model = settings.model(trial.spec.model)
+        total += cost_of_tokens(tokens_in, 0, model) or 0.0
+    return total
+
+
+def _fewest_tokens(
+    ledger: Ledger,
+    phase: str,
+) -> dict[tuple[str, str, str], int]:
+    """The fewest tokens that a prompt took in a phase, by model, variant and the hash of the case."""
+    fewest: dict[tuple[str, str, str], int] = {}
+    by_spec_and_case = ledger.fewest_prompt_tokens(phase)
+    for (spec, case_hash), tokens in by_spec_and_case.items():
+        address = (*model_and_variant(spec, phase), case_hash)
+        fewest[address] = min(tokens, fewest.get(address, tokens))
+    return fewest
+
+
+def _sends_same_prompt(trial: PlannedTrial) -> bool:
+    """Whether a case alone makes the prompt: worked examples, or the results of tools, may be others now."""
+    if trial.variant.name not in VARIANTS:
+        return False
+    return not trial.variant.needs_examples and trial.case.world is None
