@@ -68,7 +68,8 @@ class Matrix:
     @cached_property
     def totals(self) -> tuple[int, ...]:
         """How many of the rows passed in each run."""
-        return tuple(sum(column) for column in zip(*self.rows.values(), strict=True)) or (0,) * len(self.runs)
+        columns = zip(*self.rows.values(), strict=True)
+        return tuple(map(sum, columns)) or (0,) * len(self.runs)
 
     @cached_property
     def spread(self) -> Spread:
@@ -87,8 +88,14 @@ class Matrix:
 
     def said(self) -> str:
         """The passes by run, in words."""
-        return f"passes by run: {', '.join(map(str, self.totals))} of {len(self.rows)}"
+        totals = ", ".join(map(str, self.totals))
+        return f"passes by run: {totals} of {len(self.rows)}"
 
     def count(self, runs: Sequence[int], cases: Sequence[str]) -> int:
         """How many trials there are of these runs and cases, empty meaning all."""
-        return sum((not runs or one.run in runs) and (not cases or one.case in cases) for one in self.trials)
+        number = 0
+        for trial in self.trials:
+            of_runs = not runs or trial.run in runs
+            of_cases = not cases or trial.case in cases
+            number += of_runs and of_cases
+        return number
