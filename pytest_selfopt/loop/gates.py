@@ -10,6 +10,7 @@ from fractions import Fraction
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import CaseTally, Tally, new_prompts, odds, show_odds
 from pytest_selfopt.loop.thresholds import Limits
+from pytest_selfopt.loop.wording import listed_cases, listed_counts
 
 EXTENDED = "extended"
 """The phase that has a minimum accuracy."""
@@ -156,8 +157,7 @@ def _in_brackets(counts: Mapping[str, int]) -> str:
     """Counts by name, such as " (2 timeout, 1 server)"; empty without any."""
     if not counts:
         return ""
-    listed = ", ".join(f"{number} {name}" for name, number in counts.items())
-    return f" ({listed})"
+    return f" ({listed_counts(counts.items())})"
 
 
 def min_samples(measured: GateInput, limits: Limits) -> GateResult:
@@ -337,8 +337,7 @@ def veto(measured: GateInput, limits: Limits) -> GateResult | None:
 
 def _first_names(cases: Collection[str]) -> str:
     """The first three cases by name, without their suites."""
-    names = [name.rpartition("/")[2] for name in sorted(cases)[:3]]
-    listed = ", ".join(names)
+    listed = listed_cases(sorted(cases)[:3])
     if len(cases) > 3:
         listed += " …"
     return listed

@@ -12,7 +12,8 @@ from pytest_selfopt.loop.diagnosis.run_effects import cold_errors, run_effect
 from pytest_selfopt.loop.distributions import binomial_tail, wilson
 from pytest_selfopt.loop.evaluate import coin_flips
 from pytest_selfopt.loop.thresholds import Limits
-from pytest_selfopt.trial import ErrorKind, Outcome, Trial
+from pytest_selfopt.loop.wording import listed_cases, listed_counts
+from pytest_selfopt.trial import ErrorKind, Trial
 
 INFRASTRUCTURE_SHARE = 0.05
 STRAY_SHARE = 0.01
@@ -65,33 +66,28 @@ def _trouble(matrix: Matrix) -> Diagnosis | None:
     cold = cold_errors(matrix)
     if cold is not None:
         return cold
-    counts = Counter(trial.error_kind for trial in matrix.errors)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    kinds = listed_counts(matrix.errors_by_kind.most_common())
     unanswered = f"{number} of {trials} calls gave no answer ({kinds})"
-    runs = {trial.run for trial in matrix.errors}
+    most_said = _most_said(matrix.errors)
     finding = Diagnosis(
         kind=DiagnosisKind.INFRASTRUCTURE,
-        sentence=f"{unanswered}; that says nothing about the model, so no rule follows from it"
-        f"{_most_said(matrix.errors)}",
+        sentence=f"{unanswered}; that says nothing about the model, so no rule follows from it{most_said}",
         chance=_at_least(number, trials, STRAY_SHARE),
-        runs=tuple(sorted(runs)),
+        runs=tuple(sorted(matrix.errors_by_run)),
     )
-    if counts[ErrorKind.TIMEOUT] <= number / 2:
+    if matrix.errors_by_kind[ErrorKind.TIMEOUT] <= number / 2:
         return finding
-    return replace(
-        finding,
-        kind=DiagnosisKind.TIMEOUTS,
-        sentence=f"{unanswered}; most of them ran out of time",
-        action=LONGER_TIMEOUT,
-    )
+    sentence = f"{unanswered}; most of them ran out of time"
+    return replace(finding, kind=DiagnosisKind.TIMEOUTS, sentence=sentence, action=LONGER_TIMEOUT)
 
 
 def _most_said(errors: Sequence[Trial]) -> str:
     """What most of the errors say, because that is what somebody has to look into; empty when none says anything."""
-    reasons = filter(None, (trial.reason for trial in errors))
-    for reason, _ in Counter(reasons).most_common(1):
-        return f"; most often: {reason}"
-    return ""
+    reasons = Counter(trial.reason for trial in errors if trial.reason)
+    if not reasons:
+        return ""
+    reason, _ = reasons.most_common(1)[0]
+    return f"; most often: {reason}"
 
 
 def _perfect(matrix: Matrix) -> Diagnosis | None:
@@ -129,7 +125,7 @@ def _flaky(matrix: Matrix) -> Diagnosis | None:
     if runs < 2 or not rows or coin_flips(rows.values()) / len(rows) < FLAKY_MEAN:
         return None
     wavering = tuple(name for name, row in rows.items() if 0 < sum(row) < len(row))
-    unanswered = sum(trial.error_kind in RETRIED for trial in matrix.errors)
+    unanswered = _retried_errors(matrix)
     helps = _retry_helps(unanswered, len(matrix.trials))
     finding = Diagnosis(
         kind=DiagnosisKind.FLAKY,
@@ -143,6 +139,14 @@ def _flaky(matrix: Matrix) -> Diagnosis | None:
     if not unanswered:
         return finding
     return replace(finding, action=RETRY)
+
+
+def _retried_errors(matrix: Matrix) -> int:
+    """How many trials ended in an error that used up retries."""
+    number = 0
+    for kind in RETRIED:
+        number += matrix.errors_by_kind[kind]
+    return number
 
 
 def _retry_helps(unanswered: int, trials: int) -> str:
@@ -188,7 +192,7 @@ def _steady(matrix: Matrix, limits: Limits) -> Diagnosis:
             kind=DiagnosisKind.UNKNOWN,
             sentence=f"{passed} of {trials} answers are right; {runs} runs are too few to see a pattern",
         )
-    failed = sum(trial.outcome is Outcome.MISS for trial in matrix.trials)
+    failed = trials - passed - len(matrix.errors)
     return Diagnosis(
         kind=DiagnosisKind.SUBOPTIMAL,
         sentence=f"steady, with {passed} of {trials} answers right and no pattern in what fails",
@@ -203,8 +207,7 @@ def _at_least(number: int, trials: int, share: float) -> float:
 
 def _named(cases: Sequence[str]) -> str:
     """The first four cases by name, without their suites, and how many more there are."""
-    names = [name.rpartition("/")[2] for name in cases[:4]]
-    listed = ", ".join(names)
+    listed = listed_cases(cases[:4])
     if len(cases) > 4:
         listed += f" and {len(cases) - 4} more"
     return listed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from pytest_selfopt.loop.evaluate import Spread, answered_rows, outcomes_by_run, spread
-from pytest_selfopt.trial import Outcome, Trial
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 
 class DiagnosisKind(StrEnum):
@@ -84,7 +85,17 @@ class Matrix:
     @cached_property
     def errors(self) -> tuple[Trial, ...]:
         """The trials that gave no answer."""
-        return tuple(trial for trial in self.trials if trial.outcome is Outcome.ERROR)
+        return tuple(filter(_is_error, self.trials))
+
+    @cached_property
+    def errors_by_run(self) -> Counter[int]:
+        """How many trials of each run gave no answer; runs without errors are no keys."""
+        return Counter(trial.run for trial in self.errors)
+
+    @cached_property
+    def errors_by_kind(self) -> Counter[ErrorKind | None]:
+        """How many trials gave no answer, by the kind of error, in the order of the first of each kind."""
+        return Counter(trial.error_kind for trial in self.errors)
 
     def said(self) -> str:
         """The passes by run, in words."""
@@ -99,3 +110,7 @@ class Matrix:
             of_cases = not cases or trial.case in cases
             number += of_runs and of_cases
         return number
+
+
+def _is_error(trial: Trial) -> bool:
+    return trial.outcome is Outcome.ERROR
