@@ -284,8 +284,13 @@ def _changed_routes(before: Rule, after: Rule) -> dict[str, Any]:
 
 def _rolled_back_now(rules: Sequence[Rule], wanted: Recommendation, cycle: int) -> bool:
     """Whether this very cycle has seen that it does not help; of the diagnosis that stays there is no more to say."""
-    tried = (rule for rule in rules if rule.status == "rolled_back" and rule.cycle == cycle)
-    return any((rule.evidence or {}).get("action") == wanted.action for rule in tried)
+    return any(_has_failed_in(cycle, rule, wanted.action) for rule in rules)
+
+
+def _has_failed_in(cycle: int, rule: Rule, action: str) -> bool:
+    if rule.status != "rolled_back" or rule.cycle != cycle:
+        return False
+    return (rule.evidence or {}).get("action") == action
 
 
 def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:

@@ -116,7 +116,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
     answered = [trial for trial in trials if trial.outcome is not Outcome.ERROR]
     restraint = [trial for trial in answered if trial.restraint]
     missed = Counter(map(_called, filter(_is_missed_call, answered)))
-    passed = [trial for trial in trials if trial.outcome is Outcome.PASS]
+    passes = filter(_passed, trials)
     costs = [trial.cost_usd for trial in trials]
     known_cost, unpriced = sum(known(costs)), costs.count(None)
     latencies = sorted(known(map(_latency, answered)))
@@ -144,7 +144,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         known_cost_usd=known_cost,
         unpriced=unpriced,
         errors_by_kind=_errors_by_kind(trials),
-        first_attempt_passes=sum(trial.first_try for trial in passed),
+        first_attempt_passes=sum(trial.first_try for trial in passes),
         attempts=sum(trial.attempts for trial in trials),
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=served_models(answered),
@@ -183,8 +183,15 @@ def _is_missed_call(trial: Trial) -> bool:
 
 
 def _run_accuracy(run: Mapping[str, Outcome]) -> float:
-    passes = sum(outcome is Outcome.PASS for outcome in run.values())
-    return passes / len(run)
+    return sum(map(_is_pass, run.values())) / len(run)
+
+
+def _is_pass(outcome: Outcome) -> bool:
+    return outcome is Outcome.PASS
+
+
+def _passed(trial: Trial) -> bool:
+    return trial.outcome is Outcome.PASS
 
 
 def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
@@ -237,7 +244,7 @@ def answered_rows(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[str, tupl
     for case in dict.fromkeys(itertools.chain.from_iterable(runs)):
         outcomes = [run.get(case, Outcome.ERROR) for run in runs]
         if Outcome.ERROR not in outcomes:
-            rows[case] = tuple(outcome is Outcome.PASS for outcome in outcomes)
+            rows[case] = tuple(map(_is_pass, outcomes))
     return rows
 
 
@@ -268,7 +275,7 @@ def outcomes_by_run(trials: Sequence[Trial]) -> dict[int, dict[str, Outcome]]:
 def _pass_share(trials: Sequence[Trial]) -> float | None:
     if not trials:
         return None
-    return sum(trial.outcome is Outcome.PASS for trial in trials) / len(trials)
+    return sum(map(_passed, trials)) / len(trials)
 
 
 def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:

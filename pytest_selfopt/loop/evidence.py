@@ -122,7 +122,7 @@ def tally(
     follows from the two specs and is fixed before the first trial, so the bound on the odds holds as it does without.
     """
     whole = _whole_passes(_by_run(baseline), _by_run(candidate), cases)
-    by_case: dict[str, list[_Pair]] = {case: [] for case in cases}
+    by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
     passes = excluded = rescued = apart = 0
     for pairs in whole:
         counted = {case: pair for case, pair in pairs.items() if _counts(pair, curable)}
@@ -135,7 +135,7 @@ def tally(
         for case, pair in counted.items():
             by_case[case].append(pair)
     return Tally(
-        cases={case: _case_tally(pairs) for case, pairs in by_case.items()},
+        cases={case: _case_tally(by_case[case]) for case in cases},
         passes=passes,
         excluded=excluded,
         left_out=len(whole) - passes,
@@ -338,7 +338,7 @@ def _apart(pairs: Sequence[_Pair]) -> bool:
 
 
 def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
-    counts = Counter((before.outcome is Outcome.PASS, after.outcome is Outcome.PASS) for before, after in pairs)
+    counts = Counter(map(_passed, pairs))
     wins, losses, both = counts[False, True], counts[True, False], counts[True, True]
     return CaseTally(
         wins=wins,
@@ -347,6 +347,12 @@ def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
         baseline_passes=losses + both,
         candidate_passes=wins + both,
     )
+
+
+def _passed(pair: _Pair) -> tuple[bool, bool]:
+    """Whether the baseline passed, and whether the candidate did."""
+    before, after = pair
+    return before.outcome is Outcome.PASS, after.outcome is Outcome.PASS
 
 
 def _log_shifted(evidence: Tally, gain: float) -> float:

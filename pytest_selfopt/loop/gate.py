@@ -63,8 +63,9 @@ class Judgement:
     @property
     def takes(self) -> str:
         """What would decide it; empty where it is decided, or passes alone do not."""
-        failed = {gate.name for gate in self.gates if not gate.passed}
-        if self.bar is None or self.verdict is not Verdict.HOLD or "no_regression" not in failed:
+        if self.bar is None or self.verdict is not Verdict.HOLD:
+            return ""
+        if "no_regression" not in failed_names(self.gates):
             return ""
         return what_it_takes(self.tally, self.bar)
 
@@ -124,17 +125,21 @@ def absolute_gates(
 
 def worst(results: Sequence[GateResult]) -> Verdict:
     """The verdict of all gates; evidence that cannot be compared, or is too little to be certain, rejects nobody."""
-    failed = [result for result in results if not result.passed]
+    failed = failed_names(results)
     if not failed:
         return Verdict.PROMOTE
-    names = {result.name for result in failed}
-    if "comparable" in names:
+    if "comparable" in failed:
         return Verdict.HOLD
-    short = "min_samples" in names
-    for result in failed:
-        if result.asks is Verdict.REJECT and (result.certain or not short):
+    enough = "min_samples" not in failed
+    for result in results:
+        if not result.passed and result.asks is Verdict.REJECT and (result.certain or enough):
             return Verdict.REJECT
     return Verdict.HOLD
+
+
+def failed_names(results: Sequence[GateResult]) -> set[str]:
+    """The names of the gates that were not passed."""
+    return {result.name for result in results if not result.passed}
 
 
 def _answers(chosen: Sequence[Gate], measured: GateInput, limits: Limits) -> list[GateResult]:
