@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
@@ -38,8 +39,17 @@ class RuleChange:
         """What the log keeps of it: the evidence and, when a rule was changed, both sides, so that it can be undone."""
         if not self.applied or (self.before is None and self.after is None):
             return self.evidence
-        sides = {"rule_before": self.before, "rule_after": self.after}
-        return {**self.evidence, **{name: rule_to_json(rule) if rule else None for name, rule in sides.items()}}
+        sides: dict[str, Json] = {
+            "rule_before": _recorded(self.before),
+            "rule_after": _recorded(self.after),
+        }
+        return {**self.evidence, **sides}
+
+
+def _recorded(rule: Rule | None) -> dict[str, Any] | None:
+    if rule is None:
+        return None
+    return rule_to_json(rule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +64,24 @@ class Switches:
 
     def allows(self, action: str) -> bool:
         """Whether an action of a recommendation is on."""
-        on = {WARM_UP: self.warm_up, FALL_BACK: self.fall_back, RETRY: self.retry, LONGER_TIMEOUT: self.longer_timeout}
+        on = {
+            WARM_UP: self.warm_up,
+            FALL_BACK: self.fall_back,
+            RETRY: self.retry,
+            LONGER_TIMEOUT: self.longer_timeout,
+        }
         return on.get(action, True)
 
 
 ALL_ON = Switches()
+
+
+def rule_in_force(rules: Iterable[Rule], model: str, phase: str) -> Rule | None:
+    """The first rule in force about a model in a phase; None without one."""
+    for rule in rules:
+        if rule.in_force and (rule.model, rule.phase) == (model, phase):
+            return rule
+    return None
 
 
 def apply_recommendation(
@@ -75,15 +98,19 @@ def apply_recommendation(
     `premises` are what the diagnosis rests on that it came from, `now` is a timestamp (ISO 8601, UTC).
     """
     model, _, phase = wanted.target.rpartition("::")
-    of_address = [rule for rule in rules if (rule.model, rule.phase) == (model, phase)]
-    there = next((rule for rule in of_address if rule.in_force), None)
-    after = _acted(there or Rule(model=model, phase=phase), wanted, of_address, switches)
+    there = rule_in_force(rules, model, phase)
+    before = there or Rule(model=model, phase=phase)
+    after = _acted(before, wanted, rules, switches)
     about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
+    change = RuleChange(
+        kind="trial", model=model, phase=phase, sentence=trial_sentence(wanted), evidence=about, before=there
+    )
     if isinstance(after, str):
-        return tuple(rules), RuleChange(
-            kind="skip", model=model, phase=phase, sentence=f"skipped {wanted.action}: {after}", evidence=about
-        )
-    untried = there.untried if there is not None else None
+        sentence = f"skipped {wanted.action}: {after}"
+        return tuple(rules), replace(change, kind="skip", sentence=sentence, before=None)
+    untried = None
+    if there is not None:
+        untried = there.untried
     after = replace(
         after,
         reason=wanted.reason,
@@ -93,20 +120,13 @@ def apply_recommendation(
         cycle=cycle,
         evidence={**about, "because": wanted.reason},
         premises=premises,
-        before=rule_to_json(untried) if untried is not None else None,
+        before=_recorded(untried),
     )
-    return (*(rule for rule in rules if rule is not there), after), RuleChange(
-        kind="trial",
-        model=model,
-        phase=phase,
-        sentence=trial_sentence(wanted),
-        evidence=about,
-        before=there,
-        after=after,
-    )
+    others = (rule for rule in rules if rule is not there)
+    return (*others, after), replace(change, after=after)
 
 
-def _acted(before: Rule, wanted: Recommendation, known: Sequence[Rule], switches: Switches) -> Rule | str:
+def _acted(before: Rule, wanted: Recommendation, rules: Sequence[Rule], switches: Switches) -> Rule | str:
     """The rule that an action makes, or why there is none."""
     action = _ACTIONS.get(wanted.action)
     if action is None:
@@ -114,17 +134,21 @@ def _acted(before: Rule, wanted: Recommendation, known: Sequence[Rule], switches
     if not switches.allows(wanted.action):
         return "this action is switched off"
     after = action(before, wanted)
-    lost = next((rule for rule in known if rule.status == "rolled_back" and _same_try(rule, wanted)), None)
-    if lost is not None and not isinstance(after, str):
-        return f"it was tried and rolled back in cycle {lost.cycle} ({lost.reason})"
+    if isinstance(after, str):
+        return after
+    for rule in rules:
+        if (rule.model, rule.phase) == (before.model, before.phase) and _has_failed(rule, wanted):
+            return f"it was tried and rolled back in cycle {rule.cycle} ({rule.reason})"
     return after
 
 
-def _same_try(rule: Rule, wanted: Recommendation) -> bool:
+def _has_failed(rule: Rule, wanted: Recommendation) -> bool:
+    """Whether a rule is the memory of the same action with the same values, which was rolled back."""
+    if rule.status != "rolled_back" or (rule.evidence or {}).get("action") != wanted.action:
+        return False
     asked = (wanted.fallback, wanted.retries, wanted.timeout)
     tried = (rule.fallback_model, rule.retries, rule.timeout_s)
-    same = all(ours is None or ours == theirs for ours, theirs in zip(asked, tried, strict=True))
-    return same and (rule.evidence or {}).get("action") == wanted.action
+    return all(ours is None or ours == theirs for ours, theirs in zip(asked, tried, strict=True))
 
 
 def trial_sentence(wanted: Recommendation) -> str:
@@ -134,10 +158,13 @@ def trial_sentence(wanted: Recommendation) -> str:
 
 
 def _warm_up(before: Rule, wanted: Recommendation) -> Rule | str:
-    warm = wanted.requirements is None or "warm-up" in wanted.requirements
-    if before.allow and (before.enable_warmup or not warm):
-        return f"{before.model} is already {'warmed up' if warm else 'allowed'} for {before.phase}"
-    return replace(before, allow=True, enable_warmup=True if warm else before.enable_warmup)
+    if wanted.requirements is None or "warm-up" in wanted.requirements:
+        if before.allow and before.enable_warmup:
+            return f"{before.model} is already warmed up for {before.phase}"
+        return replace(before, allow=True, enable_warmup=True)
+    if before.allow:
+        return f"{before.model} is already allowed for {before.phase}"
+    return replace(before, allow=True)
 
 
 def _fall_back(before: Rule, wanted: Recommendation) -> Rule | str:
@@ -149,19 +176,22 @@ def _fall_back(before: Rule, wanted: Recommendation) -> Rule | str:
 
 
 def _retry(before: Rule, wanted: Recommendation) -> Rule | str:
-    return _no_higher(before, "retries", before.retries, wanted.retries) or replace(before, retries=wanted.retries)
+    obstacle = _no_higher(before, "retries", before.retries, wanted.retries)
+    return obstacle or replace(before, retries=wanted.retries)
 
 
 def _longer_timeout(before: Rule, wanted: Recommendation) -> Rule | str:
-    return _no_higher(before, "timeout", before.timeout_s, wanted.timeout) or replace(before, timeout_s=wanted.timeout)
+    obstacle = _no_higher(before, "timeout", before.timeout_s, wanted.timeout)
+    return obstacle or replace(before, timeout_s=wanted.timeout)
 
 
 def _no_higher(before: Rule, name: str, there: float | None, value: float | None) -> str:
     """Why a setting is not raised from what is there to a value; empty when it is."""
     if value is None:
         return f"the search space has no higher {name} to offer"
-    enough = there is not None and there >= value
-    return f"{before.model} already has {name} {there:g} in {before.phase}" if enough else ""
+    if there is None or there < value:
+        return ""
+    return f"{before.model} already has {name} {there:g} in {before.phase}"
 
 
 _ACTIONS: Mapping[str, Callable[[Rule, Recommendation], Rule | str]] = {

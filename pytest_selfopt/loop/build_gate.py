@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_selfopt.loop.distributions import wilson
-from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.evaluate import Metrics, known
 from pytest_selfopt.loop.evidence import Tally, odds, show_odds
-from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict, errors, veto
+from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict, errors, reject_or_hold, veto
 from pytest_selfopt.loop.thresholds import Limits
 
 WORSE_ODDS = 20
@@ -52,7 +52,7 @@ def against_bars(
     `recorded` pairs the recorded trials (as baseline) with those of now; `missing` counts trials that never came.
     """
     measured = GateInput(spec=metrics.spec, phase="", metrics=metrics, evidence=recorded, missing=missing)
-    found = [
+    results = (
         _complete(missing),
         errors(measured, limits),
         _accuracy(metrics, bars),
@@ -61,33 +61,37 @@ def against_bars(
         _cost(metrics, bars),
         _no_worse(recorded),
         veto(measured, limits),
-    ]
-    return tuple(gate for gate in found if gate is not None)
+    )
+    return tuple(known(results))
 
 
 def status_of(gates: Sequence[GateResult]) -> Verdict:
     """PROMOTE where all passed, REJECT where one failed beyond doubt, HOLD where the evidence is short."""
     failed = {gate.asks for gate in gates if not gate.passed}
-    if Verdict.REJECT in failed:
-        return Verdict.REJECT
-    return Verdict.HOLD if failed else Verdict.PROMOTE
+    if not failed:
+        return Verdict.PROMOTE
+    return reject_or_hold(reject=Verdict.REJECT in failed)
 
 
 def _complete(missing: int) -> GateResult:
-    sentence = f"{missing} planned trials have no judgement" if missing else "every planned trial was judged"
+    sentence = "every planned trial was judged"
+    if missing:
+        sentence = f"{missing} planned trials have no judgement"
     return GateResult(name="complete", passed=not missing, value=missing, limit=0, sentence=sentence)
 
 
 def _share(name: str, hits: int, of: int, limit: float, what: str) -> GateResult:
     low, high = wilson(hits, of)
-    share = hits / of if of else 0.0
+    share = 0.0
+    if of:
+        share = hits / of
     return GateResult(
         name=name,
         passed=of > 0 and share >= limit,
         value=share,
         limit=limit,
         sentence=f"{what} {share:.3f} ({hits} of {of}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
-        asks=Verdict.REJECT if high < limit else Verdict.HOLD,
+        asks=reject_or_hold(reject=high < limit),
     )
 
 
@@ -108,30 +112,35 @@ def _latency(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     limit, p95, low = bars.max_p95_latency, metrics.latency_p95_s, metrics.latency_p95_low_s
     if limit is None:
         return None
-    known = "no answer tells" if p95 is None else f"95% of the answers took at most {p95:.2f} s"
-    bound = "" if low is None else f" (at least {low:.2f} s with 95% confidence)"
+    measured, bound = "no answer tells", ""
+    if p95 is not None:
+        measured = f"95% of the answers took at most {p95:.2f} s"
+    if low is not None:
+        bound = f" (at least {low:.2f} s with 95% confidence)"
     return GateResult(
         name="max_p95_latency",
         passed=p95 is not None and p95 <= limit,
         value=p95,
         limit=limit,
-        sentence=f"{known}{bound}, at most {limit:g} s are allowed",
-        asks=Verdict.REJECT if low is not None and low > limit else Verdict.HOLD,
+        sentence=f"{measured}{bound}, at most {limit:g} s are allowed",
+        asks=reject_or_hold(reject=low is not None and low > limit),
     )
 
 
 def _cost(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     if bars.max_cost is None:
         return None
-    cost = None if metrics.cost_usd is None or not metrics.trials else metrics.cost_usd / metrics.trials * PER
-    known = "the cost is unknown, because a price is" if cost is None else f"{PER:,} trials cost ${cost:.4f}"
+    cost, words = None, "the cost is unknown, because a price is"
+    if metrics.cost_usd is not None and metrics.trials:
+        cost = metrics.cost_usd / metrics.trials * PER
+        words = f"{PER:,} trials cost ${cost:.4f}"
     return GateResult(
         name="max_cost",
         passed=cost is not None and cost <= bars.max_cost,
         value=cost,
         limit=bars.max_cost,
-        sentence=f"{known}, at most ${bars.max_cost:g} is allowed",
-        asks=Verdict.HOLD if cost is None else Verdict.REJECT,
+        sentence=f"{words}, at most ${bars.max_cost:g} is allowed",
+        asks=reject_or_hold(reject=cost is not None),
     )
 
 
@@ -144,7 +153,10 @@ def _no_worse(recorded: Tally | None) -> GateResult | None:
         passed=against < WORSE_ODDS,
         value=min(float(against), 1e15),
         limit=WORSE_ODDS,
-        sentence=f"beside what was recorded: fixed {recorded.wins} answers, broke {recorded.losses} of "
-        f"{recorded.pairs}; odds {show_odds(against)}:1 that it is worse, {WORSE_ODDS}:1 fail the build",
+        sentence=(
+            f"beside what was recorded: "
+            f"fixed {recorded.wins} answers, broke {recorded.losses} of {recorded.pairs}; "
+            f"odds {show_odds(against)}:1 that it is worse, {WORSE_ODDS}:1 fail the build"
+        ),
         asks=Verdict.REJECT,
     )

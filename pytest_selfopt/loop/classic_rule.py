@@ -14,13 +14,13 @@ from pytest_selfopt.loop.thresholds import Limits
 
 
 def _variance(measured: GateInput, limits: Limits) -> GateResult:
-    found = measured.metrics.spread.variance
+    variance = measured.metrics.spread.variance
     return GateResult(
         name="variance",
-        passed=found <= limits.variance,
-        value=found,
+        passed=variance <= limits.variance,
+        value=variance,
         limit=limits.variance,
-        sentence=f"variance between runs {found:.4f}, at most {limits.variance:g} is allowed",
+        sentence=f"variance between runs {variance:.4f}, at most {limits.variance:g} is allowed",
     )
 
 
@@ -60,7 +60,8 @@ GATES: tuple[Gate, ...] = (
 def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]) -> str:
     """What the verdict rests on, marked as what it is."""
     assert measured.baseline is not None
-    medians = f"median {measured.metrics.accuracy_median:.3f} beside {measured.baseline.accuracy_median:.3f}"
-    reasons = [f"{result.name}: {result.sentence}" for result in results if not result.passed]
-    asked = [f"{medians} in {len(measured.metrics.runs)} runs", *([] if verdict is Verdict.PROMOTE else reasons)]
-    return f"{'; '.join(asked)}. By the classic rule, which guarantees nothing"
+    mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
+    parts = [f"median {mine:.3f} beside {before:.3f} in {len(measured.metrics.runs)} runs"]
+    if verdict is not Verdict.PROMOTE:
+        parts += [f"{result.name}: {result.sentence}" for result in results if not result.passed]
+    return f"{'; '.join(parts)}. By the classic rule, which guarantees nothing"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches
 from pytest_selfopt.loop.diagnosis.diagnose import diagnose
@@ -12,8 +12,8 @@ from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RE
 from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
-from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
-from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, Verdict, no_project_gates
+from pytest_selfopt.loop.gate import Judgement, absolute_gates, failed_names, judge
+from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, Verdict, no_project_gates, reject_or_hold
 from pytest_selfopt.loop.pick import Pick, pick
 from pytest_selfopt.loop.provenance import Premises
 from pytest_selfopt.loop.thresholds import Limits
@@ -84,7 +84,7 @@ class Conclusion:
         if self.pick.winner is not None:
             return Verdict.PROMOTE
         undecided = any(judgement.verdict is Verdict.HOLD for judgement in self.judgements)
-        return Verdict.HOLD if undecided else Verdict.REJECT
+        return reject_or_hold(reject=not undecided)
 
 
 def conclude(
@@ -100,12 +100,11 @@ def conclude(
     `now` is the timestamp that changed rules get (ISO 8601, UTC); `own_gates` are those that the project adds,
     `switches` the automatic actions that are on.
     """
-    trials = {contender.spec.id: contender.trials for contender in evidence.contenders}
-    trials[evidence.baseline.id] = evidence.baseline_trials
+    trials = _trials_by_spec(evidence)
     metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
     picked = pick(judgements, metrics, promote=switches.promote)
-    trial = next((one for one in judgements if one.spec == evidence.trial), None)
+    trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
     recommendations = _recommendations(diagnoses, in_force, evidence)
@@ -115,7 +114,7 @@ def conclude(
         baseline=evidence.baseline,
         pick=picked,
         trial=trial,
-        measured=all(gate.passed for gate in gates if gate.name in ("errors", "min_samples")),
+        measured=_is_measured(gates),
         recommendations=recommendations,
         premises=evidence.premises,
         diagnosed=in_force.id,
@@ -138,18 +137,46 @@ def conclude(
     )
 
 
+def _trials_by_spec(evidence: PhaseEvidence) -> dict[str, tuple[Trial, ...]]:
+    """The trials of this cycle by the id of their spec, the baseline last."""
+    trials = {}
+    for contender in evidence.contenders:
+        trials[contender.spec.id] = contender.trials
+    trials[evidence.baseline.id] = evidence.baseline_trials
+    return trials
+
+
+def _on_trial(judgements: Sequence[Judgement], evidence: PhaseEvidence) -> Judgement | None:
+    """The verdict on the contender that is the baseline with the rule on trial; None without one."""
+    for judgement in judgements:
+        if judgement.spec == evidence.trial:
+            return judgement
+    return None
+
+
+def _is_measured(gates: Sequence[GateResult]) -> bool:
+    """Whether there were enough passes, and few enough errors in them."""
+    return failed_names(gates).isdisjoint(("errors", "min_samples"))
+
+
 def _in_force(evidence: PhaseEvidence, picked: Pick, trial: Judgement | None) -> Spec:
     """The winner, or else the baseline with what stays on trial."""
     if picked.winner is not None:
         return parse_spec(picked.winner.spec)
-    return evidence.baseline if trial is None or has_lost(trial) else parse_spec(trial.spec)
+    if trial is None or has_lost(trial):
+        return evidence.baseline
+    return parse_spec(trial.spec)
 
 
 def _recommendations(
     diagnoses: Sequence[Diagnosis], in_force: Spec, evidence: PhaseEvidence
 ) -> tuple[Recommendation, ...]:
-    asked = (recommend(one, in_force, fallback=evidence.fallback, space=evidence.space) for one in diagnoses)
-    return tuple(one for one in asked if one is not None)
+    recommendations = []
+    for diagnosis in diagnoses:
+        recommendation = recommend(diagnosis, in_force, fallback=evidence.fallback, space=evidence.space)
+        if recommendation is not None:
+            recommendations.append(recommendation)
+    return tuple(recommendations)
 
 
 def recommend(
@@ -162,33 +189,38 @@ def recommend(
     action = diagnosis.action
     if action is None:
         return None
-    routes = action in (WARM_UP, FALL_BACK)
-    better = remedy(action, spec, space)
-    return Recommendation(
-        type="routing" if routes else "settings",
+    recommendation = Recommendation(
+        type="settings",
         target=f"{spec.model}::{spec.phase}",
         action=action,
         reason=diagnosis.sentence,
-        allow=action != FALL_BACK if routes else None,
-        fallback=fallback if action == FALL_BACK else None,
-        requirements=("warm-up",) if action == WARM_UP else None,
-        retries=better.retries if action == RETRY and better else None,
-        timeout=better.timeout_s if action == LONGER_TIMEOUT and better else None,
         diagnosis=str(diagnosis.kind),
     )
+    if action == WARM_UP:
+        return replace(recommendation, type="routing", allow=True, requirements=("warm-up",))
+    if action == FALL_BACK:
+        return replace(recommendation, type="routing", allow=False, fallback=fallback)
+    better = remedy(action, spec, space)
+    if action == RETRY and better is not None:
+        return replace(recommendation, retries=better.retries)
+    if action == LONGER_TIMEOUT and better is not None:
+        return replace(recommendation, timeout=better.timeout_s)
+    return recommendation
 
 
 def _judge(
     contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics], own_gates: ProjectGates
 ) -> Judgement:
-    number = contender.number
+    number, needed = contender.number, None
+    if number is not None:
+        needed = bar(number, evidence.limits.alpha)
     measured = GateInput(
         spec=contender.spec.id,
         phase=evidence.phase,
         metrics=metrics[contender.spec.id],
         baseline=metrics[evidence.baseline.id],
         evidence=contender.tally,
-        needed=None if number is None else bar(number, evidence.limits.alpha),
+        needed=needed,
         missing=evidence.missing,
     )
     return judge(measured, evidence.limits, comparison=number, own_gates=own_gates)

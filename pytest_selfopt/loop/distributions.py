@@ -19,7 +19,9 @@ def chi_square_tail(value: float, degrees: int) -> float:
         return 1.0
     a, x = degrees / 2, value / 2
     scale = math.exp(a * math.log(x) - x - math.lgamma(a))
-    return 1.0 - scale * _gamma_series(a, x) if x < a + 1 else scale * _gamma_fraction(a, x)
+    if x < a + 1:
+        return 1.0 - scale * _gamma_series(a, x)
+    return scale * _gamma_fraction(a, x)
 
 
 def t_tail(value: float, degrees: int) -> float:
@@ -32,7 +34,9 @@ def t_tail(value: float, degrees: int) -> float:
         half = 0.5 - 0.5 * incomplete_beta(0.5, degrees / 2, square / (degrees + square))
     else:
         half = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + square))
-    return half if value > 0 else 1.0 - half
+    if value > 0:
+        return half
+    return 1.0 - half
 
 
 def binomial_tail(successes: int, trials: int, share: float) -> float:
@@ -44,9 +48,13 @@ def binomial_tail(successes: int, trials: int, share: float) -> float:
 
 def incomplete_beta(a: float, b: float, x: float) -> float:
     """The regularised incomplete beta function I_x(a, b)."""
-    if x <= 0 or x >= 1:
-        return 0.0 if x <= 0 else 1.0
-    scale = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    if x <= 0:
+        return 0.0
+    if x >= 1:
+        return 1.0
+    # Summed from left to right: another order of the terms changes the last digits.
+    log_scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    scale = math.exp(log_scale)
     if x < (a + 1) / (a + b + 2):
         return scale * _beta_fraction(a, b, x) / a
     return 1.0 - scale * _beta_fraction(b, a, 1 - x) / b
@@ -55,7 +63,8 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 def wilson(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
     """The Wilson score interval of a proportion (Wilson 1927); 95 % by default, (0, 1) without trials.
 
-    Where trials hang together, they are as many as independent ones would tell as much: not always a whole number.
+    Where trials depend on one another, `trials` is the number of independent ones that would tell as much: not always
+    a whole number.
     """
     if trials == 0:
         return 0.0, 1.0
@@ -63,8 +72,9 @@ def wilson(successes: float, trials: float, z: float = 1.959964) -> tuple[float,
     centre = share + z * z / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
+    low, high = (centre - spread) / scale, (centre + spread) / scale
     # At 0 and 1 rounding alone would leave the share itself outside.
-    return max(0.0, min(share, (centre - spread) / scale)), min(1.0, max(share, (centre + spread) / scale))
+    return max(0.0, min(share, low)), min(1.0, max(share, high))
 
 
 def _gamma_series(a: float, x: float) -> float:
@@ -97,10 +107,9 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
     total = d
     for step in range(1, _MOST_STEPS):
         twice = a + 2 * step
-        for factor in (
-            step * (b - step) * x / ((twice - 1) * twice),
-            -(a + step) * (a + b + step) * x / (twice * (twice + 1)),
-        ):
+        even = step * (b - step) * x / ((twice - 1) * twice)
+        odd = -(a + step) * (a + b + step) * x / (twice * (twice + 1))
+        for factor in (even, odd):
             d = 1 / _away_from_zero(1 + factor * d)
             c = _away_from_zero(1 + factor / c)
             total *= d * c
@@ -110,4 +119,6 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 
 
 def _away_from_zero(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY
+    if abs(value) > _TINY:
+        return value
+    return _TINY

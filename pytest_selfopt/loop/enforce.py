@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation
+from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation, rule_in_force
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.pick import Pick
@@ -50,13 +50,10 @@ def enforce(
     rules get.
     Rules that say so already are left untouched, so that the same input twice changes nothing.
     """
-    address = (baseline.model, baseline.phase)
-    there = next((rule for rule in rules if rule.in_force and (rule.model, rule.phase) == address), None)
-    others = tuple(rule for rule in rules if rule is not there)
+    there = rule_in_force(rules, baseline.model, baseline.phase)
     settling = _Settling(baseline=baseline, there=there, premises=premises, cycle=cycle, now=now)
     settled = settling.settle(pick, trial, measured=measured)
-    replaced = {_address(rule) for rule in settled.rules if rule.in_force}
-    after = (*settled.rules, *(rule for rule in others if not rule.in_force or _address(rule) not in replaced))
+    after = (*settled.rules, *_untouched(rules, there, settled.rules))
     changes = list(settled.changes)
     for recommendation in recommendations:
         if _rolled_back_now(after, recommendation, cycle):
@@ -66,6 +63,17 @@ def enforce(
         )
         changes.append(change)
     return Enforcement(rules=after, changes=tuple(changes))
+
+
+def _untouched(rules: Sequence[Rule], there: Rule | None, settled: Sequence[Rule]) -> list[Rule]:
+    """The rules besides `there`, without those in force whose address has a `settled` rule in force."""
+    replaced = {_address(rule) for rule in settled if rule.in_force}
+    untouched = []
+    for rule in rules:
+        superseded = rule.in_force and _address(rule) in replaced
+        if rule is not there and not superseded:
+            untouched.append(rule)
+    return untouched
 
 
 _ROUTES = ("allow", "fallback_model", "enable_warmup", "variant", "timeout_s", "retries", "isolated", "sampling")
@@ -89,27 +97,53 @@ class _Settling:
             return self._settle_trial(there, trial, winner)
         if winner is not None:
             return self._promote(there, winner)
-        if there is not None or not measured:
-            return Enforcement(rules=(there,) if there is not None else (), changes=())
-        rule = replace(self._set(self._fresh(), self.baseline), reason=pick.sentence, source="selfopt-cycle")
-        kept = self._change("keep", f"kept {self.baseline.id}: {pick.sentence}", {}, None, rule)
-        return Enforcement(rules=(rule,), changes=(kept,))
+        if there is not None:
+            return Enforcement(rules=(there,), changes=())
+        if not measured:
+            return Enforcement(rules=(), changes=())
+        return self._keep(pick)
+
+    def _keep(self, pick: Pick) -> Enforcement:
+        """Give a baseline that stays its first rule."""
+        rule = self._set(self._fresh(), self.baseline)
+        rule = replace(rule, reason=pick.sentence, source="selfopt-cycle")
+        sentence = f"kept {self.baseline.id}: {pick.sentence}"
+        change = self._change("keep", sentence, {}, None, rule)
+        return Enforcement(rules=(rule,), changes=(change,))
 
     def _settle_trial(self, there: Rule, trial: Judgement, winner: Judgement | None) -> Enforcement:
         if winner is trial:
-            rule = self._confirmed(there, trial)
-            sentence = f"confirmed {self._action(there)}: {trial.sentence}"
-            confirmed = self._change("confirmed", sentence, _judged(trial, self.baseline), there, rule)
-            return Enforcement(rules=(rule,), changes=(confirmed,))
+            return self._confirm(there, trial)
         base = there.untried
         changes: list[RuleChange] = []
+        rule_on_trial = there
         if winner is not None:
             base = self._promoted(base, winner)
             changes.append(self._promotion(winner, there, base))
+            rule_on_trial = self._trial_over(there, base)
         if not has_lost(trial):
-            rule = there if winner is None or base is None else self._trial_over(there, base)
-            return Enforcement(rules=(rule,), changes=tuple(changes))
-        remembered = replace(
+            return Enforcement(rules=(rule_on_trial,), changes=tuple(changes))
+        changes.append(self._roll_back(there, trial, base))
+        remembered = self._remembered(there, trial)
+        if base is None:
+            return Enforcement(rules=(remembered,), changes=tuple(changes))
+        return Enforcement(rules=(base, remembered), changes=tuple(changes))
+
+    def _confirm(self, there: Rule, trial: Judgement) -> Enforcement:
+        rule = self._confirmed(there, trial)
+        sentence = f"confirmed {self._action(there)}: {trial.sentence}"
+        evidence = _judged(trial, self.baseline)
+        change = self._change("confirmed", sentence, evidence, there, rule)
+        return Enforcement(rules=(rule,), changes=(change,))
+
+    def _roll_back(self, there: Rule, trial: Judgement, base: Rule | None) -> RuleChange:
+        sentence = f"rolled back {self._action(there)}: {trial.sentence}"
+        evidence = _judged(trial, self.baseline)
+        return self._change("rolled_back", sentence, evidence, there, base)
+
+    def _remembered(self, there: Rule, trial: Judgement) -> Rule:
+        """The rule that was rolled back, kept so that it is not tried again."""
+        return replace(
             there,
             status="rolled_back",
             reason=trial.sentence,
@@ -118,20 +152,21 @@ class _Settling:
             premises=self._rests_on(trial),
             before=None,
         )
-        sentence = f"rolled back {self._action(there)}: {trial.sentence}"
-        changes.append(self._change("rolled_back", sentence, _judged(trial, self.baseline), there, base))
-        return Enforcement(rules=(*((base,) if base is not None else ()), remembered), changes=tuple(changes))
 
     def _confirmed(self, there: Rule, trial: Judgement) -> Rule:
         spec = parse_spec(trial.spec)
-        rule = self._set(there, spec) if spec.model == there.model else there
+        known = there.evidence or {}
+        rule = there
+        if spec.model == there.model:
+            rule = self._set(there, spec)
+        reasons = filter(None, [known.get("because"), trial.sentence])
         return replace(
             rule,
             status="confirmed",
-            reason="; ".join(filter(None, [(there.evidence or {}).get("because"), trial.sentence])),
+            reason="; ".join(reasons),
             cycle=self.cycle,
             timestamp=self.now,
-            evidence={**(there.evidence or {}), **_numbers(trial, self.baseline)},
+            evidence={**known, **_numbers(trial, self.baseline)},
             premises=self._rests_on(trial),
             before=_unproven(there.untried),
         )
@@ -139,16 +174,16 @@ class _Settling:
     def _rests_on(self, judged: Judgement) -> Premises | None:
         """What a proof rests on: a model that stands in for another one was compared with it."""
         own = self.premises.get(judged.spec)
-        if parse_spec(judged.spec).model == self.baseline.model or own is None:
+        model = parse_spec(judged.spec).model
+        if own is None or model == self.baseline.model:
             return own
-        return together(self.premises.get(self.baseline.id, {}), own)
+        replaced = self.premises.get(self.baseline.id, {})
+        return together(replaced, own)
 
     def _trial_over(self, there: Rule, base: Rule) -> Rule:
         """What the rule on trial changes, put over another base, such as one that was promoted meanwhile."""
-        untried = there.untried or self._fresh()
-        changed = {name: getattr(there, name) for name in _ROUTES if getattr(there, name) != getattr(untried, name)}
         return replace(
-            replace(base, **changed),
+            replace(base, **_changed_routes(there.untried or self._fresh(), there)),
             status="trial",
             reason=there.reason,
             source=there.source,
@@ -159,13 +194,8 @@ class _Settling:
         )
 
     def _promoted(self, before: Rule | None, winner: Judgement) -> Rule:
-        spec, rule = parse_spec(winner.spec), before or self._fresh()
-        if spec.model == self.baseline.model:
-            rule = self._set(rule, spec)
-        else:
-            rule = replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
         return replace(
-            rule,
+            self._led_to(before or self._fresh(), parse_spec(winner.spec)),
             reason=winner.sentence,
             source="selfopt-cycle",
             status="confirmed",
@@ -174,18 +204,25 @@ class _Settling:
             before=_unproven(before),
         )
 
+    def _led_to(self, rule: Rule, spec: Spec) -> Rule:
+        """The rule with the settings of a spec or, when the spec is of another model, with that as the fallback."""
+        if spec.model == self.baseline.model:
+            return self._set(rule, spec)
+        return replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
+
     def _promote(self, before: Rule | None, winner: Judgement) -> Enforcement:
         """Put the winner in force; another model stands in for the baseline's, and has its settings in its own rule."""
         rule = self._promoted(before, winner)
-        changes = (self._promotion(winner, before, rule),)
+        promotion = self._promotion(winner, before, rule)
         spec = parse_spec(winner.spec)
         if spec.model == self.baseline.model:
-            return Enforcement(rules=(rule,), changes=changes)
-        own = Rule(model=spec.model, phase=spec.phase)
-        own = replace(self._set(own, spec), reason=winner.sentence, source="selfopt-cycle", status="confirmed")
+            return Enforcement(rules=(rule,), changes=(promotion,))
+        own = self._set(Rule(model=spec.model, phase=spec.phase), spec)
+        own = replace(own, reason=winner.sentence, source="selfopt-cycle", status="confirmed")
         sentence = f"set how {spec.model} is asked in {spec.phase}, where it stands in for {self.baseline.model}"
-        set_up = replace(self._change("set", sentence, {}, None, own), model=spec.model)
-        return Enforcement(rules=(rule, own), changes=(*changes, set_up))
+        change = self._change("set", sentence, {}, None, own)
+        change = replace(change, model=spec.model)
+        return Enforcement(rules=(rule, own), changes=(promotion, change))
 
     def _promotion(self, winner: Judgement, before: Rule | None, after: Rule) -> RuleChange:
         change = difference(self.baseline, parse_spec(winner.spec))
@@ -196,11 +233,14 @@ class _Settling:
         return Rule(model=self.baseline.model, phase=self.baseline.phase)
 
     def _action(self, rule: Rule) -> str:
-        return f"{(rule.evidence or {}).get('action', 'the rule')} for {rule.model} in {rule.phase}"
+        action = (rule.evidence or {}).get("action", "the rule")
+        return f"{action} for {rule.model} in {rule.phase}"
 
     def _set(self, rule: Rule, spec: Spec) -> Rule:
         """The rule with all settings of a spec."""
-        drawn = {name: value for name, value in asdict(spec.sampling).items() if value is not None}
+        sampling = rule.sampling
+        if spec.sampling != DEFAULT_SAMPLING:
+            sampling = {name: value for name, value in asdict(spec.sampling).items() if value is not None}
         return replace(
             rule,
             allow=True,
@@ -209,7 +249,7 @@ class _Settling:
             retries=spec.retries,
             isolated=spec.isolated,
             enable_warmup=spec.warmup,
-            sampling=drawn if spec.sampling != DEFAULT_SAMPLING else rule.sampling,
+            sampling=sampling,
             timestamp=self.now,
             cycle=self.cycle,
         )
@@ -232,29 +272,48 @@ def _address(rule: Rule) -> tuple[str, str]:
     return rule.model, rule.phase
 
 
+def _changed_routes(before: Rule, after: Rule) -> dict[str, Any]:
+    """The fields of `_ROUTES` in which a rule differs from another one, as `after` has them."""
+    changed = {}
+    for name in _ROUTES:
+        value = getattr(after, name)
+        if value != getattr(before, name):
+            changed[name] = value
+    return changed
+
+
 def _rolled_back_now(rules: Sequence[Rule], wanted: Recommendation, cycle: int) -> bool:
     """Whether this very cycle has seen that it does not help; of the diagnosis that stays there is no more to say."""
-    return any(
-        rule.status == "rolled_back" and rule.cycle == cycle and (rule.evidence or {}).get("action") == wanted.action
-        for rule in rules
-    )
+    return any(_has_failed_in(cycle, rule, wanted.action) for rule in rules)
+
+
+def _has_failed_in(cycle: int, rule: Rule, action: str) -> bool:
+    if rule.status != "rolled_back" or rule.cycle != cycle:
+        return False
+    return (rule.evidence or {}).get("action") == action
 
 
 def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:
     """What would hold without anything that had to be proven."""
-    if rule is None or rule.status == "confirmed":
-        return rule.before if rule is not None else None
+    if rule is None:
+        return None
+    if rule.status == "confirmed":
+        return rule.before
     return rule_to_json(rule)
 
 
 def has_lost(trial: Judgement) -> bool:
     """Whether a rule on trial has had its chance: it is not better, or was not shown to be in three cycles' passes."""
-    return trial.verdict is Verdict.REJECT or (trial.verdict is Verdict.HOLD and trial.tally.passes >= MOST_HELD_PASSES)
+    if trial.verdict is Verdict.HOLD:
+        return trial.tally.passes >= MOST_HELD_PASSES
+    return trial.verdict is Verdict.REJECT
 
 
 def _judged(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
     """What the log keeps of a verdict: its counts, and the number and limit of each gate."""
-    gates: dict[str, Json] = {gate.name: [gate.value, gate.limit] for gate in judgement.gates}
+    gates: dict[str, Json] = {}
+    for gate in judgement.gates:
+        gates[gate.name] = [gate.value, gate.limit]
     return {**_numbers(judgement, baseline), "spec": judgement.spec, "gates": gates}
 
 

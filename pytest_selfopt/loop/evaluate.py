@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
 from pytest_selfopt.trial import Outcome, Trial
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +86,12 @@ class Metrics:
     @property
     def accuracy(self) -> float:
         """Passes over trials; 0 without trials."""
-        return self.passes / self.trials if self.trials else 0.0
+        return _ratio(self.passes, self.trials)
 
     @property
     def first_attempt_accuracy(self) -> float:
         """What the accuracy would have been without retries."""
-        return self.first_attempt_passes / self.trials if self.trials else 0.0
+        return _ratio(self.first_attempt_passes, self.trials)
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
@@ -96,25 +100,26 @@ class Metrics:
 
     @property
     def accuracy_median(self) -> float:
-        """The median of the run accuracies."""
-        return statistics.median(self.run_accuracies) if self.run_accuracies else 0.0
+        """The median of the run accuracies; 0 without runs."""
+        return median(self.run_accuracies) or 0.0
 
     @property
     def error_share(self) -> float:
-        """Errors over trials."""
-        return self.errors / self.trials if self.trials else 0.0
+        """Errors over trials; 0 without trials."""
+        return _ratio(self.errors, self.trials)
 
 
 def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metrics:
     """Count one spec's trials over the planned `cases` (rows) and its runs (columns)."""
-    outcomes = Counter(trial.outcome for trial in trials)
     by_run = outcomes_by_run(trials)
+    outcomes = Counter(trial.outcome for trial in trials)
     answered = [trial for trial in trials if trial.outcome is not Outcome.ERROR]
     restraint = [trial for trial in answered if trial.restraint]
-    missed = [trial for trial in answered if trial.outcome is Outcome.MISS and not trial.restraint]
+    missed = Counter(map(_called, filter(_is_missed_call, answered)))
+    passes = filter(_passed, trials)
     costs = [trial.cost_usd for trial in trials]
-    known_costs = [cost for cost in costs if cost is not None]
-    latencies = sorted(trial.latency_s for trial in answered if trial.latency_s is not None)
+    known_cost, unpriced = sum(known(costs)), costs.count(None)
+    latencies = sorted(known(map(_latency, answered)))
     return Metrics(
         spec=spec,
         runs=tuple(by_run),
@@ -123,29 +128,88 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         passes=outcomes[Outcome.PASS],
         misses=outcomes[Outcome.MISS],
         errors=outcomes[Outcome.ERROR],
-        run_accuracies=tuple(
-            sum(outcome is Outcome.PASS for outcome in run.values()) / len(run) for run in by_run.values()
-        ),
+        run_accuracies=tuple(map(_run_accuracy, by_run.values())),
         spread=spread(by_run),
-        restraint=_share(restraint),
+        restraint=_pass_share(restraint),
         restraint_trials=len(restraint),
-        restraint_calls=sum(trial.called for trial in restraint),
-        silent_misses=sum(not trial.called for trial in missed),
-        wrong_calls=sum(trial.called for trial in missed),
-        latency_median_s=statistics.median(latencies) if latencies else None,
+        restraint_calls=sum(map(_called, restraint)),
+        silent_misses=missed[False],
+        wrong_calls=missed[True],
+        latency_median_s=median(latencies),
         latency_p95_s=_nearest_rank(latencies, 0.95),
         latency_p95_low_s=_low_bound(latencies, 0.95),
         tokens_in=_sum(trial.tokens_in for trial in answered),
         tokens_out=_sum(trial.tokens_out for trial in answered),
-        cost_usd=None if None in costs else sum(known_costs),
-        known_cost_usd=sum(known_costs),
-        unpriced=costs.count(None),
-        errors_by_kind=dict(Counter(str(trial.error_kind) for trial in trials if trial.error_kind)),
-        first_attempt_passes=sum(trial.outcome is Outcome.PASS and trial.first_try for trial in trials),
+        cost_usd=_if_complete(known_cost, unpriced),
+        known_cost_usd=known_cost,
+        unpriced=unpriced,
+        errors_by_kind=_errors_by_kind(trials),
+        first_attempt_passes=sum(trial.first_try for trial in passes),
         attempts=sum(trial.attempts for trial in trials),
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
-        served_models=tuple(sorted({trial.served_model for trial in answered if trial.served_model})),
+        served_models=served_models(answered),
     )
+
+
+def known(values: Iterable[_Value | None]) -> list[_Value]:
+    """The values that are not None."""
+    return [value for value in values if value is not None]
+
+
+def median(values: Sequence[float]) -> float | None:
+    """The median; None without values."""
+    if not values:
+        return None
+    return statistics.median(values)
+
+
+def served_models(trials: Iterable[Trial]) -> tuple[str, ...]:
+    """What servers said which model answered, in alphabetical order."""
+    models = {trial.served_model for trial in trials}
+    return tuple(sorted(filter(None, models)))
+
+
+def _called(trial: Trial) -> bool:
+    return trial.called
+
+
+def _latency(trial: Trial) -> float | None:
+    return trial.latency_s
+
+
+def _is_missed_call(trial: Trial) -> bool:
+    """Whether a call was expected and did not come as it should."""
+    return trial.outcome is Outcome.MISS and not trial.restraint
+
+
+def _run_accuracy(run: Mapping[str, Outcome]) -> float:
+    return sum(map(_is_pass, run.values())) / len(run)
+
+
+def _is_pass(outcome: Outcome) -> bool:
+    return outcome is Outcome.PASS
+
+
+def _passed(trial: Trial) -> bool:
+    return trial.outcome is Outcome.PASS
+
+
+def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
+    kinds = filter(None, (trial.error_kind for trial in trials))
+    return dict(Counter(map(str, kinds)))
+
+
+def _if_complete(cost: float, unpriced: int) -> float | None:
+    """The sum of costs; None where some are unknown."""
+    if unpriced:
+        return None
+    return cost
+
+
+def _ratio(part: int, whole: int) -> float:
+    if not whole:
+        return 0.0
+    return part / whole
 
 
 def spread(by_run: Mapping[int, Mapping[str, Outcome]]) -> Spread:
@@ -158,10 +222,12 @@ def spread_of(rows: Sequence[Sequence[bool]], runs: int) -> Spread:
     count = len(rows)
     if runs < 2 or not count:
         return Spread(cases=count, variance=0.0, coin_flips=0.0, chi_square=0.0, chance=1.0)
-    totals = [sum(column) for column in zip(*rows, strict=True)]
+    totals = map(sum, zip(*rows, strict=True))
     variance = statistics.variance(total / count for total in totals)
     flips = coin_flips(rows) / count**2
-    chi_square = (runs - 1) * variance / flips if flips else 0.0
+    chi_square = 0.0
+    if flips:
+        chi_square = (runs - 1) * variance / flips
     return Spread(
         cases=count,
         variance=variance,
@@ -174,12 +240,12 @@ def spread_of(rows: Sequence[Sequence[bool]], runs: int) -> Spread:
 def answered_rows(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[str, tuple[bool, ...]]:
     """For each case with an answer in every run, whether it passed, by run."""
     runs = list(by_run.values())
-    cases = dict.fromkeys(case for run in runs for case in run)
-    return {
-        case: tuple(run[case] is Outcome.PASS for run in runs)
-        for case in cases
-        if all(run.get(case, Outcome.ERROR) is not Outcome.ERROR for run in runs)
-    }
+    rows = {}
+    for case in dict.fromkeys(itertools.chain.from_iterable(runs)):
+        outcomes = [run.get(case, Outcome.ERROR) for run in runs]
+        if Outcome.ERROR not in outcomes:
+            rows[case] = tuple(map(_is_pass, outcomes))
+    return rows
 
 
 def coin_flips(rows: Iterable[Sequence[bool]]) -> float:
@@ -187,26 +253,36 @@ def coin_flips(rows: Iterable[Sequence[bool]]) -> float:
 
     The sum is exact before it is rounded, so that it does not depend on the order in which trials came in.
     """
-    counts = ((sum(row), len(row)) for row in rows)
-    return math.fsum(passed * (runs - passed) / (runs * (runs - 1)) for passed, runs in counts if runs > 1)
+    return math.fsum(map(_row_variance, rows))
+
+
+def _row_variance(row: Sequence[bool]) -> float:
+    """s(R−s)/(R(R−1)) of one case with s passes in R runs; 0 with fewer than two."""
+    passed, runs = sum(row), len(row)
+    if runs < 2:
+        return 0.0
+    return passed * (runs - passed) / (runs * (runs - 1))
 
 
 def outcomes_by_run(trials: Sequence[Trial]) -> dict[int, dict[str, Outcome]]:
     """The matrix of outcomes, run by run in ascending order, the first trial of a cell counting."""
-    found: defaultdict[int, dict[str, Outcome]] = defaultdict(dict)
+    by_run: defaultdict[int, dict[str, Outcome]] = defaultdict(dict)
     for trial in trials:
-        found[trial.run].setdefault(trial.case, trial.outcome)
-    return dict(sorted(found.items()))
+        by_run[trial.run].setdefault(trial.case, trial.outcome)
+    return dict(sorted(by_run.items()))
 
 
-def _share(restraint: Sequence[Trial]) -> float | None:
-    if not restraint:
+def _pass_share(trials: Sequence[Trial]) -> float | None:
+    if not trials:
         return None
-    return sum(trial.outcome is Outcome.PASS for trial in restraint) / len(restraint)
+    return sum(map(_passed, trials)) / len(trials)
 
 
 def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
-    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
+    if not ordered:
+        return None
+    rank = math.ceil(share * len(ordered))
+    return ordered[rank - 1]
 
 
 def _low_bound(ordered: Sequence[float], share: float) -> float | None:
@@ -217,10 +293,14 @@ def _low_bound(ordered: Sequence[float], share: float) -> float | None:
     """
     count = len(ordered)
     ranks = range(1, count + 1)
-    known = bisect.bisect_right(ranks, 0.05, key=lambda rank: binomial_tail(rank - 1, count, share))
-    return ordered[known - 1] if known else None
+    rank = bisect.bisect_right(ranks, 0.05, key=lambda rank: binomial_tail(rank - 1, count, share))
+    if not rank:
+        return None
+    return ordered[rank - 1]
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    numbers = known(values)
+    if not numbers:
+        return None
+    return sum(numbers)

@@ -13,9 +13,11 @@ from __future__ import annotations
 import bisect
 import math
 import statistics
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 from pytest_selfopt.loop.distributions import incomplete_beta, t_tail
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
@@ -46,8 +48,10 @@ class CaseTally:
 
     @property
     def difference(self) -> float:
-        """The candidate's pass rate minus the baseline's."""
-        return (self.candidate_passes - self.baseline_passes) / self.common if self.common else 0.0
+        """The candidate's pass rate minus the baseline's; 0 without pairs."""
+        if not self.common:
+            return 0.0
+        return (self.candidate_passes - self.baseline_passes) / self.common
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +89,18 @@ class Tally:
 
     @property
     def gain(self) -> float:
-        """The difference of accuracies over the pairs."""
-        return (self.wins - self.losses) / self.pairs if self.pairs else 0.0
+        """The difference of accuracies over the pairs; 0 without pairs."""
+        pairs = self.pairs
+        if not pairs:
+            return 0.0
+        return (self.wins - self.losses) / pairs
 
     @property
     def excluded_share(self) -> float:
         """The share of pairs that lack an answer on one side."""
-        return self.excluded / (self.excluded + self.pairs) if self.excluded else 0.0
+        if not self.excluded:
+            return 0.0
+        return self.excluded / (self.excluded + self.pairs)
 
     @property
     def odds(self) -> Fraction:
@@ -112,32 +121,66 @@ def tally(
     change is about, such as time-outs when it waits longer: such an error counts as not passed. Which kinds those are
     follows from the two specs and is fixed before the first trial, so the bound on the odds holds as it does without.
     """
-
-    def counts(trial: Trial) -> bool:
-        return trial.outcome is not Outcome.ERROR or trial.error_kind in curable
-
-    ours, theirs = _by_address(candidate), _by_address(baseline)
-    runs = sorted({run for _, run in ours} & {run for _, run in theirs})
-    whole = [run for run in runs if all((case, run) in ours and (case, run) in theirs for case in cases)]
-    answered = {run: {case for case in cases if counts(theirs[case, run]) and counts(ours[case, run])} for run in whole}
-    counted = {run: known for run, known in answered.items() if 2 * len(known) >= len(cases)}
+    whole = _whole_passes(_by_run(baseline), _by_run(candidate), cases)
+    by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
+    passes = excluded = rescued = apart = 0
+    for pairs in whole:
+        counted = {case: pair for case, pair in pairs.items() if _counts(pair, curable)}
+        if 2 * len(counted) < len(cases):
+            continue
+        passes += 1
+        excluded += len(cases) - len(counted)
+        rescued += sum(map(_is_rescue, counted.values()))
+        apart += _apart(list(pairs.values()))
+        for case, pair in counted.items():
+            by_case[case].append(pair)
     return Tally(
-        cases={
-            case: _case_tally([(theirs[case, run], ours[case, run]) for run, known in counted.items() if case in known])
-            for case in cases
-        },
-        passes=len(counted),
-        excluded=sum(len(cases) - len(known) for known in counted.values()),
-        left_out=len(whole) - len(counted),
-        rescued=sum(
-            theirs[case, run].outcome is Outcome.ERROR and ours[case, run].outcome is Outcome.PASS
-            for run, known in counted.items()
-            for case in known
-        ),
-        apart=sum(
-            _apart([theirs[case, run] for case in cases], [ours[case, run] for case in cases]) for run in counted
-        ),
+        cases={case: _case_tally(by_case[case]) for case in cases},
+        passes=passes,
+        excluded=excluded,
+        left_out=len(whole) - passes,
+        rescued=rescued,
+        apart=apart,
     )
+
+
+_Pair: TypeAlias = tuple[Trial, Trial]
+"""The baseline's trial and the candidate's of one case in one pass."""
+_Runs: TypeAlias = Mapping[int, Mapping[str, Trial]]
+
+
+def _by_run(trials: Sequence[Trial]) -> _Runs:
+    """The trials by run and case, the first of each cell counting."""
+    runs: defaultdict[int, dict[str, Trial]] = defaultdict(dict)
+    for trial in trials:
+        runs[trial.run].setdefault(trial.case, trial)
+    return runs
+
+
+def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> list[dict[str, _Pair]]:
+    """The pairs by case of each run in which both sides have a trial of every case, in ascending order of runs."""
+    every_case = set(cases)
+    passes = []
+    for run in sorted(baseline.keys() & candidate.keys()):
+        before, after = baseline[run], candidate[run]
+        if before.keys() >= every_case and after.keys() >= every_case:
+            passes.append({case: (before[case], after[case]) for case in cases})
+    return passes
+
+
+def _counts(pair: _Pair, curable: Collection[ErrorKind]) -> bool:
+    before, after = pair
+    return _is_evidence(before, curable) and _is_evidence(after, curable)
+
+
+def _is_evidence(trial: Trial, curable: Collection[ErrorKind]) -> bool:
+    """Whether a trial has an answer, or an error that the candidate's change can cure."""
+    return trial.outcome is not Outcome.ERROR or trial.error_kind in curable
+
+
+def _is_rescue(pair: _Pair) -> bool:
+    before, after = pair
+    return before.outcome is Outcome.ERROR and after.outcome is Outcome.PASS
 
 
 def odds(wins: int, losses: int) -> Fraction:
@@ -204,21 +247,35 @@ def new_prompts(evidence: Tally) -> NewPrompts:
     Where all n cases differ alike, t has no spread to divide by; the chance is then that of the signs, 1/2ⁿ.
     """
     differences = [case.difference for case in evidence.cases.values() if case.common]
-    up = sum(difference > 0 for difference in differences)
-    down = sum(difference < 0 for difference in differences)
+    return NewPrompts(
+        up=sum(difference > 0 for difference in differences),
+        down=sum(difference < 0 for difference in differences),
+        cases=len(differences),
+        chance=_chance_of_mean(differences),
+    )
+
+
+def _chance_of_mean(differences: Sequence[float]) -> float:
+    """The one-sided probability of a mean difference so high if the true mean is 0; 1 without observations."""
     count = len(differences)
-    mean = math.fsum(differences) / count if count else 0.0
+    if not count:
+        return 1.0
+    mean = math.fsum(differences) / count
     square = math.fsum((difference - mean) ** 2 for difference in differences)
-    if count < 2 or square == 0:
-        return NewPrompts(up=up, down=down, cases=count, chance=1.0 if mean <= 0 else 0.5**count)
-    error = math.sqrt(square / (count - 1) / count)
-    return NewPrompts(up=up, down=down, cases=count, chance=t_tail(mean / error, count - 1))
+    if count >= 2 and square != 0:
+        error = math.sqrt(square / (count - 1) / count)
+        return t_tail(mean / error, count - 1)
+    if mean <= 0:
+        return 1.0
+    return 0.5**count
 
 
 def reaches(wins: int, losses: int, needed: Fraction) -> bool:
     """Whether e(W, L) is at least `needed`: exact, but quick where the answer is clear."""
     margin = log10_odds(wins, losses) - math.log10(needed)
-    return margin > 0 if abs(margin) > _CLEAR else odds(wins, losses) >= needed
+    if abs(margin) > _CLEAR:
+        return margin > 0
+    return odds(wins, losses) >= needed
 
 
 def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Fraction) -> bool:
@@ -233,8 +290,10 @@ def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Frac
         return False
     hoped = min(float(differing), wins - losses + 2 * math.sqrt(differing))
     scale = more / passes
-    future = (wins + scale * (differing + hoped) / 2, losses + scale * (differing - hoped) / 2)
-    return log10_odds(*future) >= math.log10(needed) - _CLEAR
+    more_wins = scale * (differing + hoped) / 2
+    more_losses = scale * (differing - hoped) / 2
+    future = log10_odds(wins + more_wins, losses + more_losses)
+    return future >= math.log10(needed) - _CLEAR
 
 
 def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> int | None:
@@ -253,7 +312,9 @@ def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> 
 
     futures = range(1, most + 1)
     index = bisect.bisect_left(futures, True, key=reached)
-    return futures[index] if index < most else None
+    if index == most:
+        return None
+    return futures[index]
 
 
 def show_odds(value: Fraction) -> str:
@@ -265,29 +326,33 @@ def show_odds(value: Fraction) -> str:
     return f"10^{len(str(int(value))) - 1}"
 
 
-def _by_address(trials: Sequence[Trial]) -> dict[tuple[str, int], Trial]:
-    found: dict[tuple[str, int], Trial] = {}
-    for trial in trials:
-        found.setdefault((trial.case, trial.run), trial)
-    return found
-
-
-def _apart(one: Sequence[Trial], other: Sequence[Trial]) -> bool:
+def _apart(pairs: Sequence[_Pair]) -> bool:
     """Whether all calls of one side began before the first of the other, and long enough before for drift."""
-    begun, later = [trial.started for trial in one], [trial.started for trial in other]
-    in_turns = max(begun) < min(later) or max(later) < min(begun)
-    return len(one) > 1 and in_turns and abs(statistics.fmean(begun) - statistics.fmean(later)) > DRIFTS_S
+    before = [trial.started for trial, _ in pairs]
+    after = [trial.started for _, trial in pairs]
+    in_turns = max(before) < min(after) or max(after) < min(before)
+    if len(pairs) < 2 or not in_turns:
+        return False
+    distance = statistics.fmean(before) - statistics.fmean(after)
+    return abs(distance) > DRIFTS_S
 
 
-def _case_tally(pairs: Sequence[tuple[Trial, Trial]]) -> CaseTally:
-    passed = [(before.outcome is Outcome.PASS, after.outcome is Outcome.PASS) for before, after in pairs]
+def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
+    counts = Counter(map(_passed, pairs))
+    wins, losses, both = counts[False, True], counts[True, False], counts[True, True]
     return CaseTally(
-        wins=sum(after and not before for before, after in passed),
-        losses=sum(before and not after for before, after in passed),
-        common=len(passed),
-        baseline_passes=sum(before for before, _ in passed),
-        candidate_passes=sum(after for _, after in passed),
+        wins=wins,
+        losses=losses,
+        common=len(pairs),
+        baseline_passes=losses + both,
+        candidate_passes=wins + both,
     )
+
+
+def _passed(pair: _Pair) -> tuple[bool, bool]:
+    """Whether the baseline passed, and whether the candidate did."""
+    before, after = pair
+    return before.outcome is Outcome.PASS, after.outcome is Outcome.PASS
 
 
 def _log_shifted(evidence: Tally, gain: float) -> float:
@@ -298,8 +363,11 @@ def _log_shifted(evidence: Tally, gain: float) -> float:
     logs = []
     for step in range(_GRID):
         x = widest * (step + 0.5) / _GRID
-        logs.append(
-            wins * math.log1p(x * (1 - gain)) + losses * math.log1p(-x * (1 + gain)) + ties * math.log1p(-x * gain)
-        )
+        won = wins * math.log1p(x * (1 - gain))
+        lost = losses * math.log1p(-x * (1 + gain))
+        tied = ties * math.log1p(-x * gain)
+        logs.append(won + lost + tied)
+    # Relative to the largest term, no exponential overflows.
     top = max(logs)
-    return top + math.log(math.fsum(math.exp(one - top) for one in logs) / _GRID)
+    total = math.fsum(math.exp(log - top) for log in logs)
+    return top + math.log(total / _GRID)

@@ -17,20 +17,27 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
     assert needed is not None
     if verdict is Verdict.PROMOTE:
         return f"{counts(tally)}; {_odds_words(tally, needed, comparison)}. {_gain_words(tally)}"
-    asking = [result for result in results if not result.passed and result.asks is verdict]
-    reasons = "; ".join(f"{result.name}: {result.sentence}" for result in asking if result.name != "no_regression")
-    weak = any(result.name == "no_regression" for result in asking)
+    reasons, weak = [], False
+    for result in results:
+        if result.passed or result.asks is not verdict:
+            continue
+        if result.name == "no_regression":
+            weak = True
+        else:
+            reasons.append(f"{result.name}: {result.sentence}")
     parts = [counts(tally)]
     if weak and verdict is Verdict.HOLD:
-        parts.append(f"{_odds_words(tally, needed, comparison)}; {what_it_takes(tally, needed)}")
+        parts += [_odds_words(tally, needed, comparison), what_it_takes(tally, needed)]
     elif weak:
         parts.append("not better than the baseline")
-    return "; ".join([*parts, *([reasons] if reasons else [])])
+    return "; ".join([*parts, *reasons])
 
 
 def counts(tally: Tally) -> str:
     """How many answers were fixed and broken, and over how much."""
-    rescued = f" ({tally.rescued} of them had not come at all)" if tally.rescued else ""
+    rescued = ""
+    if tally.rescued:
+        rescued = f" ({tally.rescued} of them had not come at all)"
     return (
         f"fixed {tally.wins} answers{rescued}, broke {tally.losses} in {tally.passes} passes "
         f"over the same {len(tally.cases)} prompts"
@@ -43,7 +50,9 @@ def what_it_takes(tally: Tally, needed: Fraction) -> str:
     if more is None:
         return "at this difference no number of passes decides"
     prompts = math.ceil(len(tally.cases) * (tally.passes + more) / tally.passes)
-    passes = "1 more pass" if more == 1 else f"{more} more passes"
+    passes = f"{more} more passes"
+    if more == 1:
+        passes = "1 more pass"
     return f"at this difference about {passes}, or {prompts} prompts instead of {len(tally.cases)}, would decide"
 
 
@@ -56,6 +65,10 @@ def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
 
 def _gain_words(tally: Tally) -> str:
     least, new = least_gain(tally), new_prompts(tally)
-    at_least = f", at least {least:+.2f}" if least is not None else ""
-    shown = f"shown (p = {new.chance:.2g})" if new.chance < 0.05 else "not shown"
-    return f"Gain {tally.gain:+.3f}{at_least}. On new prompts: {shown} ({new.up} up, {new.down} down of {new.cases})."
+    gain = f"Gain {tally.gain:+.3f}"
+    if least is not None:
+        gain += f", at least {least:+.2f}"
+    shown = "not shown"
+    if new.chance < 0.05:
+        shown = f"shown (p = {new.chance:.2g})"
+    return f"{gain}. On new prompts: {shown} ({new.up} up, {new.down} down of {new.cases})."

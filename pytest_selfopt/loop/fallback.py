@@ -20,14 +20,13 @@ class Score:
 
 
 def best_fallback(scores: Mapping[str, Score], *, minimum: float) -> str | None:
-    """The model whose accuracy is at least so and so with the most confidence, and above `minimum`; None without one.
+    """The model whose accuracy is above `minimum` with the most confidence; None without one.
 
     Ranked by the lower end of the 95 % Wilson interval, so that much evidence beats little; ties go by name.
     """
-    sure = {
-        model: wilson(score.passes, score.answers)[0]
-        for model, score in scores.items()
-        if score.answers >= LEAST_TRIALS
-    }
-    able = {model: low for model, low in sure.items() if low > minimum}
+    able: dict[str, float] = {}
+    for model, score in scores.items():
+        low, _ = wilson(score.passes, score.answers)
+        if score.answers >= LEAST_TRIALS and low > minimum:
+            able[model] = low
     return min(able, key=lambda model: (-able[model], model), default=None)

@@ -63,8 +63,9 @@ class Judgement:
     @property
     def takes(self) -> str:
         """What would decide it; empty where it is decided, or passes alone do not."""
-        weak = any(one.name == "no_regression" and not one.passed for one in self.gates)
-        if self.bar is None or self.verdict is not Verdict.HOLD or not weak:
+        if self.bar is None or self.verdict is not Verdict.HOLD:
+            return ""
+        if "no_regression" not in failed_names(self.gates):
             return ""
         return what_it_takes(self.tally, self.bar)
 
@@ -81,6 +82,10 @@ def judge(
         raise ValueError(f"{measured.spec} was measured without a baseline")
     results = comparing_gates(measured, limits, own_gates=own_gates)
     verdict = worst(results)
+    if limits.profile is DecisionRule.CLASSIC:
+        reasons = classic.grounds(measured, verdict, results)
+    else:
+        reasons = grounds(measured, verdict, results, comparison)
     return Judgement(
         spec=measured.spec,
         phase=measured.phase,
@@ -89,9 +94,7 @@ def judge(
         tally=measured.evidence,
         bar=measured.needed,
         comparison=comparison,
-        grounds=classic.grounds(measured, verdict, results)
-        if limits.profile is DecisionRule.CLASSIC
-        else grounds(measured, verdict, results, comparison),
+        grounds=reasons,
     )
 
 
@@ -99,10 +102,17 @@ def comparing_gates(
     measured: GateInput, limits: Limits, *, own_gates: ProjectGates = no_project_gates
 ) -> tuple[GateResult, ...]:
     """The answers of all gates about a candidate beside its baseline."""
+    answers = _answers(_gates_by(limits), measured, limits)
+    return (*answers, *own_gates(measured))
+
+
+def _gates_by(limits: Limits) -> tuple[Gate, ...]:
+    """The comparing gates of the decision rule and of what a promotion claims."""
     if limits.profile is DecisionRule.CLASSIC:
-        return (*_answers(classic.GATES, measured, limits), *own_gates(measured))
-    claimed = (gates.new_prompts_shown,) if limits.claim is Claim.NEW_PROMPTS else ()
-    return (*_answers((*_COMPARING, *claimed), measured, limits), *own_gates(measured))
+        return classic.GATES
+    if limits.claim is Claim.NEW_PROMPTS:
+        return (*_COMPARING, gates.new_prompts_shown)
+    return _COMPARING
 
 
 def absolute_gates(
@@ -115,16 +125,28 @@ def absolute_gates(
 
 def worst(results: Sequence[GateResult]) -> Verdict:
     """The verdict of all gates; evidence that cannot be compared, or is too little to be certain, rejects nobody."""
-    failed = [result for result in results if not result.passed]
+    failed = failed_names(results)
     if not failed:
         return Verdict.PROMOTE
-    names = {result.name for result in failed}
-    rejecting = [
-        result for result in failed if result.asks is Verdict.REJECT and (result.certain or "min_samples" not in names)
-    ]
-    return Verdict.REJECT if rejecting and "comparable" not in names else Verdict.HOLD
+    if "comparable" in failed:
+        return Verdict.HOLD
+    enough = "min_samples" not in failed
+    for result in results:
+        if not result.passed and result.asks is Verdict.REJECT and (result.certain or enough):
+            return Verdict.REJECT
+    return Verdict.HOLD
 
 
-def _answers(chosen: Sequence[Gate], measured: GateInput, limits: Limits) -> tuple[GateResult, ...]:
-    answers = (gate(measured, limits) for gate in chosen)
-    return tuple(answer for answer in answers if answer is not None)
+def failed_names(results: Sequence[GateResult]) -> set[str]:
+    """The names of the gates that were not passed."""
+    return {result.name for result in results if not result.passed}
+
+
+def _answers(chosen: Sequence[Gate], measured: GateInput, limits: Limits) -> list[GateResult]:
+    """The results of the gates that have something to say."""
+    answers = []
+    for gate in chosen:
+        answer = gate(measured, limits)
+        if answer is not None:
+            answers.append(answer)
+    return answers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -10,6 +10,7 @@ from fractions import Fraction
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import CaseTally, Tally, new_prompts, odds, show_odds
 from pytest_selfopt.loop.thresholds import Limits
+from pytest_selfopt.loop.wording import listed_cases, listed_counts
 
 EXTENDED = "extended"
 """The phase that has a minimum accuracy."""
@@ -80,58 +81,90 @@ def no_project_gates(_: GateInput) -> Sequence[GateResult]:
     return ()
 
 
+def reject_or_hold(*, reject: bool) -> Verdict:
+    """The verdict that a failed gate asks for: REJECT, or HOLD where the evidence does not suffice for that."""
+    if reject:
+        return Verdict.REJECT
+    return Verdict.HOLD
+
+
 def comparable(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether the pairs can be compared: every planned trial arrived, and few pairs lack an answer."""
     evidence = measured.evidence
     if evidence is None:
         return None
     share = evidence.excluded_share
+    all_arrived = measured.missing == 0
+    return GateResult(
+        name="comparable",
+        passed=all_arrived and share <= limits.comparable,
+        value=share,
+        limit=limits.comparable,
+        sentence=_pairs_without_answer(evidence, measured.missing, limits),
+    )
+
+
+def _pairs_without_answer(evidence: Tally, missing: int, limits: Limits) -> str:
+    if missing:
+        return f"{missing} planned trials never arrived"
+    pairs = evidence.excluded + evidence.pairs
     sentence = (
-        f"{evidence.excluded} of {evidence.excluded + evidence.pairs} pairs lack an answer on one side ({share:.1%}), "
-        f"at most {limits.comparable:.0%} may"
+        f"{evidence.excluded} of {pairs} pairs lack an answer on one side "
+        f"({evidence.excluded_share:.1%}), at most {limits.comparable:.0%} may"
     )
     if evidence.left_out:
         sentence += f"; {evidence.left_out} passes were hardly answered and are left out"
-    if measured.missing:
-        sentence = f"{measured.missing} planned trials never arrived"
-    passed = measured.missing == 0 and share <= limits.comparable
-    return GateResult(name="comparable", passed=passed, value=share, limit=limits.comparable, sentence=sentence)
+    return sentence
 
 
 def interleaved(measured: GateInput, _: Limits) -> GateResult | None:
-    """Whether both specs were asked side by side; what drift may do to one alone, seven steady passes bound."""
+    """Whether both specs were asked side by side, or in at least `STEADY_PASSES` passes.
+
+    Drift may hit one spec alone where they were asked in turns; the variance gate bounds it over seven steady passes.
+    """
     evidence = measured.evidence
     if evidence is None:
         return None
+    sentence = "both were asked side by side in every pass"
+    if evidence.apart:
+        sentence = (
+            f"{evidence.apart} of {evidence.passes} passes asked one spec after the other, "
+            f"so that drift may have hit one alone: {STEADY_PASSES} steady passes are needed then"
+        )
     return GateResult(
         name="interleaved",
         passed=evidence.apart == 0 or evidence.passes >= STEADY_PASSES,
         value=evidence.apart,
         limit=0,
-        sentence=f"{evidence.apart} of {evidence.passes} passes asked one spec after the other, so that drift may have "
-        f"hit one alone: {STEADY_PASSES} steady passes are needed then"
-        if evidence.apart
-        else "both were asked side by side in every pass",
+        sentence=sentence,
     )
 
 
 def errors(measured: GateInput, limits: Limits) -> GateResult:
     """Whether nearly all calls gave an answer."""
     metrics = measured.metrics
-    kinds = ", ".join(f"{number} {kind}" for kind, number in metrics.errors_by_kind.items())
+    kinds = _in_brackets(metrics.errors_by_kind)
     return GateResult(
         name="errors",
         passed=metrics.error_share <= limits.errors,
         value=metrics.error_share,
         limit=limits.errors,
-        sentence=f"{metrics.errors} of {metrics.trials} calls gave no answer{f' ({kinds})' if kinds else ''}, "
-        f"at most {limits.errors:.0%} may",
+        sentence=f"{metrics.errors} of {metrics.trials} calls gave no answer{kinds}, at most {limits.errors:.0%} may",
     )
+
+
+def _in_brackets(counts: Mapping[str, int]) -> str:
+    """Counts by name, such as " (2 timeout, 1 server)"; empty without any."""
+    if not counts:
+        return ""
+    return f" ({listed_counts(counts.items())})"
 
 
 def min_samples(measured: GateInput, limits: Limits) -> GateResult:
     """Whether there are enough whole passes."""
-    passes = measured.evidence.passes if measured.evidence is not None else len(measured.metrics.runs)
+    passes = len(measured.metrics.runs)
+    if measured.evidence is not None:
+        passes = measured.evidence.passes
     return GateResult(
         name="min_samples",
         passed=passes >= limits.min_samples,
@@ -144,13 +177,18 @@ def min_samples(measured: GateInput, limits: Limits) -> GateResult:
 def variance(measured: GateInput, limits: Limits) -> GateResult:
     """Whether runs differ by more than the coin flips of their cases explain."""
     spread = measured.metrics.spread
+    small = spread.excess <= limits.variance
+    by_chance = spread.chance >= limits.dispersion_chance
     return GateResult(
         name="variance",
-        passed=spread.excess <= limits.variance or spread.chance >= limits.dispersion_chance,
+        passed=small or by_chance,
         value=spread.excess,
         limit=limits.variance,
-        sentence=f"variance between runs {spread.variance:.4f}, of it {spread.excess:.4f} beyond the coin flips of the "
-        f"cases (limit {limits.variance:g}, chance {spread.chance:.2g})",
+        sentence=(
+            f"variance between runs {spread.variance:.4f}, "
+            f"of it {spread.excess:.4f} beyond the coin flips of the cases "
+            f"(limit {limits.variance:g}, chance {spread.chance:.2g})"
+        ),
     )
 
 
@@ -159,16 +197,21 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
     evidence, needed = measured.evidence, measured.needed
     if evidence is None or needed is None:
         return None
-    worse = odds(evidence.losses, evidence.wins) >= REVERSE_ODDS
-    behind = evidence.wins <= evidence.losses and evidence.passes >= limits.min_samples
+    wins, losses = evidence.wins, evidence.losses
+    worse = odds(losses, wins) >= REVERSE_ODDS
+    behind = wins <= losses and evidence.passes >= limits.min_samples
+    reached = evidence.odds
     return GateResult(
         name="no_regression",
-        passed=evidence.odds >= needed,
-        value=float(min(evidence.odds, Fraction(10**300))),
+        passed=reached >= needed,
+        # Odds beyond the range of a float would overflow.
+        value=float(min(reached, Fraction(10**300))),
         limit=float(needed),
-        sentence=f"fixed {evidence.wins} answers, broke {evidence.losses}: odds {show_odds(evidence.odds)}:1 against "
-        f"luck, needed {show_odds(needed)}:1",
-        asks=Verdict.REJECT if worse or behind else Verdict.HOLD,
+        sentence=(
+            f"fixed {wins} answers, broke {losses}: "
+            f"odds {show_odds(reached)}:1 against luck, needed {show_odds(needed)}:1"
+        ),
+        asks=reject_or_hold(reject=worse or behind),
     )
 
 
@@ -197,14 +240,15 @@ def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResu
         return None
     metrics, limit = measured.metrics, limits.extended_phase_min_accuracy
     hopeless = is_hopeless(measured.phase, metrics, limits)
+    sentence = f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limit:.2f}"
+    if hopeless:
+        sentence = f"all {metrics.misses} answers are wrong: 20:1 against the {limit:.2f} that the extended phase needs"
     return GateResult(
         name="extended_phase_min_accuracy",
         passed=metrics.accuracy >= limit,
         value=metrics.accuracy,
         limit=limit,
-        sentence=f"all {metrics.misses} answers are wrong: 20:1 against the {limit:.2f} that the extended phase needs"
-        if hopeless
-        else f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limit:.2f}",
+        sentence=sentence,
         asks=Verdict.REJECT,
         certain=hopeless,
     )
@@ -212,44 +256,63 @@ def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResu
 
 def is_hopeless(phase: str, metrics: Metrics, limits: Limits) -> bool:
     """Whether failures alone give 20:1 against the extended phase's minimum p: (1 − p)^−n ≥ 20, n = 9 for 0.30."""
-    nothing_right = phase == EXTENDED and metrics.passes == 0
-    return nothing_right and (1 - limits.extended_phase_min_accuracy) ** metrics.misses * HOPELESS_ODDS <= 1
+    if phase != EXTENDED or metrics.passes != 0:
+        return False
+    failing = 1 - limits.extended_phase_min_accuracy
+    return failing**metrics.misses * HOPELESS_ODDS <= 1
 
 
 def latency(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether 95 % of the answers come in time; only a limit that is missed for certain rejects."""
+    """Whether 95 % of the answers come in time, in seconds; only a limit that is missed for certain rejects."""
     metrics, limit = measured.metrics, limits.latency
     p95, low = metrics.latency_p95_s, metrics.latency_p95_low_s
     crowded = metrics.most_in_flight > MOST_TIMED_TOGETHER
-    bound = "no limit is set" if limit is None else f"at most {limit:g} s may"
-    sentence = "nothing was answered" if p95 is None else f"95 % of the answers take up to {p95:.2f} s, {bound}"
-    if crowded and limit is not None:
-        sentence += f"; measured with {metrics.most_in_flight} calls under way, which slows each of them"
-    surely = limit is not None and low is not None and low > limit and not crowded
+    surely = limit is not None and low is not None and low > limit
     return GateResult(
         name="latency",
         passed=limit is None or p95 is None or p95 <= limit,
         value=p95,
         limit=limit,
-        sentence=sentence,
-        asks=Verdict.REJECT if surely else Verdict.HOLD,
+        sentence=_latency_words(metrics, limit),
+        asks=reject_or_hold(reject=surely and not crowded),
     )
 
 
+def _latency_words(metrics: Metrics, limit: float | None) -> str:
+    bound, beside = "no limit is set", ""
+    if limit is not None:
+        bound = f"at most {limit:g} s may"
+    if limit is not None and metrics.most_in_flight > MOST_TIMED_TOGETHER:
+        beside = f"; measured with {metrics.most_in_flight} calls under way, which slows each of them"
+    if metrics.latency_p95_s is None:
+        return f"nothing was answered{beside}"
+    return f"95 % of the answers take up to {metrics.latency_p95_s:.2f} s, {bound}{beside}"
+
+
 def cost(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether 1,000 trials cost little enough; a price that nobody knows is no low price."""
-    metrics, limit = measured.metrics, limits.cost
-    value = None if metrics.cost_usd is None or not metrics.trials else 1000 * metrics.cost_usd / metrics.trials
-    bound = "no limit is set" if limit is None else f"at most ${limit:g} may be spent"
-    known = f"the cost of {metrics.unpriced} calls is unknown" if value is None else f"1,000 trials cost ${value:.4f}"
+    """Whether 1,000 trials cost little enough, in USD; where a price is unknown, the cost does not count as low."""
+    limit = limits.cost
+    value = _cost_of_thousand(measured.metrics)
+    known = f"the cost of {measured.metrics.unpriced} calls is unknown"
+    if value is not None:
+        known = f"1,000 trials cost ${value:.4f}"
+    bound = "no limit is set"
+    if limit is not None:
+        bound = f"at most ${limit:g} may be spent"
     return GateResult(
         name="cost",
         passed=limit is None or (value is not None and value <= limit),
         value=value,
         limit=limit,
         sentence=f"{known}, {bound}",
-        asks=Verdict.HOLD if value is None else Verdict.REJECT,
+        asks=reject_or_hold(reject=value is not None),
     )
+
+
+def _cost_of_thousand(metrics: Metrics) -> float | None:
+    if metrics.cost_usd is None or not metrics.trials:
+        return None
+    return 1000 * metrics.cost_usd / metrics.trials
 
 
 def veto(measured: GateInput, limits: Limits) -> GateResult | None:
@@ -258,18 +321,26 @@ def veto(measured: GateInput, limits: Limits) -> GateResult | None:
     if evidence is None:
         return None
     broken = {name: case for name, case in evidence.cases.items() if is_broken(case)}
-    named = ", ".join(name.rpartition("/")[2] for name in sorted(broken)[:3]) + (" …" if len(broken) > 3 else "")
     certain = sum(_is_gone(case, len(evidence.cases)) for case in broken.values())
+    sentence = "no case that the baseline always solves is broken"
+    if broken:
+        sentence = f"breaks {len(broken)} that the baseline always solves: {_first_names(broken)}"
     return GateResult(
         name="veto",
         passed=len(broken) <= limits.veto,
         value=len(broken),
         limit=limits.veto,
-        sentence=f"breaks {len(broken)} that the baseline always solves: {named}"
-        if broken
-        else "no case that the baseline always solves is broken",
-        asks=Verdict.REJECT if certain > limits.veto else Verdict.HOLD,
+        sentence=sentence,
+        asks=reject_or_hold(reject=certain > limits.veto),
     )
+
+
+def _first_names(cases: Collection[str]) -> str:
+    """The first three cases by name, without their suites."""
+    listed = listed_cases(sorted(cases)[:3])
+    if len(cases) > 3:
+        listed += " …"
+    return listed
 
 
 def is_broken(case: CaseTally) -> bool:
@@ -297,12 +368,15 @@ def new_prompts_shown(measured: GateInput, limits: Limits) -> GateResult | None:
     if evidence is None or needed is None:
         return None
     look = max(1, evidence.passes - limits.min_samples + 1)
-    found, share = new_prompts(evidence), float(1 / needed) / (look * (look + 1))
+    share = float(1 / needed) / (look * (look + 1))
+    prompts = new_prompts(evidence)
     return GateResult(
         name="new_prompts",
-        passed=found.chance <= share,
-        value=found.chance,
+        passed=prompts.chance <= share,
+        value=prompts.chance,
         limit=share,
-        sentence=f"{found.up} prompts up, {found.down} down of {found.cases}: on new prompts by chance with "
-        f"p = {found.chance:.2g}, at most {share:.2g} may be",
+        sentence=(
+            f"{prompts.up} prompts up, {prompts.down} down of {prompts.cases}: "
+            f"on new prompts by chance with p = {prompts.chance:.2g}, at most {share:.2g} may be"
+        ),
     )

@@ -49,26 +49,25 @@ def generate(
     not tried again.
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
-    chosen = [
-        Candidate(spec=around[name], why="goes on: the last cycle left it undecided") for name in held if name in around
-    ]
+    chosen: dict[str, Candidate] = {}
+    for name in held:
+        if name in around:
+            _add(chosen, around[name], "goes on: the last cycle left it undecided")
     for action in asked_for:
         asked = remedy(action, baseline, space)
         if asked is not None and asked.id not in rejected:
-            chosen.append(Candidate(spec=asked, why=f"the last diagnosis asks for it ({action})"))
-    chosen += [
-        Candidate(spec=spec, why="measured so far only beside another baseline")
-        if spec.id in measured
-        else Candidate(spec=spec, why="untried")
-        for spec in sorted(around.values(), key=lambda spec: spec.id in measured)
-        if spec.id not in rejected
-    ]
-    ordered = _first_of_each(chosen)
-    return Generation(candidates=tuple(ordered[:limit]), left=max(0, len(ordered) - limit))
+            _add(chosen, asked, f"the last diagnosis asks for it ({action})")
+    left = [spec for spec in around.values() if spec.id not in rejected]
+    for spec in left:
+        if spec.id not in measured:
+            _add(chosen, spec, "untried")
+    for spec in left:
+        if spec.id in measured:
+            _add(chosen, spec, "measured so far only beside another baseline")
+    candidates = tuple(chosen.values())
+    return Generation(candidates=candidates[:limit], left=max(0, len(candidates) - limit))
 
 
-def _first_of_each(chosen: Sequence[Candidate]) -> list[Candidate]:
-    first: dict[str, Candidate] = {}
-    for candidate in chosen:
-        first.setdefault(candidate.spec.id, candidate)
-    return list(first.values())
+def _add(chosen: dict[str, Candidate], spec: Spec, why: str) -> None:
+    """Choose a spec, unless it was chosen before for another reason."""
+    chosen.setdefault(spec.id, Candidate(spec=spec, why=why))

@@ -24,20 +24,28 @@ def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics], *, pro
     `metrics` are those of every judged spec, by id. Without `promote` nobody wins, whatever the verdicts.
     """
     promoted = [judgement for judgement in judgements if judgement.verdict is Verdict.PROMOTE]
-    if promoted and not promote:
-        names = ", ".join(judgement.spec for judgement in promoted)
-        return Pick(winner=None, sentence=f"the baseline stays, because promoting is switched off; better is {names}")
-    if promoted:
+    if promoted and promote:
         winner = min(promoted, key=lambda judgement: _rank(judgement, metrics[judgement.spec]))
-        others = len(promoted) - 1
-        beside = f"; the most accurate of {others + 1} that could be promoted" if others else ""
-        return Pick(winner=winner, sentence=winner.sentence.removesuffix(".") + beside if beside else winner.sentence)
-    held = [judgement for judgement in judgements if judgement.verdict is Verdict.HOLD]
+        return Pick(winner=winner, sentence=_won(winner, len(promoted)))
+    return Pick(winner=None, sentence=f"the baseline stays{_why_it_stays(judgements, promoted)}")
+
+
+def _won(winner: Judgement, promoted: int) -> str:
+    if promoted == 1:
+        return winner.sentence
+    return f"{winner.sentence.removesuffix('.')}; the most accurate of {promoted} that could be promoted"
+
+
+def _why_it_stays(judgements: Sequence[Judgement], promoted: Sequence[Judgement]) -> str:
+    if promoted:
+        names = ", ".join(judgement.spec for judgement in promoted)
+        return f", because promoting is switched off; better is {names}"
+    if not judgements:
+        return "; there was nothing left to compare it with"
+    held = sum(judgement.verdict is Verdict.HOLD for judgement in judgements)
     if held:
-        return Pick(winner=None, sentence=f"the baseline stays; undecided: {len(held)} of {len(judgements)}")
-    if judgements:
-        return Pick(winner=None, sentence=f"the baseline stays; none of {len(judgements)} candidates is better")
-    return Pick(winner=None, sentence="the baseline stays; there was nothing left to compare it with")
+        return f"; undecided: {held} of {len(judgements)}"
+    return f"; none of {len(judgements)} candidates is better"
 
 
 def _rank(judgement: Judgement, metrics: Metrics) -> tuple[float, float, int]:

@@ -45,7 +45,9 @@ class Outlook:
     @property
     def most(self) -> int:
         """The most passes that a candidate gets."""
-        return most_passes(self.candidates, self.least) if self.race else self.least
+        if not self.race:
+            return self.least
+        return most_passes(self.candidates, self.least)
 
     @property
     def fewest_calls(self) -> int:
@@ -69,61 +71,78 @@ class Power:
 
 def power(gain: float, outlook: Outlook, *, times: int, rng: Chance) -> Power:
     """Play `times` cycles in which the last candidate gains `gain` and the others nothing."""
-    ends = [_race(gain, outlook, rng) for _ in range(times)]
-    return Power(
-        gain=gain,
-        found=sum(won for won, _ in ends) / times,
-        calls=sum(calls for _, calls in ends) / times,
-    )
+    promoted = calls = 0
+    for _ in range(times):
+        won, made = _race(gain, outlook, rng)
+        promoted += won
+        calls += made
+    return Power(gain=gain, found=promoted / times, calls=calls / times)
 
 
 def findable_gain(outlook: Outlook) -> float | None:
     """About the smallest gain, in whole prompts, that one cycle finds with 75 % power; None when not even 1.0 is.
 
-    What is reckoned: after the most passes n of a leader among K prompts, the difference W − L lies around nKg with a
+    The approximation: after the most passes n of a leader among K prompts, the difference W − L lies around nKg with a
     variance of nK(1 − g)·churn; the gain g is found when the lower quartile of W − L reaches the odds of the bar. Races
     that are played out (`power`) agree to about one prompt.
     """
     passes = outlook.most
     needed = math.log10(bar(outlook.first_test + outlook.candidates - 1))
 
-    def found(prompts: int) -> bool:
-        fixed, noise = prompts * passes, (outlook.cases - prompts) * outlook.churn * passes
-        differing, lead = fixed + noise, fixed - LOWER_QUARTILE * math.sqrt(noise)
+    def is_found(prompts: int) -> bool:
+        fixed = prompts * passes
+        noise = (outlook.cases - prompts) * outlook.churn * passes
+        differing = fixed + noise
+        lead = fixed - LOWER_QUARTILE * math.sqrt(noise)
         return lead > 0 and log10_odds((differing + lead) / 2, (differing - lead) / 2) >= needed
 
     prompts = range(1, outlook.cases + 1)
-    index = bisect.bisect_left(prompts, True, key=found)
-    return prompts[index] / outlook.cases if index < len(prompts) else None
+    index = bisect.bisect_left(prompts, True, key=is_found)
+    if index == len(prompts):
+        return None
+    return prompts[index] / outlook.cases
 
 
 def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
     """Whether the better candidate won, and the calls made."""
     fixed = math.floor(gain * outlook.cases + rng.random())
     noise = _binomial(outlook.cases - fixed, outlook.churn / 2)
-    better = outlook.candidates - 1
-    scores = [[0, 0, 0] for _ in range(outlook.candidates)]
-    live: Sequence[str] = tuple(map(str, range(outlook.candidates)))
+    better = str(outlook.candidates - 1)
+    standings = _start(outlook)
+    live: Sequence[str] = tuple(standings)
     passes = calls = 0
     while live:
         passes += 1
         calls += (1 + len(live)) * outlook.cases
-        for score in (scores[int(name)] for name in live):
-            score[0] += bisect.bisect(noise, rng.random())
-            score[1] += bisect.bisect(noise, rng.random())
-            score[2] += 1
-        if str(better) in live:
-            scores[better][0] += fixed
+        for name in live:
+            wins, losses = bisect.bisect(noise, rng.random()), bisect.bisect(noise, rng.random())
+            if name == better:
+                wins += fixed
+            standings[name] = _after_pass(standings[name], wins, losses)
         if passes < outlook.least:
             continue
-        standings = {
-            str(place): RaceState(wins=wins, losses=losses, passes=asked, bar=bar(outlook.first_test + place))
-            for place, (wins, losses, asked) in enumerate(scores)
-        }
-        if standings[str(better)].won:
+        if standings[better].won:
             return True, calls
         live = step(standings, passes=passes, most=outlook.most).live
     return False, calls
+
+
+def _start(outlook: Outlook) -> dict[str, RaceState]:
+    """All candidates before the first pass, each with the bar of its test."""
+    standings = {}
+    for place in range(outlook.candidates):
+        needed = bar(outlook.first_test + place)
+        standings[str(place)] = RaceState(wins=0, losses=0, passes=0, bar=needed)
+    return standings
+
+
+def _after_pass(standing: RaceState, wins: int, losses: int) -> RaceState:
+    return RaceState(
+        wins=standing.wins + wins,
+        losses=standing.losses + losses,
+        passes=standing.passes + 1,
+        bar=standing.bar,
+    )
 
 
 @cache
@@ -131,12 +150,10 @@ def _binomial(trials: int, share: float) -> tuple[float, ...]:
     """The cumulative binomial probabilities, into which a number in [0, 1) is looked up to draw from it."""
     if share <= 0:
         return (1.0,)
-    logs = (
-        math.lgamma(trials + 1)
-        - math.lgamma(hits + 1)
-        - math.lgamma(trials - hits + 1)
-        + hits * math.log(share)
-        + (trials - hits) * math.log1p(-share)
-        for hits in range(trials + 1)
-    )
-    return tuple(itertools.accumulate(math.exp(one) for one in logs))
+    chances = []
+    for hits in range(trials + 1):
+        misses = trials - hits
+        log_ways = math.lgamma(trials + 1) - math.lgamma(hits + 1) - math.lgamma(misses + 1)
+        log_chance = log_ways + hits * math.log(share) + misses * math.log1p(-share)
+        chances.append(math.exp(log_chance))
+    return tuple(itertools.accumulate(chances))

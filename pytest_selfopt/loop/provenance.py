@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_selfopt.loop.actions import RuleChange
+from pytest_selfopt.loop.evaluate import known
 from pytest_selfopt.routing.rule import Rule
 
 Premises = Mapping[str, str]
@@ -28,14 +29,20 @@ class Expiry:
 
 def together(own: Premises, stand_in: Premises | None) -> dict[str, str]:
     """What a rule rests on about its own model, and about the one that stands in for it."""
-    beside = {f"{FALLBACK}{name}": value for name, value in (stand_in or {}).items() if not name.startswith("suite ")}
-    return {**own, **beside}
+    premises = dict(own)
+    for name, value in (stand_in or {}).items():
+        if not name.startswith("suite "):
+            premises[f"{FALLBACK}{name}"] = value
+    return premises
 
 
 def changed(then: Mapping[str, Any], now: Premises) -> str:
     """What is not as it was, in words; empty when everything that can be compared is."""
-    gone = [f"{name} was {then[name]}, is {now[name]}" for name in then if name in now and then[name] != now[name]]
-    return "; ".join(gone)
+    differences = []
+    for name, before in then.items():
+        if name in now and before != now[name]:
+            differences.append(f"{name} was {before}, is {now[name]}")
+    return "; ".join(differences)
 
 
 def expire(
@@ -57,16 +64,23 @@ def expire(
     after: list[Rule] = []
     changes: list[RuleChange] = []
     for rule in rules:
-        about_it = (rule.model, rule.phase) == (model, phase)
-        lapse = _LAPSES.get(rule.status) if about_it else None
-        gone = changed(rule.premises or {}, premises(rule)) if lapse is not None else ""
-        if lapse is None or not gone or (rule.status == "confirmed" and not matters(replace(rule, status="trial"))):
+        lapse = _LAPSES.get(rule.status)
+        if lapse is None or (rule.model, rule.phase) != (model, phase):
             after.append(rule)
             continue
-        lapsed, change = lapse(rule, gone, now)
+        difference = changed(rule.premises or {}, premises(rule))
+        if not difference or not _may_lapse(rule, matters):
+            after.append(rule)
+            continue
+        lapsed, change = lapse(rule, difference, now)
         after += lapsed
         changes.append(change)
     return Expiry(rules=tuple(after), changes=tuple(changes))
+
+
+def _may_lapse(rule: Rule, matters: Callable[[Rule], bool]) -> bool:
+    """Whether there is something to do: a confirmed rule goes on trial only if it changes anything there."""
+    return rule.status != "confirmed" or matters(replace(rule, status="trial"))
 
 
 def _prove_again(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
@@ -79,7 +93,7 @@ def _leave(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
     untried = rule.untried
     remembered = replace(rule, status="expired", reason=f"{rule.reason}; {gone}", timestamp=now, before=None)
     sentence = f"expired before it was proven: the rule for {rule.model} in {rule.phase}, because {gone}"
-    return [*([untried] if untried is not None else []), remembered], _change("expired", rule, sentence, untried)
+    return known([untried, remembered]), _change("expired", rule, sentence, untried)
 
 
 def _forget(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:

@@ -34,15 +34,15 @@ class RaceState:
     def lead(self) -> float:
         """(W − L)/√(W + L); 0 when nothing differs."""
         differing = self.wins + self.losses
-        return (self.wins - self.losses) / math.sqrt(differing) if differing else 0.0
+        if not differing:
+            return 0.0
+        return (self.wins - self.losses) / math.sqrt(differing)
 
     def may_win(self, more: int) -> bool:
         """Whether `more` passes can still bring it over its bar."""
-        return (
-            not self.out
-            and self.lead > 0
-            and within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar)
-        )
+        if self.out or self.lead <= 0:
+            return False
+        return within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,9 @@ class Step:
 
 def most_passes(candidates: int, least: int = 3) -> int:
     """How many passes the leader may get: least + 2(M+1), so never more calls than seven passes for all."""
-    return least + 2 * (candidates + 1) if candidates else least
+    if not candidates:
+        return least
+    return least + 2 * (candidates + 1)
 
 
 FULL_PASSES = 7
@@ -64,9 +66,14 @@ FULL_PASSES = 7
 
 def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
     """Whether the gates besides the odds and the number of passes put a candidate out of the race, and hold it."""
-    failed = [result for result in results if not result.passed and result.name not in _COUNTED]
-    out = any(result.asks is Verdict.REJECT or result.name in _LASTING for result in failed)
-    return out, any(result.asks is Verdict.HOLD for result in failed)
+    out = held = False
+    for result in results:
+        if result.passed or result.name in _COUNTED:
+            continue
+        rejects = result.asks is Verdict.REJECT
+        out = out or rejects or result.name in _LASTING
+        held = held or result.asks is Verdict.HOLD
+    return out, held
 
 
 _COUNTED = ("no_regression", "min_samples")
@@ -82,18 +89,25 @@ def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> Step:
     whether it is asked in a pass depends on earlier passes only.
     """
     winners = [spec for spec, standing in standings.items() if standing.won]
-    over = bool(winners) or passes >= most
-    hopeful = [spec for spec, one in standings.items() if not over and one.may_win(most - passes)]
-    leaders = sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
-    ahead = standings[(winners or leaders)[0]] if winners or leaders else None
-    return Step(
-        live=tuple(leaders),
-        stopped={
-            spec: f"stopped: {_why(standing, ahead, passes, most)}"
-            for spec, standing in standings.items()
-            if spec not in winners and spec not in leaders
-        },
-    )
+    live: list[str] = []
+    if not winners and passes < most:
+        live = _leader(standings, most - passes)
+    ahead = None
+    foremost = winners or live
+    if foremost:
+        ahead = standings[foremost[0]]
+    stopped = {}
+    for spec, standing in standings.items():
+        if spec not in winners and spec not in live:
+            stopped[spec] = f"stopped: {_why(standing, ahead, passes, most)}"
+    return Step(live=tuple(live), stopped=stopped)
+
+
+def _leader(standings: Mapping[str, RaceState], more: int) -> list[str]:
+    """The candidate that is furthest ahead of those that `more` passes can bring over their bar; empty without one."""
+    hopeful = [spec for spec, standing in standings.items() if standing.may_win(more)]
+    # Of equals the first in the order of the plan leads.
+    return sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
 
 
 def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -> str:
@@ -103,13 +117,14 @@ def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -
         return f"a gate besides accuracy keeps it from being promoted ({score})"
     if standing.lead <= 0:
         return f"not ahead ({score})"
-    reached = f"{score}, odds {show_odds(odds(standing.wins, standing.losses))}:1 of {show_odds(standing.bar)}:1"
+    reached = show_odds(odds(standing.wins, standing.losses))
+    beside_bar = f"{score}, odds {reached}:1 of {show_odds(standing.bar)}:1"
     if standing.waits and reaches(standing.wins, standing.losses, standing.bar):
-        return f"a gate besides accuracy holds it ({reached})"
+        return f"a gate besides accuracy holds it ({beside_bar})"
     if passes >= most:
-        return f"{most} passes are all a cycle gives ({reached})"
+        return f"{most} passes are all a cycle gives ({beside_bar})"
     if not standing.may_win(most - passes) or ahead is None:
-        return f"{most - passes} more passes will not show it ({reached})"
+        return f"{most - passes} more passes will not show it ({beside_bar})"
     return f"another candidate is further ahead ({score}; that one {_score(ahead)})"
 
 

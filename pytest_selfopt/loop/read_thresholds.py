@@ -32,7 +32,7 @@ def read_limits(table: Table, usual: Limits) -> Limits:
         latency=table.number("latency", usual.latency, least=0, most=86_400),
         cost=table.number("cost", usual.cost, least=0, most=1e9),
         veto=table.integer("veto", usual.veto, least=0, most=1_000_000),
-        claim=Claim(table.text("claim", str(usual.claim), choices=[str(one) for one in Claim]) or usual.claim),
+        claim=Claim(table.text("claim", str(usual.claim), choices=list(map(str, Claim))) or usual.claim),
     )
     table.finish()
     return limits
@@ -50,7 +50,7 @@ def read_bars(table: Table, usual: GateThresholds) -> GateThresholds:
         max_p95_latency=table.number("max_p95_latency", usual.max_p95_latency, least=0, most=86_400),
         max_cost=table.number("max_cost", usual.max_cost, least=0, most=1e9),
         passes=table.integer("passes", usual.passes, least=1, most=100),
-        compare=Compare(table.text("compare", str(usual.compare), choices=[str(one) for one in Compare]) or ""),
+        compare=Compare(table.text("compare", str(usual.compare), choices=list(map(str, Compare))) or ""),
     )
     table.finish()
     return bars

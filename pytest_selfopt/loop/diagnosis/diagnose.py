@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind, Matrix
@@ -12,7 +12,8 @@ from pytest_selfopt.loop.diagnosis.run_effects import cold_errors, run_effect
 from pytest_selfopt.loop.distributions import binomial_tail, wilson
 from pytest_selfopt.loop.evaluate import coin_flips
 from pytest_selfopt.loop.thresholds import Limits
-from pytest_selfopt.trial import ErrorKind, Outcome, Trial
+from pytest_selfopt.loop.wording import listed_cases, listed_counts
+from pytest_selfopt.trial import ErrorKind, Trial
 
 INFRASTRUCTURE_SHARE = 0.05
 STRAY_SHARE = 0.01
@@ -31,6 +32,14 @@ def diagnose(trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: 
     if not trials:
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence="there are no trials to look at"),)
     matrix = Matrix(trials=trials, cases=cases)
+    findings = []
+    for finding in _findings(matrix, phase, limits):
+        number = matrix.count(finding.runs, finding.cases)
+        findings.append(replace(finding, trials=number))
+    return tuple(findings)
+
+
+def _findings(matrix: Matrix, phase: str, limits: Limits) -> list[Diagnosis]:
     main = (
         _trouble(matrix)
         or _perfect(matrix)
@@ -40,45 +49,45 @@ def diagnose(trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: 
     )
     ceiling = _ceiling(matrix)
     if main is None:
-        found = [ceiling or _steady(matrix, limits)]
-    else:
-        named = main.kind in (DiagnosisKind.FLAKY, DiagnosisKind.COLD_START, DiagnosisKind.DRIFT)
-        found = [main, ceiling] if named and ceiling else [main]
-    return tuple(replace(one, trials=matrix.count(one.runs, one.cases)) for one in found)
+        return [ceiling or _steady(matrix, limits)]
+    if ceiling is None or main.kind not in _BESIDE_CEILING:
+        return [main]
+    return [main, ceiling]
+
+
+_BESIDE_CEILING = (DiagnosisKind.FLAKY, DiagnosisKind.COLD_START, DiagnosisKind.DRIFT)
+"""Findings that do not account for prompts that always fail."""
 
 
 def _trouble(matrix: Matrix) -> Diagnosis | None:
-    errors = Counter(trial.error_kind for trial in matrix.errors)
-    trials = len(matrix.trials)
-    if not errors or errors.total() < INFRASTRUCTURE_SHARE * trials:
+    number, trials = len(matrix.errors), len(matrix.trials)
+    if not number or number < INFRASTRUCTURE_SHARE * trials:
         return None
     cold = cold_errors(matrix)
     if cold is not None:
         return cold
-    kinds = ", ".join(f"{number} {kind}" for kind, number in errors.most_common())
-    said = f"{errors.total()} of {trials} calls gave no answer ({kinds})"
-    chance = _at_least(errors.total(), trials, STRAY_SHARE)
-    runs = tuple(sorted({trial.run for trial in matrix.errors}))
-    if errors[ErrorKind.TIMEOUT] > errors.total() / 2:
-        return Diagnosis(
-            kind=DiagnosisKind.TIMEOUTS,
-            sentence=f"{said}; most of them ran out of time",
-            chance=chance,
-            runs=runs,
-            action=LONGER_TIMEOUT,
-        )
-    return Diagnosis(
+    kinds = listed_counts(matrix.errors_by_kind.most_common())
+    unanswered = f"{number} of {trials} calls gave no answer ({kinds})"
+    most_said = _most_said(matrix.errors)
+    finding = Diagnosis(
         kind=DiagnosisKind.INFRASTRUCTURE,
-        sentence=f"{said}; that says nothing about the model, so no rule follows from it{_most_said(matrix.errors)}",
-        chance=chance,
-        runs=runs,
+        sentence=f"{unanswered}; that says nothing about the model, so no rule follows from it{most_said}",
+        chance=_at_least(number, trials, STRAY_SHARE),
+        runs=tuple(sorted(matrix.errors_by_run)),
     )
+    if matrix.errors_by_kind[ErrorKind.TIMEOUT] <= number / 2:
+        return finding
+    sentence = f"{unanswered}; most of them ran out of time"
+    return replace(finding, kind=DiagnosisKind.TIMEOUTS, sentence=sentence, action=LONGER_TIMEOUT)
 
 
 def _most_said(errors: Sequence[Trial]) -> str:
-    """What most of the errors say, because that is what somebody has to look into."""
+    """What most of the errors say, because that is what somebody has to look into; empty when none says anything."""
     reasons = Counter(trial.reason for trial in errors if trial.reason)
-    return f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
+    if not reasons:
+        return ""
+    reason, _ = reasons.most_common(1)[0]
+    return f"; most often: {reason}"
 
 
 def _perfect(matrix: Matrix) -> Diagnosis | None:
@@ -99,29 +108,45 @@ def _incapable(matrix: Matrix, phase: str, limits: Limits) -> Diagnosis | None:
     minimum = limits.extended_phase_min_accuracy
     if passed > INCAPABLE_SHARE * trials or upper >= minimum:
         return None
-    return Diagnosis(
+    finding = Diagnosis(
         kind=DiagnosisKind.CAPABILITY,
-        sentence=f"{passed} of {trials} answers are right, with 95 % confidence at most {upper:.0%}; "
-        f"{minimum:.0%} is needed",
+        sentence=(
+            f"{passed} of {trials} answers are right, with 95 % confidence at most {upper:.0%}; {minimum:.0%} is needed"
+        ),
         chance=binomial_tail(passed, trials, minimum),
-        action=FALL_BACK if phase != "atomic" else None,
     )
+    if phase == "atomic":
+        return finding
+    return replace(finding, action=FALL_BACK)
 
 
 def _flaky(matrix: Matrix) -> Diagnosis | None:
     rows, runs = matrix.rows, len(matrix.runs)
     if runs < 2 or not rows or coin_flips(rows.values()) / len(rows) < FLAKY_MEAN:
         return None
-    wavering = {name: row for name, row in rows.items() if 0 < sum(row) < len(row)}
-    unanswered = sum(trial.error_kind in RETRIED for trial in matrix.errors)
-    return Diagnosis(
+    wavering = tuple(name for name, row in rows.items() if 0 < sum(row) < len(row))
+    unanswered = _retried_errors(matrix)
+    helps = _retry_helps(unanswered, len(matrix.trials))
+    finding = Diagnosis(
         kind=DiagnosisKind.FLAKY,
-        sentence=f"{len(wavering)} of {len(rows)} prompts sometimes pass and sometimes fail: {_named(wavering)}; "
-        + _retry_helps(unanswered, len(matrix.trials)),
+        sentence=(
+            f"{len(wavering)} of {len(rows)} prompts sometimes pass and sometimes fail: {_named(wavering)}; {helps}"
+        ),
+        # A prompt wavers by itself when at least one of its runs strays.
         chance=_at_least(len(wavering), len(rows), 1 - (1 - STRAY_SHARE) ** runs),
-        cases=tuple(wavering),
-        action=RETRY if unanswered else None,
+        cases=wavering,
     )
+    if not unanswered:
+        return finding
+    return replace(finding, action=RETRY)
+
+
+def _retried_errors(matrix: Matrix) -> int:
+    """How many trials ended in an error that used up retries."""
+    number = 0
+    for kind in RETRIED:
+        number += matrix.errors_by_kind[kind]
+    return number
 
 
 def _retry_helps(unanswered: int, trials: int) -> str:
@@ -129,37 +154,45 @@ def _retry_helps(unanswered: int, trials: int) -> str:
     if not unanswered:
         return "a retry would not help, for the answers came and were wrong"
     return (
-        f"another retry can help the {unanswered} of {trials} calls that gave no answer, and costs up to as many calls "
-        f"({unanswered / trials:.1%} more)"
+        f"another retry can help the {unanswered} of {trials} calls that gave no answer, "
+        f"and costs up to as many calls ({unanswered / trials:.1%} more)"
     )
 
 
 def _ceiling(matrix: Matrix) -> Diagnosis | None:
-    rows = matrix.rows
-    answers = sum(map(len, rows.values()))
-    failures = answers - sum(map(sum, rows.values()))
-    never = {name: row for name, row in rows.items() if sum(row) <= NEVER_PASSES * len(row)}
-    from_never = sum(len(row) - sum(row) for row in never.values())
+    answers = failures = from_never = 0
+    never = []
+    for name, row in matrix.rows.items():
+        failed = len(row) - sum(row)
+        answers += len(row)
+        failures += failed
+        if sum(row) <= NEVER_PASSES * len(row):
+            never.append(name)
+            from_never += failed
     if not failures or from_never < CEILING_SHARE * failures:
         return None
+    share = from_never / failures
     return Diagnosis(
         kind=DiagnosisKind.CEILING,
-        sentence=f"{len(never)} of {len(matrix.cases)} prompts fail every time and make {from_never / failures:.0%} of "
-        f"the failures: {_named(never)}",
+        sentence=(
+            f"{len(never)} of {len(matrix.cases)} prompts fail every time "
+            f"and make {share:.0%} of the failures: {_named(never)}"
+        ),
         # If the failures fell on prompts at random, each prompt failed every time with this probability.
-        chance=_at_least(len(never), len(rows), (failures / answers) ** len(matrix.runs)),
+        chance=_at_least(len(never), len(matrix.rows), (failures / answers) ** len(matrix.runs)),
         cases=tuple(never),
     )
 
 
 def _steady(matrix: Matrix, limits: Limits) -> Diagnosis:
     passed, trials = matrix.passed, len(matrix.trials)
-    if len(matrix.runs) < limits.min_samples:
+    runs = len(matrix.runs)
+    if runs < limits.min_samples:
         return Diagnosis(
             kind=DiagnosisKind.UNKNOWN,
-            sentence=f"{passed} of {trials} answers are right; {len(matrix.runs)} runs are too few to see a pattern",
+            sentence=f"{passed} of {trials} answers are right; {runs} runs are too few to see a pattern",
         )
-    failed = sum(trial.outcome is Outcome.MISS for trial in matrix.trials)
+    failed = trials - passed - len(matrix.errors)
     return Diagnosis(
         kind=DiagnosisKind.SUBOPTIMAL,
         sentence=f"steady, with {passed} of {trials} answers right and no pattern in what fails",
@@ -172,6 +205,9 @@ def _at_least(number: int, trials: int, share: float) -> float:
     return binomial_tail(trials - number, trials, 1 - share)
 
 
-def _named(rows: Mapping[str, object]) -> str:
-    names = [name.rpartition("/")[2] for name in rows]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+def _named(cases: Sequence[str]) -> str:
+    """The first four cases by name, without their suites, and how many more there are."""
+    listed = listed_cases(cases[:4])
+    if len(cases) > 4:
+        listed += f" and {len(cases) - 4} more"
+    return listed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from pytest_selfopt.loop.evaluate import Spread, answered_rows, outcomes_by_run, spread
-from pytest_selfopt.trial import Outcome, Trial
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 
 class DiagnosisKind(StrEnum):
@@ -68,7 +69,8 @@ class Matrix:
     @cached_property
     def totals(self) -> tuple[int, ...]:
         """How many of the rows passed in each run."""
-        return tuple(sum(column) for column in zip(*self.rows.values(), strict=True)) or (0,) * len(self.runs)
+        columns = zip(*self.rows.values(), strict=True)
+        return tuple(map(sum, columns)) or (0,) * len(self.runs)
 
     @cached_property
     def spread(self) -> Spread:
@@ -83,12 +85,32 @@ class Matrix:
     @cached_property
     def errors(self) -> tuple[Trial, ...]:
         """The trials that gave no answer."""
-        return tuple(trial for trial in self.trials if trial.outcome is Outcome.ERROR)
+        return tuple(filter(_is_error, self.trials))
+
+    @cached_property
+    def errors_by_run(self) -> Counter[int]:
+        """How many trials of each run gave no answer; runs without errors are no keys."""
+        return Counter(trial.run for trial in self.errors)
+
+    @cached_property
+    def errors_by_kind(self) -> Counter[ErrorKind | None]:
+        """How many trials gave no answer, by the kind of error, in the order of the first of each kind."""
+        return Counter(trial.error_kind for trial in self.errors)
 
     def said(self) -> str:
         """The passes by run, in words."""
-        return f"passes by run: {', '.join(map(str, self.totals))} of {len(self.rows)}"
+        totals = ", ".join(map(str, self.totals))
+        return f"passes by run: {totals} of {len(self.rows)}"
 
     def count(self, runs: Sequence[int], cases: Sequence[str]) -> int:
         """How many trials there are of these runs and cases, empty meaning all."""
-        return sum((not runs or one.run in runs) and (not cases or one.case in cases) for one in self.trials)
+        number = 0
+        for trial in self.trials:
+            of_runs = not runs or trial.run in runs
+            of_cases = not cases or trial.case in cases
+            number += of_runs and of_cases
+        return number
+
+
+def _is_error(trial: Trial) -> bool:
+    return trial.outcome is Outcome.ERROR

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import TRANSIENT, ErrorKind
+
+_Number = TypeVar("_Number", int, float)
 
 WARM_UP = "allow_for_bounded_tasks"
 FALL_BACK = "disable_for_stateful"
@@ -25,13 +29,19 @@ def remedy(action: str, spec: Spec, space: SearchSpace) -> Spec | None:
     """The neighbour of a spec that an action asks for; None when the space has none, or it is no change of settings."""
     if action == WARM_UP and True in space.warmup and not spec.warmup:
         return replace(spec, warmup=True)
-    more_retries = [value for value in space.retries if value > spec.retries]
-    if action == RETRY and more_retries:
-        return replace(spec, retries=min(more_retries))
-    longer = [value for value in space.timeouts_s if value > spec.timeout_s]
-    if action == LONGER_TIMEOUT and longer:
-        return replace(spec, timeout_s=min(longer))
+    retries = _next_above(spec.retries, space.retries)
+    if action == RETRY and retries is not None:
+        return replace(spec, retries=retries)
+    timeout_s = _next_above(spec.timeout_s, space.timeouts_s)
+    if action == LONGER_TIMEOUT and timeout_s is not None:
+        return replace(spec, timeout_s=timeout_s)
     return None
+
+
+def _next_above(value: float, allowed: Sequence[_Number]) -> _Number | None:
+    """The smallest of the allowed values above a value; None without one."""
+    above = (candidate for candidate in allowed if candidate > value)
+    return min(above, default=None)
 
 
 def curable(baseline: Spec, candidate: Spec) -> frozenset[ErrorKind]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind, Matrix
 from pytest_selfopt.loop.diagnosis.remedies import LOADING, WARM_UP
-from pytest_selfopt.loop.evaluate import coin_flips
+from pytest_selfopt.loop.evaluate import coin_flips, known, median, served_models
 from pytest_selfopt.trial import Trial
 
 RUN_EFFECT_CHANCE = 0.001
@@ -31,47 +32,95 @@ EXPLAINED = 0.5
 
 def run_effect(matrix: Matrix) -> Diagnosis | None:
     """Whole runs differ by more than chance: the shape that explains it best."""
-    dispersion, runs = matrix.spread, matrix.runs
-    wide = bool(matrix.rows) and (max(matrix.totals) - min(matrix.totals)) / len(matrix.rows) >= RUN_EFFECT_RANGE
-    if len(runs) < 3 or not wide:
+    if len(matrix.runs) < 3 or not _is_wide(matrix):
         return _all_or_nothing(matrix)
+    dispersion = matrix.spread
+    scores = _scores(matrix)
+    best = max(scores, key=scores.__getitem__)
+    score = scores[best]
+    if dispersion.chance >= RUN_EFFECT_CHANCE and score < RUN_EFFECT_Z:
+        return _all_or_nothing(matrix)
+    if score <= 0 or score**2 < EXPLAINED * dispersion.chi_square:
+        return _correlated(matrix)
+    if best != _DECLINE:
+        return _cold_start(matrix, best, matrix.totals, matrix.said())
+    # The best of several shapes was taken, so its chance counts once for each.
+    of_shape = len(scores) * math.erfc(score / math.sqrt(2)) / 2
+    return Diagnosis(
+        kind=DiagnosisKind.DRIFT,
+        sentence=f"it got steadily worse ({matrix.said()}){_changed_models(matrix)}",
+        chance=min(dispersion.chance, of_shape),
+    )
+
+
+_DECLINE = 0
+"""Stands among the numbers of cold runs for the shape of a steady decline."""
+
+
+def _is_wide(matrix: Matrix) -> bool:
+    """Whether the best and the worst run lie `RUN_EFFECT_RANGE` or more apart."""
+    if not matrix.rows:
+        return False
+    width = max(matrix.totals) - min(matrix.totals)
+    return width / len(matrix.rows) >= RUN_EFFECT_RANGE
+
+
+def _scores(matrix: Matrix) -> dict[int, float]:
+    """The z of each shape that the totals may have, by its number of cold first runs, the decline last."""
+    runs, totals = len(matrix.runs), matrix.totals
     flips = coin_flips(matrix.rows.values())
-    shapes = {cold: _first_runs(len(runs), cold) for cold in _cold_lengths(matrix.totals)}
-    scores = {cold: _fit(shape, matrix.totals, flips) for cold, shape in shapes.items()}
-    scores[0] = _fit(_decline(len(runs)), matrix.totals, flips)
-    best = max(scores, key=lambda shape: scores[shape])
-    if dispersion.chance >= RUN_EFFECT_CHANCE and scores[best] < RUN_EFFECT_Z:
-        return _all_or_nothing(matrix)
-    if scores[best] <= 0 or scores[best] ** 2 < EXPLAINED * dispersion.chi_square:
-        return Diagnosis(
-            kind=DiagnosisKind.CORRELATED,
-            sentence=f"whole runs differ without a pattern ({matrix.said()}); something besides the prompts changed"
-            f"{_changed_models(matrix)}",
-            chance=dispersion.chance,
-        )
-    if best == 0:
-        return Diagnosis(
-            kind=DiagnosisKind.DRIFT,
-            sentence=f"it got steadily worse ({matrix.said()}){_changed_models(matrix)}",
-            # The best of several shapes was taken.
-            chance=min(dispersion.chance, len(scores) * math.erfc(scores[best] / math.sqrt(2)) / 2),
-        )
-    return _cold_start(matrix, best, matrix.totals, matrix.said())
+    scores = {}
+    for cold in _cold_lengths(totals):
+        scores[cold] = _fit(_first_runs(runs, cold), totals, flips)
+    scores[_DECLINE] = _fit(_decline(runs), totals, flips)
+    return scores
+
+
+def _correlated(matrix: Matrix) -> Diagnosis:
+    changed_models = _changed_models(matrix)
+    return Diagnosis(
+        kind=DiagnosisKind.CORRELATED,
+        sentence=(
+            f"whole runs differ without a pattern ({matrix.said()}); "
+            f"something besides the prompts changed{changed_models}"
+        ),
+        chance=matrix.spread.chance,
+    )
 
 
 def cold_errors(matrix: Matrix) -> Diagnosis | None:
     """The first runs time out and later ones answer: a cold start that shows as errors instead of wrong answers."""
-    answered = [len(run) - _errors(matrix, number) for number, run in matrix.by_run.items()]
-    shares = [_errors(matrix, number) / len(run) for number, run in matrix.by_run.items()]
-    cold = next((place for place, share in enumerate(shares) if share < RUN_EFFECT_RANGE), len(shares))
-    if not 1 <= cold <= min(MOST_COLD_RUNS, len(shares) - 1) or max(shares[cold:]) > LATER_ERRORS:
+    answered, shares = [], []
+    for number, run in matrix.by_run.items():
+        errors = matrix.errors_by_run[number]
+        answered.append(len(run) - errors)
+        shares.append(errors / len(run))
+    cold = _leading(shares, RUN_EFFECT_RANGE)
+    most = min(MOST_COLD_RUNS, len(shares) - 1)
+    if not 1 <= cold <= most or max(shares[cold:]) > LATER_ERRORS:
         return None
-    early = [trial for trial in matrix.errors if trial.run in matrix.runs[:cold]]
-    kinds = Counter(trial.error_kind for trial in early)
-    if sum(kinds[kind] for kind in LOADING) <= len(early) / 2:
+    if not _loading_prevails(matrix.errors, matrix.runs[:cold]):
         return None
-    said = f"answers by run: {', '.join(map(str, answered))} of {len(matrix.cases)}"
-    return _cold_start(matrix, cold, answered, said)
+    answers = ", ".join(map(str, answered))
+    return _cold_start(matrix, cold, answered, f"answers by run: {answers} of {len(matrix.cases)}")
+
+
+def _loading_prevails(errors: Sequence[Trial], runs: Sequence[int]) -> bool:
+    """Whether most errors of some runs are such as a model gives that is being loaded."""
+    number = loading = 0
+    for trial in errors:
+        if trial.run in runs:
+            number += 1
+            loading += trial.error_kind in LOADING
+    return loading > number / 2
+
+
+def _leading(shares: Sequence[float], least: float) -> int:
+    """How many of the first shares are `least` or more without a break."""
+    for place, share in enumerate(shares):
+        if share < least:
+            return place
+    return len(shares)
 
 
 def order_chance(totals: Sequence[int], first: int) -> float:
@@ -79,13 +128,20 @@ def order_chance(totals: Sequence[int], first: int) -> float:
 
     Exact: the share of all sets of so many runs whose total is at most that of the first ones.
     """
-    ways: list[Counter[int]] = [Counter({0: 1}), *(Counter[int]() for _ in range(first))]
+    # How many sets of runs have which total, by the size of the set.
+    ways: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    ways[0][0] = 1
     for total in totals:
+        # Downwards, so that a set has each run once.
         for size in range(first, 0, -1):
-            for known, number in ways[size - 1].items():
-                ways[size][known + total] += number
+            for smaller, number in ways[size - 1].items():
+                ways[size][smaller + total] += number
     seen = sum(totals[:first])
-    return sum(number for known, number in ways[first].items() if known <= seen) / math.comb(len(totals), first)
+    as_bad = 0
+    for total, number in ways[first].items():
+        if total <= seen:
+            as_bad += number
+    return as_bad / math.comb(len(totals), first)
 
 
 def _all_or_nothing(matrix: Matrix) -> Diagnosis | None:
@@ -93,9 +149,12 @@ def _all_or_nothing(matrix: Matrix) -> Diagnosis | None:
 
     With fewer than four cases no pattern of runs makes the chi-square significant, so the order has to speak.
     """
-    runs, cold = len(matrix.runs), matrix.totals.count(0)
-    step = (*[0] * cold, *[len(matrix.rows)] * (runs - cold))
-    if not 1 <= cold <= MOST_COLD_RUNS or matrix.totals != step or order_chance(step, cold) > ORDER_CHANCE:
+    cold = matrix.totals.count(0)
+    warm = len(matrix.runs) - cold
+    step = (0,) * cold + (len(matrix.rows),) * warm
+    if not 1 <= cold <= MOST_COLD_RUNS or matrix.totals != step:
+        return None
+    if order_chance(step, cold) > ORDER_CHANCE:
         return None
     return _cold_start(matrix, cold, matrix.totals, matrix.said())
 
@@ -103,29 +162,23 @@ def _all_or_nothing(matrix: Matrix) -> Diagnosis | None:
 def _cold_start(matrix: Matrix, cold: int, totals: Sequence[int], said: str) -> Diagnosis:
     """The first runs are worse: a cold start only if they really came first and, for one run alone, were slow."""
     chance, early = order_chance(totals, cold), matrix.runs[:cold]
-    first = "the first run is" if cold == 1 else f"the first {cold} of {len(matrix.runs)} runs are"
-    found = Diagnosis(
+    first = f"the first {cold} of {len(matrix.runs)} runs are worse ({said})"
+    if cold == 1:
+        first = f"the first run is worse ({said})"
+    finding = Diagnosis(
         kind=DiagnosisKind.COLD_START,
-        sentence=f"{first} worse ({said}); by chance in 1 of {round(1 / chance)} orders",
+        sentence=f"{first}; by chance in 1 of {round(1 / chance)} orders",
         chance=chance,
         runs=early,
         action=WARM_UP,
     )
     if not _called_first(matrix.trials, early):
-        return replace(
-            found,
-            kind=DiagnosisKind.UNKNOWN,
-            sentence=f"{first} worse ({said}), but not in every lane were those calls the first ones",
-            action=None,
-        )
+        sentence = f"{first}, but not in every lane were those calls the first ones"
+        return replace(finding, kind=DiagnosisKind.UNKNOWN, sentence=sentence, action=None)
     if cold == 1 and not _began_slowly(matrix.trials):
-        return replace(
-            found,
-            kind=DiagnosisKind.CORRELATED,
-            sentence=f"{first} worse ({said}), but its first call was not slow: no sign of a cold model",
-            action=None,
-        )
-    return found
+        sentence = f"{first}, but its first call was not slow: no sign of a cold model"
+        return replace(finding, kind=DiagnosisKind.CORRELATED, sentence=sentence, action=None)
+    return finding
 
 
 def _called_first(trials: Sequence[Trial], early: Sequence[int]) -> bool:
@@ -133,42 +186,57 @@ def _called_first(trials: Sequence[Trial], early: Sequence[int]) -> bool:
 
     A lane that a crash began anew has later runs only: what warmth they met is unknown.
     """
-    lanes: defaultdict[str, tuple[list[tuple[int, float]], list[tuple[int, float]]]] = defaultdict(lambda: ([], []))
+    last_early: dict[str, tuple[int, float]] = {}
+    first_later: dict[str, tuple[int, float]] = {}
     for trial in trials:
-        lanes[trial.lane][trial.run not in early].append((trial.lane_seq, trial.started))
-    return all(first and later and max(first) < min(later) for first, later in lanes.values())
+        lane, place = trial.lane, _place(trial)
+        if trial.run in early:
+            last_early[lane] = max(place, last_early.get(lane, place))
+        else:
+            first_later[lane] = min(place, first_later.get(lane, place))
+    if last_early.keys() != first_later.keys():
+        return False
+    return all(last_early[lane] < first_later[lane] for lane in last_early)
+
+
+def _by_lane(trials: Sequence[Trial]) -> Iterable[list[Trial]]:
+    """The trials of each lane, in the order in which they were called."""
+    lanes: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in sorted(trials, key=_place):
+        lanes[trial.lane].append(trial)
+    return lanes.values()
+
+
+def _place(trial: Trial) -> tuple[int, float]:
+    return trial.lane_seq, trial.started
 
 
 def _began_slowly(trials: Sequence[Trial]) -> bool:
     """Whether every lane's first call says that the model was being loaded: by its load time, latency or time-out."""
-    lanes: defaultdict[str, list[Trial]] = defaultdict(list)
-    for trial in sorted(trials, key=lambda trial: (trial.lane_seq, trial.started)):
-        lanes[trial.lane].append(trial)
-    return all(_was_slow(first, later) for first, *later in lanes.values())
+    return all(map(_first_was_slow, _by_lane(trials)))
 
 
-def _was_slow(first: Trial, later: Sequence[Trial]) -> bool:
+def _first_was_slow(calls: Sequence[Trial]) -> bool:
+    first, *later = calls
     if first.error_kind in LOADING:
         return True
-    loads = [trial.load_s for trial in later if trial.load_s is not None]
     # Ollama tells some milliseconds of loading for a model that is loaded, too.
-    warm = statistics.median(loads) if loads else 0.0
+    warm = median(known(trial.load_s for trial in later)) or 0.0
     if first.load_s is not None and first.load_s >= max(COLD_LOAD_S, COLD_LOAD_FACTOR * warm):
         return True
-    latencies = [trial.latency_s for trial in later if trial.latency_s is not None]
-    usual = statistics.median(latencies) if latencies else 0.0
+    if first.latency_s is None:
+        return False
     # Where answers take milliseconds, opening a connection makes the first of them several times as long.
-    return first.latency_s is not None and first.latency_s >= max(COLD_LATENCY_FACTOR * usual, usual + COLD_LOAD_S)
-
-
-def _errors(matrix: Matrix, run: int) -> int:
-    return sum(trial.run == run for trial in matrix.errors)
+    usual = median(known(trial.latency_s for trial in later)) or 0.0
+    return first.latency_s >= max(COLD_LATENCY_FACTOR * usual, usual + COLD_LOAD_S)
 
 
 def _changed_models(matrix: Matrix) -> str:
     """What the server said of itself, if that was not the same in all runs."""
-    served = sorted({trial.served_model for trial in matrix.trials if trial.served_model})
-    return f"; the server answered as {' and as '.join(served)}" if len(served) > 1 else ""
+    served = served_models(matrix.trials)
+    if len(served) < 2:
+        return ""
+    return f"; the server answered as {' and as '.join(served)}"
 
 
 def _cold_lengths(totals: Sequence[int]) -> list[int]:
@@ -187,5 +255,11 @@ def _decline(runs: int) -> list[float]:
 
 def _fit(shape: Sequence[float], totals: Sequence[int], flips: float) -> float:
     """The z of a contrast over the runs: its square is the part of the chi-square that it explains."""
-    length = math.sqrt(flips * math.fsum(weight * weight for weight in shape))
-    return math.fsum(weight * total for weight, total in zip(shape, totals, strict=True)) / length if length else 0.0
+    length = math.sqrt(flips * _product(shape, shape))
+    if not length:
+        return 0.0
+    return _product(shape, totals) / length
+
+
+def _product(weights: Sequence[float], values: Sequence[float]) -> float:
+    return math.fsum(map(operator.mul, weights, values))
