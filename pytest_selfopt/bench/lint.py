@@ -35,7 +35,7 @@ _Pairs: TypeAlias = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class LintFinding:
     """Something about a suite; `wrong` when it should be mended, else it is for information."""
 
     place: str
@@ -43,9 +43,9 @@ class Finding:
     wrong: bool = False
 
 
-def check_suites(suites: Sequence[Suite]) -> list[Finding]:
+def check_suites(suites: Sequence[Suite]) -> list[LintFinding]:
     """Everything that is odd about these suites, by suite and then across them."""
-    findings: list[Finding] = []
+    findings: list[LintFinding] = []
     cases: list[Case] = []
     for suite in suites:
         findings.extend(_suite(suite))
@@ -55,16 +55,16 @@ def check_suites(suites: Sequence[Suite]) -> list[Finding]:
     return findings
 
 
-def _suite(suite: Suite) -> Iterator[Finding]:
+def _suite(suite: Suite) -> Iterator[LintFinding]:
     for case in suite.cases:
         for reason in _idle(case):
             sentence = f"case {case.id!r} {reason}"
-            yield Finding(place=case.source, sentence=sentence, wrong=True)
+            yield LintFinding(place=case.source, sentence=sentence, wrong=True)
     yield _restraint(suite)
     yield from _tools(suite)
 
 
-def _restraint(suite: Suite) -> Finding:
+def _restraint(suite: Suite) -> LintFinding:
     """How many cases have no tool call as the right answer; wrong when they are none, or most."""
     cases = suite.cases
     restrained = sum(case.restraint for case in cases)
@@ -76,23 +76,23 @@ def _restraint(suite: Suite) -> Finding:
     elif share > MANY_RESTRAINED:
         note = ": a model that never calls anything does well here"
     sentence = f"{len(cases)} cases, {restrained} of them for restraint ({share:.0%}){note}"
-    return Finding(place=suite.path.name, sentence=sentence, wrong=bool(note))
+    return LintFinding(place=suite.path.name, sentence=sentence, wrong=bool(note))
 
 
-def _tools(suite: Suite) -> Iterator[Finding]:
+def _tools(suite: Suite) -> Iterator[LintFinding]:
     """Tools that no case offers, and those that are offered and never right to call."""
     place = suite.path.name
     offered = _offered(suite.cases)
     unused = [tool.name for tool in suite.tools if tool.name not in offered]
     if unused:
         sentence = f"no case offers {', '.join(unused)}"
-        yield Finding(place=place, sentence=sentence, wrong=True)
+        yield LintFinding(place=place, sentence=sentence, wrong=True)
     expected = _expected(suite.cases)
     single = _offered(case for case in suite.cases if case.world is None)
     idle = sorted(single - expected)
     if idle and expected:
         sentence = f"offered, but never right to call: {_some(idle)}"
-        yield Finding(place=place, sentence=sentence)
+        yield LintFinding(place=place, sentence=sentence)
 
 
 def _offered(cases: Iterable[Case]) -> set[str]:
@@ -169,7 +169,7 @@ def _calls(case: Case) -> tuple[ExpectedCall, ...]:
     return ()
 
 
-def _twice(cases: Sequence[Case]) -> Iterator[Finding]:
+def _twice(cases: Sequence[Case]) -> Iterator[LintFinding]:
     """Cases that ask the very same."""
     asked: dict[tuple[object, ...], Case] = {}
     for case in cases:
@@ -179,10 +179,10 @@ def _twice(cases: Sequence[Case]) -> Iterator[Finding]:
         if first is not case:
             same = f"{first.id!r} ({first.source})"
             sentence = f"case {case.id!r} asks the same as {same}: one prompt counts twice"
-            yield Finding(place=case.source, sentence=sentence, wrong=True)
+            yield LintFinding(place=case.source, sentence=sentence, wrong=True)
 
 
-def _alike(cases: Sequence[Case]) -> Iterator[Finding]:
+def _alike(cases: Sequence[Case]) -> Iterator[LintFinding]:
     """Cases whose prompts hardly differ: what helps one helps the other, so that they are less evidence than two."""
     pairs = list(map(_pairs, cases))
     for one, other in sorted(_compared(pairs)):
@@ -194,7 +194,7 @@ def _alike(cases: Sequence[Case]) -> Iterator[Finding]:
             first, second = cases[one], cases[other]
             same = f"{first.id!r} ({first.source})"
             sentence = f"case {second.id!r} is nearly the same as {same}"
-            yield Finding(place=second.source, sentence=sentence)
+            yield LintFinding(place=second.source, sentence=sentence)
 
 
 def _compared(pairs: Sequence[_Pairs]) -> set[tuple[int, int]]:

@@ -44,7 +44,7 @@ USUAL = Tokens(tokens_in=USUAL_TOKENS - _ANSWER, tokens_out=_ANSWER, basis=Basis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class CostPart:
     """Calls of one model that take like tokens (None: nobody knows how many); not `certain` if they may be left out."""
 
     model: ModelConfig
@@ -74,7 +74,7 @@ class Estimate:
     `surely_usd` is what they cannot be had for less: the prompts alone, where their tokens are known.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[CostPart, ...]
     surely_usd: float = 0.0
 
     @property
@@ -176,11 +176,11 @@ class Estimate:
         return f"{self.amount} {grounds}"
 
     @property
-    def _certain(self) -> list[Part]:
+    def _certain(self) -> list[CostPart]:
         return [part for part in self.parts if part.certain]
 
     @property
-    def _billed(self) -> tuple[Part, ...]:
+    def _billed(self) -> tuple[CostPart, ...]:
         return tuple(part for part in self.parts if not part.model.free and part.calls)
 
     @property
@@ -198,7 +198,7 @@ class Estimate:
         return f"{_with_verb(unasked, 'was', 'were')} not asked yet, so nobody knows the tokens"
 
 
-def _is_bound(part: Part) -> bool:
+def _is_bound(part: CostPart) -> bool:
     return part.tokens is not None and part.tokens.basis is Basis.BYTES
 
 
@@ -227,7 +227,7 @@ class Stage:
 
 def together(estimates: Iterable[Estimate]) -> Estimate:
     """Several estimates as one."""
-    parts: list[Part] = []
+    parts: list[CostPart] = []
     surely_usd: list[float] = []
     for estimate in estimates:
         parts += estimate.parts
@@ -257,7 +257,7 @@ def estimate_stages(
             calls = len(range(place, stage.calls, len(asked))) * times
             if calls:
                 given = _given(tokens[model.id], stage.sources * answer)
-                part = Part(model=model, calls=calls, tokens=given, certain=not stage.vote)
+                part = CostPart(model=model, calls=calls, tokens=given, certain=not stage.vote)
                 parts.append(part)
     return Estimate(parts=tuple(parts))
 
@@ -327,7 +327,7 @@ def dollars(usd: float) -> str:
     return f"${usd:,.{decimals}f}"
 
 
-def _sum(parts: Iterable[Part]) -> float | None:
+def _sum(parts: Iterable[CostPart]) -> float | None:
     total = 0.0
     for part in parts:
         each = part.each_usd

@@ -34,7 +34,7 @@ PER = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Observation:
     """A diagnosis that a cycle made of a spec in force."""
 
     kind: str
@@ -118,7 +118,7 @@ class Profile:
     phases: tuple[PhaseProfile, ...]
 
 
-def profiles_of(counts: Counts, seen: Sequence[Seen], models: Mapping[str, ModelConfig]) -> tuple[Profile, ...]:
+def profiles_of(counts: Counts, seen: Sequence[Observation], models: Mapping[str, ModelConfig]) -> tuple[Profile, ...]:
     """The profiles of all models in the ledger, by name. One that is not in `models` is of unknown price.
 
     Raises:
@@ -156,7 +156,7 @@ def tier_name(model: ModelConfig | None) -> str:
 
 
 def _profile(
-    name: str, cases: Sequence[CaseCount], counts: Counts, seen: Sequence[Seen], config: ModelConfig | None
+    name: str, cases: Sequence[CaseCount], counts: Counts, seen: Sequence[Observation], config: ModelConfig | None
 ) -> Profile:
     price_in, price_out, free = _prices(config)
     return Profile(
@@ -258,7 +258,7 @@ def _errors(counts: Counts, specs: set[str]) -> dict[str, int]:
     return dict(kinds.most_common())
 
 
-def _findings(name: str, seen: Sequence[Seen]) -> tuple[Finding, ...]:
+def _findings(name: str, seen: Sequence[Observation]) -> tuple[Finding, ...]:
     cycles: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for diagnosis in seen:
         spec = parse_spec(diagnosis.spec)

@@ -54,7 +54,7 @@ def run_worker(
             pool.stop()
 
 
-class Worker(Protocol):
+class EngineWorker(Protocol):
     """Makes calls until it is told to end."""
 
     async def run(self) -> None:
@@ -70,7 +70,7 @@ def _worker(
     settings: Settings,
     target: str | None,
     duty: WorkerConfig,
-) -> Worker:
+) -> EngineWorker:
     if engine == "nats":
         return _nats_worker(settings, target, duty)
     return _temporal_worker(settings, target, duty)
@@ -80,7 +80,7 @@ def _nats_worker(
     settings: Settings,
     target: str | None,
     duty: WorkerConfig,
-) -> Worker:
+) -> EngineWorker:
     from pytest_selfopt.runners.nats.worker import NatsWorker
 
     config = settings.nats.with_environment(os.environ)
@@ -93,7 +93,7 @@ def _temporal_worker(
     settings: Settings,
     target: str | None,
     duty: WorkerConfig,
-) -> Worker:
+) -> EngineWorker:
     try:
         from pytest_selfopt.runners.temporal.worker import TemporalWorker
     except ImportError:

@@ -35,7 +35,7 @@ JudgedCall = tuple[Trial, CallResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class SampleTally:
     """What the trials of a spec add up to. Times are seconds since the epoch."""
 
     trials: int
@@ -53,7 +53,7 @@ class Tally:
     ended: float
 
 
-def tally_of(calls: Iterable[JudgedCall]) -> Tally:
+def tally_of(calls: Iterable[JudgedCall]) -> SampleTally:
     """Add trials up, reading them one at a time."""
     counts: Counter[str] = Counter()
     usage: dict[str, float] = {}
@@ -75,7 +75,7 @@ def tally_of(calls: Iterable[JudgedCall]) -> Tally:
         ended = max(ended, trial.ended)
     if not cases:
         began = 0.0
-    return Tally(
+    return SampleTally(
         trials=counts["trials"],
         passes=counts[Outcome.PASS],
         errors=counts[Outcome.ERROR],
@@ -106,7 +106,7 @@ class LogHead:
         """A name of the log that no other has."""
         return _digest(self.run_id, self.spec.id)
 
-    def file_name(self, tally: Tally) -> str:
+    def file_name(self, tally: SampleTally) -> str:
         """As Inspect names its logs: the time, the task, and what tells it from others."""
         began = datetime.fromtimestamp(tally.began, UTC)
         time = began.strftime("%Y-%m-%dT%H-%M-%S")
@@ -117,7 +117,7 @@ class LogHead:
 
 
 def inspect_log(
-    head: LogHead, tally: Tally, calls: Iterable[JudgedCall], cases: Mapping[tuple[str, str], Case]
+    head: LogHead, tally: SampleTally, calls: Iterable[JudgedCall], cases: Mapping[tuple[str, str], Case]
 ) -> Iterator[str]:
     """The pieces of a log's text, a sample at a time. `cases` are the known ones by key and content hash."""
     # The samples are appended one at a time, so the head is written without its last brace.
@@ -132,7 +132,7 @@ def inspect_log(
     yield "\n]}\n"
 
 
-def _head(head: LogHead, tally: Tally) -> Document:
+def _head(head: LogHead, tally: SampleTally) -> Document:
     """The log without its samples."""
     status = "cancelled"
     if head.status in ("decided", "partial"):
@@ -149,7 +149,7 @@ def _head(head: LogHead, tally: Tally) -> Document:
     }
 
 
-def _stats(model: str, tally: Tally) -> Document:
+def _stats(model: str, tally: SampleTally) -> Document:
     model_usage: Document = {}
     if tally.usage:
         model_usage[model] = dict(tally.usage)
@@ -165,7 +165,7 @@ def _suite(case: str) -> str:
     return case.partition("/")[0]
 
 
-def _eval(head: LogHead, tally: Tally) -> Document:
+def _eval(head: LogHead, tally: SampleTally) -> Document:
     spec = head.spec
     suites = sorted(set(map(_suite, tally.cases)))
     settings: Document = {**asdict(spec.sampling), "max_retries": spec.retries}
@@ -195,7 +195,7 @@ def _eval(head: LogHead, tally: Tally) -> Document:
     }
 
 
-def _results(tally: Tally) -> Document:
+def _results(tally: SampleTally) -> Document:
     answers = tally.trials - tally.errors
     restrained = tally.restraint_trials - tally.restraint_calls
     shares = {

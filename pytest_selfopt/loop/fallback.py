@@ -12,14 +12,14 @@ LEAST_TRIALS = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class FallbackScore:
     """What a model did in a phase: `passes` of so many `answers`."""
 
     passes: int
     answers: int
 
 
-def best_fallback(scores: Mapping[str, Score], *, minimum: float) -> str | None:
+def best_fallback(scores: Mapping[str, FallbackScore], *, minimum: float) -> str | None:
     """The model whose accuracy is above `minimum` with the most confidence; None without one.
 
     Ranked by the lower end of the 95 % Wilson interval, so that much evidence beats little; ties go by name.

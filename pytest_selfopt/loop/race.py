@@ -46,7 +46,7 @@ class RaceState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class RaceStep:
     """The candidates that go on (with the baseline), and why the others do not."""
 
     live: tuple[str, ...]
@@ -81,7 +81,7 @@ _LASTING = ("comparable", "errors", "cost")
 """Gates that more passes of the same kind do not help to pass: missing answers, and prices that nobody knows."""
 
 
-def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> Step:
+def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceStep:
     """Decide after `passes` passes who goes on; `standings` are all candidates by spec id, in the order of the plan.
 
     The one that is furthest ahead goes on, of those that can still reach their bar; when it falls back, the next one
@@ -100,7 +100,7 @@ def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> Step:
     for spec, standing in standings.items():
         if spec not in winners and spec not in live:
             stopped[spec] = f"stopped: {_why(standing, ahead, passes, most)}"
-    return Step(live=tuple(live), stopped=stopped)
+    return RaceStep(live=tuple(live), stopped=stopped)
 
 
 def _leader(standings: Mapping[str, RaceState], more: int) -> list[str]:

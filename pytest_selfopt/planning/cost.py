@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
 from pytest_selfopt.economy.estimate import (
+    CostPart,
     Estimate,
-    Part,
     Stage,
     Tokens,
     dollars,
@@ -30,7 +30,7 @@ from pytest_selfopt.planning.prompt_tokens import (
 )
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.swarm.pattern import Step, Topology
+from pytest_selfopt.swarm.pattern import PatternStep, Topology
 
 Ask = Callable[[str], bool]
 """Asks a person a question that is answered by yes or no."""
@@ -99,7 +99,7 @@ def estimate_phase(
     if ledger is not None:
         known = ledger.tokens(plan.phase)
     calls_of_specs = _calls_of_specs(least, settings, known)
-    parts: list[Part] = []
+    parts: list[CostPart] = []
     for one_call, calls in calls_of_specs:
         parts += _times(one_call, calls)
     cases = len({trial.key.case for trial in least})
@@ -118,14 +118,14 @@ def _calls_of_specs(
     trials: Sequence[PlannedTrial],
     settings: Settings,
     known: Sequence[TokensOfSpec],
-) -> list[tuple[tuple[Part, ...], int]]:
+) -> list[tuple[tuple[CostPart, ...], int]]:
     """For each spec the parts of one call, and how many calls it gets."""
     counts = Counter(trial.key.spec for trial in trials)
     cases_by_spec: dict[str, dict[str, PlannedTrial]] = {}
     for trial in trials:
         cases = cases_by_spec.setdefault(trial.key.spec, {})
         cases[trial.key.case] = trial
-    calls_of_specs: list[tuple[tuple[Part, ...], int]] = []
+    calls_of_specs: list[tuple[tuple[CostPart, ...], int]] = []
     for spec_id, calls in counts.items():
         asked = tuple(cases_by_spec[spec_id].values())
         one_call = _parts_of_a_call(asked, settings, known)
@@ -134,13 +134,13 @@ def _calls_of_specs(
 
 
 def _times(
-    parts: Sequence[Part],
+    parts: Sequence[CostPart],
     calls: int,
     *,
     certain: bool | None = None,
-) -> list[Part]:
+) -> list[CostPart]:
     """The parts of so many calls; `certain` replaces that of each part, unless it is None."""
-    multiplied: list[Part] = []
+    multiplied: list[CostPart] = []
     for part in parts:
         many = replace(part, calls=part.calls * calls)
         if certain is not None:
@@ -157,10 +157,10 @@ def _further_calls(plan: PhasePlan, cases: int, left: int) -> int:
 
 
 def _dearest(
-    calls_of_specs: Sequence[tuple[tuple[Part, ...], int]],
-) -> tuple[Part, ...]:
+    calls_of_specs: Sequence[tuple[tuple[CostPart, ...], int]],
+) -> tuple[CostPart, ...]:
     """The parts of the call that costs most, the first of several; no parts without a spec."""
-    dearest: tuple[Part, ...] = ()
+    dearest: tuple[CostPart, ...] = ()
     most_usd = -1.0
     for one_call, _ in calls_of_specs:
         call_usd = sum(map(_usd_of, one_call))
@@ -170,7 +170,7 @@ def _dearest(
     return dearest
 
 
-def _usd_of(part: Part) -> float:
+def _usd_of(part: CostPart) -> float:
     return part.calls * (part.each_usd or 0.0)
 
 
@@ -250,7 +250,7 @@ def stages_of(topology: Topology) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     for place, calls in enumerate(topology.stages):
         sources = len(topology.sources(place, 0))
-        vote = topology.step(place) is Step.AGGREGATE
+        vote = topology.step(place) is PatternStep.AGGREGATE
         stage = Stage(calls=calls, sources=sources, vote=vote)
         stages.append(stage)
     return tuple(stages)
@@ -325,14 +325,14 @@ def _parts_of_a_call(
     trials: Sequence[PlannedTrial],
     settings: Settings,
     known: Sequence[TokensOfSpec],
-) -> tuple[Part, ...]:
+) -> tuple[CostPart, ...]:
     """What one call of the trials of a spec consists of: itself, or those of a swarm's members."""
     name = trials[0].spec.model
     swarm = settings.swarm(name)
     if swarm is None:
         model = settings.model(name)
         tokens_of_model = tokens_of_trials(model, trials, known)
-        return (Part(model=model, calls=1, tokens=tokens_of_model),)
+        return (CostPart(model=model, calls=1, tokens=tokens_of_model),)
     members = list(map(settings.model, swarm.members))
     judge = settings.model(swarm.judge)
     tokens: dict[str, Tokens | None] = {}

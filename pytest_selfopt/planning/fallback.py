@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.fallback import Score, best_fallback
+from pytest_selfopt.loop.fallback import FallbackScore, best_fallback
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import parse_spec
@@ -25,7 +25,7 @@ def fallback_for(
         return named
     if ledger is None:
         return None
-    usable: dict[str, Score] = {}
+    usable: dict[str, FallbackScore] = {}
     for name, score in _scores(ledger, phase).items():
         if name == model:
             continue
@@ -36,14 +36,14 @@ def fallback_for(
     return best_fallback(usable, minimum=minimum)
 
 
-def _scores(ledger: Ledger, phase: str) -> dict[str, Score]:
+def _scores(ledger: Ledger, phase: str) -> dict[str, FallbackScore]:
     """The score of each model in a phase, over all its specs."""
-    scores: dict[str, Score] = {}
+    scores: dict[str, FallbackScore] = {}
     by_spec = ledger.answers_by_spec(phase)
     for spec, (passes, answers) in by_spec.items():
         name = parse_spec(spec).model
-        known = scores.get(name, Score(passes=0, answers=0))
-        scores[name] = Score(
+        known = scores.get(name, FallbackScore(passes=0, answers=0))
+        scores[name] = FallbackScore(
             passes=known.passes + passes,
             answers=known.answers + answers,
         )

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pytest_selfopt.console.output import Markdown, Printed, Verbatim
 from pytest_selfopt.economy.pareto import Elite, Front, Point, elites, fronts
-from pytest_selfopt.economy.profile import Finding, PhaseProfile, Profile, Rank, Seen, profiles_of
+from pytest_selfopt.economy.profile import Finding, Observation, PhaseProfile, Profile, Rank, profiles_of
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import Trend
 from pytest_selfopt.errors import SettingsError, SpecError, StateError
@@ -83,13 +83,13 @@ def _ledger(settings: Settings) -> Path:
     return path
 
 
-def _seen(settings: Settings) -> Iterator[Seen]:
+def _seen(settings: Settings) -> Iterator[Observation]:
     """The diagnoses of all cycles; they are about what was left in force."""
     for entry in read_history(settings.state_dir / HISTORY):
         spec = str(entry.get("baseline_after"))
         for diagnosis in entry.get("diagnoses", ()):
             kind = str(diagnosis.get("kind"))
-            yield Seen(kind=kind, spec=spec, cycle=entry.get("cycle", 0))
+            yield Observation(kind=kind, spec=spec, cycle=entry.get("cycle", 0))
 
 
 def _configs(settings: Settings, names: Sequence[str]) -> Iterator[tuple[str, ModelConfig]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.swarm.pattern import Step
+from pytest_selfopt.swarm.pattern import PatternStep
 from pytest_selfopt.swarm.prompts import combining, refining
 from pytest_selfopt.swarm.swarm import Swarm
 from pytest_selfopt.swarm.voting import Vote, vote
@@ -18,7 +18,7 @@ MARK = "#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class MemberCall:
     """One answer in a stage: the call that was made for it, or the vote that it comes from."""
 
     stage: int
@@ -39,7 +39,7 @@ class SwarmExecution:
 
     call: Call
     swarm: Swarm
-    parts: list[Part] = field(default_factory=list)
+    parts: list[MemberCall] = field(default_factory=list)
     """All that was said, stage after stage."""
     _stage: int = -1
     _under_way: dict[str, tuple[int, Call]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class SwarmExecution:
         """What follows from a result: more calls, the answer of the swarm, or nothing yet."""
         place, call = self._under_way.pop(call_id)
         self._done[place] = result
-        self.parts.append(Part(stage=self._stage, place=place, call=call, result=result))
+        self.parts.append(MemberCall(stage=self._stage, place=place, call=call, result=result))
         if self._under_way:
             return None
         return self._go_on()
@@ -103,7 +103,7 @@ class SwarmExecution:
         for place in range(size):
             indexes = topology.sources(self._stage, place)
             sources = [before[index] for index in indexes]
-            if step is Step.AGGREGATE:
+            if step is PatternStep.AGGREGATE:
                 self._aggregate(place, sources)
             else:
                 self._go_on_from(place, sources)
@@ -144,7 +144,7 @@ class SwarmExecution:
         )
         self._done[place] = result
         call = replace(self.call, id=self._id(place))
-        part = Part(
+        part = MemberCall(
             stage=self._stage,
             place=place,
             call=call,

@@ -14,7 +14,7 @@ MOST_DIGIT = 3
 MOST_STAGES = 8
 
 
-class Step(StrEnum):
+class PatternStep(StrEnum):
     """What a stage does with what the one before it said."""
 
     ANSWER = "answer"
@@ -46,13 +46,13 @@ class Topology:
         """How many calls can be under way at a time."""
         return max(self.stages)
 
-    def step(self, stage: int) -> Step:
+    def step(self, stage: int) -> PatternStep:
         """What the stage with an index does."""
         if stage == 0:
-            return Step.ANSWER
+            return PatternStep.ANSWER
         if self.stages[stage] < self.stages[stage - 1]:
-            return Step.AGGREGATE
-        return Step.REFINE
+            return PatternStep.AGGREGATE
+        return PatternStep.REFINE
 
     def sources(self, stage: int, place: int) -> range:
         """Which answers of the stage before go to the call at a place of a stage, all used, none by two aggregates."""

@@ -14,7 +14,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished, Runner
-from pytest_selfopt.swarm.execution_state import Part, SwarmExecution
+from pytest_selfopt.swarm.execution_state import MemberCall, SwarmExecution
 from pytest_selfopt.swarm.permits import Permits
 from pytest_selfopt.swarm.swarm import MOST_IN_ALL, Swarm
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
@@ -264,7 +264,7 @@ class SwarmRunner:
             self._over.add(call.id)
         entry.done.put(Finished(call, result))
 
-    def _cost(self, part: Part) -> float | None:
+    def _cost(self, part: MemberCall) -> float | None:
         if part.vote is not None:
             return 0.0
         return cost_of_result(part.result, self._models[part.call.model])

@@ -12,8 +12,8 @@ from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.economy.estimate import (
     USUAL,
     Basis,
+    CostPart,
     Estimate,
-    Part,
     Stage,
     Tokens,
     earlier_tokens,
@@ -93,46 +93,46 @@ def test_a_call_that_is_given_answers_takes_their_tokens_too() -> None:
 @pytest.mark.parametrize(
     ("parts", "sentence"),
     [
-        ([Part(model=EMBEDDED, calls=5, tokens=None)], "free"),
+        ([CostPart(model=EMBEDDED, calls=5, tokens=None)], "free"),
         ([], "free"),
-        ([Part(model=priced("m/a"), calls=5, tokens=EARLIER)], "about $0.00055 by the tokens of 7 earlier calls"),
+        ([CostPart(model=priced("m/a"), calls=5, tokens=EARLIER)], "about $0.00055 by the tokens of 7 earlier calls"),
         (
             [
-                Part(model=priced("m/a"), calls=5, tokens=replace(EARLIER, calls=1)),
-                Part(model=priced("m/a"), calls=5, tokens=replace(EARLIER, calls=1), certain=False),
+                CostPart(model=priced("m/a"), calls=5, tokens=replace(EARLIER, calls=1)),
+                CostPart(model=priced("m/a"), calls=5, tokens=replace(EARLIER, calls=1), certain=False),
             ],
             "about $0.00055 to $0.0011 by the tokens of 1 earlier call",
         ),
         (
             [
-                Part(model=priced("m/a"), calls=5, tokens=EARLIER),
-                Part(model=priced("m/b"), calls=5, tokens=Tokens(tokens_in=1e3, tokens_out=1, basis=Basis.BYTES)),
+                CostPart(model=priced("m/a"), calls=5, tokens=EARLIER),
+                CostPart(model=priced("m/b"), calls=5, tokens=Tokens(tokens_in=1e3, tokens_out=1, basis=Basis.BYTES)),
             ],
             "at most $0.0056, by the tokens of 7 earlier calls and by the bytes of the prompts",
         ),
-        ([Part(model=priced("m/a", None), calls=5, tokens=EARLIER)], "cost unknown: m/a has no price"),
+        ([CostPart(model=priced("m/a", None), calls=5, tokens=EARLIER)], "cost unknown: m/a has no price"),
         (
-            [Part(model=priced("m/a", 0.0), calls=5, tokens=EARLIER)],
+            [CostPart(model=priced("m/a", 0.0), calls=5, tokens=EARLIER)],
             "about $0.0000 by the tokens of 7 earlier calls",
         ),
         (
-            [Part(model=priced("m/a"), calls=5, tokens=None), Part(model=EMBEDDED, calls=5, tokens=None)],
+            [CostPart(model=priced("m/a"), calls=5, tokens=None), CostPart(model=EMBEDDED, calls=5, tokens=None)],
             "cost unknown: m/a was not asked yet, so nobody knows the tokens",
         ),
         (
-            [Part(model=priced(name, None), calls=5, tokens=None) for name in ("m/a", "m/b")],
+            [CostPart(model=priced(name, None), calls=5, tokens=None) for name in ("m/a", "m/b")],
             "cost unknown: m/a, m/b have no price",
         ),
     ],
 )
-def test_an_estimate_says_what_it_comes_to_and_on_what_it_rests(parts: list[Part], sentence: str) -> None:
+def test_an_estimate_says_what_it_comes_to_and_on_what_it_rests(parts: list[CostPart], sentence: str) -> None:
     assert Estimate(parts=tuple(parts)).sentence == sentence
 
 
 def test_one_unknown_price_makes_the_sum_unknown_never_smaller() -> None:
     known, unknown = (
-        Part(model=priced("m/a"), calls=1, tokens=EARLIER),
-        Part(model=priced("m/b", None), calls=1, tokens=EARLIER),
+        CostPart(model=priced("m/a"), calls=1, tokens=EARLIER),
+        CostPart(model=priced("m/b", None), calls=1, tokens=EARLIER),
     )
     both = together([Estimate(parts=(known,)), Estimate(parts=(unknown,))])
     assert (both.low_usd, both.high_usd) == (None, None)

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pytest_selfopt.economy.pareto import elites, fronts
-from pytest_selfopt.economy.profile import PhaseProfile, Profile, Seen, profiles_of
+from pytest_selfopt.economy.profile import Observation, PhaseProfile, Profile, profiles_of
 from pytest_selfopt.economy.trend import TrendWord
 from pytest_selfopt.ledger.aggregates import read_counts
 from pytest_selfopt.ledger.ledger import Ledger
@@ -83,7 +83,7 @@ class Book:
             self.ledger.record_calls(self.cycle, [record])
             self.ledger.record_outcomes([(record.id, judged)])
 
-    def profiles(self, seen: Sequence[Seen] = ()) -> dict[str, Profile]:
+    def profiles(self, seen: Sequence[Observation] = ()) -> dict[str, Profile]:
         return {one.model: one for one in profiles_of(read_counts(self.path), seen, PRICED)}
 
     def atomic(self, model: str = "desk/a") -> PhaseProfile:
@@ -129,7 +129,7 @@ def test_suites_phases_restraint_and_errors_are_told_apart(book: Book) -> None:
     book.ask("desk/a/extended/extended/t60/r1/i0", {"talks/1": "T"})
     book.purpose = "warmup"
     book.ask(f"desk/a/{BARE}", {"items/1": "P"})
-    profile = book.profiles([Seen(kind="flaky", spec=f"desk/a/{BARE}", cycle=one) for one in (1, 2)])["desk/a"]
+    profile = book.profiles([Observation(kind="flaky", spec=f"desk/a/{BARE}", cycle=one) for one in (1, 2)])["desk/a"]
     atomic, extended = profile.phases
     assert {name: (one.passes, one.trials) for name, one in atomic.suites.items()} == {"items": (2, 4), "more": (3, 8)}
     assert atomic.restraint is not None

@@ -20,14 +20,14 @@ from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.execution.dev_servers import nats_server
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import connect, have_consumer, have_streams
-from pytest_selfopt.runners.nats.subjects import Names
+from pytest_selfopt.runners.nats.subjects import Subjects
 from tests.certificates import Authority
 from tests.servers import free_port, started
 
 Begin = Callable[[str], str]
 """Starts a server with a configuration; returns its address."""
 
-NAMES = Names("selfopt")
+NAMES = Subjects("selfopt")
 LEAST = '{publish: ["selfopt.>", "_INBOX.>", "$JS.API.>", "$JS.ACK.>"], subscribe: ["selfopt.>", "_INBOX.>"]}'
 """What docs/how-to/workers.md says that sessions and workers may need."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_selfopt.economy.estimate import USUAL, Estimate, Part
+from pytest_selfopt.economy.estimate import USUAL, CostPart, Estimate
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig
 from pytest_selfopt.planning.cost import confirmed, stages_of
@@ -24,7 +24,7 @@ ASKS = "from pytest_selfopt.planning.cost import asker; ask = asker(); print('SA
 def cost(usd: float | None) -> Estimate:
     """An estimate of so many USD: 1,000 calls of 1,000 tokens are a million tokens."""
     model = ModelConfig(id="m/a", provider=PROVIDERS["openai"], price_in=usd, price_out=usd)
-    return Estimate(parts=(Part(model=model, calls=1_000, tokens=USUAL),))
+    return Estimate(parts=(CostPart(model=model, calls=1_000, tokens=USUAL),))
 
 
 @pytest.fixture

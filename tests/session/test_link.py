@@ -16,7 +16,7 @@ from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.session.xdist.rpc import (
     Abandon,
     ConnectionLost,
-    Failure,
+    ErrorResponse,
     Request,
     Response,
     ResultOf,
@@ -96,7 +96,7 @@ def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> No
 
 def test_what_cannot_be_answered_is_refused_with_a_sentence(desk: Desk) -> None:
     desk.given_up.add(KEY)
-    assert desk.line().ask(ResultOf(KEY)) == Failure("given up")
+    assert desk.line().ask(ResultOf(KEY)) == ErrorResponse("given up")
 
 
 def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:

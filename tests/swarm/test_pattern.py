@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.errors import SettingsError
-from pytest_selfopt.swarm.pattern import Step, Topology, parse_pattern
+from pytest_selfopt.swarm.pattern import PatternStep, Topology, parse_pattern
 
 TOPOLOGIES = st.lists(st.sampled_from([1, 8, 64, 512]), min_size=1, max_size=8).map(lambda one: Topology(tuple(one)))
 
@@ -47,7 +47,7 @@ def test_every_answer_goes_on_and_every_call_has_what_it_needs(topology: Topolog
         sources = [topology.sources(stage, place) for place in range(topology.stages[stage])]
         used = list(chain.from_iterable(sources))
         assert set(used) == set(range(topology.stages[stage - 1]))
-        if topology.step(stage) is Step.AGGREGATE:
+        if topology.step(stage) is PatternStep.AGGREGATE:
             assert len(used) == len(set(used))
             assert all(len(one) > 1 for one in sources)
         else:

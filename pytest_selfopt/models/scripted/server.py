@@ -26,7 +26,7 @@ _BACKLOG = 2048
 
 
 @dataclass(slots=True)
-class Seen:
+class RequestLog:
     """What a scripted server has seen, for assertions; requests and headers only when it remembers them."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class ScriptedServer:
             ModelError: when the port cannot be used.
         """
         self.script = _script_of(script)
-        self.seen = Seen()
+        self.seen = RequestLog()
         self._remember = remember
         self._play = Play(self.script)
         self._loaded_at: dict[str, float] = {}

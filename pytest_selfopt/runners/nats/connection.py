@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.nats.config import NatsConfig
-from pytest_selfopt.runners.nats.subjects import Names
+from pytest_selfopt.runners.nats.subjects import Subjects
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -125,7 +125,7 @@ def _tls(config: NatsConfig) -> ssl.SSLContext:
     return context
 
 
-async def have_streams(jetstream: JetStreamContext, names: Names) -> None:
+async def have_streams(jetstream: JetStreamContext, names: Subjects) -> None:
     """Create the two streams, if they are not there.
 
     Raises:
@@ -155,7 +155,7 @@ async def have_streams(jetstream: JetStreamContext, names: Names) -> None:
 
 
 async def have_consumer(
-    jetstream: JetStreamContext, names: Names, provider: str, place: str, *, ack_wait_s: float, most: int
+    jetstream: JetStreamContext, names: Subjects, provider: str, place: str, *, ack_wait_s: float, most: int
 ) -> None:
     """Create or change the consumer that workers share: so many calls are with them at most."""
     from nats.js.api import AckPolicy, ConsumerConfig

@@ -15,7 +15,7 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.loop_thread import EventLoopThread
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
-from pytest_selfopt.runners.nats.subjects import Names
+from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes
@@ -42,7 +42,7 @@ _ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerNotice:
     """A worker that says that it is there."""
 
     name: str
@@ -58,7 +58,7 @@ class NatsEngine:
         self._cipher = cipher
         self._cycle = ""
         self._demand = demand
-        self._names = Names(config.name)
+        self._names = Subjects(config.name)
         self._loop = EventLoopThread("selfopt-nats", errors=errors, sentence=self._unusable)
         self._nats: Connection | None = None
         self._open: dict[str, Call] = {}
@@ -162,10 +162,10 @@ class NatsEngine:
             f"selfopt worker nats --target {self._config.servers[0]} --models {','.join(providers)}"
         )
 
-    async def _workers(self, seconds: float, enough: Callable[[Sequence[Worker]], bool]) -> list[Worker]:
+    async def _workers(self, seconds: float, enough: Callable[[Sequence[WorkerNotice]], bool]) -> list[WorkerNotice]:
         """The workers that answer within some seconds, or as soon as they are enough."""
         assert self._nats is not None
-        found: dict[str, Worker] = {}
+        found: dict[str, WorkerNotice] = {}
         inbox = self._nats.new_inbox()
         answers = await self._nats.subscribe(inbox)
         deadline = time.monotonic() + seconds
@@ -177,7 +177,7 @@ class NatsEngine:
             await answers.unsubscribe()
         return list(found.values())
 
-    async def _collect(self, answers: Any, found: dict[str, Worker], seconds: float) -> None:
+    async def _collect(self, answers: Any, found: dict[str, WorkerNotice], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -186,7 +186,7 @@ class NatsEngine:
                     continue  # the server's word that nobody listens
                 entry = json.loads(answer.data)
                 providers = frozenset(entry["providers"])
-                found[entry["name"]] = Worker(entry["name"], providers)
+                found[entry["name"]] = WorkerNotice(entry["name"], providers)
         except errors():
             return
 
@@ -194,7 +194,7 @@ class NatsEngine:
         """The providers that no worker serves."""
         wanted = set(self._demand.limits)
 
-        def are_enough(workers: Sequence[Worker]) -> bool:
+        def are_enough(workers: Sequence[WorkerNotice]) -> bool:
             return wanted <= _served_by(workers)
 
         self._there = await self._workers(seconds, are_enough)
@@ -326,7 +326,7 @@ class NatsEngine:
             await self._nats.close()
 
 
-def _served_by(workers: Iterable[Worker]) -> set[str]:
+def _served_by(workers: Iterable[WorkerNotice]) -> set[str]:
     """The providers to which workers make calls."""
     served: set[str] = set()
     for worker in workers:

@@ -8,7 +8,7 @@ from pytest_selfopt.runners.ids import token
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class Subjects:
     """The names of streams and subjects. A call's subject is its own, so that it is in the queue once at most."""
 
     name: str

@@ -18,7 +18,7 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
 from pytest_selfopt.runners.nats.engine import ANY, ID
-from pytest_selfopt.runners.nats.subjects import Names
+from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.wire import result_to_bytes
 from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
@@ -50,7 +50,7 @@ class NatsWorker:
         self._config = config
         self._cipher = cipher
         self._duty = duty
-        self._names = Names(config.name)
+        self._names = Subjects(config.name)
         self._ending = asyncio.Event()
         self._mine: dict[str, str] = {}
         """The calls that this worker has, by id: of which cycle."""

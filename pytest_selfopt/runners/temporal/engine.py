@@ -19,7 +19,7 @@ from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, together
 from pytest_selfopt.runners.temporal.shared import MOST_BYTES, WORKFLOW, CallPayload, CallPayloads, errand_of, take_some
-from pytest_selfopt.runners.temporal.task_queues import Names
+from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.worker_directory import Places
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
@@ -63,7 +63,7 @@ class TemporalEngine:
         self._config = config
         self._cipher = cipher
         self._demand = demand
-        self._names = Names(config.name)
+        self._names = TaskQueues(config.name)
         self._limits = {self._names.queue(provider): most for provider, most in demand.limits.items()}
         self._providers = {self._names.queue(provider): provider for provider in demand.limits}
         self._places = Places(config, self._providers)

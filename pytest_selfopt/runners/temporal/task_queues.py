@@ -8,7 +8,7 @@ from pytest_selfopt.runners.ids import token
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TaskQueues:
     """The names of queues and workflows."""
 
     name: str

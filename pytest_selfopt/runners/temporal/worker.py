@@ -18,7 +18,7 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
-from pytest_selfopt.runners.temporal.task_queues import Names
+from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.runners.temporal.workflow_results import attempt_of
 from pytest_selfopt.runners.wire import result_to_bytes
@@ -42,7 +42,7 @@ class TemporalWorker:
         self._config = config
         self._cipher = cipher
         self._duty = duty
-        self._names = Names(config.name)
+        self._names = TaskQueues(config.name)
         self._ending = asyncio.Event()
         self._results: OrderedDict[tuple[str, str], asyncio.Future[bytes]] = OrderedDict()
         """What is made here and was, by workflow and call. When the server was away for longer than a heartbeat may

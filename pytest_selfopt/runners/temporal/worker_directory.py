@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.shared import HERE
-from pytest_selfopt.runners.temporal.task_queues import Names
+from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -24,7 +24,7 @@ class Places:
         """Look for workers of these providers, which are named by their queues."""
         self._config = config
         self._providers = dict(providers)
-        self._names = Names(config.name)
+        self._names = TaskQueues(config.name)
         self._at: dict[str, str] = {}
         """The queue of the worker that makes a provider's pinned calls."""
         self._gone: set[str] = set()

@@ -102,14 +102,14 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ErrorResponse:
     """That cannot be done, and why."""
 
     why: str
 
 
 Request: TypeAlias = PlanRequest | Collected | StartTrial | ResultOf | Abandon
-Response: TypeAlias = PlanResponse | StartTrialResponse | Result | Failure | None
+Response: TypeAlias = PlanResponse | StartTrialResponse | Result | ErrorResponse | None
 
 
 class RpcClient:
@@ -245,7 +245,7 @@ class RpcServer:
         try:
             return self._answer(name, question)
         except SelfoptError as problem:
-            return Failure(str(problem))
+            return ErrorResponse(str(problem))
 
 
 def _hang_up(connection: Connection) -> None:

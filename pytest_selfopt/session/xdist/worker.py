@@ -20,7 +20,7 @@ from pytest_selfopt.session.xdist.rpc import (
     Abandon,
     Collected,
     ConnectionLost,
-    Failure,
+    ErrorResponse,
     PlanRequest,
     PlanResponse,
     Request,
@@ -68,7 +68,7 @@ class WorkerSession:
 
     def _plan_for(self, test: str, phase: str, suite: Suite) -> PhasePlan:
         answer = self._line.ask(PlanRequest(test, str(suite.path), phase))
-        if isinstance(answer, Failure):
+        if isinstance(answer, ErrorResponse):
             raise SelfoptError(answer.why)
         assert isinstance(answer, PlanResponse)
         if answer.suite_hash != suite.content_hash:
@@ -114,7 +114,7 @@ class WorkerSession:
         if key in self._ready:
             return True
         answer = self._ask(StartTrial(key))
-        if isinstance(answer, Failure):
+        if isinstance(answer, ErrorResponse):
             # The controller ends the session with this sentence; until then the item has no answer.
             self._ready = {key: _no_result(answer.why)}
             return True
@@ -130,7 +130,7 @@ class WorkerSession:
         if ready is not None:
             return ready
         answer = self._ask(ResultOf(key))
-        if isinstance(answer, Failure):
+        if isinstance(answer, ErrorResponse):
             return _no_result(answer.why)
         assert isinstance(answer, Result)
         self.stopped_because = answer.stopped_because
