@@ -98,19 +98,19 @@ def apply_recommendation(
     `premises` are what the diagnosis rests on that it came from, `now` is a timestamp (ISO 8601, UTC).
     """
     model, _, phase = wanted.target.rpartition("::")
-    there = rule_in_force(rules, model, phase)
-    before = there or Rule(model=model, phase=phase)
+    current = rule_in_force(rules, model, phase)
+    before = current or Rule(model=model, phase=phase)
     after = _acted(before, wanted, rules, switches)
     about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
     change = RuleChange(
-        kind="trial", model=model, phase=phase, sentence=trial_sentence(wanted), evidence=about, before=there
+        kind="trial", model=model, phase=phase, sentence=trial_sentence(wanted), evidence=about, before=current
     )
     if isinstance(after, str):
         sentence = f"skipped {wanted.action}: {after}"
         return tuple(rules), replace(change, kind="skip", sentence=sentence, before=None)
     untried = None
-    if there is not None:
-        untried = there.untried
+    if current is not None:
+        untried = current.untried
     after = replace(
         after,
         reason=wanted.reason,
@@ -122,7 +122,7 @@ def apply_recommendation(
         premises=premises,
         before=_recorded(untried),
     )
-    others = (rule for rule in rules if rule is not there)
+    others = (rule for rule in rules if rule is not current)
     return (*others, after), replace(change, after=after)
 
 
@@ -185,13 +185,13 @@ def _longer_timeout(before: Rule, wanted: Recommendation) -> Rule | str:
     return obstacle or replace(before, timeout_s=wanted.timeout)
 
 
-def _no_higher(before: Rule, name: str, there: float | None, value: float | None) -> str:
+def _no_higher(before: Rule, name: str, current: float | None, value: float | None) -> str:
     """Why a setting is not raised from what is there to a value; empty when it is."""
     if value is None:
         return f"the search space has no higher {name} to offer"
-    if there is None or there < value:
+    if current is None or current < value:
         return ""
-    return f"{before.model} already has {name} {there:g} in {before.phase}"
+    return f"{before.model} already has {name} {current:g} in {before.phase}"
 
 
 _ACTIONS: Mapping[str, Callable[[Rule, Recommendation], Rule | str]] = {

@@ -50,10 +50,10 @@ def enforce(
     rules get.
     Rules that say so already are left untouched, so that the same input twice changes nothing.
     """
-    there = rule_in_force(rules, baseline.model, baseline.phase)
-    settling = _Settling(baseline=baseline, there=there, premises=premises, cycle=cycle, now=now)
+    current = rule_in_force(rules, baseline.model, baseline.phase)
+    settling = _Settling(baseline=baseline, current=current, premises=premises, cycle=cycle, now=now)
     settled = settling.settle(pick, trial, measured=measured)
-    after = (*settled.rules, *_untouched(rules, there, settled.rules))
+    after = (*settled.rules, *_untouched(rules, current, settled.rules))
     changes = list(settled.changes)
     for recommendation in recommendations:
         if _rolled_back_now(after, recommendation, cycle):
@@ -65,13 +65,13 @@ def enforce(
     return Enforcement(rules=after, changes=tuple(changes))
 
 
-def _untouched(rules: Sequence[Rule], there: Rule | None, settled: Sequence[Rule]) -> list[Rule]:
-    """The rules besides `there`, without those in force whose address has a `settled` rule in force."""
+def _untouched(rules: Sequence[Rule], current: Rule | None, settled: Sequence[Rule]) -> list[Rule]:
+    """The rules besides `current`, without those in force whose address has a `settled` rule in force."""
     replaced = {_address(rule) for rule in settled if rule.in_force}
     untouched = []
     for rule in rules:
         superseded = rule.in_force and _address(rule) in replaced
-        if rule is not there and not superseded:
+        if rule is not current and not superseded:
             untouched.append(rule)
     return untouched
 
@@ -82,23 +82,23 @@ _ROUTES = ("allow", "fallback_model", "enable_warmup", "variant", "timeout_s", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Settling:
-    """What becomes of the one rule in force about a baseline's model and phase; `there` is that rule, if any."""
+    """What becomes of the one rule in force about a baseline's model and phase; `current` is that rule, if any."""
 
     baseline: Spec
-    there: Rule | None
+    current: Rule | None
     premises: Mapping[str, Premises]
     cycle: int
     now: str
 
     def settle(self, pick: Pick, trial: Judgement | None, *, measured: bool) -> Enforcement:
         """Promote, confirm or roll back, or leave everything as it is."""
-        there, winner = self.there, pick.winner
-        if there is not None and there.on_trial and trial is not None:
-            return self._settle_trial(there, trial, winner)
+        current, winner = self.current, pick.winner
+        if current is not None and current.on_trial and trial is not None:
+            return self._settle_trial(current, trial, winner)
         if winner is not None:
-            return self._promote(there, winner)
-        if there is not None:
-            return Enforcement(rules=(there,), changes=())
+            return self._promote(current, winner)
+        if current is not None:
+            return Enforcement(rules=(current,), changes=())
         if not measured:
             return Enforcement(rules=(), changes=())
         return self._keep(pick)
@@ -111,40 +111,40 @@ class _Settling:
         change = self._change("keep", sentence, {}, None, rule)
         return Enforcement(rules=(rule,), changes=(change,))
 
-    def _settle_trial(self, there: Rule, trial: Judgement, winner: Judgement | None) -> Enforcement:
+    def _settle_trial(self, current: Rule, trial: Judgement, winner: Judgement | None) -> Enforcement:
         if winner is trial:
-            return self._confirm(there, trial)
-        base = there.untried
+            return self._confirm(current, trial)
+        base = current.untried
         changes: list[RuleChange] = []
-        rule_on_trial = there
+        rule_on_trial = current
         if winner is not None:
             base = self._promoted(base, winner)
-            changes.append(self._promotion(winner, there, base))
-            rule_on_trial = self._trial_over(there, base)
+            changes.append(self._promotion(winner, current, base))
+            rule_on_trial = self._trial_over(current, base)
         if not has_lost(trial):
             return Enforcement(rules=(rule_on_trial,), changes=tuple(changes))
-        changes.append(self._roll_back(there, trial, base))
-        remembered = self._remembered(there, trial)
+        changes.append(self._roll_back(current, trial, base))
+        remembered = self._remembered(current, trial)
         if base is None:
             return Enforcement(rules=(remembered,), changes=tuple(changes))
         return Enforcement(rules=(base, remembered), changes=tuple(changes))
 
-    def _confirm(self, there: Rule, trial: Judgement) -> Enforcement:
-        rule = self._confirmed(there, trial)
-        sentence = f"confirmed {self._action(there)}: {trial.sentence}"
+    def _confirm(self, current: Rule, trial: Judgement) -> Enforcement:
+        rule = self._confirmed(current, trial)
+        sentence = f"confirmed {self._action(current)}: {trial.sentence}"
         evidence = _judged(trial, self.baseline)
-        change = self._change("confirmed", sentence, evidence, there, rule)
+        change = self._change("confirmed", sentence, evidence, current, rule)
         return Enforcement(rules=(rule,), changes=(change,))
 
-    def _roll_back(self, there: Rule, trial: Judgement, base: Rule | None) -> RuleChange:
-        sentence = f"rolled back {self._action(there)}: {trial.sentence}"
+    def _roll_back(self, current: Rule, trial: Judgement, base: Rule | None) -> RuleChange:
+        sentence = f"rolled back {self._action(current)}: {trial.sentence}"
         evidence = _judged(trial, self.baseline)
-        return self._change("rolled_back", sentence, evidence, there, base)
+        return self._change("rolled_back", sentence, evidence, current, base)
 
-    def _remembered(self, there: Rule, trial: Judgement) -> Rule:
+    def _remembered(self, current: Rule, trial: Judgement) -> Rule:
         """The rule that was rolled back, kept so that it is not tried again."""
         return replace(
-            there,
+            current,
             status="rolled_back",
             reason=trial.sentence,
             cycle=self.cycle,
@@ -153,12 +153,12 @@ class _Settling:
             before=None,
         )
 
-    def _confirmed(self, there: Rule, trial: Judgement) -> Rule:
+    def _confirmed(self, current: Rule, trial: Judgement) -> Rule:
         spec = parse_spec(trial.spec)
-        known = there.evidence or {}
-        rule = there
-        if spec.model == there.model:
-            rule = self._set(there, spec)
+        known = current.evidence or {}
+        rule = current
+        if spec.model == current.model:
+            rule = self._set(current, spec)
         reasons = filter(None, [known.get("because"), trial.sentence])
         return replace(
             rule,
@@ -168,7 +168,7 @@ class _Settling:
             timestamp=self.now,
             evidence={**known, **_numbers(trial, self.baseline)},
             premises=self._rests_on(trial),
-            before=_unproven(there.untried),
+            before=_unproven(current.untried),
         )
 
     def _rests_on(self, judged: Judgement) -> Premises | None:
@@ -180,16 +180,16 @@ class _Settling:
         replaced = self.premises.get(self.baseline.id, {})
         return together(replaced, own)
 
-    def _trial_over(self, there: Rule, base: Rule) -> Rule:
+    def _trial_over(self, current: Rule, base: Rule) -> Rule:
         """What the rule on trial changes, put over another base, such as one that was promoted meanwhile."""
         return replace(
-            replace(base, **_changed_routes(there.untried or self._fresh(), there)),
+            replace(base, **_changed_routes(current.untried or self._fresh(), current)),
             status="trial",
-            reason=there.reason,
-            source=there.source,
-            cycle=there.cycle,
-            evidence=there.evidence,
-            premises=there.premises,
+            reason=current.reason,
+            source=current.source,
+            cycle=current.cycle,
+            evidence=current.evidence,
+            premises=current.premises,
             before=rule_to_json(base),
         )
 

@@ -159,12 +159,12 @@ def _all_or_nothing(matrix: Matrix) -> Diagnosis | None:
     return _cold_start(matrix, cold, matrix.totals, matrix.said())
 
 
-def _cold_start(matrix: Matrix, cold: int, totals: Sequence[int], said: str) -> Diagnosis:
+def _cold_start(matrix: Matrix, cold: int, totals: Sequence[int], totals_words: str) -> Diagnosis:
     """The first runs are worse: a cold start only if they really came first and, for one run alone, were slow."""
     chance, early = order_chance(totals, cold), matrix.runs[:cold]
-    first = f"the first {cold} of {len(matrix.runs)} runs are worse ({said})"
+    first = f"the first {cold} of {len(matrix.runs)} runs are worse ({totals_words})"
     if cold == 1:
-        first = f"the first run is worse ({said})"
+        first = f"the first run is worse ({totals_words})"
     finding = Diagnosis(
         kind=DiagnosisKind.COLD_START,
         sentence=f"{first}; by chance in 1 of {round(1 / chance)} orders",
