@@ -159,7 +159,7 @@ class PlannedCycle:
         ledger = None
         if self._writes:
             ledger = self._store.ledger
-        recorder = TrialRecorder(ledger, opened.cycle, calls)
+        recorder = TrialRecorder(ledger, opened.cycle, calls, opened.stored)
         passes = make_passes(session_plan, selected, calls, self.settings, backend.unload)
         dispatcher = Dispatcher(
             runner=backend.runner(

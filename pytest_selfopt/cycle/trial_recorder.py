@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.ledger.ledger import Ledger
@@ -17,10 +17,13 @@ OUTCOMES_AT_ONCE = 256
 class TrialRecorder:
     """Records the trials of a cycle; without a ledger, as for a gate, it records nothing."""
 
-    def __init__(self, ledger: Ledger | None, cycle: int, calls: CallFactory) -> None:
+    def __init__(self, ledger: Ledger | None, cycle: int, calls: CallFactory, stored: Iterable[str] = ()) -> None:
+        """Record a cycle; `stored` are the ids of calls that are in the ledger already."""
         self._ledger = ledger
         self._cycle = cycle
         self._calls = calls
+        self._recorded = set(stored)
+        """The calls in the ledger whose outcome is not there yet."""
         self._judged: list[tuple[str, Trial]] = []
 
     def record_calls(self, finished: Sequence[Finished]) -> None:
@@ -33,6 +36,7 @@ class TrialRecorder:
         whole = [outcome for outcome in finished if not outcome.result.cancelled]
         records = [self._calls.record(outcome.call, outcome.result) for outcome in whole]
         self._ledger.record_calls(self._cycle, records)
+        self._recorded.update(outcome.call.id for outcome in whole)
 
     def record_outcome(self, trial: Trial) -> None:
         """Store how a trial was judged, now or with those that follow."""
@@ -43,6 +47,17 @@ class TrialRecorder:
 
     def flush(self) -> None:
         """Store what is not stored yet; should it be cut off, a resumed cycle judges the stored replies again."""
+        if self._ledger is None:
+            self._judged.clear()
+            return
         judged, self._judged = self._judged, []
-        if self._ledger is not None and judged:
-            self._ledger.record_outcomes(judged)
+        ready = []
+        for call_id, trial in judged:
+            if call_id in self._recorded:
+                ready.append((call_id, trial))
+            else:
+                # A call that its item did not wait for is stored when it has been aborted, a moment later.
+                self._judged.append((call_id, trial))
+        if ready:
+            self._ledger.record_outcomes(ready)
+            self._recorded.difference_update(call_id for call_id, _ in ready)
