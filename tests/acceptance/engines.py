@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from tests import warm
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import wait_until
+from tests.ledger_file import open_ledger
 from tests.servers import free_port, listens
 
 Make = Callable[..., Project]
@@ -146,20 +146,20 @@ def far(project: Make, engine: Engine, script: dict[str, Any] | None = None, *, 
 
 def trials(path: Path) -> Counter[tuple[Any, ...]]:
     """What was asked, and how it was judged."""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         rows = ledger.execute('SELECT spec, "case", run, outcome, called, reason, lane FROM call').fetchall()
     return Counter(rows)
 
 
 def replies(path: Path) -> list[tuple[str, str]]:
     """What came back from the last cycle."""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         query = "SELECT reply, error FROM call WHERE cycle = (SELECT max(cycle) FROM call)"
         return ledger.execute(query).fetchall()
 
 
 def attempts(path: Path) -> int:
     """How often models were asked."""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         count: int = ledger.execute("SELECT sum(attempts) FROM call").fetchone()[0]
     return count

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -17,7 +17,7 @@ ONLY_BASELINE = "[tool.selfopt.search]\nvariants = []\ntimeouts = []\nretries = 
 
 
 def column(made: Project, name: str) -> list[Any]:
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         return [row[0] for row in ledger.execute(f"SELECT {name} FROM call ORDER BY lane_seq")]
 
 
@@ -167,7 +167,7 @@ def test_passes_run_into_each_other_where_there_is_no_warmth_to_share(project: M
     made.configure(f"max_concurrency = {2 * CASES}\noverlap = {overlap}\n{ONLY_BASELINE}")
     assert made.run("--selfopt-cycle").ret == 0
     assert made.server.seen.most_in_flight == most
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         runs = [row[0] for row in ledger.execute("SELECT run FROM call ORDER BY lane_seq")]
     assert runs == sorted(runs)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Project, said
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = 9
@@ -98,7 +98,7 @@ def test_the_loop_promotes_the_manner_of_asking_that_gets_the_work_done(project:
     after, before = metrics[entry["baseline_after"]], metrics[entry["baseline_before"]]
     assert (before["accuracy"], after["accuracy"], after["restraint"]) == (0.0, 1.0, 1.0)
     assert after["attempts"] == STEPS * len(after["run_accuracies"])
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         query = "SELECT reply FROM call WHERE spec LIKE '%schema%' AND \"case\" = 'items/two-0'"
         reply = json.loads(ledger.execute(query).fetchone()[0])
     steps = reply["conversation"]["steps"]
@@ -114,7 +114,7 @@ def test_a_budget_counts_every_answer_and_what_was_finished_is_not_asked_again(p
     stopped = made.run("--selfopt-cycle", "--selfopt-max-calls", "100")
     assert stopped.ret == 10
     assert made.server.seen.asked == 100
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         finished = ledger.execute("SELECT coalesce(sum(attempts), 0) FROM call").fetchone()[0]
     result = made.run("--selfopt-cycle", "--selfopt-resume", "--selfopt-max-calls", "100000")
     assert result.ret == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from pytest_selfopt.economy.tiers import BANDS
 from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
 from tests.acceptance.test_calls import ONLY_BASELINE
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -22,7 +22,7 @@ EIGHT = range(8)
 
 def spent(made: Project, cycle: int, model: str = "") -> float:
     """What the calls of a cycle cost, in USD, of one model or of all."""
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         query = "SELECT sum(cost_usd) FROM call WHERE cycle = ? AND spec LIKE ?"
         cost: float = ledger.execute(query, (cycle, f"{model}%")).fetchone()[0]
     return cost
@@ -45,7 +45,7 @@ def test_a_price_file_gives_models_their_prices_and_calls_their_cost(project: Ma
     write_prices(made, {MODEL: {"input_cost_per_token": 1e-5, "output_cost_per_token": 2e-5}})
     assert "per million tokens $10 in, $20 out" in made.selfopt("models", MODEL, "--no-ask").stdout
     assert made.run("--selfopt-cycle").ret == 0
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         rows = ledger.execute("SELECT tokens_in, tokens_out, cost_usd FROM call").fetchall()
     assert rows
     for tokens_in, tokens_out, cost in rows:
@@ -240,7 +240,7 @@ def test_what_surely_costs_more_than_the_budget_is_refused_before_any_call(proje
     made.configure(PRICES + ONLY_BASELINE)
     ask_at_length(made, "Please, ")
     assert made.run("--selfopt-cycle").ret == 0
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         prompts = ledger.execute("SELECT sum(tokens_in) * 10e-6 FROM call WHERE purpose = 'trial'").fetchone()[0]
     asked = made.server.seen.asked
     refused = made.run(mode, "--selfopt-max-cost", f"{prompts * 0.9:.6f}")

@@ -26,6 +26,7 @@ from tests.acceptance.conftest import MODEL, WITHOUT, Project
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_resume import settled
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 FEW = 6
@@ -214,7 +215,7 @@ def last_status(made: Project) -> str:
     path = made.path / ".selfopt" / "ledger.sqlite"
     if not path.exists():
         return ""
-    with sqlite3.connect(path) as ledger:
+    with open_ledger(path) as ledger:
         try:
             row = ledger.execute("SELECT status FROM cycle ORDER BY id DESC LIMIT 1").fetchone()
         except sqlite3.OperationalError:

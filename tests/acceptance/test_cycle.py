@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-import sqlite3
 import subprocess
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from pytest_selfopt.routing.decisions import verify_log
 from pytest_selfopt.routing.resolve import resolve
 from tests import warm
 from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -49,7 +49,7 @@ def test_what_is_written_is_valid_and_fits_together(project: Make) -> None:
     assert verify_log(state / "routing_decisions.jsonl").ok
     feedback = json.loads((state / "harness_feedback.json").read_text())
     assert feedback["model_phase_accuracy"] == {f"{MODEL}::atomic": {"passed": 36, "total": 36, "accuracy": 1.0}}
-    with sqlite3.connect(state / "ledger.sqlite") as ledger:
+    with open_ledger(state / "ledger.sqlite") as ledger:
         outcomes = dict(ledger.execute("SELECT outcome, count(*) FROM call GROUP BY outcome").fetchall())
         assert ledger.execute("SELECT status FROM cycle").fetchall() == [("decided",)]
     # native and atomic: only restraint is right; schema and few_shot: everything
@@ -232,7 +232,7 @@ def test_a_partial_selection_is_recorded_and_decides_nothing(project: Make) -> N
     assert "no decision: only some of the planned trials were selected" in said(result)
     assert not (made.path / "routing_config.json").exists()
     assert len(made.server.seen.requests) == 4
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT count(*) FROM call").fetchone() == (4,)
         assert ledger.execute("SELECT count(*) FROM comparison").fetchone() == (0,)
 
@@ -272,7 +272,7 @@ def test_a_warm_up_is_made_once_recorded_and_never_counted(project: Make) -> Non
     first = made.server.seen.requests[0]["messages"][-1]["content"]
     assert first == "What is 2+2?"
     assert sum(one["messages"][-1]["content"] == first for one in made.server.seen.requests) >= 1
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT purpose, outcome FROM call WHERE purpose = 'warmup'").fetchone() == (
             "warmup",
             None,

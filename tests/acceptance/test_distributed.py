@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
 from tests.acceptance.test_automation import OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_interruption import begin, embedded_servers, wait_until
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -37,7 +37,7 @@ TWO_RIGHT = right(constrained=True)[:2]
 
 def decided(made: Project) -> dict[str, Any]:
     """Everything that a cycle left behind, without times, ids and what depends on them."""
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         calls = ledger.execute('SELECT purpose, phase, spec, "case", run, outcome, reason FROM call').fetchall()
     log = (made.path / ".selfopt" / "routing_decisions.jsonl").read_text().splitlines()
     return {

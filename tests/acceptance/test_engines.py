@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from tests.acceptance.conftest import BODY, MODEL, right, said
 from tests.acceptance.engines import BETTER, CASES, KINDS, MOST, PLANNED, Engine, Make, attempts, far, replies, trials
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
+from tests.ledger_file import open_ledger
 
 TRIES = range(int(os.environ.get("SELFOPT_ENGINE_TRIES", "1")))
 SECRET = "sk-planted-1234567890abcdef"
@@ -91,7 +91,7 @@ def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
 
 def most_together(path: Path, model: str) -> int:
     """How many calls to a model were under way at a time."""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         times = ledger.execute("SELECT started, ended FROM call WHERE lane = ?", (model,)).fetchall()
     steps = sorted([(began, 1) for began, _ in times] + [(ended, -1) for _, ended in times])
     return max(accumulate(step for _, step in steps))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests import warm
 from tests.acceptance.conftest import BASELINE, MODEL, Project, right
 from tests.acceptance.test_conversations import able, conversing
 from tests.acceptance.test_gates import TWO_SPECS
+from tests.ledger_file import open_ledger
 from tests.packages import ROOT, run_with
 
 Make = Callable[..., Project]
@@ -32,7 +32,7 @@ def read_by_inspect(*folders: Path) -> list[list[dict[str, Any]]]:
 
 
 def rows(made: Project, query: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as connection:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:
         return connection.execute(query).fetchall()
 
 
@@ -135,7 +135,7 @@ def test_inspect_reads_conversations_step_by_step(project: Make) -> None:
 def test_a_cycle_that_was_cut_off_is_cancelled_and_calls_that_nobody_judged_are_told(project: Make) -> None:
     made = project({"rules": right()})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "20")
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as connection:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:
         connection.execute("UPDATE call SET outcome = NULL WHERE rowid IN (SELECT rowid FROM call LIMIT 2)")
     for arguments in (("inspect",), ("csv", "-o", "all.csv")):
         done = made.selfopt("export", *arguments)

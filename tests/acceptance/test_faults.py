@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tests.acceptance.test_distributed import decided, forget
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 from tests.acceptance.test_resume import settled
+from tests.ledger_file import open_ledger
 from tests.packages import fetched
 
 Make = Callable[..., Project]
@@ -227,7 +227,7 @@ def test_a_call_that_outlives_its_item_is_ended_and_no_wrong_answer(project: Mak
     kinds = [one["errors_by_kind"] for one in entry["metrics"].values()]
     assert {"timeout": 1} in kinds, kinds
     assert "1 without answer" in said(result)
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         rows = ledger.execute("SELECT outcome, error_kind, reason FROM call WHERE outcome = 'error'").fetchall()
     assert [row[:2] for row in rows] == [("error", "timeout")]
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pytest_selfopt.models.embedded import find_model_file
 from pytest_selfopt.models.embedded_server import KEY_VARIABLE
 from tests import warm
 from tests.acceptance.conftest import WITHOUT, Project, right, said
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 
@@ -38,13 +38,13 @@ def begin(made: Project, *arguments: str, cold: bool = False) -> subprocess.Pope
 
 
 def finished_calls(path: Path) -> int:
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         count: int = ledger.execute("SELECT count(*) FROM call").fetchone()[0]
     return count
 
 
 def unfinished_calls(path: Path) -> int:
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         count: int = ledger.execute("SELECT count(*) FROM call WHERE error LIKE '%cancelled%'").fetchone()[0]
     return count
 
@@ -95,7 +95,7 @@ def test_kill_9_loses_no_finished_call_and_the_next_cycle_starts(project: Make) 
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
     assert "selfopt cycle 2" in said(result)
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT status FROM cycle").fetchall() == [("interrupted",), ("decided",)]
 
 
@@ -115,7 +115,7 @@ def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(proj
 def test_a_disk_that_fills_up_ends_the_session_with_a_sentence(project: Make) -> None:
     made = project({"rules": right()})
     Ledger(made.path / ".selfopt" / "ledger.sqlite").close()
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         ledger.execute(
             "CREATE TRIGGER full BEFORE INSERT ON call WHEN (SELECT count(*) FROM call) >= 20 "
             "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"

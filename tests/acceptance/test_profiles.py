@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import MODEL, Project, right
 from tests.acceptance.test_answers import promoted
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 OTHER = "scripted/other"
@@ -151,7 +150,7 @@ def test_without_trials_there_is_no_profile_and_no_file(project: Make) -> None:
 
 def test_a_ledger_with_a_spec_that_nobody_can_read_is_a_sentence(project: Make) -> None:
     made = promoted(project)
-    with closing(sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite")) as connection, connection:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:
         connection.execute("UPDATE call SET spec = 'by hand' WHERE run = 0")
     shown = made.selfopt("profile", "--all")
     assert (shown.returncode, shown.stdout) == (4, "")

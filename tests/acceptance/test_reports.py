@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right
 from tests.acceptance.test_answers import promoted
 from tests.acceptance.test_rules import cold_for, with_ollama
+from tests.ledger_file import open_ledger
 from tests.report import schema
 
 Make = Callable[..., Project]
@@ -182,7 +182,7 @@ def test_a_rollback_shows_on_the_curve(project: Make) -> None:
 def test_reports_on_what_older_versions_recorded_are_made(project: Make) -> None:
     made = promoted(project)
     ledger = made.path / ".selfopt" / "ledger.sqlite"
-    with sqlite3.connect(ledger) as connection:
+    with open_ledger(ledger) as connection:
         connection.executescript("DROP TABLE question; PRAGMA user_version = 3;")
     connection.close()
     path = made.path / ".selfopt" / "meta_loop_history.json"

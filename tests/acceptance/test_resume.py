@@ -20,6 +20,7 @@ import pytest
 
 from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
 from tests.acceptance.test_interruption import begin, wait_until
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -32,7 +33,7 @@ def ledger_rows(path: Path) -> dict[str, tuple[Any, ...]]:
     """What the ledger holds of each finished call, apart from how it was judged."""
     if not (path / ".selfopt" / "ledger.sqlite").exists():
         return {}
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         try:
             rows = ledger.execute("SELECT id, started, ended, reply, error, spec, run FROM call").fetchall()
         except sqlite3.OperationalError:
@@ -100,7 +101,7 @@ def status(path: Path) -> str:
     """How the only cycle stands; empty when none was booked yet."""
     if not (path / ".selfopt" / "ledger.sqlite").exists():
         return ""
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         try:
             row = ledger.execute("SELECT status FROM cycle").fetchone()
         except sqlite3.OperationalError:
@@ -119,7 +120,7 @@ def test_a_resumed_cycle_decides_as_if_it_had_never_been_cut_off(project: Make) 
     assert "resumed: " in said(result)
     assert "calls are in the ledger and are not made again" in said(result)
     (entry,) = made.history()
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         lanes = [row[0] for row in ledger.execute("SELECT lane_seq FROM call ORDER BY lane_seq")]
         assert ledger.execute("SELECT id, status, seed FROM cycle").fetchall() == [(1, "decided", 7)]
         assert ledger.execute("SELECT count(*) FROM call WHERE outcome IS NULL").fetchone() == (0,)

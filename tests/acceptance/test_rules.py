@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.resolve import resolve
 from tests.acceptance.conftest import BODY, CALLS, RESTRAINT, Project, right, said
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -158,7 +158,7 @@ def test_a_server_that_cannot_be_told_to_unload_keeps_the_warm_up_on_trial_and_s
     second = made.run("--selfopt-cycle")
     assert "its warm-up stays on trial: nobody can tell this server to unload the model" in said(second)
     assert made.routing()["rules"][0]["status"] == "trial"
-    with sqlite3.connect(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT count(*) FROM call WHERE purpose = 'warmup' AND cycle = 2").fetchone() == (1,)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pytest_selfopt.cli import main
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right, said, suite_lines
 from tests.acceptance.engines import Engine
 from tests.acceptance.test_interruption import begin, wait_until
+from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -49,7 +49,7 @@ def wrong_for(model: str, *items: int) -> list[dict[str, Any]]:
 
 
 def rows(path: Path, columns: str, where: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(path / ".selfopt" / "ledger.sqlite") as ledger:
+    with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         return ledger.execute(f"SELECT {columns} FROM call WHERE {where}").fetchall()
 
 

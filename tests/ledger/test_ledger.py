@@ -22,6 +22,7 @@ from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 from tests import warm
+from tests.ledger_file import open_ledger
 
 SPEC = "m/atomic/schema/t60/r1/i0"
 
@@ -189,7 +190,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> N
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     Ledger(path).close()
-    with sqlite3.connect(path) as connection:
+    with open_ledger(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StateError, match="version 99"):
         Ledger(path)
@@ -220,7 +221,7 @@ def make_old(path: Path, version: int) -> None:
         1: "ALTER TABLE call DROP COLUMN first_try; ALTER TABLE call DROP COLUMN waited_s; "
         "ALTER TABLE call DROP COLUMN queue_depth;",
     }
-    with sqlite3.connect(path) as connection:
+    with open_ledger(path) as connection:
         for step in range(3, version - 1, -1):
             connection.executescript(undo[step])
         connection.execute(f"PRAGMA user_version = {version}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 from pytest_selfopt.models.scripted import ScriptedServer
 from tests.acceptance.conftest import BODY, MODEL, WITHOUT, right, suite_lines
 from tests.acceptance.test_distributed import untimed
+from tests.ledger_file import open_ledger
 
 CYCLE = ("-m", "pytest", *WITHOUT, "--selfopt-cycle", "--selfopt-seed=7")
 COMMAND = ("-m", "pytest_selfopt.cli")
@@ -139,7 +139,7 @@ def _left(folder: Path) -> dict[str, Any]:
     entries = [json.loads(line) for line in lines]
     found["decisions"] = [[untimed(entry[name]) for name in ("kind", "phase", "reason")] for entry in entries]
     if (state / "ledger.sqlite").exists():
-        with sqlite3.connect(state / "ledger.sqlite") as ledger:
+        with open_ledger(state / "ledger.sqlite") as ledger:
             query = 'SELECT cycle, purpose, phase, spec, "case", run, outcome, reason, attempts, case_hash FROM call'
             found["calls"] = sorted(map(repr, ledger.execute(query)))
             found["cycles"] = ledger.execute("SELECT id, status, seed FROM cycle").fetchall()
