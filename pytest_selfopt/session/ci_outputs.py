@@ -163,36 +163,65 @@ def write_outputs(
     JUnit is written by pytest before, and gets a suite of its own here. The summary of a job is the cycle's report;
     where there is none, it is the outcome in short.
     """
-    problems: list[str] = []
+    problems = [
+        _write_json(outcome, config),
+        _write_ctrf(outcome, config),
+        _add_gates_to_junit(outcome, config),
+        _write_job_summary(outcome, published, environment),
+    ]
+    return list(filter(None, problems))
 
-    def write(what: str, path: Path, text: str) -> None:
-        try:
-            write_atomically(path, text)
-        except (OSError, StateError) as problem:
-            problems.append(f"{what} could not be written: {problem}")
 
-    json_path = config.getoption("selfopt_json")
-    if json_path:
-        write("--selfopt-json", Path(json_path), _json_text(outcome))
-    ctrf_path = config.getoption("selfopt_ctrf")
-    if ctrf_path:
-        version = metadata.version("pytest-selfopt")
-        tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=version)
-        write("--selfopt-ctrf", Path(ctrf_path), _json_text(tests))
+def _write_json(outcome: dict[str, Any], config: pytest.Config) -> str:
+    """Write the outcome as JSON, if asked for; what went wrong, or nothing."""
+    path = config.getoption("selfopt_json")
+    if not path:
+        return ""
+    return _write("--selfopt-json", Path(path), _json_text(outcome))
+
+
+def _write_ctrf(outcome: dict[str, Any], config: pytest.Config) -> str:
+    """Write the outcome as a report of tests, if asked for; what went wrong, or nothing."""
+    path = config.getoption("selfopt_ctrf")
+    if not path:
+        return ""
+    version = metadata.version("pytest-selfopt")
+    tests = ctrf(outcome, report_id=str(uuid.uuid4()), version=version)
+    return _write("--selfopt-ctrf", Path(path), _json_text(tests))
+
+
+def _add_gates_to_junit(outcome: dict[str, Any], config: pytest.Config) -> str:
+    """Add a suite of gates to the report that pytest wrote, if it did; what went wrong, or nothing."""
     report = config.getoption("xmlpath", None)
-    if report and Path(report).exists():
-        try:
-            junit = with_gates(Path(report).read_text("utf-8"), outcome)
-            write("the suite of gates in JUnit", Path(report), junit)
-        except (OSError, ValueError) as problem:
-            problems.append(f"{report} could not be read: {problem}")
+    if not report or not Path(report).exists():
+        return ""
+    try:
+        junit = with_gates(Path(report).read_text("utf-8"), outcome)
+    except (OSError, ValueError) as problem:
+        return f"{report} could not be read: {problem}"
+    return _write("the suite of gates in JUnit", Path(report), junit)
+
+
+def _write_job_summary(
+    outcome: dict[str, Any], published: PublishedReport | None, environment: Mapping[str, str]
+) -> str:
+    """Add to the summary of a job on GitHub, where it runs there; what went wrong, or nothing."""
     page = environment.get("GITHUB_STEP_SUMMARY")
-    if environment.get("GITHUB_ACTIONS") == "true" and page:
-        try:
-            _append_summary(Path(page), outcome, published)
-        except OSError as problem:
-            problems.append(f"the job summary could not be written: {problem}")
-    return problems
+    if environment.get("GITHUB_ACTIONS") != "true" or not page:
+        return ""
+    try:
+        _append_summary(Path(page), outcome, published)
+    except OSError as problem:
+        return f"the job summary could not be written: {problem}"
+    return ""
+
+
+def _write(what: str, path: Path, text: str) -> str:
+    try:
+        write_atomically(path, text)
+    except (OSError, StateError) as problem:
+        return f"{what} could not be written: {problem}"
+    return ""
 
 
 def _json_text(value: Mapping[str, Any]) -> str:
