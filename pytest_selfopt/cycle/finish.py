@@ -13,7 +13,8 @@ from pytest_selfopt.cycle.feedback_file import write_feedback_file
 from pytest_selfopt.cycle.history_entry import history_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
-from pytest_selfopt.ledger.ledger import ComparisonState
+from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
+from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.gate import Judgement
 from pytest_selfopt.loop.gates import Verdict
@@ -21,7 +22,7 @@ from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
 from pytest_selfopt.routing.atomic_files import timestamp
-from pytest_selfopt.routing.config import save_config
+from pytest_selfopt.routing.config import RoutingConfig, save_config
 from pytest_selfopt.routing.history import HISTORY, append_cycles
 from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.trial import Json
@@ -45,9 +46,28 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     Raises:
         StateError: when a file cannot be written.
     """
-    assert state.ledger is not None
     ended = time.time()
     now = timestamp(ended)
+    conclusions, routing = _conclude_phases(state, phases, cycle=cycle, now=now)
+    _settle(state, phases, conclusions, cycle=cycle, ended=ended)
+    save_config(state.settings.routing_path, routing, now=now)
+    notes = log_decisions(state, phases, conclusions, cycle=cycle, now=now)
+    following = _plan_following(state, phases, routing)
+    entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
+    notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
+    write_feedback_file(state, phases, conclusions, cycle=cycle, now=now)
+    state.ledger.finish_cycle(cycle, ended=ended, status="decided")
+    return FinishedCycle(
+        conclusions=tuple(conclusions),
+        following=following,
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def _conclude_phases(
+    state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, now: str
+) -> tuple[list[Conclusion], RoutingConfig]:
+    """Judge one phase after the other, each by the rules that those before have left."""
     routing = state.routing
     conclusions: list[Conclusion] = []
     for phase in phases:
@@ -61,13 +81,29 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         )
         routing = routing.with_rules(conclusion.rules)
         conclusions.append(conclusion)
-    _settle(state, phases, conclusions, cycle=cycle, ended=ended)
-    save_config(state.settings.routing_path, routing, now=now)
-    notes = log_decisions(state, phases, conclusions, cycle=cycle, now=now)
+    return conclusions, routing
+
+
+def _plan_following(state: CycleStore, phases: Sequence[PhaseRun], routing: RoutingConfig) -> dict[str, PhasePlan]:
+    """The plans of the next cycle, by phase."""
     following: dict[str, PhasePlan] = {}
     for phase in phases:
         name = phase.plan.phase
         following[name] = state.planned(name, phase.suites[0], routing)
+    return following
+
+
+def _history_entries(
+    state: CycleStore,
+    phases: Sequence[PhaseRun],
+    conclusions: Sequence[Conclusion],
+    following: Mapping[str, PhasePlan],
+    *,
+    cycle: int,
+    began: float,
+    ended: float,
+) -> list[dict[str, Any]]:
+    """What the history keeps of a cycle, an entry a phase."""
     warmups = state.ledger.warmups(cycle)
     entries: list[dict[str, Any]] = []
     for phase, conclusion in zip(phases, conclusions, strict=True):
@@ -76,15 +112,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         entry["proof"] = phase.plan.only_proves
         entry["warmups"] = [warmup.to_json() for warmup in warmups if warmup.phase == conclusion.phase]
         entries.append(entry)
-    note = append_cycles(state.settings.state_dir / HISTORY, entries)
-    notes.append(note)
-    write_feedback_file(state, phases, conclusions, cycle=cycle, now=now)
-    state.ledger.finish_cycle(cycle, ended=ended, status="decided")
-    return FinishedCycle(
-        conclusions=tuple(conclusions),
-        following=following,
-        notes=tuple(filter(None, notes)),
-    )
+    return entries
 
 
 def record_stopped_cycle(
@@ -181,28 +209,36 @@ def _settle(
     state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
 ) -> None:
     """Store where each comparison stands, each decision, and what the next cycle has to know."""
-    assert state.ledger is not None
     for phase, conclusion in zip(phases, conclusions, strict=True):
         for judgement in conclusion.judgements:
-            state.ledger.settle_comparison(
-                phase.comparisons[judgement.spec].number,
-                state=_state(judgement, conclusion),
-                wins=judgement.tally.wins,
-                losses=judgement.tally.losses,
-                passes=judgement.tally.passes,
-                sentence=judgement.sentence,
-            )
+            comparison = phase.comparisons[judgement.spec].number
+            _settle_comparison(state.ledger, comparison, judgement, conclusion)
         for change in (*state.expired.get(conclusion.phase, ()), *conclusion.changes):
-            state.ledger.record_decision(
-                cycle,
-                time=ended,
-                phase=change.phase,
-                kind=change.kind,
-                spec=conclusion.in_force.id,
-                sentence=change.sentence,
-                detail=change.evidence,
-            )
+            _record_change(state.ledger, cycle, change, conclusion, ended=ended)
     state.ledger.store_result(cycle, _result(phases, conclusions))
+
+
+def _settle_comparison(ledger: Ledger, number: int, judgement: Judgement, conclusion: Conclusion) -> None:
+    ledger.settle_comparison(
+        number,
+        state=_state(judgement, conclusion),
+        wins=judgement.tally.wins,
+        losses=judgement.tally.losses,
+        passes=judgement.tally.passes,
+        sentence=judgement.sentence,
+    )
+
+
+def _record_change(ledger: Ledger, cycle: int, change: RuleChange, conclusion: Conclusion, *, ended: float) -> None:
+    ledger.record_decision(
+        cycle,
+        time=ended,
+        phase=change.phase,
+        kind=change.kind,
+        spec=conclusion.in_force.id,
+        sentence=change.sentence,
+        detail=change.evidence,
+    )
 
 
 def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> dict[str, Json]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.cycle.store import CycleStore
+from pytest_selfopt.cycle.store import SessionStore
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare, against_bars, status_of
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import Tally, tally
@@ -57,7 +58,7 @@ def _describe_candidate(candidate: Candidate) -> str:
     return f"  beside it {candidate.spec.id} ({candidate.why})"
 
 
-def gate(phase: PhaseRun, state: CycleStore) -> GateOutcome:
+def gate(phase: PhaseRun, state: SessionStore) -> GateOutcome:
     """Hold a phase against its bars.
 
     Raises:
@@ -92,7 +93,7 @@ def gate_status(gated: Sequence[GateOutcome]) -> int:
     return EXIT_DECIDED
 
 
-def _recorded(phase: PhaseRun, state: CycleStore, compare: Compare) -> tuple[Tally | None, str]:
+def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[Tally | None, str]:
     """The pairs with what was recorded, and in words what that is, or why there are none."""
     if compare is Compare.NONE:
         return None, "nothing, as configured"
@@ -105,23 +106,22 @@ def _recorded(phase: PhaseRun, state: CycleStore, compare: Compare) -> tuple[Tal
             return None, "nothing: what is in force is what the last cycle left in force"
         beside = phase.trials(spec.id)
         return tally(beside, now, phase.cases), f"{spec.id}, asked beside it"
-    stored, cycle = _stored(state, phase, spec.id)
+    stored, cycle = _stored(state.ledger, phase, spec.id)
     if not stored:
         return None, f"nothing: the ledger holds no whole pass of {spec.id} over these prompts"
     return tally(stored, now, phase.cases), f"what cycle {cycle} stored of {spec.id}"
 
 
-def _stored(state: CycleStore, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
+def _stored(ledger: Ledger, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
     """The trials of the latest decided cycle that asked a spec all of these very prompts, and its number."""
-    assert state.ledger is not None
     hashes: dict[str, str] = {}
     for suite in phase.suites:
         for case in suite.cases:
             hashes[case.key] = case.content_hash
     cases = set(phase.cases)
-    decided = [row["id"] for row in state.ledger.cycles() if row["status"] == "decided"]
+    decided = [row["id"] for row in ledger.cycles() if row["status"] == "decided"]
     for cycle in reversed(decided):
-        stored = state.ledger.trials([cycle], phase.plan.phase)[cycle]
+        stored = ledger.trials([cycle], phase.plan.phase)[cycle]
         same_spec = (trial for trial in stored if trial.spec == spec)
         trials = tuple(trial for trial in same_spec if hashes.get(trial.case) == trial.case_hash)
         if {trial.case for trial in trials} >= cases:

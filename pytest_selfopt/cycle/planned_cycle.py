@@ -4,43 +4,27 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import cached_property
 
 from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.cycle.cycle_calls import CycleCalls, StartRequest, make_cycle_calls
 from pytest_selfopt.cycle.dry_run import dry_run
-from pytest_selfopt.cycle.observer import CycleObserver, CycleStart
+from pytest_selfopt.cycle.observer import CycleStart
 from pytest_selfopt.cycle.pass_gate import PassGate
-from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.running_cycle import RunningCycle
-from pytest_selfopt.cycle.store import CycleStore
-from pytest_selfopt.cycle.trial_recorder import TrialRecorder
-from pytest_selfopt.execution.backends import CallBackend, make_backend, most_at_a_time
-from pytest_selfopt.execution.calls import CallFactory
-from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead
-from pytest_selfopt.execution.passes import make_passes
+from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore, open_cycle_store, open_session_store
+from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.loop.gates import ProjectGates
-from pytest_selfopt.planning.budget import make_budget
 from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.cost import cost_notice
-from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial
+from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import baseline_of
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.config import peek
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """A cycle in the ledger, or none: its number, what is measured in it, and the results that are there, by call."""
-
-    cycle: int
-    phases: dict[str, PhaseRun]
-    stored: Mapping[str, CallResult]
 
 
 class PlannedCycle:
@@ -56,14 +40,19 @@ class PlannedCycle:
         self._own_gates = own_gates
         self._own_runner = own_runner
         self._writes = makes_calls and settings.mode is Mode.CYCLE
-        self._opened: CycleStore | None = None
+        self._opened: SessionStore | None = None
 
     @property
-    def _store(self) -> CycleStore:
+    def _store(self) -> SessionStore:
         """What is on disk, opened when it is first needed."""
         if self._opened is None:
-            self._opened = CycleStore(self.settings, writes=self._writes, own_gates=self._own_gates)
+            self._opened = self._open_store()
         return self._opened
+
+    def _open_store(self) -> SessionStore:
+        if self._writes:
+            return open_cycle_store(self.settings, self._own_gates)
+        return open_session_store(self.settings, self._own_gates)
 
     @cached_property
     def seed(self) -> int:
@@ -73,8 +62,8 @@ class PlannedCycle:
         """
         if self.settings.mode is Mode.PLAIN:
             return 0
-        if self._opened is not None and self._opened.cut_off is not None:
-            return self._opened.cut_off.seed
+        if self._opened is not None and self._opened.resumed_seed is not None:
+            return self._opened.resumed_seed
         if self.settings.seed is not None:
             return self.settings.seed
         return random.randrange(2**31)
@@ -104,126 +93,69 @@ class PlannedCycle:
         """
         return dry_run(session_plan, self.settings, self._store.ledger)
 
-    def start(
-        self,
-        session_plan: SessionPlan,
-        selected: Sequence[PlannedTrial],
-        *,
-        command: str,
-        lookahead: Lookahead,
-        observer: CycleObserver,
-    ) -> RunningCycle:
+    def start(self, request: StartRequest) -> RunningCycle:
         """Start servers, enter the cycle into the ledger, and begin to make calls.
 
-        Args:
-            session_plan: what was planned.
-            selected: the trials that are to be made; fewer than planned make a part, which decides nothing.
-            command: the command line, for the ledger.
-            lookahead: how far calls may run ahead of the items.
-            observer: who hears what happens.
+        When that fails, what was started is ended.
 
         Raises:
             SelfoptError: when a model cannot be served or the cycle cannot be entered.
         """
-        names = _models_of(session_plan)
+        # The time of a cycle includes the start of its servers.
+        began = time.time()
+        with ExitStack() as undo:
+            running = self._start(request, began, undo)
+            undo.pop_all()
+        return running
+
+    def _start(self, request: StartRequest, began: float, undo: ExitStack) -> RunningCycle:
+        cost = cost_notice(request.session_plan.plans, request.selected, self.settings, self._store.ledger)
+        backend = self._begin_backend(request, undo)
+        opened = self._open(request)
+        calls = make_cycle_calls(self._store, opened, request, backend)
+        undo.callback(calls.dispatcher.stop)
+        running = self._make_running(request, opened, backend, calls, began)
+        if self.settings.mode is not Mode.PLAIN:
+            _announce(request, opened, calls, cost)
+        calls.dispatcher.start()
+        return running
+
+    def _begin_backend(self, request: StartRequest, undo: ExitStack) -> CallBackend:
+        """Start or find what the calls are made with."""
         logs = None
         if self._writes:
             logs = self.settings.state_dir
-        cost = cost_notice(session_plan.plans, selected, self.settings, self._store.ledger)
-        backend = make_backend(self.settings, names, logs, self._own_runner)
-        try:
-            backend.begin()
-            return self._start(session_plan, selected, backend, command, lookahead, observer, cost)
-        except BaseException:
-            backend.stop()
-            raise
+        backend = make_backend(self.settings, request.models, logs, self._own_runner)
+        undo.callback(backend.stop)
+        backend.begin()
+        return backend
 
-    def _start(
-        self,
-        session_plan: SessionPlan,
-        selected: Sequence[PlannedTrial],
-        backend: CallBackend,
-        command: str,
-        lookahead: Lookahead,
-        observer: CycleObserver,
-        cost: str,
+    def _open(self, request: StartRequest) -> OpenedCycle:
+        """Open what is judged: a cycle in the ledger, the phases of a gate, or nothing for a plain session."""
+        store, session_plan = self._store, request.session_plan
+        if isinstance(store, CycleStore):
+            return store.start_cycle(session_plan, seed=self.seed, command=request.command, partial=request.partial)
+        if self.settings.mode is Mode.GATE:
+            return OpenedCycle(cycle=0, phases=store.gate_phases(session_plan), stored={})
+        problem = store.log_routings(session_plan.plans.values())
+        # Tests do not fail because a log cannot be written.
+        if problem:
+            request.observer.on_routing_not_logged(problem)
+        return OpenedCycle(cycle=0, phases={}, stored={})
+
+    def _make_running(
+        self, request: StartRequest, opened: OpenedCycle, backend: CallBackend, calls: CycleCalls, began: float
     ) -> RunningCycle:
-        began = time.time()
-        partial = len(selected) < len(session_plan.planned)
-        opened = self._open(session_plan, command, observer, partial=partial)
-        names = _models_of(session_plan)
-        models = resolve_members(self.settings, names)
-        spent = self._store.spent(opened.cycle)
-        budget = make_budget(self.settings, models, spent=spent)
-        calls = CallFactory(opened.cycle, session_plan.planned, self.settings)
-        ledger = None
-        if self._writes:
-            ledger = self._store.ledger
-        recorder = TrialRecorder(ledger, opened.cycle, calls, opened.stored)
-        passes = make_passes(session_plan, selected, calls, self.settings, backend.unload)
-        dispatcher = Dispatcher(
-            runner=backend.runner(
-                cycle=self._store.name_of(opened.cycle),
-                budget=budget,
-                stored=opened.stored,
-                on_parts=recorder.record_calls,
-            ),
-            passes=passes,
-            call_for=calls.call,
-            id_of=calls.id_of,
-            on_results=recorder.record_calls,
-            stored=opened.stored,
-            window=lookahead.window(most_at_a_time(models)),
-        )
-        running = RunningCycle(
+        return RunningCycle(
             store=self._store,
             backend=backend,
             calls=calls,
-            recorder=recorder,
-            dispatcher=dispatcher,
-            pass_gate=PassGate(passes, opened.phases, partial=partial),
-            budget=budget,
-            observer=observer,
-            cycle=opened.cycle,
-            phases=opened.phases,
-            partial=partial,
+            pass_gate=PassGate(calls.passes, opened.phases, partial=request.partial),
+            observer=request.observer,
+            opened=opened,
+            partial=request.partial,
             began=began,
         )
-        if self.settings.mode is not Mode.PLAIN:
-            observer.on_start(
-                CycleStart(
-                    session_plan=session_plan,
-                    phases=opened.phases,
-                    passes=passes,
-                    dispatcher=dispatcher,
-                    cycle=opened.cycle,
-                    partial=partial,
-                    resumed=len(opened.stored),
-                    cost=cost,
-                )
-            )
-        dispatcher.start()
-        return running
-
-    def _open(self, session_plan: SessionPlan, command: str, observer: CycleObserver, *, partial: bool) -> _Opened:
-        """Open what is judged: a cycle in the ledger, the phases of a gate, or nothing for a plain session."""
-        if self._writes:
-            return self._open_cycle(session_plan, command, partial=partial)
-        if self.settings.mode is Mode.GATE:
-            return _Opened(cycle=0, phases=self._store.gate_phases(session_plan), stored={})
-        problem = self._store.log_routings(session_plan.plans.values())
-        # Tests do not fail because a log cannot be written.
-        if problem:
-            observer.on_routing_not_logged(problem)
-        return _Opened(cycle=0, phases={}, stored={})
-
-    def _open_cycle(self, session_plan: SessionPlan, command: str, *, partial: bool) -> _Opened:
-        """Enter the cycle into the ledger, or find the one that is resumed with its results."""
-        cycle, phases = self._store.start_cycle(session_plan, seed=self.seed, command=command, partial=partial)
-        stored: Mapping[str, CallResult] = {}
-        if self._store.cut_off is not None and self._store.ledger is not None:
-            stored = self._store.ledger.results(cycle)
-        return _Opened(cycle=cycle, phases=phases, stored=stored)
 
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
@@ -231,9 +163,16 @@ class PlannedCycle:
             self._opened.close()
 
 
-def _models_of(session_plan: SessionPlan) -> list[str]:
-    """The models that are asked, each once, in the order of the plans."""
-    models: dict[str, None] = {}
-    for plan in session_plan.plans.values():
-        models.update((spec.model, None) for spec in plan.specs)
-    return list(models)
+def _announce(request: StartRequest, opened: OpenedCycle, calls: CycleCalls, cost: str) -> None:
+    """Tell the observer that calls begin."""
+    start = CycleStart(
+        session_plan=request.session_plan,
+        phases=opened.phases,
+        passes=calls.passes,
+        dispatcher=calls.dispatcher,
+        cycle=opened.cycle,
+        partial=request.partial,
+        resumed=len(opened.stored),
+        cost=cost,
+    )
+    request.observer.on_start(start)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
+from pytest_selfopt.cycle.cycle_calls import CycleCalls
 from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
 from pytest_selfopt.cycle.gate import gate
 from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.pass_gate import PassGate
-from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
+from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.cycle.proof import proof_of
 from pytest_selfopt.cycle.result import CycleResult
-from pytest_selfopt.cycle.store import CycleStore
-from pytest_selfopt.cycle.trial_recorder import TrialRecorder
+from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.execution.backends import CallBackend
-from pytest_selfopt.execution.calls import CallFactory
-from pytest_selfopt.execution.dispatcher import Dispatcher
-from pytest_selfopt.ledger.ledger import CycleStatus, Ledger
+from pytest_selfopt.ledger.ledger import CycleStatus
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
-from pytest_selfopt.runners.budget import Budget
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Trial
 
@@ -33,31 +30,27 @@ class RunningCycle:
     def __init__(
         self,
         *,
-        store: CycleStore,
+        store: SessionStore,
         backend: CallBackend,
-        calls: CallFactory,
-        recorder: TrialRecorder,
-        dispatcher: Dispatcher,
+        calls: CycleCalls,
         pass_gate: PassGate,
-        budget: Budget | None,
         observer: CycleObserver,
-        cycle: int,
-        phases: Mapping[str, PhaseRun],
+        opened: OpenedCycle,
         partial: bool,
         began: float,
     ) -> None:
-        self.dispatcher = dispatcher
+        self.dispatcher = calls.dispatcher
         self.pass_gate = pass_gate
         self.stopped_because = ""
         """Why no more calls are made, once the budget is used up; empty before."""
         self._store = store
         self._backend = backend
-        self._calls = calls
-        self._recorder = recorder
-        self._budget = budget
+        self._calls = calls.factory
+        self._recorder = calls.recorder
+        self._budget = calls.budget
         self._observer = observer
-        self._cycle = cycle
-        self._phases = phases
+        self._cycle = opened.cycle
+        self._phases = opened.phases
         self._partial = partial
         self._began = began
         self._pass: tuple[str, int] | None = None
@@ -169,12 +162,12 @@ class RunningCycle:
         self.stop()
         if interrupted:
             self._evidence_problems.clear()
-        if self.settings.mode is Mode.GATE or self._store.ledger is None:
+        if not isinstance(self._store, CycleStore):
             return self._finish_gate(interrupted=interrupted)
         self._recorder.flush()
         if interrupted or self._partial or self.stopped_because or self._evidence_problems:
-            return self._finish_undecided(self._store.ledger, interrupted=interrupted)
-        return self._finish_decided(self._store.ledger)
+            return self._finish_undecided(self._store, interrupted=interrupted)
+        return self._finish_decided(self._store)
 
     def fail(self, problem: str) -> CycleResult:
         """What is known of a cycle that could not be concluded, because of a problem."""
@@ -204,9 +197,10 @@ class RunningCycle:
         gated = tuple(gate(phase, self._store) for phase in self._phases.values())
         return replace(result, status="decided", gated=gated)
 
-    def _finish_undecided(self, ledger: Ledger, *, interrupted: bool) -> CycleResult:
+    def _finish_undecided(self, store: CycleStore, *, interrupted: bool) -> CycleResult:
         """Record how a cycle ended that decides nothing."""
-        status = self._undecided_status(interrupted=interrupted)
+        ledger = store.ledger
+        status = self._undecided_status(store, interrupted=interrupted)
         result = replace(
             self._result(), status=status, warmups=ledger.warmups(self._cycle), counts=ledger.counts(self._cycle)
         )
@@ -214,27 +208,27 @@ class RunningCycle:
         if status != "stopped":
             return result
         notes = record_stopped_cycle(
-            self._store, tuple(self._phases.values()), self.stopped_because, cycle=self._cycle, began=self._began
+            store, tuple(self._phases.values()), self.stopped_because, cycle=self._cycle, began=self._began
         )
         return replace(result, notes=(*result.notes, *notes))
 
-    def _undecided_status(self, *, interrupted: bool) -> CycleStatus:
+    def _undecided_status(self, store: CycleStore, *, interrupted: bool) -> CycleStatus:
         if interrupted or self._evidence_problems:
             return "interrupted"
         if not self._partial:
             return "stopped"
         # A part of a cycle that is resumed leaves the cycle as it was: cut off.
-        if self._store.cut_off is None:
+        if store.cut_off is None:
             return "partial"
         return "interrupted"
 
-    def _finish_decided(self, ledger: Ledger) -> CycleResult:
+    def _finish_decided(self, store: CycleStore) -> CycleResult:
         """Judge all phases, and write what follows from it."""
-        warmups = ledger.warmups(self._cycle)
+        warmups = store.ledger.warmups(self._cycle)
         phases = tuple(self._phases.values())
-        finished = finish_cycle_files(self._store, phases, cycle=self._cycle, began=self._began)
+        finished = finish_cycle_files(store, phases, cycle=self._cycle, began=self._began)
         cases = {name: len(phase.cases) for name, phase in self._phases.items()}
-        spent = ledger.spent(self._cycle)
+        spent = store.ledger.spent(self._cycle)
         proof, waits = proof_of(finished.conclusions, finished.following, cases, self.settings, spent=spent)
         result = self._result()
         return replace(

@@ -1,18 +1,19 @@
-"""What a cycle holds on disk: the lock, the ledger, and the routing configuration it starts from."""
+"""What a session holds on disk: routing configuration and ledger, and for a cycle the lock, too."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
+from pytest_selfopt.ledger.schema import LEDGER
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import ProjectGates
@@ -37,109 +38,75 @@ from pytest_selfopt.routing.feedback import FEEDBACK
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import Json
+from pytest_selfopt.trial import CallResult, Json
 
 
-class CycleStore:
-    """The open state of a session; only a cycle that makes calls (`writes`) takes the lock and opens the ledger."""
+class SessionStore:
+    """The open state of a plain session, a gate or a dry run, which takes no lock; `CycleStore` is that of a cycle."""
 
-    def __init__(self, settings: Settings, *, writes: bool, own_gates: ProjectGates) -> None:
-        """Open the state; `own_gates` are those that the project adds.
-
-        Raises:
-            StateError: when another cycle is under way, or a file cannot be used.
-        """
+    def __init__(
+        self,
+        settings: Settings,
+        routing: RoutingConfig,
+        ledger: Ledger | None,
+        *,
+        own_gates: ProjectGates,
+        held: ExitStack,
+        asks: bool = False,
+    ) -> None:
+        """Keep open what is `held` until `close`; with `asks`, servers may be asked for digests of models."""
         self.settings = settings
-        self._own_gates = own_gates
-        self._writes = writes
-        self.ledger: Ledger | None = None
-        self.cut_off: InterruptedCycle | None = None
-        """The cycle that this session goes on with."""
+        self.routing = routing
+        self.ledger: Ledger | None = ledger
         self.notes: list[str] = []
         """Sentences for the summary, such as on a configuration that was set aside."""
         self.expired: dict[str, tuple[RuleChange, ...]] = {}
         """The rules that have expired when this session began, by phase."""
-        self._held = ExitStack()
-        try:
-            if writes:
-                self.routing = self._open()
-            else:
-                self.routing = self._look()
-            self._began = self.routing
-            self.surroundings = ProvenanceResolver(settings, self.ledger, asks=writes)
-        except BaseException:
-            self._held.close()
-            raise
-
-    def _look(self) -> RoutingConfig:
-        """Read what is there; a dry run plans by the ledger, too."""
-        path = self.settings.state_dir / "ledger.sqlite"
-        if self.settings.mode is not Mode.PLAIN and path.exists():
-            self.ledger = self._held.enter_context(Ledger(path))
-        if self.settings.mode is Mode.GATE and not self.settings.routing_path.exists():
-            raise StateError(
-                f"--selfopt-gate: {self.settings.routing_path.name} is missing, so nothing is in force that could be "
-                "measured; write one by --selfopt-cycle, and keep it in git"
-            )
-        return read_config(self.settings.routing_path)
-
-    def _open(self) -> RoutingConfig:
-        """Take the lock before anything is read that another cycle could change."""
-        prepare_state_dir(self.settings.state_dir)
-        self._held.enter_context(hold_lock(self.settings.state_dir))
-        for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK):
-            remove_leftovers(self.settings.state_dir / name)
-        remove_leftovers(self.settings.routing_path)
-        self.ledger = self._held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
-        if self.settings.resume:
-            self.cut_off = interrupted_cycle(self.ledger)
-        routing = load_config(self.settings.routing_path)
-        if routing.problem:
-            self.notes.append(routing.problem)
-        if self.cut_off is None:
-            return routing
-        return restore_rules(routing, self.cut_off)
+        self.surroundings = ProvenanceResolver(settings, ledger, asks=asks)
+        self._own_gates = own_gates
+        self._held = held
 
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
         self._held.close()
 
+    @property
+    def resumed_seed(self) -> int | None:
+        """The seed of the cycle that is resumed; None without one."""
+        return None
+
     def name_of(self, cycle: int) -> str:
-        """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
-        if self.ledger is not None and self._writes:
-            return self.ledger.name_of(cycle)
+        """A name that no other cycle has, of this or another project; that of a resumed cycle stays."""
+        del cycle
         return uuid.uuid4().hex[:NAME_DIGITS]
 
     def spent(self, cycle: int) -> tuple[int, float]:
-        """The calls and the USD of the part of a cycle that is gone on with."""
-        if self.ledger is not None and self._writes:
-            return self.ledger.spent(cycle)
+        """The calls and the USD of the part of a cycle that is resumed."""
+        del cycle
         return (0, 0.0)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
-        """The plan of a phase: that of the cycle which is gone on with, or a new one.
+        """The plan of a phase.
 
         Raises:
             SelfoptError: when it cannot be made.
         """
         if self.settings.mode is Mode.CYCLE:
-            self.routing, self.expired[phase] = expired(
-                self.routing,
-                phase,
-                suite,
-                settings=self.settings,
-                surroundings=self.surroundings,
-                now=timestamp(time.time()),
-            )
+            self._expire(phase, suite)
         plan = self.planned(phase, suite, self.routing)
         expiries = [change.sentence for change in self.expired.get(phase, ())]
-        plan = replace(plan, because=(*plan.because, *expiries))
-        if self.cut_off is None:
-            return plan
-        resumed = resumed_plan(self.cut_off, phase, plan)
-        for spec in resumed.specs:
-            self.settings.model(spec.model)
-        return resumed
+        return replace(plan, because=(*plan.because, *expiries))
+
+    def _expire(self, phase: str, suite: Suite) -> None:
+        """Take the rules of a phase out of force whose time is over."""
+        self.routing, self.expired[phase] = expired(
+            self.routing,
+            phase,
+            suite,
+            settings=self.settings,
+            surroundings=self.surroundings,
+            now=timestamp(time.time()),
+        )
 
     def planned(self, phase: str, suite: Suite, routing: RoutingConfig) -> PhasePlan:
         """What a cycle would do for a phase under a configuration.
@@ -150,38 +117,6 @@ class CycleStore:
         return plan_phase(
             phase, suite, settings=self.settings, routing=routing, ledger=self.ledger, surroundings=self.surroundings
         )
-
-    def start_cycle(
-        self, session_plan: SessionPlan, *, seed: int, command: str, partial: bool
-    ) -> tuple[int, dict[str, PhaseRun]]:
-        """Enter a cycle into the ledger, or find the one that is resumed, with its comparisons.
-
-        A partial selection opens none, because it cannot promote.
-
-        Returns the number of the cycle, and its phases with the evidence that earlier cycles left for them.
-        """
-        assert self.settings.mode is Mode.CYCLE
-        assert self.ledger is not None
-        if self.cut_off is not None:
-            for name in session_plan.plans:
-                check_suites(self.cut_off, name, session_plan.suites(name))
-            cycle = self.cut_off.cycle
-            self.ledger.resume_cycle(cycle)
-        else:
-            stored: dict[str, Json] = {}
-            for name, plan in session_plan.plans.items():
-                suites = session_plan.suites(name)
-                stored[name] = to_stored(plan, suites, self._began.rules)
-            cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=stored)
-        for plan in session_plan.plans.values():
-            suites = session_plan.suites(plan.phase)
-            self.ledger.record_questions(case_texts(suites))
-            self.log_routing(plan, cycle)
-        phases: dict[str, PhaseRun] = {}
-        for name, plan in session_plan.plans.items():
-            phase = self._phase(self.ledger, session_plan, plan, cycle, partial=partial)
-            phases[name] = phase
-        return cycle, phases
 
     def gate_phases(self, session_plan: SessionPlan) -> dict[str, PhaseRun]:
         """The phases of a gate, which opens no comparison."""
@@ -238,13 +173,151 @@ class CycleStore:
         if note:
             self.notes.append(note)
 
-    def _phase(
-        self, ledger: Ledger, session_plan: SessionPlan, plan: PhasePlan, cycle: int, *, partial: bool
-    ) -> PhaseRun:
+
+def open_session_store(settings: Settings, own_gates: ProjectGates) -> SessionStore:
+    """Read what is there; a dry run plans by the ledger, too.
+
+    Raises:
+        StateError: when a file is missing, or cannot be used.
+    """
+    held = ExitStack()
+    try:
+        ledger = _ledger_to_read(settings, held)
+        if settings.mode is Mode.GATE:
+            _require_routing(settings)
+        routing = read_config(settings.routing_path)
+        return SessionStore(settings, routing, ledger, own_gates=own_gates, held=held)
+    except BaseException:
+        held.close()
+        raise
+
+
+def _ledger_to_read(settings: Settings, held: ExitStack) -> Ledger | None:
+    """The ledger, if there is one and the session has a use for it."""
+    path = settings.state_dir / LEDGER
+    if settings.mode is Mode.PLAIN or not path.exists():
+        return None
+    return held.enter_context(Ledger(path))
+
+
+def _require_routing(settings: Settings) -> None:
+    if not settings.routing_path.exists():
+        raise StateError(
+            f"--selfopt-gate: {settings.routing_path.name} is missing, so nothing is in force that could be "
+            "measured; write one by --selfopt-cycle, and keep it in git"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedCycle:
+    """A cycle in the ledger, or none (0): what is measured in it, and the results that are there, by call."""
+
+    cycle: int
+    phases: Mapping[str, PhaseRun]
+    stored: Mapping[str, CallResult]
+
+
+class CycleStore(SessionStore):
+    """The open state of a cycle that makes calls: it holds the lock, and always has its ledger."""
+
+    ledger: Ledger
+
+    def __init__(
+        self,
+        settings: Settings,
+        routing: RoutingConfig,
+        ledger: Ledger,
+        *,
+        cut_off: InterruptedCycle | None,
+        own_gates: ProjectGates,
+        held: ExitStack,
+    ) -> None:
+        """Go on with the cycle that was `cut_off`, if there is one."""
+        super().__init__(settings, routing, ledger, own_gates=own_gates, held=held, asks=True)
+        self.cut_off = cut_off
+        self._began = self.routing
+        if routing.problem:
+            self.notes.append(routing.problem)
+
+    @property
+    def resumed_seed(self) -> int | None:
+        """The seed of the cycle that is resumed; None without one."""
+        if self.cut_off is None:
+            return None
+        return self.cut_off.seed
+
+    def name_of(self, cycle: int) -> str:
+        """A name that no other cycle has, of this or another project; that of a resumed cycle stays."""
+        return self.ledger.name_of(cycle)
+
+    def spent(self, cycle: int) -> tuple[int, float]:
+        """The calls and the USD of the part of a cycle that is resumed."""
+        return self.ledger.spent(cycle)
+
+    def plan(self, phase: str, suite: Suite) -> PhasePlan:
+        """The plan of a phase: that of the cycle which is resumed, or a new one.
+
+        Raises:
+            SelfoptError: when it cannot be made.
+        """
+        plan = super().plan(phase, suite)
+        if self.cut_off is None:
+            return plan
+        resumed = resumed_plan(self.cut_off, phase, plan)
+        for spec in resumed.specs:
+            self.settings.model(spec.model)
+        return resumed
+
+    def start_cycle(self, session_plan: SessionPlan, *, seed: int, command: str, partial: bool) -> OpenedCycle:
+        """Enter a cycle into the ledger, or find the one that is resumed, with its comparisons and results.
+
+        A partial selection opens no comparison, because it cannot promote.
+        """
+        stored: Mapping[str, CallResult] = {}
+        if self.cut_off is None:
+            plans = self._plans_to_store(session_plan)
+            cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plans)
+        else:
+            cycle = self._resume(self.cut_off, session_plan)
+            stored = self.ledger.results(cycle)
+        self._record_plans(session_plan, cycle)
+        phases = self._open_phases(session_plan, cycle, partial=partial)
+        return OpenedCycle(cycle=cycle, phases=phases, stored=stored)
+
+    def _resume(self, cut_off: InterruptedCycle, session_plan: SessionPlan) -> int:
+        """Enter that a cycle goes on; its number."""
+        for name in session_plan.plans:
+            check_suites(cut_off, name, session_plan.suites(name))
+        self.ledger.resume_cycle(cut_off.cycle)
+        return cut_off.cycle
+
+    def _plans_to_store(self, session_plan: SessionPlan) -> dict[str, Json]:
+        """The plans of all phases as the ledger keeps them."""
+        stored: dict[str, Json] = {}
+        for name, plan in session_plan.plans.items():
+            suites = session_plan.suites(name)
+            stored[name] = to_stored(plan, suites, self._began.rules)
+        return stored
+
+    def _record_plans(self, session_plan: SessionPlan, cycle: int) -> None:
+        """Store what is asked, and log where another model is asked than the configured one."""
+        for plan in session_plan.plans.values():
+            suites = session_plan.suites(plan.phase)
+            self.ledger.record_questions(case_texts(suites))
+            self.log_routing(plan, cycle)
+
+    def _open_phases(self, session_plan: SessionPlan, cycle: int, *, partial: bool) -> dict[str, PhaseRun]:
+        """The phases of a cycle with the evidence that earlier cycles left for them, by name."""
+        phases: dict[str, PhaseRun] = {}
+        for name, plan in session_plan.plans.items():
+            phases[name] = self._phase(session_plan, plan, cycle, partial=partial)
+        return phases
+
+    def _phase(self, session_plan: SessionPlan, plan: PhasePlan, cycle: int, *, partial: bool) -> PhaseRun:
         suites = session_plan.suites(plan.phase)
         comparisons: dict[str, Comparison] = {}
         if not partial:
-            comparisons = self._open_comparisons(ledger, plan, suites, cycle)
+            comparisons = self._open_comparisons(plan, suites, cycle)
         earlier: set[int] = set()
         for comparison in comparisons.values():
             earlier.update(comparison.cycles)
@@ -255,21 +328,19 @@ class CycleStore:
             suites=suites,
             limits=self.settings.phase(plan.phase).limits,
             comparisons=comparisons,
-            earlier=ledger.trials(sorted(earlier), plan.phase),
+            earlier=self.ledger.trials(sorted(earlier), plan.phase),
             own_gates=self._own_gates,
-            churn=known_churn(ledger, plan.baseline),
+            churn=known_churn(self.ledger, plan.baseline),
         )
 
-    def _open_comparisons(
-        self, ledger: Ledger, plan: PhasePlan, suites: Sequence[Suite], cycle: int
-    ) -> dict[str, Comparison]:
+    def _open_comparisons(self, plan: PhasePlan, suites: Sequence[Suite], cycle: int) -> dict[str, Comparison]:
         """Open a comparison for each candidate, or go on with one of the same suites and surroundings; by spec id."""
         addresses = sorted(map(suite_address, suites))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in plan.candidates:
             fingerprint = self.surroundings.fingerprint(plan.baseline, candidate.spec)
-            comparisons[candidate.spec.id] = ledger.open_comparison(
+            comparisons[candidate.spec.id] = self.ledger.open_comparison(
                 phase=plan.phase,
                 baseline=plan.baseline.id,
                 candidate=candidate.spec.id,
@@ -278,6 +349,37 @@ class CycleStore:
                 share_of=_share_of(limits),
             )
         return comparisons
+
+
+def open_cycle_store(settings: Settings, own_gates: ProjectGates) -> CycleStore:
+    """Take the lock, then read: another cycle could change everything that is read before.
+
+    Raises:
+        StateError: when another cycle is under way, or a file cannot be used.
+    """
+    held = ExitStack()
+    try:
+        _prepare_folder(settings, held)
+        ledger = held.enter_context(Ledger(settings.state_dir / LEDGER))
+        cut_off = None
+        if settings.resume:
+            cut_off = interrupted_cycle(ledger)
+        routing = load_config(settings.routing_path)
+        if cut_off is not None:
+            routing = restore_rules(routing, cut_off)
+        return CycleStore(settings, routing, ledger, cut_off=cut_off, own_gates=own_gates, held=held)
+    except BaseException:
+        held.close()
+        raise
+
+
+def _prepare_folder(settings: Settings, held: ExitStack) -> None:
+    """Make the state directory, lock it, and remove what a cycle that was cut off left half written."""
+    prepare_state_dir(settings.state_dir)
+    held.enter_context(hold_lock(settings.state_dir))
+    for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK):
+        remove_leftovers(settings.state_dir / name)
+    remove_leftovers(settings.routing_path)
 
 
 def _share_of(limits: Limits) -> Callable[[int], float] | None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from pytest_selfopt.errors import StateError
 
+LEDGER = "ledger.sqlite"
+"""The file in the state directory."""
+
 SCHEMA_VERSION = 4
 PATIENCE_S = 10.0
 """How long a process waits for others that have the file."""

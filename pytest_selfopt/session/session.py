@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import cached_property
 
 import pytest
 
-from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.console.sanitize import visible
-from pytest_selfopt.cycle.planned_cycle import PlannedCycle
-from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
-from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
-from pytest_selfopt.session.extensions import plan_cycle
-from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
+from pytest_selfopt.session.options import looks_only, mode_of, terminal_of
 from pytest_selfopt.session.runtest import RuntestHooks
+from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.session.subsessions import run_proof
-from pytest_selfopt.session.terminal.reporter import ProgressReporter
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult
 
 
@@ -34,68 +27,39 @@ class SelfoptSession:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._mode = mode_of(config)
-        self._plan = SessionPlan(self._plan_for, self._variant)
+        self._cycle = SessionCycle(config)
+        self._plan = self._cycle.session_plan
         self._collector = BenchmarkCollector(self._plan)
-        self._planned: PlannedCycle | None = None
-        self._running: RunningCycle | None = None
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
-        self._judging = VerdictHooks(config, lambda: self._running)
+        self._judging = VerdictHooks(config, lambda: self._cycle.started)
         config.pluginmanager.register(self._judging, "selfopt-judging")
         config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
-        """The checked settings of this session.
-
-        Raises:
-            SettingsError: on first use, when something is configured wrongly.
-        """
-        return settings_of(self._config)
+        """The checked settings of this session; see `SessionCycle.settings`."""
+        return self._cycle.settings
 
     @property
     def stopped_because(self) -> str:
         """Why no more calls are made; empty while they are."""
-        return self._cycle.stopped_because
+        return self._cycle.running.stopped_because
 
     def begin(self, planned: PlannedTrial) -> bool:
         """Whether an item is to be run; see `RunningCycle.begin`."""
         if self._begun is not None and self._begun != planned.key:
-            self._cycle.dispatcher.discard(self._begun)
+            self._cycle.running.dispatcher.discard(self._begun)
         self._begun = planned.key
-        return self._cycle.begin(planned)
+        return self._cycle.running.begin(planned)
 
     def result(self, key: TrialKey) -> CallResult:
         """The result of a trial's call; see `RunningCycle.result`."""
-        return self._cycle.result(key)
+        return self._cycle.running.result(key)
 
     def give_up(self, key: TrialKey) -> None:
         """End a trial's call; see `Dispatcher.give_up`."""
-        self._cycle.dispatcher.give_up(key)
-
-    @property
-    def planned(self) -> PlannedCycle:
-        """The cycle before its calls begin, made when it is first needed."""
-        if self._planned is None:
-            self._planned = plan_cycle(self._config, self.settings)
-        return self._planned
-
-    @property
-    def _cycle(self) -> RunningCycle:
-        """The cycle whose items are being run.
-
-        Raises:
-            SelfoptError: when items are run that no calls were begun for.
-        """
-        if self._running is None:
-            raise SelfoptError("the session makes no calls, because something else went wrong before")
-        return self._running
-
-    def _variant(self, name: str) -> Variant:
-        return self.settings.variant(name)
-
-    def _plan_for(self, _test: str, phase: str, suite: Suite) -> PhasePlan:
-        return self.planned.plan(phase, suite)
+        self._cycle.running.dispatcher.give_up(key)
 
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
@@ -107,10 +71,7 @@ class SelfoptSession:
 
     def close(self) -> None:
         """Let go of servers, ledger and lock; doing it twice is harmless."""
-        if self._running is not None:
-            self._running.stop()
-        if self._planned is not None:
-            self._planned.close()
+        self._cycle.close()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
@@ -126,10 +87,7 @@ class SelfoptSession:
             self._judging.nothing_on_trial = bool(dropped) and not self._plan.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
-        seed = 0
-        if self._planned is not None:
-            seed = self._planned.seed
-        arrange(items, seed)
+        arrange(items, self._cycle.seed)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -144,23 +102,16 @@ class SelfoptSession:
         if looks_only(self._config) or not selected or failed:
             return (yield)
         try:
-            self._running = self.planned.start(
-                self._plan,
-                selected,
-                command=command_of(self._config),
-                lookahead=lookahead_of(self._config),
-                observer=ProgressReporter(terminal_of(self._config)),
-            )
+            self._cycle.start(selected)
             return (yield)
         except SelfoptError as problem:
             raise pytest.UsageError(visible(str(problem))) from None
         finally:
-            if self._running is not None:
-                self._running.stop()
+            self._cycle.stop()
 
     def _show_dry_run(self) -> None:
         try:
-            lines = self.planned.dry_run(self._plan)
+            lines = self._cycle.planned.dry_run(self._plan)
         except SelfoptError as problem:
             raise pytest.UsageError(visible(str(problem))) from None
         terminal = terminal_of(self._config)

@@ -10,25 +10,20 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
-from pytest_selfopt.cycle.planned_cycle import PlannedCycle
 from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.planning.plan import PhasePlan, TrialKey
-from pytest_selfopt.planning.session_plan import SessionPlan
-from pytest_selfopt.session.extensions import plan_cycle
-from pytest_selfopt.session.options import command_of, lookahead_of, looks_only, mode_of, settings_of, terminal_of
+from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.session.options import looks_only, mode_of
+from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.subsessions import run_proof
-from pytest_selfopt.session.terminal.reporter import ProgressReporter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.session.xdist.pending import PendingTrials
 from pytest_selfopt.session.xdist.rpc import (
@@ -42,8 +37,7 @@ from pytest_selfopt.session.xdist.rpc import (
     StartTrial,
     StartTrialResponse,
 )
-from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.specs.variants import Variant
+from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import CallResult
 
 if TYPE_CHECKING:
@@ -65,9 +59,8 @@ class XdistController:
         self._config = config
         self._turn = threading.Condition(threading.RLock())
         """Held by whoever reads or changes what follows; notified when a trial is settled."""
-        self._plan = SessionPlan(self._plan_for, self._variant)
-        self._planned: PlannedCycle | None = None
-        self._running: RunningCycle | None = None
+        self._cycle = SessionCycle(config)
+        self._plan = self._cycle.session_plan
         self._board = PendingTrials({})
         self._problems: list[str] = []
         self._ended = False
@@ -76,18 +69,9 @@ class XdistController:
         self._changed = time.monotonic()
         self._failure = ""
         """Why the session cannot go on."""
-        self._judging = VerdictHooks(config, lambda: self._running, self._in_turn)
+        self._judging = VerdictHooks(config, lambda: self._cycle.started, self._in_turn)
         self._hang_up = hang_up
         self._given_to = given_to
-
-    @cached_property
-    def settings(self) -> Settings:
-        """The checked settings of this session.
-
-        Raises:
-            SettingsError: on first use, when something is configured wrongly.
-        """
-        return settings_of(self._config)
 
     def run_proof(self, status: int) -> int:
         """Prove what this session has put on trial, in a session that follows it; the status of both."""
@@ -96,10 +80,7 @@ class XdistController:
     def close(self) -> None:
         """Let go of workers, servers, ledger and lock; doing it twice is harmless."""
         self._hang_up()
-        if self._running is not None:
-            self._running.stop()
-        if self._planned is not None:
-            self._planned.close()
+        self._cycle.close()
 
     # What workers ask, each on a thread of its own.
 
@@ -118,17 +99,17 @@ class XdistController:
             case StartTrial(key):
                 return self._begin(worker, key)
             case Abandon(key):
-                if self._running is not None:
-                    self._running.dispatcher.give_up(key)
+                if self._cycle.started is not None:
+                    self._cycle.started.dispatcher.give_up(key)
                 return None
             case _:
-                running = self._cycle
+                running = self._cycle.running
                 result = running.wait_for(question.key, self._while_waiting)
                 return Result(result, running.stopped_because)
 
     def answer_at_once(self, worker: str, question: Request) -> Response:
         """The answer to what is asked most often, when the reply is there already; None where that has to wait."""
-        running = self._running
+        running = self._cycle.started
         if not isinstance(question, StartTrial) or running is None or self._ended:
             return None
         key = question.key
@@ -155,40 +136,16 @@ class XdistController:
     def _answer_plan(self, test: str, path: Path, phase: str) -> PlanResponse:
         with self._turn:
             trials = self._plan.add(test, path, phase)
-            return PlanResponse(self._plan.plans[phase], trials[0].suite.content_hash, self._made.seed)
-
-    def _variant(self, name: str) -> Variant:
-        return self.settings.variant(name)
-
-    def _plan_for(self, _test: str, phase: str, suite: Suite) -> PhasePlan:
-        return self._made.plan(phase, suite)
-
-    @property
-    def _made(self) -> PlannedCycle:
-        """The cycle before its calls begin, made when it is first needed."""
-        if self._planned is None:
-            self._planned = plan_cycle(self._config, self.settings)
-        return self._planned
-
-    @property
-    def _cycle(self) -> RunningCycle:
-        """The cycle whose items are being run.
-
-        Raises:
-            SelfoptError: when items are run that no calls were begun for.
-        """
-        if self._running is None:
-            raise SelfoptError("the session makes no calls, because something else went wrong before")
-        return self._running
+            return PlanResponse(self._plan.plans[phase], trials[0].suite.content_hash, self._cycle.planned.seed)
 
     def _note_collected(self, collected: Collected) -> None:
         with self._turn:
             self._problems += [one for one in collected.problems if one not in self._problems]
-            if self._running is None:
+            if self._cycle.started is None:
                 self._board = PendingTrials(dict(collected.items))
 
     def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
-        running = self._cycle
+        running = self._cycle.running
         planned = self._plan.planned[key]
         with self._turn:
             self._board.waits(worker, key)
@@ -269,16 +226,10 @@ class XdistController:
                 self._plan.leave_out(idle)
                 self._judging.nothing_on_trial = bool(idle) and not self._plan.plans
             selected = [self._plan.planned[key] for key in self._board.still_open()]
-            if self._planned is None or self._running is not None or not selected or looks_only(self._config):
+            if self._cycle.started is not None or not selected or looks_only(self._config):
                 return
             try:
-                self._running = self._planned.start(
-                    self._plan,
-                    selected,
-                    command=command_of(self._config),
-                    lookahead=lookahead_of(self._config),
-                    observer=ProgressReporter(terminal_of(self._config)),
-                )
+                self._cycle.start(selected)
             except SelfoptError as problem:
                 raise pytest.UsageError(visible(str(problem))) from None
 
@@ -311,7 +262,7 @@ class XdistController:
 
     def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
         ended = self._settle(key)
-        running = self._running
+        running = self._cycle.started
         if running is None:
             return
         if lost:
@@ -338,8 +289,9 @@ class XdistController:
             self._ended = True
             self._turn.notify_all()
         self._hang_up()
-        if self._running is not None:
-            self._running.stop()
+        running = self._cycle.started
+        if running is not None:
+            running.stop()
             never = len(list(self._board.still_open()))
             if never:
-                self._running.note_problem(EvidenceProblem.LOST, never)
+                running.note_problem(EvidenceProblem.LOST, never)

@@ -1,0 +1,111 @@
+"""The calls of a cycle: what is asked for when it starts, and what makes and records them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_selfopt.cycle.observer import CycleObserver
+from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
+from pytest_selfopt.cycle.trial_recorder import TrialRecorder
+from pytest_selfopt.execution.backends import CallBackend, most_at_a_time
+from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead, Pass
+from pytest_selfopt.execution.passes import make_passes
+from pytest_selfopt.planning.budget import make_budget
+from pytest_selfopt.planning.plan import PlannedTrial
+from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.planning.swarms import resolve_members
+from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.runner import Runner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a cycle is to be started with; `selected` are the trials that are made.
+
+    Fewer than planned make a part, which decides nothing. `command` is the command line, for the ledger; `lookahead`
+    says how far calls may run ahead of the items, and the `observer` hears what happens.
+    """
+
+    session_plan: SessionPlan
+    selected: Sequence[PlannedTrial]
+    command: str
+    lookahead: Lookahead
+    observer: CycleObserver
+
+    @property
+    def partial(self) -> bool:
+        """Whether not all that was planned is asked."""
+        return len(self.selected) < len(self.session_plan.planned)
+
+    @property
+    def models(self) -> list[str]:
+        """The models that are asked, each once, in the order of the plans."""
+        models: dict[str, None] = {}
+        for plan in self.session_plan.plans.values():
+            models.update((spec.model, None) for spec in plan.specs)
+        return list(models)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleCalls:
+    """What makes the calls of a cycle and records them; the dispatcher is still to be started."""
+
+    factory: CallFactory
+    recorder: TrialRecorder
+    budget: Budget | None
+    passes: Sequence[Pass]
+    dispatcher: Dispatcher
+
+
+def make_cycle_calls(
+    store: SessionStore, opened: OpenedCycle, request: StartRequest, backend: CallBackend
+) -> CycleCalls:
+    """Prepare the calls of an opened cycle.
+
+    Raises:
+        SelfoptError: when calls cannot be made, or a budget cannot be kept.
+    """
+    settings = store.settings
+    factory = CallFactory(opened.cycle, request.session_plan.planned, settings)
+    recorder = _make_recorder(store, opened, factory)
+    models = resolve_members(settings, request.models)
+    budget = make_budget(settings, models, spent=store.spent(opened.cycle))
+    passes = make_passes(request.session_plan, request.selected, factory, settings, backend.unload)
+    runner = backend.runner(
+        cycle=store.name_of(opened.cycle),
+        budget=budget,
+        stored=opened.stored,
+        on_parts=recorder.record_calls,
+    )
+    window = request.lookahead.window(most_at_a_time(models))
+    dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window)
+    return CycleCalls(factory=factory, recorder=recorder, budget=budget, passes=passes, dispatcher=dispatcher)
+
+
+def _make_recorder(store: SessionStore, opened: OpenedCycle, factory: CallFactory) -> TrialRecorder:
+    """A recorder, which records only what belongs to a cycle."""
+    ledger = None
+    if isinstance(store, CycleStore):
+        ledger = store.ledger
+    return TrialRecorder(ledger, opened.cycle, factory, opened.stored)
+
+
+def _make_dispatcher(
+    runner: Runner,
+    passes: Sequence[Pass],
+    factory: CallFactory,
+    recorder: TrialRecorder,
+    opened: OpenedCycle,
+    window: int | None,
+) -> Dispatcher:
+    return Dispatcher(
+        runner=runner,
+        passes=passes,
+        call_for=factory.call,
+        id_of=factory.id_of,
+        on_results=recorder.record_calls,
+        stored=opened.stored,
+        window=window,
+    )
