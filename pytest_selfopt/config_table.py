@@ -41,6 +41,10 @@ class Table:
             self.refuse(key, f"{value} is outside {least} to {most}")
         return value
 
+    @overload
+    def number(self, key: str, default: float, *, least: float, most: float) -> float: ...
+    @overload
+    def number(self, key: str, default: float | None, *, least: float, most: float) -> float | None: ...
     def number(self, key: str, default: float | None, *, least: float, most: float) -> float | None:
         """A number between two bounds."""
         value = self._take(key, (int, float), "a number", default)

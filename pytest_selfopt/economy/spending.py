@@ -28,7 +28,6 @@ def read_spending(table: Table) -> Spending:
         SettingsError: naming the place of a wrong value.
     """
     warn = table.number("warn", USUAL_WARNING_USD, least=0, most=1e6)
-    assert warn is not None
     max_calls = None
     if table.has("max_calls"):
         max_calls = table.integer("max_calls", 0, least=1, most=10**9)

@@ -17,9 +17,7 @@ def read_limits(table: Table, usual: Limits) -> Limits:
     """
 
     def share(key: str, default: float) -> float:
-        value = table.number(key, default, least=0, most=1)
-        assert value is not None
-        return value
+        return table.number(key, default, least=0, most=1)
 
     limits = replace(
         usual,

@@ -120,7 +120,7 @@ class EmbeddedServer:
         ]
         with self._open_log() as log:
             # A session of its own: Ctrl-C at the terminal is for us to handle, the server ends when we say so.
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -128,8 +128,9 @@ class EmbeddedServer:
                 env={**os.environ, KEY_VARIABLE: self.api_key, "PYTHONPATH": _import_path()},
                 start_new_session=True,
             )
+            self._process = process
             try:
-                self.address = self._wait_for_address()
+                self.address = self._wait_for_address(process)
             except BaseException as problem:
                 self.stop()
                 if isinstance(problem, ModelError):
@@ -162,14 +163,13 @@ class EmbeddedServer:
         ):
             yield log
 
-    def _wait_for_address(self) -> str:
-        assert self._process is not None
-        assert self._process.stdout is not None
+    def _wait_for_address(self, process: subprocess.Popen[bytes]) -> str:
+        assert process.stdout is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            ready, _, _ = select.select([self._process.stdout], [], [], 0.2)
+            ready, _, _ = select.select([process.stdout], [], [], 0.2)
             if ready:
-                line = self._process.stdout.readline().decode().strip()
+                line = process.stdout.readline().decode().strip()
                 if line.startswith("http"):
                     return line
                 raise ModelError(f"the server of {self._model.id!r} ended while it loaded the model")

@@ -48,7 +48,6 @@ def read_config(table: Table) -> NatsConfig:
         if table.has(secret):
             table.refuse(secret, f"a secret stands in no file; it comes from {_VARIABLES[secret]}")
     wait_s = table.number("ack_wait", usual.ack_wait_s, least=0.5, most=3600)
-    assert wait_s is not None
     name = table.text("name", usual.name) or usual.name
     if token(name) != name:
         table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")

@@ -71,9 +71,19 @@ class NatsEngine:
         self._watching: asyncio.Task[None] | None = None
 
     @property
+    def _connection(self) -> Connection:
+        """The connection to the server.
+
+        Raises:
+            RunnerError: when `connect` has not made one.
+        """
+        if self._nats is None:
+            raise RunnerError(f"there is no connection to the NATS server at {self._where}")
+        return self._nats
+
+    @property
     def _jetstream(self) -> JetStreamContext:
-        assert self._nats is not None
-        return self._nats.jetstream()
+        return self._connection.jetstream()
 
     def connect(self) -> None:
         """Connect, and find workers."""
@@ -164,14 +174,14 @@ class NatsEngine:
 
     async def _workers(self, seconds: float, enough: Callable[[Sequence[WorkerNotice]], bool]) -> list[WorkerNotice]:
         """The workers that answer within some seconds, or as soon as they are enough."""
-        assert self._nats is not None
+        connection = self._connection
         found: dict[str, WorkerNotice] = {}
-        inbox = self._nats.new_inbox()
-        answers = await self._nats.subscribe(inbox)
+        inbox = connection.new_inbox()
+        answers = await connection.subscribe(inbox)
         deadline = time.monotonic() + seconds
         try:
             while not enough(list(found.values())) and (left := deadline - time.monotonic()) > 0:
-                await self._nats.publish(self._names.workers, b"", reply=inbox)
+                await connection.publish(self._names.workers, b"", reply=inbox)
                 await self._collect(answers, found, min(left, 0.5))
         finally:
             await answers.unsubscribe()
@@ -211,12 +221,12 @@ class NatsEngine:
         return self._places[model]
 
     async def _send(self, calls: Sequence[Call]) -> None:
-        assert self._nats is not None
+        max_payload = self._connection.max_payload
         waiting: dict[str, tuple[str, bytes]] = {}
         for call in calls:
             self._open[call.id] = call
             data = self._cipher.seal(call_to_bytes(call))
-            if len(data) > self._nats.max_payload:
+            if len(data) > max_payload:
                 self._refuse(call, len(data))
                 continue
             provider = self._demand.provider_of(call.model)
@@ -238,8 +248,7 @@ class NatsEngine:
         return await self._jetstream.publish_async(subject, data, wait_stall=AWAY_S, headers={ID: call_id})
 
     def _refuse(self, call: Call, size: int) -> None:
-        assert self._nats is not None
-        most = self._nats.max_payload
+        most = self._connection.max_payload
         error = CallError(
             kind=ErrorKind.REQUEST,
             message=f"the call is {size:,} bytes long, and the NATS server takes {most:,} (its max_payload)",
@@ -268,9 +277,9 @@ class NatsEngine:
             self._inbox.failed(problem)
 
     async def _tell(self, order: dict[str, str]) -> None:
-        assert self._nats is not None
-        await self._nats.publish(self._names.control, json.dumps(order).encode())
-        await self._nats.flush()
+        connection = self._connection
+        await connection.publish(self._names.control, json.dumps(order).encode())
+        await connection.flush()
 
     async def _cancel(self) -> None:
         try:
@@ -298,8 +307,7 @@ class NatsEngine:
 
     async def _what_is_wrong(self) -> str:
         """Why calls under way may never end; empty when all is well, as after a worker that is gone was replaced."""
-        assert self._nats is not None
-        if not self._nats.is_connected:
+        if not self._connection.is_connected:
             return f"the NATS server at {self._where} is away; what it holds is not lost: --selfopt-resume goes on"
         before = set(self._places.values())
         missing = await self._missing(_ANSWER_S)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
@@ -61,9 +62,19 @@ class NatsWorker:
         self._nats: Connection | None = None
 
     @property
+    def _connection(self) -> Connection:
+        """The connection to the server.
+
+        Raises:
+            RunnerError: when `run` has not made one.
+        """
+        if self._nats is None:
+            raise RunnerError("there is no connection to a NATS server")
+        return self._nats
+
+    @property
     def _jetstream(self) -> JetStreamContext:
-        assert self._nats is not None
-        return self._nats.jetstream()
+        return self._connection.jetstream()
 
     async def run(self) -> None:
         """Take calls and make them; ends after SIGTERM or Ctrl-C, once those under way have ended.
@@ -218,11 +229,11 @@ class NatsWorker:
 
     async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
         """Whether another worker says, within some seconds, that it is making a call."""
-        assert self._nats is not None
+        asked = f"{self._duty.name} {call_id}".encode()
         deadline = time.monotonic() + courtesy_s
         while time.monotonic() < deadline:
             with contextlib.suppress(*errors()):
-                await self._nats.request(self._names.holders, f"{self._duty.name} {call_id}".encode(), timeout=_ASK_S)
+                await self._connection.request(self._names.holders, asked, timeout=_ASK_S)
                 return True
         return False
 
@@ -269,10 +280,9 @@ class NatsWorker:
 
     def _to_bytes(self, result: CallResult) -> bytes:
         """A result as it is stored; one that is too long for the server is an error."""
-        assert self._nats is not None
         data = self._cipher.seal(result_to_bytes(result))
-        if len(data) > self._nats.max_payload:
-            most = self._nats.max_payload
+        most = self._connection.max_payload
+        if len(data) > most:
             why = f"the reply is {len(data):,} bytes long, and the NATS server takes {most:,} (its max_payload)"
             data = self._cipher.seal(result_to_bytes(failed(ErrorKind.MALFORMED, why, result)))
         return data

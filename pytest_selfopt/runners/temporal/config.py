@@ -47,7 +47,6 @@ def read_config(table: Table) -> TemporalConfig:
     if table.has("api_key"):
         table.refuse("api_key", f"a secret stands in no file; it comes from {_VARIABLES['api_key']}")
     heartbeat_s = table.number("heartbeat", usual.heartbeat_s, least=0.5, most=3600)
-    assert heartbeat_s is not None
     name = table.text("name", usual.name) or usual.name
     if token(name) != name:
         table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")

@@ -69,7 +69,7 @@ class TemporalEngine:
         self._places = Places(config, self._providers)
         self._cycle = ""
         self._loop = EventLoopThread("selfopt-temporal", errors=errors, sentence=self._unusable)
-        self._client: Client | None = None
+        self._connected: Client | None = None
         self._courses: list[WorkflowResults] = []
         self._asked: dict[str, Call] = {}
         """The calls that were sent and have not ended, by id."""
@@ -81,6 +81,17 @@ class TemporalEngine:
         self._more = asyncio.Event()
         """Whether there may be something to hand on."""
         self._cancelled = False
+
+    @property
+    def _client(self) -> Client:
+        """The client of the server.
+
+        Raises:
+            RunnerError: when `connect` has not made one.
+        """
+        if self._connected is None:
+            raise RunnerError(f"there is no connection to the Temporal server at {self._config.target}")
+        return self._connected
 
     def connect(self) -> None:
         """Connect, and find workers."""
@@ -114,7 +125,7 @@ class TemporalEngine:
 
     async def _connect(self) -> None:
         session = uuid.uuid4().hex[:6]
-        self._client = await connect(self._config, self._cipher, f"pytest-selfopt session {session}")
+        self._connected = await connect(self._config, self._cipher, f"pytest-selfopt session {session}")
         missing = await self._places.missing(self._client, FIND_S)
         if missing:
             raise RunnerError(self._places.without(missing))
@@ -122,7 +133,6 @@ class TemporalEngine:
     async def _start(self) -> None:
         from temporalio.service import RPCError, RPCStatusCode
 
-        assert self._client is not None
         while True:
             course = self._next_course()
             try:
@@ -145,7 +155,6 @@ class TemporalEngine:
         return WorkflowResults(name, self._begun)
 
     async def _begun(self, worker: str, attempt: str) -> bool:
-        assert self._client is not None
         return await self._places.begun(self._client, worker, attempt, ANSWER_S)
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
@@ -184,7 +193,6 @@ class TemporalEngine:
         return [course for course in self._under_way() if course.queue == queue]
 
     def _handle(self, course: WorkflowResults) -> WorkflowHandle[Any, Any]:
-        assert self._client is not None
         return self._client.get_workflow_handle(course.id)
 
     def _put(self, call: Call) -> None:
@@ -256,7 +264,6 @@ class TemporalEngine:
         from temporalio.exceptions import WorkflowAlreadyStartedError
         from temporalio.service import RPCError, RPCStatusCode
 
-        assert self._client is not None
         errands = list(take_some(self._waiting[queue]))
         window = min(free, len(errands))
         course = self._next_course()
@@ -289,7 +296,6 @@ class TemporalEngine:
         """Read the history of a workflow as it grows, until it ends."""
         from temporalio.service import RPCError
 
-        assert self._client is not None
         while not course.ending:
             try:
                 await course.follow(self._client, self._inbox, wait=True)
@@ -327,7 +333,6 @@ class TemporalEngine:
     async def _watch(self) -> None:
         """Look after the workers as long as calls are under way and nothing is heard of them."""
         since: float | None = None
-        assert self._client is not None
         while True:
             await asyncio.sleep(self._config.heartbeat_s / 2)
             if not self._asked or time.monotonic() - self._heard < self._config.heartbeat_s / 2:
@@ -358,7 +363,6 @@ class TemporalEngine:
 
     async def _move(self) -> None:
         """Give the calls that waited for a worker that is gone to another one."""
-        assert self._client is not None
         pinned = [call for call in self._asked.values() if self._demand.pinned(call.model)]
         for queue in set(map(self._queue, pinned)):
             courses = self._of_queue(queue)

@@ -98,8 +98,7 @@ class XdistPlugin:
             self._go_on()
 
     def _go_on(self) -> None:
-        assert self._session is not None
-        failed = self._session.testsfailed
+        failed = self._session is not None and self._session.testsfailed > 0
         if self._collecting or (failed and not self._config.option.continue_on_collection_errors):
             return
         if self._key in self._config.stash:

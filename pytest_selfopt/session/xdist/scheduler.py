@@ -55,8 +55,16 @@ class OrderedScheduler:
         self._given: dict[WorkerNode, list[int]] = {}
         """What each worker still has to run."""
         self._units: deque[list[int]] = deque()
-        self.collection: list[str] | None = None
-        """The items, once scheduling has begun."""
+        self._items: list[str] = []
+        """The items in their order, once scheduling has begun."""
+        self._begun = False
+
+    @property
+    def collection(self) -> list[str] | None:
+        """The items; None before scheduling has begun."""
+        if not self._begun:
+            return None
+        return self._items
 
     @property
     def nodes(self) -> list[WorkerNode]:
@@ -66,7 +74,7 @@ class OrderedScheduler:
     @property
     def collection_is_completed(self) -> bool:
         """Whether as many workers have collected as there are to be."""
-        return self.collection is not None or len(self._collections) >= self._expected
+        return self._begun or len(self._collections) >= self._expected
 
     @property
     def tests_finished(self) -> bool:
@@ -83,7 +91,7 @@ class OrderedScheduler:
     def given_to(self, worker: str) -> list[str]:
         """The items that a worker, by its name, still has to run, in their order; for any thread."""
         given = next((list(items) for node, items in list(self._given.items()) if node.gateway.id == worker), [])
-        return [self.collection[index] for index in given] if self.collection is not None else []
+        return [self._items[index] for index in given]
 
     def add_node(self, node: WorkerNode) -> None:
         """Take a worker on."""
@@ -99,14 +107,15 @@ class OrderedScheduler:
         Raises:
             pytest.UsageError: when workers have collected different items.
         """
-        if self.collection is None:
-            self.collection = next(iter(self._collections.values()))
-            self._units.extend(self._in_units(range(len(self.collection))))
+        if not self._begun:
+            self._items = next(iter(self._collections.values()))
+            self._begun = True
+            self._units.extend(self._in_units(range(len(self._items))))
         for node, collected in self._collections.items():
-            if collected != self.collection:
+            if collected != self._items:
                 raise pytest.UsageError(
                     f"worker {node.gateway.id} has collected {len(collected)} items, and not the same as the others "
-                    f"({len(self.collection)}): parametrize in a fixed order, and not by chance or by a set"
+                    f"({len(self._items)}): parametrize in a fixed order, and not by chance or by a set"
                 )
         for node in self.nodes:
             self._give(node)
@@ -119,8 +128,7 @@ class OrderedScheduler:
 
     def mark_test_pending(self, item: str) -> None:
         """Have an item run again, first."""
-        assert self.collection is not None
-        self._units.appendleft([self.collection.index(item)])
+        self._units.appendleft([self._items.index(item)])
         for node in self.nodes:
             self._give(node)
 
@@ -133,11 +141,10 @@ class OrderedScheduler:
         self._collections.pop(node, None)
         if not left:
             return None
-        assert self.collection is not None
         self._units.extendleft(reversed(self._in_units(left[1:])))
         for other in self.nodes:
             self._give(other)
-        return self.collection[left[0]]
+        return self._items[left[0]]
 
     def _give(self, node: WorkerNode) -> None:
         """Keep a worker busy, or let it end when there is nothing left for it."""
@@ -155,8 +162,7 @@ class OrderedScheduler:
 
     def _in_units(self, items: Sequence[int]) -> list[list[int]]:
         """Items that follow each other and belong together."""
-        assert self.collection is not None
         units: dict[str, list[int]] = {}
         for index in items:
-            units.setdefault(self._unit_of(self.collection[index]), []).append(index)
+            units.setdefault(self._unit_of(self._items[index]), []).append(index)
         return list(units.values())
