@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any
 
 import pytest
 
@@ -17,9 +16,6 @@ MAX_SHOWN = 20_000
 """Characters of a reply that a report shows."""
 MAX_EVIDENCE = 16_384
 """Characters of evidence; what is longer is none."""
-
-NO_KEYWORDS: dict[str, Any] = {}
-"""Those of a report whose keywords nobody asks for."""
 
 _TIMED_OUT = re.compile(r"Timeout (>|\()")
 

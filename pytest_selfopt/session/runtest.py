@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import pytest
-from _pytest.runner import pytest_runtest_teardown
 
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.trials import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
+from pytest_selfopt.session import memory
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.report_evidence import (
-    NO_KEYWORDS,
     classify_outcome,
     classify_phase,
     portable,
@@ -47,16 +46,6 @@ class Source(Protocol):
 
     def give_up(self, key: TrialKey) -> None:
         """End a trial's call, because nobody waits for it any more."""
-
-
-@contextmanager
-def _no_traceback(item: pytest.Item) -> Iterator[None]:
-    """Keep pytest from making a traceback that nobody reads: it takes a fifth of a session's time."""
-    vars(item)["repr_failure"] = lambda _: ""
-    try:
-        yield
-    finally:
-        del vars(item)["repr_failure"]
 
 
 class RuntestHooks:
@@ -95,20 +84,17 @@ class RuntestHooks:
             return None
         # The item before left standing what this one would have needed, such as the fixtures of their module.
         self._told = True
-        call = pytest.CallInfo.from_call(
-            lambda: pytest_runtest_teardown(item, nextitem),
-            when="teardown",
-        )
+        call = memory.tear_down(item, nextitem)
         if call.excinfo is not None:
             report = item.ihook.pytest_runtest_makereport(item=item, call=call)
             item.ihook.pytest_runtest_logreport(report=report)
         return True
 
     def _let_go_of_item(self, following: pytest.Item) -> None:
-        """Drop the parameters of the item before: pytest keeps all items until the end, and these are most of each."""
+        """Make the item before small."""
         done, self._running = self._running, following
-        if isinstance(done, pytest.Function) and self._judges:
-            del done.callspec
+        if done is not None and self._judges:
+            memory.drop_parameters(done)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -153,7 +139,7 @@ class RuntestHooks:
         brief = self._is_told_in_a_line(call)
         suppressor: AbstractContextManager[None] = nullcontext()
         if brief:
-            suppressor = _no_traceback(item)
+            suppressor = memory.no_traceback(item)
         with suppressor:
             report = yield
         received = self._received
@@ -180,7 +166,7 @@ class RuntestHooks:
         set_evidence(report, None)
         if report.passed and self._judges:
             # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
-            report.keywords = NO_KEYWORDS
+            memory.drop_keywords(report)
 
     def _show_reply(self, report: pytest.TestReport, received: Received) -> None:
         """Give a report the time of the call, and the reply where somebody will read it."""

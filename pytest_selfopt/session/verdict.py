@@ -21,9 +21,10 @@ from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.atomic_files import timestamp
+from pytest_selfopt.session import memory
 from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
 from pytest_selfopt.session.options import mode_of, terminal_of
-from pytest_selfopt.session.report_evidence import NO_KEYWORDS, from_evidence, get_evidence, set_evidence
+from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, set_evidence
 from pytest_selfopt.session.terminal.summary import write_gate, write_summary
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
@@ -107,23 +108,14 @@ class VerdictHooks:
                 running.make_room()
 
     def _let_go(self, report: pytest.TestReport) -> None:
-        """Make a report small: pytest's terminal reporter keeps all of them until the end, three for each item."""
-        evidence = get_evidence(report)
-        uneventful = evidence is None and not report.sections
-        if uneventful and not self._config.option.durations:
-            self._take_from_terminal(report)
+        """Make a report small, which pytest's terminal keeps until the end."""
+        terminal = terminal_of(self._config)
+        uneventful = get_evidence(report) is None and not report.sections
+        if terminal is not None and uneventful and not self._config.option.durations:
+            memory.drop_from_terminal(terminal, report)
         set_evidence(report, None)
         if report.passed:
-            report.keywords = NO_KEYWORDS
-
-    def _take_from_terminal(self, report: pytest.TestReport) -> None:
-        """Take a report out of those that pytest's terminal reporter keeps without a category, if it came in last."""
-        terminal = terminal_of(self._config)
-        if terminal is None:
-            return
-        kept = terminal.stats.get("")
-        if kept and kept[-1] is report:
-            kept.pop()
+            memory.drop_keywords(report)
 
     def _take(self, running: RunningCycle, evidence: str, *, failed: bool) -> bool:
         """Take evidence in; whether it stands for a failure that no verdict hides."""

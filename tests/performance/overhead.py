@@ -115,13 +115,17 @@ class Project:
 
     def best(self, rounds: int, *arguments: str, concurrency: int, overlap: bool = False) -> list[Used]:
         """A cycle that only watches its baseline, `rounds` times."""
+        self.configure(concurrency=concurrency, overlap=overlap)
+        command = [sys.executable, "-m", "pytest", "-q", *PLUGINS, "--selfopt-cycle", *arguments]
+        return [self._fresh(command) for _ in range(rounds)]
+
+    def configure(self, *, concurrency: int, overlap: bool = False) -> None:
+        """Let a cycle search nothing."""
         (self._folder / "selfopt.toml").write_text(
             f'model = "local/m"\n[models."local/m"]\nbase_url = "{self._server}"\nmax_concurrency = {concurrency}\n'
             f"overlap = {str(overlap).lower()}\n[gates]\nmin_samples = {RUNS}\n"
             "[search]\nvariants = []\ntimeouts = []\nretries = []\nisolation = []\nwarmup = []\n"
         )
-        command = [sys.executable, "-m", "pytest", "-q", *PLUGINS, "--selfopt-cycle", *arguments]
-        return [self._fresh(command) for _ in range(rounds)]
 
     def plain(self, concurrency: int) -> Used:
         """The same calls without a harness."""
