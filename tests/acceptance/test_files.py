@@ -45,3 +45,9 @@ def test_the_files_of_a_cycle_have_the_fields_that_are_described(project: Callab
     assert set(feedback["recent_runs"][0]) == named(fields["recent_runs"])
     accuracy = next(iter(feedback["model_phase_accuracy"].values()))
     assert set(accuracy) <= named(fields["model_phase_accuracy"])
+
+
+def test_a_session_closes_its_ledger(project: Callable[..., Project]) -> None:
+    made = project({"rules": right()})
+    made.run("--selfopt-cycle")
+    assert [path.name for path in (made.path / ".selfopt").glob("ledger.sqlite*")] == ["ledger.sqlite"]

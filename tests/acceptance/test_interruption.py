@@ -83,6 +83,33 @@ def test_ctrl_c_ends_at_once_and_loses_no_finished_call(project: Make, after: in
     assert not (made.path / "routing_config.json").exists()
 
 
+CUT_OFF = """
+import pathlib, threading, pytest
+from pytest_selfopt.execution.dispatcher import Dispatcher
+
+start = Dispatcher.start
+
+def cut_off(self):
+    start(self)
+    raise KeyboardInterrupt
+
+Dispatcher.start = cut_off
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure():
+    names = [thread.name for thread in threading.enumerate()]
+    pathlib.Path("threads").write_text(" ".join(names))
+"""
+
+
+def test_ctrl_c_while_calls_begin_ends_them(project: Make) -> None:
+    made = project({"rules": right(), "latency": 0.2})
+    made.pytester.makeconftest(CUT_OFF)
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "selfopt-dispatch" not in (made.path / "threads").read_text().split()
+
+
 def test_kill_9_loses_no_finished_call_and_the_next_cycle_starts(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.05})
     process = begin(made)

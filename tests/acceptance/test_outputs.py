@@ -239,3 +239,27 @@ def test_no_sentence_breaks_out_of_what_it_stands_in() -> None:
     assert report_of["results"]["tests"][1]["message"] == HOSTILE
     with pytest.raises(ValueError, match="no JUnit report"):
         with_gates("nonsense", hostile())
+
+
+SLOW_START = """
+import time
+from pytest_selfopt.execution.backends import LocalBackend
+
+begin = LocalBackend.begin
+
+def slow(self):
+    time.sleep(1)
+    begin(self)
+
+LocalBackend.begin = slow
+"""
+
+
+def test_time_of_a_cycle_includes_its_servers(project: Make) -> None:
+    made = project({"rules": right()})
+    made.pytester.makeconftest(SLOW_START)
+    before = time.time()
+    made.run("--selfopt-cycle", "--selfopt-json=outcome.json")
+    outcome = json.loads((made.path / "outcome.json").read_text())
+    assert outcome["seconds"] > 1
+    assert before < outcome["began"] < time.time() - outcome["seconds"]
