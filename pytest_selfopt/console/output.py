@@ -27,7 +27,7 @@ class Markdown(Verbatim):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TextTable:
     """Rows of cells, the heads first; `dispensable` columns are left out where all of them do not fit."""
 
     rows: Sequence[Sequence[str]]
@@ -35,7 +35,7 @@ class Table:
     indent: str = ""
 
 
-Printed: TypeAlias = str | Verbatim | Table
+Printed: TypeAlias = str | Verbatim | TextTable
 
 
 def columns_of(stream: TextIO) -> int:
@@ -61,7 +61,7 @@ def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> It
         elif isinstance(item, Verbatim):
             # An escape is what JSON would have, too; another spelling would be another text.
             yield item.encode(encoding, "backslashreplace").decode(encoding)
-        elif isinstance(item, Table):
+        elif isinstance(item, TextTable):
             for line in _table_lines(item, width, encoding):
                 yield f"{item.indent}{line}".rstrip()
         else:
@@ -74,7 +74,7 @@ def _sentence_lines(line: str, width: int | None) -> list[str]:
     return folded(line, width)
 
 
-def _table_lines(item: Table, width: int | None, encoding: str) -> list[str]:
+def _table_lines(item: TextTable, width: int | None, encoding: str) -> list[str]:
     rows = []
     for row in item.rows:
         cells = [shown(cell, encoding) for cell in row]

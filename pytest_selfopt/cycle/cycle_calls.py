@@ -16,7 +16,7 @@ from pytest_selfopt.planning.budget import make_budget
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.swarms import resolve_members
-from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.runner import Runner
 
 
@@ -54,7 +54,7 @@ class CycleCalls:
 
     factory: CallFactory
     recorder: TrialRecorder
-    budget: Budget | None
+    budget: CallBudget | None
     passes: Sequence[Pass]
     dispatcher: Dispatcher
 

@@ -16,7 +16,7 @@ from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
-from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.plan import PhasePlan
@@ -218,7 +218,7 @@ def _settle(
     state.ledger.store_result(cycle, _result(phases, conclusions))
 
 
-def _settle_comparison(ledger: Ledger, number: int, judgement: Judgement, conclusion: Conclusion) -> None:
+def _settle_comparison(ledger: Ledger, number: int, judgement: CandidateJudgement, conclusion: Conclusion) -> None:
     ledger.settle_comparison(
         number,
         state=_state(judgement, conclusion),
@@ -258,7 +258,7 @@ def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> di
     return {"asked_for": asked, "churn": churn, "served": served, "in_force": in_force}
 
 
-def _state(judgement: Judgement, conclusion: Conclusion) -> ComparisonState:
+def _state(judgement: CandidateJudgement, conclusion: Conclusion) -> ComparisonState:
     if judgement is conclusion.pick.winner:
         return "promoted"
     if judgement.verdict is Verdict.REJECT:

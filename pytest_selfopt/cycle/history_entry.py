@@ -7,7 +7,7 @@ from typing import Any
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import GateResult
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
@@ -63,7 +63,7 @@ def _candidate_entry(candidate: Candidate) -> dict[str, Any]:
     return {"spec": candidate.spec.id, "why": candidate.why}
 
 
-def verdict_entry(judgement: Judgement) -> dict[str, Any]:
+def verdict_entry(judgement: CandidateJudgement) -> dict[str, Any]:
     """A verdict as the history holds it."""
     return {
         "spec": judgement.spec,

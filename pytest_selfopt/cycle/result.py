@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_selfopt.cycle.gate import GateOutcome
+from pytest_selfopt.cycle.build_gate import GateOutcome
 from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.ledger.ledger import CycleStatus, Warmup

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from pytest_selfopt.cycle.build_gate import gate
 from pytest_selfopt.cycle.cycle_calls import CycleCalls
 from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
-from pytest_selfopt.cycle.gate import gate
 from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.pass_gate import PassGate
 from pytest_selfopt.cycle.phase_run import EvidenceProblem

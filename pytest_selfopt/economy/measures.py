@@ -22,7 +22,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(slots=True, kw_only=True)
-class Totals:
+class CaseTotals:
     """Sums over counts of cases."""
 
     passes: int = 0
@@ -38,9 +38,9 @@ class Totals:
         return self.answers + self.errors
 
 
-def totals_of(cases: Iterable[CaseCount]) -> Totals:
+def totals_of(cases: Iterable[CaseCount]) -> CaseTotals:
     """Add counts up."""
-    totals = Totals()
+    totals = CaseTotals()
     for count in cases:
         totals.passes += count.passes
         totals.answers += count.answers

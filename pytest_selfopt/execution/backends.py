@@ -15,7 +15,7 @@ from pytest_selfopt.execution.project_runner import ProjectRunner, refuse_budget
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.planning.swarms import resolve_members, swarms_among
-from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.remote import Engine, ProviderLimits, RemoteRunner
@@ -43,7 +43,7 @@ class CallBackend(Protocol):
         self,
         *,
         cycle: str,
-        budget: Budget | None,
+        budget: CallBudget | None,
         stored: Mapping[str, CallResult],
         on_parts: OnParts,
     ) -> Runner:
@@ -90,7 +90,7 @@ class LocalBackend:
         self,
         *,
         cycle: str,
-        budget: Budget | None,
+        budget: CallBudget | None,
         stored: Mapping[str, CallResult],
         on_parts: OnParts,
     ) -> Runner:
@@ -141,7 +141,7 @@ class RemoteBackend:
         self,
         *,
         cycle: str,
-        budget: Budget | None,
+        budget: CallBudget | None,
         stored: Mapping[str, CallResult],
         on_parts: OnParts,
     ) -> Runner:
@@ -196,7 +196,7 @@ class SwarmBackend:
         self,
         *,
         cycle: str,
-        budget: Budget | None,
+        budget: CallBudget | None,
         stored: Mapping[str, CallResult],
         on_parts: OnParts,
     ) -> Runner:

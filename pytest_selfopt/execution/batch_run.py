@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
-from pytest_selfopt.execution.trials import Received, make_trial, parse_reply
+from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig

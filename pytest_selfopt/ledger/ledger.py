@@ -24,9 +24,9 @@ from pytest_selfopt.ledger.records import (
     SELECT_TOTALS,
     SELECT_TRIALS,
     CallRecord,
+    CycleTotals,
     Question,
     TokensOfSpec,
-    Totals,
     dump,
     judged_call_of,
     make_trial,
@@ -206,9 +206,9 @@ class Ledger:
         rows = self._read(query, (json.dumps(list(hashes)),))
         return {row["case_hash"]: Question(**dict(row)) for row in rows}
 
-    def totals(self, cycle: int | None = None) -> Totals:
+    def totals(self, cycle: int | None = None) -> CycleTotals:
         """What a cycle took, or all of them together."""
-        return Totals(**dict(self._read(SELECT_TOTALS, (cycle,) * 4)[0]))
+        return CycleTotals(**dict(self._read(SELECT_TOTALS, (cycle,) * 4)[0]))
 
     def results(self, cycle: int) -> dict[str, CallResult]:
         """The results of all finished calls of a cycle by id, warm-up calls included."""

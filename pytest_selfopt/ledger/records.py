@@ -64,7 +64,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class CycleTotals:
     """What cycles took: trials and the calls made for them, tokens, USD as far as it is known, and the rest of them."""
 
     trials: int

@@ -12,7 +12,7 @@ from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RE
 from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
-from pytest_selfopt.loop.gate import Judgement, absolute_gates, failed_names, judge
+from pytest_selfopt.loop.gate import CandidateJudgement, absolute_gates, failed_names, judge
 from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, Verdict, no_project_gates, reject_or_hold
 from pytest_selfopt.loop.pick import Pick, pick
 from pytest_selfopt.loop.provenance import Premises
@@ -68,7 +68,7 @@ class Conclusion:
     in_force: Spec
     """The spec in force afterwards: the winner, the baseline with a rule that stays on trial, or the baseline."""
     metrics: Mapping[str, Metrics]
-    judgements: tuple[Judgement, ...]
+    judgements: tuple[CandidateJudgement, ...]
     diagnoses: tuple[Diagnosis, ...]
     """Of the spec in force afterwards."""
     gates: tuple[GateResult, ...]
@@ -146,7 +146,7 @@ def _trials_by_spec(evidence: PhaseEvidence) -> dict[str, tuple[Trial, ...]]:
     return trials
 
 
-def _on_trial(judgements: Sequence[Judgement], evidence: PhaseEvidence) -> Judgement | None:
+def _on_trial(judgements: Sequence[CandidateJudgement], evidence: PhaseEvidence) -> CandidateJudgement | None:
     """The verdict on the contender that is the baseline with the rule on trial; None without one."""
     for judgement in judgements:
         if judgement.spec == evidence.trial:
@@ -159,7 +159,7 @@ def _is_measured(gates: Sequence[GateResult]) -> bool:
     return failed_names(gates).isdisjoint(("errors", "min_samples"))
 
 
-def _in_force(evidence: PhaseEvidence, picked: Pick, trial: Judgement | None) -> Spec:
+def _in_force(evidence: PhaseEvidence, picked: Pick, trial: CandidateJudgement | None) -> Spec:
     """The winner, or else the baseline with what stays on trial."""
     if picked.winner is not None:
         return parse_spec(picked.winner.spec)
@@ -210,7 +210,7 @@ def recommend(
 
 def _judge(
     contender: Contender, evidence: PhaseEvidence, metrics: Mapping[str, Metrics], own_gates: ProjectGates
-) -> Judgement:
+) -> CandidateJudgement:
     number, needed = contender.number, None
     if number is not None:
         needed = bar(number, evidence.limits.alpha)

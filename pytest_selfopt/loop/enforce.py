@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation, rule_in_force
-from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.loop.pick import Pick
 from pytest_selfopt.loop.provenance import Premises, together
@@ -33,7 +33,7 @@ def enforce(
     *,
     baseline: Spec,
     pick: Pick,
-    trial: Judgement | None,
+    trial: CandidateJudgement | None,
     measured: bool,
     recommendations: Sequence[Recommendation],
     premises: Mapping[str, Premises],
@@ -90,7 +90,7 @@ class _Settling:
     cycle: int
     now: str
 
-    def settle(self, pick: Pick, trial: Judgement | None, *, measured: bool) -> Enforcement:
+    def settle(self, pick: Pick, trial: CandidateJudgement | None, *, measured: bool) -> Enforcement:
         """Promote, confirm or roll back, or leave everything as it is."""
         current, winner = self.current, pick.winner
         if current is not None and current.on_trial and trial is not None:
@@ -111,7 +111,7 @@ class _Settling:
         change = self._change("keep", sentence, {}, None, rule)
         return Enforcement(rules=(rule,), changes=(change,))
 
-    def _settle_trial(self, current: Rule, trial: Judgement, winner: Judgement | None) -> Enforcement:
+    def _settle_trial(self, current: Rule, trial: CandidateJudgement, winner: CandidateJudgement | None) -> Enforcement:
         if winner is trial:
             return self._confirm(current, trial)
         base = current.untried
@@ -129,19 +129,19 @@ class _Settling:
             return Enforcement(rules=(remembered,), changes=tuple(changes))
         return Enforcement(rules=(base, remembered), changes=tuple(changes))
 
-    def _confirm(self, current: Rule, trial: Judgement) -> Enforcement:
+    def _confirm(self, current: Rule, trial: CandidateJudgement) -> Enforcement:
         rule = self._confirmed(current, trial)
         sentence = f"confirmed {self._action(current)}: {trial.sentence}"
         evidence = _judged(trial, self.baseline)
         change = self._change("confirmed", sentence, evidence, current, rule)
         return Enforcement(rules=(rule,), changes=(change,))
 
-    def _roll_back(self, current: Rule, trial: Judgement, base: Rule | None) -> RuleChange:
+    def _roll_back(self, current: Rule, trial: CandidateJudgement, base: Rule | None) -> RuleChange:
         sentence = f"rolled back {self._action(current)}: {trial.sentence}"
         evidence = _judged(trial, self.baseline)
         return self._change("rolled_back", sentence, evidence, current, base)
 
-    def _remembered(self, current: Rule, trial: Judgement) -> Rule:
+    def _remembered(self, current: Rule, trial: CandidateJudgement) -> Rule:
         """The rule that was rolled back, kept so that it is not tried again."""
         return replace(
             current,
@@ -153,7 +153,7 @@ class _Settling:
             before=None,
         )
 
-    def _confirmed(self, current: Rule, trial: Judgement) -> Rule:
+    def _confirmed(self, current: Rule, trial: CandidateJudgement) -> Rule:
         spec = parse_spec(trial.spec)
         known = current.evidence or {}
         rule = current
@@ -171,7 +171,7 @@ class _Settling:
             before=_unproven(current.untried),
         )
 
-    def _rests_on(self, judged: Judgement) -> Premises | None:
+    def _rests_on(self, judged: CandidateJudgement) -> Premises | None:
         """What a proof rests on: a model that stands in for another one was compared with it."""
         own = self.premises.get(judged.spec)
         model = parse_spec(judged.spec).model
@@ -193,7 +193,7 @@ class _Settling:
             before=rule_to_json(base),
         )
 
-    def _promoted(self, before: Rule | None, winner: Judgement) -> Rule:
+    def _promoted(self, before: Rule | None, winner: CandidateJudgement) -> Rule:
         return replace(
             self._led_to(before or self._fresh(), parse_spec(winner.spec)),
             reason=winner.sentence,
@@ -210,7 +210,7 @@ class _Settling:
             return self._set(rule, spec)
         return replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
 
-    def _promote(self, before: Rule | None, winner: Judgement) -> Enforcement:
+    def _promote(self, before: Rule | None, winner: CandidateJudgement) -> Enforcement:
         """Put the winner in force; another model stands in for the baseline's, and has its settings in its own rule."""
         rule = self._promoted(before, winner)
         promotion = self._promotion(winner, before, rule)
@@ -224,7 +224,7 @@ class _Settling:
         change = replace(change, model=spec.model)
         return Enforcement(rules=(rule, own), changes=(promotion, change))
 
-    def _promotion(self, winner: Judgement, before: Rule | None, after: Rule) -> RuleChange:
+    def _promotion(self, winner: CandidateJudgement, before: Rule | None, after: Rule) -> RuleChange:
         change = difference(self.baseline, parse_spec(winner.spec))
         sentence = f"promoted {winner.spec} ({change}): {winner.sentence}"
         return self._change("promote", sentence, _judged(winner, self.baseline), before, after)
@@ -302,14 +302,14 @@ def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:
     return rule_to_json(rule)
 
 
-def has_lost(trial: Judgement) -> bool:
+def has_lost(trial: CandidateJudgement) -> bool:
     """Whether a rule on trial has had its chance: it is not better, or was not shown to be in three cycles' passes."""
     if trial.verdict is Verdict.HOLD:
         return trial.tally.passes >= MOST_HELD_PASSES
     return trial.verdict is Verdict.REJECT
 
 
-def _judged(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
+def _judged(judgement: CandidateJudgement, baseline: Spec) -> dict[str, Json]:
     """What the log keeps of a verdict: its counts, and the number and limit of each gate."""
     gates: dict[str, Json] = {}
     for gate in judgement.gates:
@@ -317,7 +317,7 @@ def _judged(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
     return {**_numbers(judgement, baseline), "spec": judgement.spec, "gates": gates}
 
 
-def _numbers(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
+def _numbers(judgement: CandidateJudgement, baseline: Spec) -> dict[str, Json]:
     return {
         "comparison": judgement.comparison,
         "baseline": baseline.id,

@@ -39,7 +39,7 @@ _ABSOLUTE: tuple[Gate, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class CandidateJudgement:
     """The verdict on one candidate, with everything it rests on.
 
     `comparison` is the number of its test in this history; None when it spends no share of the error budget.
@@ -72,7 +72,7 @@ class Judgement:
 
 def judge(
     measured: GateInput, limits: Limits, *, comparison: int | None, own_gates: ProjectGates = no_project_gates
-) -> Judgement:
+) -> CandidateJudgement:
     """Apply all gates to a candidate.
 
     Raises:
@@ -86,7 +86,7 @@ def judge(
         reasons = classic.grounds(measured, verdict, results)
     else:
         reasons = grounds(measured, verdict, results, comparison)
-    return Judgement(
+    return CandidateJudgement(
         spec=measured.spec,
         phase=measured.phase,
         verdict=verdict,

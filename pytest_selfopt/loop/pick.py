@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import Verdict
 
 
@@ -14,11 +14,11 @@ from pytest_selfopt.loop.gates import Verdict
 class Pick:
     """The winner's judgement (None: the baseline stays) and why."""
 
-    winner: Judgement | None
+    winner: CandidateJudgement | None
     sentence: str
 
 
-def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics], *, promote: bool = True) -> Pick:
+def pick(judgements: Sequence[CandidateJudgement], metrics: Mapping[str, Metrics], *, promote: bool = True) -> Pick:
     """Choose among the PROMOTE verdicts the most accurate; on a tie the one of fewer tokens, then the first opened.
 
     `metrics` are those of every judged spec, by id. Without `promote` nobody wins, whatever the verdicts.
@@ -30,13 +30,13 @@ def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics], *, pro
     return Pick(winner=None, sentence=f"the baseline stays{_why_it_stays(judgements, promoted)}")
 
 
-def _won(winner: Judgement, promoted: int) -> str:
+def _won(winner: CandidateJudgement, promoted: int) -> str:
     if promoted == 1:
         return winner.sentence
     return f"{winner.sentence.removesuffix('.')}; the most accurate of {promoted} that could be promoted"
 
 
-def _why_it_stays(judgements: Sequence[Judgement], promoted: Sequence[Judgement]) -> str:
+def _why_it_stays(judgements: Sequence[CandidateJudgement], promoted: Sequence[CandidateJudgement]) -> str:
     if promoted:
         names = ", ".join(judgement.spec for judgement in promoted)
         return f", because promoting is switched off; better is {names}"
@@ -48,6 +48,6 @@ def _why_it_stays(judgements: Sequence[Judgement], promoted: Sequence[Judgement]
     return f"; none of {len(judgements)} candidates is better"
 
 
-def _rank(judgement: Judgement, metrics: Metrics) -> tuple[float, float, int]:
+def _rank(judgement: CandidateJudgement, metrics: Metrics) -> tuple[float, float, int]:
     tokens = (metrics.tokens_in or 0) + (metrics.tokens_out or 0)
     return (-metrics.accuracy, tokens, judgement.comparison or 0)

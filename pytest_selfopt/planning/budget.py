@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.settings import Mode, Settings
 
 
@@ -38,13 +38,13 @@ def make_budget(
     models: Sequence[ModelConfig],
     *,
     spent: tuple[int, float],
-) -> Budget | None:
+) -> CallBudget | None:
     """What calls of these models may come to, of which so many calls and USD are `spent`; None without a bound."""
     # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
     if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):
         return None
     calls, cost_usd = spent
-    return Budget(
+    return CallBudget(
         {model.id: model for model in models},
         max_calls=settings.max_calls,
         max_cost_usd=settings.max_cost_usd,

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.console.output import Printed, Table
+from pytest_selfopt.console.output import Printed, TextTable
 from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.economy.estimate import dollars
 from pytest_selfopt.execution.batch_run import BatchResult
@@ -167,10 +167,10 @@ def _asked(questions: Questions) -> str:
     return f"{cases} prompts of {suites}, {runs}"
 
 
-def _rows(rows: Iterable[tuple[str, Metrics]]) -> Table:
+def _rows(rows: Iterable[tuple[str, Metrics]]) -> TextTable:
     """The numbers of each model, or swarm."""
     heads = ("model", "trials", "accuracy", "interval", "restraint", "errors", "median", "cost")
-    return Table([heads, *starmap(_row, rows)], dispensable=_DISPENSABLE)
+    return TextTable([heads, *starmap(_row, rows)], dispensable=_DISPENSABLE)
 
 
 def _row(name: str, metrics: Metrics) -> tuple[str, ...]:

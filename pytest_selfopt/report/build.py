@@ -13,7 +13,7 @@ from pytest_selfopt.bench.describe import answered
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.aggregates import read_cases
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.ledger.records import Totals
+from pytest_selfopt.ledger.records import CycleTotals
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines, in_force_in
 from pytest_selfopt.report.document import VERSION, Budget, Kind, Report, Spent, to_json
@@ -32,7 +32,7 @@ from pytest_selfopt.trial import Outcome, Trial
 
 MOST_EVENTS = 200
 """Decisions that the report over all cycles lists; the log has all of them."""
-_NO_TOTALS = Totals(trials=0, calls=0, tokens=0, known_cost_usd=0.0, unpriced=0, seconds=0.0)
+_NO_TOTALS = CycleTotals(trials=0, calls=0, tokens=0, known_cost_usd=0.0, unpriced=0, seconds=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,7 @@ def _moments(stored: ReportInputs, decided: Iterable[Entry], name: str) -> Itera
     return filter(None, moments)
 
 
-def _totals(stored: ReportInputs, cycle: int | None) -> Totals:
+def _totals(stored: ReportInputs, cycle: int | None) -> CycleTotals:
     if stored.ledger is None:
         return _NO_TOTALS
     return stored.ledger.totals(cycle)
@@ -196,7 +196,7 @@ def _report(
     now: str,
     until: int | None,
     decisions: Sequence[Entry],
-    totals: Totals,
+    totals: CycleTotals,
     phases: tuple[PhaseReport, ...],
     headline: Headline,
     status: str,
@@ -232,7 +232,7 @@ def _report(
     )
 
 
-def _spent(totals: Totals) -> Spent:
+def _spent(totals: CycleTotals) -> Spent:
     return Spent(
         calls=totals.calls,
         trials=totals.trials,

@@ -20,7 +20,7 @@ class Reservation:
     cost_usd: float
 
 
-class Budget:
+class CallBudget:
     """Admits attempts as long as they fit.
 
     Dollars are reserved by the most that an attempt can cost before it is sent, and settled by what it did cost. An

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.http import Interrupt, interruptible
-from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, Slot
 from pytest_selfopt.runners.conversation import Ask, converse
@@ -64,7 +64,7 @@ class LocalRunner:
         slots: ConcurrencyLimiter,
         *,
         rng: random.Random,
-        budget: Budget | None = None,
+        budget: CallBudget | None = None,
         sequence: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.runners.budget import Budget, Reservation
+from pytest_selfopt.runners.budget import CallBudget, Reservation
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
@@ -109,7 +109,7 @@ class RemoteRunner:
         engine: Engine,
         *,
         cycle: str,
-        budget: Budget | None = None,
+        budget: CallBudget | None = None,
         most: Mapping[str, int] | None = None,
         sequence: Mapping[str, int] | None = None,
     ) -> None:
@@ -210,7 +210,7 @@ class RemoteRunner:
         except SelfoptError as problem:
             self.failed(problem)
 
-    def _admit(self, call: Call, budget: Budget) -> Call | None:
+    def _admit(self, call: Call, budget: CallBudget) -> Call | None:
         """The call with as many attempts as the budget has for it; None when it is not to be made."""
         most = most_attempts(call)
         # What can be cut short is a call's retries; a conversation has its course.

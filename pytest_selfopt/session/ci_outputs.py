@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_selfopt.console.encoding import shown
-from pytest_selfopt.cycle.gate import GateOutcome
+from pytest_selfopt.cycle.build_gate import GateOutcome
 from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError

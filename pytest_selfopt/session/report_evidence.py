@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pytest
 
-from pytest_selfopt.execution.trials import CallFailed, one_line
+from pytest_selfopt.execution.replies import CallFailed, one_line
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 EVIDENCE_VERSION = 1

@@ -11,7 +11,7 @@ import pytest
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
-from pytest_selfopt.execution.trials import CallFailed, Received, make_trial, parse_reply
+from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
 from pytest_selfopt.session.options import looks_only, mode_of

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_selfopt.cycle.build_gate import gate_status
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
-from pytest_selfopt.cycle.gate import gate_status
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.cycle.result import CycleResult

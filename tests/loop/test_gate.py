@@ -9,7 +9,7 @@ import pytest
 
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import bar, tally
-from pytest_selfopt.loop.gate import Judgement, absolute_gates, judge
+from pytest_selfopt.loop.gate import CandidateJudgement, absolute_gates, judge
 from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
 from pytest_selfopt.loop.race import obstacles
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
@@ -32,7 +32,7 @@ def judged(
     number: int = 3,
     missing: int = 0,
     limits: Limits = LIMITS,
-) -> Judgement:
+) -> CandidateJudgement:
     cases = tuple(dict.fromkeys(trial.case for trial in baseline))
     found = GateInput(
         spec=CANDIDATE,
@@ -46,7 +46,7 @@ def judged(
     return judge(found, limits, comparison=number)
 
 
-def failed(judgement: Judgement) -> list[str]:
+def failed(judgement: CandidateJudgement) -> list[str]:
     return [gate.name for gate in judgement.gates if not gate.passed]
 
 
@@ -55,7 +55,7 @@ def restrained(trials: list[Trial]) -> list[Trial]:
     return [replace(trial, restraint=True, called=trial.outcome is Outcome.MISS) for trial in trials]
 
 
-def fixing_two(passes: int) -> Judgement:
+def fixing_two(passes: int) -> CandidateJudgement:
     return judged(matrix(["F" * passes] * 2 + ["P" * passes] * 10), matrix(["P" * passes] * 12))
 
 

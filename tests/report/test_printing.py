@@ -6,10 +6,10 @@ import io
 
 import pytest
 
-from pytest_selfopt.console.output import USUAL, Markdown, Printed, Table, Verbatim, columns_of, laid_out
+from pytest_selfopt.console.output import USUAL, Markdown, Printed, TextTable, Verbatim, columns_of, laid_out
 
 SENTENCE = "  a sentence that is longer than a narrow terminal, and goes on"
-ROWS = Table([("model", "accuracy", "cost"), ("a/b", "0.5", "$1")], dispensable=("cost",), indent="  ")
+ROWS = TextTable([("model", "accuracy", "cost"), ("a/b", "0.5", "$1")], dispensable=("cost",), indent="  ")
 
 
 def test_a_terminal_gets_folded_lines_and_a_pipe_whole_sentences() -> None:

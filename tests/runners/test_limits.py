@@ -18,7 +18,7 @@ from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderC
 from pytest_selfopt.models.cost import cost_of_result, most_it_can_cost
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_success
-from pytest_selfopt.runners.budget import Budget
+from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
@@ -176,7 +176,7 @@ def test_a_client_that_fails_in_a_way_nobody_foresaw_costs_only_that_call() -> N
 
 
 def test_a_budget_of_calls_admits_exactly_so_many() -> None:
-    budget = Budget({"m": PRICED}, max_calls=3, calls=1)
+    budget = CallBudget({"m": PRICED}, max_calls=3, calls=1)
     assert [budget.admit("m", REQUEST) is None for _ in range(4)] == [False, False, True, True]
     assert budget.spent == "the budget of 3 calls (--selfopt-max-calls) is used up"
 
@@ -186,7 +186,7 @@ def test_a_budget_of_dollars_is_never_exceeded(cents: int, replies: list[tuple[i
     dear = replace(PRICED, price_in=100.0, price_out=100.0)
     most = most_it_can_cost(REQUEST, dear)
     assert most is not None
-    budget = Budget({"m": dear}, max_cost_usd=cents / 100)
+    budget = CallBudget({"m": dear}, max_cost_usd=cents / 100)
     spent = 0.0
     for tokens_in, tokens_out in replies:
         reserved = budget.admit("m", REQUEST)
@@ -202,7 +202,7 @@ def test_a_budget_of_dollars_is_never_exceeded(cents: int, replies: list[tuple[i
 
 
 def test_a_call_whose_cost_nobody_knows_counts_as_having_cost_the_most() -> None:
-    budget = Budget({"m": PRICED}, max_cost_usd=1.0)
+    budget = CallBudget({"m": PRICED}, max_cost_usd=1.0)
     most = budget.admit("m", REQUEST)
     assert most is not None
     assert most == pytest.approx((5 + 64 + len("()") + len("None")) / 1e6 + 200 / 1e6)
@@ -217,7 +217,7 @@ def test_a_call_whose_cost_nobody_knows_counts_as_having_cost_the_most() -> None
 def test_who_waits_for_dollars_goes_on_when_others_cost_less_than_they_could() -> None:
     most = most_it_can_cost(REQUEST, PRICED)
     assert most is not None
-    budget = Budget({"m": PRICED}, max_cost_usd=most * 1.5)
+    budget = CallBudget({"m": PRICED}, max_cost_usd=most * 1.5)
     first = budget.admit("m", REQUEST)
     assert first is not None
     admitted: list[float | None] = []

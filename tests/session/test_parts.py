@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.console.width import cells
-from pytest_selfopt.execution.trials import CallFailed
+from pytest_selfopt.execution.replies import CallFailed
 from pytest_selfopt.models.config import EMBEDDED_MODELS, ModelConfig, ProviderConfig
 from pytest_selfopt.models.cost import cost_of
 from pytest_selfopt.session.report_evidence import classify_outcome, from_evidence, to_evidence

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.models.scripted.formats import Format, format_at, said_by
 from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then, parse_script
+from pytest_selfopt.models.scripted.wire_formats import Format, format_at, said_by
 
 TRICKLE_S = 0.05
 SEEN_PATH = "/seen"

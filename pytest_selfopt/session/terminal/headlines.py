@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evidence import show_odds
-from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
 from pytest_selfopt.session.terminal.writer import StyledText
 from pytest_selfopt.specs.spec import parse_spec, short_difference
@@ -43,7 +43,7 @@ def verdict_of(conclusion: Conclusion) -> StyledText:
     )
 
 
-def leader_of(conclusion: Conclusion) -> Judgement | None:
+def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
     """The winner, or else whoever was furthest ahead among those whose verdict decided the phase's."""
     if conclusion.pick.winner:
         return conclusion.pick.winner
@@ -52,18 +52,18 @@ def leader_of(conclusion: Conclusion) -> Judgement | None:
     return max(candidates, key=_lead, default=None)
 
 
-def _by_verdict(conclusion: Conclusion) -> dict[Verdict, list[Judgement]]:
-    judgements: dict[Verdict, list[Judgement]] = {verdict: [] for verdict in Verdict}
+def _by_verdict(conclusion: Conclusion) -> dict[Verdict, list[CandidateJudgement]]:
+    judgements: dict[Verdict, list[CandidateJudgement]] = {verdict: [] for verdict in Verdict}
     for judgement in conclusion.judgements:
         judgements[judgement.verdict].append(judgement)
     return judgements
 
 
-def _lead(judgement: Judgement) -> int:
+def _lead(judgement: CandidateJudgement) -> int:
     return judgement.tally.wins - judgement.tally.losses
 
 
-def change_of(conclusion: Conclusion, judgement: Judgement) -> str:
+def change_of(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     """What a candidate changes of the baseline."""
     return short_difference(conclusion.baseline, parse_spec(judgement.spec))
 
@@ -88,7 +88,7 @@ def _result(conclusion: Conclusion) -> tuple[str, Verdict]:
     return f"{subject} better than what is in force", Verdict.REJECT
 
 
-def _describe_win(conclusion: Conclusion, winner: Judgement) -> str:
+def _describe_win(conclusion: Conclusion, winner: CandidateJudgement) -> str:
     """What the winner changes, and the right answers of both."""
     name = change_of(conclusion, winner)
     before = conclusion.metrics[conclusion.baseline.id]
@@ -98,11 +98,11 @@ def _describe_win(conclusion: Conclusion, winner: Judgement) -> str:
     )
 
 
-def _names_of(conclusion: Conclusion, judgements: Sequence[Judgement]) -> str:
+def _names_of(conclusion: Conclusion, judgements: Sequence[CandidateJudgement]) -> str:
     return ", ".join(change_of(conclusion, judgement) for judgement in judgements)
 
 
-def _because(conclusion: Conclusion, judgement: Judgement) -> str:
+def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     """What decided about a candidate: its answers beside the baseline's, and the gate that kept it back."""
     tally = judgement.tally
     name = change_of(conclusion, judgement)
@@ -117,7 +117,7 @@ def _because(conclusion: Conclusion, judgement: Judgement) -> str:
     return f"{pairs}; odds {reached}:1 against luck, needed {needed}:1"
 
 
-def _failed_gate(judgement: Judgement) -> GateResult | None:
+def _failed_gate(judgement: CandidateJudgement) -> GateResult | None:
     """The first gate that is not passed; `no_regression` says only what the pairs say already."""
     for gate in judgement.gates:
         if not gate.passed and gate.name != "no_regression":

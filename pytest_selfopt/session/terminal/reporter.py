@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.cycle.gate import describe_gate
+from pytest_selfopt.cycle.build_gate import describe_gate
 from pytest_selfopt.cycle.observer import CycleStart
 from pytest_selfopt.execution.dispatcher import Pass
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.loop.build_gate import status_of
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.gate import Judgement
+from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
 from pytest_selfopt.session.terminal.headlines import COLOURS, change_of, headline, verdict_of
 from pytest_selfopt.session.terminal.messages import (
@@ -25,7 +25,7 @@ from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_selfopt.cycle.gate import GateOutcome
+    from pytest_selfopt.cycle.build_gate import GateOutcome
     from pytest_selfopt.cycle.result import CycleResult
     from pytest_selfopt.ledger.ledger import Warmup
 
@@ -143,7 +143,7 @@ def _has_better(conclusion: Conclusion) -> bool:
     return any(judgement.verdict is Verdict.PROMOTE for judgement in conclusion.judgements)
 
 
-def _judged(conclusion: Conclusion, judgement: Judgement, *, loud: bool) -> Iterator[StyledText]:
+def _judged(conclusion: Conclusion, judgement: CandidateJudgement, *, loud: bool) -> Iterator[StyledText]:
     name = change_of(conclusion, judgement)
     verdict = judgement.verdict
     line = f"{verdict} {name}: {judgement.grounds}"
