@@ -21,6 +21,7 @@ from pytest_selfopt.loop.read_thresholds import read_bars, read_limits
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
+from pytest_selfopt.routing.history import LEDGER
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.config import read_config as read_nats
 from pytest_selfopt.runners.temporal.config import TemporalConfig
@@ -116,6 +117,11 @@ class Settings:
     """Where calls are made: "local", in this process, through an engine, or by a runner of the project's own."""
     nats: NatsConfig
     temporal: TemporalConfig
+
+    @property
+    def ledger_path(self) -> Path:
+        """The file of the ledger, whether it is there or not."""
+        return self.state_dir / LEDGER
 
     def phase(self, name: str) -> PhaseSettings:
         """The settings of a phase; one that is not configured starts from the default model's native API."""

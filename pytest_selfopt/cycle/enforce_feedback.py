@@ -69,7 +69,7 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
 
 
 def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     if not path.exists():
         return None
     return held.enter_context(Ledger(path))

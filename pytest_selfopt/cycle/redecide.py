@@ -11,6 +11,7 @@ from pytest_selfopt.cycle.history_entry import verdict_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import SpecError, StateError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.loop.cycle import Conclusion, conclude
 from pytest_selfopt.loop.gates import no_project_gates
 from pytest_selfopt.loop.generate import Candidate
@@ -53,10 +54,7 @@ def decide_again(settings: Settings, cycle: int | None) -> list[RedecidedPhase]:
     Raises:
         StateError: when there is no such cycle, or its evidence cannot be used.
     """
-    path = settings.state_dir / "ledger.sqlite"
-    if not path.exists():
-        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
-    with Ledger(path) as ledger:
+    with Ledger(require_ledger(settings.ledger_path)) as ledger:
         row = _decided_cycle(ledger, cycle)
         history = read_history(settings.state_dir / HISTORY)
         phases: list[RedecidedPhase] = []

@@ -65,9 +65,8 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
         after = save_config(settings.routing_path, _restored(routing, undos), now=now)
         for undo in undos:
             append_decision(path, _decision(undo, after, now=now))
-        ledger_path = settings.state_dir / "ledger.sqlite"
-        if ledger_path.exists():
-            ledger = held.enter_context(Ledger(ledger_path))
+        if settings.ledger_path.exists():
+            ledger = held.enter_context(Ledger(settings.ledger_path))
             for undo in undos:
                 for test in undo.tests:
                     ledger.take_back(test, sentence="promoted, and rolled back by hand")

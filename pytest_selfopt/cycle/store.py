@@ -13,7 +13,6 @@ from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
-from pytest_selfopt.ledger.schema import LEDGER
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import ProjectGates
@@ -194,7 +193,7 @@ def open_session_store(settings: Settings, own_gates: ProjectGates) -> SessionSt
 
 def _ledger_to_read(settings: Settings, held: ExitStack) -> Ledger | None:
     """The ledger, if there is one and the session has a use for it."""
-    path = settings.state_dir / LEDGER
+    path = settings.ledger_path
     if settings.mode is Mode.PLAIN or not path.exists():
         return None
     return held.enter_context(Ledger(path))
@@ -360,7 +359,7 @@ def open_cycle_store(settings: Settings, own_gates: ProjectGates) -> CycleStore:
     held = ExitStack()
     try:
         _prepare_folder(settings, held)
-        ledger = held.enter_context(Ledger(settings.state_dir / LEDGER))
+        ledger = held.enter_context(Ledger(settings.ledger_path))
         cut_off = None
         if settings.resume:
             cut_off = interrupted_cycle(ledger)

@@ -78,7 +78,7 @@ class BatchRun:
         with ExitStack() as held:
             prepare_state_dir(self.settings.state_dir)
             held.enter_context(hold_lock(self.settings.state_dir))
-            ledger = held.enter_context(Ledger(self.settings.state_dir / "ledger.sqlite"))
+            ledger = held.enter_context(Ledger(self.settings.ledger_path))
             held.callback(calling.stop)
             calling.begin()
             cycle = self._book(ledger, began)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -16,6 +15,7 @@ from pytest_selfopt.export.inspect_log import LogHead, inspect_log, tally_of
 from pytest_selfopt.export.litellm import LiteLLMConfig, Sources, litellm_config
 from pytest_selfopt.export.trials import trials_csv, trials_json
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.routing.atomic_files import write_pieces
 from pytest_selfopt.routing.config import read_config
@@ -79,7 +79,7 @@ def export_trials(settings: Settings, cycle: int | None, form: TableForm) -> Ite
     Raises:
         StateError: when there is no such cycle, or the ledger cannot be used.
     """
-    with _ledger(settings) as ledger:
+    with Ledger(require_ledger(settings.ledger_path)) as ledger:
         trials = ledger.each_trial(_chosen(ledger, cycle))
         if form == "csv":
             yield from trials_csv(trials)
@@ -97,7 +97,7 @@ def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path]
         SuiteError: when a suite cannot be used.
     """
     cases = _cases(suites)
-    with _ledger(settings) as ledger:
+    with Ledger(require_ledger(settings.ledger_path)) as ledger:
         chosen = _chosen(ledger, cycle)
         status = {row["id"]: row["status"] for row in ledger.cycles()}
         logs = dict.fromkeys(map(_log_of, ledger.each_trial(chosen)))
@@ -126,7 +126,7 @@ def unjudged(settings: Settings, cycle: int | None) -> int:
     Raises:
         StateError: when there is no such cycle, or the ledger cannot be used.
     """
-    with _ledger(settings) as ledger:
+    with Ledger(require_ledger(settings.ledger_path)) as ledger:
         number = 0
         for chosen in _chosen(ledger, cycle):
             number += ledger.counts(chosen).get("unjudged", 0)
@@ -150,15 +150,6 @@ def _cases(suites: Sequence[Path]) -> dict[tuple[str, str], Case]:
         for case in suite.cases:
             cases[case.key, case.content_hash] = case
     return cases
-
-
-@contextmanager
-def _ledger(settings: Settings) -> Iterator[Ledger]:
-    path = settings.state_dir / "ledger.sqlite"
-    if not path.exists():
-        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
-    with Ledger(path) as ledger:
-        yield ledger
 
 
 def _chosen(ledger: Ledger, cycle: int | None) -> tuple[int, ...]:

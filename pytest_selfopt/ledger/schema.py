@@ -8,9 +8,6 @@ from pathlib import Path
 
 from pytest_selfopt.errors import StateError
 
-LEDGER = "ledger.sqlite"
-"""The file in the state directory."""
-
 SCHEMA_VERSION = 4
 PATIENCE_S = 10.0
 """How long a process waits for others that have the file."""
@@ -111,6 +108,17 @@ CREATE UNIQUE INDEX comparison_by_test ON comparison (test);
     3: _QUESTIONS,
 }
 """What turns a ledger of a version into one of the next."""
+
+
+def require_ledger(path: Path) -> Path:
+    """The path of a ledger that is there.
+
+    Raises:
+        StateError: when there is none.
+    """
+    if not path.exists():
+        raise StateError(f"there is no ledger in {path.parent}; run pytest with --selfopt-cycle first")
+    return path
 
 
 def connect(path: Path) -> sqlite3.Connection:

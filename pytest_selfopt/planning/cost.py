@@ -346,7 +346,7 @@ def _known(
     settings: Settings,
     phase: str | None,
 ) -> tuple[TokensOfSpec, ...]:
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     if not path.exists():
         return ()
     with Ledger(path) as ledger:

@@ -38,7 +38,7 @@ class Known:
 
 def known_of(settings: Settings, phase: str) -> Known:
     """Read the ledger of a project; without one the history begins now."""
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     if not path.exists():
         return Known()
     with Ledger(path) as ledger:

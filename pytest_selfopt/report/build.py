@@ -57,7 +57,7 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
     Raises:
         StateError: when nothing was recorded of one, or a file cannot be used.
     """
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     with ExitStack() as held:
         ledger = None
         if path.exists():

@@ -116,7 +116,7 @@ def _grounds_lines(cycle: _Entry) -> Iterator[str]:
 
 
 def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Iterator[str]:
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     if not cycles or not path.exists():
         return
     with Ledger(path) as ledger:
@@ -169,7 +169,7 @@ def _cycle_lines(entry: _Entry) -> Iterator[str]:
 
 def _survey_lines(settings: Settings) -> Iterator[str]:
     """What `selfopt swarm` and `selfopt batch` have recorded, which decides nothing."""
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     if not path.exists():
         return
     with Ledger(path) as ledger:
@@ -215,7 +215,7 @@ def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
 
 def _budget_lines(settings: Settings) -> list[str]:
     """How much of the bound on false promotions is spent, by the ledger: deleting a report does not refill it."""
-    path = settings.state_dir / "ledger.sqlite"
+    path = settings.ledger_path
     if not path.exists():
         return []
     with Ledger(path) as ledger:

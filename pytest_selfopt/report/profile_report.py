@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import starmap
-from pathlib import Path
 from typing import Literal
 
 from pytest_selfopt.console.output import Markdown, Printed, Verbatim
@@ -18,6 +17,7 @@ from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import Trend
 from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.ledger.aggregates import read_counts
+from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.report.profiles import WIDTH, all_sections, as_markdown, as_text, model_sections
 from pytest_selfopt.routing.atomic_files import timestamp
@@ -61,7 +61,7 @@ def profile_lines(
 
 
 def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
-    counts = read_counts(_ledger(settings), phase)
+    counts = read_counts(require_ledger(settings.ledger_path), phase)
     if not counts.cases:
         known = list(counts.phases)
         if phase is not None and known:
@@ -74,13 +74,6 @@ def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
         return profiles_of(counts, seen, configs)
     except SpecError as problem:
         raise StateError(f"ledger or history in {settings.state_dir} cannot be used: {problem}") from None
-
-
-def _ledger(settings: Settings) -> Path:
-    path = settings.state_dir / "ledger.sqlite"
-    if not path.exists():
-        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
-    return path
 
 
 def _seen(settings: Settings) -> Iterator[Observation]:
