@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
 from pytest_selfopt.cycle.trial_recorder import TrialRecorder
-from pytest_selfopt.execution.backends import CallBackend, most_at_a_time
+from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, most_at_a_time
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead, Pass
 from pytest_selfopt.execution.passes import make_passes
@@ -73,12 +73,13 @@ def make_cycle_calls(
     models = resolve_members(settings, request.models)
     budget = make_budget(settings, models, spent=store.spent(opened.cycle))
     passes = make_passes(request.session_plan, request.selected, factory, settings, backend.unload)
-    runner = backend.runner(
+    purpose = RunnerPurpose(
         cycle=store.name_of(opened.cycle),
         budget=budget,
         stored=opened.stored,
         on_parts=recorder.record_calls,
     )
+    runner = backend.runner(purpose)
     window = request.lookahead.window(most_at_a_time(models))
     dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window)
     return CycleCalls(factory=factory, recorder=recorder, budget=budget, passes=passes, dispatcher=dispatcher)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +27,19 @@ from pytest_selfopt.swarm.runner import SwarmRunner
 from pytest_selfopt.swarm.swarm import Swarm
 from pytest_selfopt.trial import CallResult
 
-OnParts = Callable[[Sequence[Finished]], None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerPurpose:
+    """What a runner is for: the calls of a `cycle` of a name that no other has.
+
+    It goes on from the `stored` results (by id). `on_parts` is told of the calls that members of swarms were asked; see
+    `SwarmRunner`.
+    """
+
+    cycle: str
+    budget: CallBudget | None
+    stored: Mapping[str, CallResult]
+    on_parts: Callable[[Sequence[Finished]], None]
 
 
 class CallBackend(Protocol):
@@ -39,17 +52,8 @@ class CallBackend(Protocol):
             SelfoptError: when that is not possible.
         """
 
-    def runner(
-        self,
-        *,
-        cycle: str,
-        budget: CallBudget | None,
-        stored: Mapping[str, CallResult],
-        on_parts: OnParts,
-    ) -> Runner:
-        """The runner, for a `cycle` of a name that no other has, which goes on from the `stored` results (by id).
-
-        `on_parts` is told of the calls that members of swarms were asked; see `SwarmRunner`.
+    def runner(self, purpose: RunnerPurpose) -> Runner:
+        """A runner for a purpose.
 
         Raises:
             SelfoptError: when calls cannot be made.
@@ -86,24 +90,16 @@ class LocalBackend:
         if self._own_runner is not None:
             self._own = self._own_runner(self._clients)
 
-    def runner(
-        self,
-        *,
-        cycle: str,
-        budget: CallBudget | None,
-        stored: Mapping[str, CallResult],
-        on_parts: OnParts,
-    ) -> Runner:
+    def runner(self, purpose: RunnerPurpose) -> Runner:
         """The runner."""
-        del cycle, on_parts
         if self._own is not None:
             return self._own
-        sequence = next_in_lanes(stored.values())
+        sequence = next_in_lanes(purpose.stored.values())
         return LocalRunner(
             self._clients,
             self._serving.slots(),
             rng=random.Random(),
-            budget=budget,
+            budget=purpose.budget,
             sequence=sequence,
         )
 
@@ -137,21 +133,13 @@ class RemoteBackend:
         """Find a server and workers."""
         self._engine.connect()
 
-    def runner(
-        self,
-        *,
-        cycle: str,
-        budget: CallBudget | None,
-        stored: Mapping[str, CallResult],
-        on_parts: OnParts,
-    ) -> Runner:
+    def runner(self, purpose: RunnerPurpose) -> Runner:
         """The runner that sends calls to workers."""
-        del on_parts
-        sequence = next_in_lanes(stored.values())
+        sequence = next_in_lanes(purpose.stored.values())
         self._runner = RemoteRunner(
             self._engine,
-            cycle=cycle,
-            budget=budget,
+            cycle=purpose.cycle,
+            budget=purpose.budget,
             most=self._most,
             sequence=sequence,
         )
@@ -192,27 +180,15 @@ class SwarmBackend:
         """Start or find everything."""
         self._inner.begin()
 
-    def runner(
-        self,
-        *,
-        cycle: str,
-        budget: CallBudget | None,
-        stored: Mapping[str, CallResult],
-        on_parts: OnParts,
-    ) -> Runner:
+    def runner(self, purpose: RunnerPurpose) -> Runner:
         """The runner that can ask swarms."""
-        inner = self._inner.runner(
-            cycle=cycle,
-            budget=budget,
-            stored=stored,
-            on_parts=on_parts,
-        )
+        inner = self._inner.runner(purpose)
         return SwarmRunner(
             inner,
             self._swarms,
             self._models,
-            stored=stored,
-            on_parts=on_parts,
+            stored=purpose.stored,
+            on_parts=purpose.on_parts,
         )
 
     def unload(self, specs: Iterable[Spec]) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.errors import SettingsError, SpecError
-from pytest_selfopt.execution.backends import CallBackend, make_backend
+from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.ledger.ledger import Ledger
@@ -137,12 +137,13 @@ class BatchRun:
             errors = sum(trial.outcome is Outcome.ERROR for trial in self._trials)
             self.say(len(self._trials), len(planned), errors)
 
-        runner: Runner = calling.runner(
+        purpose = RunnerPurpose(
             cycle=ledger.name_of(cycle),
             budget=budget,
             stored={},
             on_parts=take,
         )
+        runner = calling.runner(purpose)
         try:
             for run in range(self.questions.runs):
                 keys = [key for key in planned if key.run == run]

@@ -8,11 +8,13 @@ from typing import Any
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.wire_format import (
+    bearer,
     count,
     function_tool,
     item,
     optional,
     seconds,
+    set_sampling,
     tool_call,
     tool_calls,
     typed,
@@ -30,9 +32,7 @@ class OllamaWire:
 
     def headers(self, key: str) -> dict[str, str]:
         """None, but a bearer token for an Ollama behind a proxy that asks for one."""
-        if not key:
-            return {}
-        return {"Authorization": f"Bearer {key}"}
+        return bearer(key)
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
         """The whole answer at once; `num_ctx` is sent when configured, because Ollama cuts longer prompts silently."""
@@ -40,10 +40,7 @@ class OllamaWire:
             "temperature": request.sampling.temperature,
             "num_predict": request.sampling.max_tokens,
         }
-        if request.sampling.top_p is not None:
-            options["top_p"] = request.sampling.top_p
-        if request.sampling.seed is not None:
-            options["seed"] = request.sampling.seed
+        set_sampling(options, request.sampling)
         if model.context is not None:
             options["num_ctx"] = model.context
         body: dict[str, Json] = {

@@ -10,11 +10,13 @@ from typing import Any
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.wire_format import (
+    bearer,
     count,
     function_tool,
     item,
     optional,
     seconds,
+    set_sampling,
     tool_call,
     tool_calls,
     typed,
@@ -31,9 +33,7 @@ class OpenAIWire:
 
     def headers(self, key: str) -> dict[str, str]:
         """A bearer token."""
-        if not key:
-            return {}
-        return {"Authorization": f"Bearer {key}"}
+        return bearer(key)
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
         """Everything this format can carry is carried."""
@@ -43,10 +43,7 @@ class OpenAIWire:
             "temperature": request.sampling.temperature,
             "max_tokens": request.sampling.max_tokens,
         }
-        if request.sampling.top_p is not None:
-            body["top_p"] = request.sampling.top_p
-        if request.sampling.seed is not None:
-            body["seed"] = request.sampling.seed
+        set_sampling(body, request.sampling)
         if request.tools:
             body["tools"] = list(map(function_tool, request.tools))
         if request.answer_schema is not None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.http import HttpReply
-from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 
 _QUOTED = 120
@@ -96,6 +96,21 @@ def _without_key(value: Any, key: str) -> Any:
 def function_tool(tool: dict[str, Json]) -> Json:
     """Wrap the description of a tool, as OpenAI's and Ollama's formats offer it."""
     return {"type": "function", "function": tool}
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key as a bearer token; none without a key."""
+    if not key:
+        return {}
+    return {"Authorization": f"Bearer {key}"}
+
+
+def set_sampling(values: dict[str, Json], sampling: Sampling) -> None:
+    """Set `top_p` and `seed` where the request has them."""
+    if sampling.top_p is not None:
+        values["top_p"] = sampling.top_p
+    if sampling.seed is not None:
+        values["seed"] = sampling.seed
 
 
 def tool_call(name: str, arguments: object) -> ToolCall | str:

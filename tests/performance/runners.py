@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pytest_selfopt.bench.tools import Message
-from pytest_selfopt.execution.backends import make_backend
+from pytest_selfopt.execution.backends import RunnerPurpose, make_backend
 from pytest_selfopt.execution.dev_servers import SERVERS, DevServer
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -82,7 +82,8 @@ def measured(folder: Path, runner: str, seconds: float) -> float:
     calling = make_backend(settings, [MODEL], None, lambda _name, _clients: sys.exit("no such runner"))
     calling.begin()
     try:
-        runs = calling.runner(cycle=uuid.uuid4().hex[:16], budget=None, stored={}, on_parts=lambda _: None)
+        purpose = RunnerPurpose(cycle=uuid.uuid4().hex[:16], budget=None, stored={}, on_parts=lambda _: None)
+        runs = calling.runner(purpose)
         request = ChatRequest(messages=(Message(role="user", content=str(seconds)),))
         calls = [Call(id=f"call-{number}", model=MODEL, request=request, lane=MODEL) for number in range(CALLS)]
         results: list[Finished] = []
