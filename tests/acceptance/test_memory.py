@@ -118,10 +118,10 @@ def outcomes(made: Project, way: str) -> dict[str, Any]:
     }
 
 
-def tests_in(report: Path) -> list[tuple[str | None, list[str]]]:
+def tests_in(report: Path) -> list[tuple[str, list[str]]]:
     """The tests of a JUnit report with what is said of each."""
     cases = ET.parse(report).getroot().iter("testcase")
-    return sorted((case.get("name"), [child.tag for child in case]) for case in cases)
+    return sorted((str(case.get("name")), [child.tag for child in case]) for case in cases)
 
 
 @pytest.mark.parametrize("way", ["-n0", "-n2"])
