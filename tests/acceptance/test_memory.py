@@ -113,12 +113,12 @@ def outcomes(made: Project, way: str) -> dict[str, Any]:
         "counted": {name: number for name, number in result.parseoutcomes().items() if name != "seconds"},
         "verdicts": [(spec["spec"], spec["verdict"], spec["sentence"]) for spec in phase["specs"]],
         "answers": answers,
-        "tests": tests_in(made.path / "junit.xml"),
+        "tests": read_junit(made.path / "junit.xml"),
         "rules": made.routing()["rules"][0]["variant"],
     }
 
 
-def tests_in(report: Path) -> list[tuple[str, list[str]]]:
+def read_junit(report: Path) -> list[tuple[str, list[str]]]:
     """The tests of a JUnit report with what is said of each."""
     cases = ET.parse(report).getroot().iter("testcase")
     return sorted((str(case.get("name")), [child.tag for child in case]) for case in cases)
