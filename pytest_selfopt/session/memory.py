@@ -10,7 +10,7 @@
 
 All of it holds for pytest 8.4, 9.0 and 9.2; the bytes are those of 9.2, by `python -m tests.performance.memory`.
 `tests/acceptance/test_memory.py` fails where a pytest does not do what one of the first four relies on, and
-`tests/acceptance/test_cycle.py` (what stands up for a module) where it does not what the last one does.
+`tests/acceptance/test_cycle.py` (what stands up for a module) where it does not do what the last one relies on.
 
 The first three do nothing while the environment variable SELFOPT_KEEP_ITEMS is set. It is for maintainers, to tell
 whether they are the cause of a fault: outcomes must be the same.
