@@ -201,7 +201,7 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
         ((":1", "--tier", "teir1"), "unknown tier 'teir1'; did you mean 'tier1'"),
         ((":1", "--tier", "tier1"), "no model is in tier1"),
         ((":1", "--tier", "mine", "--runs", "0"), "--runs 0: expected 1 to"),
-        ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: there is no such suite file"),
+        ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: suite file not found"),
     ],
 )
 def test_what_cannot_be_estimated_ends_in_a_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:

@@ -194,7 +194,7 @@ def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Ma
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nowhere.jsonl"], "nowhere.jsonl: there is no such suite file"),
+        (["nowhere.jsonl"], "nowhere.jsonl: suite file not found"),
         (["items.jsonl", "--candidates", "0"], "--candidates 0: there has to be at least 1"),
     ],
 )

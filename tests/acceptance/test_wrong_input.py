@@ -38,12 +38,12 @@ def with_case(**change: Any) -> list[dict[str, Any]]:
     ("lines", "sentence"),
     [
         (with_case(promt="x"), "items.jsonl:3: unknown field 'promt' of a case; did you mean 'prompt'?"),
-        (with_case(id="item-1"), "items.jsonl:4: id: 'item-1' is used twice, first on line 3"),
+        (with_case(id="item-1"), "items.jsonl:4: id: 'item-1' is already used on line 3"),
         (with_case(expect=None), "items.jsonl:3: case 'item-0': field 'expect' is missing"),
         (with_case(tools=["look_upp"]), "items.jsonl:3: tools: unknown tool 'look_upp'; did you mean 'look_up'?"),
-        (with_case(prompt=7), "items.jsonl:3: prompt: expected a text that is not empty, got 7"),
-        ([], "items.jsonl: holds no case"),
-        (suite_lines()[:2], "items.jsonl: holds no case"),
+        (with_case(prompt=7), "items.jsonl:3: prompt: expected a non-empty string, got 7"),
+        ([], "items.jsonl: contains no case"),
+        (suite_lines()[:2], "items.jsonl: contains no case"),
     ],
 )
 def test_a_wrong_suite(project: Make, lines: list[dict[str, Any]], sentence: str) -> None:

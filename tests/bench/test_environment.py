@@ -181,7 +181,7 @@ def test_a_shop_keeps_account_of_its_stock() -> None:
     [
         ("Files", 'expected "module:NAME"'),
         ("nowhere_at_all:Files", "cannot be imported"),
-        ("json:JSONDecoder", "is no subclass of"),
+        ("json:JSONDecoder", "is not a subclass of"),
         ("json:Nothing", "the module json has nothing called 'Nothing'"),
     ],
 )

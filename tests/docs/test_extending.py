@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
 @pytest.mark.parametrize(
     ("file", "old", "new", "reason"),
     [
-        ("manners.py", 'return ""', "return True", "answered True; it has to answer with what is wrong"),
+        ("manners.py", 'return ""', "return True", "returned True; it must return what is wrong"),
         ("manners.py", "if reply.tool_calls:", "if reply.calls:", "grader 'manners:asks_back': AttributeError"),
         ("shell.py", "done.stdout", "done.output", "AttributeError"),
     ],
