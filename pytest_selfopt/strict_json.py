@@ -32,7 +32,7 @@ def parse_json(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"invalid JSON: {name} is no JSON number")
+    raise ValueError(f"invalid JSON: {name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

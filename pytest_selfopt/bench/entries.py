@@ -191,7 +191,7 @@ class EntryReader:
         if name in self._worlds:
             raise ValueError(f"environment {name!r} is defined twice")
         if not isinstance(named, str) or not isinstance(start, dict):
-            wanted = '\'class\' to be "module:Class" and \'start\' to be an object'
+            wanted = "'class' to be \"module:Class\" and 'start' to be an object"
             raise ValueError(f"environment {name}: expected {wanted}")
         environment_named(named)
         self._worlds[name] = World(name=named, start=start)

@@ -205,7 +205,7 @@ def test_a_reply_of_the_wrong_shape_is_malformed(wire: WireName, value: object) 
     ],
 )
 def test_a_call_without_proper_arguments_is_the_models_doing(wire: WireName, value: object) -> None:
-    assert reply(read(wire, value)).undecodable == "calls f with arguments that are no object"
+    assert reply(read(wire, value)).undecodable == "calls f with arguments that are not an object"
 
 
 JSON = st.recursive(
