@@ -350,7 +350,7 @@ def _variants(table: Table) -> dict[str, str]:
         if re.fullmatch(NAME, name) is None:
             table.refuse(name, "is no name: lower-case letters, digits and _ only, beginning with a letter")
         if ":" not in where:
-            table.refuse(name, f'{where!r} is not where it can be imported from; expected "module:NAME"')
+            table.refuse(name, f'{where!r} is not an import path; expected "module:NAME"')
         found[name] = where
     return found
 

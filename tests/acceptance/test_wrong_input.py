@@ -64,7 +64,7 @@ def test_invalid_json_and_several_problems_at_once(project: Make) -> None:
 def test_a_missing_suite_file(project: Make) -> None:
     made = project()
     (made.path / "items.jsonl").unlink()
-    assert "there is no such suite file" in refused(made)
+    assert "suite file not found" in refused(made)
 
 
 @pytest.mark.parametrize(

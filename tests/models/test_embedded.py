@@ -87,5 +87,5 @@ def test_a_damaged_model_is_one_sentence_and_no_process(tmp_path: Path) -> None:
 
 
 def test_an_embedded_model_without_weights_says_what_is_known() -> None:
-    with pytest.raises(ModelError, match="built in are embedded/smollm2-135m"):
+    with pytest.raises(ModelError, match="built-in models: embedded/smollm2-135m"):
         find_model_file(dataclasses.replace(MODEL, id="embedded/other"))

@@ -98,7 +98,7 @@ def test_what_it_has_seen_can_be_asked_for() -> None:
     [
         ({"rules": [{"when": {"promt": "x"}, "then": {}}]}, "script: rules[0] when: unknown key 'promt'; did you mean"),
         ({"rules": [{"when": {"case": "x"}, "then": {}}]}, "case: 'x' is not a case of the script's suite"),
-        ({"default": {"expected": True}}, "script default: expected: the script names no suite"),
+        ({"default": {"expected": True}}, "script default: expected: needs a `suite`"),
         ({"default": {"call": "f"}}, "call: expected a name and arguments"),
         ({"default": {"calls": {"name": "f"}}}, "calls: expected a list of calls"),
         ({"default": {"status": 42}}, "status: 42 is outside 100 to 599"),

@@ -90,7 +90,7 @@ def test_sampling_and_isolation_come_from_the_spec(variant: str) -> None:
 
 
 def test_an_unknown_variant_is_refused() -> None:
-    with pytest.raises(SpecError, match="unknown variant 'telepathy'; known are native_api"):
+    with pytest.raises(SpecError, match="unknown variant 'telepathy'; available: native_api"):
         variant_named("telepathy", {})
 
 
