@@ -17,8 +17,8 @@ from pytest_selfopt.errors import SelfoptError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0; 1 when `models` found one that does not answer, `verify` a broken seal, or `enforce` something that cannot be
-    done; 4 when something cannot be used (said in a sentence).
+    0; 1 if `models` found a model that does not answer, `verify` a broken hash, or `enforce` an unusable
+    recommendation; 4 if an input is unusable (explained in one sentence).
     """
     options = _parser().parse_args(arguments)
     options.status = 0
@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has seen enough, as in `selfopt history | head`; Python must not try to flush at its end.
+        # The reader closed the pipe, as in `selfopt history | head`; Python must not flush stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as problem:
-        tell(f"selfopt: {problem}")  # such as a disk that is full
+        tell(f"selfopt: {problem}")  # Such as a full disk.
         return EXIT_USAGE
     status: int = options.status
     return status
@@ -51,10 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         module.add_commands(commands.add_parser)
     completion = commands.add_parser(
         "completion",
-        help="print what makes a shell complete these commands",
+        help="print a script that makes a shell complete these commands",
         epilog='example: eval "$(selfopt completion bash)"',
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="whose completion it is")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="the shell to complete in")
     completion.set_defaults(command=lambda options: _completion(parser, options.shell))
     return parser
 

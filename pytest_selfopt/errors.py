@@ -1,10 +1,10 @@
-"""The one exception root, so that callers can catch everything this package raises on purpose."""
+"""The exception hierarchy, with one root, so that callers can catch everything this package raises on purpose."""
 
 from __future__ import annotations
 
 
 class SelfoptError(Exception):
-    """Something a person can fix; its text is a sentence that says what, where, and what to do."""
+    """A problem a person can fix; the message says what is wrong, where, and what to do."""
 
 
 class SettingsError(SelfoptError):
@@ -12,7 +12,7 @@ class SettingsError(SelfoptError):
 
 
 class SuiteError(SelfoptError):
-    """A suite file cannot be read; the text names file, line and field."""
+    """A suite file cannot be read; the message names file, line and field."""
 
 
 class SpecError(SelfoptError):

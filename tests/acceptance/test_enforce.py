@@ -94,7 +94,7 @@ def test_what_cannot_be_used_is_named_and_leaves_the_rest_alone(tmp_path: Path) 
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 applied, 2 skipped, 5 errors")
     for sentence in (
-        "skipped dance: there is no such action; known are allow_for_bounded_tasks, disable_for_stateful, retry",
+        "skipped dance: unknown action; available: allow_for_bounded_tasks, disable_for_stateful, retry",
         "recommendations[1]: 'target' must read \"model::phase\", not 'm'",
         "recommendations[2]: 'target' is missing",
         "recommendations[3]: it must be an object, not 'warm it up'",

@@ -379,7 +379,7 @@ def test_who_asks_again_until_it_is_right_is_refused(
     made = faulty(project, HARMLESS)
     result = run(made, way, "--reruns=2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--reruns would ask again until an answer is right" in said(result) + result.stderr.str()
+    assert "--reruns would repeat calls until an answer is right" in said(result) + result.stderr.str()
     body = (made.path / "test_items.py").read_text()
     made.pytester.makepyfile(
         test_items=body.replace("@pytest.mark.selfopt", "@pytest.mark.flaky\n@pytest.mark.selfopt")

@@ -75,7 +75,7 @@ def test_a_missing_suite_file(project: Make) -> None:
         ('max_concurrency = "many"', "max_concurrency: expected a whole number, got 'many' (str)"),
         ('[tool.selfopt.phases.atomic]\nbaseline = "what"', "baseline: 'what' is not a spec id; the form is"),
         ("[tool.selfopt.gates]\nrestraint = 2", "gates: restraint: 2 is outside 0 to 1"),
-        ('[tool.selfopt.search]\nvariants = ["telepathy"]', "variants: 'telepathy' is none of native_api"),
+        ('[tool.selfopt.search]\nvariants = ["telepathy"]', "variants: 'telepathy' is not one of native_api"),
     ],
 )
 def test_wrong_settings(project: Make, extra: str, sentence: str) -> None:
@@ -88,7 +88,7 @@ def test_wrong_settings(project: Make, extra: str, sentence: str) -> None:
 def test_an_unknown_model(project: Make) -> None:
     made = project()
     text = refused(made, "--selfopt-baseline", "nobody/knows/atomic/schema/t60/r1/i0")
-    assert "unknown model 'nobody/knows'; known are embedded/smollm2-135m, scripted/model" in text
+    assert "unknown model 'nobody/knows'; available: embedded/smollm2-135m, scripted/model" in text
     assert not (made.path / ".selfopt").exists()
 
 

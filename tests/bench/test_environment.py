@@ -182,7 +182,7 @@ def test_a_shop_keeps_account_of_its_stock() -> None:
         ("Files", 'expected "module:NAME"'),
         ("nowhere_at_all:Files", "cannot be imported"),
         ("json:JSONDecoder", "is not a subclass of"),
-        ("json:Nothing", "the module json has nothing called 'Nothing'"),
+        ("json:Nothing", "the module json has no attribute 'Nothing'"),
     ],
 )
 def test_a_name_that_is_no_environment_is_refused(name: str, complaint: str) -> None:

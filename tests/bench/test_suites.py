@@ -78,7 +78,7 @@ def test_the_suite_we_ship_is_as_promised() -> None:
         ("s.csv", 'id,prompt,exact\na,"x\ny",c\nb,p\n', "s.csv:4: this row and the header have different numbers"),
         ("s.csv", '"', "s.csv:1: invalid CSV: unexpected end of data"),
         ("s.csv", "id,prompt,number\na,p,three\n", "s.csv:2: number: invalid JSON at column 1"),
-        ("s.jsonl", '{"id": "a", "id": "b"}\n', "s.jsonl:1: invalid JSON: the key 'id' stands twice"),
+        ("s.jsonl", '{"id": "a", "id": "b"}\n', "s.jsonl:1: invalid JSON: duplicate key 'id'"),
         ("s.jsonl", '{"id": "a", "prompt": "p", "expect": {"number": NaN}}\n', "s.jsonl:1: invalid JSON: NaN"),
         ("s.jsonl", "[" * 100_000 + "\n", "s.jsonl:1: invalid JSON"),
         ("s.jsonl", '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n', "id: expected 1 to 80 letters"),

@@ -99,7 +99,7 @@ def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
         ("pyproject.toml", "manners:CAUTIOUS", "CAUTIOUS", "cautious: 'CAUTIOUS' is not an import path"),
         ("pyproject.toml", "shell:CommandClient", "Client", "client: 'Client' is not an import path"),
         ("pyproject.toml", "cautious =", "schema =", "schema: is the name of a built-in variant"),
-        ("pyproject.toml", "cautious =", "Cautious =", "Cautious: is no name"),
+        ("pyproject.toml", "cautious =", "Cautious =", "Cautious: is not a valid name"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(
