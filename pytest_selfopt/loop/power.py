@@ -81,7 +81,7 @@ def power(gain: float, outlook: Outlook, *, times: int, rng: Chance) -> Power:
 def findable_gain(outlook: Outlook) -> float | None:
     """Approximate the smallest gain, in whole prompts, that one cycle detects with 75 % power; None if above 1.0.
 
-    After the leader's maximum of n passes over K prompts, W − L has mean nKg and variance nK(1 − g)·churn; the gain g is
+    After the leader's maximum of n passes over K prompts, W − L has mean nKg and variance nK(1 − g)·churn; g is
     detected if the lower quartile of W − L reaches the bar. Simulated races (`power`) agree to about one prompt.
     """
     passes = outlook.most

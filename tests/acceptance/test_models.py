@@ -116,7 +116,7 @@ def test_a_key_is_never_meant_for_another_address(tmp_path: Path) -> None:
             '[models."a/b"]\nbase_url = "http://x"\nprice_in = "cheap"\n',
             "price_in: expected a number, got 'cheap' (str)",
         ),
-        ('[models."a/b"]\nbase_url = "http://["\n', "models a/b: base_url: 'http://[' is no address"),
+        ('[models."a/b"]\nbase_url = "http://["\n', "models a/b: base_url: 'http://[' is not a valid address"),
         ("[providers.desk]\n", "selfopt.toml providers desk: base_url: is missing"),
         ('[providers.desk]\nbase_url = "http://x"\nwire = "grpc"\n', "wire: 'grpc' is not one of openai, ollama"),
         ("[budget]\nmax_calls = 0\n", "selfopt.toml budget: max_calls: 0 is outside"),

@@ -136,7 +136,7 @@ def test_tls_with_an_authority_of_ones_own(port: int, authority: Authority, tmp_
     with Front(authority, port, asks=False) as front:
         assert "default" in use(front.port, {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.cert)})
         for environment in ({}, {"TEMPORAL_TLS": "true"}):
-            with pytest.raises(RunnerError, match=f"no Temporal server can be used at 127.0.0.1:{front.port}"):
+            with pytest.raises(RunnerError, match=f"no usable Temporal server at 127.0.0.1:{front.port}"):
                 use(front.port, environment)
         other = Authority(tmp_path / "other")
         with pytest.raises(RunnerError, match=r"(?i)certificate"):
