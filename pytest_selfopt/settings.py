@@ -150,10 +150,11 @@ class Settings:
             return model
         implied = implied_model(name, self.providers)
         if implied is None:
+            providers = ", ".join(provider for provider in self.providers if provider != "embedded")
             raise SettingsError(
                 f"unknown model {name!r}; available: {', '.join(sorted(self.models))}. "
                 f"Configure it under {self.place} models.{json.dumps(name)}, or name it PROVIDER/MODEL, "
-                f"where PROVIDER is one of {', '.join(one for one in self.providers if one != 'embedded')}"
+                f"where PROVIDER is one of {providers}"
             )
         return self.prices.priced(implied)
 
@@ -163,10 +164,10 @@ class Settings:
         Raises:
             SettingsError: if the name is invalid or its tier is empty.
         """
-        found = parse_swarm_name(name)
-        if found is None:
+        parsed = parse_swarm_name(name)
+        if parsed is None:
             return None
-        topology, tier = found
+        topology, tier = parsed
         return self.swarms.swarm(name, topology, [model.id for model in self.tier(tier)])
 
     def tier(self, name: str) -> tuple[ModelConfig, ...]:
@@ -176,7 +177,7 @@ class Settings:
             SettingsError: if the tier is unknown or empty.
         """
         # Only the requested tier: other lists may contain unknown models.
-        named = {tier: [self.model(one) for one in models] for tier, models in self.tiers.items() if tier == name}
+        named = {tier: list(map(self.model, models)) for tier, models in self.tiers.items() if tier == name}
         named = {**{tier: [] for tier in self.tiers}, **named}
         return models_of_tier(name, self.models.values(), named)
 
@@ -221,7 +222,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
     bars = read_bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
     prices = _prices(table, rootdir)
-    models = {name: prices.priced(one) for name, one in read_models(table.table("models"), providers).items()}
+    models = {name: prices.priced(model) for name, model in read_models(table.table("models"), providers).items()}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     runner = table.text("runner", "local") or "local"
@@ -267,7 +268,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
-    profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=[str(one) for one in DecisionRule])
+    profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=list(map(str, DecisionRule)))
     return Limits(profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED))
 
 
@@ -307,7 +308,7 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
     def on(key: str) -> bool:
         return table.flag(key, default=True)
 
-    found = Switches(
+    switches = Switches(
         promote=on("promote") and overrides.promote,
         warm_up=on("warm_up") and overrides.enforce,
         fall_back=on("fall_back") and overrides.enforce,
@@ -316,11 +317,11 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
     )
     at_once = on("prove")
     table.finish()
-    return found, at_once
+    return switches, at_once
 
 
 def _phases(table: Table, limits: Limits, bars: GateThresholds, default_model: str) -> dict[str, PhaseSettings]:
-    found: dict[str, PhaseSettings] = {}
+    phases: dict[str, PhaseSettings] = {}
     for name, entry in table.tables().items():
         usual = f"{default_model}/{name}/native_api/t60/r1/i0"
         text = entry.text("baseline", usual) or usual
@@ -330,19 +331,19 @@ def _phases(table: Table, limits: Limits, bars: GateThresholds, default_model: s
             raise SettingsError(f"{entry.place}: baseline: {problem}") from None
         if baseline.phase != name:
             entry.refuse("baseline", f"{text!r} is a spec of phase {baseline.phase!r}, not of {name!r}")
-        found[name] = PhaseSettings(
+        phases[name] = PhaseSettings(
             baseline=baseline,
             limits=read_limits(entry.table("gates"), limits),
             bars=read_bars(entry.table("gate"), bars),
             fallback=entry.text("fallback"),
         )
         entry.finish()
-    return found
+    return phases
 
 
 def _variants(table: Table) -> dict[str, str]:
     """Read the import paths of the project's variants; they are imported on use, also from next to the tests."""
-    found: dict[str, str] = {}
+    variants: dict[str, str] = {}
     for name in table.names():
         where = table.text(name) or ""
         if name in VARIANTS:
@@ -351,8 +352,8 @@ def _variants(table: Table) -> dict[str, str]:
             table.refuse(name, "is not a valid name: lower-case letters, digits and _ only, beginning with a letter")
         if ":" not in where:
             table.refuse(name, f'{where!r} is not an import path; expected "module:NAME"')
-        found[name] = where
-    return found
+        variants[name] = where
+    return variants
 
 
 def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:

@@ -231,8 +231,13 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
     if reply.conversation is not None:
         values["conversation"] = {
             "steps": [
-                {"turn": one.turn, "text": one.text, "calls": _calls_to_json(one.calls), "results": list(one.results)}
-                for one in reply.conversation.steps
+                {
+                    "turn": step.turn,
+                    "text": step.text,
+                    "calls": _calls_to_json(step.calls),
+                    "results": list(step.results),
+                }
+                for step in reply.conversation.steps
             ],
             "states": list(reply.conversation.states),
             "unfinished": reply.conversation.unfinished,

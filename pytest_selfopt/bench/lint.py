@@ -185,13 +185,13 @@ def _twice(cases: Sequence[Case]) -> Iterator[LintFinding]:
 def _alike(cases: Sequence[Case]) -> Iterator[LintFinding]:
     """Find cases with nearly the same prompt: what helps one helps the other, so they count for less than two."""
     pairs = list(map(_pairs, cases))
-    for one, other in sorted(_compared(pairs)):
-        if pairs[one] == pairs[other]:
+    for left, right in sorted(_compared(pairs)):
+        if pairs[left] == pairs[right]:
             continue
-        shared = len(pairs[one] & pairs[other])
-        either = len(pairs[one] | pairs[other])
+        shared = len(pairs[left] & pairs[right])
+        either = len(pairs[left] | pairs[right])
         if shared / either >= ALIKE:
-            first, second = cases[one], cases[other]
+            first, second = cases[left], cases[right]
             same = f"{first.id!r} ({first.source})"
             sentence = f"case {second.id!r} is nearly the same as {same}"
             yield LintFinding(place=second.source, sentence=sentence)

@@ -41,9 +41,9 @@ def expectation_from_json(value: Any) -> Expectation:
         hint = did_you_mean(str(strange), _known_fields())
         raise ValueError(f"expect: unknown field {show(strange)}{hint}")
     kind = _kind(value)
-    reader, beside = _READERS[kind]
+    reader, options = _READERS[kind]
     for name in value:
-        if name != kind and name not in beside:
+        if name != kind and name not in options:
             raise ValueError(f"expect: unknown field {name!r} next to {kind!r}")
     return reader(value)
 
@@ -59,8 +59,8 @@ def first_unknown(names: Iterable[Any], known: Container[Any]) -> Any:
 def _known_fields() -> tuple[str, ...]:
     """Return the fields of expectations: the kinds first, then the options next to a kind."""
     known = dict.fromkeys(_READERS)
-    for _, beside in _READERS.values():
-        known |= dict.fromkeys(beside)
+    for _, options in _READERS.values():
+        known |= dict.fromkeys(options)
     return tuple(known)
 
 

@@ -109,8 +109,8 @@ WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
     AND (:specs IS NULL OR spec IN (SELECT value FROM json_each(:specs)))
 GROUP BY cycle, phase, spec, "case", case_hash
 """
-# The nearest rank is the least one that a share of the values does not exceed; the median of an even number is the
-# mean of the two in the middle.
+# Percentiles are by nearest rank: the smallest value that at least that share does not exceed. The median of an even
+# number of values is the mean of the middle two.
 _LATENCIES = """
 WITH ordered AS (
     SELECT spec, latency_s, row_number() OVER (PARTITION BY spec ORDER BY latency_s) AS place,

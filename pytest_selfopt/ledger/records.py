@@ -101,7 +101,7 @@ SELECT_TOKENS = """
 SELECT phase, spec, avg(tokens_in) AS tokens_in, avg(tokens_out) AS tokens_out, count(*) AS calls
 FROM call
 WHERE (? IS NULL OR phase = ?) AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL
-    -- Whoever is asked first in a swarm is asked the bare question.
+    -- The first stage of a swarm is asked the bare question.
     AND (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
 GROUP BY phase, spec
 ORDER BY phase, spec

@@ -279,14 +279,14 @@ def latency(measured: GateInput, limits: Limits) -> GateResult:
 
 
 def _latency_words(metrics: Metrics, limit: float | None) -> str:
-    bound, beside = "no limit is set", ""
+    bound, load = "no limit is set", ""
     if limit is not None:
         bound = f"at most {limit:g} s may"
     if limit is not None and metrics.most_in_flight > MOST_TIMED_TOGETHER:
-        beside = f"; measured with {metrics.most_in_flight} calls under way, which slows each of them"
+        load = f"; measured with {metrics.most_in_flight} calls under way, which slows each of them"
     if metrics.latency_p95_s is None:
-        return f"nothing was answered{beside}"
-    return f"95 % of the answers take up to {metrics.latency_p95_s:.2f} s, {bound}{beside}"
+        return f"nothing was answered{load}"
+    return f"95 % of the answers take up to {metrics.latency_p95_s:.2f} s, {bound}{load}"
 
 
 def cost(measured: GateInput, limits: Limits) -> GateResult:

@@ -45,7 +45,7 @@ class _Talk:
         self._messages.append(Message(role="user", content=text))
 
     def turn(self, number: int) -> CallError | bool:
-        """Ask the model until it answers without a call; return whether it did within its steps."""
+        """Ask the model until it answers without a call; return whether it did within its steps, or an error."""
         for _ in range(self._dialogue.case.steps):
             answer = self._ask(self._request())
             if isinstance(answer, CallError):

@@ -224,8 +224,8 @@ class LocalRunner:
                 with self._interruptible(call.id):
                     answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
-        # Clients may be somebody else's code: what one raises is this call's error, and must not end a thread that is
-        # waited for.
+        # A client may be the project's code: its exception is this call's error, and must not end a thread that
+        # others wait for.
         except Exception as problem:  # noqa: BLE001
             answer = CallError(
                 kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"

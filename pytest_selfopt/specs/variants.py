@@ -275,7 +275,7 @@ def _with_calls(reply: Reply, value: object) -> Reply:
     for entry in wanted:
         name, arguments = entry["tool"], entry.get("arguments", {})
         if not isinstance(name, str) or not isinstance(arguments, dict):
-            return _undecodable(reply, "its tool is no name or its arguments are no object")
+            return _undecodable(reply, "its tool is not a name or its arguments are not an object")
         calls.append(ToolCall(name=name, arguments=arguments))
     return replace(reply, tool_calls=tuple(calls))
 

@@ -13,7 +13,7 @@ from pytest_selfopt.swarm.pattern import Topology, parse_pattern
 
 USUAL_IN_FLIGHT = 8
 MOST_IN_FLIGHT = 64
-"""Default limit on the calls of one swarm in flight."""
+"""Largest configurable limit on the calls of one swarm in flight."""
 
 MOST_IN_ALL = 512
 """Limit on the calls of all swarms in flight."""

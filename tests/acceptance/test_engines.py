@@ -249,7 +249,7 @@ def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
     result = made.run("--selfopt-cycle", *engine.use)
     errors = Counter(row[3] for row in trials(made.path).elements())
     assert errors["error"] == PLANNED / CASES
-    assert f"bytes long, and {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
+    assert f"bytes long, but {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
 
 
 def test_a_worker_that_is_told_to_end_finishes_its_calls(project: Make, engine: Engine) -> None:

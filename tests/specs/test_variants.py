@@ -136,7 +136,7 @@ def test_a_reply_in_json_is_read_as_its_words() -> None:
     [
         (Reply(text='{"tool": "f", "argum', finish_reason="length"), "it was cut off at the token limit"),
         (Reply(text='{"tool": f}'), "is not valid JSON"),
-        (Reply(text='{"tool": 3}'), "its tool is no name"),
+        (Reply(text='{"tool": 3}'), "its tool is not a name"),
         (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are no object"),
     ],
 )

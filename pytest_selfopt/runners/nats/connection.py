@@ -25,7 +25,7 @@ REFUSED_S = 2.0
 """Seconds within which a server that rejects connections must be up."""
 
 CANCELLATIONS = 50
-"""How often, every 0.1 s, the client is told to abandon an attempt."""
+"""How many times, at intervals of 0.1 s, the client is told to abandon an attempt."""
 
 KEPT_S = 7 * 86_400.0
 """How long the server keeps calls and results."""

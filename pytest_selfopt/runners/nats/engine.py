@@ -117,10 +117,10 @@ class NatsEngine:
             raise RunnerError(self._without(missing))
 
     async def _read_results(self) -> None:
-        there = await self._jetstream.stream_info(
+        stream = await self._jetstream.stream_info(
             self._names.results, subjects_filter=self._names.results_of(self._cycle)
         )
-        stored = sum((there.state.subjects or {}).values())
+        stored = sum((stream.state.subjects or {}).values())
         await self._read_on()
         await self._until(lambda: self._read >= stored)
         self._watching = asyncio.create_task(self._watch())
@@ -165,19 +165,19 @@ class NatsEngine:
     async def _workers(self, seconds: float, enough: Callable[[Sequence[WorkerNotice]], bool]) -> list[WorkerNotice]:
         """Return the workers that answer within `seconds`, or as soon as there are enough."""
         assert self._nats is not None
-        found: dict[str, WorkerNotice] = {}
+        notices: dict[str, WorkerNotice] = {}
         inbox = self._nats.new_inbox()
         answers = await self._nats.subscribe(inbox)
         deadline = time.monotonic() + seconds
         try:
-            while not enough(list(found.values())) and (left := deadline - time.monotonic()) > 0:
+            while not enough(list(notices.values())) and (left := deadline - time.monotonic()) > 0:
                 await self._nats.publish(self._names.workers, b"", reply=inbox)
-                await self._collect(answers, found, min(left, 0.5))
+                await self._collect(answers, notices, min(left, 0.5))
         finally:
             await answers.unsubscribe()
-        return list(found.values())
+        return list(notices.values())
 
-    async def _collect(self, answers: Any, found: dict[str, WorkerNotice], seconds: float) -> None:
+    async def _collect(self, answers: Any, notices: dict[str, WorkerNotice], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -186,7 +186,7 @@ class NatsEngine:
                     continue  # The server's notice that there are no responders.
                 entry = json.loads(answer.data)
                 providers = frozenset(entry["providers"])
-                found[entry["name"]] = WorkerNotice(entry["name"], providers)
+                notices[entry["name"]] = WorkerNotice(entry["name"], providers)
         except errors():
             return
 
@@ -305,8 +305,8 @@ class NatsEngine:
         missing = await self._missing(_ANSWER_S)
         if missing:
             return self._without(missing)
-        there = {worker.name for worker in self._there}
-        await self._move(before - there)
+        present = {worker.name for worker in self._there}
+        await self._move(before - present)
         return ""
 
     async def _move(self, gone: set[str]) -> None:

@@ -81,8 +81,8 @@ def _runtime() -> Runtime:
     quiet = TelemetryConfig(logging=LoggingConfig(filter="OFF"))
     runtime = Runtime(telemetry=quiet, worker_heartbeat_interval=None, disable_environment_info=True)
     threading.Thread(target=_hold, args=(runtime,), name="selfopt-temporal-holder", daemon=True).start()
-    # One of its threads that is just telling Python something, such as that nobody answers, has to be done with that:
-    # otherwise one process in ten that ends right then is ended by a signal.
+    # A library thread that is calling into Python, such as to report a failed connection, must finish first:
+    # otherwise one process in ten that ends at that moment is killed by a signal.
     atexit.register(time.sleep, _SETTLE_S)
     return runtime
 

@@ -85,13 +85,13 @@ class TemporalWorker:
             task_queue=queue,
             workflows=[CallBatchWorkflow, PingWorkflow],
             activities=[self.make, self.begun],
-            # The workflows are two small classes that a test holds to be deterministic; the sandbox would cost a
-            # multiple of what they do.
+            # A test checks that the two small workflows are deterministic; the sandbox would cost many times what
+            # they do.
             workflow_runner=UnsandboxedWorkflowRunner(),
             max_concurrent_activities=self._duty.concurrency,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=16),
-            # What the workflow asks for begins here at once, as far as there is room, without a way over the server's
-            # queue: that halves the time that short calls take.
+            # Activities begin here at once if slots are free, instead of going through the server's queue: that
+            # halves the time of short calls.
             max_eager_activity_reservations_per_workflow_task=MOST_CALLS,
             max_heartbeat_throttle_interval=timedelta(seconds=self._config.heartbeat_s / 3),
             sticky_queue_schedule_to_start_timeout=_STICKY,

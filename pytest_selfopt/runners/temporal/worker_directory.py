@@ -31,7 +31,7 @@ class Places:
         """Workers that did not answer; a restarted worker has a new name."""
 
     def of(self, queue: str) -> str:
-        """The queue of the worker that makes a provider's pinned calls."""
+        """Return the queue of the worker that makes a provider's pinned calls."""
         return self._at[queue]
 
     def without(self, missing: Sequence[str]) -> str:
