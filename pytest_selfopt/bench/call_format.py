@@ -21,7 +21,7 @@ def show(value: Json) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except RecursionError:
-        return "a value nested too deeply to show"
+        return "a value that is nested too deeply to show"
     return line(text, _VALUE)
 
 

@@ -95,7 +95,8 @@ class Environment:
         """
         tools = tools_by_name(self.tools())
         if call.name not in tools:
-            hint = did_you_mean(call.name, tuple(tools))
+            # Models read this text; other words would change what is measured.
+            hint = did_you_mean(call.name, tuple(tools), listing="known are")
             raise ToolError(f"there is no tool {call.name!r}{hint}")
         wrong = first_problem(tools[call.name].parameters, call.arguments)
         if wrong:

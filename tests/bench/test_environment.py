@@ -89,7 +89,7 @@ def test_a_call_is_checked_before_it_is_carried_out() -> None:
         (call("shine", colour="red"), "'levels' is a required property"),
         (call("shine", colour="red", levels=["1"]), "'1' is not of type 'integer'"),
         (call("dim", by=1), "'by' was unexpected"),
-        (call("not_a_tool"), "there is no tool 'not_a_tool'"),
+        (call("not_a_tool"), "there is no tool 'not_a_tool'; known are "),
     ):
         with pytest.raises(ToolError) as problem:
             lamp.call(wrong)
