@@ -233,5 +233,5 @@ def test_an_argument_that_no_tool_can_have_is_refused() -> None:
         def take(self, what: set[int]) -> None:
             """Take it."""
 
-    with pytest.raises(BrokenWorld, match="a tool's argument is a str, int, float"):
+    with pytest.raises(BrokenWorld, match="a tool's argument must be str, int, float"):
         Odd({}).tools()

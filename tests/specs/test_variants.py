@@ -137,7 +137,7 @@ def test_a_reply_in_json_is_read_as_its_words() -> None:
         (Reply(text='{"tool": "f", "argum', finish_reason="length"), "it was cut off at the token limit"),
         (Reply(text='{"tool": f}'), "is not valid JSON"),
         (Reply(text='{"tool": 3}'), "its tool is not a name"),
-        (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are no object"),
+        (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are not an object"),
     ],
 )
 def test_a_failed_attempt_at_a_call_says_why(reply: Reply, why: str) -> None:
