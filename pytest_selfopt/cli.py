@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="selfopt",
-        description="Answers from what pytest --selfopt-cycle measured and decided.",
+        description="Shows, explains and changes what pytest --selfopt-cycle measured and decided.",
     )
     parser.add_argument(
         "--version",

@@ -20,12 +20,12 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt batch`."""
     parser = subparsers.add_parser(
         "batch",
-        help="ask each model of a tier a suite, and compare them",
+        help="let each model of a tier answer a suite, and compare them",
         epilog="example: selfopt batch tier1 --suite benchmarks/atomic.jsonl --runs 3",
     )
     parser.add_argument(
         "tier",
-        help="tier1, tier2, tier3, or a list that is named under tiers",
+        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
     )
     add_batch_options(parser)
     parser.set_defaults(run=run)

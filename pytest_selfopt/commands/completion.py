@@ -14,13 +14,13 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt completion`."""
     parser = subparsers.add_parser(
         "completion",
-        help="print what makes a shell complete these commands",
+        help="print the script that makes a shell complete these commands",
         epilog='example: eval "$(selfopt completion bash)"',
     )
     parser.add_argument(
         "shell",
         choices=("bash", "zsh", "fish", "tcsh"),
-        help="whose completion it is",
+        help="the shell",
     )
     parser.set_defaults(run=run)
 

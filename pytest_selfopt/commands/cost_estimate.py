@@ -27,39 +27,39 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt cost-estimate`."""
     parser = subparsers.add_parser(
         "cost-estimate",
-        help="what a swarm of a tier's models will cost, before anything is spent",
+        help="estimate what a swarm of a tier's models will cost, before anything is spent",
         epilog="example: selfopt cost-estimate :1010 --tier tier1 --suite benchmarks/atomic.jsonl --runs 3",
     )
     parser.add_argument(
         "pattern",
-        help="a digit for each stage: 0, 1, 2 and 3 are 1, 8, 64 and 512 calls; :10 is 8, then 1",
+        help="a digit for each stage: 0, 1, 2 and 3 stand for 1, 8, 64 and 512 calls; :10 is 8 calls, then 1",
     )
     parser.add_argument(
         "--tier",
         required=True,
-        help="whose models: tier1, tier2, tier3, or a list named under tiers",
+        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
     )
     parser.add_argument(
         "--suite",
         type=Path,
         nargs="+",
         default=[],
-        help="the suite files; each case is asked once a run",
+        help="suite files, or folders of them; each case is asked once in each run",
     )
     parser.add_argument(
         "--runs",
         type=int,
         default=1,
-        help="how often (default: 1)",
+        help="how often each case is asked (default: 1)",
     )
     parser.add_argument(
         "--phase",
-        help="go by the earlier calls of this phase (default: of all)",
+        help="estimate from the earlier calls of this phase (default: of all phases)",
     )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print it for other programs",
+        help="print JSON for other programs",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.swarm.pattern import parse_pattern
 
     if not 1 <= args.runs <= MAX_RUNS:
-        raise SettingsError(f"--runs {args.runs}: expected 1 to {MAX_RUNS:,}")
+        raise SettingsError(f"--runs {args.runs}: must be 1 to {MAX_RUNS:,}")
     topology = parse_pattern(args.pattern)
     settings = load_project(args)
     add_suite_folders(args.suite)

@@ -19,19 +19,19 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt decide`."""
     parser = subparsers.add_parser(
         "decide",
-        help="judge the stored trials of a cycle again, without a call",
+        help="judge the stored trials of a cycle again, without new calls",
         epilog="example: selfopt decide 3 --json",
     )
     parser.add_argument(
         "cycle",
         nargs="?",
         type=int,
-        help="its number (default: the last decided one)",
+        help="the number of the cycle (default: the last decided one)",
     )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print the verdicts as the history holds them",
+        help="print the verdicts as JSON, in the form of the history",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

@@ -23,12 +23,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "feedback",
         type=Path,
         nargs="?",
-        help="the file (default: the one of the last cycle)",
+        help="the feedback file (default: that of the last cycle)",
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what would be done, write nothing",
+        help="show what would be done, write nothing",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

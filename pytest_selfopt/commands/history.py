@@ -14,7 +14,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt history`."""
     parser = subparsers.add_parser(
         "history",
-        help="what each cycle compared and decided, and how the accuracy rose",
+        help="show what each cycle compared and decided, and how the accuracy rose",
         epilog="example: selfopt history",
     )
     add_project_options(parser)

@@ -15,24 +15,24 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt import`."""
     parser = subparsers.add_parser(
         "import",
-        help="other people's benchmarks as lines of a suite file",
+        help="turn other people's benchmarks into lines of a suite file",
         epilog="example: selfopt import bfcl bfcl_eval/data --category irrelevance --limit 50 > irrelevance.jsonl",
     )
     parser.add_argument(
         "form",
         choices=("bfcl", "promptfoo", "chat", "csv"),
-        help="what it is",
+        help="the format of the benchmark",
     )
     parser.add_argument(
         "path",
         type=Path,
-        help="the file, of BFCL the folder with its data files",
+        help="the file; for BFCL the folder with its data files",
     )
     parser.add_argument(
         "--category",
-        help="of BFCL: which category, such as irrelevance",
+        help="for BFCL: the category, such as irrelevance",
     )
-    parser.add_argument("--limit", type=int, help="at most so many cases")
+    parser.add_argument("--limit", type=int, help="import at most this many cases")
     parser.set_defaults(run=run)
 
 

@@ -19,7 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt models`."""
     parser = subparsers.add_parser(
         "models",
-        help="which models there are, whether each answers, and what is missing",
+        help="list the models, whether each answers, and what is missing",
         epilog="example: selfopt models ollama/llama3.2:1b",
     )
     parser.add_argument(
@@ -30,7 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--no-ask",
         action="store_true",
-        help="look only, make no call",
+        help="make no calls, only check keys, packages and model files",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

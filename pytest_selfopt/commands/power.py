@@ -15,7 +15,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt power`."""
     parser = subparsers.add_parser(
         "power",
-        help="what gain a cycle over these suites can find, and in how many calls",
+        help="show what gain a cycle over these suites can find, and in how many calls",
         epilog="example: selfopt power benchmarks/atomic.jsonl --candidates 3",
     )
     parser.add_argument(
@@ -27,12 +27,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--phase",
         default="atomic",
-        help="which phase they are of (default: atomic)",
+        help="the phase of the suites (default: atomic)",
     )
     parser.add_argument(
         "--candidates",
         type=int,
-        help="how many are compared with the baseline (default: as configured)",
+        help="how many candidates are compared with the baseline (default: as configured)",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

@@ -15,18 +15,18 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt profile`."""
     parser = subparsers.add_parser(
         "profile",
-        help="how good, fast, reliable and dear a model is, by all its trials; with --all the maps over all models",
+        help="show how accurate, fast, reliable and expensive a model is; with --all compare all models",
         epilog="examples: selfopt profile ollama/llama3.2:1b; selfopt profile --all --phase atomic --format md",
     )
-    parser.add_argument("model", nargs="?", help="which one")
+    parser.add_argument("model", nargs="?", help="the model")
     parser.add_argument(
         "--all",
         action="store_true",
-        help="all models, the Pareto fronts and the elites of each tier",
+        help="compare all models, with the Pareto fronts and the best models of each tier",
     )
     parser.add_argument(
         "--phase",
-        help="what was measured in this phase only",
+        help="count only what was measured in this phase",
     )
     _add_format_options(parser)
     add_project_options(parser)
@@ -38,7 +38,7 @@ def _add_format_options(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("table", "json", "md"),
         default="table",
-        help="default: table",
+        help="a table (the default), JSON or Markdown",
     )
     parser.add_argument(
         "--json",
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.report.profile_report import profile_lines
 
     if (args.model is None) is not args.all:
-        raise SettingsError("profile: name one model, or ask for --all")
+        raise SettingsError("profile: name one model, or give --all")
     lines = profile_lines(
         load_project(args),
         args.model,

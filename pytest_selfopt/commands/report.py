@@ -16,31 +16,31 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt report`."""
     parser = subparsers.add_parser(
         "report",
-        help="what was measured and decided, of one cycle or over all of them",
+        help="report what was measured and decided, in one cycle or in all",
         epilog="example: selfopt report --cycle 3 --open",
     )
     parser.add_argument(
         "--cycle",
         type=int,
-        help="the number of a cycle (default: all)",
+        help="the number of the cycle (default: all cycles)",
     )
     parser.add_argument(
         "--format",
         choices=("html", "md", "json"),
         default="html",
-        help="a page (the default), Markdown or JSON",
+        help="a page in HTML (the default), Markdown or JSON",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="PATH",
-        help="write it there, or print it (-); a page is written anyway",
+        help="write the report to PATH, or print it (-); by default a page is written, and other formats are printed",
     )
     parser.add_argument(
         "--open",
         action="store_true",
-        help="show the page in a browser",
+        help="open the page in a browser",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

@@ -14,11 +14,11 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt resolve`."""
     parser = subparsers.add_parser(
         "resolve",
-        help="which model and settings are in effect for MODEL in PHASE",
+        help="show which model and settings are in effect for MODEL in PHASE",
         epilog="example: selfopt resolve embedded/smollm2-135m atomic",
     )
-    parser.add_argument("model", help="whom an application asks for")
-    parser.add_argument("phase", help="the kind of work, such as atomic")
+    parser.add_argument("model", help="the model that an application asks for")
+    parser.add_argument("phase", help="the phase, such as atomic")
     parser.add_argument(
         "--config",
         type=Path,

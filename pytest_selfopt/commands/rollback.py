@@ -15,18 +15,18 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt rollback`."""
     parser = subparsers.add_parser(
         "rollback",
-        help="put the rules back as they were before a cycle or a change",
+        help="restore the rules as they were before a cycle or a change",
         epilog="example: selfopt rollback 3 --dry-run",
     )
     parser.add_argument(
         "what",
         nargs="?",
-        help='a cycle, or a rule as "model::phase" (default: the last change)',
+        help='the number of a cycle, or a rule as "model::phase" (default: the last change)',
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what would be done, write nothing",
+        help="show what would be done, write nothing",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""`selfopt suite check`: what can be said about suites without asking a model."""
+"""`selfopt suite check`: checks suites without asking a model."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt suite` and `selfopt suite check`."""
     suite = subparsers.add_parser(
         "suite",
-        help="what can be said about suites without asking a model",
+        help="check suites without asking a model",
         epilog="example: selfopt suite check benchmarks",
     )
     actions = suite.add_subparsers(required=True, metavar="COMMAND")
     check = actions.add_parser(
         "check",
-        help="duplicates, cases that cannot be passed or failed, tools never used, the share of restraint",
+        help="find duplicates, cases that cannot pass or fail, and unused tools, and show the share of restraint",
     )
     check.add_argument(
         "path",
         type=Path,
         nargs="+",
-        help="suite files, or folders that hold them",
+        help="suite files, or folders of them",
     )
     check.set_defaults(run=run)
 
@@ -49,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
         write_line(_describe(finding))
     errors = sum(finding.wrong for finding in findings)
     cases = sum(len(suite.cases) for suite in suites)
-    write_line(f"{len(suites)} suites, {cases} cases, {errors} to be mended")
+    write_line(f"{len(suites)} suites, {cases} cases, {errors} errors")
     return exit_status(ok=not errors)
 
 
 def _describe(finding: LintFinding) -> str:
     line = f"{finding.place}: {finding.sentence}"
     if finding.wrong:
-        return f"wrong: {line}"
+        return f"error: {line}"
     return line

@@ -20,17 +20,17 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt swarm`."""
     parser = subparsers.add_parser(
         "swarm",
-        help="let the models of a tier answer a suite together, in a pattern, and see what that bought",
+        help="let the models of a tier answer a suite together, in a pattern, and show what that gains",
         epilog="example: selfopt swarm :10 --tier tier1 --suite benchmarks/atomic.jsonl",
     )
     parser.add_argument(
         "pattern",
-        help="stages in powers of 8: :10 is 8 calls and then 1, :01 is 1 and then 8",
+        help="a digit for each stage: 0, 1, 2 and 3 stand for 1, 8, 64 and 512 calls; :10 is 8 calls, then 1",
     )
     parser.add_argument(
         "--tier",
         required=True,
-        help="tier1, tier2, tier3, or a list that is named under tiers",
+        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
     )
     add_batch_options(parser)
     parser.set_defaults(run=run)

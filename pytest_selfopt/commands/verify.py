@@ -14,7 +14,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt verify`."""
     parser = subparsers.add_parser(
         "verify",
-        help="check the seals of the decisions log",
+        help="check that nobody changed the decisions log",
         epilog="example: selfopt verify",
     )
     add_project_options(parser)

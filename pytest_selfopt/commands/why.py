@@ -15,17 +15,17 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt why`."""
     parser = subparsers.add_parser(
         "why",
-        help="how a rule came about, and on which trials it rests",
+        help="explain how a rule came about, and on which trials it rests",
         epilog="example: selfopt why embedded/smollm2-135m atomic",
     )
     parser.add_argument(
         "rule",
-        help='"model::phase", or a model followed by a phase',
+        help='the rule as "model::phase", or its model',
     )
     parser.add_argument(
         "phase",
         nargs="?",
-        help="the kind of work, when MODEL alone was given",
+        help="the phase of the rule, when RULE is a model",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

@@ -33,7 +33,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print the numbers for programs",
+        help="print JSON for other programs",
     )
     add_project_options(parser)
 
@@ -55,11 +55,11 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phase",
         default="atomic",
-        help="whose settings hold (default: atomic)",
+        help="the phase whose settings apply (default: atomic)",
     )
     parser.add_argument(
         "--variant",
-        help="the manner of asking (default: that of the phase's baseline)",
+        help="the variant of the prompts (default: that of the phase's baseline)",
     )
 
 
@@ -71,17 +71,17 @@ def _add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-calls",
         type=int,
-        help="make at most so many calls",
+        help="make at most this many calls",
     )
     parser.add_argument(
         "--max-cost",
         type=float,
-        help="spend at most so many US dollars, by the configured prices",
+        help="spend at most this many US dollars, by the configured prices",
     )
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="go on without asking, whatever it costs",
+        help="do not ask for confirmation, whatever it costs",
     )
 
 
@@ -110,7 +110,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
     require_at_least_1("--max-calls", args.max_calls)
     # Written so that NaN is refused, too.
     if args.max_cost is not None and not args.max_cost >= 0:
-        raise SettingsError(f"--max-cost {args.max_cost:g}: expected US dollars")
+        raise SettingsError(f"--max-cost {args.max_cost:g}: must be at least 0 US dollars")
 
 
 def confirm_cost(cost: Estimate, settings: Settings, args: argparse.Namespace) -> bool:

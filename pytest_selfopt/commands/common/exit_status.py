@@ -10,10 +10,11 @@ EXIT_INTERRUPTED = 2
 EXIT_USAGE = 4
 STATUSES: Mapping[int, str] = {
     EXIT_DONE: "done",
-    EXIT_FAILED: "something that was asked for does not hold: a model that does not answer, a broken seal, a suite "
-    "with mistakes, questions without an answer",
-    EXIT_INTERRUPTED: "interrupted; or options that there are not",
-    EXIT_USAGE: "something cannot be used, said in a sentence",
+    EXIT_FAILED: "what was asked for does not hold, or was not done: a model does not answer, the decisions log was "
+    "changed, a suite has errors, feedback cannot be applied, calls got no answer, nothing could be imported, or a "
+    "cost was not confirmed",
+    EXIT_INTERRUPTED: "interrupted, or an unknown option",
+    EXIT_USAGE: "something given cannot be used; one sentence says what",
 }
 """What the exit status of a command means."""
 

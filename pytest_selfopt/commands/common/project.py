@@ -18,7 +18,7 @@ def add_project_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
         type=Path,
-        help="where the ledger is (default: as configured)",
+        help="the folder of the ledger (default: as configured)",
     )
 
 
@@ -28,7 +28,7 @@ def add_rootdir_option(parser: argparse.ArgumentParser) -> None:
         "--rootdir",
         type=Path,
         default=Path(),
-        help="where selfopt.toml or pyproject.toml is",
+        help="the folder of selfopt.toml or pyproject.toml (default: the current one)",
     )
 
 

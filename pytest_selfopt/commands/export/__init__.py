@@ -10,7 +10,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt export` and its formats."""
     parser = subparsers.add_parser(
         "export",
-        help="what was measured and decided, in the formats of other tools",
+        help="export what was measured and decided to the formats of other tools",
         epilog="example: selfopt export csv --cycle 3 -o trials.csv",
     )
     formats = parser.add_subparsers(required=True, metavar="FORM")

@@ -16,7 +16,7 @@ def add_cycle_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cycle",
         type=int,
-        help="the number of a cycle (default: all)",
+        help="the number of the cycle (default: all cycles)",
     )
 
 
@@ -26,4 +26,4 @@ def note_unjudged(settings: Settings, cycle: int | None) -> None:
 
     number = unjudged(settings, cycle)
     if number:
-        write_note(f"{number} finished calls were judged by nobody; they are no trials, and are left out")
+        write_note(f"{number} finished calls have no verdict and were not exported")

@@ -24,14 +24,14 @@ def add_parser(subparsers: Subparsers) -> None:
         "--output",
         type=Path,
         default=Path("logs"),
-        help="the folder (default: logs)",
+        help="the folder for the logs (default: logs)",
     )
     parser.add_argument(
         "--suite",
         type=Path,
         action="append",
         default=[],
-        help="a file or folder with the questions",
+        help="a suite file or folder with the prompts, which the ledger does not have",
     )
     add_cycle_option(parser)
     add_project_options(parser)

@@ -17,19 +17,19 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt export litellm`."""
     parser = subparsers.add_parser(
         "litellm",
-        help="what is in force, as a configuration of a LiteLLM proxy or router (YAML)",
+        help="the rules in force as a configuration of a LiteLLM proxy or router (YAML)",
         epilog="example: selfopt export litellm -o litellm.yaml --report litellm.txt",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
-        help="write it to a file (default: print it)",
+        help="the file to write (default: print it)",
     )
     parser.add_argument(
         "--report",
         type=Path,
-        help="write what has no counterpart to a file (default: to stderr)",
+        help="the file for what LiteLLM cannot express (default: stderr)",
     )
     add_project_options(parser)
     parser.set_defaults(run=run)

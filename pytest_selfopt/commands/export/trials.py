@@ -29,14 +29,14 @@ def add_parser(subparsers: Subparsers) -> None:
 def _add_format(subparsers: Subparsers, name: str, description: str) -> None:
     parser = subparsers.add_parser(
         name,
-        help=f"the trials as {description}: a row for each",
+        help=f"the trials as {description}: one row for each",
         epilog=f"example: selfopt export {name} -o trials.{name}",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
-        help="write it to a file (default: print it)",
+        help="the file to write (default: print it)",
     )
     add_cycle_option(parser)
     add_project_options(parser)

@@ -1,4 +1,4 @@
-"""`selfopt engine`: the server of an engine on loopback, for a trial."""
+"""`selfopt engine`: the server of an engine on loopback."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt engine`."""
     parser = subparsers.add_parser(
         "engine",
-        help="run the server of an engine on loopback, for a trial",
+        help="run the server of an engine on loopback, to try it out",
         epilog="example: selfopt engine nats",
     )
-    parser.add_argument("engine", choices=ENGINES, help="which")
+    parser.add_argument("engine", choices=ENGINES, help="the engine")
     parser.add_argument(
         "--port",
         type=int,
@@ -51,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
     port = args.port
     if port is not None and not 1 <= port <= MAX_PORT:
-        raise SettingsError(f"--port {port}: expected 1 to {MAX_PORT}")
+        raise SettingsError(f"--port {port}: must be 1 to {MAX_PORT}")
     server = SERVERS[args.engine](load_project(args).state_dir, port)
     if server.listens():
-        raise RunnerError(f"somebody listens at {server.address} already; choose another one by --port")
+        raise RunnerError(f"{server.address} is already in use; choose another port with --port")
     # Whatever signal ends this command, it ends the server, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = _serve(args.engine, server)
@@ -91,4 +91,4 @@ def _describe_end(server: DevServer, status: int) -> str:
     last = ""
     if lines:
         last = f": {lines[-1]}"
-    return f"the server ended with status {status}{last} (all it said: {server.log})"
+    return f"the server ended with status {status}{last} (full log: {server.log})"

@@ -15,13 +15,13 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt scripted`."""
     parser = subparsers.add_parser(
         "scripted",
-        help="serve a scripted model on loopback in the OpenAI, Ollama and Anthropic formats",
+        help="serve a scripted model on loopback, in the OpenAI, Ollama and Anthropic formats",
         epilog="example: selfopt scripted script.yaml --port 8765",
     )
     parser.add_argument(
         "script",
         type=Path,
-        help="a YAML file that says how the model behaves",
+        help="the YAML file that describes how the model behaves",
     )
     parser.add_argument(
         "--port",
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     script = load_script(args.script)
     with ScriptedServer(script, port=args.port, remember=False) as server:
-        formats = f"OpenAI format; Ollama's and Anthropic's at {server.address}"
+        formats = f"OpenAI format; Ollama and Anthropic formats at {server.address}"
         write_line(f"{server.base_url} ({formats}), Ctrl-C ends it")
         threading.Event().wait()
     return EXIT_DONE

@@ -15,13 +15,13 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt worker`."""
     parser = subparsers.add_parser(
         "worker",
-        help="make the calls of sessions that run with --selfopt-runner, here",
+        help="make the calls of sessions that run elsewhere with --selfopt-runner",
         epilog="example: selfopt worker nats --target nats://queue.example.com:4222 --models ollama --concurrency 8",
     )
     parser.add_argument(
         "engine",
         choices=ENGINES,
-        help="where the calls come from",
+        help="the engine that carries the calls",
     )
     parser.add_argument(
         "--target",
@@ -29,13 +29,13 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--models",
-        help="to which providers, separated by commas (default: to all)",
+        help="the providers to call, separated by commas (default: all)",
     )
     parser.add_argument(
         "--concurrency",
         type=int,
         default=64,
-        help="calls at a time, of each provider (default: 64)",
+        help="calls at a time to each provider (default: 64)",
     )
     add_rootdir_option(parser)
     parser.set_defaults(run=run)
