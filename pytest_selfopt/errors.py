@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class SelfoptError(Exception):
     """A problem a person can fix; the message says what is wrong, where, and what to do."""
@@ -25,6 +30,13 @@ class ModelError(SelfoptError):
 
 class StateError(SelfoptError):
     """A file of the state directory or the routing configuration cannot be read or written."""
+
+
+class NothingRecordedError(StateError):
+    """What a command reads does not exist yet, because no cycle has run."""
+
+    def __init__(self, what: str, state_dir: Path) -> None:
+        super().__init__(f"there is no {what} in {state_dir}; run pytest with --selfopt-cycle first")
 
 
 class RunnerError(SelfoptError):

@@ -21,6 +21,7 @@ from pytest_selfopt.loop.read_thresholds import read_bars, read_limits
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
+from pytest_selfopt.runners.engines import ENGINES
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.config import read_config as read_nats
 from pytest_selfopt.runners.temporal.config import TemporalConfig
@@ -31,9 +32,6 @@ from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swarm_name, read_swarms
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
-ENGINES = ("nats", "temporal")
-"""The engines that carry calls to remote workers."""
-
 RUNNERS = ("local", *ENGINES)
 """The built-in runners; a project may have its own."""
 CONFIG_FILE = "selfopt.toml"

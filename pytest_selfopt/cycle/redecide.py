@@ -9,7 +9,7 @@ from typing import Any
 from pytest_selfopt.cycle.finish import evidence_of
 from pytest_selfopt.cycle.history_entry import verdict_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.errors import SpecError, StateError
+from pytest_selfopt.errors import NothingRecordedError, SpecError, StateError
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.cycle import Conclusion, conclude
 from pytest_selfopt.loop.gates import no_project_gates
@@ -55,7 +55,7 @@ def decide_again(settings: Settings, cycle: int | None) -> list[RedecidedPhase]:
     """
     path = settings.state_dir / "ledger.sqlite"
     if not path.exists():
-        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
+        raise NothingRecordedError("ledger", settings.state_dir)
     with Ledger(path) as ledger:
         row = _decided_cycle(ledger, cycle)
         history = read_history(settings.state_dir / HISTORY)

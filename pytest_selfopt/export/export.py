@@ -11,7 +11,7 @@ from typing import Literal
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.suites import load_suite, suite_files
-from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.errors import NothingRecordedError, SettingsError, StateError
 from pytest_selfopt.export.inspect_log import LogHead, inspect_log, tally_of
 from pytest_selfopt.export.litellm import LiteLLMConfig, Sources, litellm_config
 from pytest_selfopt.export.trials import trials_csv, trials_json
@@ -156,7 +156,7 @@ def _cases(suites: Sequence[Path]) -> dict[tuple[str, str], Case]:
 def _ledger(settings: Settings) -> Iterator[Ledger]:
     path = settings.state_dir / "ledger.sqlite"
     if not path.exists():
-        raise StateError(f"there is no ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
+        raise NothingRecordedError("ledger", settings.state_dir)
     with Ledger(path) as ledger:
         yield ledger
 

@@ -200,7 +200,7 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
         ((":19", "--tier", "tier1"), "pattern ':19': '9' (character 3)"),
         ((":1", "--tier", "teir1"), "unknown tier 'teir1'; did you mean 'tier1'"),
         ((":1", "--tier", "tier1"), "no model is in tier1"),
-        ((":1", "--tier", "mine", "--runs", "0"), "--runs 0: expected 1 to"),
+        ((":1", "--tier", "mine", "--runs", "0"), "--runs 0: must be 1 to"),
         ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: suite file not found"),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, name: str) -
     finally:
         os.killpg(first.pid, signal.SIGINT)
         first.communicate(timeout=30)
-    assert f"127.0.0.1:{port} already; choose another one by --port" in said
+    assert f"127.0.0.1:{port} is already in use; choose another port with --port" in said
     assert "Ctrl-C ends it" not in said
     assert "Traceback" not in said
 

@@ -195,7 +195,7 @@ def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Ma
     ("arguments", "complaint"),
     [
         (["nowhere.jsonl"], "nowhere.jsonl: suite file not found"),
-        (["items.jsonl", "--candidates", "0"], "--candidates 0: there has to be at least 1"),
+        (["items.jsonl", "--candidates", "0"], "--candidates 0: must be at least 1"),
     ],
 )
 def test_power_says_what_is_wrong(project: Make, arguments: list[str], complaint: str) -> None:

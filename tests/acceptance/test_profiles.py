@@ -125,8 +125,8 @@ def test_every_form_has_the_same_numbers(project: Make) -> None:
         (["scripted/modle"], "no model 'scripted/modle' is in the ledger; did you mean 'scripted/model'?"),
         (["embedded/smollm2-135m"], "embedded/smollm2-135m is configured, but no trial of it is in the ledger"),
         ([MODEL, "--phase", "atomc"], "nothing was measured in phase 'atomc'; did you mean 'atomic'?"),
-        ([], "profile: name one model, or ask for --all"),
-        ([MODEL, "--all"], "profile: name one model, or ask for --all"),
+        ([], "profile: name one model, or give --all"),
+        ([MODEL, "--all"], "profile: name one model, or give --all"),
     ],
 )
 def test_what_cannot_be_answered_is_a_sentence(project: Make, arguments: list[str], complaint: str) -> None:

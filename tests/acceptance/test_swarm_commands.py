@@ -170,7 +170,7 @@ def test_each_model_of_a_tier_is_asked_and_one_that_cannot_be_is_named(
         (("swarm", ":1x", "--tier", "cheap"), "'x' (character 3) is not one of 0, 1, 2 and 3"),
         (("swarm", ":10", "--tier", "tier3"), "no model is in tier3"),
         (("batch", "chaep"), "did you mean 'cheap'"),
-        (("batch", "cheap", "--runs", "0"), "--runs 0: expected at least 1"),
+        (("batch", "cheap", "--runs", "0"), "--runs 0: must be at least 1"),
         (("batch", "cheap", "--runner", "nast"), "unknown runner 'nast'"),
         (("batch", "cheap", "--variant", "nativ"), "unknown variant 'nativ'"),
     ],

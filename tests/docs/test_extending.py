@@ -80,7 +80,7 @@ def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
             "manners.py",
             "def asks_back",
             "def ask_back",
-            "expect.grader 'manners:asks_back': the module manners has nothing",
+            "expect.grader 'manners:asks_back': the module manners has no attr",
         ),
         (
             "manners.py",

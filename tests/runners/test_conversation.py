@@ -221,7 +221,7 @@ READ = {"name": "read_note", "arguments": {"title": "list"}}
             [calls("list_notes"), says()],
             "did not obtain the result of read_note(title='list')",
         ),
-        ({"by_turn": [[READ, READ]]}, [calls("read_note", title="list"), says()], "did not come to know"),
+        ({"by_turn": [[READ, READ]]}, [calls("read_note", title="list"), says()], "did not obtain the result"),
         ({"by_turn": [[]]}, [says()], ""),
         ({"forbidden": ["delete_note"]}, [calls("delete_note", title="no"), says()], "must not be called"),
         ({"no_call_in": [1]}, [says("Which list?")], ""),
