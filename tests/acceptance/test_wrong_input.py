@@ -111,7 +111,7 @@ def test_a_model_file_that_is_none(project: Make) -> None:
     made = project()
     made.configure('[tool.selfopt.models."embedded/mine"]\nprovider = "embedded"\npath = "items.jsonl"')
     text = refused(made, "--selfopt-baseline", "embedded/mine/atomic/schema/t60/r1/i0")
-    assert "items.jsonl is no GGUF file" in text
+    assert "items.jsonl is not a GGUF file" in text
 
 
 def test_a_port_in_use(project: Make) -> None:
