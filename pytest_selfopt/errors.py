@@ -33,7 +33,7 @@ class StateError(SelfoptError):
 
 
 class NothingRecordedError(StateError):
-    """What a command reads does not exist yet, because no cycle has run."""
+    """A command has nothing to read yet, because no cycle has run."""
 
     def __init__(self, what: str, state_dir: Path) -> None:
         super().__init__(f"there is no {what} in {state_dir}; run pytest with --selfopt-cycle first")

@@ -61,7 +61,7 @@ class Case:
 
     @property
     def prompt(self) -> str:
-        """What the user said last."""
+        """The user's last message."""
         for message in reversed(self.messages):
             if message.role == "user":
                 return message.content

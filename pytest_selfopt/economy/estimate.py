@@ -185,7 +185,7 @@ class Estimate:
 
     @property
     def _unknown(self) -> str:
-        """Why the cost is unknown: a price or the tokens are."""
+        """The reason why the cost is unknown: a missing price, or unknown tokens."""
         unpriced: dict[str, None] = {}
         unasked: dict[str, None] = {}
         for part in self._billed:

@@ -1,4 +1,4 @@
-"""Which specs continue to the next pass: all for three passes, then one candidate and the baseline."""
+"""The race: which specs continue to the next pass; all for three passes, then one candidate and the baseline."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Exchange:
         self._turn = threading.Lock()
         self._socket: socket.socket | None = None
         self.ended: ErrorKind | None = None
-        """Why it was ended from outside; None if it was not."""
+        """The reason why it was ended from outside; None if it was not."""
 
     def attach(self, connected: socket.socket | None) -> None:
         """Set the socket to shut down; shut it down at once if the exchange has already ended."""

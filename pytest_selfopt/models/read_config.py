@@ -106,7 +106,7 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
 
 
 def _context(table: Table) -> int | None:
-    """Read the context window in tokens; None when it is not configured."""
+    """Read the context window in tokens; None if not configured."""
     if not table.has("context"):
         return None
     return table.integer("context", 0, least=1, most=10**9)

@@ -67,8 +67,8 @@ def call_from_bytes(data: bytes, variant: Callable[[str], Variant]) -> Call:
     """The inverse of `call_to_bytes`; `variant` looks up variants by name.
 
     Raises:
-        RunnerError: when it is of another format.
-        SpecError: when a variant is not known here.
+        RunnerError: if it has another format.
+        SpecError: if a variant is unknown here.
     """
     value = _load(data)
     return Call(
@@ -128,7 +128,7 @@ def result_from_bytes(data: bytes) -> CallResult:
     """The inverse of `result_to_bytes`.
 
     Raises:
-        RunnerError: when it is of another format.
+        RunnerError: if it has another format.
     """
     value = _load(data)
     del value["format"]

@@ -52,11 +52,11 @@ class Gain:
     """None if no member was asked the swarm's questions."""
     pairs: int
     passes: int
-    """Of the swarm, in pairs."""
+    """Right answers of the swarm, in pairs."""
     alone: int
     """Right answers of the best member, in pairs."""
     errors: int
-    """Of the swarm, in pairs."""
+    """Missing answers of the swarm, in pairs."""
     fixed: int
     broken: int
     calls_each: float

@@ -99,7 +99,7 @@ class When:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Then:
-    """What the server does, after `latency` seconds (None: the script's)."""
+    """The server's response, after `latency` seconds (None: the script's)."""
 
     text: str | None = None
     calls: tuple[ToolCall, ...] = ()

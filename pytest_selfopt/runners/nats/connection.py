@@ -28,7 +28,7 @@ CANCELLATIONS = 50
 """How many times, at intervals of 0.1 s, the client is told to abandon an attempt."""
 
 KEPT_S = 7 * 86_400.0
-"""How long the server keeps calls and results."""
+"""Seconds for which the server keeps calls and results."""
 
 EXISTS = 10077
 """The server's error code for a second message on a subject (JSStreamStoreFailedF)."""

@@ -35,7 +35,7 @@ AWAY_S = 60.0
 """Seconds for which server or workers may be unreachable, with calls in flight, before the session fails."""
 
 KEPT = timedelta(days=7)
-"""How long an abandoned workflow is kept waiting."""
+"""Time for which an abandoned workflow is kept waiting."""
 
 _PAUSE_S = 0.3
 _LOOK_S = 0.5
