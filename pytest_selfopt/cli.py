@@ -5,65 +5,106 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Protocol
 
-from pytest_selfopt.commands import answers, exporting, profiles, servers, spending, swarms, tools
-from pytest_selfopt.commands.common import EXIT_INTERRUPTED, EXIT_USAGE, output_width, tell
-from pytest_selfopt.console.output import Printed, Verbatim, laid_out
+from pytest_selfopt.commands import (
+    batch,
+    completion,
+    cost_estimate,
+    decide,
+    enforce,
+    export,
+    history,
+    import_suite,
+    models,
+    power,
+    profile,
+    report,
+    resolve,
+    rollback,
+    suite,
+    swarm,
+    verify,
+    why,
+)
+from pytest_selfopt.commands.common.arguments import Subparsers
+from pytest_selfopt.commands.common.exit_status import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
+from pytest_selfopt.commands.common.printing import write_note
+from pytest_selfopt.commands.servers import engine, scripted, worker
 from pytest_selfopt.errors import SelfoptError
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status.
+class Command(Protocol):
+    """A module of a command; its parser has its function `run` as a default."""
 
-    0; 1 when `models` found one that does not answer, `verify` a broken seal, or `enforce` something that cannot be
-    done; 4 when something cannot be used (said in a sentence).
-    """
-    options = _parser().parse_args(arguments)
-    options.status = 0
+    def add_parser(self, subparsers: Subparsers) -> None:
+        """Add the parser of the command."""
+
+
+COMMANDS: tuple[Command, ...] = (
+    resolve,
+    history,
+    report,
+    why,
+    rollback,
+    decide,
+    profile,
+    models,
+    enforce,
+    verify,
+    power,
+    suite,
+    import_suite,
+    cost_estimate,
+    swarm,
+    batch,
+    export,
+    worker,
+    engine,
+    scripted,
+    completion,
+)
+"""In the order in which `selfopt --help` lists them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; `STATUSES` has what each means."""
+    args = build_parser().parse_args(arguments)
     try:
-        printed: Iterable[Printed] = options.command(options)
-        for line in laid_out(printed, output_width(), sys.stdout.encoding or "utf-8"):
-            print(line, flush=True)
+        status: int = args.run(args)
     except SelfoptError as problem:
-        tell(f"selfopt: {problem}")
+        write_note(f"selfopt: {problem}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has seen enough, as in `selfopt history | head`; Python must not try to flush at its end.
+        # The reader closed the pipe, as in `selfopt history | head`; Python must not flush stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
     except OSError as problem:
-        tell(f"selfopt: {problem}")  # such as a disk that is full
+        write_note(f"selfopt: {problem}")  # Such as a full disk.
         return EXIT_USAGE
-    status: int = options.status
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog="selfopt", description="Answers from what pytest --selfopt-cycle measured and decided."
+        prog="selfopt",
+        description="Shows, explains and changes what pytest --selfopt-cycle measured and decided.",
     )
-    parser.add_argument("--version", action="version", version=version("pytest-selfopt"))
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (answers, profiles, tools, spending, swarms, exporting, servers):
-        module.add_commands(commands.add_parser)
-    completion = commands.add_parser(
-        "completion",
-        help="print what makes a shell complete these commands",
-        epilog='example: eval "$(selfopt completion bash)"',
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=version("pytest-selfopt"),
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="whose completion it is")
-    completion.set_defaults(command=lambda options: _completion(parser, options.shell))
+    parser.set_defaults(parser=parser)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
     return parser
-
-
-def _completion(parser: argparse.ArgumentParser, shell: str) -> list[Printed]:
-    import shtab
-
-    script: str = shtab.complete(parser, shell)
-    return [Verbatim(script.rstrip("\n"))]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 # A shell that starts a job in the background lets it, and every process it starts, ignore Ctrl-C; some tests send it.
@@ -17,3 +18,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Machines are noisy: no property is about how long a single example takes.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# These modules have the longest tests, most of which wait; at the end of a run they would be waited for alone.
+_FIRST = ("tests/acceptance/test_engines.py", "tests/report/test_litellm.py", "tests/models/test_embedded.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))

@@ -1,1 +1,1 @@
-"""The commands of `selfopt`: each is a function from its options to lines."""
+"""The commands of `selfopt`, a module each: `add_parser` adds its options, `run` carries it out."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Call, Finished, Runner
 from pytest_selfopt.trial import CallResult
@@ -85,6 +86,7 @@ class Dispatcher:
         self._stored = stored
         self._window = window
         self._results: dict[str, CallResult] = {}
+        self._discarded: set[TrialKey] = set()
         self._wanted: set[str] = set()
         self._arrived = threading.Condition()
         self._failure: BaseException | None = None
@@ -123,6 +125,7 @@ class Dispatcher:
         """The result of a trial's call, waited for; signals that come meanwhile are heeded.
 
         Raises:
+            SelfoptError: when the result was discarded, before the call or while it waits.
             Exception: whatever ended the dispatch, such as a ledger that cannot be written.
         """
         name = self._id_of(key)
@@ -130,6 +133,8 @@ class Dispatcher:
             with self._arrived:
                 if name in self._results:
                     return self._results[name]
+                if key in self._discarded:
+                    raise SelfoptError("the item of this trial has ended, so its reply is no longer kept")
                 if self._failure is not None:
                     raise self._failure
                 self._want(name)
@@ -149,13 +154,17 @@ class Dispatcher:
         """Forget the result of a trial whose item is done; until then it may be run again, as after a crash."""
         with self._arrived:
             self._results.pop(self._id_of(key), None)
+            # A worker's item may end by a time limit while the controller still waits for its reply.
+            self._discarded.add(key)
+            self._arrived.notify_all()
 
     def wait_until_begun(self, key: TrialKey) -> None:
         """Wait until a trial's call is under way, or will not be made any more."""
         name = self._id_of(key)
         while True:
             with self._arrived:
-                over = name in self._results or self._failure is not None or self._stopped.is_set()
+                over = name in self._results or key in self._discarded
+                over = over or self._failure is not None or self._stopped.is_set()
                 if over or self._runner.has_begun(name):
                     return
                 self._want(name)

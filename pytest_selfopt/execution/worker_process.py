@@ -135,5 +135,5 @@ def _providers(settings: Settings, models: str | None) -> Sequence[str]:
         else:
             raise SettingsError(f"--models: unknown provider {name!r}{did_you_mean(name, known)}")
     if not chosen:
-        raise SettingsError(f"--models {models!r} names nobody; known are {', '.join(known)}")
+        raise SettingsError(f"--models {models!r} matches no provider; available: {', '.join(known)}")
     return list(chosen)

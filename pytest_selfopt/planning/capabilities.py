@@ -9,7 +9,8 @@ from pytest_selfopt.import_string import imported
 from pytest_selfopt.models.client import Client, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import find_model_file
-from pytest_selfopt.settings import ENGINES, Settings
+from pytest_selfopt.runners.engines import ENGINES
+from pytest_selfopt.settings import Settings
 
 
 def can_unload(model: ModelConfig) -> bool:

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pytest_selfopt.bench.describe import answered
-from pytest_selfopt.errors import StateError
+from pytest_selfopt.errors import NothingRecordedError, StateError
 from pytest_selfopt.ledger.aggregates import read_cases
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CycleTotals
@@ -64,7 +64,7 @@ def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str)
             ledger = held.enter_context(Ledger(path))
         stored = _read_inputs(settings, ledger, path)
         if not stored.cycles and not stored.history:
-            raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
+            raise NothingRecordedError("history", settings.state_dir)
         reports = []
         for cycle in cycles:
             report = _build_report(stored, cycle, now)

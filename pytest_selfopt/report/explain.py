@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from pytest_selfopt.errors import StateError
+from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence import ALPHA, bar
 from pytest_selfopt.routing.atomic_files import timestamp
@@ -141,7 +141,7 @@ def history(settings: Settings, width: int | None) -> list[str]:
     entries = read_history(settings.state_dir / HISTORY)
     surveys = list(_survey_lines(settings))
     if not entries and not surveys:
-        raise StateError(f"there is no history in {settings.state_dir}; run pytest with --selfopt-cycle first")
+        raise NothingRecordedError("history", settings.state_dir)
     curve = CURVE
     if width is not None:
         curve = min(CURVE, width - BESIDE_CURVE)

@@ -15,7 +15,7 @@ from pytest_selfopt.economy.pareto import Elite, Front, Point, elites, fronts
 from pytest_selfopt.economy.profile import Finding, Observation, PhaseProfile, Profile, Rank, profiles_of
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import Trend
-from pytest_selfopt.errors import SettingsError, SpecError, StateError
+from pytest_selfopt.errors import NothingRecordedError, SettingsError, SpecError, StateError
 from pytest_selfopt.ledger.aggregates import read_counts
 from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.models.config import ModelConfig
@@ -66,7 +66,7 @@ def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
         known = list(counts.phases)
         if phase is not None and known:
             raise SettingsError(f"nothing was measured in phase {phase!r}{did_you_mean(phase, known)}")
-        raise StateError(f"no trial is in the ledger in {settings.state_dir}; run pytest with --selfopt-cycle first")
+        raise NothingRecordedError("trial in the ledger", settings.state_dir)
     try:
         seen = [diagnosis for diagnosis in _seen(settings) if phase in (None, parse_spec(diagnosis.spec).phase)]
         names = {parse_spec(count.spec).model for count in counts.cases}

@@ -183,7 +183,7 @@ def test_settings_may_stand_in_a_file_of_their_own(project: Make) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"selfopt.toml models {MODEL}: unknown key 'max_concurency'; did you mean" in result.stderr.str()
     made.configure()
-    assert "settings stand in both selfopt.toml and pyproject.toml" in made.run("--selfopt-cycle").stderr.str()
+    assert "settings are in both selfopt.toml and pyproject.toml" in made.run("--selfopt-cycle").stderr.str()
 
 
 @pytest.mark.parametrize("wire", ["openai", "ollama", "anthropic"])

@@ -71,7 +71,7 @@ def test_a_model_that_is_only_named_gets_its_price_from_the_file_too(project: Ma
         ("[1]", "prices.json: expected an object"),
         (f'{{"{MODEL}": {{"input_cost_per_token": NaN}}}}', f"prices.json: '{MODEL}': input_cost_per_token: nan is no"),
         (f'{{"{MODEL}": {{"output_cost_per_token": -1}}}}', f"prices.json: '{MODEL}': output_cost_per_token: -1 is no"),
-        (f'{{"{MODEL}": {{"input_cost_per_token": "1"}}}}', "input_cost_per_token: expected USD a token as a number"),
+        (f'{{"{MODEL}": {{"input_cost_per_token": "1"}}}}', "input_cost_per_token: expected USD per token as a number"),
     ],
 )
 def test_a_price_file_that_cannot_be_used_ends_in_a_sentence(project: Make, text: str | None, sentence: str) -> None:
@@ -144,7 +144,7 @@ def test_a_tier_of_which_nothing_is_known_is_estimated_at_1000_tokens_a_call(pro
     assert shown.returncode == 0
     head, *models = shown.stdout.splitlines()
     assert head.startswith(":3 (512) of tier1: 512 calls, about $0.0")
-    assert head.endswith(" at 1,000 tokens a call")
+    assert head.endswith(" at 1,000 tokens per call")
     assert [line.split(":")[0].strip() for line in models] == [f"desk/tier1-{place}" for place in EIGHT]
     assert made.server.seen.asked == 0
     assert not (made.path / ".selfopt").exists()
@@ -186,7 +186,7 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
     )
     below = made.selfopt("cost-estimate", ":10", "--tier", "mine", "--runs", "5")
     assert below.stdout.splitlines() == [
-        ":10 (8 then 1) of mine: 45 calls, about $0.0160 to $0.0180 at 1,000 tokens a call",
+        ":10 (8 then 1) of mine: 45 calls, about $0.0160 to $0.0180 at 1,000 tokens per call",
         f"  {MODEL}: 45 calls, about $0.0160 to $0.0180",
         "  of it at most $0.0020 in 5 calls that aggregate: where they are votes, nothing",
     ]
@@ -200,8 +200,8 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
         ((":19", "--tier", "tier1"), "pattern ':19': '9' (character 3)"),
         ((":1", "--tier", "teir1"), "unknown tier 'teir1'; did you mean 'tier1'"),
         ((":1", "--tier", "tier1"), "no model is in tier1"),
-        ((":1", "--tier", "mine", "--runs", "0"), "--runs 0: expected 1 to"),
-        ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: there is no such suite file"),
+        ((":1", "--tier", "mine", "--runs", "0"), "--runs 0: must be 1 to"),
+        ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: suite file not found"),
     ],
 )
 def test_what_cannot_be_estimated_ends_in_a_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:

@@ -61,7 +61,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, name: str) -
     finally:
         os.killpg(first.pid, signal.SIGINT)
         first.communicate(timeout=30)
-    assert f"127.0.0.1:{port} already; choose another one by --port" in said
+    assert f"127.0.0.1:{port} is already in use; choose another port with --port" in said
     assert "Ctrl-C ends it" not in said
     assert "Traceback" not in said
 
@@ -83,13 +83,13 @@ def test_a_package_that_is_not_installed_is_named(project: Make, name: str, modu
     made.pytester.makeconftest(f"import sys\nsys.modules['{module}'] = None\n")
     result = made.pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle", "--selfopt-runner", name)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"take a package: pip install 'pytest-selfopt[{name}]'" in result.stderr.str()
+    assert f"need a package: pip install 'pytest-selfopt[{name}]'" in result.stderr.str()
     script = f"import sys\nsys.modules['{module}'] = None\nfrom pytest_selfopt.cli import main\nsys.exit(main())"
     worker = subprocess.run(
         [sys.executable, "-c", script, "worker", name], cwd=made.path, capture_output=True, text=True, timeout=60
     )
     assert worker.returncode == 4
-    assert f"take a package: pip install 'pytest-selfopt[{name}]'" in worker.stderr
+    assert f"need a package: pip install 'pytest-selfopt[{name}]'" in worker.stderr
     assert "Traceback" not in worker.stderr + result.stderr.str()
 
 

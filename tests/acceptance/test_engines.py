@@ -202,7 +202,7 @@ def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, ow
     own_engine.kill()
     result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"no {own_engine.kind.called} server can be used at {own_engine.url}" in result.stderr.str()
+    assert f"no usable {own_engine.kind.called} server at {own_engine.url}" in result.stderr.str()
     assert f"selfopt engine {own_engine.kind.name}" in result.stderr.str()
     assert time.monotonic() - began < 20
     assert made.server.seen.asked == 0
@@ -231,7 +231,7 @@ def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
     made.server.play({"rules": [leaky, echo, *right()]})
     result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in said(result) + result.stderr.str()
+    assert f"a message is not sealed; set {KEY_VARIABLE} at its sender, too" in said(result) + result.stderr.str()
     own_engine.workers[0].terminate()
     own_engine.workers[0].wait()
     own_engine.work(made, PLANTED=SECRET, **{KEY_VARIABLE: key})
@@ -249,7 +249,7 @@ def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
     result = made.run("--selfopt-cycle", *engine.use)
     errors = Counter(row[3] for row in trials(made.path).elements())
     assert errors["error"] == PLANNED / CASES
-    assert f"bytes long, and {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
+    assert f"bytes long, but {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
 
 
 def test_a_worker_that_is_told_to_end_finishes_its_calls(project: Make, engine: Engine) -> None:

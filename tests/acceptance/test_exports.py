@@ -139,7 +139,7 @@ def test_a_cycle_that_was_cut_off_is_cancelled_and_calls_that_nobody_judged_are_
         connection.execute("UPDATE call SET outcome = NULL WHERE rowid IN (SELECT rowid FROM call LIMIT 2)")
     for arguments in (("inspect",), ("csv", "-o", "all.csv")):
         done = made.selfopt("export", *arguments)
-        assert "2 finished calls were judged by nobody; they are no trials, and are left out" in done.stderr
+        assert "2 finished calls have no verdict and were not exported" in done.stderr
     (logs,) = read_by_inspect(made.path / "logs")
     assert {log["status"] for log in logs} == {"cancelled"}
     (number,) = rows(made, "SELECT count(*) FROM call WHERE outcome IS NOT NULL")[0]

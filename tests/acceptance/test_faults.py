@@ -217,12 +217,12 @@ def test_a_worker_that_dies_while_it_collects_is_replaced(project: Make) -> None
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_that_outlives_its_item_is_ended_and_no_wrong_answer(project: Make, way: str) -> None:
-    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 20.0, "text": "At last."}}]
+    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 200.0, "text": "At last."}}]
     made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n")
     started = time.monotonic()
     result = run(made, way, "--timeout=1", "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 100
     (entry,) = made.history()
     kinds = [one["errors_by_kind"] for one in entry["metrics"].values()]
     assert {"timeout": 1} in kinds, kinds
@@ -379,7 +379,7 @@ def test_who_asks_again_until_it_is_right_is_refused(
     made = faulty(project, HARMLESS)
     result = run(made, way, "--reruns=2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--reruns would ask again until an answer is right" in said(result) + result.stderr.str()
+    assert "--reruns would repeat calls until an answer is right" in said(result) + result.stderr.str()
     body = (made.path / "test_items.py").read_text()
     made.pytester.makepyfile(
         test_items=body.replace("@pytest.mark.selfopt", "@pytest.mark.flaky\n@pytest.mark.selfopt")

@@ -79,8 +79,9 @@ def test_under_xdist_every_worker_asks_for_its_own_items_only(project: Make) -> 
 
 def test_another_project_behaves_as_without_the_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_other=OTHER_PROJECT)
-    with_plugin = pytester.runpytest_subprocess("-p", "no:cacheprovider")
-    without = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:selfopt")
+    in_order = ("-p", "no:cacheprovider", "-p", "no:randomly")
+    with_plugin = pytester.runpytest_subprocess(*in_order)
+    without = pytester.runpytest_subprocess(*in_order, "-p", "no:selfopt")
     assert with_plugin.ret == without.ret == 1
     assert _comparable(with_plugin) == _comparable(without)
     assert not (pytester.path / ".selfopt").exists()

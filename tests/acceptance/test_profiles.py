@@ -61,7 +61,7 @@ def test_a_profile_tells_what_the_cycles_measured(project: Make) -> None:
     assert said["rank"] == "1 of 1, by the intervals 1"
     assert said["latest"] == "1.000 (0.76-1.00), cycle 1"
     assert said["average"] == "1.000 (0.76-1.00), 36 trials of 12 cases"
-    assert said["trend"] == "too few evaluations to tell: 0 like cycles, at least 5 are needed"
+    assert said["trend"] == "too few evaluations to tell: 0 comparable cycles, at least 5 are needed"
     assert said["restraint"] == "1.000 (0.44-1.00)"
     assert said["errors"] == "none"
     assert said["cost"] == "unknown of 1,000 answers; that of 36 answers is unknown"
@@ -124,8 +124,8 @@ def test_every_form_has_the_same_numbers(project: Make) -> None:
         (["scripted/modle"], "no model 'scripted/modle' is in the ledger; did you mean 'scripted/model'?"),
         (["embedded/smollm2-135m"], "embedded/smollm2-135m is configured, but no trial of it is in the ledger"),
         ([MODEL, "--phase", "atomc"], "nothing was measured in phase 'atomc'; did you mean 'atomic'?"),
-        ([], "profile: name one model, or ask for --all"),
-        ([MODEL, "--all"], "profile: name one model, or ask for --all"),
+        ([], "profile: name one model, or give --all"),
+        ([MODEL, "--all"], "profile: name one model, or give --all"),
     ],
 )
 def test_what_cannot_be_answered_is_a_sentence(project: Make, arguments: list[str], complaint: str) -> None:

@@ -118,7 +118,7 @@ def test_a_vote_of_eight_that_err_together_is_no_better_and_the_report_says_so(
     found = json.loads(capsys.readouterr().out)
     assert found["specs"][0]["accuracy"] == pytest.approx(0.70)
     assert found["gain"]["sentence"] == (
-        "the swarm bought nothing: 0.70, no better than scripted/m0 alone (0.70), at 8.0 calls an answer"
+        "the swarm bought nothing: 0.70, no better than scripted/m0 alone (0.70), at 8.0 calls per answer"
     )
 
 
@@ -167,10 +167,10 @@ def test_each_model_of_a_tier_is_asked_and_one_that_cannot_be_is_named(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("swarm", ":1x", "--tier", "cheap"), "'x' (character 3) is none of 0, 1, 2 and 3"),
+        (("swarm", ":1x", "--tier", "cheap"), "'x' (character 3) is not one of 0, 1, 2 and 3"),
         (("swarm", ":10", "--tier", "tier3"), "no model is in tier3"),
         (("batch", "chaep"), "did you mean 'cheap'"),
-        (("batch", "cheap", "--runs", "0"), "--runs 0: expected at least 1"),
+        (("batch", "cheap", "--runs", "0"), "--runs 0: must be at least 1"),
         (("batch", "cheap", "--runner", "nast"), "unknown runner 'nast'"),
         (("batch", "cheap", "--variant", "nativ"), "unknown variant 'nativ'"),
     ],

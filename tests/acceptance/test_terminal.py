@@ -132,7 +132,7 @@ def test_a_quiet_terminal_has_its_line_of_progress_and_a_silent_one_has_none(pro
 def test_progress_gives_way_to_what_pytest_writes(project: Make) -> None:
     made = slow(project, 0.1)
     made.pytester.makepyfile(test_before=DOTS.format(number=4), test_zero=DOTS.format(number=3))
-    seen = cycle(made, 60, "--tb=no")
+    seen = cycle(made, 60, "--tb=no", "-p", "no:randomly")
     assert seen.status == 1
     assert progress_of(seen)
     assert [line for line in seen.lines if line.startswith("test_before.py .F..")]

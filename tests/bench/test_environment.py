@@ -89,7 +89,7 @@ def test_a_call_is_checked_before_it_is_carried_out() -> None:
         (call("shine", colour="red"), "'levels' is a required property"),
         (call("shine", colour="red", levels=["1"]), "'1' is not of type 'integer'"),
         (call("dim", by=1), "'by' was unexpected"),
-        (call("not_a_tool"), "there is no tool 'not_a_tool'"),
+        (call("not_a_tool"), "there is no tool 'not_a_tool'; known are "),
     ):
         with pytest.raises(ToolError) as problem:
             lamp.call(wrong)
@@ -181,8 +181,8 @@ def test_a_shop_keeps_account_of_its_stock() -> None:
     [
         ("Files", 'expected "module:NAME"'),
         ("nowhere_at_all:Files", "cannot be imported"),
-        ("json:JSONDecoder", "is no subclass of"),
-        ("json:Nothing", "the module json has nothing called 'Nothing'"),
+        ("json:JSONDecoder", "is not a subclass of"),
+        ("json:Nothing", "the module json has no attribute 'Nothing'"),
     ],
 )
 def test_a_name_that_is_no_environment_is_refused(name: str, complaint: str) -> None:
@@ -233,5 +233,5 @@ def test_an_argument_that_no_tool_can_have_is_refused() -> None:
         def take(self, what: set[int]) -> None:
             """Take it."""
 
-    with pytest.raises(BrokenWorld, match="a tool's argument is a str, int, float"):
+    with pytest.raises(BrokenWorld, match="a tool's argument must be str, int, float"):
         Odd({}).tools()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt import cli, hookspec, plugin
-from pytest_selfopt.commands import common
+from pytest_selfopt.commands.common.exit_status import STATUSES as COMMAND_STATUSES
 from pytest_selfopt.cycle.exit_status import STATUSES
 from pytest_selfopt.ledger.schema import SCHEMA_VERSION, connect
 from tests.docs.lines import table
@@ -45,11 +45,15 @@ def options() -> Iterator[str]:
 def commands() -> Iterator[str]:
     """The commands of `selfopt`."""
     yield from ("# The command line", "", "`selfopt COMMAND --help` says the same.", "")
-    parser = cli._parser()
+    parser = cli.build_parser()
     for name, command, help_text in _subcommands(parser):
         yield from (f"## selfopt {name}", "", f"{help_text[:1].upper()}{help_text[1:]}.", "")
         yield from _command(name, command)
-    yield from ("## Exit status", "", *table(["status", "meaning"], [[str(n), t] for n, t in common.STATUSES.items()]))
+    yield from (
+        "## Exit status",
+        "",
+        *table(["status", "meaning"], [[str(n), t] for n, t in COMMAND_STATUSES.items()]),
+    )
 
 
 def _subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
@@ -115,7 +119,7 @@ def statuses() -> Iterator[str]:
     )
     yield from table(["status", "meaning"], [[str(number), text] for number, text in STATUSES.items()])
     yield from ("", "Of `selfopt`:", "")
-    yield from table(["status", "meaning"], [[str(number), text] for number, text in common.STATUSES.items()])
+    yield from table(["status", "meaning"], [[str(number), text] for number, text in COMMAND_STATUSES.items()])
 
 
 def ledger() -> Iterator[str]:

@@ -46,7 +46,7 @@ def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(blocks("README.md", "python", 2)[1], {})  # our own page
-    assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('there is no routing_config.json',)")
+    assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('routing_config.json does not exist',)")
 
 
 def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> None:

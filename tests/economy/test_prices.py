@@ -124,7 +124,7 @@ def test_what_is_no_price_is_refused_with_file_and_entry_when_its_model_is_used(
     [
         ("", "invalid JSON at line 1"),
         ('{"a": \n}', "invalid JSON at line 2"),
-        ("[]", "expected an object with one entry a model"),
+        ("[]", "expected an object with an entry per model"),
         ("[" * 100_000, "cannot be read"),
     ],
 )

@@ -73,7 +73,7 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
 def test_a_file_that_is_no_model_is_refused_by_its_first_bytes(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"<html>")
-    with pytest.raises(ModelError, match=r"is no GGUF file; it begins with b'<htm'"):
+    with pytest.raises(ModelError, match=r"is not a GGUF file; it begins with b'<htm'"):
         find_model_file(dataclasses.replace(MODEL, path=str(path)))
 
 
@@ -81,11 +81,11 @@ def test_a_damaged_model_is_one_sentence_and_no_process(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF" + bytes(1000))
     before = {child.pid for child in psutil.Process().children()}
-    with pytest.raises(ModelError, match="ended while it loaded the model"):
+    with pytest.raises(ModelError, match="ended while loading the model"):
         EmbeddedServer(dataclasses.replace(MODEL, path=str(path))).start()
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_an_embedded_model_without_weights_says_what_is_known() -> None:
-    with pytest.raises(ModelError, match="built in are embedded/smollm2-135m"):
+    with pytest.raises(ModelError, match="built-in models: embedded/smollm2-135m"):
         find_model_file(dataclasses.replace(MODEL, id="embedded/other"))

@@ -101,7 +101,7 @@ def test_anthropic_gets_turns_that_alternate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampling", "sentence"), [(Sampling(seed=1), "takes no seed"), (Sampling(temperature=1.5), "up to 1, not 1.5")]
+    ("sampling", "sentence"), [(Sampling(seed=1), "accepts no seed"), (Sampling(temperature=1.5), "up to 1, not 1.5")]
 )
 def test_what_anthropic_cannot_be_asked_is_refused_without_a_call(sampling: Sampling, sentence: str) -> None:
     with ScriptedServer({}) as server:
@@ -205,7 +205,7 @@ def test_a_reply_of_the_wrong_shape_is_malformed(wire: WireName, value: object) 
     ],
 )
 def test_a_call_without_proper_arguments_is_the_models_doing(wire: WireName, value: object) -> None:
-    assert reply(read(wire, value)).undecodable == "calls f with arguments that are no object"
+    assert reply(read(wire, value)).undecodable == "calls f with arguments that are not an object"
 
 
 JSON = st.recursive(
@@ -253,7 +253,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
     error = HttpClient(ModelConfig(id="m", provider=provider, name="m")).ask(HELLO, timeout_s=1)
     assert isinstance(error, CallError)
     assert error.kind is ErrorKind.AUTH
-    assert "ODD_KEY holds characters that no key has" in error.message
+    assert "ODD_KEY contains characters that no key has" in error.message
     assert key not in error.message
 
 

@@ -27,6 +27,8 @@ from pathlib import Path
 FOLDERS = ("loop", "routing", "runners", "ledger", "models", "session", "cycle", "planning", "execution")
 HOOK = Path(__file__).with_name("mutants_hook.py")
 LIMIT_S = 900
+FIRST, MOST = 40, 300
+"""How many of the tests that come past a mutant are run, the quickest first: so many, then up to so many."""
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -192,8 +194,7 @@ def first_failure(work: Path, number: int, tests: Sequence[str], place: Path) ->
     if not tests:
         return None
     log, chosen = place / "mutant.log", place / "chosen.txt"
-    for start in (0, 40):
-        some = tests[start : start + 40] if start == 0 else tests[start:]
+    for some in (tests[:FIRST], tests[FIRST:MOST]):
         if not some:
             return ""
         log.unlink(missing_ok=True)

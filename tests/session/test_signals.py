@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.dispatcher import Dispatcher, Pass
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.planning.plan import TrialKey
@@ -194,3 +195,19 @@ def test_ctrl_c_at_any_moment_leaves_the_calls_to_be_stopped(what: str) -> None:
         if not came:
             break
     assert number > 50
+
+
+def test_nobody_waits_for_a_discarded_result() -> None:
+    key = TrialKey("atomic", "spec", "case", 0)
+    calls = Dispatcher(
+        runner=Idle(),  # type: ignore[arg-type]
+        passes=[],
+        call_for=lambda _: pytest.fail("nothing is called"),
+        id_of=lambda _: "id",
+        on_results=lambda _: None,
+        stored={},
+    )
+    with pytest.raises(SelfoptError, match="no longer kept"):
+        # The item ends, as by a time limit, while another thread waits for its reply.
+        calls.result(key, lambda: calls.discard(key))
+    calls.wait_until_begun(key)

@@ -7,15 +7,15 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.commands.batch_progress import describe_survey, progress
+from pytest_selfopt.commands.common.batch_progress import describe_batch, progress_writer
 
 
 @given(most=st.integers(0, 100), done=st.integers(0, 2000), errors=st.integers(0, 2000))
 def test_progress_of_a_survey_fits_and_is_never_cut(most: int, done: int, errors: int) -> None:
-    text = describe_survey(done, 2000, errors, 61, most)
+    text = describe_batch(done, 2000, errors, 61, most)
     assert len(text) <= most
     assert set(text.replace(",", "").split()) <= {
-        *describe_survey(done, 2000, errors, 61, 1000).replace(",", "").split(),
+        *describe_batch(done, 2000, errors, 61, 1000).replace(",", "").split(),
         f"{done}/2000",
     }
     assert bool(text) == (most >= len(f"{done}/2000"))
@@ -23,9 +23,9 @@ def test_progress_of_a_survey_fits_and_is_never_cut(most: int, done: int, errors
 
 def test_a_log_gets_a_line_every_five_seconds_and_at_the_end() -> None:
     stream, seconds = io.StringIO(), iter([0, 1, 6, 7, 8])
-    say = progress(stream, lambda: float(next(seconds)))
+    write = progress_writer(stream, lambda: float(next(seconds)))
     for done in (1, 2, 3, 4):
-        say(done, 4, 1)
+        write(done, 4, 1)
     assert stream.getvalue().splitlines() == [
         "  2 of 4 answers, 1 without answer, 0:06",
         "  4 of 4 answers, 1 without answer, 0:08",

@@ -24,8 +24,8 @@ def test_an_answer_that_did_not_come_is_a_lost_one() -> None:
     found = gain(trials("swarm", "ppppeeeeeeee", 8), trials("a", "mmmmpppppppp"), ["a"])
     assert (found.fixed, found.broken, found.errors) == (4, 8, 8)
     assert found.sentence == (
-        "the swarm bought nothing: 0.33, no better than a alone (0.67), at 8.0 calls an answer; "
-        "8 of its answers did not come"
+        "the swarm bought nothing: 0.33, no better than a alone (0.67), at 8.0 calls per answer; "
+        "8 of its answers are missing"
     )
 
 
@@ -34,7 +34,7 @@ def test_only_what_both_were_asked_is_compared_and_who_was_not_asked_is_no_zero(
     assert found.best is not None
     assert (found.best.model, found.pairs, found.fixed, found.not_asked) == ("a", 2, 2, ("c",))
     nobody = gain([], trials("a", "p"), ["a"])
-    assert nobody.sentence == "nothing can be said of what the swarm bought: none of its answers came"
+    assert nobody.sentence == "the swarm's gain is unknown: no answer of it arrived"
 
 
 @given(st.text("pme", min_size=1, max_size=60), st.data())

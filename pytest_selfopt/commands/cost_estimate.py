@@ -1,15 +1,16 @@
-"""The commands about money: what something will cost, before it is spent."""
+"""`selfopt cost-estimate`: what a swarm will cost."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common import AddCommand, add_places, let_import_from, settings_of
-from pytest_selfopt.console.output import Printed, Verbatim
+from pytest_selfopt.commands.common.arguments import Subparsers
+from pytest_selfopt.commands.common.exit_status import EXIT_DONE
+from pytest_selfopt.commands.common.printing import write_json, write_lines
+from pytest_selfopt.commands.common.project import add_project_options, add_suite_folders, load_project
 from pytest_selfopt.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -19,70 +20,81 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the JSON that is printed."""
+MAX_RUNS = 10**9
 
 
-def add_commands(add: AddCommand) -> None:
-    """Add them to the parser."""
-    cost = add(
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `selfopt cost-estimate`."""
+    parser = subparsers.add_parser(
         "cost-estimate",
-        help="what a swarm of a tier's models will cost, before anything is spent",
+        help="estimate what a swarm of a tier's models will cost, before anything is spent",
         epilog="example: selfopt cost-estimate :1010 --tier tier1 --suite benchmarks/atomic.jsonl --runs 3",
     )
-    cost.add_argument(
-        "pattern", help="a digit for each stage: 0, 1, 2 and 3 are 1, 8, 64 and 512 calls; :10 is 8, then 1"
+    parser.add_argument(
+        "pattern",
+        help="a digit for each stage: 0, 1, 2 and 3 stand for 1, 8, 64 and 512 calls; :10 is 8 calls, then 1",
     )
-    cost.add_argument(
+    parser.add_argument(
         "--tier",
         required=True,
-        help="whose models: tier1, tier2, tier3, or a list named under tiers",
+        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
     )
-    cost.add_argument(
-        "--suite", type=Path, nargs="+", default=[], help="the suite files; each case is asked once a run"
+    parser.add_argument(
+        "--suite",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="suite files, or folders of them; each case is asked once in each run",
     )
-    cost.add_argument(
+    parser.add_argument(
         "--runs",
         type=int,
         default=1,
-        help="how often (default: 1)",
+        help="how often each case is asked (default: 1)",
     )
-    cost.add_argument(
+    parser.add_argument(
         "--phase",
-        help="go by the earlier calls of this phase (default: of all)",
+        help="estimate from the earlier calls of this phase (default: of all phases)",
     )
-    cost.add_argument(
+    parser.add_argument(
         "--json",
         action="store_true",
-        help="print it for other programs",
+        help="print JSON for other programs",
     )
-    add_places(cost)
-    cost.set_defaults(command=_estimate)
+    add_project_options(parser)
+    parser.set_defaults(run=run)
 
 
-def _estimate(options: argparse.Namespace) -> Iterator[Printed]:
+def run(args: argparse.Namespace) -> int:
+    """Print what each model, and all of them, will cost.
+
+    Raises:
+        SettingsError: when an option cannot be used.
+    """
     from pytest_selfopt.planning.cost import estimate_swarm
     from pytest_selfopt.swarm.pattern import parse_pattern
 
-    if not 1 <= options.runs <= 10**9:
-        raise SettingsError(f"--runs {options.runs}: expected 1 to 1,000,000,000")
-    topology = parse_pattern(options.pattern)
-    settings = settings_of(options)
-    let_import_from(path.parent for path in options.suite)
+    if not 1 <= args.runs <= MAX_RUNS:
+        raise SettingsError(f"--runs {args.runs}: must be 1 to {MAX_RUNS:,}")
+    topology = parse_pattern(args.pattern)
+    settings = load_project(args)
+    add_suite_folders(args.suite)
     estimate = estimate_swarm(
         topology,
-        options.tier,
-        options.suite,
+        args.tier,
+        args.suite,
         settings,
-        phase=options.phase,
-        runs=options.runs,
+        phase=args.phase,
+        runs=args.runs,
     )
-    if options.json:
-        value = _as_json(estimate, topology, options.tier, settings)
-        yield Verbatim(json.dumps(value, indent=2))
+    if args.json:
+        write_json(_as_json(estimate, topology, args.tier, settings))
     else:
-        yield from _lines(estimate, topology, options.tier, settings)
+        write_lines(_describe(estimate, topology, args.tier, settings))
+    return EXIT_DONE
 
 
-def _lines(
+def _describe(
     estimate: Estimate,
     topology: Topology,
     tier: str,

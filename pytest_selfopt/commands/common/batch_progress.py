@@ -1,4 +1,4 @@
-"""How far a batch is, said on the other stream, which is no part of the answer."""
+"""How far a batch is, on stderr."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LOG_INTERVAL_S = 5.0
 LIVE_INTERVAL_S = 0.2
 
 
-def progress(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, int], None]:
-    """What says how far a survey is, now and then; on a terminal the line is written anew."""
+def progress_writer(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, int], None]:
+    """A function that writes now and then how far a batch is; on a terminal it writes the same line anew."""
     began = last = clock()
     live = stream.isatty()
     interval_s = LOG_INTERVAL_S
     if live:
         interval_s = LIVE_INTERVAL_S
 
-    def say(done: int, total: int, errors: int) -> None:
+    def write_progress(done: int, total: int, errors: int) -> None:
         nonlocal last
         now = clock()
         if done < total and now - last < interval_s:
@@ -28,27 +28,27 @@ def progress(stream: TextIO, clock: Callable[[], float]) -> Callable[[int, int, 
         last = now
         if live:
             columns = columns_of(stream) - 1
-            text = describe_survey(done, total, errors, now - began, columns)
+            text = describe_batch(done, total, errors, now - began, columns)
             text = text.ljust(columns)
         else:
-            text = describe_survey(done, total, errors, now - began, 1000)
+            text = describe_batch(done, total, errors, now - began, 1000)
         end = "\n"
         if live and done < total:
             end = "\r"
         stream.write(f"{text}{end}")
         stream.flush()
 
-    return say
+    return write_progress
 
 
-def describe_survey(
+def describe_batch(
     done: int,
     total: int,
     errors: int,
     elapsed_s: float,
     most: int,
 ) -> str:
-    """How far a survey is; what matters least is left out where it takes more than `most` columns, or all of it."""
+    """How far a batch is, in at most `most` columns: what matters least is left out, or all of it."""
     count = f"  {done:,} of {total:,} answers"
     answers = count
     if errors:

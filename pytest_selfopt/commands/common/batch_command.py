@@ -1,0 +1,153 @@
+"""What `selfopt swarm` and `selfopt batch` share: they ask many models, and spend money."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_selfopt.commands.common.arguments import require_at_least_1
+from pytest_selfopt.commands.common.exit_status import EXIT_INTERRUPTED, exit_status
+from pytest_selfopt.commands.common.printing import write_note
+from pytest_selfopt.commands.common.project import (
+    add_project_options,
+    add_suite_folders,
+    given_state_dir,
+    open_rootdir,
+)
+from pytest_selfopt.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_selfopt.economy.estimate import Estimate
+    from pytest_selfopt.execution.batch_run import BatchResult
+    from pytest_selfopt.planning.batch_questions import Questions
+    from pytest_selfopt.settings import Settings
+
+
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is asked, where calls are made, what they may cost, and how results are printed."""
+    _add_question_options(parser)
+    _add_call_options(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print JSON for other programs",
+    )
+    add_project_options(parser)
+
+
+def _add_question_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--suite",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="suite files, or folders of them",
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=1,
+        help="how often each case is asked (default: 1)",
+    )
+    parser.add_argument(
+        "--phase",
+        default="atomic",
+        help="the phase whose settings apply (default: atomic)",
+    )
+    parser.add_argument(
+        "--variant",
+        help="the variant of the prompts (default: that of the phase's baseline)",
+    )
+
+
+def _add_call_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runner",
+        help="where calls are made: local, nats or temporal (default: as configured)",
+    )
+    parser.add_argument(
+        "--max-calls",
+        type=int,
+        help="make at most this many calls",
+    )
+    parser.add_argument(
+        "--max-cost",
+        type=float,
+        help="spend at most this many US dollars, by the configured prices",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="do not ask for confirmation, whatever it costs",
+    )
+
+
+def load_batch_project(args: argparse.Namespace) -> Settings:
+    """The settings of the project, with the runner and the budget of this command.
+
+    Raises:
+        SettingsError: when an option cannot be used, or the settings cannot be read.
+    """
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    _check_numbers(args)
+    add_suite_folders(args.suite)
+    rootdir = open_rootdir(args)
+    overrides = Overrides(
+        state_dir=given_state_dir(args),
+        runner=args.runner,
+        max_calls=args.max_calls,
+        max_cost_usd=args.max_cost,
+    )
+    return load_settings(rootdir, Mode.CYCLE, overrides)
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    require_at_least_1("--runs", args.runs)
+    require_at_least_1("--max-calls", args.max_calls)
+    # Written so that NaN is refused, too.
+    if args.max_cost is not None and not args.max_cost >= 0:
+        raise SettingsError(f"--max-cost {args.max_cost:g}: must be at least 0 US dollars")
+
+
+def confirm_cost(cost: Estimate, settings: Settings, args: argparse.Namespace) -> bool:
+    """Say on stderr what it will cost, and ask the person at the terminal where that is much, or unknown."""
+    from pytest_selfopt.planning.cost import asker, confirmed, cost_warning
+
+    sentence = f"{cost.sentence}{cost_warning(cost, settings)}"
+    if not sentence.startswith("cost"):
+        sentence = f"cost {sentence}"
+    write_note(sentence)
+    if args.yes or confirmed(cost, settings, asker()):
+        return True
+    write_note("selfopt: nothing was asked")
+    return False
+
+
+def run_batch(settings: Settings, questions: Questions) -> BatchResult:
+    """Ask every question, and say on stderr how far it is.
+
+    Raises:
+        SettingsError: when the budget ended it before anything was asked.
+    """
+    from pytest_selfopt.commands.common.batch_progress import progress_writer
+    from pytest_selfopt.execution.batch_run import BatchRun
+
+    command = " ".join(["selfopt", *sys.argv[1:]])
+    write_progress = progress_writer(sys.stderr, time.monotonic)
+    result = BatchRun(settings, questions, command, write_progress).run()
+    if result.stopped and not result.calls and not result.interrupted:
+        raise SettingsError(f"nothing was asked: {result.stopped}")
+    return result
+
+
+def batch_status(result: BatchResult) -> int:
+    """The exit status, by how the calls ended."""
+    from pytest_selfopt.report.batch_report import complete
+
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return exit_status(ok=complete(result))

@@ -1,0 +1,76 @@
+"""The project that a command is about: its settings, its ledger, and the modules that its suites import."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_selfopt.settings import Settings
+
+
+def add_project_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--rootdir` and `--state-dir`."""
+    add_rootdir_option(parser)
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        help="the folder of the ledger (default: as configured)",
+    )
+
+
+def add_rootdir_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--rootdir`."""
+    parser.add_argument(
+        "--rootdir",
+        type=Path,
+        default=Path(),
+        help="the folder of selfopt.toml or pyproject.toml (default: the current one)",
+    )
+
+
+def load_project(args: argparse.Namespace) -> Settings:
+    """The settings of the project.
+
+    Raises:
+        SettingsError: when they cannot be read.
+    """
+    from pytest_selfopt.settings import Mode, Overrides, load_settings
+
+    rootdir = open_rootdir(args)
+    overrides = Overrides(state_dir=given_state_dir(args))
+    return load_settings(rootdir, Mode.PLAIN, overrides)
+
+
+def open_rootdir(args: argparse.Namespace) -> Path:
+    """The folder of the project; what lies there can be imported from then on."""
+    rootdir: Path = args.rootdir
+    add_import_folders([rootdir])
+    return rootdir.resolve()
+
+
+def given_state_dir(args: argparse.Namespace) -> str | None:
+    """The value of `--state-dir`; None when it was not given."""
+    if args.state_dir is None:
+        return None
+    return str(args.state_dir)
+
+
+def add_import_folders(folders: Iterable[Path]) -> None:
+    """Let modules in folders be imported, such as environments and graders beside tests, as pytest does."""
+    wanted = dict.fromkeys(str(folder.resolve()) for folder in folders)
+    sys.path[:0] = [folder for folder in wanted if folder not in sys.path]
+
+
+def add_suite_folders(suites: Iterable[Path]) -> None:
+    """Let modules beside suites be imported: in a folder itself, or in the folder of a file."""
+    folders: list[Path] = []
+    for path in suites:
+        folder = path.parent
+        if path.is_dir():
+            folder = path
+        folders.append(folder)
+    add_import_folders(folders)

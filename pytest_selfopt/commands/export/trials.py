@@ -1,0 +1,68 @@
+"""`selfopt export csv` and `selfopt export json`: a row for each trial."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_selfopt.commands.common.arguments import Subparsers
+from pytest_selfopt.commands.common.exit_status import EXIT_DONE
+from pytest_selfopt.commands.common.printing import write_line
+from pytest_selfopt.commands.common.project import add_project_options, load_project
+from pytest_selfopt.commands.export.cycle import add_cycle_option, note_unjudged
+
+FORMATS = {
+    "csv": "a CSV file, for spreadsheets",
+    "json": "JSON, for programs",
+}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `selfopt export csv` and `selfopt export json`."""
+    for name, description in FORMATS.items():
+        _add_format(subparsers, name, description)
+
+
+def _add_format(subparsers: Subparsers, name: str, description: str) -> None:
+    parser = subparsers.add_parser(
+        name,
+        help=f"the trials as {description}: one row for each",
+        epilog=f"example: selfopt export {name} -o trials.{name}",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="the file to write (default: print it)",
+    )
+    add_cycle_option(parser)
+    add_project_options(parser)
+    parser.set_defaults(run=run, form=name)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the table to a file, or to stdout."""
+    from pytest_selfopt.export.export import export_trials
+    from pytest_selfopt.routing.atomic_files import write_pieces
+
+    settings = load_project(args)
+    note_unjudged(settings, args.cycle)
+    lines = export_trials(settings, args.cycle, args.form)
+    if args.output is None:
+        _write_to_stdout(lines)
+        return EXIT_DONE
+    write_pieces(args.output, lines)
+    write_line(f"written: {args.output}")
+    return EXIT_DONE
+
+
+def _write_to_stdout(lines: Iterable[str]) -> None:
+    # Not by `write_line`, which would end each line once more. And a table is UTF-8 wherever it is printed.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    for line in lines:
+        sys.stdout.write(line)
+    sys.stdout.flush()
