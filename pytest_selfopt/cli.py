@@ -80,11 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has seen enough, as in `selfopt history | head`; Python must not try to flush at its end.
+        # The reader closed the pipe, as in `selfopt history | head`; Python must not flush stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except OSError as problem:
-        write_note(f"selfopt: {problem}")  # such as a disk that is full
+        write_note(f"selfopt: {problem}")  # Such as a full disk.
         return EXIT_USAGE
     return status
 

@@ -1,4 +1,4 @@
-"""Reading typed values out of a TOML table, with every wrong value named by its place."""
+"""Reading typed values from a TOML table; errors name the place of a wrong value."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pytest_selfopt.suggest import did_you_mean
 
 
 class Table:
-    """One table of a configuration file, read key by key; `finish` refuses what nobody asked for."""
+    """One table of a configuration file, read key by key; `finish` rejects keys that were not read."""
 
     def __init__(self, values: object, place: str) -> None:
         """Wrap `values`, found at `place` (such as `pyproject.toml [tool.selfopt]`).
 
         Raises:
-            SettingsError: when it is no table.
+            SettingsError: if it is not a table.
         """
         if not isinstance(values, Mapping):
             raise SettingsError(f"{place}: expected a table, got {_shown(values)}")
@@ -25,16 +25,16 @@ class Table:
         self._known: list[str] = []
 
     def text(self, key: str, default: str | None = None, *, choices: Sequence[str] = ()) -> str | None:
-        """A string that is not empty, one of `choices` if any are given."""
+        """Read a non-empty string, one of `choices` if given."""
         value: str | None = self._take(key, str, "text", default)
         if value == "":
             self.refuse(key, "must not be empty")
         if value is not None and choices and value not in choices:
-            self.refuse(key, f"{value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}")
+            self.refuse(key, f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
         return value
 
     def integer(self, key: str, default: int, *, least: int, most: int) -> int:
-        """A whole number between two bounds."""
+        """Read a whole number between two bounds."""
         value = self._take(key, int, "a whole number", default)
         assert isinstance(value, int)
         if not least <= value <= most:
@@ -42,25 +42,25 @@ class Table:
         return value
 
     def number(self, key: str, default: float | None, *, least: float, most: float) -> float | None:
-        """A number between two bounds."""
+        """Read a number between two bounds."""
         value = self._take(key, (int, float), "a number", default)
         if value is not None and not least <= value <= most:
             self.refuse(key, f"{value} is outside {least:g} to {most:g}")
         return None if value is None else float(value)
 
     def numbers(self, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
-        """A list of numbers."""
+        """Read a list of numbers."""
         values: tuple[float, ...] = self._list(key, (int, float), "numbers", default)
         return values
 
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """A list of strings."""
+        """Read a list of strings."""
         values: tuple[str, ...] = self._list(key, str, "texts", default)
         return values
 
     def flags(self, key: str, default: tuple[bool, ...]) -> tuple[bool, ...]:
-        """A list of true and false."""
-        values: tuple[bool, ...] = self._list(key, bool, "true and false", default)
+        """Read a list of booleans."""
+        values: tuple[bool, ...] = self._list(key, bool, "booleans", default)
         return values
 
     @overload
@@ -68,30 +68,30 @@ class Table:
     @overload
     def flag(self, key: str, *, default: bool) -> bool: ...
     def flag(self, key: str, *, default: bool | None = None) -> bool | None:
-        """True or false."""
+        """Read a boolean."""
         value: bool | None = self._take(key, bool, "true or false", default)
         return value
 
     def raw(self, key: str) -> Any:
-        """The value as it is; None when it is not there."""
+        """Return the unchecked value; None if the key is missing."""
         self._known.append(key)
         return self._values.get(key)
 
     def has(self, key: str) -> bool:
-        """Whether there is such a key."""
+        """Whether the key exists."""
         return key in self._values
 
     def table(self, key: str) -> Table:
-        """A table inside this one; a missing one reads as empty."""
+        """Return a nested table; a missing one is empty."""
         self._known.append(key)
         return Table(self._values.get(key, {}), f"{self.place} {key}")
 
     def tables(self) -> dict[str, Table]:
-        """All keys of this table, each as a table."""
+        """Return all keys of this table, each as a table."""
         return {key: self.table(key) for key in self._values}
 
     def refuse(self, key: str, why: str) -> NoReturn:
-        """Refuse the value of `key`.
+        """Reject the value of `key`.
 
         Raises:
             SettingsError: always.
@@ -99,14 +99,14 @@ class Table:
         raise SettingsError(f"{self.place}: {key}: {why}")
 
     def names(self) -> tuple[str, ...]:
-        """The keys there are."""
+        """Return the keys."""
         return tuple(self._values)
 
     def finish(self) -> None:
-        """Refuse keys that were not read.
+        """Reject keys that were not read.
 
         Raises:
-            SettingsError: naming the first one, and the key that was probably meant.
+            SettingsError: naming the first such key, and the key that was probably meant.
         """
         for key in self._values:
             if key not in self._known:
@@ -125,7 +125,7 @@ class Table:
         values = self._take(key, list, f"a list of {what}", list(default))
         for value in values:
             if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                self.refuse(key, f"expected a list of {what}, it holds {_shown(value)}")
+                self.refuse(key, f"expected a list of {what}, but it contains {_shown(value)}")
         return tuple(values)
 
 

@@ -1,7 +1,7 @@
-"""Sections of the main thread that no signal cuts through whose handler raises, as Ctrl-C's and pytest-timeout's do.
+"""Sections of the main thread that signal handlers cannot interrupt by raising, as Ctrl-C and pytest-timeout do.
 
-An exception out of nowhere may come between taking a lock and being ready to give it back (`threading.Event.set` and
-every generator that holds one have such places); whoever needs that lock next would then wait for ever.
+Such an exception may come between acquiring a lock and the code that releases it (`threading.Event.set` and every
+generator that holds a lock have such places); the next thread that needs the lock would then wait forever.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ _RAISING = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM)
 
 
 class Undisturbed:
-    """Lets such signals wait until the section is left, or until they are heeded inside it.
+    """Defers such signals until the section ends, or until `heed` is called inside it.
 
-    Sections may lie inside each other. On other threads than the main one they do nothing: Python runs no handlers
-    there. It is about the handlers that were installed when `watch` was called; they stay in force, behind one of this
-    object's, until `restore`.
+    Sections may be nested. On threads other than the main one they do nothing, since Python runs no handlers there. The
+    handlers installed when `watch` is called stay in force, wrapped by one of this object's, until `restore`.
     """
 
     def __init__(self) -> None:
@@ -30,7 +29,7 @@ class Undisturbed:
         self._receiver = self._receive
 
     def watch(self) -> None:
-        """Stand before the handlers that are installed now; to be repeated when others may have been since."""
+        """Wrap the installed handlers; call it again when others may have been installed since."""
         for number in _RAISING if _on_main_thread() else ():
             handler = signal.getsignal(number)
             if callable(handler) and handler is not self._receiver:
@@ -51,13 +50,13 @@ class Undisturbed:
             self.heed()
 
     def heed(self) -> None:
-        """Run the handlers of the signals that have come, which may raise; for places where all is in order."""
+        """Run the handlers of the deferred signals, which may raise; for places where state is consistent."""
         while self._came and _on_main_thread():
             number = self._came.pop(0)
             self._handlers[number](number, inspect.currentframe())
 
     def restore(self) -> None:
-        """Put the handlers back that were found."""
+        """Restore the original handlers."""
         for number, handler in self._handlers.items():
             if _on_main_thread() and signal.getsignal(number) is self._receiver:
                 signal.signal(number, handler)
@@ -74,4 +73,4 @@ def _on_main_thread() -> bool:
 
 
 undisturbed = Undisturbed()
-"""The one of this process: signals are the process's, not a session's."""
+"""The process's only instance: signals belong to the process, not to a session."""

@@ -1,4 +1,4 @@
-"""The one exception root, so that callers can catch everything this package raises on purpose."""
+"""The exception hierarchy, with one root, so that callers can catch everything this package raises on purpose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SelfoptError(Exception):
-    """Something a person can fix; its text is a sentence that says what, where, and what to do."""
+    """A problem a person can fix; the message says what is wrong, where, and what to do."""
 
 
 class SettingsError(SelfoptError):
@@ -17,7 +17,7 @@ class SettingsError(SelfoptError):
 
 
 class SuiteError(SelfoptError):
-    """A suite file cannot be read; the text names file, line and field."""
+    """A suite file cannot be read; the message names file, line and field."""
 
 
 class SpecError(SelfoptError):
@@ -33,7 +33,7 @@ class StateError(SelfoptError):
 
 
 class NothingRecordedError(StateError):
-    """What a command reads does not exist yet, because no cycle has run."""
+    """A command has nothing to read yet, because no cycle has run."""
 
     def __init__(self, what: str, state_dir: Path) -> None:
         super().__init__(f"there is no {what} in {state_dir}; run pytest with --selfopt-cycle first")

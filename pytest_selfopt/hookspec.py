@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult] | None:
-    """Judge a spec by gates of your own, beside the built-in ones.
+    """Judge a spec by gates of your own, in addition to the built-in ones.
 
-    It is asked about each candidate after each pass, with its pairs beside the baseline in `measured.evidence`, and
-    when the cycle ends about the spec in force, with `measured.evidence` None. Answer by one `GateResult` or several;
-    None where your gate has nothing to say. A gate that fails and asks for REJECT puts a candidate out of the race,
-    one that asks for HOLD keeps it from being promoted. Decide by what is measured alone, so that the same trials get
-    the same verdict again.
+    It is called for each candidate after each pass, with the pairs of candidate and baseline in `measured.evidence`,
+    and at the end of the cycle for the spec in force, with `measured.evidence` None. Return one `GateResult`, several,
+    or None if your gate does not apply. A failed gate that asks for REJECT takes a candidate out of the race; one that
+    asks for HOLD keeps it from being promoted. Decide by `measured` alone, so that the same trials always get the same
+    verdict.
 
     Recipe, in conftest.py::
 
@@ -34,7 +34,7 @@ def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult
                 passed=tokens <= 200,
                 value=tokens,
                 limit=200,
-                sentence=f"{tokens:.0f} tokens an answer, at most 200",
+                sentence=f"{tokens:.0f} tokens per answer, at most 200",
                 asks=Verdict.REJECT,
             )
     """
@@ -42,11 +42,11 @@ def pytest_selfopt_gates(measured: Measured) -> GateResult | Sequence[GateResult
 
 @pytest.hookspec(firstresult=True)
 def pytest_selfopt_runner(name: str, clients: Mapping[str, Client]) -> Runner | None:
-    """Make the calls of a session in a way of your own, which `--selfopt-runner NAME` asks for.
+    """Provide a runner of your own, which `--selfopt-runner NAME` selects.
 
-    Answer a `Runner`, or None when the name is not yours. `clients` ask each model of the session, by its id. The
-    runner is used from one thread that makes batches, and from others that ask how far it is or end it. Each call
-    must come back once, with a result: an answer or an error, never an exception.
+    Return a `Runner`, or None if the name is not yours. `clients` has a client for each model of the session, by id.
+    One thread runs batches; other threads ask for progress or end the runner. Each call must return exactly one
+    result: an answer or an error, never an exception.
 
-    Recipe: a whole runner stands in docs/how-to/extend.md.
+    Recipe: docs/how-to/extend.md has a complete runner.
     """

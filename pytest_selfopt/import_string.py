@@ -1,4 +1,4 @@
-"""What is named by where it can be imported from, so that any process can find it: "module:NAME"."""
+"""Import paths "module:NAME", by which any process can find an object."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import importlib
 
 
 def imported(name: str) -> object:
-    """The thing of that name.
+    """Import the object at a path.
 
     Raises:
-        ValueError: saying why there is none.
+        ValueError: if it cannot be imported; the message says why.
     """
     module, separator, attribute = name.partition(":")
     if not (separator and module and attribute.isidentifier()):
@@ -19,7 +19,7 @@ def imported(name: str) -> object:
     except ImportError as problem:
         raise ValueError(f"{name!r} cannot be imported: {problem}") from None
     except AttributeError:
-        raise ValueError(f"{name!r}: the module {module} has nothing called {attribute!r}") from None
-    # What a module does when it is imported is somebody else's code.
+        raise ValueError(f"{name!r}: the module {module} has no attribute {attribute!r}") from None
+    # Importing a module runs the project's code, which may raise anything.
     except Exception as problem:
         raise ValueError(f"{name!r} cannot be imported: {type(problem).__name__}: {problem}") from problem

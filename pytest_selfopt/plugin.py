@@ -1,4 +1,4 @@
-"""The door: pytest's hooks, and nothing else. Without a benchmark in the session nothing is imported or done."""
+"""The plugin's pytest hooks. In a session without benchmarks they import nothing and do nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTROLLER: pytest.StashKey[XdistController] = pytest.StashKey()
 
 NOTHING = (
     "--selfopt-cycle or --selfopt-gate: no benchmark was collected; mark a test with "
-    '@pytest.mark.selfopt("suite.jsonl") or name the folder that holds your benchmarks'
+    '@pytest.mark.selfopt("suite.jsonl") or pass the folder with your benchmarks'
 )
 MARKER = (
     'selfopt(suite, phase="atomic"): ask every case of the suite file (.jsonl, .yaml or .csv, relative to the test '
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Offer the hooks by which projects extend the plugin."""
+    """Register the hooks by which projects extend the plugin."""
     from pytest_selfopt import hookspec
 
     pluginmanager.add_hookspecs(hookspec)
@@ -43,7 +43,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Run several cycles, each as a session of its own."""
+    """Run several cycles, each in its own session."""
     count = config.getoption("selfopt_cycles")
     if not count or config.getoption("help") or hasattr(config, "workerinput"):
         return None
@@ -54,36 +54,35 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(specname="pytest_cmdline_main", tryfirst=True)
 def pytest_cmdline_main_dry(config: pytest.Config) -> None:
-    """Run nothing in several processes when nothing is run."""
+    """Start no xdist workers for a dry run."""
     if config.getoption("selfopt_dry_run") and not hasattr(config, "workerinput"):
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
 
 
 @pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
 def pytest_cmdline_main_and_prove(config: pytest.Config) -> Generator[None, int, int]:
-    """Prove what a cycle has put on trial, in a session of its own that follows it."""
+    """Prove the rules that a cycle has put on trial, in a second session."""
     status = yield
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     return status if session is None else session.run_proof(status)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, and refuse what cannot be done before anything is collected."""
+    """Declare the marker, and reject impossible options before collection."""
     config.addinivalue_line("markers", MARKER)
     if config.getoption("selfopt_gate") and config.getoption("selfopt_cycle"):
-        raise pytest.UsageError("--selfopt-gate writes nothing, --selfopt-cycle improves: give one of them")
+        raise pytest.UsageError("--selfopt-gate and --selfopt-cycle exclude each other; give one of them")
     for option in ("resume", "dry_run", "prove"):
         if config.getoption(f"selfopt_{option}") and not config.getoption("selfopt_cycle"):
             name = option.replace("_", "-")
-            raise pytest.UsageError(f"--selfopt-{name} is about a cycle; give --selfopt-cycle, too")
+            raise pytest.UsageError(f"--selfopt-{name} needs --selfopt-cycle")
     for option in ("max_calls", "max_cost", "json", "ctrf"):
         if config.getoption(f"selfopt_{option}") and not _judges(config):
             name = option.replace("_", "-")
-            raise pytest.UsageError(f"--selfopt-{name} is about a cycle or a gate; give --selfopt-cycle, too")
+            raise pytest.UsageError(f"--selfopt-{name} needs --selfopt-cycle or --selfopt-gate")
     if _judges(config) and config.getoption("reruns", None):
         raise pytest.UsageError(
-            "--reruns would ask again until an answer is right; a cycle repeats its runs by itself and counts all: "
-            "leave it out"
+            "--reruns would repeat calls until an answer is right, but a cycle counts all of its runs; remove it"
         )
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None) and not config.option.collectonly:
         from pytest_selfopt.session.xdist.plugin import XdistPlugin
@@ -95,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse a cycle that has nothing to measure."""
+    """Reject a cycle that has nothing to measure."""
     missing = SESSION not in session.config.stash and not session.testsfailed
     if missing and _judges(session.config) and not hasattr(session.config, "workerinput"):
         raise pytest.UsageError(NOTHING)
@@ -109,7 +108,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let go of everything that is held."""
+    """Release all resources."""
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     if session is not None:
         session.close()
@@ -123,7 +122,7 @@ def _judges(config: pytest.Config) -> bool:
 
 
 def _session_of(config: pytest.Config) -> SelfoptSession | WorkerSession:
-    """The session object, made and registered when the first benchmark is met."""
+    """Return the session object, created and registered for the first benchmark."""
     if SESSION not in config.stash:
         config.stash[SESSION] = _new_session(config)
         config.pluginmanager.register(config.stash[SESSION], "selfopt-session")
@@ -142,7 +141,7 @@ def _new_session(config: pytest.Config) -> SelfoptSession | WorkerSession:
 
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number of at least 1")
     return int(text)
 
 
@@ -152,7 +151,7 @@ def _dollars(text: str) -> float:
     except ValueError:
         amount = -1.0
     if not 0 <= amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected an amount in US dollars, such as 0.50")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an amount in US dollars, such as 0.50")
     return amount
 
 
@@ -169,24 +168,24 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--selfopt-gate": {
         "action": "store_true",
-        "help": "Measure what is in force against the configured bars and what was recorded of it; write nothing. "
-        "The status is 0 when it passes, 1 when it fails, 10 when the evidence is short.",
+        "help": "Compare the spec in force with the configured thresholds and its recorded results; write nothing. "
+        "The exit status is 0 if it passes, 1 if it fails, 10 if the evidence is insufficient.",
     },
     "--selfopt-json": {
         "metavar": "PATH",
-        "help": "Write what a cycle or a gate came to as JSON, for other programs.",
+        "help": "Write the result of a cycle or gate as JSON, for other programs.",
     },
     "--selfopt-ctrf": {
         "metavar": "PATH",
-        "help": "Write gates and cases as a report of tests in the Common Test Report Format.",
+        "help": "Write gates and cases as a test report in the Common Test Report Format.",
     },
     "--selfopt-no-report": {
         "action": "store_true",
-        "help": "Write no pages after a cycle; selfopt report makes them later.",
+        "help": "Write no report after a cycle; selfopt report writes it later.",
     },
     "--selfopt-dry-run": {
         "action": "store_true",
-        "help": "Say what a cycle would do, in how many calls and at what cost; make no call.",
+        "help": "Show what a cycle would do, with how many calls and at what cost; make no calls.",
     },
     "--selfopt-baseline": {
         "metavar": "SPEC",
@@ -195,7 +194,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--selfopt-force-model": {
         "metavar": "MODEL",
-        "help": "Ask this model in every phase, whatever the routing configuration says; that is logged.",
+        "help": "Use this model in every phase, whatever the routing configuration says; the choice is logged.",
     },
     "--selfopt-candidates": {
         "metavar": "N",
@@ -214,11 +213,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--selfopt-no-race": {
         "action": "store_true",
-        "help": "Give every spec all passes (7) instead of stopping candidates that cannot win any more.",
+        "help": "Give every spec all passes (7) instead of stopping candidates that can no longer win.",
     },
     "--selfopt-no-promote": {
         "action": "store_true",
-        "help": "Judge the candidates and leave the baseline in force, whatever the verdict.",
+        "help": "Judge the candidates but keep the baseline in force, whatever the verdict.",
     },
     "--selfopt-no-enforce": {
         "action": "store_true",
@@ -226,27 +225,27 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--selfopt-prove": {
         "action": "store_true",
-        "help": "Search nothing: only measure what is on trial beside its absence, and confirm or roll it back.",
+        "help": "Try no candidates; only compare rules on trial with their absence, and confirm or roll them back.",
     },
     "--selfopt-no-prove": {
         "action": "store_true",
-        "help": "Leave what a cycle puts on trial to the next cycle, instead of proving it at once.",
+        "help": "Leave the proof of rules put on trial to the next cycle instead of proving them at once.",
     },
     "--selfopt-resume": {
         "action": "store_true",
-        "help": "Go on with the last cycle, which was cut off: no finished call is made again.",
+        "help": "Resume the last cycle, which was interrupted; no finished call is repeated.",
     },
     "--selfopt-warmup": {
         "dest": "selfopt_warmup",
         "action": "store_true",
         "default": None,
-        "help": "Warm every spec up before its first run, whatever the routing configuration says.",
+        "help": "Warm up every spec before its first run, whatever the routing configuration says.",
     },
     "--no-selfopt-warmup": {
         "dest": "selfopt_warmup",
         "action": "store_false",
         "default": None,
-        "help": "Warm nothing up, whatever the routing configuration says.",
+        "help": "Warm up no spec, whatever the routing configuration says.",
     },
     "--selfopt-max-calls": {
         "metavar": "N",
@@ -256,7 +255,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--selfopt-max-cost": {
         "metavar": "USD",
         "type": _dollars,
-        "help": "Spend at most so many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
+        "help": "Spend at most this many US dollars in a cycle, by the configured prices; then stop with a HOLD.",
     },
     "--selfopt-runner": {
         "metavar": "NAME",

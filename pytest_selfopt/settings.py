@@ -33,36 +33,36 @@ from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swa
 
 DEFAULT_MODEL = "embedded/smollm2-135m"
 RUNNERS = ("local", *ENGINES)
-"""Those that are built in; a project may have its own."""
+"""The built-in runners; a project may have its own."""
 CONFIG_FILE = "selfopt.toml"
 NO_BARS = GateThresholds()
 
 
 class Mode(StrEnum):
-    """What a session does with its benchmarks."""
+    """The mode in which a session runs its benchmarks."""
 
     PLAIN = "plain"
-    """Each case once on the routed baseline; nothing is written."""
+    """Run each case once on the routed baseline; write nothing."""
     CYCLE = "cycle"
-    """One turn of the loop."""
+    """Run one turn of the loop."""
     GATE = "gate"
-    """What is in force is measured against the bars of a build; nothing is written."""
+    """Compare the spec in force with the thresholds of a build; write nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseSettings:
-    """What is configured for one phase: where its baseline starts, and the limits of its gates."""
+    """The settings of one phase: its first baseline, and the limits of its gates."""
 
     baseline: Spec
     limits: Limits
     bars: GateThresholds = NO_BARS
     fallback: str | None = None
-    """The model that stands in when the baseline's is not up to the phase."""
+    """The fallback for a phase that the baseline's model cannot handle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that was configured, checked.
+    """The complete, validated configuration.
 
     `max_candidates` bounds how many candidates one cycle compares with the baseline; `seed` orders the specs
     within a case (None: drawn by the session and recorded).
@@ -73,50 +73,50 @@ class Settings:
     state_dir: Path
     routing_path: Path
     place: str
-    """Where the settings stand, for sentences such as "configure it in …"."""
+    """The place of the settings, for messages such as "configure it in …"."""
     providers: Mapping[str, ProviderConfig]
     models: Mapping[str, ModelConfig]
     tiers: Mapping[str, tuple[str, ...]]
-    """Lists of models that somebody has named."""
+    """Named lists of models."""
     swarms: SwarmSettings
     prices: PriceFile
-    """Prices of models that were given none."""
+    """Prices for models without configured prices."""
     phases: Mapping[str, PhaseSettings]
     default_limits: Limits
     default_bars: GateThresholds
     default_model: str
     space: SearchSpace
     variants: Mapping[str, str]
-    """Variants of the project's own, by name: where each can be imported from."""
+    """The import paths of the project's variants, by name."""
     max_candidates: int
     seed: int | None
     forced_baseline: Spec | None
     forced_model: str | None
-    """The model to ask in every phase, whatever the routing configuration says; None leaves it to that."""
+    """The model for every phase; None follows the routing configuration."""
     warmup: bool | None
-    """Whether to warm up whatever the routing configuration says; None leaves it to that."""
+    """Whether to warm up; None follows the routing configuration."""
     max_calls: int | None
     max_cost_usd: float | None
     warn_usd: float
-    """The cost above which one is warned before anything is spent."""
+    """The cost in USD above which the user is warned before a cycle begins."""
     resume: bool
     switches: Switches
-    """Which automatic actions are on."""
+    """The switches of automatic actions."""
     only_proves: bool
-    """Whether nothing is searched: what is on trial is measured beside its absence."""
+    """Whether a cycle tries no candidates and only compares rules on trial with their absence."""
     proves_at_once: bool
-    """Whether what a cycle puts on trial is proven right after it."""
+    """Whether rules put on trial are proven right after the cycle."""
     race: bool
-    """Whether candidates that cannot win any more are stopped early."""
+    """Whether candidates that can no longer win are stopped early."""
     reports: bool
-    """Whether pages are written after a cycle."""
+    """Whether a cycle writes report pages."""
     runner: str
-    """Where calls are made: "local", in this process, through an engine, or by a runner of the project's own."""
+    """The runner that makes calls: "local" (this process), an engine, or the project's own runner."""
     nats: NatsConfig
     temporal: TemporalConfig
 
     def phase(self, name: str) -> PhaseSettings:
-        """The settings of a phase; one that is not configured starts from the default model's native API."""
+        """Return the settings of a phase; an unconfigured one starts from the default model's native API."""
         settings = self.phases.get(name) or PhaseSettings(
             baseline=Spec(model=self.default_model, phase=name, variant="native_api"),
             limits=self.default_limits,
@@ -127,18 +127,18 @@ class Settings:
         return settings
 
     def variant(self, name: str) -> Variant:
-        """A manner of asking.
+        """Return a variant by name.
 
         Raises:
-            SpecError: when there is none of that name, or it cannot be imported.
+            SpecError: if the variant does not exist or cannot be imported.
         """
         return variant_named(name, self.variants)
 
     def model(self, name: str) -> ModelConfig:
-        """The configuration of a model.
+        """Return the configuration of a model.
 
         Raises:
-            SettingsError: when it is not configured.
+            SettingsError: if the model is not configured.
         """
         swarm = self.swarm(name)
         if swarm is not None:
@@ -148,40 +148,41 @@ class Settings:
             return model
         implied = implied_model(name, self.providers)
         if implied is None:
+            providers = ", ".join(provider for provider in self.providers if provider != "embedded")
             raise SettingsError(
-                f"unknown model {name!r}; known are {', '.join(sorted(self.models))}. "
+                f"unknown model {name!r}; available: {', '.join(sorted(self.models))}. "
                 f"Configure it under {self.place} models.{json.dumps(name)}, or name it PROVIDER/MODEL, "
-                f"the provider being one of {', '.join(one for one in self.providers if one != 'embedded')}"
+                f"where PROVIDER is one of {providers}"
             )
         return self.prices.priced(implied)
 
     def swarm(self, name: str) -> Swarm | None:
-        """The swarm that a name such as `swarm:10@tier1` means; None when it is the name of no swarm.
+        """Return the swarm with a name such as `swarm:10@tier1`; None if the name is not a swarm's.
 
         Raises:
-            SettingsError: when it cannot be read, or nobody is in its tier.
+            SettingsError: if the name is invalid or its tier is empty.
         """
-        found = parse_swarm_name(name)
-        if found is None:
+        parsed = parse_swarm_name(name)
+        if parsed is None:
             return None
-        topology, tier = found
+        topology, tier = parsed
         return self.swarms.swarm(name, topology, [model.id for model in self.tier(tier)])
 
     def tier(self, name: str) -> tuple[ModelConfig, ...]:
-        """The models of a tier: those of a list of that name, or those whose prices are in it.
+        """Return the models of a tier: those of the list with that name, or those in its price range.
 
         Raises:
-            SettingsError: when there is no such tier, or nobody in it.
+            SettingsError: if the tier is unknown or empty.
         """
-        # Only those of the tier that is asked for: another list may name somebody whom nobody knows.
-        named = {tier: [self.model(one) for one in models] for tier, models in self.tiers.items() if tier == name}
+        # Only the requested tier: other lists may contain unknown models.
+        named = {tier: list(map(self.model, models)) for tier, models in self.tiers.items() if tier == name}
         named = {**{tier: [] for tier in self.tiers}, **named}
         return models_of_tier(name, self.models.values(), named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What the command line says; None where it says nothing."""
+    """The values of command-line options; None if not given."""
 
     baseline: str | None = None
     state_dir: str | None = None
@@ -203,7 +204,7 @@ class Overrides:
 
 
 def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
-    """Read the settings in `selfopt.toml`, or pyproject.toml `[tool.selfopt]`; the command line's word is above them.
+    """Read the settings in `selfopt.toml`, or pyproject.toml `[tool.selfopt]`; command-line options override them.
 
     Raises:
         SettingsError: naming file, table, key and value.
@@ -219,7 +220,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
     bars = read_bars(table.table("gate"), NO_BARS)
     providers = read_providers(table.table("providers"))
     prices = _prices(table, rootdir)
-    models = {name: prices.priced(one) for name, one in read_models(table.table("models"), providers).items()}
+    models = {name: prices.priced(model) for name, model in read_models(table.table("models"), providers).items()}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
     state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
     runner = table.text("runner", "local") or "local"
@@ -265,7 +266,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 
 
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
-    profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=[str(one) for one in DecisionRule])
+    profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=list(map(str, DecisionRule)))
     return Limits(profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED))
 
 
@@ -276,7 +277,7 @@ def _table(rootdir: Path) -> Table:
     if not own.exists():
         return Table({} if in_project is None else in_project, "pyproject.toml [tool.selfopt]")
     if in_project is not None:
-        raise SettingsError(f"settings stand in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
+        raise SettingsError(f"settings are in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
     return Table(_document(own), CONFIG_FILE)
 
 
@@ -300,12 +301,12 @@ def _prices(table: Table, rootdir: Path) -> PriceFile:
 
 
 def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
-    """Which automatic actions are on, and whether what they put on trial is proven at once."""
+    """Read the switches of automatic actions, and whether their rules are proven at once."""
 
     def on(key: str) -> bool:
         return table.flag(key, default=True)
 
-    found = Switches(
+    switches = Switches(
         promote=on("promote") and overrides.promote,
         warm_up=on("warm_up") and overrides.enforce,
         fall_back=on("fall_back") and overrides.enforce,
@@ -314,11 +315,11 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
     )
     at_once = on("prove")
     table.finish()
-    return found, at_once
+    return switches, at_once
 
 
 def _phases(table: Table, limits: Limits, bars: GateThresholds, default_model: str) -> dict[str, PhaseSettings]:
-    found: dict[str, PhaseSettings] = {}
+    phases: dict[str, PhaseSettings] = {}
     for name, entry in table.tables().items():
         usual = f"{default_model}/{name}/native_api/t60/r1/i0"
         text = entry.text("baseline", usual) or usual
@@ -328,29 +329,29 @@ def _phases(table: Table, limits: Limits, bars: GateThresholds, default_model: s
             raise SettingsError(f"{entry.place}: baseline: {problem}") from None
         if baseline.phase != name:
             entry.refuse("baseline", f"{text!r} is a spec of phase {baseline.phase!r}, not of {name!r}")
-        found[name] = PhaseSettings(
+        phases[name] = PhaseSettings(
             baseline=baseline,
             limits=read_limits(entry.table("gates"), limits),
             bars=read_bars(entry.table("gate"), bars),
             fallback=entry.text("fallback"),
         )
         entry.finish()
-    return found
+    return phases
 
 
 def _variants(table: Table) -> dict[str, str]:
-    """Variants of the project's own; they are imported when they are used, from beside the tests."""
-    found: dict[str, str] = {}
+    """Read the import paths of the project's variants; they are imported on use, also from next to the tests."""
+    variants: dict[str, str] = {}
     for name in table.names():
         where = table.text(name) or ""
         if name in VARIANTS:
             table.refuse(name, "is the name of a built-in variant")
         if re.fullmatch(NAME, name) is None:
-            table.refuse(name, "is no name: lower-case letters, digits and _ only, beginning with a letter")
+            table.refuse(name, "is not a valid name: lower-case letters, digits and _ only, beginning with a letter")
         if ":" not in where:
-            table.refuse(name, f'{where!r} is not where it can be imported from; expected "module:NAME"')
-        found[name] = where
-    return found
+            table.refuse(name, f'{where!r} is not an import path; expected "module:NAME"')
+        variants[name] = where
+    return variants
 
 
 def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
@@ -366,7 +367,7 @@ def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
     )
     for name in space.variants:
         if name not in usual.variants:
-            table.refuse("variants", f"{name!r} is none of {', '.join(usual.variants)}")
+            table.refuse("variants", f"{name!r} is not one of {', '.join(usual.variants)}")
     table.finish()
     return space
 
@@ -380,5 +381,5 @@ def _forced(text: str | None, own: tuple[str, ...]) -> Spec | None:
         raise SettingsError(f"--selfopt-baseline: {problem}") from None
     known = (*VARIANTS, *own)
     if spec.variant not in known:
-        raise SettingsError(f"--selfopt-baseline: unknown variant {spec.variant!r}; known are {', '.join(known)}")
+        raise SettingsError(f"--selfopt-baseline: unknown variant {spec.variant!r}; available: {', '.join(known)}")
     return spec

@@ -1,4 +1,4 @@
-"""JSON as it should be: no NaN or Infinity, no number beyond a float, no key twice, and errors that say where."""
+"""Strict JSON: no NaN or Infinity, no number beyond a float, no duplicate keys, and errors with their place."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 from typing import Any, NoReturn
 
 _SHOWN = 20
-"""Digits of a number that a sentence shows."""
+"""Digits of a number that a message shows."""
 
 
 def parse_json(text: str) -> Any:
     """Parse a JSON text.
 
     Raises:
-        ValueError: with a sentence that names line and column (the column alone in a text of one line).
+        ValueError: with a message that names line and column (only the column in a text of one line).
     """
     try:
         return json.loads(
@@ -32,7 +32,7 @@ def parse_json(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"invalid JSON: {name} is no JSON number")
+    raise ValueError(f"invalid JSON: {name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
@@ -52,5 +52,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"invalid JSON: the key {twice!r} stands twice in one object")
+        raise ValueError(f"invalid JSON: duplicate key {twice!r} in an object")
     return value

@@ -1,4 +1,4 @@
-"""What somebody probably meant by a word that nobody knows."""
+"""Suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """The end of a sentence about an unknown word: the nearest known one, or all of them."""
+def did_you_mean(word: str, known: Sequence[str], *, listing: str = "available:") -> str:
+    """Return the end of a sentence about an unknown word: the nearest known word, or all after `listing`."""
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(known)}" if known else "; none is defined"
+    return f"; {listing} {', '.join(known)}" if known else "; none is defined"

@@ -1,4 +1,4 @@
-"""The one record that flows through the house: a trial, and the reply and outcome it is made of."""
+"""The central record: a trial, with its reply and outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 
 class Outcome(StrEnum):
-    """How a trial ended. An `ERROR` is the absence of an answer and is never counted as a `MISS`."""
+    """The outcome of a trial. An `ERROR` is the absence of an answer and never counts as a `MISS`."""
 
     PASS = auto()
     MISS = auto()
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """Why there was no usable answer."""
+    """The reason why there is no usable answer."""
 
     TIMEOUT = "timeout"
     CONNECTION = "connection"
@@ -31,24 +31,24 @@ class ErrorKind(StrEnum):
     REFUSED = "refused"
     CANCELLED = "cancelled"
     WORKER_LOST = "worker_lost"
-    """The process that made the call went away with it, and so did those that tried again."""
+    """The process that made the call died, and so did those that retried it."""
     TEST = "test"
-    """The test body raised something that is not a judgement (a bug in the benchmark, not in the model)."""
+    """The test body raised an exception other than a failed judgement (a bug in the benchmark, not in the model)."""
 
 
 TRANSIENT = frozenset(
     {ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.RATE_LIMIT, ErrorKind.SERVER, ErrorKind.MALFORMED}
 )
-"""Kinds of errors that another attempt may cure; a wrong key or request stays wrong."""
+"""Errors that a retry may cure; a wrong key or request stays wrong."""
 
 
 UNREACHED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.WORKER_LOST})
-"""Kinds of failed attempts that say nothing of the model: turned away before it, or lost behind it."""
+"""Errors that say nothing about the model: the attempt never reached it, or its result was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One call of a tool that a model asked for."""
+    """One tool call that a model asked for."""
 
     name: str
     arguments: dict[str, Json]
@@ -56,38 +56,38 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One answer of the model in a conversation: in which turn of the user's (from 1), its calls and their results."""
+    """One answer of the model in a conversation: the user's turn (from 1), the calls and their results."""
 
     turn: int
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     results: tuple[str, ...] = ()
-    """What each call gave, as the model read it; one that could not be carried out begins with "error: "."""
+    """The result of each call, as the model read it; that of a failed call begins with "error: "."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What happened in a conversation, and the state that the simulated world was in after each turn of the user's."""
+    """The steps of a conversation, and the state of the simulated world after each turn."""
 
     steps: tuple[Step, ...]
     states: tuple[dict[str, Json], ...]
     unfinished: int | None = None
-    """The turn that did not come to its end within the steps it is given; None when all did."""
+    """The turn that did not finish within its steps; None if all did."""
 
     @property
     def state(self) -> dict[str, Json]:
-        """The state that the world was left in."""
+        """The final state of the world."""
         return self.states[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a model answered, in the same words for every provider."""
+    """A model's answer, in the same form for every provider."""
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     undecodable: str = ""
-    """Why the text, which tries to be a tool call, is none; empty when it decodes or does not try."""
+    """Why a text that tries to be a tool call cannot be decoded; empty if it decodes or does not try."""
     finish_reason: str = ""
     refusal: str = ""
     served_model: str = ""
@@ -99,13 +99,13 @@ class Reply:
     load_s: float | None = None
     first_token_s: float | None = None
     conversation: Conversation | None = None
-    """What happened step by step, when the case has several turns: `tool_calls` are then those of all steps, `text` is
-    the last, tokens and latency are sums."""
+    """The steps of a case with several turns; `tool_calls` are then those of all steps, `text` is the last one's,
+    tokens and latency are sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallError:
-    """Why a call gave no reply. The message is for people and holds no secret."""
+    """The reason why a call has no reply. The message is for people and contains no secret."""
 
     kind: ErrorKind
     message: str
@@ -115,7 +115,7 @@ class CallError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt:
-    """An attempt that was followed by another one. Times are seconds since the epoch."""
+    """A failed attempt that was retried. Times are seconds since the epoch."""
 
     error: CallError
     started: float
@@ -124,9 +124,9 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
-    """One finished call: either a reply or an error, with everything a diagnosis checks its premises by.
+    """One finished call: either a reply or an error, with the measurements that diagnoses need.
 
-    `started` and `ended` (seconds since the epoch) enclose all attempts, `failed_attempts` are those before the last.
+    `started` and `ended` (seconds since the epoch) enclose all attempts; `failed_attempts` are all but the last.
     """
 
     reply: Reply | None = None
@@ -135,38 +135,38 @@ class CallResult:
     ended: float
     failed_attempts: tuple[FailedAttempt, ...] = ()
     cost_usd: float | None = None
-    """What it cost in USD, where tokens and the price of one model do not tell, as of a swarm."""
+    """The cost in USD, if it does not follow from tokens and one model's prices, as for a swarm."""
     answers: int = 1
-    """How many attempts were not followed by another one for the same answer: one, in a conversation one a step."""
+    """The number of final attempts: one, or in a conversation one per step."""
     waited_s: float = 0.0
-    """Seconds for which it could have been sent and waited for its turn, before the first attempt."""
+    """Seconds in the queue before the first attempt."""
     queue_depth: int = 0
-    """How many calls to the same model were still waiting behind it when it was sent."""
+    """The number of calls to the same model that were queued behind it when it was sent."""
     in_flight: int = 1
-    """How many calls this process had under way to the same model when this one was sent, itself included."""
+    """The number of this process's calls to the same model in flight when it was sent, itself included."""
     lane: str = ""
     lane_seq: int = 0
     """Position of this call in its lane (what shares warmth: one model on one server), from 0."""
 
     @property
     def attempts(self) -> int:
-        """How many times the call was sent."""
+        """The number of times the call was sent."""
         return len(self.failed_attempts) + self.answers
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was given up before it was finished; it may be made again."""
+        """Whether the call was abandoned before it finished; it may be made again."""
         return self.error is not None and self.error.kind is ErrorKind.CANCELLED
 
     @property
     def first_try(self) -> bool:
-        """Whether the first attempt that counts against the model gave the result."""
+        """Whether the first attempt that reached the model gave the result."""
         return all(attempt.error.kind in UNREACHED for attempt in self.failed_attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One case in one run of one spec, judged."""
+    """The judged result of one case in one run of one spec."""
 
     phase: str
     spec: str
@@ -174,7 +174,7 @@ class Trial:
     run: int
     outcome: Outcome
     restraint: bool = False
-    """Whether the case expects that no tool is called."""
+    """Whether the case expects no tool call."""
     called: bool = False
     """Whether the reply calls a tool, or tries to."""
     error_kind: ErrorKind | None = None
@@ -190,7 +190,7 @@ class Trial:
     cost_usd: float | None = None
     attempts: int = 1
     first_try: bool = True
-    """Whether no attempt that reached the model failed before the one that counts."""
+    """Whether no attempt that reached the model failed before the final one."""
     waited_s: float = 0.0
     in_flight: int = 1
     lane: str = ""
@@ -198,7 +198,7 @@ class Trial:
     served_model: str = ""
 
     def to_json(self) -> dict[str, Json]:
-        """All fields that are not as usual, as plain JSON values."""
+        """Return all fields that differ from their defaults as plain JSON values."""
         values = ((name, getattr(self, name), field.default) for name, field in self.__dataclass_fields__.items())
         return {name: value for name, value, usual in values if value != usual}
 
@@ -217,22 +217,27 @@ _REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model")
 
 
 def share_texts(values: dict[str, Any]) -> None:
-    """Replace those values of a trial that are the same few texts in every trial: one copy of each is enough."""
+    """Intern the strings that most trials share, to save memory."""
     for name in _REPEATED:
         if name in values:
             values[name] = sys.intern(values[name])
 
 
 def reply_to_json(reply: Reply) -> dict[str, Json]:
-    """All fields of a reply as plain JSON values."""
-    # Not dataclasses.asdict, which copies deeply and takes ten times as long; a reply is stored for every call.
+    """Return all fields of a reply as plain JSON values."""
+    # Not dataclasses.asdict, whose deep copies take ten times as long; a reply is stored for every call.
     values: dict[str, Any] = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
     values["tool_calls"] = _calls_to_json(reply.tool_calls)
     if reply.conversation is not None:
         values["conversation"] = {
             "steps": [
-                {"turn": one.turn, "text": one.text, "calls": _calls_to_json(one.calls), "results": list(one.results)}
-                for one in reply.conversation.steps
+                {
+                    "turn": step.turn,
+                    "text": step.text,
+                    "calls": _calls_to_json(step.calls),
+                    "results": list(step.results),
+                }
+                for step in reply.conversation.steps
             ],
             "states": list(reply.conversation.states),
             "unfinished": reply.conversation.unfinished,
@@ -262,12 +267,12 @@ def reply_from_json(value: dict[str, Any]) -> Reply:
 
 
 def error_from_json(value: dict[str, Any]) -> CallError:
-    """An error from its fields as plain JSON values."""
+    """Return an error from plain JSON values."""
     return CallError(**{**value, "kind": ErrorKind(value["kind"])})
 
 
 def attempt_from_json(value: dict[str, Any]) -> FailedAttempt:
-    """A failed attempt from its fields as plain JSON values."""
+    """Return a failed attempt from plain JSON values."""
     return FailedAttempt(error=error_from_json(value["error"]), started=value["started"], ended=value["ended"])
 
 

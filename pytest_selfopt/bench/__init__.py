@@ -1,1 +1,1 @@
-"""WHAT is asked: cases, their expectations and graders, and the files they are read from."""
+"""What is asked: cases, their expectations and graders, and the suite files that hold them."""

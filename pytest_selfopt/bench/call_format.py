@@ -1,4 +1,4 @@
-"""How values and calls are written in sentences for people: short, on one line, printable."""
+"""Short, printable, one-line notation of values and calls, for sentences that people read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CALLS = 3
 
 
 def show(value: Json) -> str:
-    """A value: texts in quotes, everything else as JSON, of at most 60 characters."""
+    """Format a value in at most 60 characters: strings in quotes, everything else as JSON."""
     if isinstance(value, str):
-        # A model's text may be megabytes long; what is cut off below need not be escaped first.
+        # A model's text may be megabytes long: cut it before escaping it.
         return _cut(repr(value[: _VALUE + 1]), _VALUE)
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
@@ -26,7 +26,7 @@ def show(value: Json) -> str:
 
 
 def show_call(call: ToolCall) -> str:
-    """A call in the notation of a program, of at most 160 characters."""
+    """Format a call as `name(argument=value)`, in at most 160 characters."""
     arguments = []
     for name, value in call.arguments.items():
         shown = f"{line(name, _VALUE)}={show(value)}"
@@ -36,7 +36,7 @@ def show_call(call: ToolCall) -> str:
 
 
 def show_calls(calls: Sequence[ToolCall]) -> str:
-    """The first three calls, and how many there are besides."""
+    """Format the first three calls and the number of the others."""
     more = len(calls) - _CALLS
     shown = ", ".join(map(show_call, calls[:_CALLS]))
     if more > 0:
@@ -45,13 +45,13 @@ def show_calls(calls: Sequence[ToolCall]) -> str:
 
 
 def line(text: str, most: int = 200) -> str:
-    """A text without quotes on one line: what cannot be printed is escaped, what is too long is cut off."""
+    """Format a text on one line without quotes; escape what is not printable, cut off what is too long."""
     head = text[: most + 1]
     return _cut("".join(map(_printable, head)), most)
 
 
 def mistaken(place: str, wanted: str, got: Any) -> ValueError:
-    """The error of a field that holds something else than is wanted there."""
+    """Return the error for a field whose value is not the expected one."""
     return ValueError(f"{place}: expected {wanted}, got {show(got)}")
 
 

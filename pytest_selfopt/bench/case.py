@@ -19,16 +19,16 @@ from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.trial import Json, Reply, ToolCall
 
 USUAL_STEPS = 8
-"""How often a model may answer in a turn: enough for a task of a few calls, and for some that fail."""
+"""Answers a model may give in one turn: enough for a few calls, some of which fail."""
 
 
 class Miss(AssertionError):
-    """An answer came and it was wrong; the text says how."""
+    """A wrong answer; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A worked example for few-shot variants; never scored. `answer` is the calls to make, or plain words."""
+    """A worked example for few-shot variants; never scored. `answer` holds the calls to make, or plain text."""
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...]
@@ -39,8 +39,8 @@ class Example:
 class Case:
     """One benchmark prompt, or a task of several turns in a simulated `world`.
 
-    `source` is where it stands ("file:line"), `suite` the stem of that file. Of several turns `messages` end with the
-    user's first and `turns` are what the user says after that; in each the model may answer `steps` times.
+    `source` is its place ("file:line"), `suite` the stem of that file. In a task of several turns, `messages` end with
+    the user's first message and `turns` are the user's later ones; in each turn the model may answer `steps` times.
     """
 
     id: str
@@ -56,12 +56,12 @@ class Case:
 
     @property
     def key(self) -> str:
-        """The case's name among all suites."""
+        """The case's name, unique across suites."""
         return f"{self.suite}/{self.id}"
 
     @property
     def prompt(self) -> str:
-        """What the user said last."""
+        """The user's last message."""
         for message in reversed(self.messages):
             if message.role == "user":
                 return message.content
@@ -69,14 +69,14 @@ class Case:
 
     @property
     def restraint(self) -> bool:
-        """Whether the right answer is to call no tool, in one of its turns at least."""
+        """Whether calling no tool is right, in at least one turn."""
         if isinstance(self.expect, Goal):
             return bool(self.expect.quiet)
         return isinstance(self.expect, NoCall)
 
     @cached_property
     def content_hash(self) -> str:
-        """A short hash of everything that makes the question and its judgement; source and tags are no part of it."""
+        """A short hash of everything that decides question and judgement; source and tags do not count."""
         value = self.to_json()
         for name in ("tags", "suite", "source"):
             del value[name]
@@ -84,20 +84,20 @@ class Case:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def oversteps(self, reply: Reply) -> bool:
-        """Whether a tool was called where the case has use for none, or was tried to be."""
+        """Whether the model called a tool, or tried to, where the case needs none."""
         if isinstance(self.expect, Goal):
             return self.expect.oversteps(reply)
         return bool(reply.tool_calls or reply.undecodable)
 
     def judge(self, reply: Reply) -> Judgement:
-        """Whether the reply is what was expected, and why not."""
+        """Judge whether the reply is as expected, and why not."""
         return self.expect.judge(reply, self.tools)
 
     def check(self, reply: Reply) -> None:
-        """Fail the test when the reply is not what was expected.
+        """Fail the test unless the reply is as expected.
 
         Raises:
-            Miss: saying what was expected and what came.
+            Miss: if the reply is wrong; the message says what was expected and what came.
         """
         __tracebackhide__ = True
         judgement = self.judge(reply)
@@ -105,7 +105,7 @@ class Case:
             raise Miss(judgement.reason)
 
     def to_json(self) -> dict[str, Json]:
-        """The case as plain JSON values, as worker processes get it."""
+        """The case as plain JSON values, the form in which worker processes receive it."""
         talk: dict[str, Json] = {}
         if self.world is not None:
             talk["world"] = self.world.to_json()
@@ -143,7 +143,7 @@ class Case:
 
 
 def _goal(value: dict[str, Any], tools: Sequence[Tool], turns: int) -> tuple[World | None, Expectation]:
-    """The world of a case of so many turns, None for a single answer; and what is expected."""
+    """Read the world of a case (None for a single answer) and its expectation."""
     if "world" not in value:
         return None, expectation_from_json(value["expect"])
     world = World(**value["world"])

@@ -1,4 +1,4 @@
-"""What a case asks and expects, in words: for readers of a report, who do not know the suite."""
+"""What a case asks and expects, in words, for readers of a report who do not know the suite."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.trial import Conversation, Json, Reply
 
 LONGEST = 4000
-"""Characters of a question that are kept: reports cut it further, and a prompt may hold a whole book."""
+"""Characters kept of a question, since a prompt may hold a whole book; reports cut it further."""
 
 
 def asked(case: Case) -> str:
-    """What is said to the model: the user's words alone, or all messages and turns with who says them."""
+    """Return what the model is asked: the user's words alone, or all messages and turns with their speakers."""
     messages = case.messages
     if len(messages) == 1 and not case.turns and messages[0].role == "user":
         return messages[0].content[:LONGEST]
@@ -39,12 +39,12 @@ def asked(case: Case) -> str:
 
 
 def expected(case: Case) -> str:
-    """What the right answer is."""
+    """Describe the right answer."""
     return in_words(case.expect)[:LONGEST]
 
 
 def in_words(expectation: Expectation) -> str:
-    """An expectation as a phrase, such as 'a call of weather(city = "Paris")'."""
+    """Describe an expectation as a phrase, such as 'a call of weather(city = "Paris")'."""
     match expectation:
         case Calls(calls):
             return _calls(calls)
@@ -94,7 +94,7 @@ def _accepted(grader: str, wanted: Json) -> str:
 
 
 def answered(reply: Reply) -> str:
-    """What the model answered: its calls, then its words; of a conversation, what happened turn by turn."""
+    """Describe the answer: its calls, then its text; for a conversation, turn by turn."""
     if reply.conversation is not None:
         return _talk(reply.conversation)
     parts = [show_calls(reply.tool_calls), reply.text]

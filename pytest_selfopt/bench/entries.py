@@ -1,4 +1,4 @@
-"""From the raw entries of a suite file to tools, examples and cases, collecting every problem with its line."""
+"""Reading the raw entries of a suite file into tools, examples and cases, with the line of every problem."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One raw entry of a suite file: what it is, and the line it begins on."""
+    """One raw entry of a suite file: its kind, its value and its first line."""
 
     kind: str
     value: Any
@@ -46,20 +46,20 @@ class Entry:
 
 @dataclass(slots=True)
 class Problems:
-    """What is wrong with a file, each sentence with its place."""
+    """The problems of a file, each with its line."""
 
     file: str
     sentences: list[str] = field(default_factory=list)
 
     def add(self, line: int, sentence: str) -> None:
-        """Note a problem; a line of 0 stands for the whole file."""
+        """Add a problem; line 0 stands for the whole file."""
         place = self.file
         if line:
             place = f"{self.file}:{line}"
         self.sentences.append(f"{place}: {sentence}")
 
     def text(self) -> str:
-        """All of them, a line each, the first ten if there are more."""
+        """The first ten problems, one per line, and the number of the others."""
         more = len(self.sentences) - MOST_PROBLEMS
         shown = self.sentences[:MOST_PROBLEMS]
         if more > 0:
@@ -68,7 +68,7 @@ class Problems:
 
 
 class EntryReader:
-    """Reads the entries of one file. A problem is noted and the entry left out, so that all are found at once."""
+    """Reads the entries of one file; skips entries with problems, so that one pass reports all of them."""
 
     def __init__(self, suite: str, problems: Problems) -> None:
         self._suite = suite
@@ -80,7 +80,7 @@ class EntryReader:
         self._lines: dict[str, int] = {}
 
     def read(self, entries: Sequence[Entry]) -> None:
-        """Read all entries; tools first, because cases may name tools that stand below them."""
+        """Read all entries, tools first: a case may name tools defined below it."""
         readers = {
             "tool": self._read_tool,
             "environment": self._read_environment,
@@ -134,14 +134,14 @@ class EntryReader:
             raise mistaken("id", "1 to 80 letters, digits or ._-", name)
         first = self._lines.get(name)
         if first is not None:
-            raise ValueError(f"id: {name!r} is used twice, first on line {first}")
+            raise ValueError(f"id: {name!r} is already used on line {first}")
         self._lines[name] = line
         return name
 
     def _single(self, value: Mapping[str, Any], fields: dict[str, Any]) -> Case:
         for name in _TALK_FIELDS:
             if name in value:
-                raise ValueError(f"{name}: is about a conversation, which needs an 'environment'")
+                raise ValueError(f"{name}: only a conversation has it; a conversation needs an 'environment'")
         tools = self._tools(value)
         expect = expectation_from_json(value["expect"])
         as_given = value.get("as_given", False)
@@ -171,7 +171,7 @@ class EntryReader:
         )
 
     def _world(self, named: Any, start: Any) -> World:
-        """The world that a case names, in the state that the case adds to."""
+        """Return the world that a case names, its start state updated by the case's own `start`."""
         if not isinstance(named, str):
             raise mistaken("environment", 'its id, or "module:Class"', named)
         if not isinstance(start, dict):
@@ -191,7 +191,7 @@ class EntryReader:
         if name in self._worlds:
             raise ValueError(f"environment {name!r} is defined twice")
         if not isinstance(named, str) or not isinstance(start, dict):
-            wanted = 'a class ("module:Class") and a start (an object)'
+            wanted = "'class' to be \"module:Class\" and 'start' to be an object"
             raise ValueError(f"environment {name}: expected {wanted}")
         environment_named(named)
         self._worlds[name] = World(name=named, start=start)
@@ -246,7 +246,7 @@ def _check_parameters(parameters: Any, place: str) -> None:
     try:
         validator.check_schema(parameters)
     except exceptions.SchemaError as problem:
-        raise ValueError(f"{place}: is no JSON Schema: {problem.message}") from None
+        raise ValueError(f"{place}: not a valid JSON Schema: {problem.message}") from None
 
 
 def _object(value: Any, what: str, fields: Sequence[str]) -> dict[str, Any]:
@@ -264,7 +264,7 @@ def _is_id(value: Any) -> TypeGuard[str]:
 
 
 def _is_text(value: Any) -> TypeGuard[str]:
-    """Whether a value is a text with more in it than white space."""
+    """Whether a value is a string that is not blank."""
     return isinstance(value, str) and bool(value.strip())
 
 
@@ -280,30 +280,30 @@ def _steps(value: Mapping[str, Any]) -> int:
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     if ("prompt" in value) == ("messages" in value):
-        raise ValueError("needs either 'prompt' (a text) or 'messages' (a list of role and content)")
+        raise ValueError("needs either 'prompt' (a string) or 'messages' (a list of objects with role and content)")
     if "prompt" in value:
         prompt = value["prompt"]
         if not _is_text(prompt):
-            raise mistaken("prompt", "a text that is not empty", prompt)
+            raise mistaken("prompt", "a non-empty string", prompt)
         return (Message(role="user", content=prompt),)
     return _listed_messages(value["messages"])
 
 
 def _listed_messages(entries: Any) -> tuple[Message, ...]:
     if not isinstance(entries, list) or not entries:
-        raise ValueError("messages: expected a list that is not empty")
+        raise ValueError("messages: expected a non-empty list")
     messages = tuple(_message(entry, index) for index, entry in enumerate(entries))
     last = messages[-1].role
     if last != "user":
-        raise ValueError(f"messages: the last one must be the user's, it is the {last}'s")
+        raise ValueError(f"messages: the last role must be 'user', got {last!r}")
     return messages
 
 
 def _said(value: Mapping[str, Any]) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """The messages up to the user's first turn, and the texts of the user's later turns."""
+    """Read the messages up to the user's first turn, and the texts of the later turns."""
     turns = value.get("turns", [])
     if not isinstance(turns, list) or not all(map(_is_text, turns)):
-        raise mistaken("turns", "a list of texts that are not empty", turns)
+        raise mistaken("turns", "a list of non-empty strings", turns)
     if "prompt" in value or "messages" in value:
         return _messages(value), tuple(turns)
     if not turns:
@@ -314,7 +314,7 @@ def _said(value: Mapping[str, Any]) -> tuple[tuple[Message, ...], tuple[str, ...
 
 
 def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
-    """The tools of an environment that a case offers: all, or those it names."""
+    """Return the tools of an environment that a case offers: those it names, or all."""
     if named is None:
         return tuple(offered)
     known = tools_by_name(offered)
@@ -323,7 +323,7 @@ def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
     strange = first_unknown(named, known)
     if strange is not None:
         hint = did_you_mean(str(strange), tuple(known))
-        raise ValueError(f"tools: the environment has no {show(strange)}{hint}")
+        raise ValueError(f"tools: the environment has no tool {show(strange)}{hint}")
     return tuple(known[name] for name in named)
 
 
@@ -333,7 +333,7 @@ def _message(value: Any, index: int) -> Message:
         raise mistaken(place, "an object with role and content", value)
     role, content = value["role"], value["content"]
     if role not in _ROLES:
-        raise ValueError(f"{place}.role: {show(role)} is none of {', '.join(_ROLES)}")
+        raise ValueError(f"{place}.role: {show(role)} is not one of {', '.join(_ROLES)}")
     if not isinstance(content, str):
         raise mistaken(f"{place}.content", "a text", content)
     return Message(role=role, content=content)
@@ -344,7 +344,7 @@ def _answer(value: Any) -> tuple[ToolCall, ...] | str:
         return value
     entries = _answer_entries(value)
     if not isinstance(entries, list) or not entries:
-        raise mistaken("answer", 'a text or {"call": {"name", "arguments"}}', value)
+        raise mistaken("answer", 'a string or {"call": {"name", "arguments"}}', value)
     return tuple(map(_answer_call, entries))
 
 
@@ -370,17 +370,17 @@ def _answer_call(entry: Any) -> ToolCall:
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise mistaken(name, "a list of texts", value)
+        raise mistaken(name, "a list of strings", value)
     return tuple(value)
 
 
 def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
-    """Refuse an expected call that no model could make with these tools."""
+    """Reject an expected call that no model could make with these tools."""
     if not isinstance(expect, Calls):
         return
     known = tools_by_name(tools)
     for call in expect.calls:
         if call.name not in known:
             hint = did_you_mean(call.name, tuple(known))
-            raise ValueError(f"expect: {call.name!r} is none of the case's tools{hint}")
+            raise ValueError(f"expect: {call.name!r} is not one of the case's tools{hint}")
         check_possible(call, known[call.name].parameters)

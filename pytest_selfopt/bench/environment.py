@@ -44,43 +44,43 @@ from pytest_selfopt.trial import Json, ToolCall
 F = TypeVar("F", bound=Callable[..., Any])
 
 FAILED = "error: "
-"""What the result of a call that was not carried out begins with."""
+"""Prefix of the result of a call that failed."""
 
 _MARK = "_selfopt_tool"
 _TOOLS: dict[type[Environment], tuple[Tool, ...]] = {}
-"""The tools of each class, which are asked for at every call."""
+"""The tools of each class, cached because every call needs them."""
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
 
 
 class ToolError(Exception):
-    """What a tool answers when it cannot do what it was asked; the model reads the sentence."""
+    """Raised by a tool that cannot do what the model asked; the model reads the message."""
 
 
 class BrokenWorld(SelfoptError):
-    """An environment raised something else: a fault of the benchmark, and nothing about the model."""
+    """An environment raised anything but `ToolError`: a fault of the benchmark, not of the model."""
 
 
 def tool(function: F) -> F:
-    """Make a method of an environment a tool: its signature says which arguments, its docstring what it does."""
+    """Mark a method of an environment as a tool, with the arguments of its signature, described by its docstring."""
     setattr(function, _MARK, True)
     return function
 
 
 class Environment:
-    """A world that tools act on; what its public attributes hold is its state.
+    """A world that tools act on; its public attributes are its state.
 
-    It must be deterministic: no clock, no chance, no network. `start` is the state it begins in, as plain JSON values.
+    It must be deterministic: no clock, no randomness, no network. `start` is its first state, as plain JSON values.
     """
 
     def __init__(self, start: Mapping[str, Any]) -> None:
-        """Begin in a state."""
+        """Begin in the state `start`."""
         self.__dict__.update(json.loads(json.dumps(dict(start))))
 
     def tools(self) -> tuple[Tool, ...]:
-        """The tools it offers: the methods that are marked, in the order they are defined.
+        """Return the tools on offer: the marked methods, in the order of their definition.
 
         Raises:
-            BrokenWorld: when an argument has a type that no tool can have.
+            BrokenWorld: if an argument has a type that no tool can have.
         """
         kind = type(self)
         if kind not in _TOOLS:
@@ -88,14 +88,15 @@ class Environment:
         return _TOOLS[kind]
 
     def call(self, call: ToolCall) -> Json:
-        """Carry out a call and return what the tool answers, as plain JSON values.
+        """Carry out a call and return the tool's answer as plain JSON values.
 
         Raises:
-            ToolError: saying what is wrong with the call, or why the world does not allow it.
+            ToolError: if the call is wrong, or the world does not allow it.
         """
         tools = tools_by_name(self.tools())
         if call.name not in tools:
-            hint = did_you_mean(call.name, tuple(tools))
+            # Models read this text; other words would change what is measured.
+            hint = did_you_mean(call.name, tuple(tools), listing="known are")
             raise ToolError(f"there is no tool {call.name!r}{hint}")
         wrong = first_problem(tools[call.name].parameters, call.arguments)
         if wrong:
@@ -106,7 +107,7 @@ class Environment:
         return plain
 
     def state(self) -> dict[str, Json]:
-        """What is so now, as plain JSON values."""
+        """Return the present state as plain JSON values."""
         public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         text = json.dumps(public, sort_keys=True)
         state: dict[str, Json] = json.loads(text)
@@ -114,14 +115,14 @@ class Environment:
 
 
 def carry_out(environment: Environment, call: ToolCall) -> Json:
-    """Let an environment, which is somebody else's code, carry out a call.
+    """Have an environment, which is the project's code, carry out a call.
 
     Raises:
-        ToolError: what the tool answers instead.
-        BrokenWorld: when it raised anything else, or answered what is no plain value.
+        ToolError: if the tool refuses.
+        BrokenWorld: if the environment raises anything else, or its answer is not plain JSON.
     """
     try:
-        # A world may keep and change what it is given; what was called stays what it was.
+        # A world may keep and change its arguments; the recorded call must not change with them.
         arguments = copy.deepcopy(call.arguments)
         return environment.call(replace(call, arguments=arguments))
     except ToolError:
@@ -131,7 +132,7 @@ def carry_out(environment: Environment, call: ToolCall) -> Json:
 
 
 def result_of(environment: Environment, call: ToolCall) -> str:
-    """What a call gives, as the model reads it: JSON, or "error: " and why it could not be carried out.
+    """Carry out a call and return its result as the model reads it: JSON, or "error: " and the reason.
 
     Raises:
         BrokenWorld: as `carry_out`.
@@ -143,10 +144,10 @@ def result_of(environment: Environment, call: ToolCall) -> str:
 
 
 def tools_of(environment: Environment) -> tuple[Tool, ...]:
-    """The tools of an environment, which is somebody else's code.
+    """Return the tools of an environment, which is the project's code.
 
     Raises:
-        BrokenWorld: when it cannot tell them.
+        BrokenWorld: if the environment raises anything.
     """
     try:
         return environment.tools()
@@ -157,10 +158,10 @@ def tools_of(environment: Environment) -> tuple[Tool, ...]:
 
 
 def state_of(environment: Environment) -> dict[str, Json]:
-    """The state of an environment, which is somebody else's code.
+    """Return the state of an environment, which is the project's code.
 
     Raises:
-        BrokenWorld: when it has none that is plain values.
+        BrokenWorld: if the environment raises anything, or its state is not plain JSON.
     """
     try:
         return environment.state()
@@ -170,16 +171,16 @@ def state_of(environment: Environment) -> dict[str, Json]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """An environment by name ("module:Class") and the state it starts in: all that another process needs."""
+    """An environment's name ("module:Class") and first state: all that another process needs to build it."""
 
     name: str
     start: dict[str, Json] = field(default_factory=dict)
 
     def build(self) -> Environment:
-        """The environment, fresh.
+        """Build a new environment.
 
         Raises:
-            BrokenWorld: when there is no such class, or it cannot start in this state.
+            BrokenWorld: if the class does not exist, or cannot start in this state.
         """
         kind = environment_named(self.name)
         try:
@@ -190,22 +191,22 @@ class World:
             raise BrokenWorld(f"{place}: {_cause(problem)}") from problem
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"name": self.name, "start": self.start}
 
 
 def environment_named(name: str) -> type[Environment]:
-    """The class of an environment, "module:Class".
+    """Import the class of an environment, "module:Class".
 
     Raises:
-        BrokenWorld: when it cannot be imported or is no environment.
+        BrokenWorld: if the class cannot be imported or is not an environment.
     """
     try:
         kind = imported(name)
     except ValueError as problem:
         raise BrokenWorld(f"environment {problem}") from None
     if not (isinstance(kind, type) and issubclass(kind, Environment)):
-        raise BrokenWorld(f"environment {name!r} is no subclass of pytest_selfopt.Environment")
+        raise BrokenWorld(f"environment {name!r} is not a subclass of pytest_selfopt.Environment")
     return kind
 
 
@@ -233,12 +234,12 @@ def _cause(problem: Exception) -> str:
 
 
 def _parameters(method: Callable[..., Any]) -> dict[str, Json]:
-    """The JSON Schema of a method's arguments."""
+    """Return the JSON Schema of a method's arguments."""
     hints = get_type_hints(method)
     properties: dict[str, Json] = {}
     required: list[Json] = []
     parameters = list(inspect.signature(method).parameters.items())
-    # The first is the environment itself.
+    # The first parameter is the environment itself.
     for name, parameter in parameters[1:]:
         kind = hints.get(name, str)
         properties[name] = _schema(kind, f"{method.__qualname__}: {name}")
@@ -264,4 +265,4 @@ def _schema(kind: Any, place: str) -> dict[str, Json]:
         kinds = [member for member in arguments if member is not type(None)]
         if len(kinds) == 1:
             return _schema(kinds[0], place)
-    raise BrokenWorld(f"{place}: a tool's argument is a str, int, float, bool, dict, list or Literal, not {kind!r}")
+    raise BrokenWorld(f"{place}: a tool's argument must be str, int, float, bool, dict, list or Literal, not {kind!r}")

@@ -1,4 +1,4 @@
-"""Expectations: the ways in which a case says what is right, each with its grader."""
+"""Expectations: the ways in which a case defines the right answer, each with its grader."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class BrokenGrader(SelfoptError):
-    """A grader of a project's own cannot judge: a fault of the benchmark, and nothing about the model."""
+    """A project's grader cannot judge: a fault of the benchmark, not of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Exactly these tools are called, in any order."""
+    """The model makes exactly these calls, in any order."""
 
     calls: tuple[ExpectedCall, ...]
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
-        """Compare the calls of the reply; a reply without any says what came instead."""
+        """Compare the calls of the reply; without calls, quote the text that came instead."""
         if reply.undecodable:
             return wrong(_undecodable(reply))
         if not reply.tool_calls:
@@ -43,7 +43,7 @@ class Calls:
         return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"calls": [call.to_json() for call in self.calls]}
 
     def _shown(self) -> str:
@@ -52,10 +52,10 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class NoCall:
-    """No tool is called (restraint), whatever is said."""
+    """The model calls no tool (restraint), whatever it says."""
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
-        """A text that tries to be a call is no restraint either."""
+        """Reject calls, and text that tries to be a call."""
         if reply.tool_calls:
             return wrong(f"expected no tool call, got {show_calls(reply.tool_calls)}")
         if reply.undecodable:
@@ -63,16 +63,16 @@ class NoCall:
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"no_call": True}
 
 
 @dataclass(frozen=True, slots=True)
 class AnyCall:
-    """Some tool is called (relevance), whichever it is."""
+    """The model calls some tool (relevance), no matter which."""
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
-        """Words, or a call that cannot be read, are none."""
+        """Reject replies of text alone, and calls that cannot be read."""
         if reply.undecodable:
             return wrong(f"expected a tool call; {_undecodable(reply)}")
         if not reply.tool_calls:
@@ -80,13 +80,13 @@ class AnyCall:
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"any_call": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The text is this one, white space at both ends aside."""
+    """The text equals this one, apart from white space at both ends."""
 
     text: str
 
@@ -96,13 +96,13 @@ class Exact:
         return _text(reply, passed=same, expected=f"exactly {show(self.text)}")
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"exact": self.text}
 
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """The text holds all of these."""
+    """The text contains all of these parts."""
 
     parts: tuple[str, ...]
     ignore_case: bool = False
@@ -116,7 +116,7 @@ class Contains:
         return _text(reply, passed=True, expected="")
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         parts: list[Json] = list(self.parts)
         return {"contains": parts, "ignore_case": self.ignore_case}
 
@@ -138,13 +138,13 @@ class Regex:
         return _text(reply, passed=matched, expected=f"a match of {show(self.pattern)}")
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"regex": self.pattern}
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The last number of the text is this one, within an absolute tolerance."""
+    """The last number in the text equals this one, within an absolute tolerance."""
 
     value: float
     tolerance: float = 0.0
@@ -152,7 +152,7 @@ class Number:
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the last number, because models reason first and answer last."""
         got = last_number(reply.text)
-        # Slightly more than the tolerance: 0.4 counts as within 0.1 of 0.3, though 0.4 - 0.3 is rounded up.
+        # Slightly more than the tolerance, because 0.4 - 0.3 is rounded up and 0.4 is to count as within 0.1 of 0.3.
         most = self.tolerance * (1 + 1e-12)
         near = got is not None and abs(got - self.value) <= most
         expected = f"the number {self.value:g}"
@@ -161,7 +161,7 @@ class Number:
         return _text(reply, passed=near, expected=expected)
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"number": self.value, "tolerance": self.tolerance}
 
 
@@ -172,7 +172,7 @@ class JsonSchema:
     schema: dict[str, Json]
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
-        """Say what is wrong where."""
+        """Name the first problem and its place."""
         value = json_in(reply.text)
         if reply.tool_calls or value is NO_JSON:
             return _text(reply, passed=False, expected="JSON")
@@ -182,25 +182,25 @@ class JsonSchema:
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"json_schema": self.schema}
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A function says what is wrong with the reply; it is named by where it can be imported from, "module:NAME".
+    """The function at the import path "module:NAME" says what is wrong with the reply.
 
-    It is given the reply and what is `wanted`, and answers with a sentence, or an empty text when nothing is wrong.
+    It receives the reply and `wanted`, and returns a sentence, or an empty string if the reply is right.
     """
 
     grader: str
     wanted: Json = None
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
-        """Ask the function.
+        """Call the function.
 
         Raises:
-            BrokenGrader: when it cannot be found, raises, or answers otherwise.
+            BrokenGrader: if the function cannot be imported, raises, or does not return a string.
         """
         grader = grader_named(self.grader)
         try:
@@ -210,28 +210,28 @@ class Graded:
             raise BrokenGrader(f"grader {self.grader!r}: {cause}") from problem
         if not isinstance(reason, str):
             raise BrokenGrader(
-                f"grader {self.grader!r} answered {reason!r}; "
-                "it has to answer with what is wrong, or with an empty text when nothing is"
+                f"grader {self.grader!r} returned {reason!r}; "
+                "it must return what is wrong, or an empty string if the reply is right"
             )
         return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         return {"grader": self.grader, "wanted": self.wanted}
 
 
 def grader_named(name: str) -> Callable[[Reply, Json], object]:
-    """A grader of a project's own.
+    """Import a project's grader.
 
     Raises:
-        BrokenGrader: when it cannot be imported or is no function.
+        BrokenGrader: if the grader cannot be imported or called.
     """
     try:
         grader = imported(name)
     except ValueError as problem:
         raise BrokenGrader(f"grader {problem}") from None
     if not callable(grader):
-        raise BrokenGrader(f"grader {name!r} is no function")
+        raise BrokenGrader(f"grader {name!r} is not a function")
     return grader
 
 
@@ -241,7 +241,7 @@ Expectation: TypeAlias = _OfCalls | _OfText | Graded | Goal
 
 
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:
-    """The judgement of a text; a tool call where words were expected is a miss whatever the words."""
+    """Judge a text; a tool call where text was expected is a miss, whatever the text."""
     if reply.tool_calls:
         return wrong(f"expected words, got {show_calls(reply.tool_calls)}")
     if passed:

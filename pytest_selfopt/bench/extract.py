@@ -1,4 +1,4 @@
-"""What a text of a model says: the last number in it, the JSON in it."""
+"""Extraction from a model's text: its last number, its JSON."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NUMBER = re.compile(
 _FENCE = re.compile(r"```[^\n`{\[]*(.*?)```", re.DOTALL)
 
 NO_JSON = object()
-"""What `json_in` answers where there is no JSON; None would be the JSON text `null`."""
+"""Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""
 
 
 def last_number(text: str) -> float | None:
-    """The last number in a text: signs, decimals, exponents and thousands separators are understood."""
+    """Return the last number in a text; understand signs, decimals, exponents and thousands separators."""
     numbers = list(_NUMBER.finditer(text))
     if not numbers:
         return None
@@ -35,7 +35,7 @@ def last_number(text: str) -> float | None:
 
 
 def json_in(text: str) -> Any:
-    """The JSON value that a text is, or else the first one in a code fence; `NO_JSON` when there is none."""
+    """Parse the whole text as JSON, or else the first code fence that is; `NO_JSON` if neither is."""
     for candidate in (text, *_FENCE.findall(text)):
         try:
             return json.loads(candidate, parse_constant=_refuse_constant)
@@ -45,4 +45,4 @@ def json_in(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,4 +1,4 @@
-"""The expectation of a case with several turns: the state the world ends in, and the calls on the way there."""
+"""The expectation of a case with several turns: the final state of the world, and the calls that lead to it."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from pytest_selfopt.trial import Conversation, Json, Reply, Step, ToolCall
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnGoal:
-    """What reference calls of one turn gave: every result has to have been seen, and the state reached, by its end."""
+    """Results and state of one turn's reference calls: the model must have seen and reached them by its end."""
 
     calls: tuple[ToolCall, ...]
     results: tuple[str, ...]
     state: dict[str, Json]
 
     def to_json(self) -> list[Json]:
-        """The reference calls; results and state follow from them."""
+        """Return the reference calls; results and state follow from them."""
         return list(map(call_to_json, self.calls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What has to be so when a conversation is over; what is not named may be as it likes.
+    """The conditions that a finished conversation must meet; everything else is free.
 
-    `state` is the end state, `calls` have to be made (among others, in this order if `in_order`), tools that are
-    `forbidden` must not be called, and in the `quiet` turns (from 1) none at all: there the model has to ask or refuse.
+    `state` is the end state; `calls` must be made (among others; in this order if `in_order`); `forbidden` tools must
+    not be called, and no tool at all in the `quiet` turns (from 1), where the model must ask or refuse.
     `by_turn` says the same of each turn, as BFCL does: a turn without reference calls is not judged.
     """
 
@@ -51,7 +51,7 @@ class Goal:
     quiet: tuple[int, ...] = ()
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
-        """Look at the way first, then at the end: a wrong step says more than the state it leads to."""
+        """Judge the calls first, then the end state: a wrong call says more than the state it leads to."""
         talk = reply.conversation
         if talk is None:
             return wrong(f"expected a conversation, got a single answer: {show(reply.text)}")
@@ -71,7 +71,7 @@ class Goal:
         return talk is not None and bool(self._overstepped(talk))
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a suite file."""
+        """Return the form used in suite files."""
         value: dict[str, Json] = {"state": self.state}
         if self.by_turn:
             value["by_turn"] = [goal.to_json() for goal in self.by_turn]
@@ -94,11 +94,11 @@ class Goal:
         for step in talk.steps:
             for call in step.calls:
                 if call.name in self.forbidden:
-                    return f"{call.name} must not be called, it was in turn {step.turn}"
+                    return f"{call.name} must not be called, but was in turn {step.turn}"
         return ""
 
     def _missing(self, talk: Conversation, tools: Sequence[Tool]) -> str:
-        """The first expected call that was not made; each call made stands for one expected call."""
+        """Name the first expected call that was not made; each call made matches one expected call."""
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
         made = list(itertools.chain.from_iterable(map(_carried_out, talk.steps)))
         for expected in self.calls:
@@ -115,11 +115,11 @@ class Goal:
     def _not_made(self, expected: ExpectedCall) -> str:
         shown = show_expected(expected)
         if self.in_order:
-            return f"expected {shown} at its place in the order, it was not made"
-        return f"expected {shown}, it was not made"
+            return f"expected {shown} at its place in the order, but it was not made"
+        return f"expected {shown}, but it was not made"
 
     def _astray(self, talk: Conversation) -> str:
-        """The first turn that did not do what the reference did in it."""
+        """Describe the first turn that missed what its reference calls did."""
         for number, wanted in enumerate(self.by_turn, start=1):
             if not wanted.calls:
                 continue
@@ -138,7 +138,7 @@ class Goal:
 
 
 def _first_match(expected: ExpectedCall, made: Sequence[ToolCall], schema: Schema | None) -> int | None:
-    """The place of the first call that is the expected one."""
+    """Return the index of the first call that matches the expected one."""
     for place, call in enumerate(made):
         if not mismatch(expected, call, schema):
             return place
@@ -146,9 +146,9 @@ def _first_match(expected: ExpectedCall, made: Sequence[ToolCall], schema: Schem
 
 
 def _turn_astray(number: int, wanted: TurnGoal, talk: Conversation) -> str:
-    """What a turn, counted from 1, did not do; empty when it did all that is wanted."""
+    """Describe what a turn, counted from 1, missed; empty if nothing."""
     if not any(step.calls for step in talk.steps if step.turn == number):
-        return f"expected a tool call in turn {number}, none was made"
+        return f"expected a tool call in turn {number}, but none was made"
     state = talk.states[number - 1]
     difference = next(_differences(wanted.state, state, ""), "")
     if difference:
@@ -157,35 +157,35 @@ def _turn_astray(number: int, wanted: TurnGoal, talk: Conversation) -> str:
 
 
 def _unseen(number: int, wanted: TurnGoal, talk: Conversation) -> str:
-    """The first wanted result that was not seen up to the end of a turn; one seen stands for one wanted."""
+    """Name the first wanted result not seen by the end of a turn; each result seen matches one wanted."""
     seen = Counter[str]()
     for step in talk.steps:
         if step.turn <= number:
             seen.update(step.results)
     for call, result in zip(wanted.calls, wanted.results, strict=True):
         if not seen[result]:
-            return f"turn {number} did not come to know what {show_calls([call])} gives: {line(result)}"
+            return f"turn {number} did not obtain the result of {show_calls([call])}: {line(result)}"
         seen[result] -= 1
     return ""
 
 
 def _unfinished(talk: Conversation, reply: Reply) -> str:
     if talk.unfinished is not None:
-        return f"turn {talk.unfinished} did not come to its end within the steps it is given"
+        return f"turn {talk.unfinished} did not finish within its steps"
     if reply.undecodable:
         return f"the reply {line(reply.undecodable)}: {show(reply.text)}"
     return ""
 
 
 def _carried_out(step: Step) -> Iterator[ToolCall]:
-    """The calls that the world did carry out."""
+    """Yield the calls that the world carried out."""
     for call, result in zip(step.calls, step.results, strict=True):
         if not result.startswith(FAILED):
             yield call
 
 
 def _differences(wanted: Json, got: Json, path: str) -> Iterator[str]:
-    """Where two states differ, the first place first."""
+    """Yield the differences between two states, in order of place."""
     if isinstance(wanted, dict) and isinstance(got, dict):
         yield from _member_differences(wanted, got, path)
     elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
@@ -203,7 +203,7 @@ def _member_differences(wanted: dict[str, Json], got: dict[str, Json], path: str
         if name not in got:
             yield f"{place} is missing, expected {show(wanted[name])}"
         elif name not in wanted:
-            yield f"{place} is {show(got[name])}, expected nothing there"
+            yield f"{place} is {show(got[name])}, but was not expected"
         else:
             yield from _differences(wanted[name], got[name], member)
 

@@ -1,4 +1,4 @@
-"""JSON Schemas of suites: whether one can be used at all, and whether a value satisfies it."""
+"""JSON Schemas of suites: checks of the schema itself, and of values against it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_selfopt.trial import Json
 
 
 def first_problem(schema: dict[str, Json], value: Any) -> str:
-    """Where and why a value does not satisfy a schema ("at $.a: …"); empty when it does."""
+    """Return where and why a value does not satisfy a schema ("at $.a: …"); empty if it does."""
     from jsonschema.exceptions import best_match
 
     try:
@@ -23,10 +23,10 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
 
 
 def check_schema(schema: dict[str, Json]) -> None:
-    """Refuse what is no JSON Schema, and one whose references lead nowhere or round in a circle.
+    """Reject an invalid JSON Schema, and one with dangling or circular references.
 
     Raises:
-        ValueError: "is no JSON Schema: …" or what is wrong with a `$ref`.
+        ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref`.
     """
     from jsonschema import validators
     from jsonschema.exceptions import SchemaError
@@ -34,16 +34,16 @@ def check_schema(schema: dict[str, Json]) -> None:
     try:
         validators.validator_for(schema).check_schema(schema)
     except SchemaError as problem:
-        raise ValueError(f"is no JSON Schema: {line(problem.message)}") from None
+        raise ValueError(f"is not a valid JSON Schema: {line(problem.message)}") from None
     _check_references(schema)
     try:
         _validator(schema).is_valid(None)
     except RecursionError:
-        raise ValueError("its $ref leads round in a circle") from None
+        raise ValueError("its $ref is circular") from None
 
 
 def _validator(schema: dict[str, Json]) -> Any:
-    """A validator that knows the metaschemas and this schema: judging must not fetch a `$ref` from the network."""
+    """Return a validator that knows only the metaschemas and this schema: it must fetch no `$ref` from the network."""
     from jsonschema import validators
     from jsonschema_specifications import REGISTRY
 
@@ -63,7 +63,7 @@ def _check_references(schema: dict[str, Json]) -> None:
         try:
             resolver.lookup(reference)
         except Unresolvable:
-            raise ValueError(f"its $ref {show(reference)} leads nowhere") from None
+            raise ValueError(f"its $ref {show(reference)} does not resolve") from None
 
 
 def _references(part: Json) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a grader says."""
+"""The result of a grader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Whether a reply is right; `reason` is one sentence for people when it is not."""
+    """Whether a reply is right; if not, `reason` is one sentence for people."""
 
     passed: bool
     reason: str = ""
@@ -17,12 +17,12 @@ RIGHT = Judgement(passed=True)
 
 
 def wrong(reason: str) -> Judgement:
-    """A judgement against a reply."""
+    """Return a judgement against a reply."""
     return Judgement(passed=False, reason=reason)
 
 
 def judged(reason: str) -> Judgement:
-    """A judgement against a reply for a reason; without one the reply is right."""
+    """Return a judgement against a reply for this reason, or in its favour if the reason is empty."""
     if reason:
         return wrong(reason)
     return RIGHT

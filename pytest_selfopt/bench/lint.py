@@ -1,4 +1,4 @@
-"""What is odd about suites that can be read: cases that measure nothing, measure twice, or cannot be passed."""
+"""Lint for valid suites: cases that measure nothing, measure the same twice, or cannot be passed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from pytest_selfopt.bench.tool_calls import (
 from pytest_selfopt.trial import Json
 
 ALIKE = 0.8
-"""Prompts that share so much of their words are told to be nearly the same (Jaccard index of pairs of words)."""
+"""Jaccard index of word pairs from which two prompts count as nearly the same."""
 MANY_RESTRAINED = 0.5
 COMMON = 200
-"""Two words that stand in more prompts than this tell nothing about any of them."""
+"""Number of prompts above which a word pair no longer distinguishes any of them."""
 SHOWN = 5
 
 _Pairs: TypeAlias = frozenset[tuple[str, str]]
@@ -36,7 +36,7 @@ _Pairs: TypeAlias = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintFinding:
-    """Something about a suite; `wrong` when it should be mended, else it is for information."""
+    """A remark on a suite; `wrong` if it should be fixed, else for information."""
 
     place: str
     sentence: str
@@ -44,7 +44,7 @@ class LintFinding:
 
 
 def check_suites(suites: Sequence[Suite]) -> list[LintFinding]:
-    """Everything that is odd about these suites, by suite and then across them."""
+    """Return all findings: per suite first, then across suites."""
     findings: list[LintFinding] = []
     cases: list[Case] = []
     for suite in suites:
@@ -65,14 +65,14 @@ def _suite(suite: Suite) -> Iterator[LintFinding]:
 
 
 def _restraint(suite: Suite) -> LintFinding:
-    """How many cases have no tool call as the right answer; wrong when they are none, or most."""
+    """Count the cases for which calling no tool is right; wrong if there are none, or too many."""
     cases = suite.cases
     restrained = sum(case.restraint for case in cases)
     share = restrained / len(cases)
     called = any(case.tools for case in cases)
     note = ""
     if called and not restrained:
-        note = ": nothing tells a model that calls tools for everything"
+        note = ": nothing detects a model that calls tools for everything"
     elif share > MANY_RESTRAINED:
         note = ": a model that never calls anything does well here"
     sentence = f"{len(cases)} cases, {restrained} of them for restraint ({share:.0%}){note}"
@@ -80,7 +80,7 @@ def _restraint(suite: Suite) -> LintFinding:
 
 
 def _tools(suite: Suite) -> Iterator[LintFinding]:
-    """Tools that no case offers, and those that are offered and never right to call."""
+    """Find tools that no case offers, and tools that are offered but never right to call."""
     place = suite.path.name
     offered = _offered(suite.cases)
     unused = [tool.name for tool in suite.tools if tool.name not in offered]
@@ -96,7 +96,7 @@ def _tools(suite: Suite) -> Iterator[LintFinding]:
 
 
 def _offered(cases: Iterable[Case]) -> set[str]:
-    """The names of the tools that some case offers."""
+    """Return the names of the tools that any case offers."""
     names = set[str]()
     for case in cases:
         names.update(tool.name for tool in case.tools)
@@ -104,7 +104,7 @@ def _offered(cases: Iterable[Case]) -> set[str]:
 
 
 def _expected(cases: Iterable[Case]) -> set[str]:
-    """The names of the tools that some case expects to be called."""
+    """Return the names of the tools that any case expects to be called."""
     names = set[str]()
     for case in cases:
         names.update(call.name for call in _calls(case))
@@ -119,13 +119,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _idle(case: Case) -> Iterator[str]:
-    """Why a case cannot be passed, or cannot be failed."""
+    """Yield the reasons why a case cannot be passed, or cannot be failed."""
     if isinstance(case.expect, NoCall) and not case.tools:
-        yield "offers no tool, so that calling none is no restraint"
+        yield "offers no tool, so that calling none shows no restraint"
     if isinstance(case.expect, Calls | AnyCall) and not case.tools:
-        yield "expects a call and offers no tool"
+        yield "expects a call but offers no tool"
     if _passed_by_nothing(case):
-        yield "is passed by doing nothing: the world is to end as it starts, and no call is expected"
+        yield "is passed by doing nothing: the expected end state is the start state, and no call is expected"
     schemas = {tool.name: tool.parameters for tool in case.tools}
     for call in _calls(case):
         if call.name not in schemas:
@@ -145,21 +145,21 @@ def _passed_by_nothing(case: Case) -> bool:
 
 
 def _unreachable(call: ExpectedCall, schema: Schema) -> Iterator[str]:
-    """Arguments of which no alternative can be given with the declared types."""
+    """Yield the arguments for which no alternative has the declared type."""
     known = properties_of(schema)
     for name, values in call.arguments.items():
         kind = type_of(schema, name)
         if name not in known and "" not in values:
             yield f"{call.name} has no argument {name!r}"
         elif kind and values and not _has_any(values, kind):
-            yield f"{call.name}.{name} is of type {kind}, it is expected to be {show(values[0])}"
+            yield f"{call.name}.{name} is of type {kind}, but expected to be {show(values[0])}"
     for name in required_of(schema):
         if name not in call.arguments:
-            yield f"{call.name} needs the argument {name!r}, the expectation does not name it"
+            yield f"{call.name} requires the argument {name!r}, which the expectation does not name"
 
 
 def _has_any(values: Sequence[Json], kind: str) -> bool:
-    """Whether one of the alternatives can be given with a type; "" stands for leaving the argument out."""
+    """Whether any alternative has this type; "" stands for leaving the argument out."""
     return any(value == "" or has_type(value, kind) for value in values)
 
 
@@ -170,7 +170,7 @@ def _calls(case: Case) -> tuple[ExpectedCall, ...]:
 
 
 def _twice(cases: Sequence[Case]) -> Iterator[LintFinding]:
-    """Cases that ask the very same."""
+    """Find cases that ask exactly the same."""
     asked: dict[tuple[object, ...], Case] = {}
     for case in cases:
         tools = tuple(sorted(tool.name for tool in case.tools))
@@ -183,22 +183,22 @@ def _twice(cases: Sequence[Case]) -> Iterator[LintFinding]:
 
 
 def _alike(cases: Sequence[Case]) -> Iterator[LintFinding]:
-    """Cases whose prompts hardly differ: what helps one helps the other, so that they are less evidence than two."""
+    """Find cases with nearly the same prompt: what helps one helps the other, so they count for less than two."""
     pairs = list(map(_pairs, cases))
-    for one, other in sorted(_compared(pairs)):
-        if pairs[one] == pairs[other]:
+    for left, right in sorted(_compared(pairs)):
+        if pairs[left] == pairs[right]:
             continue
-        shared = len(pairs[one] & pairs[other])
-        either = len(pairs[one] | pairs[other])
+        shared = len(pairs[left] & pairs[right])
+        either = len(pairs[left] | pairs[right])
         if shared / either >= ALIKE:
-            first, second = cases[one], cases[other]
+            first, second = cases[left], cases[right]
             same = f"{first.id!r} ({first.source})"
             sentence = f"case {second.id!r} is nearly the same as {same}"
             yield LintFinding(place=second.source, sentence=sentence)
 
 
 def _compared(pairs: Sequence[_Pairs]) -> set[tuple[int, int]]:
-    """The cases, two and two in their order, whose prompts share a pair of words that is not common."""
+    """Return the pairs of cases, in order, whose prompts share an uncommon word pair."""
     by_pair: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, known in enumerate(pairs):
         for pair in known:

@@ -1,4 +1,4 @@
-"""Reads expectations as they stand in suite files."""
+"""Reading expectations from suite files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pytest_selfopt.trial import Json
 
 
 def expectation_from_json(value: Any) -> Expectation:
-    """Read an expectation as it stands in a suite file.
+    """Read an expectation in the form used in suite files.
 
     Raises:
         ValueError: with "FIELD: what is wrong".
@@ -41,15 +41,15 @@ def expectation_from_json(value: Any) -> Expectation:
         hint = did_you_mean(str(strange), _known_fields())
         raise ValueError(f"expect: unknown field {show(strange)}{hint}")
     kind = _kind(value)
-    reader, beside = _READERS[kind]
+    reader, options = _READERS[kind]
     for name in value:
-        if name != kind and name not in beside:
-            raise ValueError(f"expect: unknown field {name!r} beside {kind!r}")
+        if name != kind and name not in options:
+            raise ValueError(f"expect: unknown field {name!r} next to {kind!r}")
     return reader(value)
 
 
 def first_unknown(names: Iterable[Any], known: Container[Any]) -> Any:
-    """The first of the names that is not among the known ones, or None."""
+    """Return the first name that is not known, or None."""
     for name in names:
         if name not in known:
             return name
@@ -57,10 +57,10 @@ def first_unknown(names: Iterable[Any], known: Container[Any]) -> Any:
 
 
 def _known_fields() -> tuple[str, ...]:
-    """The fields of expectations: first those that name a kind, then those that stand beside one."""
+    """Return the fields of expectations: the kinds first, then the options next to a kind."""
     known = dict.fromkeys(_READERS)
-    for _, beside in _READERS.values():
-        known |= dict.fromkeys(beside)
+    for _, options in _READERS.values():
+        known |= dict.fromkeys(options)
     return tuple(known)
 
 
@@ -69,7 +69,7 @@ def _kind(value: Mapping[str, Any]) -> str:
     if len(kinds) == 1:
         return kinds[0]
     named = " and ".join(kinds) or "none"
-    raise ValueError(f"expect: needs exactly one of {', '.join(_READERS)}; it has {named}")
+    raise ValueError(f"expect: needs exactly one of {', '.join(_READERS)}, got {named}")
 
 
 def _read_call(value: Mapping[str, Any]) -> Calls:
@@ -80,7 +80,7 @@ def _read_call(value: Mapping[str, Any]) -> Calls:
 def _read_calls(value: Mapping[str, Any]) -> Calls:
     entries = value["calls"]
     if not isinstance(entries, list) or not entries:
-        raise ValueError("expect.calls: expected a list of calls that is not empty")
+        raise ValueError("expect.calls: expected a non-empty list of calls")
     return Calls(expected_calls(entries))
 
 
@@ -98,7 +98,7 @@ def expected_calls(entries: Sequence[Any]) -> tuple[ExpectedCall, ...]:
 
 
 def expected_call(value: Any, place: str) -> ExpectedCall:
-    """Read a call that is expected; `place` is where it stands.
+    """Read an expected call; `place` prefixes its errors.
 
     Raises:
         ValueError: with "FIELD: what is wrong".
@@ -150,7 +150,7 @@ def _read_contains(value: Mapping[str, Any]) -> Contains:
     if not isinstance(parts, list):
         parts = [parts]
     if not parts or not all(isinstance(part, str) and part for part in parts):
-        wanted = "a text or a list of texts"
+        wanted = "a string or a list of strings"
         raise mistaken("expect.contains", wanted, value["contains"])
     ignore_case = value.get("ignore_case", False)
     if not isinstance(ignore_case, bool):
@@ -163,7 +163,7 @@ def _read_regex(value: Mapping[str, Any]) -> Regex:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as problem:
-        reason = f"{show(pattern)} is no regular expression: {problem}"
+        reason = f"{show(pattern)} is not a valid regular expression: {problem}"
         raise ValueError(f"expect.regex: {reason}") from None
     return Regex(pattern)
 
@@ -214,7 +214,7 @@ def _read_grader(value: Mapping[str, Any]) -> Graded:
 def _string(value: Mapping[str, Any], name: str) -> str:
     text = value[name]
     if not isinstance(text, str):
-        raise mistaken(f"expect.{name}", "a text", text)
+        raise mistaken(f"expect.{name}", "a string", text)
     return text
 
 

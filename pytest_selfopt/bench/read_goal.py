@@ -1,4 +1,4 @@
-"""Reads the expectation of a conversation, and works out the state that reference calls lead to."""
+"""Reading the expectation of a conversation, and computing the state that its reference calls lead to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "n
 
 
 def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) -> Goal:
-    """Read what has to be so when a conversation of so many turns in a world is over.
+    """Read the goal of a conversation of `turns` turns in a world.
 
     Raises:
         ValueError: with "FIELD: what is wrong".
@@ -38,7 +38,7 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
     if not value:
         raise ValueError(f"expect: needs at least one of {', '.join(_FIELDS)}")
     if "state" in value and "reference" in value:
-        raise ValueError("expect: needs either 'state' or 'reference', which leads to one")
+        raise ValueError("expect: needs either 'state', or 'reference' calls that lead to it, not both")
     calls = expected_calls(_listed(value, "calls"))
     in_order = value.get("in_order", False)
     if not isinstance(in_order, bool):
@@ -63,7 +63,7 @@ def _listed(value: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
-    """The end state: as it is given, or as the reference calls make it."""
+    """Return the end state: as given, or as the reference calls lead to it."""
     if "reference" in value:
         entries = _listed(value, "reference")
         return replayed(world, _references(entries, "reference"))
@@ -75,14 +75,14 @@ def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
     known = tuple(state_of(world.build()))
     strange = first_unknown(state, known)
     if strange is not None:
-        reason = f"{world.name} has nothing called {show(strange)}"
+        reason = f"{world.name} has no attribute {show(strange)}"
         hint = did_you_mean(strange, known)
         raise ValueError(f"expect.state: {reason}{hint}; it has {', '.join(known)}")
     return {**state_of(world.build()), **state}
 
 
 def _by_turn(value: Mapping[str, Any], world: World, turns: int) -> tuple[TurnGoal, ...]:
-    """What the reference calls of each turn give, and the state after it; a call that fails is no mistake here."""
+    """Return results and state of each turn's reference calls; a reference call may fail."""
     entries = _listed(value, "by_turn")
     if not entries:
         return ()
@@ -100,7 +100,7 @@ def _by_turn(value: Mapping[str, Any], world: World, turns: int) -> tuple[TurnGo
 
 
 def _turn_goal(built: Environment, calls: tuple[ToolCall, ...]) -> TurnGoal:
-    """Carry out the reference calls of a turn in a world, which goes on from there in the next turn."""
+    """Carry out the reference calls of a turn; the world keeps its state for the next turn."""
     results = tuple(result_of(built, call) for call in calls)
     return TurnGoal(calls=calls, results=results, state=state_of(built))
 
@@ -124,11 +124,11 @@ def _reference(entry: Any, place: str) -> ToolCall:
 
 
 def replayed(world: World, calls: Sequence[ToolCall]) -> dict[str, Json]:
-    """The state that calls lead to.
+    """Return the state that calls lead to.
 
     Raises:
-        ValueError: when the world cannot carry one of them out.
-        BrokenWorld: when it cannot start, or breaks.
+        ValueError: if the world rejects a call.
+        BrokenWorld: if the world cannot start, or breaks.
     """
     built = world.build()
     for call in calls:
@@ -141,16 +141,16 @@ def replayed(world: World, calls: Sequence[ToolCall]) -> dict[str, Json]:
 
 
 def _check(goal: Goal, tools: Sequence[Tool], turns: int) -> None:
-    """Refuse what no conversation could fulfil."""
+    """Reject a goal that no conversation could reach."""
     known = tuple(tool.name for tool in tools)
     called = [call.name for call in goal.calls]
     for name in (*called, *goal.forbidden):
         if name not in known:
             hint = did_you_mean(str(name), known)
-            raise ValueError(f"expect: {show(name)} is none of the case's tools{hint}")
+            raise ValueError(f"expect: {show(name)} is not one of the case's tools{hint}")
     for name in called:
         if name in goal.forbidden:
-            raise ValueError(f"expect: {name!r} is to be called and forbidden")
+            raise ValueError(f"expect: {name!r} is both expected and forbidden")
     for turn in goal.quiet:
         if turn not in range(1, turns + 1):
-            raise ValueError(f"expect.no_call_in: {show(turn)} is none of the turns 1 to {turns}")
+            raise ValueError(f"expect.no_call_in: {show(turn)} is not one of the turns 1 to {turns}")

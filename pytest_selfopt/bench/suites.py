@@ -29,7 +29,7 @@ _CSV_COLUMNS = ("id", "prompt", "tools", "tags", *_EXPECT_COLUMNS)
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """The cases of one file, in its order. `name` is the file's stem."""
+    """The cases of one file, in the file's order. `name` is the file's stem."""
 
     name: str
     path: Path
@@ -39,7 +39,7 @@ class Suite:
 
     @cached_property
     def content_hash(self) -> str:
-        """A short hash of what the cases ask and expect; equal only if evidence may be carried over."""
+        """A short hash of what the cases ask and expect; evidence may be carried over only if it is equal."""
         hashes = "\n".join(case.content_hash for case in self.cases)
         return hashlib.sha256(hashes.encode()).hexdigest()[:16]
 
@@ -48,18 +48,18 @@ def load_suite(path: Path) -> Suite:
     """Read a suite file by its suffix: .jsonl, .yaml, .yml or .csv.
 
     Raises:
-        SuiteError: naming file, line and field of every problem, the first ten of them.
+        SuiteError: naming file, line and field of each problem (the first ten).
     """
     readers = {".jsonl": _jsonl, ".yaml": _yaml, ".yml": _yaml, ".csv": _csv}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise SuiteError(f"{path.name}: unknown kind of suite file; known are {', '.join(readers)}")
+        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(readers)}")
     problems = Problems(path.name)
     entries = list(reader(_text(path), path, problems))
     into = EntryReader(path.stem, problems)
     into.read(entries)
     if not into.cases and not problems.sentences:
-        problems.add(0, "holds no case; a case is an object with id, prompt and expect")
+        problems.add(0, "contains no case; a case is an object with id, prompt and expect")
     if problems.sentences:
         raise SuiteError(problems.text())
     return Suite(
@@ -72,10 +72,10 @@ def load_suite(path: Path) -> Suite:
 
 
 def suite_files(paths: Sequence[Path]) -> list[Path]:
-    """The suite files among these files and in these folders, in order.
+    """Return the suite files among these files and in these folders, in order.
 
     Raises:
-        SuiteError: when there is none.
+        SuiteError: if there are none.
     """
     files: list[Path] = []
     for path in paths:
@@ -86,7 +86,7 @@ def suite_files(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
     if not files:
         names = ", ".join(map(str, paths))
-        raise SuiteError(f"{names}: holds no suite file ({', '.join(_SUFFIXES)})")
+        raise SuiteError(f"{names}: no suite file ({', '.join(_SUFFIXES)})")
     return files
 
 
@@ -94,17 +94,17 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise SuiteError(f"{path}: there is no such suite file") from None
+        raise SuiteError(f"{path}: suite file not found") from None
     except IsADirectoryError:
         raise SuiteError(f"{path}: is a folder, not a suite file") from None
     except UnicodeDecodeError as problem:
-        raise SuiteError(f"{path.name}: is not UTF-8 (byte {problem.start})") from None
+        raise SuiteError(f"{path.name}: not valid UTF-8 (byte {problem.start})") from None
     except OSError as problem:
         raise SuiteError(f"{path}: cannot be read: {problem.strerror}") from None
 
 
 def _jsonl(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
-    # Not str.splitlines: it would also split at characters that may stand inside a JSON text.
+    # Not str.splitlines: it would also split at characters that are allowed inside a JSON string.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -117,7 +117,7 @@ def _jsonl(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
 
 
 def _jsonl_entry(value: Any, line: int) -> Entry:
-    """What a line holds: the content of a section by its name, or a case without one."""
+    """Return the entry on a line: the section that the line names, or else a case."""
     if isinstance(value, dict):
         for kind in _SECTIONS.values():
             if set(value) == {kind}:
@@ -145,7 +145,7 @@ def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
 
 
 def _yaml_sections(value: Any, root: Any, problems: Problems) -> Iterator[Entry]:
-    """The entries of a document, given as a value and as the nodes that know their lines."""
+    """Yield the entries of a document, given as a value and as the nodes that know their lines."""
     if isinstance(value, list):
         yield from _yaml_entries("case", value, root)
         return
@@ -158,7 +158,7 @@ def _yaml_sections(value: Any, root: Any, problems: Problems) -> Iterator[Entry]
         if kind is None:
             line = key_node.start_mark.line + 1
             known = ", ".join(_SECTIONS)
-            problems.add(line, f"unknown section {section!r}; known are {known}")
+            problems.add(line, f"unknown section {section!r}; available: {known}")
         elif not isinstance(value[section], list):
             problems.add(node.start_mark.line + 1, f"{section}: expected a list")
         else:
@@ -166,7 +166,7 @@ def _yaml_sections(value: Any, root: Any, problems: Problems) -> Iterator[Entry]
 
 
 def _line_of(problem: MarkedYAMLError) -> int:
-    """The line, from 1, that a reader of YAML complains about; 0 when it names none."""
+    """Return the line, from 1, of a YAML error; 0 if it has none."""
     if problem.problem_mark is None:
         return 0
     return problem.problem_mark.line + 1
@@ -185,7 +185,7 @@ def _csv(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
         unknown = [column for column in reader.fieldnames or [] if column not in _CSV_COLUMNS]
         if unknown:
             known = ", ".join(_CSV_COLUMNS)
-            problems.add(1, f"unknown column {unknown[0]!r}; known are {known}")
+            problems.add(1, f"unknown column {unknown[0]!r}; available: {known}")
             return
         begins = reader.line_num + 1
         for row in reader:
@@ -197,7 +197,7 @@ def _csv(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
 
 def _csv_case(row: dict[str | Any, Any], line: int, problems: Problems) -> Iterator[Entry]:
     if None in row or None in row.values():
-        problems.add(line, "this row has another number of cells than the header")
+        problems.add(line, "this row and the header have different numbers of cells")
         return
     filled = {name: cell for name, cell in row.items() if cell}
     value: dict[str, Any] = {}

@@ -1,10 +1,10 @@
 """When a tool call counts as the expected one: the rules of BFCL's checker (Berkeley Function-Calling Leaderboard).
 
-The function's name must match (dots read as underscores). Every required argument is there and none is unknown. A
-value is one of the listed alternatives; "" among them means that the argument may be left out. An int is accepted
-where a float is expected, a float where an int is expected is not. Texts are compared lower-cased, without spaces and
-`,./-_*^`, and with one kind of quote. Lists are compared item by item. In an expected object a list is again a list of
-alternatives, so that a list as such stands there as [[...]], just as among the arguments.
+The function's name must match (dots read as underscores). Every required argument must be present and none unknown. A
+value must be one of the listed alternatives; "" among them means that the argument may be left out. An int is accepted
+where a float is expected, but not the reverse. Strings are compared lower-cased, without spaces and `,./-_*^`, and with
+one kind of quote. Lists are compared item by item. In an expected object a list is again a list of alternatives, so
+that a list value is written [[...]], just as among the arguments.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedCall:
-    """A call to be made: for each argument the values that are right."""
+    """A call the model must make, with the accepted values of each argument."""
 
     name: str
     arguments: Mapping[str, tuple[Json, ...]]
 
     def to_json(self) -> dict[str, Json]:
-        """Name, and for each argument the list of alternatives."""
+        """Return the name, and for each argument the list of alternatives."""
         arguments: dict[str, Json] = {}
         for name, values in self.arguments.items():
             arguments[name] = list(values)
@@ -52,10 +52,9 @@ class ExpectedCall:
 
 
 def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Schema | None) -> str:
-    """Why a call is not the expected one, in words; empty when it is.
+    """Say why a call is not the expected one; empty if it is.
 
-    `parameters` is the tool's JSON Schema, where it is known: it says which arguments there are, which of them are
-    required and of what type they are.
+    `parameters` is the tool's JSON Schema, if known; it lists the arguments, their types, and which are required.
     """
     if _name(call.name) != _name(expected.name):
         return f"expected {show_expected(expected)}, got {show_call(call)}"
@@ -64,7 +63,7 @@ def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Schema | None) 
 
 
 def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> str:
-    """Why several calls, in any order, are not the expected ones; empty when they are."""
+    """Say why several calls, in any order, are not the expected ones; empty if they are."""
     if len(calls) != len(expected):
         wanted = ", ".join(map(show_expected, expected))
         got = show_calls(calls) or "none"
@@ -81,22 +80,22 @@ def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schem
 
 
 def _mismatches(expected: ExpectedCall, calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> list[str]:
-    """For each call the reason why it is not the expected one, empty where it is."""
+    """Return for each call the reason why it is not the expected one; empty if it is."""
     schema = schemas.get(_name(expected.name))
     return [mismatch(expected, call, schema) for call in calls]
 
 
 def _nearest_reason(expected: ExpectedCall, calls: Sequence[ToolCall], reasons: Sequence[str]) -> str:
-    """The reason of the first call of the expected tool; a sentence of its own when there is none."""
+    """Return the reason of the first call of the expected tool, or say that no call is of it."""
     name = _name(expected.name)
     for reason, call in zip(reasons, calls, strict=True):
         if _name(call.name) == name:
             return reason
-    return f"expected {show_expected(expected)} among the calls, it is missing"
+    return f"expected {show_expected(expected)} among the calls, but it is missing"
 
 
 def check_possible(call: ExpectedCall, schema: Schema) -> None:
-    """Refuse an expected call that no model could make with a tool of these parameters.
+    """Reject an expected call that no model could make with a tool of these parameters.
 
     Raises:
         ValueError: "expect: …", naming the argument.
@@ -111,17 +110,17 @@ def check_possible(call: ExpectedCall, schema: Schema) -> None:
             _check_values(values, kind, f"{call.name}.{name}")
     for name in required_of(schema):
         if name not in call.arguments:
-            raise ValueError(f"expect: {call.name} needs the argument {name!r}, the expectation does not name it")
+            raise ValueError(f"expect: {call.name} requires the argument {name!r}, which the expectation does not name")
 
 
 def _check_values(values: Sequence[Json], kind: str, place: str) -> None:
     for value in values:
         if value != "" and not has_type(value, kind):
-            raise ValueError(f"expect: {place} is of type {kind}, it cannot be {show(value)}")
+            raise ValueError(f"expect: {place} is of type {kind} and cannot be {show(value)}")
 
 
 def schemas_by_name(tools: Sequence[tuple[str, Schema]]) -> dict[str, Schema]:
-    """Parameter schemas under the names by which calls are matched."""
+    """Map the names by which calls are matched to parameter schemas."""
     return {_name(name): parameters for name, parameters in tools}
 
 
@@ -144,14 +143,14 @@ def type_of(schema: Schema, argument: str) -> str | None:
 
 
 def has_type(value: Json, kind: str) -> bool:
-    """Whether a value may stand where a JSON Schema type is declared; a bool is no number, 3.0 no integer."""
+    """Whether a value has a JSON Schema type; a bool is not a number, 3.0 not an integer."""
     if isinstance(value, bool):
         return kind == "boolean"
     return isinstance(value, _TYPES[kind])
 
 
 def show_expected(expected: ExpectedCall) -> str:
-    """An expected call with the first alternative of each argument that has to be given."""
+    """Format an expected call with the first alternative of each mandatory argument."""
     given = {}
     for name, values in expected.arguments.items():
         if values and "" not in values:
@@ -171,7 +170,7 @@ def _missing(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
 
 
 def _needed(expected: ExpectedCall, schema: Schema) -> list[str]:
-    """The arguments that a call has to have: in the order of the expectation, then in that of the schema."""
+    """Return the mandatory arguments: in the order of the expectation, then in that of the schema."""
     required = dict.fromkeys(required_of(schema))
     needed: dict[str, None] = {}
     for name, values in expected.arguments.items():
@@ -209,7 +208,7 @@ def _wrong(expected: ExpectedCall, name: str, value: Json, schema: Schema) -> st
 
 
 def _among(got: Json, alternatives: Sequence[Json], schema: Schema) -> bool:
-    """Whether a value is one of the alternatives; "" is a value only where a text may stand."""
+    """Whether a value is one of the alternatives; "" is a value only where a string is allowed."""
     blank_counts = _type(schema) in (None, "string")
     for alternative in alternatives:
         if alternative == "" and not blank_counts:
@@ -221,7 +220,7 @@ def _among(got: Json, alternatives: Sequence[Json], schema: Schema) -> bool:
 
 def _same(got: Json, wanted: Json, schema: Schema) -> bool:
     kind = _type(schema)
-    # Like BFCL, take a value of the alternative's own type although another one is declared: suites contain variables.
+    # Like BFCL, accept the alternative's own type even if another is declared: suites contain variables.
     if kind is not None and not has_type(got, kind) and type(got) is not type(wanted):
         return False
     if isinstance(got, bool) or isinstance(wanted, bool):
@@ -259,7 +258,7 @@ def _same_object(got: Mapping[str, Json], wanted: Mapping[str, Json], schema: Sc
 
 
 def _listed(wanted: Mapping[str, Json]) -> dict[str, list[Json]]:
-    """The alternatives of each member of an expected object; a value that is no list is the only one."""
+    """Return the alternatives of each member of an expected object; a bare value is its only alternative."""
     alternatives = {}
     for name, value in wanted.items():
         values = value
@@ -270,7 +269,7 @@ def _listed(wanted: Mapping[str, Json]) -> dict[str, list[Json]]:
 
 
 def _object(value: Json) -> dict[str, Json]:
-    """A value that is an object; else an empty one, which as a schema allows everything."""
+    """Return a value that is an object; else an empty object, which as a schema allows everything."""
     if isinstance(value, dict):
         return value
     return {}
@@ -303,9 +302,9 @@ def _count(number: int) -> str:
 
 
 def _assignable(reasons: Sequence[Sequence[str]]) -> bool:
-    """Whether every expected call can be given a call of its own (augmenting paths, as in bipartite matching).
+    """Whether each expected call can be matched to a different call (bipartite matching by augmenting paths).
 
-    `reasons` holds a row for each expected call: why each call is not it, empty where it is.
+    `reasons` has a row for each expected call: why each call does not match it, empty where it does.
     """
     taken: dict[int, int] = {}
 

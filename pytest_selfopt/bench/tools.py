@@ -1,4 +1,4 @@
-"""What a model is given: tools to call, and the messages of a conversation."""
+"""What a model receives: tools to call, and the messages of a conversation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pytest_selfopt.trial import Json, ToolCall
 class Message:
     """One message of a conversation.
 
-    An assistant's may hold `calls`; a message of role "tool" is what one of them gave: the messages after those calls
-    answer them in their order, `tool` naming whose result it is.
+    An assistant's message may hold `calls`. The messages of role "tool" after it hold their results, in the same order;
+    `tool` names the tool called.
     """
 
     role: str
@@ -23,7 +23,7 @@ class Message:
     tool: str = ""
 
     def to_json(self) -> dict[str, Json]:
-        """Role and content, and what else there is."""
+        """Return role and content, and calls and tool if set."""
         value: dict[str, Json] = {"role": self.role, "content": self.content}
         if self.calls:
             value["calls"] = list(map(call_to_json, self.calls))
@@ -66,5 +66,5 @@ def tools_by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
 
 
 def call_to_json(call: ToolCall) -> dict[str, Json]:
-    """Name and arguments of a call."""
+    """Return name and arguments of a call."""
     return {"name": call.name, "arguments": call.arguments}

@@ -1,1 +1,1 @@
-"""What models cost, and which of them are worth it."""
+"""Costs of models, and comparisons of what they are worth."""

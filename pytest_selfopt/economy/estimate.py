@@ -1,4 +1,4 @@
-"""What calls will cost, before one is made, and on what that rests."""
+"""Cost estimates of calls before they are made, with their basis."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pytest_selfopt.models.cost import cost_of_tokens, most_tokens_in
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 
 USUAL_TOKENS = 1_000
-"""Of a call of which nothing at all is known."""
+"""Tokens in and out together of a call about which nothing is known."""
 
 BYTES_A_TOKEN = 8
-"""At which an answer that is put into the next prompt is counted where its text is not known: twice the usual."""
+"""Bytes per token of an answer of unknown text in the next prompt: twice the usual."""
 
 
 class Basis(StrEnum):
-    """On what a number of tokens rests."""
+    """The basis of a number of tokens."""
 
     EARLIER = "earlier calls"
     BYTES = "bytes of the prompts"
@@ -30,7 +30,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What one call takes on average: tokens in and out. `calls` are the earlier ones it rests on."""
+    """Mean tokens in and out of one call. `calls` is the number of earlier calls behind the means."""
 
     tokens_in: float
     tokens_out: float
@@ -40,12 +40,12 @@ class Tokens:
 
 _ANSWER = Sampling().max_tokens
 USUAL = Tokens(tokens_in=USUAL_TOKENS - _ANSWER, tokens_out=_ANSWER, basis=Basis.USUAL)
-"""The answer at its usual limit, the rest is the prompt."""
+"""An answer at the default limit; the rest is the prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPart:
-    """Calls of one model that take like tokens (None: nobody knows how many); not `certain` if they may be left out."""
+    """Calls of one model with the same tokens (None: unknown); not `certain` if they may be skipped."""
 
     model: ModelConfig
     calls: int
@@ -54,7 +54,7 @@ class CostPart:
 
     @property
     def each_usd(self) -> float | None:
-        """What one of the calls costs; None when it is unknown."""
+        """The cost of one call; None if unknown."""
         if self.tokens is None and self.model.free:
             return 0.0
         if self.tokens is None:
@@ -69,9 +69,9 @@ class CostPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What calls will cost, part by part, if each is answered at its first attempt.
+    """The cost of calls, part by part, if each is answered at the first attempt.
 
-    `surely_usd` is what they cannot be had for less: the prompts alone, where their tokens are known.
+    `surely_usd` is a lower bound: the prompts alone, as far as their tokens are known.
     """
 
     parts: tuple[CostPart, ...]
@@ -79,27 +79,27 @@ class Estimate:
 
     @property
     def calls(self) -> int:
-        """How many are made for certain."""
+        """The number of certain calls."""
         return sum(map(attrgetter("calls"), self._certain))
 
     @property
     def most_calls(self) -> int:
-        """How many are made at most."""
+        """The largest possible number of calls."""
         return sum(map(attrgetter("calls"), self.parts))
 
     @property
     def low_usd(self) -> float | None:
-        """What the calls that are made for certain cost; None when that of one is unknown."""
+        """The cost of the certain calls; None if the cost of any is unknown."""
         return _sum(self._certain)
 
     @property
     def high_usd(self) -> float | None:
-        """What all calls cost; None when that of one is unknown."""
+        """The cost of all calls; None if the cost of any is unknown."""
         return _sum(self.parts)
 
     @property
     def models(self) -> tuple[ModelConfig, ...]:
-        """The models that are asked, each once."""
+        """The models, without repeats."""
         by_id: dict[str, ModelConfig] = {}
         for part in self.parts:
             by_id[part.model.id] = part.model
@@ -107,21 +107,21 @@ class Estimate:
 
     @property
     def bounded(self) -> bool:
-        """Whether it is no expectation but a bound."""
+        """Whether the estimate is an upper bound, not an expectation."""
         return any(map(_is_bound, self._billed))
 
     def of(self, model: str) -> Estimate:
-        """The same of one model alone."""
+        """Return the estimate for one model."""
         own = [part for part in self.parts if part.model.id == model]
         return Estimate(parts=tuple(own))
 
     def exceeds(self, usd: float) -> bool:
-        """Whether it may come to more than so much; what is unknown does not tell."""
+        """Whether the cost may exceed an amount; False if it is unknown."""
         return self.high_usd is not None and self.high_usd > usd
 
     @property
     def grounds(self) -> str:
-        """On what it rests, such as "by the tokens of 420 earlier calls"; empty when it is free or unknown."""
+        """The basis, such as "by the tokens of 420 earlier calls"; empty if the cost is zero or unknown."""
         earlier, bases = self._grounds
         grounds = []
         if earlier:
@@ -129,12 +129,12 @@ class Estimate:
         if Basis.BYTES in bases:
             grounds.append("by the bytes of the prompts")
         if Basis.USUAL in bases:
-            grounds.append(f"at {USUAL_TOKENS:,} tokens a call")
+            grounds.append(f"at {USUAL_TOKENS:,} tokens per call")
         return " and ".join(grounds)
 
     @property
     def _grounds(self) -> tuple[int, set[Basis]]:
-        """How many earlier calls it rests on, each counted once, and on what else."""
+        """The number of earlier calls behind it, each counted once, and all its bases."""
         counted = set[tuple[str, Tokens]]()
         bases = set[Basis]()
         earlier = 0
@@ -152,7 +152,7 @@ class Estimate:
 
     @property
     def amount(self) -> str:
-        """The cost in words, such as "about $0.0150", or why it is unknown."""
+        """Return the cost as text, such as "about $0.0150", or why it is unknown."""
         low, high = self.low_usd, self.high_usd
         if low is None or high is None:
             return f"cost unknown: {self._unknown}"
@@ -167,7 +167,7 @@ class Estimate:
 
     @property
     def sentence(self) -> str:
-        """The cost in words, and on what it rests."""
+        """Return the cost as text, with its basis."""
         grounds = self.grounds
         if self.high_usd is None or not grounds:
             return self.amount
@@ -185,7 +185,7 @@ class Estimate:
 
     @property
     def _unknown(self) -> str:
-        """Why the cost is unknown: a price is missing, or nobody knows the tokens."""
+        """The reason why the cost is unknown: a missing price, or unknown tokens."""
         unpriced: dict[str, None] = {}
         unasked: dict[str, None] = {}
         for part in self._billed:
@@ -195,7 +195,7 @@ class Estimate:
                 unasked[part.model.id] = None
         if unpriced:
             return f"{_with_verb(unpriced, 'has', 'have')} no price"
-        return f"{_with_verb(unasked, 'was', 'were')} not asked yet, so nobody knows the tokens"
+        return f"{_with_verb(unasked, 'was', 'were')} not asked yet, so the tokens are unknown"
 
 
 def _is_bound(part: CostPart) -> bool:
@@ -209,7 +209,7 @@ def _number_of(noun: str, number: int) -> str:
 
 
 def _with_verb(names: Collection[str], singular: str, plural: str) -> str:
-    """The names, and the verb that agrees with their number."""
+    """Join the names, with the verb that agrees with their number."""
     subject = ", ".join(names)
     if len(names) == 1:
         return f"{subject} {singular}"
@@ -218,7 +218,7 @@ def _with_verb(names: Collection[str], singular: str, plural: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Calls made at a time, each given so many answers of the stage before; where it may be a vote, it may be free."""
+    """Concurrent calls, each given `answers` answers of the previous stage; a possible vote may be free."""
 
     calls: int
     sources: int = 0
@@ -226,7 +226,7 @@ class Stage:
 
 
 def together(estimates: Iterable[Estimate]) -> Estimate:
-    """Several estimates as one."""
+    """Combine several estimates into one."""
     parts: list[CostPart] = []
     surely_usd: list[float] = []
     for estimate in estimates:
@@ -242,10 +242,10 @@ def estimate_stages(
     tokens: Mapping[str, Tokens | None],
     times: int,
 ) -> Estimate:
-    """What stages cost that are gone through so many times: call k of a stage asks model k, and begins anew after all.
+    """Estimate stages that are run `times` times; call k of a stage asks model k, cyclically.
 
-    Where a stage is no vote, the `judge` is asked. `tokens` are those of a call by model id (None: unknown) that is
-    given no answers.
+    If a stage is not decided by a vote, the `judge` is asked. `tokens` are those of a call without answers in its
+    prompt, by model id (None: unknown).
     """
     answer = _mean_answer(tokens.values())
     parts = []
@@ -263,7 +263,7 @@ def estimate_stages(
 
 
 def _mean_answer(tokens: Iterable[Tokens | None]) -> float:
-    """The tokens of an answer, on average over those that are known; 0 when none is."""
+    """Return the mean of the known tokens of an answer; 0 if none is known."""
     answers = [call.tokens_out for call in tokens if call is not None]
     if not answers:
         return 0.0
@@ -271,7 +271,7 @@ def _mean_answer(tokens: Iterable[Tokens | None]) -> float:
 
 
 def _given(tokens: Tokens | None, answers: float) -> Tokens | None:
-    """The tokens of a call to which answers of so many tokens are added; None when they are unknown."""
+    """Return the tokens of a call with `answers` added to its prompt; None if unknown."""
     if tokens is None or tokens.basis is Basis.USUAL:
         return tokens
     if tokens.basis is Basis.BYTES:
@@ -280,7 +280,7 @@ def _given(tokens: Tokens | None, answers: float) -> Tokens | None:
 
 
 def earlier_tokens(model: str, variant: str, known: Sequence[TokensOfSpec]) -> Tokens | None:
-    """What calls of a model took: those that asked in this manner, else all; None when there was none."""
+    """Return the tokens of a model's earlier calls with this variant, else of all its calls; None without calls."""
     own, alike = [], []
     for spent in known:
         asked, manner = model_and_variant(spent.spec, spent.phase)
@@ -301,13 +301,13 @@ def earlier_tokens(model: str, variant: str, known: Sequence[TokensOfSpec]) -> T
 
 
 def model_and_variant(spec: str, phase: str) -> tuple[str, str]:
-    """Who is asked and in which manner, by the id of a spec of a phase."""
+    """Return the model and the variant of a spec's id in a phase."""
     model, _, rest = spec.partition(f"/{phase}/")
     return model, rest.partition("/")[0]
 
 
 def most_tokens(requests: Sequence[ChatRequest]) -> Tokens | None:
-    """What one of the requests takes at most, on average over them; None when there are none."""
+    """Return the mean upper bound of the requests' tokens; None without requests."""
     if not requests:
         return None
     tokens_in = sum(map(most_tokens_in, requests))
@@ -320,7 +320,7 @@ def most_tokens(requests: Sequence[ChatRequest]) -> Tokens | None:
 
 
 def dollars(usd: float) -> str:
-    """An amount for people: four decimals, as most of them are cents; of less than a cent the first two digits."""
+    """Format an amount with four decimals, since most are cents; below a cent, with its first two digits."""
     decimals = 4
     if usd != 0 and usd < 0.01:
         decimals = 1 - math.floor(math.log10(usd))

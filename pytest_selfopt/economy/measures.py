@@ -1,4 +1,4 @@
-"""What counts of cases add up to: totals, scores, and what answers cost."""
+"""Totals, scores and costs from the counts of cases."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.models.config import ModelConfig
 
 MOST_ERRORS = 0.05
-"""The share of missing answers at which a cycle says more of the way to a model than of the model."""
+"""The share of missing answers at which a cycle measures the connection more than the model."""
 MOST_UNPRICED = 0.05
-"""The share of answers of unknown cost at which the mean of the others says nothing."""
+"""The share of answers of unknown cost at which the mean of the others is meaningless."""
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
@@ -34,12 +34,12 @@ class Totals:
 
     @property
     def trials(self) -> int:
-        """All trials, those without an answer among them."""
+        """All trials, including those without an answer."""
         return self.answers + self.errors
 
 
 def totals_of(cases: Iterable[CaseCount]) -> Totals:
-    """Add counts up."""
+    """Add up counts."""
     totals = Totals()
     for count in cases:
         totals.passes += count.passes
@@ -52,7 +52,7 @@ def totals_of(cases: Iterable[CaseCount]) -> Totals:
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """The items by their keys; keys and items keep the order in which they come."""
+    """Group items by key; keys and items keep their order."""
     groups: defaultdict[Key, list[Item]] = defaultdict(list)
     for item in items:
         groups[key(item)].append(item)
@@ -60,30 +60,30 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 
 def score_of_cases(cases: Iterable[CaseCount]) -> Score:
-    """The score over all trials, those without an answer among them."""
+    """Return the score over all trials, including those without an answer."""
     return score_of((count.case, count.passes, count.trials) for count in cases)
 
 
 def last_whole_cycle(cases: Iterable[CaseCount]) -> int:
-    """The last cycle that asked at least half as many cases as any: one that was cut off says little."""
+    """Return the last cycle with at least half as many cases as the largest; cycles that were cut off say little."""
     asked: Counter[int] = Counter(map(attrgetter("cycle"), cases))
     most = max(asked.values())
     return max(cycle for cycle, number in asked.items() if 2 * number >= most)
 
 
 def suite_scores(cases: Iterable[CaseCount]) -> dict[str, Score]:
-    """The score of each suite, by name."""
+    """Return the score of each suite, by name."""
     by_suite = grouped(cases, _suite)
     return {suite: score_of_cases(by_suite[suite]) for suite in sorted(by_suite)}
 
 
 def _suite(count: CaseCount) -> str:
-    """The suite of a case, which is named SUITE/ID."""
+    """Return the suite of a case named SUITE/ID."""
     return count.case.partition("/")[0]
 
 
 def restraint_score(cases: Iterable[CaseCount]) -> Score | None:
-    """The score of the answers that should call no tool; None when there are none."""
+    """Return the score of the answers that should call no tool; None if there are none."""
     answered = []
     for count in cases:
         if count.restraint and count.answers:
@@ -95,9 +95,9 @@ def restraint_score(cases: Iterable[CaseCount]) -> Score | None:
 
 
 def like_cycles(cases: Iterable[CaseCount]) -> list[float]:
-    """The share of right answers in each cycle that asked the same cases, oldest first.
+    """Return the share of right answers in each cycle that asked the same cases, oldest first.
 
-    That is the longest such series, of equal ones the later one. Cycles with too many errors are left out.
+    The longest such series counts; of equally long ones, the latest. Cycles with too many errors are left out.
     """
     by_cycle: dict[int, list[CaseCount]] = grouped(cases, attrgetter("cycle"))
     series: defaultdict[frozenset[tuple[str, str]], list[float]] = defaultdict(list)
@@ -115,7 +115,7 @@ def _question(count: CaseCount) -> tuple[str, str]:
 
 
 def answer_cost(cases: Sequence[CaseCount]) -> float | None:
-    """USD of an answer: the mean of those whose cost is known; None unless nearly all are."""
+    """Return the mean cost of an answer in USD; None unless nearly all costs are known."""
     totals = totals_of(cases)
     if not totals.answers or totals.unpriced > MOST_UNPRICED * totals.answers:
         return None
@@ -124,7 +124,7 @@ def answer_cost(cases: Sequence[CaseCount]) -> float | None:
 
 
 def token_price(cases: Iterable[CaseCount], config: ModelConfig | None) -> float | None:
-    """USD of a million tokens, in and out as they were used; None when it is unknown."""
+    """Return USD per million tokens at the observed mix of in and out; None if unknown."""
     if config is None:
         return None
     if config.free:

@@ -1,4 +1,4 @@
-"""Maps over all models: the Pareto front of each phase, and the elite of each phase and cost tier."""
+"""Comparisons of all models: the Pareto front of each phase, and the elite of each phase and cost tier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Entry: TypeAlias = tuple[Profile, PhaseProfile]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """Where a model stands: median latency in seconds, cost in USD of 1,000 answers; None is unknown."""
+    """A model's accuracy, median latency in seconds and cost in USD per 1,000 answers; None is unknown."""
 
     model: str
     accuracy: float
@@ -23,7 +23,7 @@ class Point:
 
     @property
     def compared_on(self) -> tuple[str, ...]:
-        """What is known of it."""
+        """The names of its known measures."""
         known = {"accuracy": self.accuracy, "latency": self.latency_s, "cost": self.cost}
         names = [name for name, value in known.items() if value is not None]
         return tuple(names)
@@ -31,17 +31,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The models of a phase that no other one beats, most accurate first, and those that one of them does."""
+    """The models of a phase that no other model dominates, most accurate first, and the dominated ones."""
 
     phase: str
     members: tuple[Point, ...]
     beaten: tuple[tuple[Point, str], ...]
-    """Each with the most accurate member that beats it."""
+    """Each with the most accurate member that dominates it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elite:
-    """The most accurate model of a tier in a phase, and the `level` ones, whose intervals leave open who is better."""
+    """The most accurate model of a tier in a phase, and the `level` ones, whose intervals overlap with its own."""
 
     phase: str
     tier: str
@@ -52,10 +52,10 @@ class Elite:
 
 
 def dominates(point: Point, other: Point) -> bool:
-    """Whether `point` is nowhere worse than `other`, and somewhere better, as far as is known.
+    """Whether `point` is no worse than `other` in any known measure, and better in one.
 
-    What is unknown of the `other` does not count. What is known of it, `point` has to match: a model does not push
-    another one out by hiding what it costs.
+    Measures unknown for `other` do not count. `point` must know all measures that `other` does: a model cannot
+    dominate another by hiding its cost.
     """
     if point.accuracy < other.accuracy:
         return False
@@ -70,7 +70,7 @@ def dominates(point: Point, other: Point) -> bool:
 
 
 def pareto(phase: str, points: Sequence[Point]) -> Front:
-    """The front of a phase: nobody beats a member, and a member beats everybody else."""
+    """Return the front of a phase: no model dominates a member, and some member dominates every other model."""
     ordered = sorted(points, key=lambda point: (-point.accuracy, point.model))
     members = [point for point in ordered if _winner(ordered, point) is None]
     beaten = []
@@ -82,7 +82,7 @@ def pareto(phase: str, points: Sequence[Point]) -> Front:
 
 
 def _winner(rivals: Sequence[Point], point: Point) -> Point | None:
-    """The first rival that beats a point."""
+    """Return the first rival that dominates a point, or None."""
     for rival in rivals:
         if dominates(rival, point):
             return rival
@@ -90,7 +90,7 @@ def _winner(rivals: Sequence[Point], point: Point) -> Point | None:
 
 
 def fronts(profiles: Sequence[Profile]) -> tuple[Front, ...]:
-    """The front of each phase."""
+    """Return the front of each phase."""
     points: defaultdict[str, list[Point]] = defaultdict(list)
     for profile, measured in _by_phase(profiles):
         point = Point(
@@ -104,7 +104,7 @@ def fronts(profiles: Sequence[Profile]) -> tuple[Front, ...]:
 
 
 def elites(profiles: Sequence[Profile]) -> tuple[Elite, ...]:
-    """The elite of each phase and cost tier; of equal accuracy, the one whose interval lies highest."""
+    """Return the elite of each phase and cost tier; ties in accuracy go to the highest interval."""
     cells: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
     for profile, measured in _by_phase(profiles):
         cells[measured.phase, profile.tier].append((profile, measured))
@@ -128,7 +128,7 @@ def _elite(phase: str, tier: str, cell: Sequence[_Entry]) -> Elite:
 
 
 def _standing(entry: _Entry) -> tuple[float, float, str]:
-    """What entries of a cell are ordered by, the best first."""
+    """Return the sort key of a cell's entries, best first."""
     profile, measured = entry
     return -measured.average.accuracy, -measured.average.low, profile.model
 

@@ -1,7 +1,7 @@
-"""The profile of a model: what all its trials say of how good, fast, reliable and dear it is, and where it is heading.
+"""The profile of a model from all its trials: accuracy, speed, reliability, cost and trend.
 
-A phase is judged by the manner of asking that is in force: averages over all that was ever tried would punish a model
-for the candidates that lost.
+A phase is judged by the spec in force: averages over all specs ever tried would punish a model for the candidates that
+lost.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.specs.spec import parse_spec
 
 PER = 1_000
-"""Answers that a cost is about."""
+"""The number of answers to which a cost refers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """A diagnosis that a cycle made of a spec in force."""
+    """A cycle's diagnosis of a spec in force."""
 
     kind: str
     spec: str
@@ -44,7 +44,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A diagnosis that a model has had in a phase: how many times, and in which cycle last."""
+    """A diagnosis of a model in a phase, its number of times and its last cycle."""
 
     kind: str
     phase: str
@@ -54,9 +54,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
-    """The place of a model among those that were asked in a phase, by average accuracy; equal ones share a place.
+    """A model's rank in a phase by average accuracy; equal models share a rank.
 
-    By the intervals it may be anything from `best` to `worst`. Not all were asked `same_questions`.
+    By the intervals, the true rank may be from `best` to `worst`. `same_questions` tells whether all models were asked
+    the same.
     """
 
     place: int
@@ -68,7 +69,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseProfile:
-    """A model in a phase, asked as `spec` says. Times in seconds, money in USD; None is unknown."""
+    """A model in a phase with `spec`. Times are in seconds, money in USD; None is unknown."""
 
     phase: str
     spec: str
@@ -78,20 +79,20 @@ class PhaseProfile:
     trend: Trend
     suites: Mapping[str, Score]
     restraint: Score | None
-    """Of the answers that should call no tool, how many did not."""
+    """The score of the answers that should call no tool."""
     latency_median_s: float | None
     latency_p95_s: float | None
     errors: Mapping[str, int]
     """Trials without an answer, by kind."""
     cost: float | None
-    """Of `PER` answers: the mean of those whose cost is known, if nearly all are."""
+    """The cost of `PER` answers: the mean of the known costs, if nearly all are known."""
     unpriced: int
     price: float | None
-    """Of a million tokens, in and out as they were used."""
+    """USD per million tokens, at the observed mix of in and out."""
     score_per_price: float | None
-    """The average accuracy over `price`; None as well when it costs nothing."""
+    """The average accuracy over `price`; None also if the price is zero."""
     others: Mapping[str, Score]
-    """The average of every other spec that was tried."""
+    """The average of each other spec tried."""
     questions: frozenset[str]
     """The hashes of the cases."""
     rank: Rank | None = None
@@ -99,9 +100,9 @@ class PhaseProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Everything that is known of a model; trials, cycles and errors are those of all phases and specs.
+    """All that is known of a model; trials, cycles and errors cover all phases and specs.
 
-    Prices are USD per million tokens, `first` and `last` seconds since the epoch.
+    Prices are USD per million tokens; `first` and `last` are seconds since the epoch.
     """
 
     model: str
@@ -119,10 +120,10 @@ class Profile:
 
 
 def profiles_of(counts: Counts, seen: Sequence[Observation], models: Mapping[str, ModelConfig]) -> tuple[Profile, ...]:
-    """The profiles of all models in the ledger, by name. One that is not in `models` is of unknown price.
+    """Return the profiles of all models in the ledger, by name. A model not in `models` has no known price.
 
     Raises:
-        SpecError: when the ledger holds a spec that does not parse.
+        SpecError: if the ledger contains a spec that does not parse.
     """
     owners: dict[str, str] = {}
     by_model: defaultdict[str, list[CaseCount]] = defaultdict(list)
@@ -138,7 +139,7 @@ def profiles_of(counts: Counts, seen: Sequence[Observation], models: Mapping[str
 
 
 def tier_name(model: ModelConfig | None) -> str:
-    """The cost tier of a model in a word, also of one whose price is in no tier."""
+    """Return the cost tier of a model for display, even if its price is in no tier."""
     if model is None:
         return "unpriced"
     if model.members:
@@ -176,7 +177,7 @@ def _profile(
 
 
 def _prices(config: ModelConfig | None) -> tuple[float | None, float | None, bool]:
-    """USD per million tokens in and out, and whether the model is free."""
+    """Return USD per million tokens in and out, and whether the model is free."""
     if config is None:
         return None, None, False
     return config.price_in, config.price_out, config.free
@@ -196,7 +197,7 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
     ours = by_spec[spec]
     last = last_whole_cycle(ours)
     latest = [count for count in ours if count.cycle == last]
-    # A promotion rests on cycles that went well, so these would fake a trend.
+    # A promotion selects cycles that went well, so these would fake a trend.
     unpicked = [count for count in ours if (spec, count.cycle) not in counts.picked]
     median_s, p95_s = _latencies(spec, counts)
     price = token_price(ours, config)
@@ -222,7 +223,7 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
 
 
 def _standing(phase: str, averages: Mapping[str, Score], in_force: Sequence[InForce]) -> str:
-    """The spec that was last in force for a phase, or the one whose accuracy is surely the highest."""
+    """Return the spec last in force for a phase, or else the one with the highest lower bound of accuracy."""
     for standing in reversed(in_force):
         if standing.phase == phase and standing.spec in averages:
             return standing.spec
@@ -230,7 +231,7 @@ def _standing(phase: str, averages: Mapping[str, Score], in_force: Sequence[InFo
 
 
 def _latencies(spec: str, counts: Counts) -> tuple[float | None, float | None]:
-    """Median and 95th percentile of a spec in seconds; None without an answer."""
+    """Return median and 95th percentile of a spec's latencies in seconds; None without answers."""
     for latency in counts.latencies:
         if latency.spec == spec:
             return latency.median_s, latency.p95_s

@@ -1,4 +1,4 @@
-"""A share of right answers with an interval that minds how repeats of one case hang together."""
+"""A share of right answers, with an interval that accounts for correlated repeats of one case."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_selfopt.loop.distributions import wilson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Passes over trials, over so many cases; `low` and `high` are its 95 % interval for cases like these."""
+    """Passes over trials, from a number of cases; `low` and `high` are the 95 % interval for cases like these."""
 
     passes: int
     trials: int
@@ -27,12 +27,12 @@ class Score:
         return self.passes / self.trials
 
     def overlaps(self, other: Score) -> bool:
-        """Whether the intervals leave open which of the two is better."""
+        """Whether the intervals overlap, so that either may be better."""
         return self.low <= other.high and other.low <= self.high
 
 
 def score_of(counts: Iterable[tuple[str, int, int]]) -> Score:
-    """The score of cases from their names, passes and trials; a case may stand there more than once."""
+    """Compute the score of cases from names, passes and trials; a case may occur more than once."""
     by_case: dict[str, tuple[int, int]] = {}
     for case, passes, trials in counts:
         passes_before, trials_before = by_case.get(case, (0, 0))
@@ -48,12 +48,12 @@ def score_of(counts: Iterable[tuple[str, int, int]]) -> Score:
 
 
 def _worth(tried: list[tuple[int, int]], passes: int, trials: int) -> float:
-    """How many independent trials would tell as much: one a case if repeats agree, all of them if they vary freely.
+    """Return the effective number of independent trials: one per case if repeats agree, all if they are independent.
 
     The variance of the share is that of a ratio over clusters (Cochran 1977, section 11.2).
     """
     count = len(tried)
-    # Where everything is alike nothing is seen of how repeats hang together, and the fewest are assumed.
+    # If all results are equal, the correlation of repeats is unknown, and the minimum is assumed.
     if count < 2 or passes in (0, trials):
         return float(count)
     share = passes / trials

@@ -1,4 +1,4 @@
-"""What may be spent and which models belong together, as configured: the tables `budget` and `tiers`."""
+"""Spending limits and named lists of models: the configuration tables `budget` and `tiers`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pytest_selfopt.config_table import Table
 USUAL_WARNING_USD = 0.50
 
 SWARM = "swarm:"
-"""What the names of swarms begin with."""
+"""The prefix of swarm names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """The bounds of a cycle, None where there is none, and the USD above which one is warned before it begins."""
+    """The limits of a cycle (None: no limit), and the USD above which the user is warned before it begins."""
 
     max_calls: int | None = None
     max_cost_usd: float | None = None
@@ -43,12 +43,12 @@ def read_tiers(table: Table) -> dict[str, tuple[str, ...]]:
     Raises:
         SettingsError: naming the place of a wrong value.
     """
-    # All lists are read before the first is checked: a wrong type anywhere is told first.
+    # Read all lists before checking the first: wrong types are reported first.
     tiers = {name: table.texts(name, ()) for name in table.names()}
     for name, models in tiers.items():
         if not models:
-            table.refuse(name, "names no model")
+            table.refuse(name, "must name at least one model")
         for model in models:
             if model.startswith(SWARM):
-                table.refuse(name, f"holds {model!r}; a tier holds models, of which swarms are made")
+                table.refuse(name, f"contains {model!r}; a tier contains models, not swarms")
     return tiers

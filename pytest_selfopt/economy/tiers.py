@@ -1,4 +1,4 @@
-"""Tiers: groups of models of like price, and lists that somebody has named."""
+"""Tiers: groups of models with similar prices, and named lists of models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_selfopt.suggest import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The prices of a tier: USD per million tokens in, from one to another."""
+    """The price range of a tier, in USD per million tokens in."""
 
     least: float
     most: float
@@ -23,9 +23,9 @@ BANDS = {"tier1": Band(0.01, 0.05), "tier2": Band(0.06, 0.15), "tier3": Band(0.2
 
 
 def tier_of(model: ModelConfig) -> str | None:
-    """The tier of a model: the one it was given, or the one that its price is in; None when there is none.
+    """Return the tier of a model: the configured one, or the one of its price, or None.
 
-    A price between two bands belongs to the nearer one above, so that no gap swallows a model.
+    A price between two bands belongs to the next band above, so that no model falls into a gap.
     """
     if model.tier is not None:
         return model.tier
@@ -41,10 +41,10 @@ def tier_of(model: ModelConfig) -> str | None:
 def models_of_tier(
     tier: str, models: Iterable[ModelConfig], named: Mapping[str, Sequence[ModelConfig]]
 ) -> tuple[ModelConfig, ...]:
-    """The models of a tier, cheapest first, or those of a named list in its own order.
+    """Return the models of a tier, cheapest first, or of a named list in its own order.
 
     Raises:
-        SettingsError: when there is no such tier, or nobody in it.
+        SettingsError: if the tier is unknown or empty.
     """
     if tier in named:
         return tuple(named[tier])
@@ -55,17 +55,17 @@ def models_of_tier(
     tiers = sorted({*named, *filter(None, map(tier_of, known))})
     if tier not in BANDS:
         guess = did_you_mean(tier, list(dict.fromkeys([*BANDS, *tiers])))
-        raise SettingsError(f"unknown tier {tier!r}{guess}; a list of models is named under tiers")
+        raise SettingsError(f"unknown tier {tier!r}{guess}; named lists of models are configured under tiers")
     band = BANDS[tier]
     others = ""
     if tiers:
-        others = f"; there are {', '.join(tiers)}"
+        others = f"; available: {', '.join(tiers)}"
     raise SettingsError(
-        f"no model is in {tier} (up to ${band.most:g} per million tokens in, and above the tier before){others}: give "
-        "models their prices, or name a list of them under tiers"
+        f"no model is in {tier} (up to ${band.most:g} per million tokens in, and above the previous tier){others}: "
+        "give models their prices, or name a list of them under tiers"
     )
 
 
 def _dearness(model: ModelConfig) -> tuple[float, float, str]:
-    """What models are ordered by, the cheapest first."""
+    """Return the sort key of models, cheapest first."""
     return model.price_in or 0.0, model.price_out or 0.0, model.id

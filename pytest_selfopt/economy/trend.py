@@ -1,8 +1,8 @@
-"""Whether a model gets better or worse from cycle to cycle, by a test whose error rate is known.
+"""The trend of a model's accuracy over cycles, by a test with a known error rate.
 
-The test is Mann's and Kendall's: of all pairs of cycles, how many more are ranked upwards than downwards, against what
-orders of the same values come to by chance. The chance is exact, ties included: the number of inversions of a
-shuffled sequence is distributed as the coefficients of a Gaussian multinomial (MacMahon 1916).
+The test is Mann-Kendall's: the number of pairs of cycles that rise minus those that fall, compared with random orders
+of the same values. Its p-value is exact, ties included: the inversions of a shuffled sequence are distributed as the
+coefficients of a Gaussian multinomial (MacMahon 1916).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LEAST_CYCLES = 5
-"""The fewest whose order can be as unlikely as `ALPHA`: two of the orders of five are monotone, 1 of 60."""
+"""The smallest number whose order can reach `ALPHA`: two of the 120 orders of five are monotone, 1 in 60."""
 MOST_CYCLES = 30
-"""What was longer ago says nothing about where a model is heading now."""
+"""The number of latest cycles that count; older ones say nothing about the present trend."""
 ALPHA = 0.05
-"""How often a stable model may be said to improve or to decline."""
+"""The largest share of stable models that may be called improving or declining."""
 STEADY_WITHIN = 0.10
-"""A change of the accuracy over the whole series that still counts as none."""
+"""The largest change of accuracy over the whole series that still counts as stable."""
 _Z = 1.959964
 
 
 class TrendWord(StrEnum):
-    """Where a model is heading."""
+    """The direction of a trend."""
 
     IMPROVING = "improving"
     STABLE = "stable"
@@ -36,10 +36,10 @@ class TrendWord(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """Where a model is heading, and on how many cycles that rests.
+    """The trend of a model, and the number of cycles behind it.
 
-    `chance` is the probability of such an order, or a clearer one, when the order is pure chance. `change` is the
-    interval (about 95 %) of how far the accuracy moved from the first of these cycles to the last.
+    `chance` is the probability of an order at least this clear if the order is random. `change` is the interval (about
+    95 %) of the change in accuracy from the first of these cycles to the last.
     """
 
     word: TrendWord
@@ -49,21 +49,21 @@ class Trend:
 
     @property
     def sentence(self) -> str:
-        """The word and its grounds."""
+        """Return the trend for people, with its basis."""
         if self.chance is None or self.change is None:
-            return f"too few evaluations to tell: {self.cycles} like cycles, at least {LEAST_CYCLES} are needed"
+            return f"too few evaluations to tell: {self.cycles} comparable cycles, at least {LEAST_CYCLES} are needed"
         word = str(self.word)
         if self.word is TrendWord.UNKNOWN:
             word = "too few evaluations to tell"
         low, high = self.change
-        return f"{word}: moved by {low:+.2f} to {high:+.2f} in {self.cycles} like cycles, by chance {self.chance:.2g}"
+        return f"{word}: moved by {low:+.2f} to {high:+.2f} in {self.cycles} comparable cycles, p = {self.chance:.2g}"
 
 
 def trend(accuracies: Sequence[float]) -> Trend:
-    """The trend of accuracies on the same questions, one a cycle, oldest first; only the last `MOST_CYCLES` count.
+    """Compute the trend of accuracies on the same questions, one per cycle, oldest first; the last `MOST_CYCLES` count.
 
-    When the order of the cycles means nothing, it is called improving or declining in at most `ALPHA` of histories,
-    however the accuracies themselves are spread.
+    If the order of the cycles is random, at most `ALPHA` of histories are called improving or declining, whatever the
+    distribution of the accuracies.
     """
     values = accuracies[-MOST_CYCLES:]
     if len(values) < LEAST_CYCLES:
@@ -83,7 +83,7 @@ def trend(accuracies: Sequence[float]) -> Trend:
 
 
 def _balance(values: Sequence[float]) -> int:
-    """How many more pairs are ranked upwards than downwards."""
+    """Return the number of rising pairs minus falling pairs."""
     balance = 0
     for before, after in itertools.combinations(values, 2):
         balance += (after > before) - (after < before)
@@ -91,7 +91,7 @@ def _balance(values: Sequence[float]) -> int:
 
 
 def _chance(balance: int, ties: Sequence[int]) -> float:
-    """The share of orders whose balance of pairs is as far from zero as this one."""
+    """Return the share of orders whose balance is at least as far from zero."""
     orders = _inversions(ties)
     pairs = len(orders) - 1
     as_far = 0
@@ -102,7 +102,7 @@ def _chance(balance: int, ties: Sequence[int]) -> float:
 
 
 def _inversions(ties: Sequence[int]) -> list[int]:
-    """How many orders of a multiset with these multiplicities have 0, 1, 2 … inversions."""
+    """Return the numbers of orders of a multiset with these multiplicities that have 0, 1, 2 … inversions."""
     numbers = [1]
     for size in range(2, sum(ties) + 1):
         numbers = _times(numbers, size)
@@ -113,11 +113,11 @@ def _inversions(ties: Sequence[int]) -> list[int]:
 
 
 def _times(numbers: Sequence[int], size: int) -> list[int]:
-    """The polynomial times 1 + q + … + q^(size − 1)."""
+    """Multiply a polynomial by 1 + q + … + q^(size − 1)."""
     sums = [0, *itertools.accumulate(numbers)]
     last = len(numbers)
     product: list[int] = []
-    # Each coefficient is a sum of up to `size` neighbours: the difference of two sums from the start.
+    # Each coefficient is a sum of up to `size` neighbours: the difference of two prefix sums.
     for end in range(1, last + size):
         start = max(0, end - size)
         product.append(sums[min(end, last)] - sums[start])
@@ -134,7 +134,7 @@ def _divided(numbers: Sequence[int], size: int) -> list[int]:
 
 
 def _change(values: Sequence[float], ties: Sequence[int]) -> tuple[float, float]:
-    """The interval of the change over the whole series, from the slopes of all pairs (Sen 1968), rounded outwards."""
+    """Return the interval of the change over the whole series from all pairs' slopes (Sen 1968), rounded outwards."""
     count = len(values)
     slopes = []
     for i, j in itertools.combinations(range(count), 2):

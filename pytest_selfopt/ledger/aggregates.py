@@ -1,6 +1,6 @@
-"""What the ledger knows of every model, counted by SQLite: replies are most of a ledger, and none of them is read.
+"""Counts over all models in the ledger, made by SQLite without reading replies, which are most of a ledger.
 
-What a member of a swarm said first, to the bare question, counts like any answer of its own where it was judged.
+A swarm member's first answer, to the bare question, counts like any other answer if it was judged.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pytest_selfopt.ledger.schema import connect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCount:
-    """How the trials of a case, asked by a spec in a cycle, ended.
+    """The outcomes of a case's trials with one spec in one cycle.
 
-    Tokens and cost (USD) are sums over the answers that they are known of. `first` and `last` are seconds since the
-    epoch: when the first trial began, and the last one ended.
+    Tokens and cost (USD) are sums over the answers for which they are known. `first` and `last` are the start of the
+    first trial and the end of the last one, in seconds since the epoch.
     """
 
     cycle: int
@@ -40,24 +40,24 @@ class CaseCount:
     tokens_out: int
     cost_usd: float
     unpriced: int
-    """How many answers are of unknown cost."""
+    """The number of answers of unknown cost."""
     first: float
     last: float
 
     @property
     def answers(self) -> int:
-        """The trials that gave an answer, right or wrong."""
+        """The number of trials with an answer, right or wrong."""
         return self.passes + self.misses
 
     @property
     def trials(self) -> int:
-        """All trials, those without an answer among them."""
+        """The number of trials, including those without an answer."""
         return self.answers + self.errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long a spec took for its answers, in seconds."""
+    """The latencies of a spec's answers, in seconds."""
 
     spec: str
     median_s: float
@@ -66,7 +66,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorCount:
-    """How many trials of a spec ended in an error of a kind."""
+    """The number of a spec's trials with one kind of error."""
 
     spec: str
     kind: str
@@ -75,7 +75,7 @@ class ErrorCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """The spec that a cycle left in force for a phase; of one that decided nothing, the one it began with."""
+    """The spec that a cycle left in force for a phase: its baseline, if it decided nothing."""
 
     cycle: int
     phase: str
@@ -84,13 +84,13 @@ class InForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Everything that profiles are made of. `picked` has the spec of each promotion, with the cycles it rests on."""
+    """The data of profiles. `picked` has the spec of each promotion, with the cycles behind it."""
 
     cases: tuple[CaseCount, ...]
     latencies: tuple[Latency, ...]
     errors: tuple[ErrorCount, ...]
     in_force: tuple[InForce, ...]
-    """Oldest cycle first."""
+    """Specs in force, oldest cycle first."""
     picked: frozenset[tuple[str, int]]
     phases: tuple[str, ...]
     """All phases that were measured."""
@@ -109,8 +109,8 @@ WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
     AND (:specs IS NULL OR spec IN (SELECT value FROM json_each(:specs)))
 GROUP BY cycle, phase, spec, "case", case_hash
 """
-# The nearest rank is the least one that a share of the values does not exceed; the median of an even number is the
-# mean of the two in the middle.
+# Percentiles are by nearest rank: the smallest value that at least that share does not exceed. The median of an even
+# number of values is the mean of the middle two.
 _LATENCIES = """
 WITH ordered AS (
     SELECT spec, latency_s, row_number() OVER (PARTITION BY spec ORDER BY latency_s) AS place,
@@ -136,10 +136,10 @@ _PROMOTED = "SELECT candidate, cycles FROM comparison WHERE state = 'promoted'"
 
 
 def read_counts(path: Path, phase: str | None = None) -> Counts:
-    """Count what the ledger at `path` holds of a phase, or of all; warm-ups and what nobody judged are left out.
+    """Count the judged trials in the ledger at `path`, of one phase or of all, without warm-ups.
 
     Raises:
-        StateError: when it cannot be read.
+        StateError: if the ledger cannot be read.
     """
     with closing(connect(path)) as connection:
         try:
@@ -151,7 +151,7 @@ def read_counts(path: Path, phase: str | None = None) -> Counts:
 def _counts(connection: sqlite3.Connection, phase: str | None) -> Counts:
     of_phase = {"phase": phase}
     read = connection.execute
-    # One look at all of it, also while a cycle goes on writing.
+    # One consistent snapshot, even while a cycle writes.
     read("BEGIN")
     cases = map(_case, read(_CASES, {"phase": phase, "specs": None}))
     latencies = [Latency(**dict(row)) for row in read(_LATENCIES, of_phase)]
@@ -170,10 +170,10 @@ def _counts(connection: sqlite3.Connection, phase: str | None) -> Counts:
 
 
 def read_cases(path: Path, specs: Iterable[str]) -> tuple[CaseCount, ...]:
-    """Count how the cases of some specs went in each cycle and phase.
+    """Count the outcomes of cases with these specs, by cycle and phase.
 
     Raises:
-        StateError: when the ledger at `path` cannot be read.
+        StateError: if the ledger at `path` cannot be read.
     """
     with closing(connect(path)) as connection:
         try:
@@ -199,13 +199,13 @@ def _in_force(row: sqlite3.Row) -> Iterator[InForce]:
 
 
 def _baseline(planned: Any) -> Any:
-    """The spec that a cycle began with, where its plan names one."""
+    """Return a cycle's baseline, if its plan names one."""
     if not isinstance(planned, dict):
         return None
     return planned.get("baseline")
 
 
 def _picked(row: sqlite3.Row) -> Iterator[tuple[str, int]]:
-    """The promoted spec with each cycle that its promotion rests on."""
+    """Yield the promoted spec with each cycle behind its promotion."""
     for cycle in json.loads(row["cycles"]):
         yield row["candidate"], cycle

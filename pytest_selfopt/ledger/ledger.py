@@ -1,4 +1,4 @@
-"""Writing to and reading from the ledger; safe to call from the threads that make the calls."""
+"""Reading and writing the ledger, from any thread."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from pytest_selfopt.ledger.schema import connect
 from pytest_selfopt.trial import CallResult, Json, Trial
 
 NAME_DIGITS = 16
-"""Of a cycle's name among all cycles of all projects."""
+"""Length of a cycle's name, which must be unique across projects."""
 
 PAGE_ROWS = 200
-"""How many rows are read at a time where a ledger is read row by row."""
+"""Rows read at a time when streaming."""
 
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
 ComparisonState = Literal["open", "held", "promoted", "rejected"]
@@ -49,10 +49,10 @@ ComparisonState = Literal["open", "held", "promoted", "rejected"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One comparison of a candidate with a baseline on one suite: the unit that spends the error budget.
+    """One comparison of a candidate with a baseline on one suite: the unit of the error budget.
 
-    `number` is its place among all comparisons ever opened, `test` its place j among those that spend a `share` of
-    the error budget (None: it spends none, and guarantees nothing); `cycles` are those whose trials belong to it.
+    `number` counts all comparisons ever opened; `test` is its index j among those that spend a `share` of the error
+    budget (None: it spends none and guarantees nothing); `cycles` are the cycles whose trials belong to it.
     """
 
     number: int
@@ -72,14 +72,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warmup:
-    """The warm-up call of a spec."""
+    """A spec's warm-up call."""
 
     phase: str
     spec: str
     result: CallResult
 
     def to_json(self) -> dict[str, Json]:
-        """Whether it was answered, how long that took (seconds), and what went wrong."""
+        """Return whether it was answered, its duration in seconds, and its error."""
         reply, error = self.result.reply, self.result.error
         seconds = self.result.ended - self.result.started
         load_s = message = None
@@ -97,17 +97,17 @@ class Warmup:
 
 
 class Ledger:
-    """The open ledger. Every method that writes has committed when it returns.
+    """The open ledger. Every writing method commits before it returns.
 
     Raises (all methods):
-        StateError: when the file cannot be read or written.
+        StateError: if the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
         """Open or create the ledger at `path`."""
         self.path = path
         self._connection = connect(path)
-        # One connection serves all threads; sqlite3 objects are not safe without this.
+        # One connection serves all threads; sqlite3 objects need this lock.
         self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -119,14 +119,14 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file; doing it twice is harmless."""
+        """Close the file; a second call is harmless."""
         with undisturbed, self._turn:
             self._connection.close()
 
     def start_cycle(self, *, started: float, seed: int, command: str, plan: dict[str, Json]) -> int:
-        """Book a new cycle as running and return its number.
+        """Record a new cycle as running and return its number.
 
-        The caller holds the lock, so a cycle that is still booked as running was cut off.
+        The caller holds the lock, so any cycle still recorded as running was interrupted.
         """
         with self._writing() as connection:
             connection.execute("UPDATE cycle SET status = 'interrupted' WHERE status = 'running'")
@@ -138,35 +138,35 @@ class Ledger:
         return cursor.lastrowid
 
     def resume_cycle(self, cycle: int) -> None:
-        """Book a cycle that was cut off as running again; what it had decided before it was, it decides anew."""
+        """Record an interrupted cycle as running again, and delete its decisions, which it makes anew."""
         with self._writing() as connection:
             connection.execute("UPDATE cycle SET status = 'running', ended = NULL WHERE id = ?", (cycle,))
             connection.execute("DELETE FROM decision WHERE cycle = ?", (cycle,))
 
     def name_of(self, cycle: int) -> str:
-        """A name of a cycle that no other has, of this or another ledger."""
+        """Return a name of a cycle that is unique across ledgers."""
         row = self._read("SELECT started, seed, command FROM cycle WHERE id = ?", (cycle,))[0]
         content = json.dumps([cycle, *row]).encode()
         return hashlib.sha256(content).hexdigest()[:NAME_DIGITS]
 
     def store_result(self, cycle: int, result: dict[str, Json]) -> None:
-        """Store what a cycle came to, which is not ended yet."""
+        """Store the result of a cycle before it ends."""
         with self._writing() as connection:
             connection.execute("UPDATE cycle SET result = ? WHERE id = ?", (dump(result), cycle))
 
     def finish_cycle(self, cycle: int, *, ended: float, status: CycleStatus) -> None:
-        """Book how a cycle ended."""
+        """Record the end of a cycle."""
         with self._writing() as connection:
             connection.execute("UPDATE cycle SET ended = ?, status = ? WHERE id = ?", (ended, status, cycle))
 
     def cycles(self) -> tuple[dict[str, Any], ...]:
-        """All cycles, oldest first, with `plan` and `result` decoded."""
+        """Return all cycles, oldest first, with `plan` and `result` decoded."""
         return tuple(map(_cycle, self._read(queries.CYCLES)))
 
     def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> None:
-        """Store finished calls. A second record of the same id changes nothing: the first one counts.
+        """Store finished calls. The first record of an id counts; further ones change nothing.
 
-        When not all of them can be stored, those before the one that cannot are.
+        If a record cannot be stored, the ones before it are.
         """
         rows = [row_of(cycle, record) for record in records]
         try:
@@ -180,7 +180,7 @@ class Ledger:
             connection.executemany(INSERT_CALL, rows)
 
     def record_outcomes(self, judged: Sequence[tuple[str, Trial]]) -> None:
-        """Store how recorded calls, named by their ids, were judged."""
+        """Store the outcomes of recorded calls, by id."""
         rows = []
         for call, trial in judged:
             row = (trial.outcome, trial.error_kind, trial.called, text(trial.reason), call)
@@ -192,7 +192,7 @@ class Ledger:
             )
 
     def record_questions(self, questions: Iterable[Question]) -> None:
-        """Store what cases ask and expect; those that are known stay as they are."""
+        """Store what cases ask and expect; known cases stay unchanged."""
         rows = [(question.case_hash, text(question.prompt), text(question.expected)) for question in questions]
         with self._writing() as connection:
             connection.executemany(
@@ -201,32 +201,32 @@ class Ledger:
             )
 
     def questions(self, hashes: Sequence[str]) -> dict[str, Question]:
-        """What cases ask and expect, by hash; of those that versions before 4 asked, nothing is known."""
+        """Return what cases ask and expect, by hash; ledgers before version 4 did not store it."""
         query = "SELECT * FROM question WHERE case_hash IN (SELECT value FROM json_each(?))"
         rows = self._read(query, (json.dumps(list(hashes)),))
         return {row["case_hash"]: Question(**dict(row)) for row in rows}
 
     def totals(self, cycle: int | None = None) -> Totals:
-        """What a cycle took, or all of them together."""
+        """Return the totals of a cycle, or of all cycles."""
         return Totals(**dict(self._read(SELECT_TOTALS, (cycle,) * 4)[0]))
 
     def results(self, cycle: int) -> dict[str, CallResult]:
-        """The results of all finished calls of a cycle by id, warm-up calls included."""
+        """Return the results of all finished calls of a cycle by id, including warm-up calls."""
         rows = self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))
         return {row["id"]: result_of(row) for row in rows}
 
     def spent(self, cycle: int) -> tuple[int, float]:
-        """Attempts and USD that went into a cycle; a call of unknown cost counts as much as the dearest known one."""
+        """Return the attempts and USD of a cycle; calls of unknown cost count as the most expensive known one."""
         row = self._read(queries.SPENT, (cycle,))[0]
         return row["attempts"], row["cost"]
 
     def warmups(self, cycle: int) -> tuple[Warmup, ...]:
-        """How the warm-up calls of a cycle went, in the order they were sent."""
+        """Return the warm-up calls of a cycle, in the order they were sent."""
         rows = self._read(queries.WARMUPS, (cycle,))
         return tuple(map(_warmup, rows))
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
-        """The judged trials of a phase by cycle, in the order the calls were sent."""
+        """Return the judged trials of a phase by cycle, in the order their calls were sent."""
         by_cycle: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
         for row in self._stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
             values = dict(row)
@@ -234,37 +234,37 @@ class Ledger:
         return {cycle: tuple(trials) for cycle, trials in by_cycle.items()}
 
     def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
-        """The judged trials of cycles with their cycle, one at a time, in the order the calls were sent."""
+        """Yield the judged trials with their cycles, in the order their calls were sent."""
         for row in self._stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),)):
             values = dict(row)
             yield values.pop("cycle"), make_trial(values)
 
     def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
-        """The trials of a spec with the calls that they judge, one at a time, run by run."""
+        """Yield the trials of a spec with the calls they judge, run by run."""
         return map(judged_call_of, self._stream(SELECT_JUDGED_CALLS, (cycle, phase, spec)))
 
     def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
-        """Passes and answers of each spec in a phase, over all cycles."""
+        """Return passes and answers of each spec in a phase, over all cycles."""
         rows = self._read(queries.ANSWERS_BY_SPEC, (phase,))
         return {row["spec"]: (row["passes"], row["answers"]) for row in rows}
 
     def tokens(self, phase: str | None = None) -> tuple[TokensOfSpec, ...]:
-        """The tokens that the answered calls of each spec took on average, in a phase or in all of them."""
+        """Return the mean tokens of each spec's answered calls, in a phase or in all phases."""
         rows = self._read(SELECT_TOKENS, (phase, phase))
         return tuple(TokensOfSpec(**dict(row)) for row in rows)
 
     def fewest_prompt_tokens(self, phase: str) -> dict[tuple[str, str], int]:
-        """The fewest tokens in that an answered call took, by spec and the hash of its case."""
+        """Return the minimum of tokens in among answered calls, by spec and case hash."""
         rows = self._read(queries.FEWEST_PROMPT_TOKENS, (phase,))
         return {(row["spec"], row["case_hash"]): row["fewest"] for row in rows}
 
     def counts(self, cycle: int) -> dict[str, int]:
-        """How many calls of a cycle ended in each outcome; "unjudged" are recorded calls that nobody judged."""
+        """Return the number of a cycle's calls by outcome; "unjudged" are recorded calls without a verdict."""
         rows = self._read(queries.OUTCOMES, (cycle,))
         return {row["outcome"]: row["number"] for row in rows}
 
     def comparisons(self, phase: str | None = None) -> tuple[Comparison, ...]:
-        """All comparisons ever opened (of one phase), in their order."""
+        """Return all comparisons ever opened, or those of one phase, in order."""
         rows = self._read(queries.COMPARISONS, (phase, phase))
         return tuple(map(_comparison, rows))
 
@@ -278,15 +278,15 @@ class Ledger:
         cycle: int,
         share_of: Callable[[int], float] | None,
     ) -> Comparison:
-        """Open a comparison in a cycle, or go on with the one there is; it keeps its number for ever.
+        """Open a comparison in a cycle, or continue an existing one, which keeps its number.
 
-        `share_of` tells the share of the error budget that the j-th test spends; None opens one that spends none.
-        When such a one is opened as a test later, it begins anew: which of them are, may have followed from their
-        trials.
+        `share_of` returns the share of the error budget that the j-th test spends; None opens a comparison that spends
+        none. If that comparison is opened as a test later, it starts without its trials, since they may have been the
+        reason to test it.
         """
         key = (phase, baseline, candidate, suite_hash)
         with self._writing() as connection:
-            # Not INSERT OR IGNORE: an ignored insert would still use up a number.
+            # Not INSERT OR IGNORE: an ignored insert would still consume a number.
             row = connection.execute(queries.FIND_COMPARISON, key).fetchone()
             if row is None:
                 connection.execute(
@@ -313,7 +313,7 @@ class Ledger:
     def settle_comparison(
         self, number: int, *, state: ComparisonState, wins: int, losses: int, passes: int, sentence: str
     ) -> None:
-        """Store where a comparison stands."""
+        """Store the state of a comparison."""
         with self._writing() as connection:
             connection.execute(
                 "UPDATE comparison SET state = ?, wins = ?, losses = ?, passes = ?, sentence = ? WHERE number = ?",
@@ -321,7 +321,7 @@ class Ledger:
             )
 
     def take_back(self, test: int, *, sentence: str) -> None:
-        """Settle a comparison that was promoted as lost, so that what was rolled back is not promoted again at once."""
+        """Mark a promoted comparison as rejected, so that a rolled-back change is not promoted again at once."""
         with self._writing() as connection:
             connection.execute(
                 "UPDATE comparison SET state = 'rejected', sentence = ? WHERE test = ? AND state = 'promoted'",
@@ -370,7 +370,7 @@ class Ledger:
                 raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
 
     def _stream(self, query: str, values: Sequence[object]) -> Iterator[sqlite3.Row]:
-        """The rows page by page, so that no more of them are in memory."""
+        """Yield rows page by page, to bound memory."""
         try:
             with undisturbed, self._turn:
                 cursor = self._connection.execute(query, values)

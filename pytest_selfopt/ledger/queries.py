@@ -1,4 +1,4 @@
-"""Statements over calls and comparisons, whose rows are read by their names."""
+"""SQL over calls and comparisons, for reading rows by column name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SELECT * FROM call
 WHERE cycle = ? AND purpose = 'warmup'
 ORDER BY started, id
 """
-# What the members of a swarm did is counted with its answer, once that is there.
+# Members' calls count as part of their swarm's answer once it exists.
 SPENT = """
 SELECT coalesce(sum(attempts), 0) AS attempts,
     coalesce(sum(cost_usd), 0)

@@ -1,4 +1,4 @@
-"""Rows of the table of calls: from records to values, and from rows to results and trials."""
+"""Conversion of rows in the table of calls: from records, and to results and trials."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from pytest_selfopt.trial import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One finished call as it is stored, before anybody judged it.
+    """One finished call in stored form, before it is judged.
 
-    `purpose` is "trial", "stage" for what a member of a swarm said on the way to its answer, or "warmup" for a call
-    that is never in the statistics.
+    `purpose` is "trial", "stage" for a call of a swarm's member, or "warmup" for a call that no statistic counts.
     """
 
     id: str
@@ -45,7 +44,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokensOfSpec:
-    """What the answered calls of a spec took on average: tokens in, tokens out, and how many calls there were."""
+    """The number of a spec's answered calls, and their mean tokens in and out."""
 
     phase: str
     spec: str
@@ -56,7 +55,7 @@ class TokensOfSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a case asks and expects, in words, under the hash of its content."""
+    """What a case asks and expects, in words, with its content hash."""
 
     case_hash: str
     prompt: str
@@ -65,21 +64,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What cycles took: trials and the calls made for them, tokens, USD as far as it is known, and the rest of them."""
+    """Totals of cycles: trials, calls made for them, tokens, known USD, and duration in seconds."""
 
     trials: int
     calls: int
     tokens: int
     known_cost_usd: float
     unpriced: int
-    """How many trials are of unknown cost."""
+    """The number of trials of unknown cost."""
     seconds: float
 
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _ERROR_KINDS: dict[str | None, ErrorKind | None] = {None: None}
 _ERROR_KINDS |= {kind.value: kind for kind in ErrorKind}
-# Only what a trial is made of: replies are most of a ledger, and judging reads none of them.
+# Only the fields of a trial: replies are most of a ledger, and judging reads none of them.
 _OF_TRIALS = """
 SELECT cycle, phase, spec, "case", run,
     outcome, restraint, called, error_kind, reason,
@@ -97,12 +96,12 @@ SELECT * FROM call
 WHERE cycle = ? AND phase = ? AND spec = ? AND purpose = 'trial' AND outcome IS NOT NULL
 ORDER BY run, "case"
 """
-# Warm-up calls ask something else, so they tell nothing about prompts.
+# Warm-up calls ask something else, so their tokens say nothing about prompts.
 SELECT_TOKENS = """
 SELECT phase, spec, avg(tokens_in) AS tokens_in, avg(tokens_out) AS tokens_out, count(*) AS calls
 FROM call
 WHERE (? IS NULL OR phase = ?) AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL
-    -- Whoever is asked first in a swarm is asked the bare question.
+    -- The first stage of a swarm is asked the bare question.
     AND (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
 GROUP BY phase, spec
 ORDER BY phase, spec
@@ -127,7 +126,7 @@ INSERT OR IGNORE INTO call (
 
 
 def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
-    """The values of `INSERT_CALL`, in its order."""
+    """Return the values of `INSERT_CALL`, in its order."""
     result = record.result
     reply = result.reply or Reply()
     latency_s = reply_text = error_text = None
@@ -168,18 +167,18 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
 
 
 def dump(value: Json | list[dict[str, Any]] | dict[str, Any]) -> str:
-    """The value as JSON text."""
-    # ASCII, because a reply may hold lone surrogates, which SQLite's UTF-8 cannot.
+    """Return a value as JSON text."""
+    # ASCII, because a reply may contain lone surrogates, which UTF-8 in SQLite cannot represent.
     return json.dumps(value, ensure_ascii=True, sort_keys=True)
 
 
 def text(value: str) -> str:
-    """The text with lone surrogates escaped, which SQLite's UTF-8 cannot hold."""
+    """Return a text with lone surrogates escaped, which UTF-8 in SQLite cannot represent."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def result_of(row: sqlite3.Row) -> CallResult:
-    """The result of a finished call."""
+    """Return the result of a finished call."""
     failed = json.loads(row["attempt_errors"])
     reply = error = None
     if row["reply"]:
@@ -203,20 +202,20 @@ def result_of(row: sqlite3.Row) -> CallResult:
 
 
 def _attempt(value: dict[str, Any], started: float) -> FailedAttempt:
-    """A failed attempt; ledgers of version 1 kept its error only."""
+    """Return a failed attempt; ledgers of version 1 stored only its error."""
     if "error" not in value:
         return FailedAttempt(error=error_from_json(value), started=started, ended=started)
     return attempt_from_json(value)
 
 
 def judged_call_of(row: sqlite3.Row) -> tuple[Trial, CallResult]:
-    """The trial in a row of `SELECT_JUDGED_CALLS`, and the call it judges."""
+    """Return the trial in a row of `SELECT_JUDGED_CALLS`, and the call it judges."""
     values = {name: row[name] for name in Trial.__dataclass_fields__}
     return make_trial(values), result_of(row)
 
 
 def make_trial(values: dict[str, Any]) -> Trial:
-    """The trial in a row of `SELECT_TRIALS` without its cycle."""
+    """Return the trial in a row of `SELECT_TRIALS`, without its cycle."""
     share_texts(values)
     values["outcome"] = _OUTCOMES[values["outcome"]]
     values["error_kind"] = _ERROR_KINDS[values["error_kind"]]

@@ -1,4 +1,4 @@
-"""The tables of the ledger, and opening the file they live in."""
+"""The tables of the ledger, and opening its file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_selfopt.errors import StateError
 
 SCHEMA_VERSION = 4
 PATIENCE_S = 10.0
-"""How long a process waits for others that have the file."""
+"""Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
 
 _TABLES = """
@@ -107,16 +107,16 @@ CREATE UNIQUE INDEX comparison_by_test ON comparison (test);
 """,
     3: _QUESTIONS,
 }
-"""What turns a ledger of a version into one of the next."""
+"""The statements that upgrade a ledger from each version to the next."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the ledger at `path`, creating it and its folder when they are missing.
+    """Open the ledger at `path`, creating it and its folder if missing.
 
     A finished commit survives the death of the process (write-ahead log, `synchronous = NORMAL`).
 
     Raises:
-        StateError: when the file cannot be opened, is no ledger, or was written by a newer version.
+        StateError: if the file cannot be opened, is not a ledger, or a newer version wrote it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as problem:
         connection.close()
         raise StateError(
-            f"cannot use the ledger {path}: {problem}; move it away to begin a new one, nothing in it was changed"
+            f"cannot use the ledger {path}: {problem}; it was not changed; move it away to start a new one"
         ) from None
     except StateError:
         connection.close()
@@ -143,20 +143,20 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     if _version_of(connection) < SCHEMA_VERSION:
         connection.execute("BEGIN IMMEDIATE")
-        # Another process may have done it while this one waited for its turn.
+        # Another process may have upgraded it while this one waited.
         for statement in _missing(_version_of(connection)):
             connection.execute(statement)
         connection.execute("COMMIT")
     version = _version_of(connection)
     if version > SCHEMA_VERSION:
         raise StateError(
-            f"the ledger {path} has version {version}, this pytest-selfopt reads up to {SCHEMA_VERSION}; "
+            f"the ledger {path} has version {version}, but this pytest-selfopt reads up to {SCHEMA_VERSION}; "
             "use the newer pytest-selfopt that wrote it"
         )
 
 
 def _keep_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Put the file into its mode, which it keeps; SQLite does not wait for that as it waits for locks."""
+    """Switch the file to WAL mode, which persists; SQLite does not wait here as it does for locks."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -175,9 +175,9 @@ def _version_of(connection: sqlite3.Connection) -> int:
 
 
 def _missing(version: int) -> list[str]:
-    """The statements that a ledger of a version lacks, one by one: a script would end the transaction first.
+    """Return the upgrade statements from a version, one by one: a script would end the transaction first.
 
-    They are parted at their semicolons, of which there is none in a comment.
+    They are split at semicolons; comments must contain none.
     """
     if version >= SCHEMA_VERSION:
         return []

@@ -1,1 +1,1 @@
-"""The six phases of the loop, as plain functions from data to data."""
+"""The six phases of the loop, as pure functions from data to data."""

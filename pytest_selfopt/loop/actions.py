@@ -1,4 +1,4 @@
-"""What each recommended action makes of the rules: a rule on trial, or a sentence on why there is none."""
+"""The effect of each recommended action on the rules: a rule on trial, or a sentence on why there is none."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_selfopt.trial import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleChange:
-    """One decision about a rule: what was done or left, and why.
+    """One decision about a rule: what was done or not done, and why.
 
-    `kind` is "promote", "keep" (the first rule of a phase, so that applications read what was measured), "trial"
-    (a remedy that has to be proven), "confirmed" or "rolled_back" (when it was), "expired" (when what a rule rests on
-    has changed), "forgotten" (what was rolled back may be tried again), or "skip".
+    `kind` is "promote", "keep" (the first rule of a phase, so that applications find the measured spec), "trial" (a
+    remedy that must be proven), "confirmed" or "rolled_back" (the outcome of a trial), "expired" (the premises of a
+    rule have changed), "forgotten" (a rolled-back rule may be tried again), or "skip".
     """
 
     kind: str
@@ -27,16 +27,16 @@ class RuleChange:
     evidence: dict[str, Json]
     before: Rule | None = None
     after: Rule | None = None
-    """The rule as it was and as it is; None where there is none."""
+    """The rule after the decision; None if there is none."""
 
     @property
     def applied(self) -> bool:
-        """Whether a rule was changed."""
+        """Whether the decision changed a rule."""
         return self.kind != "skip"
 
     @property
     def record(self) -> dict[str, Json]:
-        """What the log keeps of it: the evidence and, when a rule was changed, both sides, so that it can be undone."""
+        """Return the log entry: the evidence and, if a rule was changed, both versions, so that it can be undone."""
         if not self.applied or (self.before is None and self.after is None):
             return self.evidence
         sides: dict[str, Json] = {
@@ -54,7 +54,7 @@ def _recorded(rule: Rule | None) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """Which automatic actions are on: promoting winners, and each action that a recommendation may ask for."""
+    """The switches of automatic actions: promotion, and each action that a recommendation may ask for."""
 
     promote: bool = True
     warm_up: bool = True
@@ -77,7 +77,7 @@ ALL_ON = Switches()
 
 
 def rule_in_force(rules: Iterable[Rule], model: str, phase: str) -> Rule | None:
-    """The first rule in force about a model in a phase; None without one."""
+    """Return the first rule in force for a model in a phase, or None."""
     for rule in rules:
         if rule.in_force and (rule.model, rule.phase) == (model, phase):
             return rule
@@ -93,9 +93,9 @@ def apply_recommendation(
     now: str,
     switches: Switches = ALL_ON,
 ) -> tuple[tuple[Rule, ...], RuleChange]:
-    """The rules after one recommendation, and what was done about it; what is skipped leaves them as they are.
+    """Apply one recommendation; return the rules and the decision. A skipped one leaves the rules unchanged.
 
-    `premises` are what the diagnosis rests on that it came from, `now` is a timestamp (ISO 8601, UTC).
+    `premises` are those of its diagnosis, `now` is a timestamp (ISO 8601, UTC).
     """
     model, _, phase = wanted.target.rpartition("::")
     current = rule_in_force(rules, model, phase)
@@ -127,10 +127,10 @@ def apply_recommendation(
 
 
 def _acted(before: Rule, wanted: Recommendation, rules: Sequence[Rule], switches: Switches) -> Rule | str:
-    """The rule that an action makes, or why there is none."""
+    """Return the rule that an action makes, or why it makes none."""
     action = _ACTIONS.get(wanted.action)
     if action is None:
-        return f"there is no such action; known are {', '.join(_ACTIONS)} ({wanted.reason})"
+        return f"unknown action; available: {', '.join(_ACTIONS)} ({wanted.reason})"
     if not switches.allows(wanted.action):
         return "this action is switched off"
     after = action(before, wanted)
@@ -143,7 +143,7 @@ def _acted(before: Rule, wanted: Recommendation, rules: Sequence[Rule], switches
 
 
 def _has_failed(rule: Rule, wanted: Recommendation) -> bool:
-    """Whether a rule is the memory of the same action with the same values, which was rolled back."""
+    """Whether a rule records that the same action with the same values was rolled back."""
     if rule.status != "rolled_back" or (rule.evidence or {}).get("action") != wanted.action:
         return False
     asked = (wanted.fallback, wanted.retries, wanted.timeout)
@@ -152,7 +152,7 @@ def _has_failed(rule: Rule, wanted: Recommendation) -> bool:
 
 
 def trial_sentence(wanted: Recommendation) -> str:
-    """What is said of a recommendation that was put on trial."""
+    """Return the sentence about a recommendation that was put on trial."""
     model, _, phase = wanted.target.rpartition("::")
     return f"on trial: {wanted.action} for {model} in {phase}: {wanted.reason}"
 
@@ -186,7 +186,7 @@ def _longer_timeout(before: Rule, wanted: Recommendation) -> Rule | str:
 
 
 def _no_higher(before: Rule, name: str, current: float | None, value: float | None) -> str:
-    """Why a setting is not raised from what is there to a value; empty when it is."""
+    """Say why a setting is not raised to a value; empty if it is."""
     if value is None:
         return f"the search space has no higher {name} to offer"
     if current is None or current < value:
@@ -200,4 +200,4 @@ _ACTIONS: Mapping[str, Callable[[Rule, Recommendation], Rule | str]] = {
     RETRY: _retry,
     LONGER_TIMEOUT: _longer_timeout,
 }
-"""What each action makes of the rule there is, or why it is skipped."""
+"""The function of each action: from the present rule to the new one, or to the reason for skipping it."""

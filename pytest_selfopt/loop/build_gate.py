@@ -1,7 +1,7 @@
-"""The bars of a CI gate: what is in force has to reach them, and must be no worse than what was recorded of it.
+"""The CI gate: the spec in force must reach the thresholds, and must not be worse than its recorded results.
 
-Each bar has three answers: reached; missed beyond doubt, when the 95 % interval lies on the wrong side as a whole; or
-missed so narrowly that the answers do not settle it.
+A threshold is reached, missed for certain (the whole 95 % interval is on the wrong side), or missed so narrowly that
+the evidence is insufficient.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict, errors, re
 from pytest_selfopt.loop.thresholds import Limits
 
 WORSE_ODDS = 20
-"""Odds for "worse than recorded" at which a build fails: an unchanged model reaches them in at most 1 of 20 builds."""
+"""Odds for "worse than recorded" that fail a build: an unchanged model reaches them in at most 1 of 20 builds."""
 PER = 1_000
-"""Trials that `max_cost` is about."""
+"""The number of trials to which `max_cost` refers."""
 
 
 class Compare(StrEnum):
-    """What a gate's trials are paired with."""
+    """The trials with which a gate's trials are paired."""
 
     STORED = "stored"
-    """The trials that the last cycle stored of what it left in force."""
+    """The stored trials of the spec that the last cycle left in force."""
     BESIDE = "beside"
-    """Trials of what the last cycle left in force, asked beside in the same session, if that is something else."""
+    """New trials, in the same session, of the spec that the last cycle left in force, if it is a different one."""
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateThresholds:
-    """What has to be reached; None: no bar. `max_p95_latency` in seconds, `max_cost` in USD of 1,000 trials."""
+    """The thresholds of a build (None: not set). `max_p95_latency` in seconds, `max_cost` in USD per 1,000 trials."""
 
     min_accuracy: float | None = None
     min_restraint: float | None = None
@@ -47,9 +47,10 @@ class GateThresholds:
 def against_bars(
     metrics: Metrics, recorded: Tally | None, bars: GateThresholds, limits: Limits, *, missing: int
 ) -> tuple[GateResult, ...]:
-    """The gates of a build: the bars that are set, and what was recorded, where there is something.
+    """Judge a build: by the thresholds that are set, and against the recorded trials, if any.
 
-    `recorded` pairs the recorded trials (as baseline) with those of now; `missing` counts trials that never came.
+    `recorded` pairs the recorded trials (as baseline) with the new ones; `missing` counts planned trials without a
+    judgement.
     """
     measured = GateInput(spec=metrics.spec, phase="", metrics=metrics, evidence=recorded, missing=missing)
     results = (
@@ -66,7 +67,7 @@ def against_bars(
 
 
 def status_of(gates: Sequence[GateResult]) -> Verdict:
-    """PROMOTE where all passed, REJECT where one failed beyond doubt, HOLD where the evidence is short."""
+    """Return PROMOTE if all passed, REJECT if one failed for certain, HOLD if the evidence is insufficient."""
     failed = {gate.asks for gate in gates if not gate.passed}
     if not failed:
         return Verdict.PROMOTE

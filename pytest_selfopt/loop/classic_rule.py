@@ -1,7 +1,7 @@
-"""The source documents' rule to the letter: medians over the runs, a fixed limit on variance. It guarantees nothing.
+"""The source documents' rule, unchanged: medians over runs, a fixed limit on variance. It guarantees nothing.
 
-Measured by `python -m tests.performance.decisions`: with candidates that are in truth no better it promotes one in a
-quarter to two fifths of the comparisons, because the median of a few runs is a noisy number.
+Measured by `python -m tests.performance.decisions`: when no candidate is better, it promotes one in a quarter to two
+fifths of the comparisons, because the median of a few runs is noisy.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ GATES: tuple[Gate, ...] = (
 
 
 def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]) -> str:
-    """What the verdict rests on, marked as what it is."""
+    """Explain the verdict, and name the rule."""
     assert measured.baseline is not None
     mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
     parts = [f"median {mine:.3f} beside {before:.3f} in {len(measured.metrics.runs)} runs"]

@@ -1,4 +1,4 @@
-"""The loop composed: the trials of one phase in, the conclusion out."""
+"""The composed loop: from the trials of one phase to a conclusion."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from pytest_selfopt.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A candidate with its evidence: `tally` pairs it with the baseline over all cycles of their comparison.
+    """A candidate with its evidence; `tally` pairs it with the baseline over all cycles of their comparison.
 
-    `number` is that of the test that it is; None when it spends no share of the error budget.
+    `number` is that of its test; None if it spends no share of the error budget.
     """
 
     spec: Spec
     number: int | None
     tally: Tally
     trials: tuple[Trial, ...]
-    """Its trials, and the baseline's beside it in `PhaseEvidence`, are those of this cycle."""
+    """Its trials in this cycle, like the baseline's in `PhaseEvidence`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseEvidence:
-    """Everything a phase is judged by. `missing` counts planned trials that never arrived."""
+    """All evidence on a phase. `missing` counts planned trials that never arrived."""
 
     phase: str
     cycle: int
@@ -50,27 +50,27 @@ class PhaseEvidence:
     limits: Limits
     missing: int = 0
     trial: str = ""
-    """The id of the contender that is the baseline with the rule on trial; empty when none is."""
+    """The id of the contender that is the baseline with the rule on trial; empty if there is none."""
     space: SearchSpace = USUAL_SPACE
-    """What there is to try: more retries and longer time-outs are taken from it."""
+    """The search space, from which higher retries and time-outs are taken."""
     premises: Mapping[str, Premises] = field(default_factory=dict)
-    """What the results of each spec rest on, by its id."""
+    """The premises of each spec's results, by id."""
     fallback: str | None = None
-    """The model that stands in when the baseline's is not up to the phase; None when nobody knows one."""
+    """The fallback for a phase that the baseline's model cannot handle, if known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What one cycle concludes about one phase."""
+    """The conclusion of one cycle about one phase."""
 
     phase: str
     baseline: Spec
     in_force: Spec
-    """The spec in force afterwards: the winner, the baseline with a rule that stays on trial, or the baseline."""
+    """The spec in force afterwards: the winner, the baseline with a rule still on trial, or the baseline."""
     metrics: Mapping[str, Metrics]
     judgements: tuple[Judgement, ...]
     diagnoses: tuple[Diagnosis, ...]
-    """Of the spec in force afterwards."""
+    """The diagnoses of the spec in force afterwards."""
     gates: tuple[GateResult, ...]
     """The absolute gates of the spec in force afterwards."""
     pick: Pick
@@ -80,7 +80,7 @@ class Conclusion:
 
     @property
     def verdict(self) -> Verdict:
-        """PROMOTE when there is a winner, REJECT when nothing can win any more, else HOLD."""
+        """PROMOTE if there is a winner, REJECT if no candidate can win any more, else HOLD."""
         if self.pick.winner is not None:
             return Verdict.PROMOTE
         undecided = any(judgement.verdict is Verdict.HOLD for judgement in self.judgements)
@@ -97,8 +97,8 @@ def conclude(
 ) -> Conclusion:
     """Evaluate, gate, diagnose, pick and enforce.
 
-    `now` is the timestamp that changed rules get (ISO 8601, UTC); `own_gates` are those that the project adds,
-    `switches` the automatic actions that are on.
+    `now` is the timestamp of changed rules (ISO 8601, UTC); `own_gates` are the project's gates, `switches` those of
+    automatic actions.
     """
     trials = _trials_by_spec(evidence)
     metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
@@ -138,7 +138,7 @@ def conclude(
 
 
 def _trials_by_spec(evidence: PhaseEvidence) -> dict[str, tuple[Trial, ...]]:
-    """The trials of this cycle by the id of their spec, the baseline last."""
+    """Return the trials of this cycle by spec id, the baseline last."""
     trials = {}
     for contender in evidence.contenders:
         trials[contender.spec.id] = contender.trials
@@ -147,7 +147,7 @@ def _trials_by_spec(evidence: PhaseEvidence) -> dict[str, tuple[Trial, ...]]:
 
 
 def _on_trial(judgements: Sequence[Judgement], evidence: PhaseEvidence) -> Judgement | None:
-    """The verdict on the contender that is the baseline with the rule on trial; None without one."""
+    """Return the verdict on the rule on trial, or None."""
     for judgement in judgements:
         if judgement.spec == evidence.trial:
             return judgement
@@ -155,12 +155,12 @@ def _on_trial(judgements: Sequence[Judgement], evidence: PhaseEvidence) -> Judge
 
 
 def _is_measured(gates: Sequence[GateResult]) -> bool:
-    """Whether there were enough passes, and few enough errors in them."""
+    """Whether there were enough passes with few enough errors."""
     return failed_names(gates).isdisjoint(("errors", "min_samples"))
 
 
 def _in_force(evidence: PhaseEvidence, picked: Pick, trial: Judgement | None) -> Spec:
-    """The winner, or else the baseline with what stays on trial."""
+    """Return the winner, or else the baseline with the rule still on trial."""
     if picked.winner is not None:
         return parse_spec(picked.winner.spec)
     if trial is None or has_lost(trial):
@@ -182,9 +182,9 @@ def _recommendations(
 def recommend(
     diagnosis: Diagnosis, spec: Spec, *, fallback: str | None = None, space: SearchSpace = USUAL_SPACE
 ) -> Recommendation | None:
-    """The recommendation a diagnosis of `spec` amounts to; None when there is nothing to do.
+    """Return the recommendation that follows from a diagnosis of `spec`; None if there is nothing to do.
 
-    `fallback` is the model that stands in when it is one to disable the model, `space` has the settings to go on to.
+    `fallback` replaces a model that is to be disabled; `space` has the next settings to try.
     """
     action = diagnosis.action
     if action is None:

@@ -14,7 +14,7 @@ _MOST_STEPS = 10_000
 
 
 def chi_square_tail(value: float, degrees: int) -> float:
-    """The probability that a chi-square variable with `degrees` of freedom is at least `value`."""
+    """Return the probability that a chi-square variable with `degrees` of freedom is at least `value`."""
     if value <= 0 or degrees <= 0:
         return 1.0
     a, x = degrees / 2, value / 2
@@ -25,11 +25,11 @@ def chi_square_tail(value: float, degrees: int) -> float:
 
 
 def t_tail(value: float, degrees: int) -> float:
-    """The probability that a t variable with `degrees` of freedom is at least `value`."""
+    """Return the probability that a t variable with `degrees` of freedom is at least `value`."""
     if degrees <= 0:
         return 0.5
     square = value * value
-    # Either form loses its digits where the other keeps them: near zero, and far out.
+    # One form loses precision near zero, the other far out.
     if square < degrees:
         half = 0.5 - 0.5 * incomplete_beta(0.5, degrees / 2, square / (degrees + square))
     else:
@@ -40,19 +40,19 @@ def t_tail(value: float, degrees: int) -> float:
 
 
 def binomial_tail(successes: int, trials: int, share: float) -> float:
-    """The probability of at most `successes` in `trials` independent trials that succeed with `share`."""
+    """Return the probability of at most `successes` in `trials` independent trials that succeed with `share`."""
     if successes >= trials:
         return 1.0
     return incomplete_beta(trials - successes, successes + 1, 1 - share)
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b)."""
+    """Return the regularised incomplete beta function I_x(a, b)."""
     if x <= 0:
         return 0.0
     if x >= 1:
         return 1.0
-    # Summed from left to right: another order of the terms changes the last digits.
+    # Sum from left to right: another order of the terms changes the last digits.
     log_scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     scale = math.exp(log_scale)
     if x < (a + 1) / (a + b + 2):
@@ -61,10 +61,9 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def wilson(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a proportion (Wilson 1927); 95 % by default, (0, 1) without trials.
+    """Return the Wilson score interval of a proportion (Wilson 1927); 95 % by default, (0, 1) without trials.
 
-    Where trials depend on one another, `trials` is the number of independent ones that would tell as much: not always
-    a whole number.
+    For dependent trials, `trials` is the effective number of independent ones, which need not be whole.
     """
     if trials == 0:
         return 0.0, 1.0
@@ -73,7 +72,7 @@ def wilson(successes: float, trials: float, z: float = 1.959964) -> tuple[float,
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     low, high = (centre - spread) / scale, (centre + spread) / scale
-    # At 0 and 1 rounding alone would leave the share itself outside.
+    # At 0 and 1, rounding alone would exclude the share itself.
     return max(0.0, min(share, low)), min(1.0, max(share, high))
 
 

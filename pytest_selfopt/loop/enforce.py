@@ -1,4 +1,4 @@
-"""Phase 6, enforce: what was picked and recommended becomes rules."""
+"""Phase 6, enforce: turn the pick and the recommendations into rules."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pytest_selfopt.trial import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcement:
-    """The rules afterwards, and each decision on the way there."""
+    """The new rules, and each decision that led to them."""
 
     rules: tuple[Rule, ...]
     changes: tuple[RuleChange, ...]
 
 
 MOST_HELD_PASSES = 21
-"""A comparison that is still undecided after so many passes, three cycles of seven, is given up."""
+"""Passes after which an undecided comparison is abandoned: three cycles of seven."""
 
 
 def enforce(
@@ -42,13 +42,12 @@ def enforce(
     now: str,
     switches: Switches = ALL_ON,
 ) -> Enforcement:
-    """Turn a pick, the verdict on what is on trial, and the recommendations about one phase into rules.
+    """Turn a pick, the verdict on the rule on trial, and the recommendations about one phase into rules.
 
-    `baseline` is the spec without what is on trial. Without a proper measurement (`measured` is False, as in an
-    outage) a baseline that merely stays gets no rule. `premises` are what the results of each spec rest on, by its id;
-    the recommendations are about the one that was `diagnosed`. `now` is the timestamp (ISO 8601, UTC) that changed
-    rules get.
-    Rules that say so already are left untouched, so that the same input twice changes nothing.
+    `baseline` is the spec without the rule on trial. If `measured` is False, as in an outage, a baseline that merely
+    stays gets no rule. `premises` are those of each spec's results, by id; the recommendations are about the
+    `diagnosed` spec. `now` is the timestamp of changed rules (ISO 8601, UTC).
+    Rules that already agree stay untouched, so that a repeated call changes nothing.
     """
     current = rule_in_force(rules, baseline.model, baseline.phase)
     settling = _Settling(baseline=baseline, current=current, premises=premises, cycle=cycle, now=now)
@@ -66,7 +65,7 @@ def enforce(
 
 
 def _untouched(rules: Sequence[Rule], current: Rule | None, settled: Sequence[Rule]) -> list[Rule]:
-    """The rules besides `current`, without those in force whose address has a `settled` rule in force."""
+    """Return the rules except `current` and those in force that a `settled` rule in force replaces."""
     replaced = {_address(rule) for rule in settled if rule.in_force}
     untouched = []
     for rule in rules:
@@ -77,12 +76,12 @@ def _untouched(rules: Sequence[Rule], current: Rule | None, settled: Sequence[Ru
 
 
 _ROUTES = ("allow", "fallback_model", "enable_warmup", "variant", "timeout_s", "retries", "isolated", "sampling")
-"""The fields of a rule that say what is asked, and how."""
+"""The fields of a rule that decide which model is asked, and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Settling:
-    """What becomes of the one rule in force about a baseline's model and phase; `current` is that rule, if any."""
+    """Decides about the rule in force for a baseline's model and phase; `current` is that rule, if any."""
 
     baseline: Spec
     current: Rule | None
@@ -91,7 +90,7 @@ class _Settling:
     now: str
 
     def settle(self, pick: Pick, trial: Judgement | None, *, measured: bool) -> Enforcement:
-        """Promote, confirm or roll back, or leave everything as it is."""
+        """Promote, confirm, roll back, or change nothing."""
         current, winner = self.current, pick.winner
         if current is not None and current.on_trial and trial is not None:
             return self._settle_trial(current, trial, winner)
@@ -104,7 +103,7 @@ class _Settling:
         return self._keep(pick)
 
     def _keep(self, pick: Pick) -> Enforcement:
-        """Give a baseline that stays its first rule."""
+        """Create the first rule of a baseline that stays."""
         rule = self._set(self._fresh(), self.baseline)
         rule = replace(rule, reason=pick.sentence, source="selfopt-cycle")
         sentence = f"kept {self.baseline.id}: {pick.sentence}"
@@ -142,7 +141,7 @@ class _Settling:
         return self._change("rolled_back", sentence, evidence, current, base)
 
     def _remembered(self, current: Rule, trial: Judgement) -> Rule:
-        """The rule that was rolled back, kept so that it is not tried again."""
+        """Return the rolled-back rule, which is kept so that it is not tried again."""
         return replace(
             current,
             status="rolled_back",
@@ -172,7 +171,7 @@ class _Settling:
         )
 
     def _rests_on(self, judged: Judgement) -> Premises | None:
-        """What a proof rests on: a model that stands in for another one was compared with it."""
+        """Return the premises of a proof; for a fallback they include those of the model it replaces."""
         own = self.premises.get(judged.spec)
         model = parse_spec(judged.spec).model
         if own is None or model == self.baseline.model:
@@ -181,7 +180,7 @@ class _Settling:
         return together(replaced, own)
 
     def _trial_over(self, current: Rule, base: Rule) -> Rule:
-        """What the rule on trial changes, put over another base, such as one that was promoted meanwhile."""
+        """Apply the changes of the rule on trial to another base, such as one promoted meanwhile."""
         return replace(
             replace(base, **_changed_routes(current.untried or self._fresh(), current)),
             status="trial",
@@ -205,13 +204,13 @@ class _Settling:
         )
 
     def _led_to(self, rule: Rule, spec: Spec) -> Rule:
-        """The rule with the settings of a spec or, when the spec is of another model, with that as the fallback."""
+        """Return the rule with the settings of a spec or, if the spec has another model, with that as the fallback."""
         if spec.model == self.baseline.model:
             return self._set(rule, spec)
         return replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
 
     def _promote(self, before: Rule | None, winner: Judgement) -> Enforcement:
-        """Put the winner in force; another model stands in for the baseline's, and has its settings in its own rule."""
+        """Put the winner in force; another model becomes the fallback, with its settings in its own rule."""
         rule = self._promoted(before, winner)
         promotion = self._promotion(winner, before, rule)
         spec = parse_spec(winner.spec)
@@ -237,7 +236,7 @@ class _Settling:
         return f"{action} for {rule.model} in {rule.phase}"
 
     def _set(self, rule: Rule, spec: Spec) -> Rule:
-        """The rule with all settings of a spec."""
+        """Return the rule with all settings of a spec."""
         sampling = rule.sampling
         if spec.sampling != DEFAULT_SAMPLING:
             sampling = {name: value for name, value in asdict(spec.sampling).items() if value is not None}
@@ -273,7 +272,7 @@ def _address(rule: Rule) -> tuple[str, str]:
 
 
 def _changed_routes(before: Rule, after: Rule) -> dict[str, Any]:
-    """The fields of `_ROUTES` in which a rule differs from another one, as `after` has them."""
+    """Return the fields of `_ROUTES` that differ, with their values in `after`."""
     changed = {}
     for name in _ROUTES:
         value = getattr(after, name)
@@ -283,7 +282,7 @@ def _changed_routes(before: Rule, after: Rule) -> dict[str, Any]:
 
 
 def _rolled_back_now(rules: Sequence[Rule], wanted: Recommendation, cycle: int) -> bool:
-    """Whether this very cycle has seen that it does not help; of the diagnosis that stays there is no more to say."""
+    """Whether this cycle rolled the action back; repeating its recommendation would be pointless."""
     return any(_has_failed_in(cycle, rule, wanted.action) for rule in rules)
 
 
@@ -294,7 +293,7 @@ def _has_failed_in(cycle: int, rule: Rule, action: str) -> bool:
 
 
 def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:
-    """What would hold without anything that had to be proven."""
+    """Return the rule without its proven parts, as in the file."""
     if rule is None:
         return None
     if rule.status == "confirmed":
@@ -303,14 +302,14 @@ def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:
 
 
 def has_lost(trial: Judgement) -> bool:
-    """Whether a rule on trial has had its chance: it is not better, or was not shown to be in three cycles' passes."""
+    """Whether a rule on trial has failed: it is not better, or was not proven in the passes of three cycles."""
     if trial.verdict is Verdict.HOLD:
         return trial.tally.passes >= MOST_HELD_PASSES
     return trial.verdict is Verdict.REJECT
 
 
 def _judged(judgement: Judgement, baseline: Spec) -> dict[str, Json]:
-    """What the log keeps of a verdict: its counts, and the number and limit of each gate."""
+    """Return the log entry of a verdict: its counts, and the number and limit of each gate."""
     gates: dict[str, Json] = {}
     for gate in judgement.gates:
         gates[gate.name] = [gate.value, gate.limit]

@@ -1,4 +1,4 @@
-"""Phase 2, evaluate: from the trials of a spec to its numbers."""
+"""Phase 2, evaluate: compute the metrics of a spec from its trials."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How far the accuracies of the runs lie apart, and how far chance alone would put them.
+    """The spread of the runs' accuracies, and the spread that chance alone would cause.
 
     `variance` is the sample variance (R − 1) of the run accuracies over the `cases` that were answered in every run.
-    `coin_flips` is V/K² with V = Σ over cases of s(R−s)/(R(R−1)), s passes in R runs: what independent answers of the
-    same cases bring about by themselves. `chance` is the dispersion test's p: χ² = (R−1)·variance/(V/K²) on R−1
-    degrees of freedom.
+    `coin_flips` is V/K² with V = Σ over cases of s(R−s)/(R(R−1)), s passes in R runs: the variance if repeats of a case
+    are independent. `chance` is the dispersion test's p: χ² = (R−1)·variance/(V/K²) on R−1 degrees of freedom.
     """
 
     cases: int
@@ -35,18 +34,18 @@ class Spread:
 
     @property
     def churn(self) -> float:
-        """The share of repeats of a case whose outcomes differ, expected of two runs: 2V/K."""
+        """The expected share of cases whose outcomes differ between two runs: 2V/K."""
         return 2 * self.coin_flips * self.cases
 
     @property
     def excess(self) -> float:
-        """The variance beyond the coin flips, never negative."""
+        """The variance in excess of the coin flips, never negative."""
         return max(0.0, self.variance - self.coin_flips)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The numbers of one spec. Latencies in seconds (of answered trials), cost in USD (None: partly unknown)."""
+    """The metrics of one spec. Latencies in seconds (of answered trials), cost in USD (None: partly unknown)."""
 
     spec: str
     runs: tuple[int, ...]
@@ -60,11 +59,11 @@ class Metrics:
     restraint: float | None
     restraint_trials: int
     restraint_calls: int
-    """In how many of the restraint trials a tool was called or tried."""
+    """The number of restraint trials in which the model called a tool, or tried to."""
     silent_misses: int
-    """Misses in which a call was expected and none came."""
+    """Misses in which a call was expected but not made."""
     wrong_calls: int
-    """Misses in which a call was expected and another one came."""
+    """Misses in which a different call was expected."""
     latency_median_s: float | None
     latency_p95_s: float | None
     latency_p95_low_s: float | None
@@ -73,12 +72,12 @@ class Metrics:
     tokens_out: int | None
     cost_usd: float | None
     known_cost_usd: float
-    """What the calls of known cost came to."""
+    """The sum of the known costs."""
     unpriced: int
-    """How many calls are of unknown cost."""
+    """The number of calls of unknown cost."""
     errors_by_kind: Mapping[str, int]
     first_attempt_passes: int
-    """Passes that needed no second attempt (a rate limit turns away before the model is reached, and is none)."""
+    """Passes without a retry; attempts rejected by a rate limit never reached the model and do not count."""
     attempts: int
     most_in_flight: int
     served_models: tuple[str, ...]
@@ -90,7 +89,7 @@ class Metrics:
 
     @property
     def first_attempt_accuracy(self) -> float:
-        """What the accuracy would have been without retries."""
+        """The accuracy without retries."""
         return _ratio(self.first_attempt_passes, self.trials)
 
     @property
@@ -152,19 +151,19 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
 
 
 def known(values: Iterable[_Value | None]) -> list[_Value]:
-    """The values that are not None."""
+    """Return the values that are not None."""
     return [value for value in values if value is not None]
 
 
 def median(values: Sequence[float]) -> float | None:
-    """The median; None without values."""
+    """Return the median; None without values."""
     if not values:
         return None
     return statistics.median(values)
 
 
 def served_models(trials: Iterable[Trial]) -> tuple[str, ...]:
-    """What servers said which model answered, in alphabetical order."""
+    """Return the model names that servers reported, in alphabetical order."""
     models = {trial.served_model for trial in trials}
     return tuple(sorted(filter(None, models)))
 
@@ -178,7 +177,7 @@ def _latency(trial: Trial) -> float | None:
 
 
 def _is_missed_call(trial: Trial) -> bool:
-    """Whether a call was expected and did not come as it should."""
+    """Whether a trial misses an expected call."""
     return trial.outcome is Outcome.MISS and not trial.restraint
 
 
@@ -200,7 +199,7 @@ def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
 
 
 def _if_complete(cost: float, unpriced: int) -> float | None:
-    """The sum of costs; None where some are unknown."""
+    """Return the sum of costs; None if some are unknown."""
     if unpriced:
         return None
     return cost
@@ -213,12 +212,12 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def spread(by_run: Mapping[int, Mapping[str, Outcome]]) -> Spread:
-    """The spread of run accuracies over the cases that have an answer in every run."""
+    """Return the spread of run accuracies over the cases with an answer in every run."""
     return spread_of(list(answered_rows(by_run).values()), len(by_run))
 
 
 def spread_of(rows: Sequence[Sequence[bool]], runs: int) -> Spread:
-    """The spread of run accuracies, from whether each case (row) passed in each of the `runs` (columns)."""
+    """Return the spread of run accuracies, given whether each case (row) passed in each of the `runs` (columns)."""
     count = len(rows)
     if runs < 2 or not count:
         return Spread(cases=count, variance=0.0, coin_flips=0.0, chi_square=0.0, chance=1.0)
@@ -238,7 +237,7 @@ def spread_of(rows: Sequence[Sequence[bool]], runs: int) -> Spread:
 
 
 def answered_rows(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[str, tuple[bool, ...]]:
-    """For each case with an answer in every run, whether it passed, by run."""
+    """Return the passes by run of each case with an answer in every run."""
     runs = list(by_run.values())
     rows = {}
     for case in dict.fromkeys(itertools.chain.from_iterable(runs)):
@@ -249,15 +248,15 @@ def answered_rows(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[str, tupl
 
 
 def coin_flips(rows: Iterable[Sequence[bool]]) -> float:
-    """V: the expected variance of a run's number of passes when every answer is independent of the others.
+    """Return V, the expected variance of a run's number of passes if all answers are independent.
 
-    The sum is exact before it is rounded, so that it does not depend on the order in which trials came in.
+    The sum is exact until it is rounded, so that it does not depend on the order of the trials.
     """
     return math.fsum(map(_row_variance, rows))
 
 
 def _row_variance(row: Sequence[bool]) -> float:
-    """s(R−s)/(R(R−1)) of one case with s passes in R runs; 0 with fewer than two."""
+    """Return s(R−s)/(R(R−1)) of one case with s passes in R runs; 0 for fewer than two runs."""
     passed, runs = sum(row), len(row)
     if runs < 2:
         return 0.0
@@ -265,7 +264,7 @@ def _row_variance(row: Sequence[bool]) -> float:
 
 
 def outcomes_by_run(trials: Sequence[Trial]) -> dict[int, dict[str, Outcome]]:
-    """The matrix of outcomes, run by run in ascending order, the first trial of a cell counting."""
+    """Return the matrix of outcomes, by run in ascending order; the first trial of a cell counts."""
     by_run: defaultdict[int, dict[str, Outcome]] = defaultdict(dict)
     for trial in trials:
         by_run[trial.run].setdefault(trial.case, trial.outcome)
@@ -286,10 +285,10 @@ def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
 
 
 def _low_bound(ordered: Sequence[float], share: float) -> float | None:
-    """The lower 95 % confidence bound of a percentile, whatever the distribution.
+    """Return the distribution-free lower 95 % confidence bound of a percentile.
 
     With n values the k-th in order lies above the percentile only if fewer than k of them lie below it: with
-    probability P(Bin(n, share) < k). The largest k for which that is at most 5 % is taken; None when there is none.
+    probability P(Bin(n, share) < k). Take the largest k for which that is at most 5 %; None if there is none.
     """
     count = len(ordered)
     ranks = range(1, count + 1)

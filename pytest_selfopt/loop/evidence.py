@@ -1,11 +1,11 @@
-"""The evidence that a candidate is better: the only statistics that promotion rests on.
+"""The evidence that a candidate is better: the statistics behind promotions.
 
 Outcomes are paired by case and pass. W counts the pairs that the candidate passed and the baseline missed, L the
 reverse. The odds e(W, L) = ∫₀¹ (1+x)^W (1−x)^L dx average the wealth of bets of size x on each pair that differs; if
 the candidate is no better on these cases, their expectation at the end of any pass is at most 1, so by Ville's
-inequality the chance that they ever reach B is at most 1/B, however often one looks, stops or resumes (Ville 1939;
-Shafer 2021, "Testing by betting"; Waudby-Smith and Ramdas 2023). Assumed: cases are independent within a pass, and
-the passes of both specs are interleaved.
+inequality the probability that they ever reach B is at most 1/B, however often the user looks, stops or resumes (Ville
+1939; Shafer 2021, "Testing by betting"; Waudby-Smith and Ramdas 2023). Assumptions: cases are independent within a
+pass, and the passes of both specs are interleaved.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from pytest_selfopt.loop.distributions import incomplete_beta, t_tail
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 ALPHA = Fraction(1, 20)
-"""The stated bound on the chance of ever promoting something false in the whole life of a history."""
+"""The bound on the probability of any false promotion in the whole life of a history."""
 
 SHIFTED_ODDS = 20.0
 """Odds at which a gain is claimed as "at least"."""
 
 DRIFTS_S = 10.0
-"""Seconds within which load and weather are the same for all."""
+"""Seconds within which load and other conditions count as equal."""
 
 _GRID = 400
 _CLEAR = 1e-6
-"""Decimal logarithms of odds that differ by more than this differ for certain."""
+"""The error bound of decimal logarithms of odds: larger differences are certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseTally:
-    """One case: pairs that differ in either direction, and the passes of either side over the `common` pairs."""
+    """One case: the pairs that differ, by direction, and each side's passes over the `common` pairs."""
 
     wins: int = 0
     losses: int = 0
@@ -56,11 +56,11 @@ class CaseTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """A candidate beside the baseline over the whole passes of which at least half of the pairs count.
+    """A candidate paired with the baseline, over the whole passes in which at least half of the pairs count.
 
-    `passes` is how many those are; `excluded` of their pairs had an error on either side, one that the candidate's
-    change cannot cure. Passes of an outage, with fewer pairs, are `left_out`: they are no evidence, and do not spoil
-    that of other passes.
+    `passes` is their number; `excluded` of their pairs have an error, on either side, that the candidate's change
+    cannot cure. Passes of an outage, with fewer pairs, are `left_out`: they are not evidence, and do not spoil that of
+    other passes.
     """
 
     cases: dict[str, CaseTally]
@@ -68,9 +68,9 @@ class Tally:
     excluded: int
     left_out: int = 0
     rescued: int = 0
-    """How many pairs are wins because the baseline gave no answer."""
+    """The number of wins in which the baseline gave no answer."""
     apart: int = 0
-    """How many of the passes asked one spec only after the other, so that load and drift may have hit one alone."""
+    """The number of passes that asked one spec after the other, so that load and drift may have hit only one."""
 
     @property
     def wins(self) -> int:
@@ -84,7 +84,7 @@ class Tally:
 
     @property
     def pairs(self) -> int:
-        """Pairs that count: with an answer on both sides, or an error that the candidate's change can cure."""
+        """Pairs that count: those with an answer on both sides, or an error that the candidate's change can cure."""
         return sum(case.common for case in self.cases.values())
 
     @property
@@ -104,7 +104,7 @@ class Tally:
 
     @property
     def odds(self) -> Fraction:
-        """The odds that the candidate is better, against luck."""
+        """The odds against luck that the candidate is better."""
         return odds(self.wins, self.losses)
 
 
@@ -115,11 +115,11 @@ def tally(
     *,
     curable: Collection[ErrorKind] = (),
 ) -> Tally:
-    """Pair two specs' trials by case and run. Only runs count in which both have a trial of every case.
+    """Pair two specs' trials by case and run. Only runs with trials of every case on both sides count.
 
-    A pair with an error on either side is left out, unless it is one of the `curable` kinds, which the candidate's
-    change is about, such as time-outs when it waits longer: such an error counts as not passed. Which kinds those are
-    follows from the two specs and is fixed before the first trial, so the bound on the odds holds as it does without.
+    A pair with an error on either side is left out, unless the error is of a `curable` kind, which the candidate's
+    change may prevent, such as time-outs if it waits longer: such an error counts as not passed. The kinds follow from
+    the two specs and are fixed before the first trial, so the bound on the odds still holds.
     """
     whole = _whole_passes(_by_run(baseline), _by_run(candidate), cases)
     by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
@@ -145,12 +145,12 @@ def tally(
 
 
 _Pair: TypeAlias = tuple[Trial, Trial]
-"""The baseline's trial and the candidate's of one case in one pass."""
+"""The baseline's and the candidate's trial of one case in one pass."""
 _Runs: TypeAlias = Mapping[int, Mapping[str, Trial]]
 
 
 def _by_run(trials: Sequence[Trial]) -> _Runs:
-    """The trials by run and case, the first of each cell counting."""
+    """Return the trials by run and case; the first of each cell counts."""
     runs: defaultdict[int, dict[str, Trial]] = defaultdict(dict)
     for trial in trials:
         runs[trial.run].setdefault(trial.case, trial)
@@ -158,7 +158,7 @@ def _by_run(trials: Sequence[Trial]) -> _Runs:
 
 
 def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> list[dict[str, _Pair]]:
-    """The pairs by case of each run in which both sides have a trial of every case, in ascending order of runs."""
+    """Return the pairs by case of each run with trials of every case on both sides, in ascending order."""
     every_case = set(cases)
     passes = []
     for run in sorted(baseline.keys() & candidate.keys()):
@@ -184,7 +184,7 @@ def _is_rescue(pair: _Pair) -> bool:
 
 
 def odds(wins: int, losses: int) -> Fraction:
-    """e(W, L) = Σ_{k≤W} C(n+1, k) / ((n+1)·C(n, W)) with n = W + L, exactly."""
+    """Return e(W, L) = Σ_{k≤W} C(n+1, k) / ((n+1)·C(n, W)) with n = W + L, exactly."""
     n = wins + losses
     term = total = 1
     for k in range(wins):
@@ -194,10 +194,10 @@ def odds(wins: int, losses: int) -> Fraction:
 
 
 def log10_odds(wins: float, losses: float) -> float:
-    """The decimal logarithm of e(W, L), at once for any size; wins and losses need not be whole.
+    """Return the decimal logarithm of e(W, L), fast for any size; wins and losses need not be whole.
 
     With n = W + L, e = 2^(n+1) · B(W+1, L+1) · I_½(L+1, W+1); exact to about nine digits unless the losses are many
-    times the wins, where the odds are next to nothing and the answer may be −∞.
+    times the wins, where the odds are nearly 0 and the result may be −∞.
     """
     share = incomplete_beta(losses + 1, wins + 1, 0.5)
     if share <= 0:
@@ -207,17 +207,17 @@ def log10_odds(wins: float, losses: float) -> float:
 
 
 def bar(comparison: int, alpha: Fraction = ALPHA) -> Fraction:
-    """The odds that the j-th comparison ever opened has to reach: B(j) = (j+9)(j+10)/(10·α); Σ 1/B(j) = α."""
+    """Return the odds that the j-th comparison ever opened must reach: B(j) = (j+9)(j+10)/(10·α); Σ 1/B(j) = α."""
     return (comparison + 9) * (comparison + 10) / (10 * alpha)
 
 
 def least_gain(evidence: Tally) -> float | None:
-    """The largest g for which "the gain is at most g" has odds above 20 against it; None when none has.
+    """Return the largest g for which "the gain is at most g" has odds above 20 against it; None if none has.
 
-    The odds against a gain of at most g average Π (1 + x(d − g)) over bets x in [0, 1/(1+g)], d being +1, 0 or −1
-    for each pair: no factor is negative there and, if the gain over the cases of a pass is at most g, the product
-    over the pass has an expectation of at most 1. With x = u/(1+g), u in [0, 1], every factor falls as g rises, so
-    the largest g is found by halving.
+    The odds against a gain of at most g average Π (1 + x(d − g)) over bets x in [0, 1/(1+g)], where d is +1, 0 or −1
+    for each pair: no factor is negative and, if the gain over the cases of a pass is at most g, the product over the
+    pass has an expectation of at most 1. With x = u/(1+g), u in [0, 1], every factor falls as g rises, so bisection
+    finds the largest g.
     """
     if evidence.pairs == 0 or _log_shifted(evidence, -0.999) <= math.log(SHIFTED_ODDS):
         return None
@@ -233,7 +233,7 @@ def least_gain(evidence: Tally) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPrompts:
-    """What the cases say about prompts that were not asked: case-clustered paired t-test, one-sided `chance`."""
+    """The evidence on prompts that were not asked: case-clustered paired t-test, one-sided `chance`."""
 
     up: int
     down: int
@@ -242,9 +242,9 @@ class NewPrompts:
 
 
 def new_prompts(evidence: Tally) -> NewPrompts:
-    """Treat each case's difference as one observation, because repeats of a prompt are no new prompts.
+    """Treat each case's difference as one observation, because repeats of a prompt are not new prompts.
 
-    Where all n cases differ alike, t has no spread to divide by; the chance is then that of the signs, 1/2ⁿ.
+    If all n cases differ equally, t is undefined; the chance is then that of the signs, 1/2ⁿ.
     """
     differences = [case.difference for case in evidence.cases.values() if case.common]
     return NewPrompts(
@@ -256,7 +256,7 @@ def new_prompts(evidence: Tally) -> NewPrompts:
 
 
 def _chance_of_mean(differences: Sequence[float]) -> float:
-    """The one-sided probability of a mean difference so high if the true mean is 0; 1 without observations."""
+    """Return the one-sided probability of a mean difference this high if the true mean is 0; 1 without observations."""
     count = len(differences)
     if not count:
         return 1.0
@@ -271,7 +271,7 @@ def _chance_of_mean(differences: Sequence[float]) -> float:
 
 
 def reaches(wins: int, losses: int, needed: Fraction) -> bool:
-    """Whether e(W, L) is at least `needed`: exact, but quick where the answer is clear."""
+    """Whether e(W, L) is at least `needed`: exact, but fast if the answer is clear."""
     margin = log10_odds(wins, losses) - math.log10(needed)
     if abs(margin) > _CLEAR:
         return margin > 0
@@ -279,11 +279,11 @@ def reaches(wins: int, losses: int, needed: Fraction) -> bool:
 
 
 def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Fraction) -> bool:
-    """Whether `more` passes can still bring the odds to `needed`, hoping for two standard errors more than was seen.
+    """Whether `more` passes can still bring the odds to `needed`, with a margin of two standard errors.
 
-    The evidence so far stays what it is; only of what is to come the difference per pass is taken to be
-    (W − L + 2√(W + L)) / passes, at most everything that differs. A bar that is out of reach then is reached by a
-    candidate as good as it looks in fewer than about 1 of 40 cases.
+    The evidence so far counts as it is; the difference per future pass is assumed to be (W − L + 2√(W + L)) / passes,
+    at most all pairs that differ. If the bar is then out of reach, a candidate as good as it looks would reach it in
+    fewer than about 1 of 40 cases.
     """
     differing = wins + losses
     if passes == 0 or wins <= losses:
@@ -297,7 +297,7 @@ def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Frac
 
 
 def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> int | None:
-    """How many more passes (at least 1) like those so far until the odds reach `needed`; None beyond `most`.
+    """Return how many more passes (at least 1) like those so far bring the odds to `needed`; None beyond `most`.
 
     The odds after s times as many pairs are convex in s and 1 at s = 0, so once above a bar they stay above it.
     """
@@ -318,7 +318,7 @@ def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> 
 
 
 def show_odds(value: Fraction) -> str:
-    """Odds for people: whole numbers, powers of ten when they get long."""
+    """Format odds for people: whole numbers, or powers of ten if they are long."""
     if value < 10:
         return f"{float(value):.1f}"
     if value < 10**6:
@@ -327,7 +327,7 @@ def show_odds(value: Fraction) -> str:
 
 
 def _apart(pairs: Sequence[_Pair]) -> bool:
-    """Whether all calls of one side began before the first of the other, and long enough before for drift."""
+    """Whether all calls of one side began before the first of the other, early enough for drift."""
     before = [trial.started for trial, _ in pairs]
     after = [trial.started for _, trial in pairs]
     in_turns = max(before) < min(after) or max(after) < min(before)
@@ -350,13 +350,13 @@ def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
 
 
 def _passed(pair: _Pair) -> tuple[bool, bool]:
-    """Whether the baseline passed, and whether the candidate did."""
+    """Return whether the baseline passed, and whether the candidate did."""
     before, after = pair
     return before.outcome is Outcome.PASS, after.outcome is Outcome.PASS
 
 
 def _log_shifted(evidence: Tally, gain: float) -> float:
-    """Log of the shifted odds, averaged over the middles of equal steps of x."""
+    """Return the log of the shifted odds, averaged over the midpoints of equal steps of x."""
     wins, losses = evidence.wins, evidence.losses
     ties = evidence.pairs - wins - losses
     widest = 1 / (1 + gain)
@@ -367,7 +367,7 @@ def _log_shifted(evidence: Tally, gain: float) -> float:
         lost = losses * math.log1p(-x * (1 + gain))
         tied = ties * math.log1p(-x * gain)
         logs.append(won + lost + tied)
-    # Relative to the largest term, no exponential overflows.
+    # Relative to the largest term, so that no exponential overflows.
     top = max(logs)
     total = math.fsum(math.exp(log - top) for log in logs)
     return top + math.log(total / _GRID)

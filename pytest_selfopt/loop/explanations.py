@@ -1,4 +1,4 @@
-"""What a verdict rests on, in words that need no knowledge of statistics."""
+"""Explanations of verdicts in words that need no knowledge of statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
 
 
 def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
-    """What the verdict on a candidate rests on; `comparison` is the number of its test in this history."""
+    """Explain the verdict on a candidate; `comparison` is the number of its test in this history."""
     tally, needed = measured.evidence, measured.needed
     assert tally is not None
     assert needed is not None
@@ -34,7 +34,7 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
 
 
 def counts(tally: Tally) -> str:
-    """How many answers were fixed and broken, and over how much."""
+    """Count the answers fixed and broken, with passes and prompts."""
     rescued = ""
     if tally.rescued:
         rescued = f" ({tally.rescued} of them had not come at all)"
@@ -45,7 +45,7 @@ def counts(tally: Tally) -> str:
 
 
 def what_it_takes(tally: Tally, needed: Fraction) -> str:
-    """How many more passes, or how many prompts instead of so many, would decide at the observed difference."""
+    """Say how many more passes, or how many prompts in total, would decide at the observed difference."""
     more = passes_to_decide(tally, needed)
     if more is None:
         return "at this difference no number of passes decides"

@@ -1,4 +1,4 @@
-"""Which model may stand in for another: the best one that is known, and none that nobody measured."""
+"""Choice of a fallback: the best model measured in the phase, never an unmeasured one."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pytest_selfopt.loop.distributions import wilson
 
 LEAST_TRIALS = 9
-"""A model with fewer answers than this in a phase is not known there."""
+"""Answers in a phase below which a model does not count as measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackScore:
-    """What a model did in a phase: `passes` of so many `answers`."""
+    """A model's `passes` among its `answers` in a phase."""
 
     passes: int
     answers: int
 
 
 def best_fallback(scores: Mapping[str, FallbackScore], *, minimum: float) -> str | None:
-    """The model whose accuracy is above `minimum` with the most confidence; None without one.
+    """Return the model whose accuracy is above `minimum` with the most confidence, or None.
 
-    Ranked by the lower end of the 95 % Wilson interval, so that much evidence beats little; ties go by name.
+    Ranked by the lower end of the 95 % Wilson interval, which favours more evidence; ties are broken by name.
     """
     able: dict[str, float] = {}
     for model, score in scores.items():

@@ -1,4 +1,4 @@
-"""Phase 3, gate: each candidate against the gates; the verdict is the worst that any of them asks for."""
+"""Phase 3, gate: judge each candidate by the gates; the verdict is the worst that any failed gate asks for."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _ABSOLUTE: tuple[Gate, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The verdict on one candidate, with everything it rests on.
+    """The verdict on one candidate, with all its evidence.
 
-    `comparison` is the number of its test in this history; None when it spends no share of the error budget.
+    `comparison` is the number of its test in this history; None if it spends no share of the error budget.
     """
 
     spec: str
@@ -53,16 +53,16 @@ class Judgement:
     bar: Fraction | None
     comparison: int | None
     grounds: str
-    """What the verdict rests on, in words."""
+    """The explanation of the verdict."""
 
     @property
     def sentence(self) -> str:
-        """The verdict with its grounds."""
+        """The verdict with its explanation."""
         return f"{self.verdict} {self.phase}: {self.grounds}"
 
     @property
     def takes(self) -> str:
-        """What would decide it; empty where it is decided, or passes alone do not."""
+        """What would decide it; empty if it is decided, or if more passes alone would not."""
         if self.bar is None or self.verdict is not Verdict.HOLD:
             return ""
         if "no_regression" not in failed_names(self.gates):
@@ -76,7 +76,7 @@ def judge(
     """Apply all gates to a candidate.
 
     Raises:
-        ValueError: when there are no pairs with a baseline to judge by.
+        ValueError: if there are no pairs with a baseline.
     """
     if measured.evidence is None or measured.baseline is None:
         raise ValueError(f"{measured.spec} was measured without a baseline")
@@ -101,13 +101,13 @@ def judge(
 def comparing_gates(
     measured: GateInput, limits: Limits, *, own_gates: ProjectGates = no_project_gates
 ) -> tuple[GateResult, ...]:
-    """The answers of all gates about a candidate beside its baseline."""
+    """Return the results of all gates that compare a candidate with its baseline."""
     answers = _answers(_gates_by(limits), measured, limits)
     return (*answers, *own_gates(measured))
 
 
 def _gates_by(limits: Limits) -> tuple[Gate, ...]:
-    """The comparing gates of the decision rule and of what a promotion claims."""
+    """Return the comparing gates of the decision rule and the claim."""
     if limits.profile is DecisionRule.CLASSIC:
         return classic.GATES
     if limits.claim is Claim.NEW_PROMPTS:
@@ -118,13 +118,13 @@ def _gates_by(limits: Limits) -> tuple[Gate, ...]:
 def absolute_gates(
     metrics: Metrics, phase: str, limits: Limits, *, own_gates: ProjectGates = no_project_gates
 ) -> tuple[GateResult, ...]:
-    """The gates that a spec has to pass for itself, such as the one in force after a cycle."""
+    """Return the results of the gates that a spec must pass on its own, such as the one in force after a cycle."""
     measured = GateInput(spec=metrics.spec, phase=phase, metrics=metrics)
     return (*_answers(_ABSOLUTE, measured, limits), *own_gates(measured))
 
 
 def worst(results: Sequence[GateResult]) -> Verdict:
-    """The verdict of all gates; evidence that cannot be compared, or is too little to be certain, rejects nobody."""
+    """Return the verdict of all gates; incomparable or insufficient evidence never rejects."""
     failed = failed_names(results)
     if not failed:
         return Verdict.PROMOTE
@@ -138,12 +138,12 @@ def worst(results: Sequence[GateResult]) -> Verdict:
 
 
 def failed_names(results: Sequence[GateResult]) -> set[str]:
-    """The names of the gates that were not passed."""
+    """Return the names of the failed gates."""
     return {result.name for result in results if not result.passed}
 
 
 def _answers(chosen: Sequence[Gate], measured: GateInput, limits: Limits) -> list[GateResult]:
-    """The results of the gates that have something to say."""
+    """Return the results of the gates that apply."""
     answers = []
     for gate in chosen:
         answer = gate(measured, limits)

@@ -1,4 +1,4 @@
-"""The gates: each a pure function from what was measured of a spec to its number, its limit and a sentence."""
+"""The gates: pure functions from the measurements of a spec to a number, its limit and a sentence."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.loop.wording import listed_cases, listed_counts
 
 EXTENDED = "extended"
-"""The phase that has a minimum accuracy."""
+"""The phase with a minimum accuracy."""
 STEADY_PASSES = 7
-"""Specs that were asked in turns, pass by pass, are compared only after so many passes."""
+"""Passes needed to compare specs that were asked one after the other, pass by pass."""
 SOLID_PASSES = 3
-"""A case is solid when the baseline passed every one of at least so many passes."""
+"""A case is solid if the baseline passed it in every pass, at least this many."""
 REVERSE_ODDS = 10
-"""Odds for the reverse at which a candidate (or a solid case) counts as worse."""
+"""Odds for the reverse from which a candidate (or a solid case) counts as worse."""
 HOPELESS_ODDS = 20
-"""Odds that failures alone have to reach against the minimum accuracy before anybody stops for them."""
+"""Odds against the minimum accuracy from which failures alone stop a candidate early."""
 CERTAIN_BREAK = 0.05
-"""A case counts as broken for good when an unchanged suite would show one like it at most so often."""
+"""Probability in an unchanged suite up to which a case counts as certainly broken."""
 MOST_TIMED_TOGETHER = 64
-"""Latencies measured with more calls than this under way in one process include waiting for its own processor."""
+"""Calls in flight per process above which latencies include waiting for its own CPU."""
 
 
 class Verdict(StrEnum):
-    """What is to be done with a candidate."""
+    """The verdict on a candidate."""
 
     PROMOTE = "PROMOTE"
     HOLD = "HOLD"
@@ -38,9 +38,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """One gate's answer: its number, its limit and a sentence.
+    """The result of one gate: its number, its limit and a sentence.
 
-    `asks` is the verdict it asks for when it fails; a `certain` REJECT stands however few passes there were.
+    `asks` is the verdict it asks for if it fails; a `certain` REJECT holds however few passes there were.
     """
 
     name: str
@@ -54,9 +54,9 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateInput:
-    """What a gate looks at: the numbers of one spec and, for a candidate, of the baseline and the pairs of both.
+    """The input of a gate: the metrics of one spec and, for a candidate, those of the baseline and their pairs.
 
-    `needed` are the odds that a candidate has to reach, `missing` the planned trials that never arrived.
+    `needed` are the odds that a candidate must reach, `missing` counts planned trials that never arrived.
     """
 
     spec: str
@@ -71,18 +71,18 @@ class GateInput:
 Measured = GateInput
 """The public name."""
 Gate = Callable[[GateInput, Limits], GateResult | None]
-"""A gate answers None where it has nothing to say."""
+"""A gate returns None if it does not apply."""
 ProjectGates = Callable[[GateInput], Sequence[GateResult]]
-"""Gates that a project adds."""
+"""The project's own gates."""
 
 
 def no_project_gates(_: GateInput) -> Sequence[GateResult]:
-    """The gates that a project adds when it adds none."""
+    """Return no results: the default for projects without gates."""
     return ()
 
 
 def reject_or_hold(*, reject: bool) -> Verdict:
-    """The verdict that a failed gate asks for: REJECT, or HOLD where the evidence does not suffice for that."""
+    """Return the verdict that a failed gate asks for: REJECT, or HOLD if the evidence is insufficient."""
     if reject:
         return Verdict.REJECT
     return Verdict.HOLD
@@ -120,7 +120,7 @@ def _pairs_without_answer(evidence: Tally, missing: int, limits: Limits) -> str:
 def interleaved(measured: GateInput, _: Limits) -> GateResult | None:
     """Whether both specs were asked side by side, or in at least `STEADY_PASSES` passes.
 
-    Drift may hit one spec alone where they were asked in turns; the variance gate bounds it over seven steady passes.
+    Otherwise drift may hit only one of them; the variance gate bounds it over seven steady passes.
     """
     evidence = measured.evidence
     if evidence is None:
@@ -154,7 +154,7 @@ def errors(measured: GateInput, limits: Limits) -> GateResult:
 
 
 def _in_brackets(counts: Mapping[str, int]) -> str:
-    """Counts by name, such as " (2 timeout, 1 server)"; empty without any."""
+    """Format counts by name, such as " (2 timeout, 1 server)"; empty if there are none."""
     if not counts:
         return ""
     return f" ({listed_counts(counts.items())})"
@@ -175,7 +175,7 @@ def min_samples(measured: GateInput, limits: Limits) -> GateResult:
 
 
 def variance(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether runs differ by more than the coin flips of their cases explain."""
+    """Whether the variance between runs is within that of independent answers."""
     spread = measured.metrics.spread
     small = spread.excess <= limits.variance
     by_chance = spread.chance >= limits.dispersion_chance
@@ -204,7 +204,7 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
     return GateResult(
         name="no_regression",
         passed=reached >= needed,
-        # Odds beyond the range of a float would overflow.
+        # Large odds would overflow a float.
         value=float(min(reached, Fraction(10**300))),
         limit=float(needed),
         sentence=(
@@ -216,7 +216,7 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
 
 
 def restraint(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether prompts that need no tool get none."""
+    """Whether prompts that need no tool get no tool call."""
     metrics = measured.metrics
     sentence = "no case needs restraint"
     if metrics.restraint is not None:
@@ -235,7 +235,7 @@ def restraint(measured: GateInput, limits: Limits) -> GateResult:
 
 
 def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResult | None:
-    """Whether a model can do stateful work at all; nothing but failures settle it before all passes are made."""
+    """Whether a model can do stateful work at all; failures alone can decide it before all passes are made."""
     if measured.phase != EXTENDED:
         return None
     metrics, limit = measured.metrics, limits.extended_phase_min_accuracy
@@ -263,7 +263,7 @@ def is_hopeless(phase: str, metrics: Metrics, limits: Limits) -> bool:
 
 
 def latency(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether 95 % of the answers come in time, in seconds; only a limit that is missed for certain rejects."""
+    """Whether 95 % of the answers arrive in time (seconds); only a limit missed for certain rejects."""
     metrics, limit = measured.metrics, limits.latency
     p95, low = metrics.latency_p95_s, metrics.latency_p95_low_s
     crowded = metrics.most_in_flight > MOST_TIMED_TOGETHER
@@ -279,18 +279,18 @@ def latency(measured: GateInput, limits: Limits) -> GateResult:
 
 
 def _latency_words(metrics: Metrics, limit: float | None) -> str:
-    bound, beside = "no limit is set", ""
+    bound, load = "no limit is set", ""
     if limit is not None:
         bound = f"at most {limit:g} s may"
     if limit is not None and metrics.most_in_flight > MOST_TIMED_TOGETHER:
-        beside = f"; measured with {metrics.most_in_flight} calls under way, which slows each of them"
+        load = f"; measured with {metrics.most_in_flight} calls under way, which slows each of them"
     if metrics.latency_p95_s is None:
-        return f"nothing was answered{beside}"
-    return f"95 % of the answers take up to {metrics.latency_p95_s:.2f} s, {bound}{beside}"
+        return f"nothing was answered{load}"
+    return f"95 % of the answers take up to {metrics.latency_p95_s:.2f} s, {bound}{load}"
 
 
 def cost(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether 1,000 trials cost little enough, in USD; where a price is unknown, the cost does not count as low."""
+    """Whether 1,000 trials cost at most the limit in USD; an unknown price fails."""
     limit = limits.cost
     value = _cost_of_thousand(measured.metrics)
     known = f"the cost of {measured.metrics.unpriced} calls is unknown"
@@ -336,7 +336,7 @@ def veto(measured: GateInput, limits: Limits) -> GateResult | None:
 
 
 def _first_names(cases: Collection[str]) -> str:
-    """The first three cases by name, without their suites."""
+    """Return the names of the first three cases, without their suites."""
     listed = listed_cases(sorted(cases)[:3])
     if len(cases) > 3:
         listed += " …"
@@ -350,19 +350,19 @@ def is_broken(case: CaseTally) -> bool:
 
 
 def _is_gone(case: CaseTally, cases: int) -> bool:
-    """Whether a case is broken beyond doubt: always solved before, never now.
+    """Whether a case is certainly broken: always solved before, never now.
 
-    An unchanged case that passes with probability p shows R passes beside R misses with (p(1−p))^R ≤ 4^−R, so one
-    of K unchanged cases does with at most K·4^−R.
+    An unchanged case that passes with probability p shows R passes against R misses with probability (p(1−p))^R ≤
+    4^−R, so any of K unchanged cases does with probability at most K·4^−R.
     """
     return case.candidate_passes == 0 and cases * 0.25**case.common <= CERTAIN_BREAK
 
 
 def new_prompts_shown(measured: GateInput, limits: Limits) -> GateResult | None:
-    """Whether the gain is shown for prompts like these, by the share of the error budget that the comparison has.
+    """Whether the gain is shown for similar prompts, at the comparison's share of the error budget.
 
-    A t-test is not safe against looking often, so the share is divided among the looks after each pass: the i-th has
-    1/(i(i+1)) of it, which sums to 1 however many there are (union bound).
+    A t-test is not valid under repeated looks, so the share is divided among the looks after each pass: the i-th gets
+    1/(i(i+1)) of it, which sums to at most 1 (union bound).
     """
     evidence, needed = measured.evidence, measured.needed
     if evidence is None or needed is None:

@@ -1,4 +1,4 @@
-"""Phase 1, generate: the candidates of a cycle, each one change away from the baseline."""
+"""Phase 1, generate: choose the candidates of a cycle, each one change away from the baseline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_selfopt.specs.spec import Spec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A spec to be compared with the baseline, and why it was chosen."""
+    """A spec to compare with the baseline, and why it was chosen."""
 
     spec: Spec
     why: str
@@ -20,14 +20,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """The candidates of one cycle, and how many untried neighbours stay for later cycles."""
+    """The candidates of one cycle, and the number of untried neighbours left for later cycles."""
 
     candidates: tuple[Candidate, ...]
     left: int
 
     @property
     def plateau(self) -> bool:
-        """Whether there is nothing left to try or to go on with."""
+        """Whether there is nothing left to try or to continue."""
         return not self.candidates
 
 
@@ -43,10 +43,9 @@ def generate(
 ) -> Generation:
     """Choose at most `limit` candidates.
 
-    `held` are the ids of comparisons with this baseline that wait for more evidence: they go on first. `asked_for`
-    are actions of the last diagnosis, which come next; then the untried neighbours in the order of the space, those
-    last that were `measured` beside another baseline already. `rejected` ids lost against this same baseline and are
-    not tried again.
+    First come the `held` ids, whose comparisons with this baseline need more evidence; then the remedies that the last
+    diagnosis `asked_for`; then untried neighbours in the order of the space, with those already `measured` against
+    another baseline last. `rejected` ids lost against this baseline and are not tried again.
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
     chosen: dict[str, Candidate] = {}
@@ -69,5 +68,5 @@ def generate(
 
 
 def _add(chosen: dict[str, Candidate], spec: Spec, why: str) -> None:
-    """Choose a spec, unless it was chosen before for another reason."""
+    """Choose a spec, unless it was already chosen for another reason."""
     chosen.setdefault(spec.id, Candidate(spec=spec, why=why))

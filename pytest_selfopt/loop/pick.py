@@ -1,4 +1,4 @@
-"""Phase 5, pick: the winner among the candidates that may be promoted."""
+"""Phase 5, pick: choose the winner among the candidates that may be promoted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Pick:
 
 
 def pick(judgements: Sequence[Judgement], metrics: Mapping[str, Metrics], *, promote: bool = True) -> Pick:
-    """Choose among the PROMOTE verdicts the most accurate; on a tie the one of fewer tokens, then the first opened.
+    """Choose the most accurate candidate with a PROMOTE verdict; ties go to fewer tokens, then to the first opened.
 
-    `metrics` are those of every judged spec, by id. Without `promote` nobody wins, whatever the verdicts.
+    `metrics` are those of every judged spec, by id. Without `promote` no candidate wins, whatever the verdicts.
     """
     promoted = [judgement for judgement in judgements if judgement.verdict is Verdict.PROMOTE]
     if promoted and promote:

@@ -1,4 +1,4 @@
-"""Power: what gain a cycle can find, and in how many calls, before anything is spent."""
+"""Power analysis: which gain a cycle can detect, and with how many calls, before it begins."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from pytest_selfopt.loop.evidence import bar, log10_odds
 from pytest_selfopt.loop.race import RaceState, most_passes, step
 
 LOWER_QUARTILE = 0.6745
-"""How many standard deviations below the mean a quarter of a normal distribution lies."""
+"""Standard deviations between the mean and the lower quartile of a normal distribution."""
 STEADY, VARYING = 0.0, 0.3
-"""Shares of repeats that differ, for answers that nobody measured yet: temperature 0, and a model that samples."""
+"""Assumed churn of unmeasured answers: at temperature 0, and with sampling."""
 
 
 class Chance(Protocol):
     """A source of numbers in [0, 1), such as `random.Random`."""
 
     def random(self) -> float:
-        """The next number."""
+        """Return the next number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The cycle that is ahead.
+    """The plan of a cycle.
 
-    `first_test` is the number that its first comparison gets, `churn` the share of repeats of one prompt by one
-    configuration whose outcomes differ (0: always the same; 0.5: coin flips). Without a `race` all get the `least`
-    passes.
+    `first_test` is the number of its first comparison, `churn` the share of repeats of one prompt with one spec whose
+    outcomes differ (0: never; 0.5: coin flips). Without a `race` all candidates get the `least` passes.
     """
 
     cases: int
@@ -44,25 +43,25 @@ class Outlook:
 
     @property
     def most(self) -> int:
-        """The most passes that a candidate gets."""
+        """The largest number of passes for a candidate."""
         if not self.race:
             return self.least
         return most_passes(self.candidates, self.least)
 
     @property
     def fewest_calls(self) -> int:
-        """Calls of a cycle in which nobody goes on after the first passes."""
+        """Calls of a cycle in which no candidate continues after the first passes."""
         return (self.candidates + 1) * self.least * self.cases
 
     @property
     def most_calls(self) -> int:
-        """Calls of a cycle whose leader is asked to the end."""
+        """Calls of a cycle whose leader continues to the end."""
         return self.fewest_calls + 2 * (self.most - self.least) * self.cases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
-    """How often a candidate of this `gain` is promoted in one cycle, and the calls that takes on average."""
+    """The probability that a candidate with this `gain` is promoted in one cycle, and the mean number of calls."""
 
     gain: float
     found: float
@@ -70,7 +69,7 @@ class Power:
 
 
 def power(gain: float, outlook: Outlook, *, times: int, rng: Chance) -> Power:
-    """Play `times` cycles in which the last candidate gains `gain` and the others nothing."""
+    """Simulate `times` cycles in which the last candidate gains `gain` and the others nothing."""
     promoted = calls = 0
     for _ in range(times):
         won, made = _race(gain, outlook, rng)
@@ -80,11 +79,10 @@ def power(gain: float, outlook: Outlook, *, times: int, rng: Chance) -> Power:
 
 
 def findable_gain(outlook: Outlook) -> float | None:
-    """About the smallest gain, in whole prompts, that one cycle finds with 75 % power; None when not even 1.0 is.
+    """Approximate the smallest gain, in whole prompts, that one cycle detects with 75 % power; None if above 1.0.
 
-    The approximation: after the most passes n of a leader among K prompts, the difference W − L lies around nKg with a
-    variance of nK(1 − g)·churn; the gain g is found when the lower quartile of W − L reaches the odds of the bar. Races
-    that are played out (`power`) agree to about one prompt.
+    After the leader's maximum of n passes over K prompts, W − L has mean nKg and variance nK(1 − g)·churn; g is
+    detected if the lower quartile of W − L reaches the bar. Simulated races (`power`) agree to about one prompt.
     """
     passes = outlook.most
     needed = math.log10(bar(outlook.first_test + outlook.candidates - 1))
@@ -104,7 +102,7 @@ def findable_gain(outlook: Outlook) -> float | None:
 
 
 def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
-    """Whether the better candidate won, and the calls made."""
+    """Return whether the better candidate won, and the number of calls."""
     fixed = math.floor(gain * outlook.cases + rng.random())
     noise = _binomial(outlook.cases - fixed, outlook.churn / 2)
     better = str(outlook.candidates - 1)
@@ -128,7 +126,7 @@ def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
 
 
 def _start(outlook: Outlook) -> dict[str, RaceState]:
-    """All candidates before the first pass, each with the bar of its test."""
+    """Return all candidates before the first pass, each with the bar of its test."""
     standings = {}
     for place in range(outlook.candidates):
         needed = bar(outlook.first_test + place)
@@ -147,7 +145,7 @@ def _after_pass(standing: RaceState, wins: int, losses: int) -> RaceState:
 
 @cache
 def _binomial(trials: int, share: float) -> tuple[float, ...]:
-    """The cumulative binomial probabilities, into which a number in [0, 1) is looked up to draw from it."""
+    """Return the cumulative binomial probabilities, for drawing by inversion of a number in [0, 1)."""
     if share <= 0:
         return (1.0,)
     chances = []

@@ -1,6 +1,7 @@
-"""What a rule rests on, and what becomes of it when that changes.
+"""The premises of rules, and the expiry of rules whose premises change.
 
-Premises are texts by name, such as "model digest" or "suite atomic". What is known on one side only is not compared.
+Premises are strings by name, such as "model digest" or "suite atomic". Premises known on one side only are not
+compared.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from pytest_selfopt.routing.rule import Rule
 Premises = Mapping[str, str]
 
 FALLBACK = "fallback "
-"""What the names of premises about the model that stands in begin with."""
+"""The prefix of the names of premises about the fallback model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """The rules after those of one address whose premises have changed, and what was done about them."""
+    """The rules after expiry for one model and phase, and the decisions about them."""
 
     rules: tuple[Rule, ...]
     changes: tuple[RuleChange, ...]
 
 
 def together(own: Premises, stand_in: Premises | None) -> dict[str, str]:
-    """What a rule rests on about its own model, and about the one that stands in for it."""
+    """Combine the premises about a rule's own model and about its fallback."""
     premises = dict(own)
     for name, value in (stand_in or {}).items():
         if not name.startswith("suite "):
@@ -37,7 +38,7 @@ def together(own: Premises, stand_in: Premises | None) -> dict[str, str]:
 
 
 def changed(then: Mapping[str, Any], now: Premises) -> str:
-    """What is not as it was, in words; empty when everything that can be compared is."""
+    """Describe the changed premises; empty if all that can be compared are equal."""
     differences = []
     for name, before in then.items():
         if name in now and before != now[name]:
@@ -54,12 +55,12 @@ def expire(
     matters: Callable[[Rule], bool],
     now: str,
 ) -> Expiry:
-    """Let the rules about a model in a phase expire whose premises have changed.
+    """Expire the rules for a model in a phase whose premises have changed.
 
-    A confirmed rule goes on trial again, to be proven anew beside its absence; one that is still on trial leaves
-    force, because the diagnosis it came from is of something else; of one that was rolled back the memory ends, so
-    that it may be tried again. `premises` tells what a rule would rest on now, `matters` whether a rule that goes on
-    trial changes anything; `now` is a timestamp (ISO 8601, UTC).
+    A confirmed rule goes on trial again, to be compared with its absence; a rule on trial ceases to be in force,
+    because its diagnosis is about something else; a rolled-back rule is forgotten, so that it may be tried again.
+    `premises` returns a rule's present premises, `matters` whether a rule on trial would change anything; `now` is a
+    timestamp (ISO 8601, UTC).
     """
     after: list[Rule] = []
     changes: list[RuleChange] = []
@@ -79,7 +80,7 @@ def expire(
 
 
 def _may_lapse(rule: Rule, matters: Callable[[Rule], bool]) -> bool:
-    """Whether there is something to do: a confirmed rule goes on trial only if it changes anything there."""
+    """Whether a rule may expire: a confirmed rule goes on trial only if it would change anything."""
     return rule.status != "confirmed" or matters(replace(rule, status="trial"))
 
 

@@ -1,4 +1,4 @@
-"""Who goes on to the next pass: three passes for all, then one candidate beside the baseline."""
+"""The race: which specs continue to the next pass; all for three passes, then one candidate and the baseline."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytest_selfopt.loop.gates import GateResult, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaceState:
-    """Where a candidate stands after some passes, and the odds it has to reach.
+    """The state of a candidate after some passes, and the odds it must reach.
 
-    `out` says that a gate besides the odds bars it, `waits` that one holds it, which more passes may change.
+    `out` means that a gate other than the odds rejects it, `waits` that one holds it, which more passes may change.
     """
 
     wins: int
@@ -27,19 +27,19 @@ class RaceState:
 
     @property
     def won(self) -> bool:
-        """Whether it would be promoted now."""
+        """Whether the candidate would be promoted now."""
         return not self.out and not self.waits and reaches(self.wins, self.losses, self.bar)
 
     @property
     def lead(self) -> float:
-        """(W − L)/√(W + L); 0 when nothing differs."""
+        """(W − L)/√(W + L); 0 if no pair differs."""
         differing = self.wins + self.losses
         if not differing:
             return 0.0
         return (self.wins - self.losses) / math.sqrt(differing)
 
     def may_win(self, more: int) -> bool:
-        """Whether `more` passes can still bring it over its bar."""
+        """Whether `more` passes can still bring the candidate over its bar."""
         if self.out or self.lead <= 0:
             return False
         return within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar)
@@ -47,25 +47,25 @@ class RaceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaceStep:
-    """The candidates that go on (with the baseline), and why the others do not."""
+    """The candidates that continue (with the baseline), and why the others do not."""
 
     live: tuple[str, ...]
     stopped: Mapping[str, str]
 
 
 def most_passes(candidates: int, least: int = 3) -> int:
-    """How many passes the leader may get: least + 2(M+1), so never more calls than seven passes for all."""
+    """Return the leader's maximum of passes: least + 2(M+1), so never more calls than seven passes for all."""
     if not candidates:
         return least
     return least + 2 * (candidates + 1)
 
 
 FULL_PASSES = 7
-"""How many passes every spec gets where nobody is stopped early."""
+"""The number of passes for every spec without a race."""
 
 
 def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
-    """Whether the gates besides the odds and the number of passes put a candidate out of the race, and hold it."""
+    """Return whether the gates other than the odds and the number of passes reject a candidate, or hold it."""
     out = held = False
     for result in results:
         if result.passed or result.name in _COUNTED:
@@ -78,15 +78,15 @@ def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
 
 _COUNTED = ("no_regression", "min_samples")
 _LASTING = ("comparable", "errors", "cost")
-"""Gates that more passes of the same kind do not help to pass: missing answers, and prices that nobody knows."""
+"""Gates that more passes do not help to pass: missing answers and unknown prices."""
 
 
 def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceStep:
-    """Decide after `passes` passes who goes on; `standings` are all candidates by spec id, in the order of the plan.
+    """Decide after `passes` passes which candidate continues; `standings` are by spec id, in the order of the plan.
 
-    The one that is furthest ahead goes on, of those that can still reach their bar; when it falls back, the next one
-    does. Nobody goes on when there is a winner. That a candidate pauses and returns leaves the evidence valid:
-    whether it is asked in a pass depends on earlier passes only.
+    Of those that can still reach their bar, the one furthest ahead continues; if it falls back, the next one does. None
+    continues once there is a winner. Pauses of a candidate leave the evidence valid: whether it is asked in a pass
+    depends only on earlier passes.
     """
     winners = [spec for spec, standing in standings.items() if standing.won]
     live: list[str] = []
@@ -104,14 +104,14 @@ def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceS
 
 
 def _leader(standings: Mapping[str, RaceState], more: int) -> list[str]:
-    """The candidate that is furthest ahead of those that `more` passes can bring over their bar; empty without one."""
+    """Return the candidate furthest ahead among those that `more` passes can bring over their bar, if any."""
     hopeful = [spec for spec, standing in standings.items() if standing.may_win(more)]
-    # Of equals the first in the order of the plan leads.
+    # Ties go to the first in the order of the plan.
     return sorted(hopeful, key=lambda spec: -standings[spec].lead)[:1]
 
 
 def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -> str:
-    """Why a candidate does not go on, and how far it is behind; `ahead` is who wins or goes on."""
+    """Say why a candidate does not continue, and how far it is behind `ahead`, which wins or continues."""
     score = _score(standing)
     if standing.out:
         return f"a gate besides accuracy keeps it from being promoted ({score})"

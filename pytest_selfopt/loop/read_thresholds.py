@@ -1,4 +1,4 @@
-"""Limits and bars as they are configured: the tables `gates` and `gate`."""
+"""Reading limits and thresholds from the configuration tables `gates` and `gate`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_selfopt.loop.thresholds import Claim, Limits
 
 
 def read_limits(table: Table, usual: Limits) -> Limits:
-    """The limits of gates, with the usual ones where nothing is said.
+    """Read the limits of gates; missing ones are the usual ones.
 
     Raises:
         SettingsError: naming the place of a wrong value.
@@ -39,7 +39,7 @@ def read_limits(table: Table, usual: Limits) -> Limits:
 
 
 def read_bars(table: Table, usual: GateThresholds) -> GateThresholds:
-    """The bars of a build, with the usual ones where nothing is said.
+    """Read the thresholds of a build; missing ones are the usual ones.
 
     Raises:
         SettingsError: naming the place of a wrong value.

@@ -1,4 +1,4 @@
-"""The limits of the gates, and the two rules they can be applied by."""
+"""The limits of the gates, and the two decision rules."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pytest_selfopt.loop.evidence import ALPHA
 
 
 class DecisionRule(StrEnum):
-    """Which rule promotes."""
+    """The rule by which candidates are promoted."""
 
     CALIBRATED = "calibrated"
     """Odds against luck, with a stated bound on false promotions over the whole history."""
     CLASSIC = "classic"
-    """The source documents' rule to the letter: medians over seven runs. Without any guarantee."""
+    """The source documents' rule, unchanged: medians over seven runs. Without any guarantee."""
 
 
 class Claim(StrEnum):
-    """What a promotion claims to hold for."""
+    """The prompts for which a promotion claims a gain."""
 
     SUITE = "suite"
     """The prompts that were asked."""
     NEW_PROMPTS = "new-prompts"
-    """Prompts like those that were asked, too."""
+    """Also similar prompts that were not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limit of each gate, by the gate's name, for one phase.
 
-    Shares are between 0 and 1. `latency` is the most seconds that 95 % of the answers may take, `cost` the most USD
-    that 1,000 trials may cost (None: no limit); `veto` is how many solid cases may be broken. `alpha` bounds false
+    Shares are between 0 and 1. `latency` is the maximum in seconds for 95 % of the answers, `cost` the maximum in USD
+    for 1,000 trials (None: no limit); `veto` is the number of solid cases that may break. `alpha` bounds false
     promotions over the whole history.
     """
 

@@ -1,4 +1,4 @@
-"""Words for counts and cases that gates and diagnoses share."""
+"""Formatting of counts and cases, shared by gates and diagnoses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def listed_counts(counts: Iterable[tuple[object, int]]) -> str:
-    """Counts with their names, such as "2 timeout, 1 server"."""
+    """Format counts with their names, such as "2 timeout, 1 server"."""
     return ", ".join(f"{number} {name}" for name, number in counts)
 
 
 def listed_cases(cases: Iterable[str]) -> str:
-    """Cases by name, without their suites."""
+    """List cases by name, without their suites."""
     return ", ".join(case.rpartition("/")[2] for case in cases)

@@ -1,1 +1,1 @@
-"""WHO is asked: one client for each wire format, the embedded server, and the scripted server for tests."""
+"""The models under test: one client for each wire format, the embedded server, and the scripted server for tests."""

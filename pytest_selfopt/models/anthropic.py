@@ -18,32 +18,32 @@ _FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", 
 _UNKNOWN_KEYWORDS = frozenset(
     {"minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 )
-"""Keywords of JSON Schema that structured outputs refuse; without them an answer is freer, never wrong."""
+"""JSON Schema keywords that structured outputs reject; without them answers are less constrained, never wrong."""
 
 
 class AnthropicWire:
-    """Claude; instructions travel beside the messages, constrained answers as `output_config.format`."""
+    """Claude; instructions are sent apart from the messages, answer schemas as `output_config.format`."""
 
     path = "/v1/messages"
 
     def headers(self, key: str) -> dict[str, str]:
-        """The version of the interface, and the key."""
+        """Return the API version and the key."""
         headers = {"anthropic-version": VERSION}
         if key:
             headers["x-api-key"] = key
         return headers
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
-        """A request without a seed, which this format does not know, and with a temperature of at most 1.
+        """Return the body of a request; the format has no seed, and its temperature is at most 1.
 
         Raises:
-            Unsupported: when the spec asks for more than that.
+            Unsupported: if the spec has a seed or a higher temperature.
         """
         drawn = request.sampling
         if drawn.seed is not None:
-            raise Unsupported("Anthropic's interface takes no seed; leave it out of the spec")
+            raise Unsupported("Anthropic's API accepts no seed; remove it from the spec")
         if drawn.temperature > 1:
-            raise Unsupported(f"Anthropic's interface takes temperatures up to 1, not {drawn.temperature:g}")
+            raise Unsupported(f"Anthropic's API accepts temperatures up to 1, not {drawn.temperature:g}")
         body: dict[str, Json] = {
             "model": model.name,
             "max_tokens": drawn.max_tokens,
@@ -65,7 +65,7 @@ class AnthropicWire:
         return body
 
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
-        """The text and tool blocks; what was read from the prompt cache counts as tokens in, too."""
+        """Read the text and tool blocks; tokens read from the prompt cache count as tokens in, too."""
         answer = typed(value, "", dict)
         blocks = list(map(_block, item(answer, "content", list), itertools.count()))
         stop = optional(answer, "stop_reason", str) or ""
@@ -113,7 +113,7 @@ def _call(block: dict[str, Any]) -> ToolCall | str:
 
 
 def _turns(messages: Sequence[Message]) -> list[Json]:
-    """Return turns that alternate, as the interface wants them: messages of one role in a row become one turn."""
+    """Return alternating turns, as the API requires; consecutive messages of one role become one turn."""
     spoken = [entry for entry in with_ids(messages) if entry[0].role != "system"]
     turns: list[Json] = []
     for role, group in itertools.groupby(spoken, key=_speaker):
@@ -123,7 +123,7 @@ def _turns(messages: Sequence[Message]) -> list[Json]:
 
 
 def _speaker(entry: tuple[Message, Sequence[str]]) -> str:
-    """Return whose turn a message belongs to; tool results are the user's."""
+    """Return the role of the turn that a message belongs to; tool results belong to the user's."""
     message, _ = entry
     if message.role == "assistant":
         return "assistant"
@@ -131,7 +131,7 @@ def _speaker(entry: tuple[Message, Sequence[str]]) -> str:
 
 
 def _content(group: Sequence[tuple[Message, Sequence[str]]]) -> Json:
-    """Return a text where there are neither calls nor results, else blocks."""
+    """Return the text of a turn without calls and results, else its blocks."""
     messages = [message for message, _ in group]
     if not any(message.calls or message.role == "tool" for message in messages):
         return "\n\n".join(message.content for message in messages)
@@ -141,7 +141,7 @@ def _content(group: Sequence[tuple[Message, Sequence[str]]]) -> Json:
             blocks.append({"type": "tool_result", "tool_use_id": ids[0], "content": message.content})
         elif message.content:
             blocks.append({"type": "text", "text": message.content})
-        # A result has the id of its call but no calls of its own: the lengths may differ.
+        # A result has its call's id but no calls: the lengths may differ.
         blocks += map(_sent_call, ids, message.calls)
     return blocks
 
@@ -155,7 +155,7 @@ def _tool(tool: dict[str, Json]) -> Json:
 
 
 def _accepted(schema: Json) -> Json:
-    """Return a schema without the keywords that the interface refuses."""
+    """Return a schema without the keywords that the API rejects."""
     if isinstance(schema, dict):
         return {name: _accepted(part) for name, part in schema.items() if name not in _UNKNOWN_KEYWORDS}
     if isinstance(schema, list):

@@ -1,4 +1,4 @@
-"""What every client of a model offers, and the one that speaks over HTTP in any wire format."""
+"""The protocol of model clients, and the client that speaks HTTP in any wire format."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Client(Protocol):
-    """Asks one model. Trouble of the model, the server or the network comes back as a `CallError`, never raised."""
+    """Asks one model. Failures of model, server or network are returned as a `CallError`, never raised."""
 
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
-        """Make one attempt that ends after `timeout_s` seconds of wall-clock time at the latest."""
+        """Make one attempt that takes at most `timeout_s` seconds of wall-clock time."""
 
     def abort(self) -> None:
         """End all attempts under way and refuse further ones; may be called from any thread."""
@@ -40,11 +40,11 @@ class Client(Protocol):
 class HttpClient:
     """Asks one model over HTTP; safe to share among threads.
 
-    The key is read from the environment for each call, or given for a server of our own; it is kept out of `repr`.
+    The key is read from the environment for each call, or passed for a server of our own; `repr` does not show it.
     """
 
     def __init__(self, model: ModelConfig, *, base_url: str | None = None, api_key: str | None = None) -> None:
-        """Ask `model`, at `base_url` when it is not where its provider says.
+        """Ask `model`, at `base_url` if given, else at its provider's address.
 
         Raises:
             ModelError: when the address cannot be used.
@@ -60,7 +60,7 @@ class HttpClient:
         if address.scheme not in ("http", "https") or not host:
             raise ModelError(f"model {model.id!r}: base_url must begin with http:// or https://")
         if address.username or address.password:
-            raise ModelError(f"model {model.id!r}: base_url must not hold a password; name api_key_env instead")
+            raise ModelError(f"model {model.id!r}: base_url must not contain a password; set api_key_env instead")
         url = address.geturl().rstrip("/") + self._wire.path
         self._transport = Transport(url, trust_env=host not in LOOPBACK, connections=model.max_concurrency)
 
@@ -82,12 +82,12 @@ class HttpClient:
         return read_answer(self._wire, answer, key=key, latency_s=latency_s, now=time.time())
 
     def abort(self) -> None:
-        """End what is under way."""
+        """End all attempts in flight and refuse further ones."""
         self._transport.abort()
 
 
 def missing_key(model: ModelConfig) -> str:
-    """Why the key of a model's provider cannot be used; empty when it can, or none is needed."""
+    """Say why the key of a model's provider is unusable; empty if it is usable or not needed."""
     name = model.provider.api_key_env
     if name is None:
         return ""
@@ -95,5 +95,5 @@ def missing_key(model: ModelConfig) -> str:
     if not key:
         return f"the environment variable {name} is not set"
     if not (key.isascii() and key.isprintable()) or " " in key:
-        return f"the environment variable {name} holds characters that no key has, such as blanks or line ends"
+        return f"the environment variable {name} contains characters that no key has, such as blanks or line ends"
     return ""

@@ -1,4 +1,4 @@
-"""The configuration of providers and models, and those that come with the package."""
+"""The configuration of providers and models, and the built-in ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ WIRES: tuple[WireName, ...] = ("openai", "ollama", "anthropic", "embedded")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """Who serves models: how one speaks with it, where it is, and how many calls it takes at a time.
+    """A provider of models: its wire format, its address, and how many calls it accepts at a time.
 
-    `max_concurrency` bounds all its models together, and is raised to that of a single model unless it is `fixed` by
-    the user. `api_key_env` names an environment variable; the key itself is in no configuration.
+    `max_concurrency` bounds all its models together, and is raised to a single model's unless it is `fixed` by
+    the user. `api_key_env` names an environment variable; no configuration holds the key itself.
     """
 
     name: str
@@ -24,18 +24,18 @@ class ProviderConfig:
     max_concurrency: int = 8
     fixed: bool = False
     client: str = ""
-    """Where a client of a project's own can be imported from, "module:NAME"; empty for those that speak HTTP."""
+    """The import path of a project's client, "module:NAME"; empty for providers that speak HTTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """How a model is reached. Prices are USD per million tokens; None is unknown, never zero.
+    """How to reach a model. Prices are USD per million tokens; None is unknown, never zero.
 
-    `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of like prices.
+    `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of similar prices.
     `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the next pass of a cycle begins while the
-    one before waits for its last replies, which suits servers whose models are always loaded. All calls to one that is
-    `pinned` are made by the same worker, where workers make them: each has a server of its own, and warmth is the
-    server's. `path` (a GGUF file) and `port` (0: any) are for embedded models.
+    previous one waits for its last replies, which suits servers whose models are always loaded. One worker makes all
+    calls to a `pinned` model, because each worker has its own server, and warmth is the server's. `path` (a GGUF file)
+    and `port` (0: any) are for embedded models.
     """
 
     id: str
@@ -52,16 +52,16 @@ class ModelConfig:
     path: str | None = None
     port: int = 0
     members: tuple[str, ...] = ()
-    """Of a swarm: the models that are asked."""
+    """The members of a swarm."""
 
     @property
     def wire(self) -> WireName:
-        """The wire format it is asked in."""
+        """The wire format of its provider."""
         return self.provider.wire
 
     @property
     def free(self) -> bool:
-        """Whether it costs nothing, because it runs on this machine."""
+        """Whether the model costs nothing, because it runs on this machine."""
         return self.provider.wire == "embedded" and not self.provider.client
 
 
@@ -103,7 +103,7 @@ _BUILT_IN = (
 )
 
 PROVIDERS = {provider.name: provider for provider in _BUILT_IN}
-"""Providers that need no configuration: a model `PROVIDER/NAME` of theirs can be used as it is."""
+"""Providers that need no configuration: their models can be used as `PROVIDER/NAME`."""
 
 EMBEDDED_WEIGHTS = {
     "embedded/smollm2-135m": Weights(

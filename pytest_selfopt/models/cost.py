@@ -1,4 +1,4 @@
-"""What a call costs, by the prices of its model: known, unknown, or at most."""
+"""The cost of a call by its model's prices: known, unknown, or an upper bound."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pytest_selfopt.trial import CallResult, ErrorKind, Reply
 
 MILLION = 1_000_000
 OVERHEAD_TOKENS = 64
-"""Room for what a chat template puts around the messages."""
+"""Allowance for the tokens that a chat template adds to the messages."""
 
 UNBILLED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.AUTH, ErrorKind.REQUEST, ErrorKind.SERVER, ErrorKind.CANCELLED})
-"""Errors by which a provider says that it did no work; of others nobody knows what they cost."""
+"""Errors by which a provider says that it did no work; the cost of other errors is unknown."""
 
 
 def cost_of(reply: Reply, model: ModelConfig) -> float | None:
-    """What a reply cost in USD; None when a price or a token count is unknown (unknown is never zero)."""
+    """Return the cost of a reply in USD; None if a price or a token count is unknown (unknown is never zero)."""
     return cost_of_tokens(reply.tokens_in, reply.tokens_out, model)
 
 
 def cost_of_tokens(tokens_in: float | None, tokens_out: float | None, model: ModelConfig) -> float | None:
-    """What so many tokens cost in USD; None when a price or a count is unknown."""
+    """Return the cost of tokens in USD; None if a price or a count is unknown."""
     if model.free:
         return 0.0
     counts_and_prices = ((tokens_in, model.price_in), (tokens_out, model.price_out))
@@ -33,7 +33,7 @@ def cost_of_tokens(tokens_in: float | None, tokens_out: float | None, model: Mod
 
 
 def cost_of_result(result: CallResult, model: ModelConfig) -> float | None:
-    """What a call cost with all its attempts, in USD; None when that of one of them is unknown."""
+    """Return the cost in USD of a call with all its attempts; None if an attempt's cost is unknown."""
     if result.cost_usd is not None:
         return result.cost_usd
     if model.free:
@@ -49,12 +49,12 @@ def cost_of_result(result: CallResult, model: ModelConfig) -> float | None:
 
 
 def most_it_can_cost(request: ChatRequest, model: ModelConfig) -> float | None:
-    """The USD that one attempt cannot exceed; None without prices."""
+    """Return an upper bound in USD for one attempt; None without prices."""
     return cost_of_tokens(most_tokens_in(request), request.sampling.max_tokens, model)
 
 
 def most_tokens_in(request: ChatRequest) -> int:
-    """The tokens that a request cannot exceed, as no tokenizer makes more tokens than bytes."""
+    """Return an upper bound for a request's tokens: no tokenizer makes more tokens than bytes."""
     texts = [message.content for message in request.messages]
     texts += [repr(request.tools), repr(request.answer_schema)]
     return sum(map(_size, texts)) + OVERHEAD_TOKENS

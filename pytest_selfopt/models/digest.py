@@ -1,4 +1,4 @@
-"""Which weights a model has, where that can be known without asking it anything."""
+"""The identity of a model's weights, as far as it is known without calling the model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIGITS = 16
 
 
 def digest_of(model: ModelConfig) -> str | None:
-    """A digest of the weights: of an embedded model's file, or what Ollama's list of models says; None if unknown."""
+    """Return a digest of the weights: of an embedded model's file, or from Ollama's list; None if unknown."""
     if model.wire == "embedded":
         return _digest_of_file(model)
     if model.wire == "ollama":
@@ -45,7 +45,7 @@ def _hashed(path: Path, _size: int, _changed_ns: int) -> str:
 
 
 def _digest_in_list(model: ModelConfig) -> str | None:
-    """GET /api/tags (https://docs.ollama.com/api/tags); a server that is away says nothing, and its calls will."""
+    """GET /api/tags (https://docs.ollama.com/api/tags); a server that is down has none, and its calls will fail."""
     if missing_key(model):
         return None
     key = os.environ.get(model.provider.api_key_env or "", "")

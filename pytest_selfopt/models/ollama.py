@@ -24,18 +24,18 @@ NANOSECONDS = 1e9
 
 
 class OllamaWire:
-    """Ollama, with native tools, constrained answers and the time it took to load the model."""
+    """Ollama, with native tools, constrained answers and load times."""
 
     path = "/api/chat"
 
     def headers(self, key: str) -> dict[str, str]:
-        """None, but a bearer token for an Ollama behind a proxy that asks for one."""
+        """Return no headers, or a bearer token for an Ollama behind a proxy that requires one."""
         if not key:
             return {}
         return {"Authorization": f"Bearer {key}"}
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
-        """The whole answer at once; `num_ctx` is sent when configured, because Ollama cuts longer prompts silently."""
+        """Return an unstreamed request, with `num_ctx` if configured, because Ollama silently cuts longer prompts."""
         options: dict[str, Json] = {
             "temperature": request.sampling.temperature,
             "num_predict": request.sampling.max_tokens,
@@ -61,7 +61,7 @@ class OllamaWire:
         return body
 
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
-        """The message; times come in nanoseconds."""
+        """Read the message; Ollama's times are in nanoseconds."""
         answer = typed(value, "", dict)
         if isinstance(answer.get("error"), str):
             raise ValueError("an error in place of an answer")

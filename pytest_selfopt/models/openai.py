@@ -25,18 +25,18 @@ from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
 
 
 class OpenAIWire:
-    """OpenAI, OpenRouter, vLLM, llama.cpp, LM Studio and all who speak like them."""
+    """OpenAI, OpenRouter, vLLM, llama.cpp, LM Studio and compatible servers."""
 
     path = "/chat/completions"
 
     def headers(self, key: str) -> dict[str, str]:
-        """A bearer token."""
+        """Return a bearer token."""
         if not key:
             return {}
         return {"Authorization": f"Bearer {key}"}
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
-        """Everything this format can carry is carried."""
+        """Return the body of a request; this format supports all of a request's fields."""
         body: dict[str, Json] = {
             "model": model.name,
             "messages": _messages(request.messages),
@@ -57,7 +57,7 @@ class OpenAIWire:
         return body
 
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
-        """The first choice; llama.cpp tells the time to the first token in `timings`."""
+        """Read the first choice; llama.cpp reports the time to the first token in `timings`."""
         choice = item(typed(value, "", dict), "choices", list)
         if not choice:
             raise ValueError("without choices")
@@ -96,7 +96,7 @@ def _first_token_s(value: dict[str, Any]) -> float | None:
 
 
 def _messages(messages: Sequence[Message]) -> list[Json]:
-    """Return the messages, each call with an id that its result refers to."""
+    """Return the messages, with an id for each call that its result refers to."""
     entries: list[Json] = []
     for message, ids in with_ids(messages):
         entry: dict[str, Json] = {"role": message.role, "content": message.content}

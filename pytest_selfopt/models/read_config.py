@@ -1,4 +1,4 @@
-"""Providers and models as they are configured: the tables `providers` and `models`."""
+"""Reading the configuration tables `providers` and `models`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_CONCURRENT = 4096
 
 
 def read_providers(table: Table) -> dict[str, ProviderConfig]:
-    """The built-in providers, and those of `[providers.NAME]`, which may change a built-in one.
+    """Return the built-in providers and those of `[providers.NAME]`, which may change a built-in one.
 
     Raises:
         SettingsError: naming the place of a wrong value.
@@ -26,7 +26,7 @@ def read_providers(table: Table) -> dict[str, ProviderConfig]:
 
 
 def read_models(table: Table, providers: Mapping[str, ProviderConfig]) -> dict[str, ModelConfig]:
-    """The built-in models, and those of `[models."NAME"]`.
+    """Return the built-in models and those of `[models."NAME"]`.
 
     Raises:
         SettingsError: naming the place of a wrong value.
@@ -38,7 +38,7 @@ def read_models(table: Table, providers: Mapping[str, ProviderConfig]) -> dict[s
 
 
 def implied_model(name: str, providers: Mapping[str, ProviderConfig]) -> ModelConfig | None:
-    """The model that a name such as `ollama/llama3.2:1b` means without being configured; None when it means none."""
+    """Return the unconfigured model that a name such as `ollama/llama3.2:1b` implies, or None."""
     owner, _, rest = name.partition("/")
     provider = providers.get(owner)
     if provider is None or not rest or provider.wire == "embedded":
@@ -53,7 +53,7 @@ def implied_model(name: str, providers: Mapping[str, ProviderConfig]) -> ModelCo
 
 
 def is_always_loaded(provider: ProviderConfig) -> bool:
-    """Whether its models are loaded before anybody asks them; Ollama loads them with the first call."""
+    """Whether the provider's models are always loaded; Ollama loads a model on its first call."""
     return provider.wire in ("openai", "anthropic")
 
 
@@ -63,10 +63,10 @@ def _provider(name: str, table: Table) -> ProviderConfig:
     base_url = table.text("base_url", usual.base_url or None)
     client = table.text("client", usual.client or None) or ""
     if client and ":" not in client:
-        table.refuse("client", f'{client!r} is not where it can be imported from; expected "module:NAME"')
+        table.refuse("client", f'{client!r} is not an import path; expected "module:NAME"')
     if base_url is None and wire != "embedded" and not client:
         table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
-    # A key is never sent to another address than the one it is for.
+    # Never send a key to any address but its own.
     key_variable = usual.api_key_env
     if base_url != usual.base_url:
         key_variable = None
@@ -106,7 +106,7 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
 
 
 def _context(table: Table) -> int | None:
-    """Read the context window in tokens; None when it is not configured."""
+    """Read the context window in tokens; None if not configured."""
     if not table.has("context"):
         return None
     return table.integer("context", 0, least=1, most=10**9)
@@ -120,7 +120,7 @@ def _flag(table: Table, key: str, *, default: bool) -> bool:
 
 
 def _provider_of(table: Table, providers: Mapping[str, ProviderConfig], owner: str) -> ProviderConfig:
-    """The provider a model names, or the one its name begins with; with a `base_url` of its own, a server apart."""
+    """Return the provider that a model names or its id begins with; a model's own `base_url` makes a new one."""
     usual = "openai"
     if owner in providers:
         usual = owner
@@ -136,6 +136,6 @@ def _provider_of(table: Table, providers: Mapping[str, ProviderConfig], owner: s
     try:
         host = urlsplit(base_url).netloc
     except ValueError as problem:
-        table.refuse("base_url", f"{base_url!r} is no address: {problem}")
-    # All models at one address share its limit, and it gets no key that is meant for the provider's own address.
+        table.refuse("base_url", f"{base_url!r} is not a valid address: {problem}")
+    # All models at one address share its limit; the key of the provider's own address is not sent there.
     return replace(named, name=host or base_url, base_url=base_url, api_key_env=key)

@@ -1,4 +1,4 @@
-"""What all wire formats have in common: the parts of a format, and reading values nobody vouches for."""
+"""What all wire formats share: their protocol, and reading values from untrusted answers."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ class Wire(Protocol):
     """One wire format. All three parts are pure."""
 
     path: str
-    """What follows the base address."""
+    """The path after the base address."""
 
     def headers(self, key: str) -> dict[str, str]:
-        """The headers of a request; `key` is empty where there is none."""
+        """Return the headers of a request; `key` is empty if there is none."""
 
     def body(self, model: ModelConfig, request: ChatRequest) -> dict[str, Json]:
-        """The body of a request.
+        """Return the body of a request.
 
         Raises:
             Unsupported: when the format cannot carry it.
         """
 
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
-        """The reply in a decoded answer.
+        """Read the reply from a decoded answer.
 
         Raises:
-            ValueError: saying what is wrong with its shape, as in "without choices".
+            ValueError: if the shape is wrong; the message says how, as in "without choices".
         """
 
 
 def read_answer(wire: Wire, answer: HttpReply, *, key: str, latency_s: float, now: float) -> Reply | CallError:
-    """The reply in a server's answer, or what is wrong with it. Nothing about its shape is taken for granted.
+    """Read the reply from a server's answer, or return what is wrong. No shape is assumed.
 
-    A server may repeat the key it was sent, plainly or with JSON's escapes: nothing that is returned holds it. `now`
-    is in seconds since the epoch, for a Retry-After that names a date.
+    A server may repeat its key, plainly or with JSON escapes: the result never contains it. `now` is in seconds since
+    the epoch, for a Retry-After with a date.
     """
     body = answer.body
     if key:
@@ -83,7 +83,7 @@ def _fault(problem: Exception) -> str:
 
 
 def _without_key(value: Any, key: str) -> Any:
-    """A decoded JSON value with a key in any of its texts and names blacked out."""
+    """Return a decoded JSON value with the key redacted in all strings and names."""
     if isinstance(value, str):
         return value.replace(key, _KEY)
     if isinstance(value, list):
@@ -94,12 +94,12 @@ def _without_key(value: Any, key: str) -> Any:
 
 
 def function_tool(tool: dict[str, Json]) -> Json:
-    """Wrap the description of a tool, as OpenAI's and Ollama's formats offer it."""
+    """Wrap a tool as OpenAI's and Ollama's formats do."""
     return {"type": "function", "function": tool}
 
 
 def tool_call(name: str, arguments: object) -> ToolCall | str:
-    """A call whose arguments may come as JSON text; else why it is none (the model's doing, no malformed reply)."""
+    """Read a call, whose arguments may be JSON text; else say what is wrong (the model's fault, not the server's)."""
     value = arguments
     try:
         if isinstance(arguments, str):
@@ -107,12 +107,12 @@ def tool_call(name: str, arguments: object) -> ToolCall | str:
     except (ValueError, RecursionError):
         return f"calls {name} with arguments that are not valid JSON"
     if not isinstance(value, dict):
-        return f"calls {name} with arguments that are no object"
+        return f"calls {name} with arguments that are not an object"
     return ToolCall(name=name, arguments=value)
 
 
 def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
-    """The calls, or none of them and why, when one is undecodable."""
+    """Return the calls; if any is undecodable, return none and the reason."""
     calls: list[ToolCall] = []
     for call in read_calls:
         if isinstance(call, str):
@@ -122,7 +122,7 @@ def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], 
 
 
 def retry_after(header: str | None, *, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header (seconds or an HTTP date); None when there is none to understand."""
+    """Read a Retry-After header (seconds or an HTTP date) as seconds to wait; None if missing or invalid."""
     if header is None:
         return None
     try:
@@ -138,7 +138,7 @@ def retry_after(header: str | None, *, now: float) -> float | None:
 
 
 def quoted(body: bytes) -> str:
-    """The beginning of a body on one line, every control character escaped."""
+    """Return the beginning of a body on one line, with control characters escaped."""
     text = body[: _QUOTED * 4].decode("utf-8", "backslashreplace")
     text = ascii(text)[1:-1]
     if not text:
@@ -149,10 +149,10 @@ def quoted(body: bytes) -> str:
 
 
 def typed(value: Any, name: str, kind: type) -> Any:
-    """A value of a kind.
+    """Return a value of type `kind`.
 
     Raises:
-        ValueError: when it is of another one.
+        ValueError: if it has another type.
     """
     if not isinstance(value, kind):
         raise ValueError(f"of the wrong shape ({name or 'it'} should be a {kind.__name__})")
@@ -160,10 +160,10 @@ def typed(value: Any, name: str, kind: type) -> Any:
 
 
 def item(value: Mapping[str, Any], name: str, kind: type) -> Any:
-    """A member that has to be there.
+    """Return a required member.
 
     Raises:
-        ValueError: when it is not, or of another kind.
+        ValueError: if it is missing or has another type.
     """
     if name not in value:
         raise ValueError(f"without {name}")
@@ -171,10 +171,10 @@ def item(value: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def optional(value: Mapping[str, Any], name: str, kind: type) -> Any:
-    """A member that may be missing or null, which is None.
+    """Return an optional member; None if missing or null.
 
     Raises:
-        ValueError: when it is of another kind.
+        ValueError: if it has another type.
     """
     if value.get(name) is None:
         return None
@@ -182,7 +182,7 @@ def optional(value: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def count(value: Mapping[str, Any], name: str) -> int | None:
-    """A number of tokens; None when it is not known."""
+    """Read a number of tokens; None if unknown."""
     number = value.get(name)
     if not isinstance(number, int) or isinstance(number, bool):
         return None
@@ -192,7 +192,7 @@ def count(value: Mapping[str, Any], name: str) -> int | None:
 
 
 def seconds(value: Mapping[str, Any], name: str, *, per: float) -> float | None:
-    """A duration, `per` of whose units make a second; None when it is not known."""
+    """Read a duration in units of 1/`per` s as seconds; None if unknown."""
     number = value.get(name)
     if not isinstance(number, int | float) or isinstance(number, bool):
         return None
@@ -202,16 +202,16 @@ def seconds(value: Mapping[str, Any], name: str, *, per: float) -> float | None:
 
 
 def no_constant(name: str) -> NoReturn:
-    """Refuse NaN and the infinities, which are no JSON.
+    """Reject NaN and the infinities, which are not JSON.
 
     Raises:
         ValueError: always.
     """
-    raise ValueError(f"of the wrong shape ({name} is no JSON number)")
+    raise ValueError(f"of the wrong shape ({name} is not a JSON number)")
 
 
 def _error_text(value: Any) -> bytes | None:
-    """Return the provider's own sentence in a decoded error body; None when there is none."""
+    """Return the provider's message in a decoded error body, or None."""
     if not isinstance(value, dict):
         return None
     message = value.get("error")
@@ -240,13 +240,13 @@ def _kind_of_status(status: int) -> ErrorKind:
 
 
 def with_ids(messages: Sequence[Message]) -> list[tuple[Message, tuple[str, ...]]]:
-    """Each message with the ids of its calls, or the id of the call whose result it is: results follow their calls."""
+    """Pair each message with the ids of its calls, or with the id of the call whose result it is."""
     pairs: list[tuple[Message, tuple[str, ...]]] = []
     waiting: list[str] = []
     for place, message in enumerate(messages):
         if message.role != "tool":
             ids = tuple(f"call_{place}_{number}" for number in range(len(message.calls)))
-            # A message without calls leaves results that are still to come where they are.
+            # A message without calls leaves outstanding results pending.
             waiting = list(ids) or waiting
         elif waiting:
             ids = (waiting.pop(0),)

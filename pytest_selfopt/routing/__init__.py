@@ -1,1 +1,1 @@
-"""The routing configuration, what applications read of it, and the records of how it came about."""
+"""The routing configuration, its interface for applications, and the records of its decisions."""

@@ -1,4 +1,4 @@
-"""Files that survive a crash: written beside, synced and renamed; what cannot be read is set aside, never lost."""
+"""Crash-safe files: written next to the old one, synced, renamed; unreadable files are set aside, never lost."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ T = TypeVar("T")
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by `text` as a whole: after a crash there is the old one or the new one.
+    """Replace a file by `text` atomically: a crash leaves either the old file or the new one.
 
     Raises:
-        StateError: when it cannot be written; nothing is left behind then.
+        StateError: if it cannot be written; no partial file is left behind.
     """
     write_pieces(path, (text,))
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Replace a file by the pieces of a text, one after the other, as `write_atomically` does.
+    """Replace a file by the pieces of a text, in order, like `write_atomically`.
 
     Raises:
-        StateError: when it cannot be written; nothing is left behind then.
+        StateError: if it cannot be written; no partial file is left behind.
     """
     temporary: str | None = None
     try:
@@ -49,7 +49,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
         temporary = None
         _sync_folder(path.parent)
     except (FileExistsError, NotADirectoryError):
-        raise StateError(f"cannot write {path}: {path.parent} is no folder; move it away") from None
+        raise StateError(f"cannot write {path}: {path.parent} is not a folder; move it away") from None
     except OSError as problem:
         raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
     finally:
@@ -59,17 +59,17 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 
 def to_text(document: Any) -> str:
-    """A JSON document as the files of the state directory hold it."""
+    """Format a JSON document for the state directory."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """The text of a file of at most so many bytes.
+    """Read the text of a file of at most `most` bytes.
 
     Raises:
-        FileNotFoundError: when there is none.
-        ValueError: when it is too large or no UTF-8.
-        StateError: when it cannot be read.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it is too large or not UTF-8.
+        StateError: if it cannot be read.
     """
     try:
         if path.stat().st_size > most:
@@ -78,18 +78,18 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     except FileNotFoundError:
         raise
     except UnicodeDecodeError as problem:
-        raise ValueError(f"it is not UTF-8 (byte {problem.start})") from None
+        raise ValueError(f"it is not valid UTF-8 (byte {problem.start})") from None
     except OSError as problem:
         raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
 
 
 def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T, *, most: int = MOST_BYTES) -> tuple[T, str]:
-    """What `parse` makes of a file; `empty` when it is missing or unusable.
+    """Parse a file with `parse`; return `empty` if the file is missing or unusable.
 
-    An unusable file is set aside under a new name; the second value says so in a sentence (else it is empty).
+    An unusable file is renamed; the second value is a sentence about it (else empty).
 
     Raises:
-        StateError: when it can be neither read nor set aside.
+        StateError: if the file can be neither read nor renamed.
     """
     try:
         return parse(read_text(path, most)), ""
@@ -101,10 +101,10 @@ def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T, *, most: 
 
 
 def set_aside(path: Path) -> Path:
-    """Give a file that cannot be used a name of its own, never one that is taken.
+    """Rename an unusable file to a name that is not taken.
 
     Raises:
-        StateError: when it cannot be renamed.
+        StateError: if it cannot be renamed.
     """
     aside = free_name(path)
     try:
@@ -115,7 +115,7 @@ def set_aside(path: Path) -> Path:
 
 
 def free_name(path: Path) -> Path:
-    """A name beside a file under which it can be set aside, one that is not taken."""
+    """Return a free name in the same folder, under which a file can be set aside."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.corrupt-{stamp}")
     number = 1
@@ -126,19 +126,19 @@ def free_name(path: Path) -> Path:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a process that was killed has left beside a file; the caller holds the lock under which it writes."""
+    """Remove the temporary files that a killed process left; the caller must hold the lock for writing."""
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         with contextlib.suppress(OSError):
             leftover.unlink()
 
 
 def timestamp(seconds: float) -> str:
-    """Seconds since the epoch as ISO 8601 in UTC, such as 2026-11-21T05:45:03Z."""
+    """Format seconds since the epoch as ISO 8601 in UTC, such as 2026-11-21T05:45:03Z."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every file system can
+    with contextlib.suppress(OSError):  # Not every file system supports this.
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

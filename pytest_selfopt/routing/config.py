@@ -25,14 +25,14 @@ VERSION = 1
 
 
 class NewerVersionError(StateError):
-    """The file was written by a newer version; it is neither read nor set aside."""
+    """A newer version wrote the file; it is neither read nor set aside."""
 
 
 @dataclass(frozen=True)
 class RoutingConfig:
-    """The configuration as it was read. `extra` keeps top-level fields that this version does not know.
+    """The configuration as read. `extra` keeps top-level fields that this version does not know.
 
-    `problem` says what was wrong with the file that was set aside; it is empty otherwise.
+    `problem` says what was wrong with a file that was set aside; otherwise it is empty.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -46,50 +46,50 @@ class RoutingConfig:
         return resolve.index_rules(self.rules)
 
     def get_rule(self, model: str, phase: str) -> Rule | None:
-        """The rule in force for a model in a phase."""
+        """Return the rule in force for a model in a phase, or None."""
         return self._index.get((model, phase))
 
     def apply_routing(self, model: str, phase: str) -> Route:
-        """The effective model and settings, fallbacks followed."""
+        """Return the effective model and settings, after fallbacks."""
         return resolve.route(self._index, model, phase)
 
     def without_trials(self) -> RoutingConfig:
-        """The configuration as it would be if nothing were on trial."""
+        """Return the configuration without anything on trial."""
         untried = filter(None, map(attrgetter("untried"), self.rules))
         return replace(self, rules=tuple(untried))
 
     def with_rules(self, rules: Iterable[Rule]) -> RoutingConfig:
-        """The configuration with other rules, sorted by model and phase.
+        """Return the configuration with these rules, sorted by model and phase.
 
         Raises:
-            StateError: when fallbacks lead in a circle; the text names its models.
+            StateError: if fallbacks are circular; the message names the models.
         """
         ordered = tuple(sorted(rules, key=attrgetter("model", "phase")))
         check_rules(ordered)
         return replace(self, rules=ordered)
 
     def save_rule(self, path: Path, rule: Rule, *, now: str) -> RoutingConfig:
-        """Put a rule in the place of the one for the same model and phase, and write the file."""
+        """Replace the rule for the same model and phase, and write the file."""
         address = (rule.model, rule.phase)
         others = [other for other in self.rules if not other.in_force or (other.model, other.phase) != address]
         return save_config(path, self.with_rules([*others, rule]), now=now)
 
 
 def load_config(path: Path) -> RoutingConfig:
-    """Read the configuration; a missing file is an empty one, an unusable one is set aside and reported.
+    """Read the configuration; a missing file counts as empty, an unusable one is set aside and reported.
 
     Raises:
-        StateError: when it can neither be read nor set aside, or was written by a newer version.
+        StateError: if the file can be neither read nor set aside, or a newer version wrote it.
     """
     config, problem = read_or_set_aside(path, parse_config, RoutingConfig())
     return replace(config, problem=problem)
 
 
 def read_config(path: Path) -> RoutingConfig:
-    """Read the configuration and touch nothing.
+    """Read the configuration without changing any file.
 
     Raises:
-        StateError: when there is a file that cannot be used.
+        StateError: if the file exists but is unusable.
     """
     try:
         return parse_config(read_text(path))
@@ -100,7 +100,7 @@ def read_config(path: Path) -> RoutingConfig:
 
 
 def peek(path: Path) -> RoutingConfig:
-    """The configuration as far as it can be read, touching nothing: an unusable one is as good as none."""
+    """Read the configuration without changing any file; an unusable file counts as empty."""
     try:
         return read_config(path)
     except StateError:
@@ -111,12 +111,12 @@ def parse_config(text: str) -> RoutingConfig:
     """Read the text of a configuration file.
 
     Raises:
-        ValueError: saying what is wrong where.
-        NewerVersionError: when a newer version wrote it.
+        ValueError: if the text is invalid; the message says what is wrong and where.
+        NewerVersionError: if a newer version wrote it.
     """
     document = parse_json(text)
     if not isinstance(document, dict):
-        raise ValueError("the file must hold an object")
+        raise ValueError("the file must contain an object")
     version = document.get("version", VERSION)
     _check_version(version)
     values = document.get("rules", [])
@@ -124,7 +124,7 @@ def parse_config(text: str) -> RoutingConfig:
         raise ValueError("'rules' must be a list")
     stamp = document.get("timestamp")
     if stamp is not None and not isinstance(stamp, str):
-        raise ValueError("'timestamp' must be a text")
+        raise ValueError("'timestamp' must be a string")
     extra = dict(document)
     for name in ("version", "rules", "timestamp"):
         extra.pop(name, None)
@@ -132,10 +132,10 @@ def parse_config(text: str) -> RoutingConfig:
 
 
 def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig:
-    """Write the configuration with the timestamp `now`, unless the file says the same already (a missing one: no rule).
+    """Write the configuration with timestamp `now`, unless the file has the same content (a missing file: no rules).
 
     Raises:
-        StateError: when it cannot be written or its fallbacks lead in a circle; the old file is untouched then.
+        StateError: if it cannot be written or its fallbacks are circular; the old file stays untouched.
     """
     check_rules(config.rules)
     body = _body(config)
@@ -153,16 +153,16 @@ def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig
 
 
 def _body(config: RoutingConfig) -> dict[str, Any]:
-    """What the file holds besides version and timestamp."""
+    """Return the file's content without version and timestamp."""
     rules = list(map(rule_to_json, config.rules))
     return {"rules": rules, **config.extra}
 
 
 def check_rules(rules: Iterable[Rule]) -> None:
-    """Refuse rules whose fallbacks lead in a circle, and two rules in force for one address.
+    """Reject circular fallbacks, and two rules in force for the same model and phase.
 
     Raises:
-        StateError: naming the models.
+        StateError: if there are any; the message names the models.
     """
     index: dict[tuple[str, str], Rule] = {}
     for rule in rules:
@@ -174,13 +174,13 @@ def check_rules(rules: Iterable[Rule]) -> None:
         while fallback is not None:
             if fallback in seen:
                 circle = " → ".join([*seen, fallback])
-                raise StateError(f"the fallbacks of phase {phase} lead in a circle: {circle}")
+                raise StateError(f"the fallbacks of phase {phase} are circular: {circle}")
             seen.append(fallback)
             fallback = _fallback(index, fallback, phase)
 
 
 def _fallback(index: resolve.Index, model: str, phase: str) -> str | None:
-    """The model that stands in for one that is disabled; None when there is none."""
+    """Return the fallback of a disabled model, or None."""
     rule = index.get((model, phase))
     if rule is None or rule.allow:
         return None
@@ -189,13 +189,13 @@ def _fallback(index: resolve.Index, model: str, phase: str) -> str | None:
 
 def _check_version(version: object) -> None:
     if isinstance(version, bool) or not isinstance(version, int | str):
-        raise ValueError("'version' must be a number or a text")
+        raise ValueError("'version' must be a number or a string")
     major = str(version).partition(".")[0]
     if not major.isdecimal():
         raise ValueError(f"'version' must begin with a number, not {version!r}")
     if int(major) > VERSION:
         raise NewerVersionError(
-            f"the routing configuration has version {version}, this pytest-selfopt reads up to {VERSION}; "
+            f"the routing configuration has version {version}, but this pytest-selfopt reads up to {VERSION}; "
             "use the newer pytest-selfopt that wrote it"
         )
 

@@ -1,4 +1,4 @@
-"""`routing_decisions.jsonl`: every decision about routing, append-only, each line sealed by the one before."""
+"""`routing_decisions.jsonl`: all routing decisions, append-only, each line with the hash of the one before."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import free_name, write_atomically
 
 GENESIS = "0" * 64
-"""What the first line names as the hash of the line before it."""
+"""The previous hash in the first line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One decision about routing. `model` is what was asked for, `effective` what is in effect from now on.
+    """One decision about routing. `model` is the requested model, `effective` the one in effect from now on.
 
-    `cycle` is 0 for what happened outside of one.
+    `cycle` is 0 for decisions outside a cycle.
     """
 
     timestamp: str
@@ -38,7 +38,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Whether a log is whole; `broken_line` is the first line (from 1) that does not fit the one before it."""
+    """Whether a log is intact; `broken_line` is the first line (from 1) whose hash does not match the line before."""
 
     lines: int
     broken_line: int | None
@@ -46,17 +46,17 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether every line is sealed."""
+        """Whether all hashes match."""
         return self.broken_line is None
 
 
 def append_decision(path: Path, decision: Decision) -> str:
-    """Append a decision and sync it; processes that append at the same time take turns.
+    """Append a decision and sync it; concurrent processes wait for each other.
 
-    A last line that a crash left unfinished is set aside first; the returned sentence says so (else it is empty).
+    If a crash left the last line unfinished, the log is repaired first, and the returned sentence says so (else empty).
 
     Raises:
-        StateError: when the log cannot be read or written.
+        StateError: if the log cannot be read or written.
     """
     try:
         with _turn(path.parent):
@@ -83,7 +83,7 @@ def _entry(decision: Decision, previous: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _turn(folder: Path) -> Iterator[None]:
-    """Hold the folder: a log that has to be repaired is replaced, so that a lock on itself would be on the old one."""
+    """Lock the folder, not the log: a repair replaces the log, and a lock on it would stay on the old file."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -102,7 +102,7 @@ def _append_line(path: Path, line: str) -> None:
 
 
 def read_decisions(path: Path) -> list[dict[str, Any]]:
-    """The decisions in the log, oldest first; lines that nobody can read are left out."""
+    """Return the decisions in the log, oldest first; skip unreadable lines."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
@@ -112,7 +112,7 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
 
 
 def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
-    """Kind, phase and original model of the decisions that a cycle has logged already."""
+    """Return kind, phase and original model of the decisions that a cycle has already logged."""
     decisions = set()
     for entry in _entries_of(path, cycle):
         kind = str(entry.get("kind"))
@@ -123,25 +123,25 @@ def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
 
 
 def reasons_of(path: Path, cycle: int) -> frozenset[str]:
-    """The reasons of the decisions that are logged of a cycle."""
+    """Return the reasons of the decisions that a cycle has logged."""
     return frozenset(str(entry.get("reason")) for entry in _entries_of(path, cycle))
 
 
 def _entries_of(path: Path, cycle: int) -> list[dict[str, Any]]:
-    """The entries of a cycle, oldest first."""
+    """Return the entries of a cycle, oldest first."""
     return [entry for entry in read_decisions(path) if entry.get("cycle") == cycle]
 
 
 def verify_log(path: Path) -> Verification:
-    """Check the seal of every line.
+    """Check the hash in every line.
 
     Raises:
-        StateError: when the log cannot be read.
+        StateError: if the log cannot be read.
     """
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
-        return Verification(lines=0, broken_line=None, sentence=f"there is no {path.name}")
+        return Verification(lines=0, broken_line=None, sentence=f"{path.name} does not exist")
     except OSError as problem:
         raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
     unfinished = lines.pop()
@@ -153,7 +153,7 @@ def verify_log(path: Path) -> Verification:
     if unfinished:
         return _broken(path, len(lines) + 1, len(lines) + 1)
     return Verification(
-        lines=len(lines), broken_line=None, sentence=f"{path.name}: all {len(lines)} lines fit each other"
+        lines=len(lines), broken_line=None, sentence=f"{path.name}: the hashes of all {len(lines)} lines match"
     )
 
 
@@ -161,13 +161,13 @@ def _broken(path: Path, lines: int, number: int) -> Verification:
     return Verification(
         lines=lines,
         broken_line=number,
-        sentence=f"{path.name}: line {number} of {lines} does not fit the line before it; "
+        sentence=f"{path.name}: the hash in line {number} of {lines} does not match the line before it; "
         "one of the two was changed or removed",
     )
 
 
 def _last_hash(path: Path) -> tuple[str, str]:
-    """The hash that the next line has to name, after an unfinished last line was set aside."""
+    """Return the hash for the next line, after removing an unfinished last line."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -179,11 +179,11 @@ def _last_hash(path: Path) -> tuple[str, str]:
         last_hash = _hash(whole.rpartition(b"\n")[2])
     note = ""
     if unfinished:
-        # A copy, so that a crash in between leaves the log where it is.
+        # A copy, so that a crash in between leaves the log in place.
         aside = free_name(path)
         aside.write_bytes(content)
         write_atomically(path, kept.decode("utf-8", "backslashreplace"))
-        note = f"the last line of {path.name} was unfinished; the file as it was is {aside.name}"
+        note = f"the last line of {path.name} was unfinished and has been removed; the old file is kept as {aside.name}"
     return last_hash, note
 
 
@@ -199,7 +199,7 @@ def _previous(line: bytes) -> str | None:
 
 
 def _read_entry(line: bytes) -> dict[str, Any] | None:
-    """The decision in a line; None when nobody can read it."""
+    """Return the decision in a line; None if it is unreadable."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""`harness_feedback.json`: what a cycle recommends, ours or written by hand."""
+"""`harness_feedback.json`: recommendations, written by a cycle or by hand."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NEEDED = ("target", "action")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What a feedback file recommends, and what in it cannot be used, a sentence each.
+    """The recommendations of a feedback file, and a sentence for each unusable entry.
 
-    `cycle` is the last one it speaks of; 0 when it names none.
+    `cycle` is the last cycle it mentions; 0 if none.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -32,15 +32,15 @@ class Feedback:
 
 
 def read_feedback(path: Path) -> Feedback:
-    """Read a feedback file; a recommendation that cannot be used is named and leaves the others alone.
+    """Read a feedback file; unusable recommendations are reported and do not affect the others.
 
     Raises:
-        StateError: when there is no such file, or it is no feedback at all.
+        StateError: if the file does not exist or is not a feedback file.
     """
     try:
         document = parse_json(read_text(path))
     except FileNotFoundError:
-        raise StateError(f"there is no {path}; pytest --selfopt-cycle writes one, or write one by hand") from None
+        raise StateError(f"{path} does not exist; pytest --selfopt-cycle writes it, or write it by hand") from None
     except ValueError as problem:
         raise StateError(f"{path} cannot be used: {problem}") from None
     values, runs = document, []
@@ -48,7 +48,7 @@ def read_feedback(path: Path) -> Feedback:
         values = document.get("recommendations")
         runs = document.get("recent_runs", [])
     if not isinstance(values, list):
-        raise StateError(f"{path} cannot be used: it must hold a list of recommendations")
+        raise StateError(f"{path} cannot be used: it must contain a list of recommendations")
     recommendations, problems = [], []
     for number, value in enumerate(values):
         try:
@@ -63,14 +63,14 @@ def read_feedback(path: Path) -> Feedback:
 
 
 def _cycles(runs: Any) -> Iterator[int]:
-    """The cycles that a file written by hand may name."""
+    """Yield the cycles in a file, which may be written by hand."""
     if not isinstance(runs, list):
         return
     for run in runs:
         if not isinstance(run, dict):
             continue
         cycle = run.get("cycle")
-        # Not isinstance: true and false are no cycles.
+        # Not isinstance: true and false are not cycles.
         if type(cycle) is int:
             yield cycle
 
@@ -86,10 +86,10 @@ def write_feedback(
 ) -> None:
     """Write the feedback of a cycle.
 
-    `accuracy` is by "model::phase"; `hot_failures` are the prompts that failed in two or more runs.
+    `accuracy` is keyed by "model::phase"; `hot_failures` are the prompts that failed in two or more runs.
 
     Raises:
-        StateError: when the file cannot be written.
+        StateError: if the file cannot be written.
     """
     document = {
         "version": VERSION,
@@ -107,7 +107,7 @@ def _recommendation(value: Any) -> Recommendation:
         raise ValueError(f"it must be an object, not {value!r}")
     for name in _TEXTS:
         if value.get(name) is not None and not isinstance(value[name], str):
-            raise ValueError(f"{name!r} must be a text, not {value[name]!r}")
+            raise ValueError(f"{name!r} must be a string, not {value[name]!r}")
     for name in _NEEDED:
         if not value.get(name):
             raise ValueError(f"{name!r} is missing")
@@ -121,7 +121,7 @@ def _recommendation(value: Any) -> Recommendation:
         type=value.get("type") or "routing",
         target=value["target"],
         action=value["action"],
-        reason=value.get("reason") or "no reason is given",
+        reason=value.get("reason") or "'reason' is empty",
         allow=allow,
         fallback=value.get("fallback"),
         requirements=_requirements(value),
@@ -136,7 +136,7 @@ def _requirements(value: dict[str, Any]) -> tuple[str, ...] | None:
     if requirements is None:
         return None
     if not isinstance(requirements, list) or not all(isinstance(text, str) for text in requirements):
-        raise ValueError(f"'requirements' must be a list of texts, not {requirements!r}")
+        raise ValueError(f"'requirements' must be a list of strings, not {requirements!r}")
     return tuple(requirements)
 
 

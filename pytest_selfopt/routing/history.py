@@ -21,16 +21,16 @@ DECISIONS = "routing_decisions.jsonl"
 IGNORE = ".gitignore"
 VERSION = 1
 MOST_BYTES = 1024 * 1024 * 1024
-"""Of a history, which grows with every cycle: many thousands of them."""
+"""Bytes of a history, which grows with every cycle: enough for many thousands."""
 
 _EVERYTHING = "# everything here is made by pytest-selfopt\n*\n"
 
 
 def prepare_state_dir(state_dir: Path) -> None:
-    """Make the state directory, kept out of git by its own .gitignore.
+    """Create the state directory, with a .gitignore that keeps it out of git.
 
     Raises:
-        StateError: when it cannot be made or written to.
+        StateError: if it cannot be created or written to.
     """
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -40,26 +40,26 @@ def prepare_state_dir(state_dir: Path) -> None:
     except OSError as problem:
         raise StateError(
             f"cannot use {state_dir} as the state directory: {problem.strerror or problem}; "
-            "name another one by --selfopt-state-dir"
+            "choose another with --selfopt-state-dir"
         ) from None
 
 
 def load_history(path: Path) -> tuple[dict[str, Any], str]:
-    """The history; an empty one when there is none. An unusable file is set aside, which the sentence tells.
+    """Return the history (empty if the file is missing), and a sentence if an unusable file was set aside.
 
     Raises:
-        StateError: when it can be neither read nor set aside.
+        StateError: if the file can be neither read nor set aside.
     """
     return read_or_set_aside(path, _parse_history, {"version": VERSION, "cycles": []}, most=MOST_BYTES)
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The entries of the history, oldest first, without touching the file; none when there is no file.
+    """Read the entries of the history, oldest first, without changing the file; none if the file is missing.
 
-    What is in the list and no object is left out: no version wrote it.
+    Entries that are not objects are skipped: no version wrote them.
 
     Raises:
-        StateError: when the file cannot be used.
+        StateError: if the file is unusable.
     """
     try:
         cycles = _parse_history(read_text(path, MOST_BYTES))["cycles"]
@@ -71,12 +71,12 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 
 def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
-    """Add the entries of one cycle (one a phase); one that is there already stays, unless the cycle had stopped.
+    """Add the entries of one cycle, one per phase; existing entries stay, except those of a stopped cycle.
 
-    Returns a sentence when an unusable file was set aside, else an empty text.
+    Return a sentence if an unusable file was set aside, else an empty string.
 
     Raises:
-        StateError: when the file cannot be written.
+        StateError: if the file cannot be written.
     """
     history, note = load_history(path)
     addresses = set(map(itemgetter("cycle", "phase"), entries))
@@ -89,7 +89,7 @@ def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _is_replaced(entry: Any, addresses: set[Any]) -> bool:
-    """Whether an entry is of a cycle that had stopped, and comes anew."""
+    """Whether an entry is of a stopped cycle and has a new version."""
     return _address(entry) in addresses and entry.get("status") == "stopped"
 
 
@@ -102,13 +102,13 @@ def _address(entry: Any) -> tuple[Any, Any]:
 def _parse_history(text: str) -> dict[str, Any]:
     document = parse_json(text)
     if not isinstance(document, dict) or not isinstance(document.get("cycles"), list):
-        raise ValueError("it must hold an object with a list of cycles")
+        raise ValueError("it must contain an object with a list of cycles")
     version = document.get("version", VERSION)
     if not isinstance(version, int) or isinstance(version, bool):
         raise ValueError("'version' must be a number")
     if version > VERSION:
         raise StateError(
-            f"the history has version {version}, this pytest-selfopt reads up to {VERSION}; "
+            f"the history has version {version}, but this pytest-selfopt reads up to {VERSION}; "
             "use the newer pytest-selfopt that wrote it"
         )
     return document

@@ -1,7 +1,7 @@
 """One cycle at a time in a state directory.
 
-The kernel's file lock decides, so that two starters can never both clear a stale lock: it is gone with its holder,
-however that ended, and a reused process id means nothing to it. The text in the file only tells others who holds it.
+The kernel's file lock decides: it ends with its holder, however that ended, so there is no stale lock for two processes
+to clear, and reused process ids do not matter. The text in the file only names the holder.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
     """Hold the lock of a state directory until the block ends.
 
     Raises:
-        StateError: when somebody else holds it (saying who, since when and with what command), or it cannot be made.
+        StateError: if another process holds it (the message names process, start and command), or it cannot be created.
     """
     path = state_dir / "lock"
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as problem:
-        raise StateError(f"cannot make the lock {path}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot create the lock {path}: {problem.strerror or problem}") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,16 +51,16 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
 
 
 def _refuse_other_host(state_dir: Path, holder: dict[str, Any]) -> None:
-    """Refuse when another host wrote that it holds the lock: across hosts the kernel's lock may not be seen.
+    """Refuse if another host claims the lock: the kernel's lock may not work across hosts.
 
     Raises:
-        StateError: saying how to clear it.
+        StateError: if so; the message says how to clear the lock.
     """
     host = holder.get("host")
     if host and host != socket.gethostname():
         raise StateError(
-            f"{_held(state_dir, holder)}. Nobody can tell from here whether that is still so: if it is not, delete "
-            f"{state_dir / 'lock'}"
+            f"{_held(state_dir, holder)}. This host cannot check whether that process is still running; "
+            f"if it is not, delete {state_dir / 'lock'}"
         )
 
 
@@ -95,8 +95,8 @@ def _held(state_dir: Path, holder: dict[str, Any]) -> str:
     if command:
         who += f", running `{command}`"
     return (
-        f"another cycle is under way in {state_dir} ({who}); "
-        "wait until it ends, or give this one another --selfopt-state-dir"
+        f"another cycle is running in {state_dir} ({who}); "
+        "wait until it ends, or give this cycle another --selfopt-state-dir"
     )
 
 

@@ -1,4 +1,4 @@
-"""What applications ask: which model and settings are in effect for (model, phase). Standard library only.
+"""The interface for applications: model and settings in effect for (model, phase). Standard library only.
 
 from pytest_selfopt.routing.resolve import resolve
 route = resolve("embedded/smollm2-135m", "atomic")
@@ -20,10 +20,10 @@ Index: TypeAlias = Mapping[tuple[str, str], Rule]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The effective model for what was asked, and the settings its rule sets (None: not set).
+    """The effective model for a request, and the settings of its rule (None: not set).
 
-    `allowed` is False when the model is disabled and no fallback can stand in; `because` says how the route came
-    about, one sentence a step.
+    `allowed` is False if the model is disabled without a usable fallback; `because` explains the route, one sentence
+    per step.
     """
 
     requested: str
@@ -40,17 +40,17 @@ class Route:
 
     @property
     def rerouted(self) -> bool:
-        """Whether another model than the requested one is in effect."""
+        """Whether the model in effect differs from the requested one."""
         return self.model != self.requested
 
 
 def index_rules(rules: Iterable[Rule]) -> dict[tuple[str, str], Rule]:
-    """The rules in force by (model, phase)."""
+    """Return the rules in force by (model, phase)."""
     return {(rule.model, rule.phase): rule for rule in rules if rule.in_force}
 
 
 def route(index: Index, model: str, phase: str) -> Route:
-    """Follow fallbacks from `model` until a model is allowed; a loop or a dead end is a route that is not allowed."""
+    """Follow fallbacks from `model` to the first allowed model; a loop or a dead end gives a route not allowed."""
     steps: list[str] = []
     seen = [model]
     while True:
@@ -61,9 +61,9 @@ def route(index: Index, model: str, phase: str) -> Route:
         if rule.reason:
             why = f" ({rule.reason})"
         if not rule.fallback_model:
-            steps.append(f"{seen[-1]} is disabled for {phase} and names no fallback{why}")
+            steps.append(f"{seen[-1]} is disabled for {phase} and has no fallback{why}")
             break
-        steps.append(f"{seen[-1]} is disabled for {phase}, {rule.fallback_model} stands in{why}")
+        steps.append(f"{seen[-1]} is disabled for {phase}; {rule.fallback_model} replaces it{why}")
         if rule.fallback_model in seen:
             steps.append(f"the fallbacks of {phase} lead back to {rule.fallback_model}")
             break
@@ -99,15 +99,15 @@ _read: dict[str, tuple[tuple[int, int, int], Index]] = {}
 
 
 def resolve(model: str, phase: str, *, path: str | Path = "routing_config.json", default: str | None = None) -> Route:
-    """The route for a model in a phase by the configuration at `path`.
+    """Return the route for a model in a phase by the configuration at `path`.
 
-    Never raises for what the file holds: when it is missing or unreadable, or the route is a dead end, `default` (or
-    the requested model) is in effect and `because` says why. The file is read again only when it has changed.
+    Never raises because of the file: if it is missing or unusable, or the route is a dead end, `default` (or the
+    requested model) is in effect, and `because` says why. The file is read again only after a change.
     """
     try:
         index = _index(str(path))
     except FileNotFoundError:
-        return _instead(model, phase, default, f"there is no {path}")
+        return _instead(model, phase, default, f"{path} does not exist")
     except (OSError, ValueError, RecursionError) as problem:
         return _instead(model, phase, default, f"{path} cannot be used: {problem}")
     settled = route(index, model, phase)
@@ -132,7 +132,7 @@ def _index(path: str) -> Index:
         if isinstance(document, dict):
             rules = document.get("rules", [])
         if not isinstance(rules, list):
-            raise ValueError("it holds no list of rules")
+            raise ValueError("it contains no list of rules")
         index = index_rules(map(rule_from_json, rules))
         _read[path] = (mark, index)
         return index

@@ -34,9 +34,9 @@ STATUSES = ("trial", "confirmed", "rolled_back", "expired")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One entry of the routing configuration: what holds for a model in a phase.
+    """One entry of the routing configuration: the settings of a model in a phase.
 
-    `timeout_s` is "timeout" in the file, in seconds, and `isolated` is "isolation". `extra` keeps fields that this
+    In the file, `timeout_s` is "timeout" (seconds) and `isolated` is "isolation". `extra` keeps fields that this
     version does not know, so that a rewrite loses nothing.
     """
 
@@ -57,20 +57,20 @@ class Rule:
     cycle: int | None = None
     evidence: Mapping[str, Any] | None = None
     premises: Mapping[str, Any] | None = None
-    """What its proof rests on, such as the digest of the model and the content of the suite; texts by name."""
+    """What its proof depends on, such as the model's digest and the suite's content; strings by name."""
     before: Mapping[str, Any] | None = None
-    """Of a rule on trial: the rule that it stands in for, as it was in the file; of a confirmed one: what would hold
-    without anything that had to be proven. None when there is none."""
+    """The rule without what is or was on trial, as in the file: for a rule on trial the one it replaces, for a
+    confirmed rule the one without its proven parts. None if there is none."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def on_trial(self) -> bool:
-        """Whether it still has to prove itself."""
+        """Whether the rule still has to prove itself."""
         return self.status == "trial"
 
     @property
     def untried(self) -> Rule | None:
-        """The rule as it is without what is on trial; None when there is none then."""
+        """The rule without what is on trial, or None."""
         if not self.on_trial:
             return self
         if self.before is None:
@@ -79,15 +79,15 @@ class Rule:
 
     @property
     def in_force(self) -> bool:
-        """Whether the rule counts: one that was rolled back or has expired is only remembered."""
+        """Whether the rule applies; one that was rolled back or has expired is only kept on record."""
         return self.status not in ("rolled_back", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """What a diagnosis recommends, in the form of the feedback file; `target` is "model::phase".
+    """A diagnosis's recommendation, in the form of the feedback file; `target` is "model::phase".
 
-    `retries` and `timeout` (seconds) are what more retries and a longer time-out come to.
+    `retries` and `timeout` (seconds) are the recommended new values.
     """
 
     type: str
@@ -106,13 +106,13 @@ def rule_from_json(value: Any) -> Rule:
     """Read a rule.
 
     Raises:
-        ValueError: naming the field that is missing or of the wrong type.
+        ValueError: if a field is missing or has the wrong type; the message names it.
     """
     if not isinstance(value, dict):
         raise ValueError(f"a rule must be an object, not {type(value).__name__}")
     for name in ("model", "phase"):
         if not value.get(name) or not isinstance(value[name], str):
-            raise ValueError(f"{name!r} is missing, or is no text")
+            raise ValueError(f"{name!r} is missing or not a string")
     document: dict[str, Any] = value
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -127,7 +127,7 @@ def rule_from_json(value: Any) -> Rule:
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
-    """The rule as it stands in the file: model and phase, what is set, then what was unknown."""
+    """Return the rule in the file's form: model and phase, the set fields, then unknown fields."""
     document: dict[str, Any] = {}
     for name in _TYPES:
         value = getattr(rule, _FIELDS.get(name, name))

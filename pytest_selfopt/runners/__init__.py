@@ -1,1 +1,1 @@
-"""WHERE calls are carried out: the runner interface and the local runner."""
+"""Where calls are made: the runner interface, and the local and remote runners."""

@@ -1,8 +1,8 @@
-"""How many calls a server is given at a time: fewer when it says that there are too many, more again when it copes.
+"""Adaptive concurrency of a server: lowered when it reports too many requests, raised again on success.
 
-Additive increase, multiplicative decrease, as in TCP (Chiu and Jain 1989). The limit begins at its ceiling, because
-that is what the user configured. A rate limit lowers it once for all the calls that were under way; what those calls
-come to afterwards says nothing about the new limit and is not counted.
+Additive increase, multiplicative decrease, as in TCP (Chiu and Jain 1989). The limit begins at its ceiling, which the
+user configured. A rate limit lowers it once for all calls in flight; later results of those calls say nothing about
+the new limit and do not count.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 CUT = 0.7
 GROWTH = 0.1
 SATURATED = 0.8
-"""A success only counts towards more room when at least this share of the room was used."""
+"""The share of the limit that must be in use for a success to count towards raising it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """How many calls may be under way: `allowed` now, `ceiling` at most.
+    """The limit on calls in flight: `allowed` now, `ceiling` at most.
 
-    `clean` counts the successes since the last change, which was at `changed_at` (seconds of a monotonic clock).
+    `clean` counts the successes since the last change at `changed_at` (seconds of a monotonic clock).
     """
 
     allowed: int
@@ -29,14 +29,14 @@ class Limit:
 
 
 def after_rate_limit(limit: Limit, *, sent_at: float, now: float) -> Limit:
-    """Give the server less, unless the refused call was sent before the limit was last lowered or raised."""
+    """Lower the limit, unless the rejected call was sent before the last change."""
     if sent_at < limit.changed_at:
         return limit
     return replace(limit, allowed=max(1, int(limit.allowed * CUT)), clean=0, changed_at=now)
 
 
 def after_success(limit: Limit, *, sent_at: float, in_flight: int, now: float) -> Limit:
-    """Give the server more after as many successes in a row as it was allowed, all at nearly full use."""
+    """Raise the limit after as many successes in a row as were allowed, all at nearly full use."""
     if limit.allowed == limit.ceiling or sent_at < limit.changed_at or in_flight < SATURATED * limit.allowed:
         return limit
     if limit.clean + 1 < limit.allowed:

@@ -1,4 +1,4 @@
-"""The budget of a session: so many calls and so many dollars, never exceeded also when many calls are under way."""
+"""The budget of a session, in calls and dollars; never exceeded, even with many calls in flight."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pytest_selfopt.trial import CallError, CallResult, Reply
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a call may come to: attempts and USD."""
+    """The attempts and USD reserved for a call."""
 
     attempts: int
     cost_usd: float
 
 
 class Budget:
-    """Admits attempts as long as they fit.
+    """Admits attempts as long as the budget lasts.
 
-    Dollars are reserved by the most that an attempt can cost before it is sent, and settled by what it did cost. An
-    attempt whose cost nobody knows, such as one that timed out, is settled as having cost the most.
+    The maximum cost of an attempt is reserved before it is sent, and replaced by its actual cost afterwards. An attempt
+    of unknown cost, such as one that timed out, counts at its maximum.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Budget:
         calls: int = 0,
         cost_usd: float = 0.0,
     ) -> None:
-        """Bound attempts and USD, of which `calls` and `cost_usd` are used up already (when a cycle is resumed)."""
+        """Bound attempts and USD; a resumed cycle has already used `calls` and `cost_usd`."""
         self._models = models
         self._max_calls = max_calls
         self._max_cost = max_cost_usd
@@ -45,13 +45,13 @@ class Budget:
         self._reserved: list[float] = []
         self._settled = threading.Condition()
         self.spent = ""
-        """Why no further attempt is admitted, in words; empty while there is something left."""
+        """Why no further attempt is admitted; empty while the budget lasts."""
 
     def admit(self, model: str, request: ChatRequest) -> float | None:
-        """Reserve for an attempt and return the USD reserved; None when it is not to be made."""
+        """Reserve for an attempt and return the USD reserved; None if it must not be made."""
         with self._settled:
             most = self._most_cost(model, request)
-            # What is under way may turn out to cost less than was reserved for it; calls do not come back.
+            # Calls in flight may cost less than reserved; used attempts do not come back.
             while not self.spent and self._has_calls and not self._affords(most) and self._reserved:
                 self._settled.wait()
             if not self.spent and not (self._has_calls and self._affords(most)):
@@ -64,7 +64,7 @@ class Budget:
             return most
 
     def settle(self, model: str, reserved: float, answer: Reply | CallError) -> None:
-        """Book what an admitted attempt came to."""
+        """Replace the reservation of an attempt by its actual cost."""
         with self._settled:
             self._reserved.remove(reserved)
             if isinstance(answer, Reply):
@@ -77,10 +77,10 @@ class Budget:
             self._settled.notify_all()
 
     def admit_call(self, model: str, request: ChatRequest, attempts: int, *, least: int) -> Reservation | None:
-        """Reserve for a call that is made elsewhere, all its attempts at once; None when fewer than `least` are left.
+        """Reserve all attempts of a remote call at once; None if fewer than `least` are left.
 
-        What others have reserved and not used comes back: fewer attempts than asked for are given only when nobody
-        has anything reserved.
+        Unused reservations of other calls come back, so fewer attempts than asked for are granted only when no call
+        has a reservation.
         """
         with self._settled:
             most = self._most_cost(model, request)
@@ -98,7 +98,7 @@ class Budget:
             return None
 
     def settle_call(self, model: str, reservation: Reservation, result: CallResult) -> None:
-        """Book what an admitted call came to."""
+        """Replace the reservation of a call by its actual cost."""
         with self._settled:
             self._reserved.remove(reservation.cost_usd)
             made = result.attempts
@@ -113,13 +113,13 @@ class Budget:
             self._settled.notify_all()
 
     def _most_cost(self, model: str, request: ChatRequest) -> float:
-        """Return the USD to reserve for an attempt; nothing when USD are not bounded or prices are unknown."""
+        """Return the USD to reserve for an attempt; 0 if USD are not bounded or prices are unknown."""
         if self._max_cost is None:
             return 0.0
         return most_it_can_cost(request, self._models[model]) or 0.0
 
     def _fitting(self, attempts: int, most: float) -> int:
-        """How many attempts of a cost fit, up to so many."""
+        """Return how many of `attempts` fit at this cost each."""
         if self._max_calls is not None:
             attempts = min(attempts, self._max_calls - self.calls)
         while attempts and not self._affords(attempts * most):

@@ -1,4 +1,4 @@
-"""Sealing what travels through somebody else's server, so that only sessions and workers can read it."""
+"""Encryption of messages through third-party servers, so that only sessions and workers can read them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Mapping
 from pytest_selfopt.errors import RunnerError
 
 KEY_VARIABLE = "PYTEST_SELFOPT_PAYLOAD_KEY"
-"""Names the environment variable with the key: 32 bytes in base64, the same for sessions and workers."""
+"""The environment variable with the key: 32 bytes in base64, the same for sessions and workers."""
 
 _MARK = b"selfopt-sealed-1:"
 _NONCE_BYTES = 12
 
 
 class Cipher:
-    """Seals and opens messages by AES-256-GCM (NIST SP 800-38D), a new nonce for each; without a key it leaves them."""
+    """Seals and opens messages with AES-256-GCM (NIST SP 800-38D) and fresh nonces; without a key, changes nothing."""
 
     def __init__(self, key: bytes | None) -> None:
         self._key = key
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Cipher:
-        """The one whose key is in the environment.
+        """Return the cipher with the key in the environment.
 
         Raises:
-            RunnerError: when the key cannot be used, or the package that it takes is missing.
+            RunnerError: if the key is invalid, or the package that it needs is missing.
         """
         text = environment.get(KEY_VARIABLE, "")
         if not text:
@@ -38,21 +38,21 @@ class Cipher:
             key = b""
         if len(key) != 32:
             raise RunnerError(
-                f"{KEY_VARIABLE} is no key: 32 random bytes in base64, as `openssl rand -base64 32` makes"
+                f"{KEY_VARIABLE} is not a valid key; make 32 random bytes in base64 with `openssl rand -base64 32`"
             )
         if importlib.util.find_spec("cryptography") is None:
             raise RunnerError(
-                f"{KEY_VARIABLE} is set, and sealing takes the package cryptography: pip install cryptography"
+                f"{KEY_VARIABLE} is set, but sealing needs the package cryptography: pip install cryptography"
             )
         return cls(key)
 
     @property
     def seals(self) -> bool:
-        """Whether there is a key."""
+        """Whether a key is set."""
         return self._key is not None
 
     def seal(self, data: bytes) -> bytes:
-        """What travels."""
+        """Seal a message for transport."""
         if self._key is None:
             return data
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -61,16 +61,16 @@ class Cipher:
         return _MARK + nonce + AESGCM(self._key).encrypt(nonce, data, _MARK)
 
     def open(self, data: bytes) -> bytes:
-        """What was sealed.
+        """Open a sealed message.
 
         Raises:
-            RunnerError: when it was sealed with another key, or one side has a key and the other has none.
+            RunnerError: if it was sealed with another key, or only one side has a key.
         """
         sealed = data.startswith(_MARK)
         if sealed and self._key is None:
-            raise RunnerError(f"a message is sealed, and {KEY_VARIABLE} is not set here")
+            raise RunnerError(f"a message is sealed, but {KEY_VARIABLE} is not set here")
         if not sealed and self._key is not None:
-            raise RunnerError(f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too")
+            raise RunnerError(f"a message is not sealed; set {KEY_VARIABLE} at its sender, too")
         if self._key is None:
             return data
         from cryptography.exceptions import InvalidTag
@@ -80,4 +80,4 @@ class Cipher:
         try:
             return AESGCM(self._key).decrypt(nonce, rest, _MARK)
         except (InvalidTag, ValueError):
-            raise RunnerError(f"a message was sealed with another key than {KEY_VARIABLE} holds here") from None
+            raise RunnerError(f"a message was sealed with a key other than {KEY_VARIABLE} here") from None

@@ -1,4 +1,4 @@
-"""A batch of calls that are under way: its results are handed over as they come in."""
+"""Handing over the results of a batch of calls as they arrive."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pytest_selfopt.runners.runner import Finished
 
 STOPPING_S = 2.0
-"""How long calls that were cancelled are waited for; one that hangs longer is left behind."""
+"""Seconds to wait for cancelled calls; those that hang longer are abandoned."""
 
 GATHER_S = 0.003
-"""How long results are gathered before they are handed over."""
+"""Seconds for which results are gathered before they are handed over."""
 
 _POLL_S = 0.05
 
@@ -27,15 +27,15 @@ def hand_over(
     idle: Callable[[], bool],
     counts: Callable[[Finished], bool] = lambda _: True,
 ) -> None:
-    """Pass results on until so many that count have come as are `expected`.
+    """Pass results on until `expected` results that count have arrived.
 
-    Once the runner is `stopping`, of which a None in the queue tells, only until it is `idle` or has had its time.
+    Once the runner is `stopping`, signalled by None in the queue, only until it is `idle` or a time limit is over.
     """
     came = 0
     deadline = float("inf")
     while came < expected:
         batch: list[Finished | None] = []
-        # Together they are stored in one transaction and wake the reader once.
+        # Results that come together are stored in one transaction and wake the reader once.
         time.sleep(GATHER_S)
         with contextlib.suppress(queue.Empty):
             batch.append(done.get() if deadline == float("inf") else done.get(timeout=_POLL_S))

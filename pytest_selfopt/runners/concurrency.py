@@ -1,4 +1,4 @@
-"""The slots that calls are made in: one account for all callers of a process, by model and by provider."""
+"""Slots for calls, shared by all callers of a process, by model and by provider."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_succe
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
 
 HOLD_STEP_S = 0.1
-"""Many refusals of one moment make one hold."""
+"""Seconds within which many rate limits count as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLimit:
-    """How many calls one model takes at a time at most, and whose model it is."""
+    """The maximum of calls to one model in flight, and its provider."""
 
     most: int
     provider: str = ""
@@ -25,7 +25,7 @@ class ModelLimit:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place that was given: when (seconds of a monotonic clock), and how many the model's calls then were."""
+    """A slot taken, with its time (seconds of a monotonic clock) and the model's calls in flight then."""
 
     model: str
     given_at: float
@@ -40,14 +40,14 @@ class _Waiter:
 
 
 class ConcurrencyLimiter:
-    """Gives out slots in the order they are asked for, as far as model and provider have room.
+    """Grants slots in the order of requests, within the limits of model and provider.
 
-    A model whose server answers "too many requests" gets less room and later more again, and none before the time it
-    asked for has passed.
+    If a server answers "too many requests", the model's limit is lowered and later raised again, and no slot is granted
+    before the time that the server asked for.
     """
 
     def __init__(self, rooms: Mapping[str, ModelLimit], providers: Mapping[str, int] | None = None) -> None:
-        """Share out `rooms` by model; `providers` bounds all models of a provider together."""
+        """Limit each model by `rooms`, and all models of a provider together by `providers`."""
         self._rooms = rooms
         self._providers = providers or {}
         self._limits = {model: Limit(allowed=room.most, ceiling=room.most) for model, room in rooms.items()}
@@ -60,25 +60,25 @@ class ConcurrencyLimiter:
 
     @property
     def in_flight(self) -> int:
-        """How many slots are given."""
+        """The number of slots taken."""
         return self._of_model.total()
 
     @property
     def waiting(self) -> int:
-        """How many callers wait for one."""
+        """The number of callers waiting for a slot."""
         return len(self._waiting)
 
     def limit(self, model: str) -> Limit:
-        """What a model is allowed now."""
+        """Return the present limit of a model."""
         return self._limits[model]
 
     def most(self, model: str) -> int:
-        """How many slots a model can ever have at a time."""
+        """Return the maximum number of slots of a model."""
         room = self._rooms[model]
         return min(room.most, self._providers.get(room.provider, room.most))
 
     def take(self, model: str) -> Slot | None:
-        """Wait for a slot; None when there will be no more of them."""
+        """Wait for a slot; None once the limiter is closed."""
         with self._turn:
             if self._closed:
                 return None
@@ -90,7 +90,7 @@ class ConcurrencyLimiter:
         return waiter.given
 
     def give_back(self, slot: Slot, answer: Reply | CallError) -> None:
-        """Free a slot, and learn from what came of it."""
+        """Free a slot, and adapt the limit to the call's outcome."""
         now = time.monotonic()
         with self._turn:
             self._of_model[slot.model] -= 1
@@ -105,19 +105,19 @@ class ConcurrencyLimiter:
                 self._admit()
 
     def hold(self, model: str, seconds: float) -> None:
-        """Give this model's callers no slot before `seconds` have passed."""
+        """Grant this model no slot for `seconds`."""
         until = time.monotonic() + seconds
         with self._turn:
             if until < self._held_until.get(model, 0.0) + HOLD_STEP_S:
                 return
             self._held_until[model] = until
-        # Nobody may be under way whose slot would come back and let the others in.
+        # There may be no call in flight whose slot would come back and admit the others.
         later = threading.Timer(seconds, self._let_in)
         later.daemon = True
         later.start()
 
     def close(self) -> None:
-        """Give out nothing more; whoever waits goes away empty-handed."""
+        """Grant no more slots; waiting callers get None."""
         with self._turn:
             self._closed = True
             while self._waiting:
@@ -141,7 +141,7 @@ class ConcurrencyLimiter:
             self._admit()
 
     def _admit(self) -> None:
-        """Give slots to all who wait and can have one, the longest waiting first."""
+        """Grant slots to all waiting callers within the limits, the longest waiting first."""
         now = time.monotonic()
         still: deque[_Waiter] = deque()
         for waiter in self._waiting:

@@ -1,4 +1,4 @@
-"""The driver of conversations: a model, a simulated world and a user whose words are given, until all is said."""
+"""The driver of conversations between a model, a simulated world and a scripted user."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pytest_selfopt.specs.variants import Variant, build_request, read_reply
 from pytest_selfopt.trial import CallError, Conversation, ErrorKind, Json, Reply, Step
 
 Ask = Callable[[ChatRequest], Reply | CallError]
-"""Asks the model once, all attempts included."""
+"""Asks the model once, including retries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialogue:
-    """A conversation to be had, as data: the case with its world and turns, and the manner of asking."""
+    """A conversation as data: the case with its world and turns, and the variant."""
 
     case: Case
     examples: tuple[Example, ...]
@@ -30,7 +30,7 @@ class Dialogue:
 
 
 class _Talk:
-    """A conversation under way."""
+    """A running conversation."""
 
     def __init__(self, dialogue: Dialogue, world: Environment, ask: Ask) -> None:
         self._dialogue = dialogue
@@ -41,11 +41,11 @@ class _Talk:
         self.replies: list[Reply] = []
 
     def say(self, text: str) -> None:
-        """Let the user say something."""
+        """Add a message of the user."""
         self._messages.append(Message(role="user", content=text))
 
     def turn(self, number: int) -> CallError | bool:
-        """Let the model work until it answers without a call; whether it came to that in the steps it is given."""
+        """Ask the model until it answers without a call; return whether it did within its steps, or an error."""
         for _ in range(self._dialogue.case.steps):
             answer = self._ask(self._request())
             if isinstance(answer, CallError):
@@ -68,10 +68,10 @@ class _Talk:
 
 
 def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
-    """Have a conversation; a call that gives no answer ends it, and so does a turn of too many steps.
+    """Run a conversation; a call without an answer ends it, and so does a turn of too many steps.
 
-    Returns one reply with everything that was said and done: tokens and latency are sums, `served_model` is the last.
-    A world or a variant that breaks is a fault of the benchmark, an error of kind "test".
+    Return one reply with all steps: tokens and latency are sums, `served_model` is the last. A world or a variant that
+    breaks is a fault of the benchmark: an error of kind "test".
     """
     case = dialogue.case
     if case.world is None:
@@ -115,12 +115,12 @@ def _together(
 
 
 def _first_filled(texts: Iterable[str]) -> str:
-    """Return the first text that is not empty; an empty one when there is none."""
+    """Return the first non-empty text, or an empty one."""
     return next(filter(None, texts), "")
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
-    """Return the sum; None, which is unknown, when one of the values is."""
+    """Return the sum; None (unknown) if any value is."""
     total = 0
     for value in values:
         if value is None:

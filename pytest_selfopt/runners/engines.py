@@ -1,4 +1,4 @@
-"""The engines that carry calls to workers elsewhere; the command line offers them, so this imports nothing."""
+"""The engines that carry calls to remote workers; the command line offers them, so this module imports nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names on an engine's server."""
+"""Names for use on an engine's server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 
 def token(text: str) -> str:
-    """A text as a part of a name: itself, or its hash when it has characters that a name may not have."""
+    """Return a text as part of a name, or its hash if it has characters not allowed in names."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
         return text
     return hashlib.sha256(text.encode()).hexdigest()[:32]

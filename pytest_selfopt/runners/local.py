@@ -1,4 +1,4 @@
-"""The local runner: daemon threads in this process, retries, and limits that all callers share."""
+"""The local runner: daemon threads in this process, with retries and shared limits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Job:
 
 @dataclass(slots=True)
 class _Course:
-    """How a call goes: its first slot and place in its lane, the attempts that failed, the answers asked for."""
+    """The state of a call: its first slot and place in its lane, the failed attempts, the answers asked for."""
 
     started: float
     began: float
@@ -54,8 +54,8 @@ def _answer_to(call: Call, ask: Ask) -> Reply | CallError:
 class LocalRunner:
     """Makes calls on threads of this process; see `Runner`.
 
-    Threads are daemons that never print or log, so that a call that hangs can neither hold up the end of the
-    session nor write into a test's captured output. They are started when they are needed and then kept.
+    Threads are daemons that never print or log, so that a hanging call can neither delay the end of the session nor
+    write into a test's captured output. They are started on demand and then kept.
     """
 
     def __init__(
@@ -68,10 +68,9 @@ class LocalRunner:
         sequence: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Ask `clients` by model id as far as `slots` and `budget` allow.
+        """Ask `clients`, by model id, within the limits of `slots` and `budget`.
 
-        `sequence` holds the next number of each lane, when earlier calls are gone on from; `clock` gives seconds since
-        the epoch.
+        `sequence` has the next number of each lane in a resumed cycle; `clock` returns seconds since the epoch.
         """
         self._clients = clients
         self._slots = slots
@@ -91,7 +90,7 @@ class LocalRunner:
 
     @property
     def in_flight(self) -> int:
-        """How many calls are under way."""
+        """The number of calls in flight."""
         return self._slots.in_flight
 
     def run(self, call: Call) -> CallResult:
@@ -99,7 +98,7 @@ class LocalRunner:
         return self._carry_out(call, time.monotonic(), self._slots.waiting)
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
-        """Carry out calls, each model's in their order; see `Runner.run_batch`."""
+        """Carry out calls, in order for each model; see `Runner.run_batch`."""
         done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         with self._turn:
             self._batches.add(done)
@@ -115,11 +114,11 @@ class LocalRunner:
                 self._batches.discard(done)
 
     def has_begun(self, call_id: str) -> bool:
-        """Whether a call was sent, or has ended without having been."""
+        """Whether a call was sent, or ended before it was."""
         return call_id in self._begun
 
     def give_up(self, call_id: str) -> None:
-        """Abort one call; it ends as a time-out, and is not tried again."""
+        """Abort one call; it ends as a time-out and is not retried."""
         self._end(call_id, _GIVEN_UP)
 
     def abort(self, call_id: str) -> None:
@@ -134,7 +133,7 @@ class LocalRunner:
             interrupt.pull()
 
     def cancel(self) -> None:
-        """Abort what is under way; nothing more is sent."""
+        """Abort all calls in flight and send no more."""
         self._cancelled.set()
         self._slots.close()
         for client in self._clients.values():
@@ -174,7 +173,7 @@ class LocalRunner:
         first = course.first
         self._begun.add(call.id)
         with self._turn:
-            # It may come again, as in a worker whose session is gone on with.
+            # The same call may come again, as in a worker whose session is resumed.
             self._given_up.pop(call.id, None)
         return CallResult(
             reply=answer if isinstance(answer, Reply) else None,
@@ -191,7 +190,7 @@ class LocalRunner:
         )
 
     def _ask(self, call: Call, course: _Course) -> Reply | CallError:
-        """Get one answer, in as many attempts as the options allow."""
+        """Get one answer, with as many attempts as the options allow."""
         course.answers += 1
         before = len(course.failed)
         while True:
@@ -214,7 +213,7 @@ class LocalRunner:
             self._cancelled.wait(pause)
 
     def _attempt(self, call: Call, slot: Slot) -> Reply | CallError:
-        """Make one attempt in a slot, which is given back whatever happens."""
+        """Make one attempt in a slot, which is always freed."""
         answer: Reply | CallError = _CANCELLED
         reserved = self._budget.admit(call.model, call.request) if self._budget else 0.0
         try:
@@ -225,8 +224,8 @@ class LocalRunner:
                 with self._interruptible(call.id):
                     answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
                 self._heed(call, answer)
-        # Clients may be somebody else's code: what one raises is this call's error, and must not end a thread that is
-        # waited for.
+        # A client may be the project's code: its exception is this call's error, and must not end a thread that
+        # others wait for.
         except Exception as problem:  # noqa: BLE001
             answer = CallError(
                 kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"
@@ -252,14 +251,14 @@ class LocalRunner:
                 del self._interrupts[call_id]
 
     def _heed(self, call: Call, answer: Reply | CallError) -> None:
-        """Let nobody else ask a server that said when it wants to be asked again."""
+        """Hold back other calls to a server that said when to ask again."""
         if isinstance(answer, CallError) and answer.kind is ErrorKind.RATE_LIMIT and answer.retry_after_s:
             self._slots.hold(call.model, min(answer.retry_after_s, call.options.max_retry_after_s))
 
     def _pause(
         self, answer: Reply | CallError, failed: Sequence[FailedAttempt], options: RunnerOptions, *, elapsed_s: float
     ) -> float | None:
-        """Seconds to wait before the next attempt; None when there is none."""
+        """Return the seconds to wait before the next attempt; None if there is none."""
         if isinstance(answer, Reply) or answer.kind not in TRANSIENT:
             return None
         turned_away = answer.kind is ErrorKind.RATE_LIMIT

@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for libraries that have no other way, asked from ordinary threads."""
+"""An event loop in its own thread, for using asyncio libraries from ordinary threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class EventLoopThread:
-    """Runs what it is given until it is stopped."""
+    """Runs coroutines until stopped."""
 
     def __init__(
         self,
@@ -22,10 +22,10 @@ class EventLoopThread:
         errors: Callable[[], tuple[type[Exception], ...]],
         sentence: Callable[[BaseException], str],
     ) -> None:
-        """Make the loop, whose thread has this `name`.
+        """Create the loop, whose thread has this `name`.
 
-        `errors` are what the library raises, asked for only when something was raised, because the library may be
-        missing; `sentence` says for people what one of them means.
+        `errors` returns the library's exceptions, and is called only after one was raised, because the library may be
+        missing; `sentence` describes an exception for people.
         """
         self._errors = errors
         self._sentence = sentence
@@ -38,20 +38,20 @@ class EventLoopThread:
         self._thread.start()
 
     def do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Do something there, and wait for what comes of it.
+        """Run a coroutine in the loop and wait for its result.
 
         Raises:
-            SelfoptError: when it fails.
+            SelfoptError: if it fails.
         """
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except SelfoptError:
-            raise  # before the library is looked at
+            raise  # Checked before the library's exceptions are.
         except self._errors() as problem:
             raise RunnerError(self._sentence(problem)) from None
 
     def stop(self, end: Coroutine[Any, Any, None], seconds: float) -> None:
-        """Do one last thing, in so many seconds, and end the thread; doing it twice is harmless."""
+        """Run a last coroutine for at most `seconds`, and end the thread; a second call is harmless."""
         if self._stopped or not self._thread.is_alive():
             end.close()
         else:

@@ -1,6 +1,6 @@
-"""A runner whose calls are made in other processes: what it has sent, what began, and what came back.
+"""A runner whose calls are made in other processes: it tracks what was sent, begun and returned.
 
-An engine carries messages to workers and back; everything else is the same for all of them and is done here.
+An engine carries messages to workers and back; everything else is common to all engines and is done here.
 """
 
 from __future__ import annotations
@@ -23,65 +23,65 @@ LOST = "lost with the worker that made it"
 
 
 class ResultListener(Protocol):
-    """What an engine tells, from whatever thread it likes."""
+    """Receives an engine's reports, on any thread."""
 
     def began(self, call_id: str, mark: str, at: float) -> None:
-        """A worker has begun to make a call, at a time (seconds since the epoch); each beginning has its own mark."""
+        """A worker has begun a call, at a time (seconds since the epoch); each beginning has its own mark."""
 
     def left(self, call_id: str, mark: str) -> None:
-        """It has left that call again before it was sent."""
+        """The worker has dropped that call before sending it."""
 
     def ended(self, call_id: str, result: CallResult) -> None:
-        """A call has come to its end; the first result of a call counts."""
+        """A call has ended; its first result counts."""
 
     def failed(self, problem: SelfoptError) -> None:
-        """No more calls can be made."""
+        """The engine can make no more calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderLimits:
-    """What holds for the calls of a session, whoever makes them."""
+    """Limits on the calls of a session, for all workers together."""
 
     limits: Mapping[str, int]
-    """How many calls to each provider, by name, may be under way at a time, over all workers."""
+    """The maximum of calls in flight to each provider, by name, over all workers."""
     provider_of: Callable[[str], str]
-    """The provider of a model."""
+    """Return the provider of a model."""
     pinned: Callable[[str], bool]
-    """Whether all calls of a model go to one worker, because warmth is the worker's."""
+    """Return whether all calls of a model must go to one worker, because each worker has its own server."""
 
 
 class Engine(Protocol):
-    """Carries calls to workers and results back. Each call that was sent is carried out at least once."""
+    """Carries calls to workers and results back. Each sent call is carried out at least once."""
 
     def connect(self) -> None:
-        """Find server and workers.
+        """Connect to the server and find workers.
 
         Raises:
-            RunnerError: when there is no server or no worker.
+            RunnerError: if there is no server or no worker.
         """
 
     def start(self, inbox: ResultListener, cycle: str) -> None:
-        """Tell everything that is known of the calls of a cycle from before, and from then on what comes.
+        """Report what is already known of a cycle's calls, and from then on all that happens.
 
         Raises:
-            RunnerError: when that cannot be read.
+            RunnerError: if the known calls cannot be read.
         """
 
     def send(self, calls: Sequence[Call]) -> None:
-        """Have calls made, begun in their order; one that was sent before and has not ended is not made twice.
+        """Send calls, which begin in order; a call that was sent before and has not ended is not made twice.
 
         Raises:
-            RunnerError: when that is not possible.
+            RunnerError: if that is impossible.
         """
 
     def give_up(self, call_id: str) -> None:
-        """Have one call aborted; it ends as a time-out."""
+        """Abort one call; it ends as a time-out."""
 
     def cancel(self) -> None:
-        """Have everything aborted that was sent and has not ended."""
+        """Abort all calls that were sent and have not ended."""
 
     def stop(self) -> None:
-        """Let go of the server; doing it twice is harmless."""
+        """Disconnect from the server; a second call is harmless."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class _Sent:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a call, whoever sent it: when it was begun, each time, and how it ended."""
+    """What is known of a call, from this or an earlier session: each beginning, and the result."""
 
     began: dict[str, float] = field(default_factory=dict)
     result: CallResult | None = None
@@ -113,13 +113,13 @@ class RemoteRunner:
         most: Mapping[str, int] | None = None,
         sequence: Mapping[str, int] | None = None,
     ) -> None:
-        """Make the calls of a `cycle`, whose name no other has, as far as a budget allows.
+        """Make the calls of a `cycle`, given by its unique name, within a budget.
 
-        `most` bounds the calls under way to models that may have fewer than the engine allows their provider;
-        `sequence` holds the next number of each lane.
+        `most` limits the calls in flight to models with lower limits than their provider; `sequence` has the next
+        number of each lane.
 
         Raises:
-            RunnerError: when what is known of it from before cannot be read.
+            RunnerError: if the known calls of the cycle cannot be read.
         """
         self._engine = engine
         self._budget = budget
@@ -129,16 +129,16 @@ class RemoteRunner:
         self._sent: dict[str, _Sent] = {}
         self._known: dict[str, _Known] = {}
         self._over: set[str] = set()
-        """The calls whose results were handed over, of which nothing else is kept."""
+        """The ids of calls whose results were handed over; nothing else is kept of them."""
         self._failure: SelfoptError | None = None
         self._cancelled = threading.Event()
         self.made_twice = 0
-        """How many calls were begun again because a worker was lost with them."""
+        """The number of calls begun again because their worker was lost."""
         engine.start(self, cycle)
 
     @property
     def in_flight(self) -> int:
-        """How many calls are under way."""
+        """The number of calls in flight."""
         with self._turn:
             return sum(map(self._is_under_way, self._sent))
 
@@ -163,7 +163,7 @@ class RemoteRunner:
         """Carry out calls; see `Runner.run_batch`.
 
         Raises:
-            RunnerError: when server or workers have gone away for too long.
+            RunnerError: if server or workers are unreachable for too long.
         """
         done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         with self._turn:
@@ -181,7 +181,7 @@ class RemoteRunner:
             raise self._failure
 
     def _send(self, calls: Sequence[Call]) -> None:
-        """Send calls: all at once, but those that something bounds one after the other, each model's on a thread."""
+        """Send calls all at once, except those with limits, which a thread per model sends one after the other."""
         free: list[Call] = []
         bounded: defaultdict[str, list[Call]] = defaultdict(list)
         for call in calls:
@@ -195,7 +195,7 @@ class RemoteRunner:
             thread.start()
 
     def _feed(self, calls: Sequence[Call]) -> None:
-        """Send calls as there is room for them and the budget admits them; those that it does not end as cancelled."""
+        """Send calls as limits and budget allow; calls beyond the budget end as cancelled."""
         try:
             for call in calls:
                 if call.model in self._room:
@@ -211,9 +211,9 @@ class RemoteRunner:
             self.failed(problem)
 
     def _admit(self, call: Call, budget: Budget) -> Call | None:
-        """The call with as many attempts as the budget has for it; None when it is not to be made."""
+        """Return the call with as many attempts as the budget allows; None if it must not be made."""
         most = most_attempts(call)
-        # What can be cut short is a call's retries; a conversation has its course.
+        # Only the retries of a single call can be cut; a conversation needs all its steps.
         least = 1
         if call.dialogue is not None:
             least = most
@@ -239,39 +239,39 @@ class RemoteRunner:
             sent.done.put(Finished(call, result))
 
     def _leave(self, model: str) -> None:
-        """Make room for the next call to a model."""
+        """Free a place for the next call to a model."""
         if model in self._room:
             self._room[model].release()
 
     def has_begun(self, call_id: str) -> bool:
-        """Whether a call was sent, or has ended without having been."""
+        """Whether a call was sent, or ended before it was."""
         known = self._known.get(call_id)
         if call_id in self._over:
             return True
         return known is not None and (bool(known.began) or known.result is not None)
 
     def give_up(self, call_id: str) -> None:
-        """Abort one call; it ends as a time-out, and is not tried again."""
+        """Abort one call; it ends as a time-out and is not retried."""
         if call_id in self._sent:
             self._engine.give_up(call_id)
 
     def cancel(self) -> None:
-        """Abort what is under way; nothing more is sent."""
+        """Abort all calls in flight and send no more."""
         if not self._cancelled.is_set():
             self._cancelled.set()
             self._engine.cancel()
             for model in self._room:
-                self._leave(model)  # who waits for room has to see that there is nothing left to do
+                self._leave(model)  # Wake the senders that wait for a place, so that they stop.
         self._wake()
 
     def left(self, call_id: str, mark: str) -> None:
-        """Note that a beginning came to nothing."""
+        """Record that a worker dropped a call before sending it."""
         with self._turn:
             if call_id in self._known:
                 self._known[call_id].began.pop(mark, None)
 
     def began(self, call_id: str, mark: str, at: float) -> None:
-        """Note that a worker has begun to make a call."""
+        """Record that a worker has begun a call."""
         with self._turn:
             if call_id not in self._over:
                 known = self._known.setdefault(call_id, _Known())
@@ -279,7 +279,7 @@ class RemoteRunner:
                     known.began[mark] = at
 
     def ended(self, call_id: str, result: CallResult) -> None:
-        """Note how a call ended."""
+        """Record the result of a call."""
         with self._turn:
             if call_id not in self._over:
                 known = self._known.setdefault(call_id, _Known())
@@ -288,7 +288,7 @@ class RemoteRunner:
                     self._finish(call_id)
 
     def failed(self, problem: SelfoptError) -> None:
-        """End all batches, and say why."""
+        """End all batches with a problem."""
         self._failure = self._failure or problem
         self._wake()
 
@@ -302,7 +302,7 @@ class RemoteRunner:
                 done.put(None)
 
     def _finish(self, call_id: str) -> None:
-        """Hand a result over to the batch that waits for it, if one does."""
+        """Pass a result to the batch that waits for it, if any."""
         sent = self._sent.pop(call_id, None)
         if sent is None:
             return
@@ -326,7 +326,7 @@ class RemoteRunner:
 
 
 def most_attempts(call: Call) -> int:
-    """How often a model can be asked for a call at most."""
+    """Return the maximum number of attempts of a call."""
     attempts = 1 + call.options.retries + call.options.rate_limit_retries
     if call.dialogue is None:
         return attempts
@@ -335,7 +335,7 @@ def most_attempts(call: Call) -> int:
 
 
 def limited(call: Call, attempts: int) -> Call:
-    """A call that asks no oftener than so many times."""
+    """Return a call limited to `attempts` attempts."""
     retries = min(call.options.retries, attempts - 1)
     turned_away = min(call.options.rate_limit_retries, attempts - 1 - retries)
     options = replace(call.options, retries=retries, rate_limit_retries=turned_away)
@@ -343,7 +343,7 @@ def limited(call: Call, attempts: int) -> Call:
 
 
 def lost_attempts(began: Iterable[float], following: float) -> Iterable[FailedAttempt]:
-    """What was paid for calls whose worker was lost: an attempt each, which began and never came back."""
+    """Return an attempt for each beginning whose worker was lost, since it may have been billed."""
     error = CallError(kind=ErrorKind.WORKER_LOST, message=LOST)
     for at in began:
         yield FailedAttempt(error=error, started=at, ended=max(at, following))

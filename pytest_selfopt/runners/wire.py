@@ -1,6 +1,6 @@
-"""Calls and results as bytes, for runners whose calls are made in other processes.
+"""Encoding of calls and results, for runners whose calls are made in other processes.
 
-Data only: what is to be asked and how, by names and ids. Where a model is and what key it wants, only the worker knows.
+Messages contain only data: requests and options, with names and ids. Only the worker knows addresses and keys.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from pytest_selfopt.trial import (
 )
 
 FORMAT = 1
-"""A worker and a session of different formats do not understand each other, and say so."""
+"""The version of the encoding; sessions and workers reject messages of other versions."""
 
 
 def call_to_bytes(call: Call) -> bytes:
-    """A call as it is sent to a worker."""
+    """Encode a call for a worker."""
     request = call.request
     value: dict[str, Any] = {
         "format": FORMAT,
@@ -64,11 +64,11 @@ def _dialogue_to_json(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def call_from_bytes(data: bytes, variant: Callable[[str], Variant]) -> Call:
-    """The inverse of `call_to_bytes`; `variant` finds manners of asking by their names.
+    """The inverse of `call_to_bytes`; `variant` looks up variants by name.
 
     Raises:
-        RunnerError: when it is of another format.
-        SpecError: when a variant is not known here.
+        RunnerError: if it has another format.
+        SpecError: if a variant is unknown here.
     """
     value = _load(data)
     return Call(
@@ -103,7 +103,7 @@ def _dialogue_from_json(value: dict[str, Any] | None, variant: Callable[[str], V
 
 
 def result_to_bytes(result: CallResult) -> bytes:
-    """Write a result as it is sent back; its place in its lane is left to who sent the call."""
+    """Encode a result; the sender of the call fills in the place in its lane."""
     value: dict[str, Any] = {
         "format": FORMAT,
         "reply": None,
@@ -128,7 +128,7 @@ def result_from_bytes(data: bytes) -> CallResult:
     """The inverse of `result_to_bytes`.
 
     Raises:
-        RunnerError: when it is of another format.
+        RunnerError: if it has another format.
     """
     value = _load(data)
     del value["format"]
@@ -141,7 +141,7 @@ def result_from_bytes(data: bytes) -> CallResult:
 
 
 def _dump(value: dict[str, Any]) -> bytes:
-    # ASCII, because a reply may hold lone surrogates, which no UTF-8 can.
+    # ASCII, because a reply may contain lone surrogates, which UTF-8 cannot represent.
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
 
 
@@ -150,10 +150,10 @@ def _load(data: bytes) -> dict[str, Any]:
         value = json.loads(data)
         version = value["format"]
     except (ValueError, TypeError, KeyError):
-        raise RunnerError("a message is none of pytest-selfopt's, or was sealed with another key") from None
+        raise RunnerError("a message is not from pytest-selfopt, or was sealed with another key") from None
     if version != FORMAT:
         raise RunnerError(
-            f"a message of format {version!r} came, and this version knows format {FORMAT}: "
+            f"received a message of format {version!r}, but this version supports format {FORMAT}; "
             "run the same version of pytest-selfopt in sessions and workers"
         )
     known: dict[str, Any] = value

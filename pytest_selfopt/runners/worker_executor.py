@@ -1,4 +1,4 @@
-"""The worker's side of a runner whose calls are made elsewhere: calls come in, each is carried out here."""
+"""The worker's side of a remote runner: it carries out incoming calls."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ def _new_name() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """What a worker has to do, wherever its calls come from."""
+    """The configuration of a worker for any engine."""
 
     executor: Executor
     providers: Sequence[str]
     concurrency: int
-    """How many calls it makes at a time, to each provider."""
+    """The maximum of calls in flight to each provider."""
     variant: Callable[[str], Variant]
-    """The variant with a name, as configured here."""
+    """Return a variant by name, as configured here."""
     say: Callable[[str], None]
-    """Tells people how it goes."""
+    """Writes messages for people."""
     name: str = field(default_factory=_new_name)
-    """What the worker is called, which no other is."""
+    """The worker's unique name."""
 
     @property
     def threads(self) -> int:
-        """How many calls it makes at a time, to all providers."""
+        """The maximum of calls in flight to all providers together."""
         return self.concurrency * len(self.providers)
 
     def introduce(self) -> None:
-        """Say what it does."""
+        """Announce the worker."""
         self.say(
             f"worker {self.name} makes calls to {', '.join(self.providers)}, {self.concurrency} at a time; "
             "Ctrl-C ends it"
         )
 
     def take_leave(self) -> None:
-        """Say that it takes no more."""
+        """Announce that the worker takes no more calls."""
         self.say(f"ends after the {self.executor.under_way} calls that are under way")
 
     def read(self, opened: Callable[[], bytes]) -> Call | CallResult:
-        """A call as it was sent, once it is opened; or, when it cannot be read, what comes of it."""
+        """Decode an opened call; if it cannot be read, return the failed result."""
         try:
             return call_from_bytes(opened(), self.variant)
         except SelfoptError as problem:
@@ -65,7 +65,7 @@ class WorkerConfig:
 
 
 def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
-    """What a call comes to that was not made, or (with its result) whose reply cannot be passed on."""
+    """Return the failed result of a call that was not made, or whose reply (in `result`) cannot be passed on."""
     error = CallError(kind=kind, message=why)
     if result is None:
         now = time.time()
@@ -74,10 +74,10 @@ def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallR
 
 
 class Executor:
-    """Carries calls out, those of each model by a local runner that is made when the first one comes."""
+    """Carries out calls with one local runner per model, created on its first call."""
 
     def __init__(self, make: Callable[[str], LocalRunner]) -> None:
-        """Make runners by model id; what `make` raises as a `SelfoptError` is the error of the call."""
+        """Create runners by model id with `make`; a `SelfoptError` it raises becomes the call's error."""
         self._make = make
         self._turn = threading.Lock()
         self._runners: dict[str, LocalRunner] = {}
@@ -85,11 +85,11 @@ class Executor:
 
     @property
     def under_way(self) -> int:
-        """How many calls are being carried out."""
+        """The number of calls in flight."""
         return len(self._of_call)
 
     def carry_out(self, call: Call) -> CallResult:
-        """Carry a call out on the calling thread."""
+        """Carry out a call on the calling thread."""
         began = time.time()
         try:
             with self._turn:
@@ -118,6 +118,6 @@ class Executor:
             runner.abort(call_id)
 
     def abort_all(self) -> None:
-        """Abort everything that is under way."""
+        """Abort all calls in flight."""
         for call_id in list(self._of_call):
             self.abort(call_id)

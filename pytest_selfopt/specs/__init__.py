@@ -1,1 +1,1 @@
-"""HOW a case is asked: specs and their ids, variants, and the neighbours one change away."""
+"""How a case is asked: specs and their ids, variants, and the neighbours one change away."""

@@ -1,4 +1,4 @@
-"""The space of configurations: everything one change away from a spec."""
+"""The search space: all configurations one change away from a spec."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pytest_selfopt.specs.spec import Spec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
-    """Which values each dimension of a spec may take; an empty dimension is not searched.
+    """The values that each dimension of a spec may take; an empty dimension is not searched.
 
-    `timeouts_s` in seconds, `retries` as attempts after the first.
+    `timeouts_s` are seconds; `retries` are attempts after the first.
     """
 
     variants: tuple[str, ...] = ("native_api", "atomic", "schema", "few_shot")
@@ -28,9 +28,9 @@ USUAL_SPACE = SearchSpace()
 
 
 def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
-    """All specs that differ from `spec` in one dimension, the most telling dimension first.
+    """Return all specs that differ from `spec` in one dimension, the most promising dimension first.
 
-    Numbers move to the nearest value on either side only, so that a step stays a step.
+    Numbers move only to the nearest value on either side, so that each change is a small step.
     """
     retries = map(int, _adjacent(spec.retries, space.retries))
     timeouts_s = map(float, _adjacent(spec.timeout_s, space.timeouts_s))
@@ -40,14 +40,14 @@ def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
         *_changed(spec, "warmup", space.warmup),
         *_changed(spec, "retries", retries),
         *_changed(spec, "timeout_s", timeouts_s),
-        # Last, because asking without the prompt cache costs the most.
+        # Last, because asking without the prompt cache costs most.
         *_changed(spec, "isolated", space.isolation),
     ]
     return tuple(dict.fromkeys(specs))
 
 
 def _changed(spec: Spec, dimension: str, values: Iterable[Any]) -> list[Spec]:
-    """The spec with each of these values in one dimension, without the value that it has."""
+    """Return the spec with each of these values in one dimension, except its present value."""
     specs = []
     for value in values:
         changed = replace(spec, **{dimension: value})
@@ -57,7 +57,7 @@ def _changed(spec: Spec, dimension: str, values: Iterable[Any]) -> list[Spec]:
 
 
 def _adjacent(value: float, allowed: Sequence[float]) -> list[float]:
-    """The nearest greater and the nearest smaller of the allowed values, as far as there are any."""
+    """Return the nearest greater and the nearest smaller allowed value, if any."""
     above = [candidate for candidate in allowed if candidate > value]
     below = [candidate for candidate in allowed if candidate < value]
     adjacent = []

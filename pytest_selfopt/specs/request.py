@@ -10,7 +10,7 @@ from pytest_selfopt.trial import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn. Unset values are left to the server."""
+    """Sampling parameters. Unset values are left to the server."""
 
     temperature: float = 0.0
     max_tokens: int = 64
@@ -22,8 +22,8 @@ class Sampling:
 class ChatRequest:
     """One request to a chat model.
 
-    `tools` are function schemas (`name`, `description`, `parameters`); `answer_schema` is a JSON Schema that the
-    text of the answer has to satisfy, for servers that can constrain decoding.
+    `tools` are function schemas (`name`, `description`, `parameters`); `answer_schema` is a JSON Schema for the text
+    of the answer, for servers that can constrain decoding.
     """
 
     messages: tuple[Message, ...]
@@ -31,4 +31,4 @@ class ChatRequest:
     answer_schema: dict[str, Json] | None = None
     sampling: Sampling = Sampling()
     fresh: bool = False
-    """Ask on a connection of its own and without the server's prompt cache."""
+    """Whether to ask on a new connection and without the server's prompt cache."""

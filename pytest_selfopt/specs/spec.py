@@ -1,4 +1,4 @@
-"""A spec: one full configuration of model, phase and manner of asking, with an id that parses back."""
+"""A spec: one full configuration of model, phase and variant, with an id that can be parsed back."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _ID = re.compile(
     rf"(?:/topp(?P<top_p>{_NUMBER}))?(?:/seed(?P<seed>\d+))?"
 )
 _DIMENSIONS = {"timeout_s": "timeout", "isolated": "isolation", "warmup": "warm-up"}
-"""What people call the fields of a spec that have another name."""
+"""Display names of the fields of a spec, where they differ."""
 _SWITCH = {True: "on", False: "off"}
 _FORM = "MODEL/PHASE/VARIANT/tSECONDS/rRETRIES/i0|i1, such as embedded/smollm2-135m/atomic/native_api/t60/r1/i0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One full configuration, hashable, equal exactly when the ids are equal.
+    """One full configuration; hashable, equal if and only if the ids are equal.
 
     `timeout_s` bounds a single attempt in seconds; `retries` counts attempts after the first; `isolated` asks on a
     fresh connection and without the server's prompt cache; `warmup` makes one unscored call before the first pass.
 
     Raises:
-        SpecError: on an impossible value.
+        SpecError: if a value is impossible.
     """
 
     model: str
@@ -61,7 +61,7 @@ class Spec:
 
     @property
     def id(self) -> str:
-        """The readable id; `parse_spec` is its inverse. Values that are as usual are left out at the end."""
+        """The readable id, without default sampling values at its end; `parse_spec` is the inverse."""
         parts = [
             self.model,
             self.phase,
@@ -83,7 +83,7 @@ def parse_spec(text: str) -> Spec:
     """Read a spec id.
 
     Raises:
-        SpecError: when the text has another form or a value is impossible.
+        SpecError: if the text has another form or a value is impossible.
     """
     match = _ID.fullmatch(text)
     if match is None:
@@ -101,7 +101,7 @@ def parse_spec(text: str) -> Spec:
 
 
 def _sampling(match: re.Match[str]) -> Sampling:
-    """The sampling that an id names; what it leaves out is as usual."""
+    """Read the sampling in an id; missing values are the defaults."""
     drawn = DEFAULT_SAMPLING
     if match["temperature"] is not None:
         drawn = replace(drawn, temperature=float(match["temperature"]))
@@ -115,7 +115,7 @@ def _sampling(match: re.Match[str]) -> Sampling:
 
 
 def _sampling_parts(drawn: Sampling) -> Iterator[str]:
-    """The parts of an id that say how tokens are drawn, in the order in which they are read."""
+    """Yield the sampling parts of an id, in the order in which they are parsed."""
     usual = DEFAULT_SAMPLING
     if drawn.temperature != usual.temperature:
         yield f"temp{_plain(drawn.temperature)}"
@@ -128,7 +128,7 @@ def _sampling_parts(drawn: Sampling) -> Iterator[str]:
 
 
 def difference(before: Spec, after: Spec) -> str:
-    """What `after` changes of `before`, for people, such as "variant native_api → few_shot"."""
+    """Describe the changes from `before` to `after`, such as "variant native_api → few_shot"."""
     changes = []
     for name in Spec.__dataclass_fields__:
         if getattr(before, name) == getattr(after, name):
@@ -140,7 +140,7 @@ def difference(before: Spec, after: Spec) -> str:
 
 
 def short_difference(before: Spec, after: Spec) -> str:
-    """The same, with the new value alone where the dimension goes without saying, such as "few_shot"."""
+    """Describe the changes briefly: the new value alone if it implies the dimension, such as "few_shot"."""
     change = difference(before, after)
     if change.startswith(("variant ", "model ")):
         return change.rpartition("→ ")[2]
@@ -164,12 +164,12 @@ def _check_sampling(drawn: Sampling) -> None:
 
 
 def _is_plain(number: float) -> bool:
-    """Whether the id can carry the number and give the same float back."""
+    """Whether the id can represent the number exactly."""
     return float(f"{number:.3f}") == number
 
 
 def _plain(number: float) -> str:
-    """Decimal text without an exponent; three decimals are all that a spec allows."""
+    """Format a number without an exponent, with the three decimals that a spec allows."""
     return f"{number:.3f}".rstrip("0").rstrip(".")
 
 

@@ -1,7 +1,7 @@
-"""Variants: how a case is put to a model, and how its tool calls are read from the answer.
+"""Variants: how a case is presented to a model, and how tool calls are read from its answer.
 
 `native_api` uses the provider's own tool-calling fields. The others put everything into the prompt and ask for one
-JSON object, each adding one thing to the one before: `atomic` describes the tools, `schema` also constrains the
+JSON object, each extending the one before: `atomic` describes the tools, `schema` also constrains the
 answer to that form, `few_shot` also shows worked examples.
 """
 
@@ -24,15 +24,15 @@ from pytest_selfopt.trial import Json, Reply, ToolCall
 INSTRUCTION = 'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
 
 TOLD_RESULT = "Result of "
-"""What a message begins with that tells what a tool gave, where there are no fields for that."""
+"""Prefix of a message with a tool result, for variants without a field for results."""
 
 MAX_REPLY_CHARACTERS = 120
-"""Bound of a constrained plain reply, so that one sentence fits into the usual token limit."""
+"""Length limit of a constrained plain reply, so that a sentence fits into the default token limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One manner of asking.
+    """One way of asking.
 
     `build` makes the request from the case, the suite's worked examples and the spec; `read` finds the tool calls
     in a reply to it.
@@ -45,30 +45,30 @@ class Variant:
 
 
 def variant_named(name: str, own: Mapping[str, str]) -> Variant:
-    """The variant of that name: a built-in one, or one of a project's `own`, each named as "module:NAME".
+    """Return a variant by name: a built-in one, or one of the project's `own`, given as "module:NAME".
 
     Raises:
-        SpecError: when there is none, or it cannot be imported.
+        SpecError: if the variant does not exist or cannot be imported.
     """
     if name in VARIANTS:
         return VARIANTS[name]
     if name not in own:
         known = ", ".join((*VARIANTS, *own))
-        raise SpecError(f"unknown variant {name!r}; known are {known}")
+        raise SpecError(f"unknown variant {name!r}; available: {known}")
     try:
         variant = imported(own[name])
     except ValueError as problem:
         raise SpecError(f"variant {name}: {problem}") from None
     if not isinstance(variant, Variant) or variant.name != name:
-        raise SpecError(f"variant {name}: {own[name]!r} is no pytest_selfopt.Variant of that name")
+        raise SpecError(f"variant {name}: {own[name]!r} is not a pytest_selfopt.Variant of that name")
     return variant
 
 
 def build_request(case: Case, examples: Sequence[Example], spec: Spec, variant: Variant) -> ChatRequest:
-    """The request that asks `case` with all that `spec` says, in the manner of its variant.
+    """Build the request that asks `case` with the variant and settings of `spec`.
 
     Raises:
-        SpecError: when the variant, which may be somebody else's code, cannot make one.
+        SpecError: if the variant, which may be the project's code, raises.
     """
     try:
         request = variant.build(case, examples, spec)
@@ -79,10 +79,10 @@ def build_request(case: Case, examples: Sequence[Example], spec: Spec, variant: 
 
 
 def read_reply(reply: Reply, variant: Variant) -> Reply:
-    """The reply with the tool calls that the variant finds in it.
+    """Return the reply with the tool calls that the variant finds in it.
 
     Raises:
-        SpecError: when the variant, which may be somebody else's code, cannot read it.
+        SpecError: if the variant, which may be the project's code, raises.
     """
     try:
         return replace(variant.read(reply))
@@ -129,7 +129,7 @@ def _ask_with_examples(case: Case, examples: Sequence[Example], _spec: Spec) -> 
 
 
 def _in_text(case: Case) -> tuple[Message, tuple[Message, ...]]:
-    """A case without fields for tools: a system message that describes them, and the other messages in words."""
+    """Express a case without tool fields: a system message that describes the tools, and the messages as text."""
     system: list[str] = []
     others: list[Message] = []
     for message in case.messages:
@@ -143,7 +143,7 @@ def _in_text(case: Case) -> tuple[Message, tuple[Message, ...]]:
 
 
 def _told(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """A conversation in words alone: calls as the JSON objects they were, their results as the user's next message."""
+    """Express a conversation as text: calls as JSON objects, their results as the user's next message."""
     plain: list[Message] = []
     for message in messages:
         if message.calls:
@@ -151,7 +151,7 @@ def _told(messages: Sequence[Message]) -> tuple[Message, ...]:
             plain.append(Message(role="assistant", content=content))
         elif message.role == "tool":
             result = f"{TOLD_RESULT}{message.tool}: {message.content}"
-            # Some servers refuse two messages of one role in a row.
+            # Some servers reject two consecutive messages of one role.
             if plain and plain[-1].role == "user":
                 result = f"{plain.pop().content}\n{result}"
             plain.append(Message(role="user", content=result))
@@ -168,7 +168,7 @@ def _as_json(calls: Sequence[ToolCall]) -> str:
 
 
 def _signature(tool: Tool) -> str:
-    """One line a tool, as in `- get_weather(city: string, unit?: "celsius" | "fahrenheit"): …`."""
+    """Describe a tool on one line, as in `- get_weather(city: string, unit?: "celsius" | "fahrenheit"): …`."""
     required = tool.parameters.get("required")
     if not isinstance(required, list):
         required = []
@@ -205,7 +205,7 @@ def _answer_text(answer: tuple[ToolCall, ...] | str, *, as_json: bool) -> str:
 
 
 def answer_schema(tools: Sequence[Tool]) -> dict[str, Json]:
-    """The JSON Schema of one answer: a plain reply, or one call of one of `tools`."""
+    """Return the JSON Schema of one answer: a plain reply, or one call of one of `tools`."""
     text: Json = {"type": "string", "maxLength": MAX_REPLY_CHARACTERS}
     forms: list[Json] = [_closed({"reply": text})]
     forms.extend(map(_call_schema, tools))
@@ -231,10 +231,10 @@ def _read_native(reply: Reply) -> Reply:
 
 
 def read_json_answer(reply: Reply) -> Reply:
-    """Find the calls in a text that was asked to be one JSON object.
+    """Find the calls in a text that should be one JSON object.
 
-    Plain words are a reply that calls nothing. A text that sets out to be a call and does not decode is marked
-    `undecodable`: nobody could carry it out, but it is no restraint either.
+    Plain text is a reply without calls. A text that begins like a call but does not decode is marked `undecodable`: it
+    cannot be carried out, but it does not count as restraint either.
     """
     if reply.tool_calls:
         return reply
@@ -275,13 +275,13 @@ def _with_calls(reply: Reply, value: object) -> Reply:
     for entry in wanted:
         name, arguments = entry["tool"], entry.get("arguments", {})
         if not isinstance(name, str) or not isinstance(arguments, dict):
-            return _undecodable(reply, "its tool is no name or its arguments are no object")
+            return _undecodable(reply, "its tool is not a name or its arguments are not an object")
         calls.append(ToolCall(name=name, arguments=arguments))
     return replace(reply, tool_calls=tuple(calls))
 
 
 def _with_words(reply: Reply, value: object) -> Reply:
-    """The reply with the words that its JSON object holds, if it does."""
+    """Return the reply with the text in its JSON object, if any."""
     if not isinstance(value, dict):
         return reply
     text = value.get("reply")

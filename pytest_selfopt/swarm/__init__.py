@@ -1,1 +1,1 @@
-"""Many models at once, in stages."""
+"""Swarms: many models at once, in stages."""

@@ -1,4 +1,4 @@
-"""How a swarm answers one question: stage after stage, from what was said before to what is asked next."""
+"""State of one question to a swarm: stage by stage, from earlier answers to the next calls."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from pytest_selfopt.swarm.voting import Vote, vote
 from pytest_selfopt.trial import CallError, CallResult, Reply
 
 MARK = "#"
-"""Stands in the id of a stage's call between the id of the swarm's call and stage and place."""
+"""Separator in the id of a stage's call, between the swarm call's id and stage and place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberCall:
-    """One answer in a stage: the call that was made for it, or the vote that it comes from."""
+    """One answer in a stage: from a call, or from a vote."""
 
     stage: int
     place: int
     call: Call
     result: CallResult
     vote: Vote | None = None
-    """How it was counted, when nobody had to be asked."""
+    """The vote, if no call was needed."""
 
 
 @dataclass(slots=True)
 class SwarmExecution:
-    """The course of one call to a swarm. It asks nobody and reads no clock; calls and their results go out and in.
+    """The state of one call to a swarm. It makes no calls and reads no clock: calls go out, results come in.
 
-    A stage begins when the one before has ended. Answers that did not come are left out: who should have gone on from
-    one answers the question itself, and a stage of which nothing came ends the course with what went wrong.
+    A stage begins when the previous one has ended. Missing answers are left out: a member that should have refined one
+    answers the question itself, and a stage without any answer ends the execution with its first error.
     """
 
     call: Call
     swarm: Swarm
     parts: list[MemberCall] = field(default_factory=list)
-    """All that was said, stage after stage."""
+    """All answers, stage by stage."""
     _stage: int = -1
     _under_way: dict[str, tuple[int, Call]] = field(default_factory=dict)
     _done: list[CallResult | None] = field(default_factory=list)
 
     def begin(self) -> list[Call]:
-        """The calls of the first stage."""
+        """Return the calls of the first stage."""
         return self._next()
 
     def take(self, call_id: str, result: CallResult) -> list[Call] | CallResult | None:
-        """What follows from a result: more calls, the answer of the swarm, or nothing yet."""
+        """Take a result; return further calls, the swarm's answer, or None if the stage goes on."""
         place, call = self._under_way.pop(call_id)
         self._done[place] = result
         self.parts.append(MemberCall(stage=self._stage, place=place, call=call, result=result))
@@ -60,11 +60,11 @@ class SwarmExecution:
 
     @property
     def under_way(self) -> tuple[str, ...]:
-        """The calls that have not ended, by id."""
+        """Return the ids of the calls that have not ended."""
         return tuple(self._under_way)
 
     def ended_by(self, error: CallError) -> CallResult:
-        """The end of a course that nobody goes on with."""
+        """End an abandoned execution with an error."""
         return self._result(reply=None, error=error)
 
     def _go_on(self) -> list[Call] | CallResult:
@@ -81,18 +81,18 @@ class SwarmExecution:
                 return calls
 
     def _cancelled(self) -> CallError | None:
-        """The error of the first call of the stage that was cancelled."""
+        """Return the error of the stage's first cancelled call, or None."""
         for result in self._done:
             if result is not None and result.error and result.cancelled:
                 return result.error
         return None
 
     def _replies(self) -> list[Reply | None]:
-        """What came of each place of the stage."""
+        """Return the reply at each place of the stage."""
         return list(map(_reply, self._done))
 
     def _next(self) -> list[Call]:
-        """Begin the next stage; what can be counted needs no call."""
+        """Begin the next stage; a place that a vote can decide needs no call."""
         before = self._replies()
         self._stage += 1
         topology = self.swarm.topology
@@ -110,7 +110,7 @@ class SwarmExecution:
         return [call for _, call in self._under_way.values()]
 
     def _go_on_from(self, place: int, sources: Sequence[Reply | None]) -> None:
-        """Ask the member at a place what it makes of the first answer, or the question itself without one."""
+        """Ask the member at a place to refine the first answer, or to answer the question if there is none."""
         request = self.call.request
         answer = next(filter(None, sources), None)
         if answer is not None:
@@ -129,11 +129,11 @@ class SwarmExecution:
         self._count(place, sources, counted)
 
     def _count(self, place: int, sources: Sequence[Reply | None], counted: Vote) -> None:
-        """Take the answer that has most voices as what the place says."""
+        """Take the answer with most votes as the answer of the place."""
         reply = sources[counted.winner]
         assert reply is not None
         now = max(part.result.ended for part in self.parts)
-        # Nobody was asked: it costs nothing, and takes no time.
+        # No call was made: it costs nothing and takes no time.
         result = CallResult(
             reply=replace(reply, tokens_in=0, tokens_out=0, latency_s=0.0),
             started=now,
@@ -167,7 +167,7 @@ class SwarmExecution:
         return f"{self.call.id}{MARK}{self._stage}.{place}"
 
     def _answer(self) -> CallResult:
-        """What the swarm says: what its last stage agrees on."""
+        """Return the swarm's answer: the majority of its last stage."""
         replies = self._replies()
         counted = vote(replies)
         assert counted is not None
@@ -176,7 +176,7 @@ class SwarmExecution:
         return self._result(reply=reply, error=None)
 
     def _failed(self) -> CallResult:
-        """Nothing came of a stage: what went wrong first stands for all."""
+        """Fail with the first error of a stage without answers."""
         errors: list[CallError] = []
         for part in self.parts:
             error = part.result.error
@@ -184,7 +184,7 @@ class SwarmExecution:
                 errors.append(error)
         first = errors[0]
         if len(errors) > 1:
-            message = f"none of {len(errors)} answered; the first: {first.message}"
+            message = f"none of {len(errors)} models answered; first error: {first.message}"
             first = replace(first, message=message)
         return self.ended_by(first)
 
@@ -212,7 +212,7 @@ class SwarmExecution:
         )
 
     def _as_own(self, reply: Reply, latency_s: float) -> Reply:
-        """A reply as the swarm's own, which took as many tokens as all calls together."""
+        """Return a reply as the swarm's own, with the tokens of all calls together."""
         tokens_in: list[int | None] = []
         tokens_out: list[int | None] = []
         for part in self.parts:
@@ -238,7 +238,7 @@ def _reply(result: CallResult | None) -> Reply | None:
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
-    """A sum of which nothing is unknown; None when something is."""
+    """Return the sum; None if any count is unknown."""
     total = 0
     for count in counts:
         if count is None:

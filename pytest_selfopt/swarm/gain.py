@@ -1,4 +1,4 @@
-"""What a swarm bought: its answers beside those of its best member alone."""
+"""The gain of a swarm: its answers compared with those of its best member alone."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pytest_selfopt.loop.evidence import odds, show_odds
 from pytest_selfopt.trial import Outcome, Trial
 
 CONVINCING = Fraction(20)
-"""Odds from which on a difference is called one."""
+"""Odds from which a difference counts as established."""
 
 _Question: TypeAlias = tuple[str, int]
-"""A case by its key, and a run."""
+"""A case's key and a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """What a model said first, before it heard of the others."""
+    """A member's first answers, given without knowledge of the others'."""
 
     model: str
     passes: int
@@ -30,7 +30,7 @@ class Member:
 
     @property
     def accuracy(self) -> float:
-        """Passes among all its trials; an answer that did not come is none."""
+        """Passes over all its trials; a missing answer is not a pass."""
         trials = self.answers + self.errors
         if not trials:
             return 0.0
@@ -39,55 +39,55 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """A swarm beside its members.
+    """A swarm compared with its members.
 
-    The best member is the one that was right most often in this very survey, which flatters it: the swarm has to beat
-    somebody who was lucky, too. Pairs are of one case and run that both were asked; `fixed` are those that the swarm
-    has right and the member does not, `broken` the reverse. Whoever gave no answer has none right.
+    The best member is the one with most right answers in this batch, which flatters it: the swarm has to beat its luck,
+    too. A pair is a case and run that both were asked; `fixed` are the pairs that only the swarm has right, `broken`
+    those that only the member has right. A missing answer is not right.
     """
 
     members: tuple[Member, ...]
     not_asked: tuple[str, ...]
     best: Member | None
-    """None when nobody was asked what the swarm was."""
+    """None if no member was asked the swarm's questions."""
     pairs: int
     passes: int
-    """Of the swarm, in pairs."""
+    """Right answers of the swarm, in pairs."""
     alone: int
-    """Those of the best member, in pairs."""
+    """Right answers of the best member, in pairs."""
     errors: int
-    """Of the swarm, in pairs."""
+    """Missing answers of the swarm, in pairs."""
     fixed: int
     broken: int
     calls_each: float
-    """How many calls one answer of the swarm took, on average."""
+    """The mean number of calls per answer of the swarm."""
 
     @property
     def sentence(self) -> str:
-        """The verdict, for people."""
+        """Return the verdict for people."""
         if self.best is None:
-            return "nothing can be said of what the swarm bought: none of its answers came"
+            return "the swarm's gain is unknown: no answer of it arrived"
         ours, theirs = self.passes / self.pairs, self.alone / self.pairs
         alone = f"{self.best.model} alone ({theirs:.2f})"
-        price = f"at {self.calls_each:.1f} calls an answer"
+        price = f"at {self.calls_each:.1f} calls per answer"
         errors = ""
         if self.errors:
-            errors = f"; {self.errors} of its answers did not come"
+            errors = f"; {self.errors} of its answers are missing"
         if self.fixed <= self.broken:
             return f"the swarm bought nothing: {ours:.2f}, no better than {alone}, {price}{errors}"
-        accuracy = f"{ours:.2f} beside {alone}, {price}"
+        accuracy = f"{ours:.2f} versus {alone}, {price}"
         changes = f"it fixed {self.fixed} and broke {self.broken} of {self.pairs}"
         against = odds(self.fixed, self.broken)
         shown = f"{show_odds(against)}:1"
         if against < CONVINCING:
-            return f"the swarm may have bought something: {accuracy}; {changes}, which can be luck ({shown}){errors}"
+            return f"the swarm may have bought something: {accuracy}; {changes}, which may be luck ({shown}){errors}"
         return f"the swarm bought {ours - theirs:+.2f}: {accuracy}; {changes}, {shown} against luck{errors}"
 
 
 def gain(trials: Sequence[Trial], first: Sequence[Trial], members: Sequence[str]) -> Gain:
-    """Set a swarm's trials beside the first answers of its members, whose trials bear the model in place of the spec.
+    """Compare a swarm's trials with its members' first answers, whose trials have the model in place of the spec.
 
-    A model that answers in several places of the first stage counts with the first of its answers to each question.
+    Of a model at several places of the first stage, only the first answer to each question counts.
     """
     by_model = _first_answers(first, members)
     shown = tuple(_member(model, tuple(answers.values())) for model, answers in by_model.items())
@@ -119,7 +119,7 @@ def _question(trial: Trial) -> _Question:
 
 
 def _first_answers(first: Sequence[Trial], members: Sequence[str]) -> dict[str, dict[_Question, Trial]]:
-    """The first trial of each question by model, members first in their order; without models that have none."""
+    """Return the first trial of each question by model, members first, without models that have no trials."""
     by_model: dict[str, dict[_Question, Trial]] = {}
     for name in members:
         by_model[name] = {}
@@ -130,7 +130,7 @@ def _first_answers(first: Sequence[Trial], members: Sequence[str]) -> dict[str, 
 
 
 def _pairs(trials: Sequence[Trial], alone: Mapping[_Question, Trial]) -> list[tuple[Trial, Trial]]:
-    """Trials of the swarm, each with the member's trial of the same question, where there is one."""
+    """Pair the swarm's trials with the member's trials of the same questions."""
     pairs = []
     for trial in trials:
         other = alone.get(_question(trial))
@@ -157,7 +157,7 @@ def _member(model: str, answers: Sequence[Trial]) -> Member:
 
 
 def _cost(trials: Sequence[Trial]) -> float | None:
-    """What trials cost in USD; None when the cost of one is not known."""
+    """Return the cost of trials in USD; None if any cost is unknown."""
     known = [trial.cost_usd for trial in trials if trial.cost_usd is not None]
     if len(known) < len(trials):
         return None

@@ -1,4 +1,4 @@
-"""Pattern codes: `:10` is a topology of 8 calls and then 1."""
+"""Pattern codes: `:10` is a topology of 8 calls, then 1."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pytest_selfopt.errors import SettingsError
 
 BASE = 8
 MOST_DIGIT = 3
-"""Of a digit, which stands for 8 to its power: at most 512 calls in one stage."""
+"""The largest digit d, which stands for 8 ** d calls: at most 512 in one stage."""
 
 MOST_STAGES = 8
 
 
 class PatternStep(StrEnum):
-    """What a stage does with what the one before it said."""
+    """What a stage does with the answers of the previous one."""
 
     ANSWER = "answer"
-    """There is none before it: each call answers the question."""
+    """First stage: each call answers the question."""
     AGGREGATE = "aggregate"
-    """Each makes one answer of several."""
+    """Each call combines several answers into one."""
     REFINE = "refine"
-    """Each goes on from one answer."""
+    """Each call refines one answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """How many calls each stage makes, such as (8, 1): eight models answer, and one answer is made of theirs."""
+    """The number of calls per stage, such as (8, 1): eight models answer, and one call combines their answers."""
 
     stages: tuple[int, ...]
 
@@ -38,16 +38,16 @@ class Topology:
 
     @property
     def calls(self) -> int:
-        """How many calls all stages make, votes counted as calls."""
+        """The number of calls of all stages, votes included."""
         return sum(self.stages)
 
     @property
     def widest(self) -> int:
-        """How many calls can be under way at a time."""
+        """The largest number of calls in flight at a time."""
         return max(self.stages)
 
     def step(self, stage: int) -> PatternStep:
-        """What the stage with an index does."""
+        """Return what the stage with this index does."""
         if stage == 0:
             return PatternStep.ANSWER
         if self.stages[stage] < self.stages[stage - 1]:
@@ -55,7 +55,7 @@ class Topology:
         return PatternStep.REFINE
 
     def sources(self, stage: int, place: int) -> range:
-        """Which answers of the stage before go to the call at a place of a stage, all used, none by two aggregates."""
+        """Return the previous stage's answers for the call at a place: all are used, none by two aggregates."""
         if stage == 0:
             return range(0)
         before, here = self.stages[stage - 1], self.stages[stage]
@@ -67,7 +67,7 @@ class Topology:
 
 
 def _digit(size: int) -> str:
-    """The digit for a stage of so many calls: its logarithm to the base of 8, whose powers have bits by threes."""
+    """Return the digit for a stage of `size` calls: the base-8 logarithm, from the bit length."""
     return str((size.bit_length() - 1) // 3)
 
 
@@ -75,18 +75,18 @@ def parse_pattern(text: str) -> Topology:
     """Read a pattern code, with or without its colon.
 
     Raises:
-        SettingsError: when it is no pattern, showing the character that is wrong.
+        SettingsError: if it is not a pattern; the message shows the wrong character.
     """
     digits = text.removeprefix(":")
     start = len(text) - len(digits)
     for place, character in enumerate(digits, start):
         if character not in "0123"[: MOST_DIGIT + 1]:
             raise SettingsError(
-                f"pattern {text!r}: {character!r} (character {place + 1}) is none of 0, 1, 2 and 3, "
+                f"pattern {text!r}: {character!r} (character {place + 1}) is not one of 0, 1, 2 and 3, "
                 "which stand for 1, 8, 64 and 512 calls"
             )
     if not digits:
-        raise SettingsError(f"pattern {text!r}: a digit for each stage is missing; :10 is 8 calls and then 1")
+        raise SettingsError(f"pattern {text!r}: needs one digit per stage; :10 is 8 calls, then 1")
     if len(digits) > MOST_STAGES:
-        raise SettingsError(f"pattern {text!r}: {len(digits)} stages, at most {MOST_STAGES} may be")
+        raise SettingsError(f"pattern {text!r}: {len(digits)} stages, at most {MOST_STAGES} are allowed")
     return Topology(tuple(BASE ** int(digit) for digit in digits))

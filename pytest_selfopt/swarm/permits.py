@@ -1,4 +1,4 @@
-"""How many calls may be under way: of each swarm, and of all together. Who came first goes first."""
+"""Limits on calls in flight, per swarm and for all swarms together; first come, first served."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 
 class Permits:
-    """Lets calls begin as there is room for them.
+    """Starts calls as soon as the limits allow.
 
-    Nobody waits behind a swarm that is full, and nobody is overtaken by a later caller of the same swarm: as long as
-    calls end, every caller's turn comes.
+    A full swarm does not block calls of others, and no call is overtaken by a later one of the same swarm: as long as
+    calls end, every call starts.
     """
 
     def __init__(self, most: int) -> None:
-        """Let at most so many be under way in all."""
+        """Allow at most `most` calls in flight in total."""
         self._most = most
         self._turn = threading.Lock()
         self._in_flight: Counter[str] = Counter()
@@ -25,13 +25,13 @@ class Permits:
 
     @property
     def in_flight(self) -> int:
-        """How many are under way."""
+        """The number of calls in flight."""
         return self._in_flight.total()
 
     def enter(self, swarm: str, most: int, begin: Callable[[], None]) -> None:
-        """Have `begin` called as soon as fewer than `most` of a swarm are under way; `leave` has to follow.
+        """Call `begin` as soon as fewer than `most` calls of the swarm are in flight; `leave` must follow.
 
-        It is called on this thread or on that of somebody who leaves, and has to return at once.
+        It runs on this thread or on a thread that calls `leave`, and must return at once.
         """
         with self._turn:
             self._waiting.setdefault(swarm, deque()).append((self._came, most, begin))
@@ -39,13 +39,13 @@ class Permits:
         self._admit()
 
     def leave(self, swarm: str) -> None:
-        """One of a swarm has ended."""
+        """Record that a call of the swarm has ended."""
         with self._turn:
             self._in_flight[swarm] -= 1
         self._admit()
 
     def close(self) -> None:
-        """Let nobody in any more; who waits is forgotten."""
+        """Start no more calls, and drop those that wait."""
         with self._turn:
             self._closed = True
             self._waiting.clear()
@@ -55,7 +55,7 @@ class Permits:
             begin()
 
     def _next(self) -> Callable[[], None] | None:
-        """Admit whoever came first among those that there is room for."""
+        """Admit the earliest waiting call that the limits allow."""
         with self._turn:
             if self._closed or self.in_flight >= self._most:
                 return None

@@ -1,4 +1,4 @@
-"""What models of later stages are asked: the question, and what others said to it."""
+"""Prompts of later stages: the question and the earlier answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import Reply, ToolCall
 
 MOST_CHARACTERS = 4000
-"""Of one answer; more of it is cut off."""
+"""Characters kept of one answer."""
 
 _REFINE = (
     "Another model answered this request as follows. It may be wrong. Check it, and give your own answer to the "
@@ -24,12 +24,12 @@ _COMBINE = (
 
 
 def refining(request: ChatRequest, answer: Reply) -> ChatRequest:
-    """The request of somebody who goes on from one answer."""
+    """Return the request of a call that refines one answer."""
     return _with(request, f"{_REFINE}\n\n{shown(answer)}")
 
 
 def combining(request: ChatRequest, answers: Sequence[Reply]) -> ChatRequest:
-    """The request of somebody who makes one answer of several."""
+    """Return the request of a call that combines several answers."""
     parts = [_COMBINE]
     for number, answer in enumerate(answers, 1):
         text = shown(answer)
@@ -38,7 +38,7 @@ def combining(request: ChatRequest, answers: Sequence[Reply]) -> ChatRequest:
 
 
 def shown(answer: Reply) -> str:
-    """An answer in words: its calls as JSON objects, or its text."""
+    """Format an answer: its calls as JSON objects, or its text."""
     calls = map(_as_json, answer.tool_calls)
     text = "\n".join(calls) or answer.text
     if len(text) <= MOST_CHARACTERS:
@@ -52,7 +52,7 @@ def _as_json(call: ToolCall) -> str:
 
 
 def _with(request: ChatRequest, text: str) -> ChatRequest:
-    """The request with words of the user at its end; some servers refuse two messages of one role in a row."""
+    """Append user text to a request; some servers reject two consecutive messages of one role."""
     *before, last = request.messages
     if last.role == "user":
         last = replace(last, content=f"{last.content}\n\n{text}")

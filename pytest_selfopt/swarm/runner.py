@@ -1,4 +1,4 @@
-"""A runner that can ask swarms: their calls are made by whatever runner makes the others."""
+"""A runner for calls to swarms, on top of the runner for single models."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class _Open:
 
 
 class SwarmRunner:
-    """Makes calls; see `Runner`. One to a swarm becomes the calls of its stages, which another runner makes.
+    """Makes calls; see `Runner`. A call to a swarm becomes the calls of its stages, made by the inner runner.
 
-    All limits of that runner hold for them. Each is told of as soon as it has ended, so that it can be recorded on its
-    own; what of them is stored from before is not asked again.
+    All limits of that runner apply to them. Each is reported as soon as it has ended, so that it can be recorded on its
+    own; stored calls are not made again.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class SwarmRunner:
         stored: Mapping[str, CallResult],
         on_parts: Callable[[Sequence[Finished]], None],
     ) -> None:
-        """Ask `swarms`, by name, through `inner`; `models` tell the prices of their members.
+        """Ask `swarms`, by name, through `inner`; `models` give the prices of their members.
 
-        `on_parts` gets the calls of stages, votes among them, in the thread that calls `run_batch` and before the
+        `on_parts` receives the calls of stages, including votes, in the thread that calls `run_batch` and before the
         answers that they lead to.
         """
         self._inner = inner
@@ -69,7 +69,7 @@ class SwarmRunner:
 
     @property
     def in_flight(self) -> int:
-        """How many calls are under way."""
+        """The number of calls in flight."""
         return self._inner.in_flight
 
     def run(self, call: Call) -> CallResult:
@@ -112,7 +112,7 @@ class SwarmRunner:
             raise self._failure
 
     def _divided(self, calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
-        """The calls to swarms, and all others."""
+        """Divide calls into those to swarms and all others."""
         ours: list[Call] = []
         others: list[Call] = []
         for call in calls:
@@ -123,7 +123,7 @@ class SwarmRunner:
         return ours, others
 
     def has_begun(self, call_id: str) -> bool:
-        """Whether a call was sent, or has ended without having been."""
+        """Whether a call was sent, or ended before it was."""
         entry = self._open.get(call_id)
         if entry is None:
             return call_id in self._over or self._inner.has_begun(call_id)
@@ -131,7 +131,7 @@ class SwarmRunner:
         return any(map(self._inner.has_begun, course.under_way)) or bool(course.parts)
 
     def give_up(self, call_id: str) -> None:
-        """Abort one call; it ends as a time-out, and is not tried again."""
+        """Abort one call; it ends as a timeout and is not retried."""
         entry = self._open.get(call_id)
         if entry is None:
             self._inner.give_up(call_id)
@@ -141,7 +141,7 @@ class SwarmRunner:
             self._inner.give_up(part_id)
 
     def cancel(self) -> None:
-        """Abort what is under way and start nothing more."""
+        """Abort all calls in flight and start no more."""
         self._cancelled.set()
         self._permits.close()
         self._inner.cancel()
@@ -205,7 +205,7 @@ class SwarmRunner:
         self._send(entry, calls)
 
     def _send(self, entry: _Open, calls: Sequence[Call]) -> None:
-        """Have calls of a stage made as there is room; those that are stored are there at once."""
+        """Make the calls of a stage as limits allow; stored results are used at once."""
         swarm = entry.course.swarm
         for call in calls:
             stored = self._stored.get(call.id)
@@ -233,12 +233,12 @@ class SwarmRunner:
         return self._inner.run(call)
 
     def _take(self, entry: _Open, call: Call, result: CallResult, *, reported: bool) -> None:
-        """Note a result, and go on from it; one that is `reported` is not handed to `on_parts`, votes on it are."""
+        """Take a result and continue; a `reported` result is not passed to `on_parts`, but votes on it are."""
         course = entry.course
         with self._turn:
             first = len(course.parts)
             if reported:
-                # Its own part comes first.
+                # The call's own part comes before the votes on it.
                 first += 1
             following = course.take(call.id, result)
             fresh = course.parts[first:]

@@ -1,4 +1,4 @@
-"""A swarm: a topology over the models of a tier, which can be asked like one model."""
+"""A swarm: a topology over the models of a tier, usable like a single model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pytest_selfopt.swarm.pattern import Topology, parse_pattern
 
 USUAL_IN_FLIGHT = 8
 MOST_IN_FLIGHT = 64
-"""How many calls of one swarm may be under way at a time."""
+"""Largest configurable limit on the calls of one swarm in flight."""
 
 MOST_IN_ALL = 512
-"""How many calls of all swarms together."""
+"""Limit on the calls of all swarms in flight."""
 
 
 _PROVIDER = ProviderConfig(name="swarm", wire="openai")
@@ -24,10 +24,10 @@ _PROVIDER = ProviderConfig(name="swarm", wire="openai")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swarm:
-    """Which models answer in which pattern.
+    """A pattern and the models that fill it.
 
-    The k-th call of a stage goes to the k-th of the `members`, from the first again after the last. Where words have to
-    be made one of and no two of them agree, the `judge` is asked. At most `in_flight` calls are under way at a time.
+    The k-th call of a stage goes to the k-th of the `members`, cyclically. If free texts must be combined and no two
+    agree, the `judge` decides. At most `in_flight` calls are in flight at a time.
     """
 
     id: str
@@ -37,32 +37,32 @@ class Swarm:
     in_flight: int = USUAL_IN_FLIGHT
 
     def member(self, place: int) -> str:
-        """The model that makes the call at a place of a stage."""
+        """Return the model for the call at a place of a stage."""
         return self.members[place % len(self.members)]
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Everybody who may be asked."""
+        """All models that may be asked."""
         return tuple(dict.fromkeys((*self.members, self.judge)))
 
     @property
     def served_as(self) -> str:
-        """What answers come under: a swarm with other members is another one."""
+        """The name recorded with answers; it changes with the members."""
         return f"{self.topology.code} of {', '.join(self.members)}, judged by {self.judge}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwarmSettings:
-    """What holds for all swarms: how many calls of one are under way at a time, and who judges free texts.
+    """Settings of all swarms: calls of one swarm in flight, and the judge of free texts.
 
-    Without a `judge` the first of a swarm's members does.
+    Without a `judge`, the first member judges.
     """
 
     in_flight: int = USUAL_IN_FLIGHT
     judge: str | None = None
 
     def swarm(self, name: str, topology: Topology, members: Sequence[str]) -> Swarm:
-        """The swarm of a name."""
+        """Return the swarm with this name."""
         return Swarm(
             id=name,
             topology=topology,
@@ -73,7 +73,7 @@ class SwarmSettings:
 
 
 def read_swarms(table: Table) -> SwarmSettings:
-    """What `[tool.selfopt.swarm]` says.
+    """Read `[tool.selfopt.swarm]`.
 
     Raises:
         SettingsError: naming the place of a wrong value.
@@ -89,25 +89,25 @@ def read_swarms(table: Table) -> SwarmSettings:
 
 
 def as_model(swarm: Swarm) -> ModelConfig:
-    """A swarm as a model among others; what it costs is what its members do."""
+    """Return a swarm as a model without prices of its own; its members' calls are billed."""
     together = max(1, swarm.in_flight // swarm.topology.widest)
     return ModelConfig(id=swarm.id, provider=_PROVIDER, name=swarm.id, max_concurrency=together, members=swarm.models)
 
 
 def swarm_name(topology: Topology, tier: str) -> str:
-    """The name by which a swarm over a tier is asked like a model, such as `swarm:10@tier1`."""
+    """Return the model name of a swarm over a tier, such as `swarm:10@tier1`."""
     return f"{PREFIX}{topology.code.removeprefix(':')}@{tier}"
 
 
 def parse_swarm_name(name: str) -> tuple[Topology, str] | None:
-    """The topology and the tier in a model's name; None when it is no name of a swarm.
+    """Return topology and tier from a model's name; None if it is not a swarm's.
 
     Raises:
-        SettingsError: when it looks like one and cannot be read.
+        SettingsError: if it looks like a swarm's name but is invalid.
     """
     if not name.startswith(PREFIX):
         return None
     code, at, tier = name.removeprefix(PREFIX).partition("@")
     if not at or not tier:
-        raise SettingsError(f"{name!r} names no tier; expected swarm:PATTERN@TIER, such as swarm:10@tier1")
+        raise SettingsError(f"{name!r} has no tier; expected swarm:PATTERN@TIER, such as swarm:10@tier1")
     return parse_pattern(code), tier

@@ -1,4 +1,4 @@
-"""What several models answered, and what they agree on."""
+"""Votes among the answers of several models."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pytest_selfopt.specs.variants import read_json_answer
 from pytest_selfopt.trial import Json, Reply
 
 MOST_WORDS = 8
-"""A text of more words is not expected to be said twice in the same way."""
+"""Words of a text above which two models are not expected to give the same one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """Which answer has most voices, counting from 0, how many it has, and of how many."""
+    """The answer with most votes (counting from 0), its votes, and the number of voters."""
 
     winner: int
     voices: int
     voters: int
     free: bool
-    """Whether it is free text on which no two agree, so that counting says nothing."""
+    """Whether the answers are free texts no two of which agree, so that counting decides nothing."""
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Return the vote for people."""
         return f"{self.voices} of {self.voters} agree"
 
 
 def vote(replies: Sequence[Reply | None]) -> Vote | None:
-    """Count who says the same; None when nobody answered.
+    """Count equal answers; None if there are no answers.
 
-    Tool calls are the same when names and arguments are; texts when they are the same words, or the same JSON, and
-    capitals do not matter. Of answers with as many voices the one that came first in the order of the members wins, so
-    that the same answers always give the same result.
+    Tool calls are equal if names and arguments are; texts if they have the same words or JSON, ignoring case. Of
+    answers with equally many votes, the first in the order of the members wins, so that the same answers always give
+    the same result.
     """
     voices: dict[str, list[int]] = {}
     for place, reply in enumerate(replies):
@@ -56,7 +56,7 @@ def vote(replies: Sequence[Reply | None]) -> Vote | None:
 
 
 def key_of(reply: Reply) -> str:
-    """The same text for answers that are the same."""
+    """Return a key that equal answers share."""
     read = read_json_answer(reply)
     if read.tool_calls:
         calls = sorted(_dump([call.name, call.arguments]) for call in read.tool_calls)
@@ -68,7 +68,7 @@ def key_of(reply: Reply) -> str:
 
 
 def is_free_text(reply: Reply) -> bool:
-    """Whether an answer is words that two models would not choose alike."""
+    """Whether an answer is text that two models would not word alike."""
     read = read_json_answer(reply)
     return not read.tool_calls and len(read.text.split()) > MOST_WORDS
 
@@ -84,7 +84,7 @@ def _plain_value(value: Json) -> Json:
         return list(map(_plain_value, value))
     if isinstance(value, dict):
         return {name: _plain_value(member) for name, member in value.items()}
-    # 3.0 and 3 are one number, and no boolean is.
+    # 3.0 and 3 are equal; booleans are not numbers.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -51,7 +51,7 @@ KINDS = {
         address='servers = ["{}"]',
         silence="ack_wait",
         longer_than_away_s=2,
-        most_bytes="the NATS server takes 1,048,576 (its max_payload)",
+        most_bytes="the NATS server accepts only 1,048,576 (max_payload)",
     ),
     "temporal": Kind(
         name="temporal",
@@ -60,7 +60,7 @@ KINDS = {
         address='target = "{}"',
         silence="heartbeat",
         longer_than_away_s=10,
-        most_bytes="the Temporal server takes 2,097,152 (its limit.blobSize.error)",
+        most_bytes="the Temporal server accepts only 2,097,152 (its limit.blobSize.error)",
     ),
 }
 

@@ -183,7 +183,7 @@ def test_settings_may_have_their_own_file(project: Make) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"selfopt.toml models {MODEL}: unknown key 'max_concurency'; did you mean" in result.stderr.str()
     made.configure()
-    assert "settings stand in both selfopt.toml and pyproject.toml" in made.run("--selfopt-cycle").stderr.str()
+    assert "settings are in both selfopt.toml and pyproject.toml" in made.run("--selfopt-cycle").stderr.str()
 
 
 @pytest.mark.parametrize("wire", ["openai", "ollama", "anthropic"])

@@ -71,7 +71,7 @@ def test_a_merely_named_model_gets_its_price(project: Make) -> None:
         ("[1]", "prices.json: expected an object"),
         (f'{{"{MODEL}": {{"input_cost_per_token": NaN}}}}', f"prices.json: '{MODEL}': input_cost_per_token: nan is no"),
         (f'{{"{MODEL}": {{"output_cost_per_token": -1}}}}', f"prices.json: '{MODEL}': output_cost_per_token: -1 is no"),
-        (f'{{"{MODEL}": {{"input_cost_per_token": "1"}}}}', "input_cost_per_token: expected USD a token as a number"),
+        (f'{{"{MODEL}": {{"input_cost_per_token": "1"}}}}', "input_cost_per_token: expected USD per token as a number"),
     ],
 )
 def test_an_unusable_price_file_is_one_sentence(project: Make, text: str | None, sentence: str) -> None:
@@ -144,7 +144,7 @@ def test_an_unknown_tier_assumes_1000_tokens_each(project: Make) -> None:
     assert shown.returncode == 0
     head, *models = shown.stdout.splitlines()
     assert head.startswith(":3 (512) of tier1: 512 calls, about $0.0")
-    assert head.endswith(" at 1,000 tokens a call")
+    assert head.endswith(" at 1,000 tokens per call")
     assert [line.split(":")[0].strip() for line in models] == [f"desk/tier1-{place}" for place in EIGHT]
     assert made.server.seen.asked == 0
     assert not (made.path / ".selfopt").exists()
@@ -186,7 +186,7 @@ def test_an_estimate_states_savings_and_warns(project: Make) -> None:
     )
     below = made.selfopt("cost-estimate", ":10", "--tier", "mine", "--runs", "5")
     assert below.stdout.splitlines() == [
-        ":10 (8 then 1) of mine: 45 calls, about $0.0160 to $0.0180 at 1,000 tokens a call",
+        ":10 (8 then 1) of mine: 45 calls, about $0.0160 to $0.0180 at 1,000 tokens per call",
         f"  {MODEL}: 45 calls, about $0.0160 to $0.0180",
         "  of it at most $0.0020 in 5 calls that aggregate: where they are votes, nothing",
     ]
@@ -201,7 +201,7 @@ def test_an_estimate_states_savings_and_warns(project: Make) -> None:
         ((":1", "--tier", "teir1"), "unknown tier 'teir1'; did you mean 'tier1'"),
         ((":1", "--tier", "tier1"), "no model is in tier1"),
         ((":1", "--tier", "mine", "--runs", "0"), "--runs 0: must be 1 to"),
-        ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: there is no such suite file"),
+        ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: suite file not found"),
     ],
 )
 def test_an_impossible_estimate_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:

@@ -56,7 +56,7 @@ def test_handwritten_feedback_becomes_rules(tmp_path: Path) -> None:
         "on trial: disable_for_stateful for lfm2.5-thinking:1.2b in extended: 0 of 7",
     ]
     verified = selfopt(tmp_path, "verify")
-    assert (verified.returncode, verified.stdout) == (0, "routing_decisions.jsonl: all 2 lines fit each other\n")
+    assert (verified.returncode, verified.stdout) == (0, "routing_decisions.jsonl: the hashes of all 2 lines match\n")
 
 
 def test_repeated_feedback_changes_nothing(tmp_path: Path) -> None:
@@ -94,12 +94,12 @@ def test_unusable_feedback_is_named_and_skipped(tmp_path: Path) -> None:
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 applied, 2 skipped, 5 errors")
     for sentence in (
-        "skipped dance: there is no such action; known are allow_for_bounded_tasks, disable_for_stateful, retry",
+        "skipped dance: unknown action; available: allow_for_bounded_tasks, disable_for_stateful, retry",
         "recommendations[1]: 'target' must read \"model::phase\", not 'm'",
         "recommendations[2]: 'target' is missing",
         "recommendations[3]: it must be an object, not 'warm it up'",
         "error: disable_for_stateful for lfm2.5-thinking:1.2b::extended: unknown model 'claude-haiku'",
-        "lead in a circle: lfm2.5-thinking:1.2b → lfm2.5-thinking:1.2b",
+        "are circular: lfm2.5-thinking:1.2b → lfm2.5-thinking:1.2b",
         "skipped disable_for_stateful: no fallback is named for lfm2.5-thinking:1.2b in extended, and none is invented",
         "on trial: longer_timeout for m in atomic: 12 timeouts",
     ):
@@ -132,7 +132,7 @@ def test_a_foreign_file_is_one_sentence(tmp_path: Path, content: str) -> None:
     assert done.returncode == 4
     assert "harness_feedback.json cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
-    assert selfopt(tmp_path, "enforce").stderr.startswith("selfopt: there is no ")
+    assert "does not exist; pytest --selfopt-cycle writes it" in selfopt(tmp_path, "enforce").stderr
 
 
 def test_the_configured_fallback_stands_in(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_changed_log_is_detected(tmp_path: Path) -> None:
     log.write_text(log.read_text().replace("failed", "passed"))
     found = selfopt(tmp_path, "verify")
     assert found.returncode == 1
-    assert "line 2 of 2 does not fit the line before it" in found.stdout
+    assert "the hash in line 2 of 2 does not match the line before it" in found.stdout
 
 
 MOMENTS = int(os.environ.get("SELFOPT_CRASH_MOMENTS", "6"))

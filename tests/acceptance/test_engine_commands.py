@@ -81,13 +81,13 @@ def test_a_missing_package_is_named(project: Make, name: str, module: str) -> No
     made.pytester.makeconftest(f"import sys\nsys.modules['{module}'] = None\n")
     result = made.pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle", "--selfopt-runner", name)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"take a package: pip install 'pytest-selfopt[{name}]'" in result.stderr.str()
+    assert f"need a package: pip install 'pytest-selfopt[{name}]'" in result.stderr.str()
     script = f"import sys\nsys.modules['{module}'] = None\nfrom pytest_selfopt.cli import main\nsys.exit(main())"
     worker = subprocess.run(
         [sys.executable, "-c", script, "worker", name], cwd=made.path, capture_output=True, text=True, timeout=60
     )
     assert worker.returncode == 4
-    assert f"take a package: pip install 'pytest-selfopt[{name}]'" in worker.stderr
+    assert f"need a package: pip install 'pytest-selfopt[{name}]'" in worker.stderr
     assert "Traceback" not in worker.stderr + result.stderr.str()
 
 

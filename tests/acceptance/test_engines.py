@@ -198,7 +198,7 @@ def test_a_missing_server_or_worker_is_named(project: Make, own_engine: Engine) 
     own_engine.kill()
     result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"no {own_engine.kind.called} server can be used at {own_engine.url}" in result.stderr.str()
+    assert f"no usable {own_engine.kind.called} server at {own_engine.url}" in result.stderr.str()
     assert f"selfopt engine {own_engine.kind.name}" in result.stderr.str()
     assert time.monotonic() - began < 20
     assert made.server.seen.asked == 0
@@ -227,7 +227,7 @@ def test_sealed_keys_and_prompts_reach_no_file(
     made.server.play({"rules": [leaky, echo, *right()]})
     result = made.run("--selfopt-cycle", *own_engine.use)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"a message is not sealed: set {KEY_VARIABLE} where it comes from, too" in said(result) + result.stderr.str()
+    assert f"a message is not sealed; set {KEY_VARIABLE} at its sender, too" in said(result) + result.stderr.str()
     own_engine.workers[0].terminate()
     own_engine.workers[0].wait()
     own_engine.work(made, PLANTED=SECRET, **{KEY_VARIABLE: key})
@@ -245,7 +245,7 @@ def test_an_oversized_call_is_an_isolated_error(project: Make, engine: Engine) -
     result = made.run("--selfopt-cycle", *engine.use)
     errors = Counter(row[3] for row in trials(made.path).elements())
     assert errors["error"] == PLANNED / CASES
-    assert f"bytes long, and {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
+    assert f"bytes long, but {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
 
 
 def test_a_stopping_worker_finishes_its_calls(project: Make, engine: Engine) -> None:

@@ -213,12 +213,12 @@ def test_a_worker_dying_in_collection_is_replaced(project: Make) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_outliving_its_item_is_ended(project: Make, way: str) -> None:
-    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 20.0, "text": "At last."}}]
+    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 200.0, "text": "At last."}}]
     made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n")
     started = time.monotonic()
     result = run(made, way, "--timeout=1", "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 100
     (entry,) = made.history()
     kinds = [one["errors_by_kind"] for one in entry["metrics"].values()]
     assert {"timeout": 1} in kinds, kinds
@@ -373,7 +373,7 @@ def test_rerunning_until_passed_is_refused(project: Make, with_package: Callable
     made = faulty(project, HARMLESS)
     result = run(made, way, "--reruns=2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--reruns would ask again until an answer is right" in said(result) + result.stderr.str()
+    assert "--reruns would repeat calls until an answer is right" in said(result) + result.stderr.str()
     body = (made.path / "test_items.py").read_text()
     made.pytester.makepyfile(
         test_items=body.replace("@pytest.mark.selfopt", "@pytest.mark.flaky\n@pytest.mark.selfopt")

@@ -91,7 +91,7 @@ def test_the_profile_can_be_configured(project: Make) -> None:
     assert made.run("--selfopt-cycle", "--selfopt-profile", "calibrated").ret == 0
     (made.path / "pyproject.toml").write_text(text.replace("[tool.selfopt]\n", '[tool.selfopt]\nprofile = "clasic"\n'))
     wrong = made.run("--selfopt-cycle")
-    assert "profile: 'clasic' is none of calibrated, classic; did you mean 'classic'?" in wrong.stderr.str()
+    assert "profile: 'clasic' is not one of calibrated, classic; did you mean 'classic'?" in wrong.stderr.str()
 
 
 def test_deleting_files_does_not_refill_the_budget(project: Make) -> None:
@@ -153,7 +153,7 @@ def test_one_phases_limits_spare_the_other(project: Make) -> None:
         ('cost = "much"', "cost: expected a number"),
         ("veto = 0.5", "veto: expected a whole number"),
         ("errors = 7", "errors: 7 is outside 0 to 1"),
-        ('claim = "all"', "claim: 'all' is none of suite, new-prompts"),
+        ('claim = "all"', "claim: 'all' is not one of suite, new-prompts"),
         ("latencies = 1", "unknown key 'latencies'; did you mean 'latency'?"),
     ],
 )
@@ -194,7 +194,7 @@ def test_power_is_reported_before_spending(project: Make) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nowhere.jsonl"], "nowhere.jsonl: there is no such suite file"),
+        (["nowhere.jsonl"], "nowhere.jsonl: suite file not found"),
         (["items.jsonl", "--candidates", "0"], "--candidates 0: must be at least 1"),
     ],
 )

@@ -65,7 +65,9 @@ def test_a_wrong_setting_is_one_sentence(project: Make) -> None:
     made = project({})
     unknown = models(made.path, "nobody/knows")
     assert unknown.returncode == 4
-    assert unknown.stderr.startswith("selfopt: unknown model 'nobody/knows'; known are embedded/smollm2-135m, scripted")
+    assert unknown.stderr.startswith(
+        "selfopt: unknown model 'nobody/knows'; available: embedded/smollm2-135m, scripted"
+    )
     made.configure("max_concurrency = 0")
     assert "max_concurrency: 0 is outside" in models(made.path).stderr
 
@@ -108,15 +110,15 @@ def test_another_address_gets_no_key(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ('[models."a/b"]\n', "selfopt.toml models a/b: base_url: is missing"),
-        ('[models."a/b"]\nprovider = "openay"\n', "'openay' is none of embedded, ollama, openai"),
+        ('[models."a/b"]\nprovider = "openay"\n', "'openay' is not one of embedded, ollama, openai"),
         ('[models."a/b"]\nbase_url = "http://x"\ncontext = 0\n', "context: 0 is outside 1 to"),
         (
             '[models."a/b"]\nbase_url = "http://x"\nprice_in = "cheap"\n',
             "price_in: expected a number, got 'cheap' (str)",
         ),
-        ('[models."a/b"]\nbase_url = "http://["\n', "models a/b: base_url: 'http://[' is no address"),
+        ('[models."a/b"]\nbase_url = "http://["\n', "models a/b: base_url: 'http://[' is not a valid address"),
         ("[providers.desk]\n", "selfopt.toml providers desk: base_url: is missing"),
-        ('[providers.desk]\nbase_url = "http://x"\nwire = "grpc"\n', "wire: 'grpc' is none of openai, ollama"),
+        ('[providers.desk]\nbase_url = "http://x"\nwire = "grpc"\n', "wire: 'grpc' is not one of openai, ollama"),
         ("[budget]\nmax_calls = 0\n", "selfopt.toml budget: max_calls: 0 is outside"),
         ("[budget]\nmax_cost = -1\n", "selfopt.toml budget: max_cost: -1 is outside"),
         ("[budget]\nmax_costs = 1\n", "selfopt.toml budget: unknown key 'max_costs'; did you mean 'max_cost'?"),

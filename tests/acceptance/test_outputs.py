@@ -190,7 +190,7 @@ def test_unwritable_outputs_are_reported_only(better: Project) -> None:
 def test_json_needs_a_cycle_or_gate(better: Project) -> None:
     result = better.run("--selfopt-json=out.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--selfopt-json is about a cycle or a gate" in result.stderr.str()
+    assert "--selfopt-json needs --selfopt-cycle or --selfopt-gate" in result.stderr.str()
 
 
 HOSTILE = "a|b <script> ]]> \x00\x1b[31m %0A ::error::\r\nnext"

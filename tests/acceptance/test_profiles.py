@@ -62,7 +62,7 @@ def test_a_profile_shows_what_cycles_measured(project: Make) -> None:
     assert said["rank"] == "1 of 1, by the intervals 1"
     assert said["latest"] == "1.000 (0.76-1.00), cycle 1"
     assert said["average"] == "1.000 (0.76-1.00), 36 trials of 12 cases"
-    assert said["trend"] == "too few evaluations to tell: 0 like cycles, at least 5 are needed"
+    assert said["trend"] == "too few evaluations to tell: 0 comparable cycles, at least 5 are needed"
     assert said["restraint"] == "1.000 (0.44-1.00)"
     assert said["errors"] == "none"
     assert said["cost"] == "unknown of 1,000 answers; that of 36 answers is unknown"

@@ -119,7 +119,7 @@ def test_an_unwritable_report_changes_no_verdict(project: Make) -> None:
     (made.path / REPORTS).write_text("in the way")
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
-    sentence = f"{made.path / REPORTS} is no folder; move it away"
+    sentence = f"{made.path / REPORTS} is not a folder; move it away"
     unfolded = "".join(result.stdout.str().split())
     assert "".join(f"the report could not be written: cannot write {made.path / REPORTS}".split()) in unfolded
     assert "".join(sentence.split()) in unfolded

@@ -136,7 +136,7 @@ def test_resuming_needs_an_interrupted_cycle(project: Make) -> None:
     ended = made.run("--selfopt-cycle", "--selfopt-resume")
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
     assert "cycle 1, the last one, came to its end" in ended.stderr.str()
-    assert "--selfopt-resume is about a cycle; give --selfopt-cycle, too" in made.run("--selfopt-resume").stderr.str()
+    assert "--selfopt-resume needs --selfopt-cycle" in made.run("--selfopt-resume").stderr.str()
 
 
 def test_another_suites_trials_are_not_mixed_in(project: Make) -> None:

@@ -192,10 +192,10 @@ def test_remote_workers_make_member_calls(project: Make, engine: Engine) -> None
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("swarm:19@cheap", "'9' (character 2) is none of 0, 1, 2 and 3"),
+        ("swarm:19@cheap", "'9' (character 2) is not one of 0, 1, 2 and 3"),
         ("swarm:10@chaep", "did you mean 'cheap'"),
-        ("swarm:10", "names no tier"),
-        ("swarm:10@outer", "tiers: outer: holds 'swarm:10@cheap'; a tier holds models"),
+        ("swarm:10", "has no tier"),
+        ("swarm:10@outer", "tiers: outer: contains 'swarm:10@cheap'; a tier contains models"),
     ],
 )
 def test_an_unreadable_swarm_is_one_sentence(project: Make, name: str, sentence: str) -> None:

@@ -114,7 +114,7 @@ def test_shared_errors_give_a_vote_no_gain(project: Make, capsys: pytest.Capture
     found = json.loads(capsys.readouterr().out)
     assert found["specs"][0]["accuracy"] == pytest.approx(0.70)
     assert found["gain"]["sentence"] == (
-        "the swarm bought nothing: 0.70, no better than scripted/m0 alone (0.70), at 8.0 calls an answer"
+        "the swarm bought nothing: 0.70, no better than scripted/m0 alone (0.70), at 8.0 calls per answer"
     )
 
 
@@ -159,7 +159,7 @@ def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pyte
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("swarm", ":1x", "--tier", "cheap"), "'x' (character 3) is none of 0, 1, 2 and 3"),
+        (("swarm", ":1x", "--tier", "cheap"), "'x' (character 3) is not one of 0, 1, 2 and 3"),
         (("swarm", ":10", "--tier", "tier3"), "no model is in tier3"),
         (("batch", "chaep"), "did you mean 'cheap'"),
         (("batch", "cheap", "--runs", "0"), "--runs 0: must be at least 1"),

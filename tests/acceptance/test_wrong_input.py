@@ -38,12 +38,12 @@ def with_case(**change: Any) -> list[dict[str, Any]]:
     ("lines", "sentence"),
     [
         (with_case(promt="x"), "items.jsonl:3: unknown field 'promt' of a case; did you mean 'prompt'?"),
-        (with_case(id="item-1"), "items.jsonl:4: id: 'item-1' is used twice, first on line 3"),
+        (with_case(id="item-1"), "items.jsonl:4: id: 'item-1' is already used on line 3"),
         (with_case(expect=None), "items.jsonl:3: case 'item-0': field 'expect' is missing"),
         (with_case(tools=["look_upp"]), "items.jsonl:3: tools: unknown tool 'look_upp'; did you mean 'look_up'?"),
-        (with_case(prompt=7), "items.jsonl:3: prompt: expected a text that is not empty, got 7"),
-        ([], "items.jsonl: holds no case"),
-        (suite_lines()[:2], "items.jsonl: holds no case"),
+        (with_case(prompt=7), "items.jsonl:3: prompt: expected a non-empty string, got 7"),
+        ([], "items.jsonl: contains no case"),
+        (suite_lines()[:2], "items.jsonl: contains no case"),
     ],
 )
 def test_a_wrong_suite(project: Make, lines: list[dict[str, Any]], sentence: str) -> None:
@@ -64,7 +64,7 @@ def test_invalid_json_and_several_problems(project: Make) -> None:
 def test_a_missing_suite_file(project: Make) -> None:
     made = project()
     (made.path / "items.jsonl").unlink()
-    assert "there is no such suite file" in refused(made)
+    assert "suite file not found" in refused(made)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_missing_suite_file(project: Make) -> None:
         ('max_concurrency = "many"', "max_concurrency: expected a whole number, got 'many' (str)"),
         ('[tool.selfopt.phases.atomic]\nbaseline = "what"', "baseline: 'what' is not a spec id; the form is"),
         ("[tool.selfopt.gates]\nrestraint = 2", "gates: restraint: 2 is outside 0 to 1"),
-        ('[tool.selfopt.search]\nvariants = ["telepathy"]', "variants: 'telepathy' is none of native_api"),
+        ('[tool.selfopt.search]\nvariants = ["telepathy"]', "variants: 'telepathy' is not one of native_api"),
     ],
 )
 def test_wrong_settings(project: Make, extra: str, sentence: str) -> None:
@@ -88,7 +88,7 @@ def test_wrong_settings(project: Make, extra: str, sentence: str) -> None:
 def test_an_unknown_model(project: Make) -> None:
     made = project()
     text = refused(made, "--selfopt-baseline", "nobody/knows/atomic/schema/t60/r1/i0")
-    assert "unknown model 'nobody/knows'; known are embedded/smollm2-135m, scripted/model" in text
+    assert "unknown model 'nobody/knows'; available: embedded/smollm2-135m, scripted/model" in text
     assert not (made.path / ".selfopt").exists()
 
 
@@ -111,7 +111,7 @@ def test_an_invalid_model_file(project: Make) -> None:
     made = project()
     made.configure('[tool.selfopt.models."embedded/mine"]\nprovider = "embedded"\npath = "items.jsonl"')
     text = refused(made, "--selfopt-baseline", "embedded/mine/atomic/schema/t60/r1/i0")
-    assert "items.jsonl is no GGUF file" in text
+    assert "items.jsonl is not a GGUF file" in text
 
 
 def test_a_port_in_use(project: Make) -> None:

@@ -47,7 +47,7 @@ def test_a_suite_in_order_is_only_described(tmp_path: Path) -> None:
     ("lines", "sentence"),
     [
         ([case("a", "Find 7."), case("b", "Find 7."), RESTRAINED], "items.jsonl:3: case 'b' asks the same as 'a'"),
-        ([case("a", "Find 7.")], "0 of them for restraint (0%): nothing tells a model that calls tools for everything"),
+        ([case("a", "Find 7.")], "0 of them for restraint (0%): nothing detects a model that calls tools"),
         (
             [case("a", "Find 7."), RESTRAINED, {**RESTRAINED, "id": "n2", "prompt": "Bye!"}],
             "(67%): a model that never calls anything does well here",
@@ -56,13 +56,13 @@ def test_a_suite_in_order_is_only_described(tmp_path: Path) -> None:
             [case("a", "Hi", tools=[], expect={"no_call": True}), case("b", "x"), RESTRAINED],
             "offers no tool",
         ),
-        ([case("a", "Find", tools=[], expect={"any_call": True}), RESTRAINED], "expects a call and offers no tool"),
+        ([case("a", "Find", tools=[], expect={"any_call": True}), RESTRAINED], "expects a call but offers no tool"),
         (
             [
                 case("a", "F", as_given=True, expect=TEXT),
                 RESTRAINED,
             ],
-            "cannot be passed: look_up.item is of type integer, it is expected to be 'x'",
+            "cannot be passed: look_up.item is of type integer, but expected to be 'x'",
         ),
         (
             [case("a", "F", as_given=True, expect={"call": {"name": "look_up", "arguments": {"it": 7}}}), RESTRAINED],
@@ -101,4 +101,4 @@ def test_a_folder_without_suites_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         [warm.python(), "-m", "pytest_selfopt.cli", "suite", "check", str(tmp_path)], capture_output=True, text=True
     )
-    assert (done.returncode, "holds no suite file" in done.stderr) == (4, True)
+    assert (done.returncode, "no suite file" in done.stderr) == (4, True)

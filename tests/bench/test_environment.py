@@ -89,7 +89,7 @@ def test_a_call_is_checked_before_running() -> None:
         (call("shine", colour="red"), "'levels' is a required property"),
         (call("shine", colour="red", levels=["1"]), "'1' is not of type 'integer'"),
         (call("dim", by=1), "'by' was unexpected"),
-        (call("not_a_tool"), "there is no tool 'not_a_tool'"),
+        (call("not_a_tool"), "there is no tool 'not_a_tool'; known are "),
     ):
         with pytest.raises(ToolError) as problem:
             lamp.call(wrong)
@@ -179,8 +179,8 @@ def test_a_shop_tracks_its_stock() -> None:
     [
         ("Files", 'expected "module:NAME"'),
         ("nowhere_at_all:Files", "cannot be imported"),
-        ("json:JSONDecoder", "is no subclass of"),
-        ("json:Nothing", "the module json has nothing called 'Nothing'"),
+        ("json:JSONDecoder", "is not a subclass of"),
+        ("json:Nothing", "the module json has no attribute 'Nothing'"),
     ],
 )
 def test_an_unknown_environment_is_refused(name: str, complaint: str) -> None:
@@ -231,5 +231,5 @@ def test_an_impossible_argument_is_refused() -> None:
         def take(self, what: set[int]) -> None:
             """Take it."""
 
-    with pytest.raises(BrokenWorld, match="a tool's argument is a str, int, float"):
+    with pytest.raises(BrokenWorld, match="a tool's argument must be str, int, float"):
         Odd({}).tools()

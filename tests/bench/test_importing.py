@@ -58,12 +58,12 @@ def test_promptfoo_tests_become_cases_or_are_listed(tmp_path: Path) -> None:
     assert cases["test-2"].expect.to_json() == {"exact": "pain"}
     assert cases["test-8"].expect.to_json() == {"regex": "huile|l'huile"}
     assert [one.partition(": ")[2] for one in imported.left_out] == [
-        "tests[2]: the assertion 'llm-rubric' needs a model, a program or a measure that cases do not have",
-        "tests[3]: the variable 'word' is no text that stands in the file",
-        "tests[4]: the variable 'word' is no text that stands in the file",
+        "tests[2]: the assertion 'llm-rubric' needs a model, a program or a metric that cases do not have",
+        "tests[3]: the variable 'word' is not a string in this file",
+        "tests[4]: the variable 'word' is not a string in this file",
         "tests[5]: it asserts nothing",
         "tests[6]: it has several assertions of different kinds; a case has one expectation",
-        "the prompt 'file://prompt.txt' stands in another file or is a program",
+        "the prompt 'file://prompt.txt' is in another file or is a program",
     ]
 
 
@@ -97,7 +97,7 @@ def test_a_table_becomes_cases(tmp_path: Path) -> None:
     (case,) = read(imported.lines, tmp_path)
     assert (case.id, case.prompt, case.expect.to_json()["contains"]) == ("q1", "How many, in all?", ["four"])
     assert [one.partition(": ")[2] for one in imported.left_out] == [
-        "prompt: expected a text that is not empty, got ''",
+        "prompt: expected a non-empty string, got ''",
         "id: 'q1' is used twice",
     ]
 
@@ -107,7 +107,7 @@ def test_a_table_becomes_cases(tmp_path: Path) -> None:
     [
         ("chat", "{", "invalid JSON"),
         ("promptfoo", "- 1", "expected an object with prompts and tests"),
-        ("promptfoo", "prompts: [file://x]\ntests: [{}]", "holds no prompts written in it, or no tests"),
+        ("promptfoo", "prompts: [file://x]\ntests: [{}]", "contains no inline prompts, or no tests"),
         ("promptfoo", "a: [", "cannot be read"),
         ("csv", 'a,b\n"x', "cannot be read"),
         ("bfcl", "", "BFCL is imported by category; name one of simple"),
@@ -129,4 +129,4 @@ def test_cases_and_omissions_use_separate_streams(tmp_path: Path) -> None:
     assert "left out: promptfooconfig.yaml: tests[2]: the assertion 'llm-rubric'" in done.stderr
     assert done.stderr.splitlines()[-1] == "3 cases, 6 left out"
     wrong = subprocess.run([*command[:-2], "bfcl", "nowhere", "--category", "simple"], capture_output=True, text=True)
-    assert (wrong.returncode, "holds none of BFCL_v4_simple_python.json" in wrong.stderr) == (4, True)
+    assert (wrong.returncode, "contains none of BFCL_v4_simple_python.json" in wrong.stderr) == (4, True)

@@ -75,15 +75,15 @@ def test_the_shipped_suite_is_as_promised() -> None:
         ("s.yaml", "cases:\n  - id: a\n    prompt: p\n", "s.yaml:2: case 'a': field 'expect' is missing"),
         ("s.yaml", "casses: []\n", "s.yaml:1: unknown section 'casses'"),
         ("s.csv", "id,promt,exact\na,b,c\n", "s.csv:1: unknown column 'promt'"),
-        ("s.csv", 'id,prompt,exact\na,"x\ny",c\nb,p\n', "s.csv:4: this row has another number of cells"),
+        ("s.csv", 'id,prompt,exact\na,"x\ny",c\nb,p\n', "s.csv:4: this row and the header have different numbers"),
         ("s.csv", '"', "s.csv:1: invalid CSV: unexpected end of data"),
         ("s.csv", "id,prompt,number\na,p,three\n", "s.csv:2: number: invalid JSON at column 1"),
-        ("s.jsonl", '{"id": "a", "id": "b"}\n', "s.jsonl:1: invalid JSON: the key 'id' stands twice"),
+        ("s.jsonl", '{"id": "a", "id": "b"}\n', "s.jsonl:1: invalid JSON: duplicate key 'id'"),
         ("s.jsonl", '{"id": "a", "prompt": "p", "expect": {"number": NaN}}\n', "s.jsonl:1: invalid JSON: NaN"),
         ("s.jsonl", "[" * 100_000 + "\n", "s.jsonl:1: invalid JSON"),
         ("s.jsonl", '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n', "id: expected 1 to 80 letters"),
-        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters: is no JSON Schema"),
-        ("s.txt", "", "s.txt: unknown kind of suite file; known are .jsonl, .yaml, .yml, .csv"),
+        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters: not a valid"),
+        ("s.txt", "", "s.txt: unknown kind of suite file; supported: .jsonl, .yaml, .yml, .csv"),
     ],
 )
 def test_an_error_is_named_with_its_position(tmp_path: Path, name: str, text: str, sentence: str) -> None:
@@ -95,9 +95,9 @@ def test_an_error_is_named_with_its_position(tmp_path: Path, name: str, text: st
 @pytest.mark.parametrize(
     ("expect", "sentence"),
     [
-        ({"call": {"name": "g"}}, "'g' is none of the case's tools; known are f"),
+        ({"call": {"name": "g"}}, "'g' is not one of the case's tools; available: f"),
         ({"call": {"name": "f", "arguments": {"xx": 1}}}, "f has no argument 'xx'; did you mean 'x'?"),
-        ({"call": {"name": "f", "arguments": {"x": ["one"]}}}, "f.x is of type integer, it cannot be 'one'"),
+        ({"call": {"name": "f", "arguments": {"x": ["one"]}}}, "f.x is of type integer and cannot be 'one'"),
     ],
 )
 def test_an_unsatisfiable_expectation_is_refused(tmp_path: Path, expect: dict[str, Any], sentence: str) -> None:
@@ -117,7 +117,7 @@ def test_ten_problems_are_named_the_rest_counted(tmp_path: Path) -> None:
 def test_a_file_not_in_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'{"id": "\xff"}')
-    with pytest.raises(SuiteError, match=r"is not UTF-8 \(byte 8\)"):
+    with pytest.raises(SuiteError, match=r"not valid UTF-8 \(byte 8\)"):
         load_suite(path)
 
 

@@ -114,7 +114,7 @@ _KINDS = {
     "integer": "a whole number",
     "number": "a number",
     "numbers": "a list of numbers",
-    "texts": "a list of texts",
-    "flags": "a list of true and false",
+    "texts": "a list of strings",
+    "flags": "a list of booleans",
     "flag": "true or false",
 }

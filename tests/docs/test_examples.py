@@ -46,7 +46,7 @@ def test_the_readme_application_runs_without_cycles(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(blocks("README.md", "python", 2)[1], {})  # our own page
-    assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('there is no routing_config.json',)")
+    assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('routing_config.json does not exist',)")
 
 
 def test_the_documented_conversations_run(pytester: pytest.Pytester) -> None:

@@ -80,7 +80,7 @@ def test_a_miss_shows_the_graders_reason(kitchen: pytest.Pytester) -> None:
             "manners.py",
             "def asks_back",
             "def ask_back",
-            "expect.grader 'manners:asks_back': the module manners has nothing",
+            "expect.grader 'manners:asks_back': the module manners has no attr",
         ),
         (
             "manners.py",
@@ -92,14 +92,14 @@ def test_a_miss_shows_the_graders_reason(kitchen: pytest.Pytester) -> None:
             "manners.py",
             'name="cautious"',
             'name="other"',
-            "'manners:CAUTIOUS' is no pytest_selfopt.Variant of that name",
+            "'manners:CAUTIOUS' is not a pytest_selfopt.Variant of that name",
         ),
         ("manners.py", "messages=(rule,", "mesages=(rule,", "variant cautious cannot ask kitchen/pasta: TypeError"),
         ("shell.py", "class CommandClient", "class Client", "provider shell: client 'shell:CommandClient': the module"),
-        ("pyproject.toml", "manners:CAUTIOUS", "CAUTIOUS", "cautious: 'CAUTIOUS' is not where it can be imported from"),
-        ("pyproject.toml", "shell:CommandClient", "Client", "client: 'Client' is not where it can be imported from"),
+        ("pyproject.toml", "manners:CAUTIOUS", "CAUTIOUS", "cautious: 'CAUTIOUS' is not an import path"),
+        ("pyproject.toml", "shell:CommandClient", "Client", "client: 'Client' is not an import path"),
         ("pyproject.toml", "cautious =", "schema =", "schema: is the name of a built-in variant"),
-        ("pyproject.toml", "cautious =", "Cautious =", "Cautious: is no name"),
+        ("pyproject.toml", "cautious =", "Cautious =", "Cautious: is not a valid name"),
     ],
 )
 def test_a_mistake_is_explained_in_a_sentence(
@@ -116,7 +116,7 @@ def test_a_mistake_is_explained_in_a_sentence(
 @pytest.mark.parametrize(
     ("file", "old", "new", "reason"),
     [
-        ("manners.py", 'return ""', "return True", "answered True; it has to answer with what is wrong"),
+        ("manners.py", 'return ""', "return True", "returned True; it must return what is wrong"),
         ("manners.py", "if reply.tool_calls:", "if reply.calls:", "grader 'manners:asks_back': AttributeError"),
         ("shell.py", "done.stdout", "done.output", "AttributeError"),
     ],

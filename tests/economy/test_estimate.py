@@ -55,7 +55,7 @@ def test_the_documented_estimate_is_reproduced(tier: str, models: list[ModelConf
     chosen = models_of_tier(tier, models, {"best8": BEST} if tier == "best8" else {})
     found = estimate_stages([Stage(calls=512)], chosen, chosen[0], {model.id: USUAL for model in chosen}, 1)
     assert found.low_usd == found.high_usd == pytest.approx(usd, rel=0.05)
-    assert found.sentence == f"about ${found.high_usd:.4f} at 1,000 tokens a call"
+    assert found.sentence == f"about ${found.high_usd:.4f} at 1,000 tokens per call"
     assert {found.of(model.id).calls for model in chosen} == {64}
 
 
@@ -77,7 +77,7 @@ def test_possible_votes_only_raise_the_upper_bound() -> None:
     )
     assert (found.calls, found.most_calls) == (8, 9)
     assert (found.low_usd, found.high_usd) == pytest.approx((0.008, 0.009))
-    assert found.sentence == "about $0.0080 to $0.0090 at 1,000 tokens a call"
+    assert found.sentence == "about $0.0080 to $0.0090 at 1,000 tokens per call"
 
 
 def test_given_answers_add_their_tokens() -> None:
@@ -117,7 +117,7 @@ def test_given_answers_add_their_tokens() -> None:
         ),
         (
             [CostPart(model=priced("m/a"), calls=5, tokens=None), CostPart(model=EMBEDDED, calls=5, tokens=None)],
-            "cost unknown: m/a was not asked yet, so nobody knows the tokens",
+            "cost unknown: m/a was not asked yet, so the tokens are unknown",
         ),
         (
             [CostPart(model=priced(name, None), calls=5, tokens=None) for name in ("m/a", "m/b")],

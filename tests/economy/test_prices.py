@@ -120,7 +120,7 @@ def test_an_invalid_price_is_refused_on_use(value: object) -> None:
     [
         ("", "invalid JSON at line 1"),
         ('{"a": \n}', "invalid JSON at line 2"),
-        ("[]", "expected an object with one entry a model"),
+        ("[]", "expected an object with an entry per model"),
         ("[" * 100_000, "cannot be read"),
     ],
 )

@@ -89,9 +89,9 @@ def test_few_cycles_show_no_trend() -> None:
     few = trend([0.9] * (LEAST_CYCLES - 1))
     assert (few.word, few.sentence) == (
         TrendWord.UNKNOWN,
-        "too few evaluations to tell: 4 like cycles, at least 5 are needed",
+        "too few evaluations to tell: 4 comparable cycles, at least 5 are needed",
     )
-    assert trend([0.9] * LEAST_CYCLES).sentence == "stable: moved by +0.00 to +0.00 in 5 like cycles, by chance 1"
+    assert trend([0.9] * LEAST_CYCLES).sentence == "stable: moved by +0.00 to +0.00 in 5 comparable cycles, p = 1"
 
 
 def test_high_variance_is_not_called_stable() -> None:

@@ -73,7 +73,7 @@ def test_it_ends_with_its_parent() -> None:
 def test_the_first_bytes_expose_a_wrong_file(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"<html>")
-    with pytest.raises(ModelError, match=r"is no GGUF file; it begins with b'<htm'"):
+    with pytest.raises(ModelError, match=r"is not a GGUF file; it begins with b'<htm'"):
         find_model_file(dataclasses.replace(MODEL, path=str(path)))
 
 
@@ -81,11 +81,11 @@ def test_a_damaged_model_leaves_no_process(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF" + bytes(1000))
     before = {child.pid for child in psutil.Process().children()}
-    with pytest.raises(ModelError, match="ended while it loaded the model"):
+    with pytest.raises(ModelError, match="ended while loading the model"):
         EmbeddedServer(dataclasses.replace(MODEL, path=str(path))).start()
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_missing_weights_say_what_is_available() -> None:
-    with pytest.raises(ModelError, match="built in are embedded/smollm2-135m"):
+    with pytest.raises(ModelError, match="built-in models: embedded/smollm2-135m"):
         find_model_file(dataclasses.replace(MODEL, id="embedded/other"))

@@ -108,7 +108,7 @@ def test_broken_arguments_are_the_models_doing(arguments: str) -> None:
         ({"body": "{}"}, ErrorKind.MALFORMED, "the reply is without choices"),
         ({"body": '{"choices": []}'}, ErrorKind.MALFORMED, "the reply is without choices"),
         ({"body": '{"choices": [{"message": {"content": 3}}]}'}, ErrorKind.MALFORMED, "content should be a str"),
-        ({"body": '{"choices": NaN}'}, ErrorKind.MALFORMED, "NaN is no JSON number"),
+        ({"body": '{"choices": NaN}'}, ErrorKind.MALFORMED, "NaN is not a JSON number"),
         ({"body": "[" * 100_000}, ErrorKind.MALFORMED, "the reply is "),
         ({"drop": True}, ErrorKind.CONNECTION, ""),
         ({"body": "x" * (MAX_REPLY_BYTES + 1)}, ErrorKind.MALFORMED, "longer than 8 MiB"),

@@ -97,8 +97,8 @@ def test_requests_seen_can_be_queried() -> None:
     ("script", "sentence"),
     [
         ({"rules": [{"when": {"promt": "x"}, "then": {}}]}, "script: rules[0] when: unknown key 'promt'; did you mean"),
-        ({"rules": [{"when": {"case": "x"}, "then": {}}]}, "case: 'x' is no case of the script's suite"),
-        ({"default": {"expected": True}}, "script default: expected: the script names no suite"),
+        ({"rules": [{"when": {"case": "x"}, "then": {}}]}, "case: 'x' is not a case of the script's suite"),
+        ({"default": {"expected": True}}, "script default: expected: needs a `suite`"),
         ({"default": {"call": "f"}}, "call: expected a name and arguments"),
         ({"default": {"calls": {"name": "f"}}}, "calls: expected a list of calls"),
         ({"default": {"status": 42}}, "status: 42 is outside 100 to 599"),
@@ -119,7 +119,7 @@ def test_a_wrong_script_names_the_position(script: object, sentence: str | None)
 
 def test_a_format_only_case_expects_no_answer(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text('{"id": "a", "prompt": "p", "expect": {"regex": "x+"}}\n')
-    with pytest.raises(SettingsError, match="the expectation of case 'a' does not say what a right answer is"):
+    with pytest.raises(SettingsError, match="the expectation of case 'a' gives no definite right answer"):
         parse_script({"suite": "items.jsonl", "default": {"expected": True}}, folder=tmp_path)
 
 

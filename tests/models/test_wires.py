@@ -101,7 +101,7 @@ def test_anthropic_gets_turns_that_alternate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampling", "sentence"), [(Sampling(seed=1), "takes no seed"), (Sampling(temperature=1.5), "up to 1, not 1.5")]
+    ("sampling", "sentence"), [(Sampling(seed=1), "accepts no seed"), (Sampling(temperature=1.5), "up to 1, not 1.5")]
 )
 def test_an_unsupported_anthropic_request_makes_no_call(sampling: Sampling, sentence: str) -> None:
     with ScriptedServer({}) as server:
@@ -203,7 +203,7 @@ def test_a_misshapen_reply_is_malformed(wire: WireName, value: object) -> None:
     ],
 )
 def test_invalid_arguments_are_the_models_mistake(wire: WireName, value: object) -> None:
-    assert reply(read(wire, value)).undecodable == "calls f with arguments that are no object"
+    assert reply(read(wire, value)).undecodable == "calls f with arguments that are not an object"
 
 
 JSON = st.recursive(
@@ -249,7 +249,7 @@ def test_an_unsendable_key_is_refused_unshown(monkeypatch: pytest.MonkeyPatch, k
     error = HttpClient(ModelConfig(id="m", provider=provider, name="m")).ask(HELLO, timeout_s=1)
     assert isinstance(error, CallError)
     assert error.kind is ErrorKind.AUTH
-    assert "ODD_KEY holds characters that no key has" in error.message
+    assert "ODD_KEY contains characters that no key has" in error.message
     assert key not in error.message
 
 

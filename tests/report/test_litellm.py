@@ -266,7 +266,7 @@ def test_an_unsupported_setting_is_reported_with_reason(tmp_path: Path, capsys: 
         "the model mine/one: it is asked by a client of your own (mine:Client)",
         "the tier tier1 of the model ollama/small",
         "pinned of the model ollama/small",
-        "the route unheard-of/atomic: unheard-of is disabled for atomic and names no fallback",
+        "the route unheard-of/atomic: unheard-of is disabled for atomic and has no fallback",
         "the route unheard-of/extended: it leads to swarm:10@tier1",
         "the route embedded/smollm2-135m/atomic: it leads to embedded/smollm2-135m",
         "rules that were rolled back or have expired (1):",

@@ -96,7 +96,7 @@ def test_the_documented_format_is_read(tmp_path: Path, version: int | str) -> No
     assert config.apply_routing("lfm", "atomic").enable_warmup is True
     route = config.apply_routing("lfm", "extended")
     assert (route.model, route.rerouted) == ("claude-haiku", True)
-    assert route.because == ("lfm is disabled for extended, claude-haiku stands in (0 of 7)",)
+    assert route.because == ("lfm is disabled for extended; claude-haiku replaces it (0 of 7)",)
 
 
 def test_a_missing_file_means_no_rules(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_any_file_gives_applications_an_answer(tmp_path: Path) -> None:
         assert route.model == "d"
         assert "cannot be used" in route.because[0]
     assert resolve("m", "p", path=tmp_path).model == "m"
-    assert resolve("m", "p", path=tmp_path / "none").because == (f"there is no {tmp_path / 'none'}",)
+    assert resolve("m", "p", path=tmp_path / "none").because == (f"{tmp_path / 'none'} does not exist",)
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_turns_steps_are_limited() -> None:
     reply = had(asked, ADD, ADD)
     assert reply.conversation is not None
     assert reply.conversation.unfinished == 1
-    assert asked.judge(reply).reason == "turn 1 did not come to its end within the steps it is given"
+    assert asked.judge(reply).reason == "turn 1 did not finish within its steps"
 
 
 def test_a_failed_call_ends_the_conversation() -> None:
@@ -214,14 +214,14 @@ READ = {"name": "read_note", "arguments": {"title": "list"}}
         ),
         ({"calls": [READ, READ]}, [calls("read_note", title="list"), says()], "it was not made"),
         ({"by_turn": [REFERENCE]}, [calls("list_notes"), ADD, says()], ""),
-        ({"by_turn": [REFERENCE]}, [says()], "expected a tool call in turn 1, none was made"),
+        ({"by_turn": [REFERENCE]}, [says()], "expected a tool call in turn 1, but none was made"),
         ({"by_turn": [REFERENCE]}, [ADD, ADD, says()], "not as expected after turn 1: notes.list.text is"),
         (
             {"by_turn": [[READ]]},
             [calls("list_notes"), says()],
-            "did not come to know what read_note(title='list') gives",
+            "did not obtain the result of read_note(title='list')",
         ),
-        ({"by_turn": [[READ, READ]]}, [calls("read_note", title="list"), says()], "did not come to know"),
+        ({"by_turn": [[READ, READ]]}, [calls("read_note", title="list"), says()], "did not obtain the result"),
         ({"by_turn": [[]]}, [says()], ""),
         ({"forbidden": ["delete_note"]}, [calls("delete_note", title="no"), says()], "must not be called"),
         ({"no_call_in": [1]}, [says("Which list?")], ""),
@@ -266,21 +266,21 @@ def test_restraint_is_a_turn_without_calls() -> None:
         ({"environment": "nowhere_at_all:X"}, "cannot be imported"),
         ({"start": {"notes": [1]}}, "cannot start in"),
         ({"turns": []}, "needs 'turns'"),
-        ({"turns": ["a", ""]}, "turns: expected a list of texts"),
+        ({"turns": ["a", ""]}, "turns: expected a list of non-empty strings"),
         ({"steps": 0}, "steps: expected a number from 1 to 100"),
-        ({"tools": ["delete"]}, "tools: the environment has no 'delete'; did you mean 'delete_note'?"),
+        ({"tools": ["delete"]}, "tools: the environment has no tool 'delete'; did you mean 'delete_note'?"),
         ({"expect": {}}, "expect: needs at least one of state, reference"),
         ({"expect": {"stat": {}}}, "expect: unknown field 'stat'; did you mean 'state'?"),
-        ({"expect": {"state": {"note": {}}}}, "has nothing called 'note'; did you mean 'notes'?"),
-        ({"expect": {"state": {}, "reference": []}}, "needs either 'state' or 'reference'"),
+        ({"expect": {"state": {"note": {}}}}, "has no attribute 'note'; did you mean 'notes'?"),
+        ({"expect": {"state": {}, "reference": []}}, "needs either 'state', or 'reference' calls"),
         ({"expect": {"reference": [{"name": "read_note", "arguments": {"title": "x"}}]}}, "cannot be carried out"),
-        ({"expect": {"calls": [{"name": "fly", "arguments": {}}]}}, "'fly' is none of the case's tools"),
-        ({"expect": {"calls": [READ], "forbidden": ["read_note"]}}, "is to be called and forbidden"),
-        ({"expect": {"no_call_in": [2]}}, "2 is none of the turns 1 to 1"),
+        ({"expect": {"calls": [{"name": "fly", "arguments": {}}]}}, "'fly' is not one of the case's tools"),
+        ({"expect": {"calls": [READ], "forbidden": ["read_note"]}}, "is both expected and forbidden"),
+        ({"expect": {"no_call_in": [2]}}, "2 is not one of the turns 1 to 1"),
         ({"expect": {"by_turn": [[], []]}}, "expected the calls of each of the 1 turns, got 2 lists"),
         ({"expect": {"by_turn": [{}]}}, "expect.by_turn[0]: expected a list of calls, got {}"),
         ({"expect": {"by_turn": [[1]]}}, "expect.by_turn[0][0]: expected a call with name and arguments, got 1"),
-        ({"environment": ...}, "turns: is about a conversation, which needs an 'environment'"),
+        ({"environment": ...}, "turns: only a conversation has it; a conversation needs an 'environment'"),
     ],
 )
 def test_an_impossible_conversation_names_the_field(fields: dict[str, Any], complaint: str) -> None:

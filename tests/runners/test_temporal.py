@@ -75,9 +75,9 @@ def test_the_environment_overrides_the_settings_file() -> None:
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ({"api_key": "x"}, "a secret stands in no file; it comes from TEMPORAL_API_KEY"),
+        ({"api_key": "x"}, "secrets are not read from files; set TEMPORAL_API_KEY"),
         ({"target": "http://far"}, "expected HOST:PORT"),
-        ({"name": "a b"}, "is no name"),
+        ({"name": "a b"}, "is not a valid name"),
         ({"heartbeat": 0.1}, "0.1 is outside 0.5 to 3600"),
         ({"targets": "far:1"}, "unknown key 'targets'"),
     ],

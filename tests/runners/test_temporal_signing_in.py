@@ -136,7 +136,7 @@ def test_tls_with_a_private_authority(port: int, authority: Authority, tmp_path:
     with Front(authority, port, asks=False) as front:
         assert "default" in use(front.port, {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.cert)})
         for environment in ({}, {"TEMPORAL_TLS": "true"}):
-            with pytest.raises(RunnerError, match=f"no Temporal server can be used at 127.0.0.1:{front.port}"):
+            with pytest.raises(RunnerError, match=f"no usable Temporal server at 127.0.0.1:{front.port}"):
                 use(front.port, environment)
         other = Authority(tmp_path / "other")
         with pytest.raises(RunnerError, match=r"(?i)certificate"):
@@ -154,7 +154,7 @@ def test_mutual_tls(port: int, authority: Authority, tmp_path: Path) -> None:
     with Front(authority, port, asks=True) as front:
         assert "default" in use(front.port, with_own(mine.cert, mine.key))
         for environment in (known, with_own(stranger.cert, stranger.key)):
-            with pytest.raises(RunnerError, match="no Temporal server can be used"):
+            with pytest.raises(RunnerError, match="no usable Temporal server"):
                 use(front.port, environment)
 
 
@@ -165,5 +165,5 @@ def test_an_api_key_goes_over_tls(port: int, authority: Authority) -> None:
         assert ("authorization", "Bearer key-1234567890") in front.headers.seen
         questions = [value for name, value in front.headers.seen if name == ":path"]
         assert len(questions) == sum(name == "authorization" for name, _ in front.headers.seen) > 0
-    with pytest.raises(RunnerError, match="no Temporal server can be used"):
+    with pytest.raises(RunnerError, match="no usable Temporal server"):
         use(port, key)

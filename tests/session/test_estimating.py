@@ -58,7 +58,7 @@ def test_the_question_states_costs_and_unknowns(settings: Settings) -> None:
     for usd in (0.6, None):
         confirmed(cost(usd), settings, refuse)
     assert asked == [
-        "about $0.6000 at 1,000 tokens a call; that is more than $0.50. Go on?",
+        "about $0.6000 at 1,000 tokens per call; that is more than $0.50. Go on?",
         "cost unknown: m/a has no price. Go on?",
     ]
 

@@ -90,7 +90,7 @@ def test_the_spec_sets_sampling_and_isolation(variant: str) -> None:
 
 
 def test_an_unknown_variant_is_refused() -> None:
-    with pytest.raises(SpecError, match="unknown variant 'telepathy'; known are native_api"):
+    with pytest.raises(SpecError, match="unknown variant 'telepathy'; available: native_api"):
         variant_named("telepathy", {})
 
 
@@ -136,8 +136,8 @@ def test_a_json_reply_reads_as_text() -> None:
     [
         (Reply(text='{"tool": "f", "argum', finish_reason="length"), "it was cut off at the token limit"),
         (Reply(text='{"tool": f}'), "is not valid JSON"),
-        (Reply(text='{"tool": 3}'), "its tool is no name"),
-        (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are no object"),
+        (Reply(text='{"tool": 3}'), "its tool is not a name"),
+        (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are not an object"),
     ],
 )
 def test_a_malformed_call_says_why(reply: Reply, why: str) -> None:

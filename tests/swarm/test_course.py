@@ -112,7 +112,7 @@ def test_missing_answers_have_no_vote() -> None:
     result, asked = answered(course_of(":10"), lambda _: down)
     assert len(asked) == 8
     assert result.error == CallError(
-        kind=ErrorKind.SERVER, message="none of 8 answered; the first: HTTP status 500", status=None
+        kind=ErrorKind.SERVER, message="none of 8 models answered; first error: HTTP status 500", status=None
     )
 
 

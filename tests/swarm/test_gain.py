@@ -24,8 +24,8 @@ def test_a_missing_answer_counts_as_wrong() -> None:
     found = gain(trials("swarm", "ppppeeeeeeee", 8), trials("a", "mmmmpppppppp"), ["a"])
     assert (found.fixed, found.broken, found.errors) == (4, 8, 8)
     assert found.sentence == (
-        "the swarm bought nothing: 0.33, no better than a alone (0.67), at 8.0 calls an answer; "
-        "8 of its answers did not come"
+        "the swarm bought nothing: 0.33, no better than a alone (0.67), at 8.0 calls per answer; "
+        "8 of its answers are missing"
     )
 
 
@@ -34,7 +34,7 @@ def test_only_shared_cases_are_compared() -> None:
     assert found.best is not None
     assert (found.best.model, found.pairs, found.fixed, found.not_asked) == ("a", 2, 2, ("c",))
     nobody = gain([], trials("a", "p"), ["a"])
-    assert nobody.sentence == "nothing can be said of what the swarm bought: none of its answers came"
+    assert nobody.sentence == "the swarm's gain is unknown: no answer of it arrived"
 
 
 @given(st.text("pme", min_size=1, max_size=60), st.data())

@@ -1,4 +1,4 @@
-"""Other people's benchmarks as suites: each importer makes the lines of a suite file, and lists what it leaves out."""
+"""Importers of other benchmarks: each writes the lines of a suite file, and lists what it leaves out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _IMPORTERS = {
 
 
 def import_from(form: str, path: Path, *, category: str | None = None, limit: int | None = None) -> Imported:
-    """What can be carried over of a benchmark of some form ("bfcl", "chat", "csv", "promptfoo").
+    """Import what a suite can hold of a benchmark in one of the forms "bfcl", "chat", "csv" and "promptfoo".
 
     Raises:
-        SuiteError: when it cannot be read, or the category is missing or does not belong to the form.
+        SuiteError: if the benchmark cannot be read, or the category is missing or not one of the form's.
     """
     if form == "bfcl":
         if category is None:

@@ -1,6 +1,6 @@
 """The Berkeley Function-Calling Leaderboard, versions 3 and 4: its data files with their possible answers.
 
-Right and wrong are as its checker defines them, which is how calls are judged here anyway (see `bench/tool_calls.py`).
+Calls are judged by the rules of its checker (see `bench/tool_calls.py`).
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ CATEGORIES = {
     "live_relevance": ("live_relevance",),
     "multi_turn_base": ("multi_turn_base",),
 }
-"""What can be imported, and what the files of a category are called in the versions."""
+"""The categories that can be imported, with the names of their files in each version."""
 
 _TURNS = "multi_turn_base"
 _WORLD = "pytest_selfopt.bench.importing.bfcl_world:BfclWorld"
 _STEPS = 20
-"""How often a model may answer in a turn there, too."""
+"""BFCL's own limit of answers per turn."""
 _VERSIONS = ("BFCL_v4_", "BFCL_v3_")
 
 
 def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Imported:
-    """The cases of a category, at most `limit` of them, from the folder that holds the data files.
+    """Import at most `limit` cases of a category from the folder that holds the data files.
 
     Raises:
-        SuiteError: when the category is unknown, or its files are missing or unreadable.
+        SuiteError: if the category is unknown, or its files are missing or unreadable.
     """
     if category not in CATEGORIES:
-        raise SuiteError(f"unknown category {category!r}; known are {', '.join(CATEGORIES)}")
+        raise SuiteError(f"unknown category {category!r}; available: {', '.join(CATEGORIES)}")
     path = data_file(folder, category)
     if category == _TURNS:
         systems_folder()
@@ -60,7 +60,7 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
             imported.add(_any_case(value, folder, category, answers), place)
         except (LookupError, TypeError, ValueError) as problem:
             cause = f"{type(problem).__name__}: {problem}"
-            imported.leave(place, f"it is not in the form of this benchmark ({cause})")
+            imported.leave(place, f"it does not have the form of a BFCL case ({cause})")
     return imported
 
 
@@ -69,10 +69,10 @@ def _has_answers(category: str) -> bool:
 
 
 def data_file(folder: Path, category: str) -> Path:
-    """The file that holds a category's cases.
+    """Return the file that holds a category's cases.
 
     Raises:
-        SuiteError: when there is none.
+        SuiteError: if it does not exist.
     """
     pairs = itertools.product(_VERSIONS, CATEGORIES[category])
     names = [f"{version}{name}.json" for version, name in pairs]
@@ -80,16 +80,16 @@ def data_file(folder: Path, category: str) -> Path:
         path = folder / name
         if path.is_file():
             return path
-    raise SuiteError(f"{folder} holds none of {', '.join(names)}; name the folder with the data files of BFCL")
+    raise SuiteError(f"{folder} contains none of {', '.join(names)}; give the folder with BFCL's data files")
 
 
 def _answers(folder: Path, name: str, category: str) -> Mapping[str, Any]:
-    """The possible answers by the id of the case; none where no call is right, or any is."""
+    """Return the possible answers by case id; empty for categories where no call, or any call, is right."""
     if not _has_answers(category):
         return {}
     path = folder / "possible_answer" / name
     if not path.is_file():
-        raise SuiteError(f"{path} is missing: without the possible answers nobody can tell what is right")
+        raise SuiteError(f"{path} is missing: without the possible answers the cases cannot be judged")
     return {value["id"]: value["ground_truth"] for _, value in json_lines(path)}
 
 
@@ -130,7 +130,7 @@ def _expect(name: str, category: str, answers: Mapping[str, Any]) -> dict[str, A
 
 
 def _talk(value: Mapping[str, Any], folder: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
-    """A case of several turns, each judged by what its reference calls lead to."""
+    """Return a case of several turns, each judged by what its reference calls lead to."""
     systems = value["involved_classes"]
     order = _argument_order(folder, systems)
     turns = list(map(_user_text, value["question"]))
@@ -156,7 +156,7 @@ def _talk(value: Mapping[str, Any], folder: Path, answers: Mapping[str, Any]) ->
 
 
 def _argument_order(folder: Path, systems: Sequence[str]) -> dict[str, list[str]]:
-    """For each tool of some simulated systems the names of its arguments in the order they are declared."""
+    """Map each tool of these simulated systems to its argument names, in the order of declaration."""
     order: dict[str, list[str]] = {}
     for system in systems:
         for function in documented(folder, system):
@@ -168,15 +168,15 @@ def _argument_order(folder: Path, systems: Sequence[str]) -> dict[str, list[str]
 def _user_text(turn: Sequence[Mapping[str, Any]]) -> Any:
     roles = [message["role"] for message in turn]
     if roles != ["user"]:
-        raise ValueError("a turn is more than one message of the user's")
+        raise ValueError("a turn has more than one user message")
     return turn[0]["content"]
 
 
 def _call(text: str, order: Mapping[str, list[str]]) -> dict[str, Any]:
-    """A call written in Python, such as `sort('a.txt')`, its arguments by name and as plain values."""
+    """Parse a call written in Python, such as `sort('a.txt')`, into named arguments with plain values."""
     call = ast.parse(text, mode="eval").body
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        raise ValueError(f"{text} is no call of a tool")
+        raise ValueError(f"{text} is not a call of a tool")
     name = call.func.id
     given = list(map(ast.literal_eval, call.args))
     arguments = dict(zip(order[name], given, strict=False))

@@ -1,4 +1,4 @@
-"""Tools as BFCL describes them, in the words of JSON Schema."""
+"""Conversion of BFCL's tool descriptions to JSON Schema."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _DOCUMENTS = {
     "TwitterAPI": "posting_api",
     "VehicleControlAPI": "vehicle_control",
 }
-"""Where the tools of each simulated system are described."""
+"""The file that describes the tools of each simulated system."""
 
 
 def documented(folder: Path, system: str) -> list[dict[str, Any]]:
-    """The functions of a simulated system, from the folder that holds the data files.
+    """Read the functions of a simulated system from the folder that holds the data files.
 
     Raises:
-        SuiteError: when their description is missing or unreadable.
-        KeyError: when there is no such system.
+        SuiteError: if their description is missing or unreadable.
+        KeyError: if the system is unknown.
     """
     path = folder / "multi_turn_func_doc" / f"{_DOCUMENTS[system]}.json"
     return [value for _, value in json_lines(path)]
 
 
 def bfcl_tool(function: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool under a name that every provider takes: dots read as underscores, as the checker does."""
+    """Convert a tool; its name has underscores for dots, which every provider accepts and the checker equates."""
     name = function["name"]
     return {
         "name": name.replace(".", "_"),
@@ -54,7 +54,7 @@ def bfcl_tool(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schema(part: Any) -> Any:
-    """A schema of the benchmark's own types as JSON Schema."""
+    """Convert a schema with BFCL's own types to JSON Schema."""
     if isinstance(part, list):
         return list(map(_schema, part))
     if not isinstance(part, dict):

@@ -1,6 +1,6 @@
-"""The world of BFCL's multi-turn cases: the simulated systems of the package `bfcl-eval`, behind our environments.
+"""The world of BFCL's multi-turn cases: the simulated systems of the package `bfcl-eval`, as an environment.
 
-The package is not among our dependencies, because it brings hundreds of megabytes that its systems have no use for.
+The package is not a dependency, because it pulls in hundreds of megabytes that its systems do not need.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pytest_selfopt.trial import Json, ToolCall
 HOW_TO_INSTALL = "pip install --no-deps bfcl-eval mpmath"
 
 _FORBIDDEN = ("kill", "exit", "quit", "remove", "unlink", "popen", "Popen", "run")
-"""What its checker refuses to call."""
+"""Names that BFCL's checker refuses to call."""
 
 
 class BfclWorld(Environment):
-    """Several of BFCL's systems side by side; a tool is one of their methods.
+    """Several BFCL systems side by side; their methods are the tools.
 
-    `start` holds the names of the `systems`, the `scenario` each begins with, and the tools the case is `without`.
+    `start` holds the names of the `systems`, their `scenario`, and the tools that the case is `without`.
     """
 
     def __init__(self, start: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ class BfclWorld(Environment):
             self._systems[name] = _begun(name, scenario)
 
     def tools(self) -> tuple[Tool, ...]:
-        """The documented tools of its systems."""
+        """Return the documented tools of the systems."""
         folder = _package_folder() / "data"
         tools = []
         for name in self._systems:
@@ -52,10 +52,10 @@ class BfclWorld(Environment):
         return tuple(tools)
 
     def call(self, call: ToolCall) -> Json:
-        """Call a method of the last system that has one of this name, as the benchmark's own runner does.
+        """Call the method of the last system that has it, as BFCL's runner does.
 
         Raises:
-            ToolError: with whatever the method raises.
+            ToolError: if the method raises anything.
         """
         method = self._method(call.name)
         if method is None or call.name.startswith("_") or call.name in _FORBIDDEN:
@@ -73,20 +73,20 @@ class BfclWorld(Environment):
         return None
 
     def state(self) -> dict[str, Json]:
-        """The public attributes of its systems, by system."""
+        """Return the public attributes of each system."""
         return {name: _plain_object(system) for name, system in self._systems.items()}
 
 
 def systems_folder() -> Path:
-    """The folder of the installed package.
+    """Return the folder of the installed package.
 
     Raises:
-        SuiteError: when it is not installed, saying how it is.
+        SuiteError: if the package is not installed; the message says how to install it.
     """
     try:
         return _package_folder()
     except ImportError as problem:
-        need = "cases of several turns work in the simulated systems of the package bfcl-eval"
+        need = "cases of several turns need the simulated systems of the package bfcl-eval"
         raise SuiteError(f"{need}, which cannot be imported ({problem}); install them: {HOW_TO_INSTALL}") from None
 
 
@@ -101,13 +101,13 @@ def _begun(name: str, scenario: Mapping[str, Any]) -> Any:
     module = importlib.import_module(backend.CLASS_FILE_PATH_MAPPING[name])
     system = getattr(module, name)()
     if name not in backend.STATELESS_CLASSES:
-        # The benchmark's own runner begins a system so, too; there is no other door.
+        # BFCL's runner does the same; the systems have no public way to start.
         system._load_scenario(copy.deepcopy(scenario), long_context=False)  # noqa: SLF001
     return system
 
 
 def _called(method: Callable[..., Any], arguments: Mapping[str, Json]) -> Any:
-    """Call a method with its defaults copied: one that is a list is kept by some, and changed for every later call."""
+    """Call a method with copies of its defaults, because some methods keep and change a default list."""
     bound = inspect.signature(method).bind(**arguments)
     bound.apply_defaults()
     positional = copy.deepcopy(bound.args)
@@ -116,7 +116,7 @@ def _called(method: Callable[..., Any], arguments: Mapping[str, Json]) -> Any:
 
 
 def _answer(result: Any) -> Json:
-    """What a method gave, as the benchmark's runner tells it: texts and objects as they are, all else written out."""
+    """Convert a result as BFCL's runner does: strings and objects unchanged, everything else to a string."""
     if isinstance(result, dict):
         try:
             plain: Json = json.loads(json.dumps(result))
@@ -127,7 +127,7 @@ def _answer(result: Any) -> Json:
 
 
 def _plain_object(thing: Any) -> dict[str, Json]:
-    """The public attributes of an object; what leads back up a tree, its parent, is no part of what it is."""
+    """Return the public attributes of an object, without `parent`, which leads back up the tree."""
     plain = {}
     for name, value in vars(thing).items():
         if name[0] == "_" or name == "parent":
@@ -149,7 +149,7 @@ def _plain(value: Any) -> Json:
 
 
 def _plain_dict(members: Mapping[Any, Any]) -> dict[str, Json]:
-    """A dict with texts as keys: what is none is written as in Python."""
+    """Return a dict with string keys; other keys are written as in Python."""
     plain = {}
     for key, value in members.items():
         name = key

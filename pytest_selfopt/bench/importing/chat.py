@@ -1,4 +1,4 @@
-"""Chat JSONL with `messages` (or `input`) and an `ideal` answer, as OpenAI's evals have it; and tables of such."""
+"""Importer of chat JSONL with `messages` (or `input`) and an `ideal` answer, as in OpenAI's evals, and of such CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWERS = ("ideal", "expected", "answer", "output")
 
 
 def import_chat(path: Path, limit: int | None = None) -> Imported:
-    """The cases of a file, at most `limit`: an answer is right when it holds the ideal one, or is it when it is short.
+    """Import at most `limit` cases: an answer must contain the ideal one, or equal it if the ideal is short.
 
     Raises:
         SuiteError: when the file cannot be read.
@@ -26,7 +26,7 @@ def import_chat(path: Path, limit: int | None = None) -> Imported:
 
 
 def import_table(path: Path, limit: int | None = None) -> Imported:
-    """The same of a CSV file, whose header names the columns as the fields are named.
+    """Import the cases of a CSV file whose columns are named like the fields.
 
     Raises:
         SuiteError: when the file cannot be read.
@@ -55,11 +55,11 @@ def _imported(values: Iterable[tuple[int, Any]], path: Path, limit: int | None) 
 
 def _case(value: Any, number: int) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     asked = _first_of(value, _MESSAGES)
     ideal = _first_of(value, _ANSWERS)
     if ideal is None:
-        raise ValueError(f"it has none of {', '.join(_ANSWERS)}, so nobody can tell what is right")
+        raise ValueError(f"it has none of {', '.join(_ANSWERS)}, so its right answer is unknown")
     case: dict[str, Any] = {"id": str(value.get("id", f"line-{number}"))}
     if isinstance(asked, str):
         case["prompt"] = asked
@@ -71,7 +71,7 @@ def _case(value: Any, number: int) -> dict[str, Any]:
 
 
 def _first_of(value: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """The value of the first of these fields that is there, or None."""
+    """Return the value of the first of these fields that is present, or None."""
     for name in names:
         if name in value:
             return value[name]
@@ -80,7 +80,7 @@ def _first_of(value: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def _message(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not isinstance(value.get("content"), str):
-        raise ValueError("a message has no text, such as one with pictures or calls")
+        raise ValueError("a message has no text (images and calls cannot be imported)")
     role = str(value.get("role"))
     if role == "developer":
         role = "system"
@@ -94,4 +94,4 @@ def _expect(ideal: Any) -> dict[str, Any]:
         if len(ideal) == 1:
             return _expect(ideal[0])
         return {"regex": "(?i)" + "|".join(map(re.escape, ideal))}
-    raise ValueError("its ideal answer is no text and no list of texts")
+    raise ValueError("its ideal answer is neither a string nor a list of strings")

@@ -1,4 +1,4 @@
-"""What an importer brings."""
+"""The result of an importer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pytest_selfopt.strict_json import parse_json
 
 @dataclass(slots=True)
 class Imported:
-    """The cases as lines of a suite file, and a sentence for everything that could not be carried over."""
+    """The cases as lines of a suite file, and a sentence for each case left out."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
 
     def add(self, case: dict[str, Any], place: str) -> None:
-        """Take a case that a suite can hold; one that it cannot is left out with the reason.
+        """Add a case if a suite can hold it; otherwise leave it out with the reason.
 
-        An expectation that does not fit the declared types is somebody's own, and taken as it is given.
+        An expectation that does not fit the declared types is kept as its authors wrote it.
         """
         if case["id"] in self._ids:
             self.left_out.append(f"{place}: id: {case['id']!r} is used twice")
@@ -38,20 +38,20 @@ class Imported:
         self.left_out.append(f"{place}: {reason}")
 
     def leave(self, place: str, reason: str) -> None:
-        """Note what cannot be carried over, and why."""
+        """Leave out a case, with the reason."""
         self.left_out.append(f"{place}: {line(reason)}")
 
     @property
     def cases(self) -> int:
-        """How many cases there are."""
+        """The number of cases."""
         return len(self.lines)
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """The values of a JSONL file with their line numbers.
+    """Yield the values of a JSONL file with their line numbers.
 
     Raises:
-        SuiteError: when it cannot be read, naming the line.
+        SuiteError: if the file cannot be read; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -66,7 +66,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def why_not(case: dict[str, Any]) -> str:
-    """Why a suite cannot hold a case; empty when it can."""
+    """Say why a suite cannot hold a case; empty if it can."""
     problems = Problems("")
     EntryReader("imported", problems).read([Entry("case", case, 0)])
     if not problems.sentences:

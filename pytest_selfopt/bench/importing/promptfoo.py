@@ -1,4 +1,4 @@
-"""promptfoo's test YAML: prompts with {{variables}}, and assertions that need no model and no program to be judged."""
+"""Importer of promptfoo's YAML: prompts with {{variables}}, and assertions that need neither a model nor a program."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _VARIABLE = re.compile(r"{{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*}}")
 
 
 def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
-    """The cases of a configuration: every prompt with every test, at most `limit` of them.
+    """Import at most `limit` cases of a configuration: each prompt with each test.
 
     Raises:
-        SuiteError: when the file cannot be read, or holds no prompts or no tests.
+        SuiteError: if the file cannot be read, or contains no prompts or no tests.
     """
     document = _document(path)
     entries = _list(document.get("prompts"))
     prompts = [text for text in map(_prompt, entries) if text is not None]
     tests = [test for test in _list(document.get("tests")) if isinstance(test, Mapping)]
     if not prompts or not tests:
-        raise SuiteError(f"{path.name}: holds no prompts written in it, or no tests")
+        raise SuiteError(f"{path.name}: contains no inline prompts, or no tests")
     shared = document.get("defaultTest") or {}
     imported = Imported()
     for pairing in _pairings(prompts, tests):
@@ -38,13 +38,13 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
             imported.leave(place, str(problem))
     for entry in entries:
         if _prompt(entry) is None:
-            imported.leave(path.name, f"the prompt {entry!r} stands in another file or is a program")
+            imported.leave(path.name, f"the prompt {entry!r} is in another file or is a program")
     return imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pairing:
-    """A prompt with a test: the id of the case they make, and where they stand in the file."""
+    """A prompt with a test, the id of their case, and their place in the file."""
 
     id: str
     place: str
@@ -83,7 +83,7 @@ def _document(path: Path) -> Mapping[str, Any]:
 
 
 def _list(value: Any) -> list[Any]:
-    """A list as it is, nothing as an empty one, anything else as a list of one."""
+    """Return a list unchanged, None as an empty list, anything else as a list of one item."""
     if isinstance(value, list):
         return value
     if value is None:
@@ -92,7 +92,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _prompt(value: Any) -> str | None:
-    """The text of a prompt; None for one that stands elsewhere."""
+    """Return the text of a prompt; None if it is in another file."""
     text = value
     if isinstance(value, Mapping):
         text = value.get("raw")
@@ -112,16 +112,16 @@ def _filled(text: str, test: Mapping[str, Any], shared: Mapping[str, Any]) -> st
             text = str(known)
             if not text.startswith("file://"):
                 return text
-        raise ValueError(f"the variable {name!r} is no text that stands in the file")
+        raise ValueError(f"the variable {name!r} is not a string in this file")
 
     filled = _VARIABLE.sub(value, text)
     if "{%" in filled or "{{" in filled:
-        raise ValueError("its prompt is a template with more than variables")
+        raise ValueError("its prompt is a template with more than plain variables")
     return filled
 
 
 def _expect(test: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """The one expectation that the assertions amount to; several texts that are to be contained count as one."""
+    """Combine the assertions into one expectation; several strings to be contained become one."""
     assertions = [*_list(shared.get("assert")), *_list(test.get("assert"))]
     expectations = list(map(_read, assertions))
     if not expectations:
@@ -134,7 +134,7 @@ def _expect(test: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any
 
 
 def _alike(expectations: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether all are texts to be contained, with or without regard to capitals."""
+    """Whether all expect contained strings, with the same case sensitivity."""
     first = expectations[0].get("ignore_case")
     for expectation in expectations:
         if "contains" not in expectation or expectation["ignore_case"] != first:
@@ -150,10 +150,10 @@ def _joined(expectations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _read(assertion: Any) -> dict[str, Any]:
-    """The expectation that one assertion amounts to.
+    """Convert one assertion to an expectation.
 
     Raises:
-        ValueError: when a case has no such expectation.
+        ValueError: if no expectation corresponds to it.
     """
     kind, value = str(assertion.get("type")), assertion.get("value")
     expectation = None
@@ -166,7 +166,7 @@ def _read(assertion: Any) -> dict[str, Any]:
     if kind == "is-json":
         return {"json_schema": _schema(value)}
     if expectation is None:
-        raise ValueError(f"the assertion {kind!r} needs a model, a program or a measure that cases do not have")
+        raise ValueError(f"the assertion {kind!r} needs a model, a program or a metric that cases do not have")
     return expectation
 
 
@@ -198,7 +198,7 @@ def _about_pattern(kind: str, text: str) -> dict[str, Any] | None:
 
 
 def _schema(value: Any) -> dict[str, Any]:
-    """The schema of an assertion that the answer is JSON; an empty one allows any."""
+    """Return the schema of an assertion that the answer is JSON; an empty schema allows any JSON."""
     if isinstance(value, dict):
         return value
     return {}

@@ -1,4 +1,4 @@
-"""Environments to write multi-turn cases over: a file system, notes, a calendar, a shop."""
+"""Environments for multi-turn cases: a file system, notes, a calendar, a shop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A calendar of one person: events by day, with a start and an end."""
+"""One person's calendar: events by day, with start and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file system: folders, text files, and where one is."""
+"""A file system: folders, text files and a working folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_selfopt.bench.environment import Environment, ToolError, tool
 
 
 class Files(Environment):
-    """Files by path, folders, and the folder one works in. `start` holds `files` (path to text) and `folders`."""
+    """Files by path, folders, and the working folder. `start` holds `files` (path to text) and `folders`."""
 
     def __init__(self, start: Mapping[str, Any]) -> None:
         """Begin in `/`, with every folder that a file lies in."""

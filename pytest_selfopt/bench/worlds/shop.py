@@ -1,4 +1,4 @@
-"""A shop: articles with stock, a cart, and orders."""
+"""A shop: articles in stock, a cart, and orders."""
 
 from __future__ import annotations
 

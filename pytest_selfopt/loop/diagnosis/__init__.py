@@ -1,1 +1,1 @@
-"""What is wrong with what was measured, and what may mend it."""
+"""Diagnoses of measured specs, and their remedies."""

@@ -1,4 +1,4 @@
-"""Phase 4, diagnose: what went wrong with a spec, read off its matrix of runs × cases."""
+"""Phase 4, diagnose: find what went wrong with a spec from its matrix of runs × cases."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from pytest_selfopt.trial import ErrorKind, Trial
 
 INFRASTRUCTURE_SHARE = 0.05
 STRAY_SHARE = 0.01
-"""How many calls fail, or answers go the other way, where nothing is wrong: what chances are reckoned against."""
+"""The share of failed calls or stray answers if nothing is wrong: the null hypothesis of the tests."""
 PERFECT_SHARE = 0.003
 GOOD_SHARE = 0.05
-"""A model that fails so often is good and not perfect: what a clean sheet is compared with."""
+"""The failure rate of a good but imperfect model: the null hypothesis for a perfect result."""
 INCAPABLE_SHARE = 0.02
 FLAKY_MEAN = 0.08
 CEILING_SHARE = 0.75
@@ -28,7 +28,7 @@ NEVER_PASSES = 0.10
 
 
 def diagnose(trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: Limits) -> tuple[Diagnosis, ...]:
-    """Find out what is wrong with one spec, the main finding first; a second one names prompts that always fail."""
+    """Diagnose one spec, the main finding first; a second finding may name prompts that always fail."""
     if not trials:
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence="there are no trials to look at"),)
     matrix = Matrix(trials=trials, cases=cases)
@@ -56,7 +56,7 @@ def _findings(matrix: Matrix, phase: str, limits: Limits) -> list[Diagnosis]:
 
 
 _BESIDE_CEILING = (DiagnosisKind.FLAKY, DiagnosisKind.COLD_START, DiagnosisKind.DRIFT)
-"""Findings that do not account for prompts that always fail."""
+"""Findings that do not explain prompts that always fail."""
 
 
 def _trouble(matrix: Matrix) -> Diagnosis | None:
@@ -82,7 +82,7 @@ def _trouble(matrix: Matrix) -> Diagnosis | None:
 
 
 def _most_said(errors: Sequence[Trial]) -> str:
-    """What most of the errors say, because that is what somebody has to look into; empty when none says anything."""
+    """Return the most frequent error message, for the user to investigate; empty if there are none."""
     reasons = Counter(trial.reason for trial in errors if trial.reason)
     if not reasons:
         return ""
@@ -132,7 +132,7 @@ def _flaky(matrix: Matrix) -> Diagnosis | None:
         sentence=(
             f"{len(wavering)} of {len(rows)} prompts sometimes pass and sometimes fail: {_named(wavering)}; {helps}"
         ),
-        # A prompt wavers by itself when at least one of its runs strays.
+        # A prompt wavers by chance if at least one of its runs strays.
         chance=_at_least(len(wavering), len(rows), 1 - (1 - STRAY_SHARE) ** runs),
         cases=wavering,
     )
@@ -142,7 +142,7 @@ def _flaky(matrix: Matrix) -> Diagnosis | None:
 
 
 def _retried_errors(matrix: Matrix) -> int:
-    """How many trials ended in an error that used up retries."""
+    """Count the trials that ended in an error after all retries."""
     number = 0
     for kind in RETRIED:
         number += matrix.errors_by_kind[kind]
@@ -150,7 +150,7 @@ def _retried_errors(matrix: Matrix) -> int:
 
 
 def _retry_helps(unanswered: int, trials: int) -> str:
-    """Whether another retry can help, and at what cost: it repeats calls without an answer, never wrong answers."""
+    """Say whether another retry can help, and at what cost: it repeats calls without an answer, never wrong answers."""
     if not unanswered:
         return "a retry would not help, for the answers came and were wrong"
     return (
@@ -178,7 +178,7 @@ def _ceiling(matrix: Matrix) -> Diagnosis | None:
             f"{len(never)} of {len(matrix.cases)} prompts fail every time "
             f"and make {share:.0%} of the failures: {_named(never)}"
         ),
-        # If the failures fell on prompts at random, each prompt failed every time with this probability.
+        # If failures were spread over prompts at random, each prompt would always fail with this probability.
         chance=_at_least(len(never), len(matrix.rows), (failures / answers) ** len(matrix.runs)),
         cases=tuple(never),
     )
@@ -201,12 +201,12 @@ def _steady(matrix: Matrix, limits: Limits) -> Diagnosis:
 
 
 def _at_least(number: int, trials: int, share: float) -> float:
-    """The probability of at least `number` of `trials` where each comes with probability `share`."""
+    """Return the probability of at least `number` successes in `trials`, each with probability `share`."""
     return binomial_tail(trials - number, trials, 1 - share)
 
 
 def _named(cases: Sequence[str]) -> str:
-    """The first four cases by name, without their suites, and how many more there are."""
+    """List the first four cases by name, without their suites, and count the others."""
     listed = listed_cases(cases[:4])
     if len(cases) > 4:
         listed += f" and {len(cases) - 4} more"

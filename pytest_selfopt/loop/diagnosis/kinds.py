@@ -1,4 +1,4 @@
-"""What a diagnosis is, and the matrix of runs × cases that it is read off."""
+"""Diagnoses, and the matrix of runs × cases on which they are based."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 
 class DiagnosisKind(StrEnum):
-    """What a diagnosis says."""
+    """The kind of a diagnosis."""
 
     INFRASTRUCTURE = "infrastructure trouble"
     TIMEOUTS = "time-outs"
@@ -30,9 +30,9 @@ class DiagnosisKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """One finding. `chance` is how likely what it rests on would be by chance; None where nothing was seen to test.
+    """One finding. `chance` is the probability of its evidence by chance; None if there was nothing to test.
 
-    `runs` and `cases` name the `trials` (a number) that it rests on, empty meaning all; `action` is what it asks for.
+    `runs` and `cases` (empty: all) select the trials it is based on, `trials` in number; `action` is its remedy.
     """
 
     kind: DiagnosisKind
@@ -63,47 +63,47 @@ class Matrix:
 
     @cached_property
     def rows(self) -> Mapping[str, tuple[bool, ...]]:
-        """For each case that was answered in every run, whether it passed, by run."""
+        """The passes by run of each case with an answer in every run."""
         return answered_rows(self.by_run)
 
     @cached_property
     def totals(self) -> tuple[int, ...]:
-        """How many of the rows passed in each run."""
+        """The number of rows passed in each run."""
         columns = zip(*self.rows.values(), strict=True)
         return tuple(map(sum, columns)) or (0,) * len(self.runs)
 
     @cached_property
     def spread(self) -> Spread:
-        """How far the runs lie apart."""
+        """The spread of the runs."""
         return spread(self.by_run)
 
     @cached_property
     def passed(self) -> int:
-        """How many trials passed."""
+        """The number of trials that passed."""
         return sum(trial.outcome is Outcome.PASS for trial in self.trials)
 
     @cached_property
     def errors(self) -> tuple[Trial, ...]:
-        """The trials that gave no answer."""
+        """The trials without an answer."""
         return tuple(filter(_is_error, self.trials))
 
     @cached_property
     def errors_by_run(self) -> Counter[int]:
-        """How many trials of each run gave no answer; runs without errors are no keys."""
+        """The number of trials without an answer, by run; runs without errors are missing."""
         return Counter(trial.run for trial in self.errors)
 
     @cached_property
     def errors_by_kind(self) -> Counter[ErrorKind | None]:
-        """How many trials gave no answer, by the kind of error, in the order of the first of each kind."""
+        """The number of trials without an answer, by kind of error, in the order of their first occurrence."""
         return Counter(trial.error_kind for trial in self.errors)
 
     def said(self) -> str:
-        """The passes by run, in words."""
+        """The passes by run, as text."""
         totals = ", ".join(map(str, self.totals))
         return f"passes by run: {totals} of {len(self.rows)}"
 
     def count(self, runs: Sequence[int], cases: Sequence[str]) -> int:
-        """How many trials there are of these runs and cases, empty meaning all."""
+        """Count the trials of these runs and cases (empty: all)."""
         number = 0
         for trial in self.trials:
             of_runs = not runs or trial.run in runs

@@ -1,4 +1,4 @@
-"""What the actions of diagnoses change of a spec, and which errors such a change can cure."""
+"""The changes to a spec that diagnoses ask for, and the errors that such changes can cure."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ RETRY = "retry"
 LONGER_TIMEOUT = "longer_timeout"
 
 RETRIED = TRANSIENT - {ErrorKind.RATE_LIMIT}
-"""Kinds of errors that use up retries; a rate limit is waited out apart from them."""
+"""Errors that consume retries; rate limits are waited out separately."""
 
 
 LOADING = frozenset({ErrorKind.TIMEOUT, ErrorKind.SERVER})
-"""The errors by which a model shows that it is still being loaded; a refused connection is no model at all."""
+"""Errors of a model that is still loading; a refused connection means that there is no server."""
 
 
 def remedy(action: str, spec: Spec, space: SearchSpace) -> Spec | None:
-    """The neighbour of a spec that an action asks for; None when the space has none, or it is no change of settings."""
+    """Return the neighbour of a spec that an action asks for; None if the space has none or the action is another."""
     if action == WARM_UP and True in space.warmup and not spec.warmup:
         return replace(spec, warmup=True)
     retries = _next_above(spec.retries, space.retries)
@@ -39,16 +39,16 @@ def remedy(action: str, spec: Spec, space: SearchSpace) -> Spec | None:
 
 
 def _next_above(value: float, allowed: Sequence[_Number]) -> _Number | None:
-    """The smallest of the allowed values above a value; None without one."""
+    """Return the smallest allowed value above a value, or None."""
     above = (candidate for candidate in allowed if candidate > value)
     return min(above, default=None)
 
 
 def curable(baseline: Spec, candidate: Spec) -> frozenset[ErrorKind]:
-    """The kinds of errors that the difference of two specs is about.
+    """Return the kinds of errors that the difference between two specs can affect.
 
-    Another time-out decides which answers come in time, and so may a warm-up where loading takes long; retries decide
-    which errors are final. A trial that ends in one of these is evidence on the change, and no accident.
+    The time-out decides which answers arrive in time, as may a warm-up if loading takes long; retries decide which
+    errors are final. A trial that ends in such an error is evidence about the change.
     """
     if baseline.model != candidate.model:
         return frozenset()

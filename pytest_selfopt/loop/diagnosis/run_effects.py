@@ -1,4 +1,4 @@
-"""Whole runs that differ: cold start, drift, or correlated runs; each checks its premises before it is said."""
+"""Diagnoses of whole runs that differ: cold start, drift, or correlated runs; each checks its own premises."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pytest_selfopt.trial import Trial
 
 RUN_EFFECT_CHANCE = 0.001
 RUN_EFFECT_Z = 3.5
-"""A shape that fits so well is a run effect even where the chi-square, which knows no shape, is not sure."""
+"""The z from which a shape is a run effect even if the chi-square test, which ignores shape, is not significant."""
 RUN_EFFECT_RANGE = 0.2
 COLD_LOAD_S = 0.25
 COLD_LOAD_FACTOR = 3.0
 COLD_LATENCY_FACTOR = 1.8
 MOST_COLD_RUNS = 3
 LATER_ERRORS = 0.05
-"""The share of errors in later runs up to which the early ones are something of their own."""
+"""The share of errors in later runs up to which errors in early runs are a separate effect."""
 ORDER_CHANCE = 0.05
-"""In suites too small for the chi-square, failures that all come first have to be at least so unlikely."""
+"""The probability up to which failures that all come first are significant in suites too small for chi-square."""
 EXPLAINED = 0.5
-"""A pattern counts as the cause of a run effect when it explains this share of the chi-square."""
+"""The share of the chi-square that a pattern must explain to count as the cause of a run effect."""
 
 
 def run_effect(matrix: Matrix) -> Diagnosis | None:
-    """Whole runs differ by more than chance: the shape that explains it best."""
+    """Diagnose runs that differ by more than chance, by the shape that explains it best."""
     if len(matrix.runs) < 3 or not _is_wide(matrix):
         return _all_or_nothing(matrix)
     dispersion = matrix.spread
@@ -44,7 +44,7 @@ def run_effect(matrix: Matrix) -> Diagnosis | None:
         return _correlated(matrix)
     if best != _DECLINE:
         return _cold_start(matrix, best, matrix.totals, matrix.said())
-    # The best of several shapes was taken, so its chance counts once for each.
+    # The best of several shapes was taken, so its chance is multiplied by their number.
     of_shape = len(scores) * math.erfc(score / math.sqrt(2)) / 2
     return Diagnosis(
         kind=DiagnosisKind.DRIFT,
@@ -54,7 +54,7 @@ def run_effect(matrix: Matrix) -> Diagnosis | None:
 
 
 _DECLINE = 0
-"""Stands among the numbers of cold runs for the shape of a steady decline."""
+"""The key of a steady decline among the numbers of cold runs."""
 
 
 def _is_wide(matrix: Matrix) -> bool:
@@ -66,7 +66,7 @@ def _is_wide(matrix: Matrix) -> bool:
 
 
 def _scores(matrix: Matrix) -> dict[int, float]:
-    """The z of each shape that the totals may have, by its number of cold first runs, the decline last."""
+    """Return the z of each possible shape by its number of cold first runs, the decline last."""
     runs, totals = len(matrix.runs), matrix.totals
     flips = coin_flips(matrix.rows.values())
     scores = {}
@@ -89,7 +89,7 @@ def _correlated(matrix: Matrix) -> Diagnosis:
 
 
 def cold_errors(matrix: Matrix) -> Diagnosis | None:
-    """The first runs time out and later ones answer: a cold start that shows as errors instead of wrong answers."""
+    """Diagnose a cold start that shows as errors: the first runs time out and later ones answer."""
     answered, shares = [], []
     for number, run in matrix.by_run.items():
         errors = matrix.errors_by_run[number]
@@ -106,7 +106,7 @@ def cold_errors(matrix: Matrix) -> Diagnosis | None:
 
 
 def _loading_prevails(errors: Sequence[Trial], runs: Sequence[int]) -> bool:
-    """Whether most errors of some runs are such as a model gives that is being loaded."""
+    """Whether most errors of these runs are those of a model that is still loading."""
     number = loading = 0
     for trial in errors:
         if trial.run in runs:
@@ -116,7 +116,7 @@ def _loading_prevails(errors: Sequence[Trial], runs: Sequence[int]) -> bool:
 
 
 def _leading(shares: Sequence[float], least: float) -> int:
-    """How many of the first shares are `least` or more without a break."""
+    """Return the number of leading shares that are at least `least`."""
     for place, share in enumerate(shares):
         if share < least:
             return place
@@ -124,15 +124,15 @@ def _leading(shares: Sequence[float], least: float) -> int:
 
 
 def order_chance(totals: Sequence[int], first: int) -> float:
-    """The probability that the `first` runs are as bad together as they were, if the order of the runs is chance.
+    """Return the probability that the `first` runs are together at least this bad if the order of runs is random.
 
-    Exact: the share of all sets of so many runs whose total is at most that of the first ones.
+    Exact: the share of all sets of that many runs whose total is at most that of the first ones.
     """
-    # How many sets of runs have which total, by the size of the set.
+    # The number of sets of runs by size and total.
     ways: defaultdict[int, Counter[int]] = defaultdict(Counter)
     ways[0][0] = 1
     for total in totals:
-        # Downwards, so that a set has each run once.
+        # Downwards, so that a set contains each run at most once.
         for size in range(first, 0, -1):
             for smaller, number in ways[size - 1].items():
                 ways[size][smaller + total] += number
@@ -145,9 +145,9 @@ def order_chance(totals: Sequence[int], first: int) -> float:
 
 
 def _all_or_nothing(matrix: Matrix) -> Diagnosis | None:
-    """The first runs fail and all later ones pass, in every case: a cold start that two or three cases can show.
+    """Diagnose a cold start from few cases: in every case, the first runs fail and all later ones pass.
 
-    With fewer than four cases no pattern of runs makes the chi-square significant, so the order has to speak.
+    With fewer than four cases no pattern of runs makes the chi-square significant, so the order decides.
     """
     cold = matrix.totals.count(0)
     warm = len(matrix.runs) - cold
@@ -160,7 +160,7 @@ def _all_or_nothing(matrix: Matrix) -> Diagnosis | None:
 
 
 def _cold_start(matrix: Matrix, cold: int, totals: Sequence[int], totals_words: str) -> Diagnosis:
-    """The first runs are worse: a cold start only if they really came first and, for one run alone, were slow."""
+    """Diagnose worse first runs as a cold start only if they really came first and, for a single run, were slow."""
     chance, early = order_chance(totals, cold), matrix.runs[:cold]
     first = f"the first {cold} of {len(matrix.runs)} runs are worse ({totals_words})"
     if cold == 1:
@@ -182,9 +182,9 @@ def _cold_start(matrix: Matrix, cold: int, totals: Sequence[int], totals_words: 
 
 
 def _called_first(trials: Sequence[Trial], early: Sequence[int]) -> bool:
-    """Whether in each lane the calls of the `early` runs came before all others, and each lane saw both.
+    """Whether in each lane the calls of the `early` runs came before all others, and each lane has both.
 
-    A lane that a crash began anew has later runs only: what warmth they met is unknown.
+    A lane restarted after a crash has later runs only; how warm its model was is unknown.
     """
     last_early: dict[str, tuple[int, float]] = {}
     first_later: dict[str, tuple[int, float]] = {}
@@ -200,7 +200,7 @@ def _called_first(trials: Sequence[Trial], early: Sequence[int]) -> bool:
 
 
 def _by_lane(trials: Sequence[Trial]) -> Iterable[list[Trial]]:
-    """The trials of each lane, in the order in which they were called."""
+    """Return the trials of each lane, in the order of their calls."""
     lanes: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in sorted(trials, key=_place):
         lanes[trial.lane].append(trial)
@@ -212,7 +212,7 @@ def _place(trial: Trial) -> tuple[int, float]:
 
 
 def _began_slowly(trials: Sequence[Trial]) -> bool:
-    """Whether every lane's first call says that the model was being loaded: by its load time, latency or time-out."""
+    """Whether each lane's first call shows that the model was loading: by load time, latency or time-out."""
     return all(map(_first_was_slow, _by_lane(trials)))
 
 
@@ -220,19 +220,19 @@ def _first_was_slow(calls: Sequence[Trial]) -> bool:
     first, *later = calls
     if first.error_kind in LOADING:
         return True
-    # Ollama tells some milliseconds of loading for a model that is loaded, too.
+    # Ollama reports some milliseconds of loading even for a loaded model.
     warm = median(known(trial.load_s for trial in later)) or 0.0
     if first.load_s is not None and first.load_s >= max(COLD_LOAD_S, COLD_LOAD_FACTOR * warm):
         return True
     if first.latency_s is None:
         return False
-    # Where answers take milliseconds, opening a connection makes the first of them several times as long.
+    # If answers take milliseconds, opening a connection alone makes the first several times as long.
     usual = median(known(trial.latency_s for trial in later)) or 0.0
     return first.latency_s >= max(COLD_LATENCY_FACTOR * usual, usual + COLD_LOAD_S)
 
 
 def _changed_models(matrix: Matrix) -> str:
-    """What the server said of itself, if that was not the same in all runs."""
+    """Name the models that the server reported, if they changed between runs."""
     served = served_models(matrix.trials)
     if len(served) < 2:
         return ""
@@ -240,7 +240,7 @@ def _changed_models(matrix: Matrix) -> str:
 
 
 def _cold_lengths(totals: Sequence[int]) -> list[int]:
-    """For how many first runs a cold start can be meant: each of them lies below the average of all later runs."""
+    """Return the possible numbers of cold first runs: each must be below the mean of all later runs."""
     most = min(MOST_COLD_RUNS, len(totals) - 1)
     return [cold for cold in range(1, most + 1) if max(totals[:cold]) < statistics.fmean(totals[cold:])]
 
@@ -254,7 +254,7 @@ def _decline(runs: int) -> list[float]:
 
 
 def _fit(shape: Sequence[float], totals: Sequence[int], flips: float) -> float:
-    """The z of a contrast over the runs: its square is the part of the chi-square that it explains."""
+    """Return the z of a contrast over the runs; its square is the part of the chi-square that it explains."""
     length = math.sqrt(flips * _product(shape, shape))
     if not length:
         return 0.0

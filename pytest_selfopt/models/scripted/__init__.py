@@ -1,6 +1,6 @@
-"""The scripted model server: real HTTP on loopback, in three wire formats, told by a script how to behave.
+"""The scripted model server: real HTTP on loopback, in three wire formats, with behaviour from a script.
 
-It stands where the network ends. A script is a mapping (or YAML) such as
+It replaces the provider. A script is a mapping (or YAML) such as
 
     suite: atomic.jsonl
     latency: 0.01
@@ -17,7 +17,7 @@ It stands where the network ends. A script is a mapping (or YAML) such as
         then: {expected: true}
     default: {text: I do not know.}
 
-The first rule that applies answers, else the default. `docs/how-to/scripted.md` lists every key.
+The first rule that applies gives the answer, else the default. `docs/how-to/scripted.md` lists every key.
 """
 
 from __future__ import annotations

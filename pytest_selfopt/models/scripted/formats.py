@@ -1,4 +1,4 @@
-"""The three wire formats as a server sees them: reading a request, and writing an answer or a refusal."""
+"""The server's side of the three wire formats: reading requests, writing answers and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANTHROPIC_ERRORS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A model's answer before it is put into a wire format; times are seconds, of which `took_s` includes `load_s`."""
+    """A model's answer before encoding; times are in seconds, and `took_s` includes `load_s`."""
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -118,7 +118,7 @@ class OllamaFormat:
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
-        """Return the body of an answer; what loading left of the time is halved between prompt and answer."""
+        """Return the body of an answer; the time after loading is split evenly between prompt and answer."""
         half_s = (output.took_s - output.load_s) / 2
         half_ns = int(half_s * _NANOSECONDS)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -228,7 +228,7 @@ FORMATS: dict[str, Format] = {
 
 
 def format_at(path: str) -> Format | None:
-    """Return the format that is spoken at a path; None when there is none."""
+    """Return the format served at a path, or None."""
     for ending, wire in FORMATS.items():
         if path.endswith(ending):
             return wire
@@ -236,7 +236,7 @@ def format_at(path: str) -> Format | None:
 
 
 def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
-    """Return what a rule makes the model say; tokens are estimated as four characters each."""
+    """Return the answer that a rule dictates; tokens are estimated at four characters each."""
     text, calls = _text_and_calls(then, native=asked.native)
     characters = sum(len(content) for _, content in asked.messages)
     return Said(
@@ -251,7 +251,7 @@ def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
 
 
 def _text_and_calls(then: Then, *, native: bool) -> tuple[str, tuple[ToolCall, ...]]:
-    """Return an answer's text and calls: calls go into the text as JSON where no tools are offered."""
+    """Return an answer's text and calls: calls go into the text as JSON if no tools are offered."""
     if then.calls and not native:
         return _calls_as_text(then.calls), ()
     if then.reply is None:
@@ -274,7 +274,7 @@ def _call_as_json(call: ToolCall) -> dict[str, Json]:
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the messages of a request as pairs of role and text; what is no message is left out."""
+    """Return the messages of a request as pairs of role and text; skip anything else."""
     entries = body.get("messages")
     if not isinstance(entries, list):
         return ()

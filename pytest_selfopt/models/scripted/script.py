@@ -25,7 +25,7 @@ from pytest_selfopt.trial import Json, ToolCall
 
 LONGEST_S = 3600.0
 WARM_UP = "What is 2+2?"
-"""The question that warms a model up at once."""
+"""The question of an immediate warm-up."""
 _RESTRAINED = "There is nothing to call here."
 
 
@@ -42,7 +42,7 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        """What the user said last; what a tool gave is not the user's, also where it is told in words."""
+        """The user's last message; tool results are not the user's, even if written as text."""
         for role, text in reversed(self.messages):
             if _is_said(role, text):
                 return text
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def step(self) -> int:
-        """How often the model has answered since then."""
+        """The number of the model's answers since the user's last message."""
         answers = 0
         for role, text in reversed(self.messages):
             if _is_said(role, text):
@@ -65,7 +65,7 @@ def _is_said(role: str, text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """To which requests a rule applies; what is None is not asked about."""
+    """The condition of a rule; a field that is None matches every request."""
 
     case: str | None = None
     prompt: str | None = None
@@ -80,9 +80,9 @@ class When:
     chance: float = 1.0
 
     def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int, since_load: float) -> bool:
-        """Whether a request is one this is about; `first` and `chance` are left to who counts.
+        """Whether a request matches; the caller checks `first` and `chance`.
 
-        `since_load` is how many requests came before it since the model was loaded; infinity once it is warm.
+        `since_load` is the number of earlier requests since the model was loaded; infinity once it is warm.
         """
         return (
             (self.case is None or prompts[self.case] == asked.prompt)
@@ -99,7 +99,7 @@ class When:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Then:
-    """What the server does. `latency` in seconds (None: that of the script) passes before anything else."""
+    """The server's response, after `latency` seconds (None: the script's)."""
 
     text: str | None = None
     calls: tuple[ToolCall, ...] = ()
@@ -119,10 +119,10 @@ class Then:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How a scripted model behaves; `prompts` and `answers` are those of its suite, by case id and by prompt.
+    """The behaviour of a scripted model; `prompts` (by case id) and `answers` (by prompt) come from its suite.
 
-    `served_as` is the name that answers come under (empty: the one that was asked), `digests` are what Ollama's list of
-    models says of the weights, by model.
+    `served_as` is the model name in answers (empty: the name in the request), `digests` are those of the weights in
+    Ollama's list, by model.
     """
 
     rules: tuple[tuple[When, Then], ...] = ()
@@ -138,7 +138,7 @@ class Script:
 
 
 class Play:
-    """A script under way: counts what has applied and draws what is left to chance. Not safe to share."""
+    """A running script: counts requests and draws random numbers. Not safe to share."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -147,13 +147,13 @@ class Play:
         self._since_load: dict[str, float] = {}
 
     def unload(self, model: str) -> None:
-        """Forget that a model was loaded: it is cold again."""
+        """Unload a model, so that it is cold again."""
         self._since_load.pop(model, None)
 
     def choose(self, asked: Asked, in_flight: int) -> Then:
-        """What to do with a request, `in_flight` of them (itself included) being under way.
+        """Choose what to do with a request while `in_flight` requests, itself included, are under way.
 
-        Chance is drawn from the seed, the prompt and how often it was asked, so that the order in which requests
+        Random draws depend on the seed, the prompt and how often it was asked, so that the order in which requests
         of several threads arrive does not matter.
         """
         address = _address_of(asked)
@@ -172,7 +172,7 @@ class Play:
         return self._answer(self._script.default, asked)
 
     def _count(self, asked: Asked) -> float:
-        """Count a request; return how many came before it since its model was loaded, infinity once it is warm."""
+        """Count a request; return the number of earlier ones since its model was loaded, infinity once it is warm."""
         before = self._since_load.get(asked.model, 0.0)
         if WARM_UP in asked.prompt:
             self._since_load[asked.model] = math.inf
@@ -194,10 +194,10 @@ def _address_of(asked: Asked) -> str:
 
 
 def load_script(path: Path) -> Script:
-    """Read a script file; a suite it names lies beside it.
+    """Read a script file; paths of suites are relative to it.
 
     Raises:
-        SettingsError: naming file and key when it cannot be read.
+        SettingsError: naming file and key, if the file cannot be read.
     """
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -214,7 +214,7 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
 
     Raises:
         SettingsError: naming the key that is wrong.
-        SuiteError: when its suite cannot be read.
+        SuiteError: if its suite cannot be read.
     """
     table = Table(value, place)
     cases = _cases(table, folder)
@@ -239,7 +239,7 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
 
 
 def _cases(table: Table, folder: Path) -> tuple[Case, ...]:
-    """Load the suite that a script names; no cases when it names none."""
+    """Load the cases of the suite that a script names, if any."""
     suite = table.text("suite")
     if not suite:
         return ()
@@ -263,7 +263,7 @@ def _rules(entries: list[Any], place: str, cases: tuple[Case, ...]) -> tuple[tup
 def _digests(table: Table) -> Mapping[str, str]:
     value = table.raw("digests") or {}
     if not isinstance(value, dict) or not _holds_only_texts(value):
-        table.refuse("digests", "expected a mapping of models to texts")
+        table.refuse("digests", "expected a mapping of models to strings")
     return value
 
 
@@ -283,7 +283,7 @@ def _expected_answers(cases: tuple[Case, ...]) -> dict[str, Then]:
 
 
 def expected_answer(case: Case) -> Then | None:
-    """What answers a case rightly; None where an expectation only says how an answer may look."""
+    """Return a right answer for a case; None if its expectation only constrains the answer's form."""
     expect = case.expect
     if isinstance(expect, Calls):
         return Then(calls=tuple(map(_right_call, expect.calls)))
@@ -299,7 +299,7 @@ def expected_answer(case: Case) -> Then | None:
 
 
 def _right_call(call: ExpectedCall) -> ToolCall:
-    """Make a call with the first value that each argument may have, without arguments that may be left out."""
+    """Return a call with the first accepted value of each mandatory argument."""
     arguments: dict[str, Json] = {}
     for name, values in call.arguments.items():
         if values and "" not in values:
@@ -325,13 +325,13 @@ def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, The
         chance=_chance(when),
     )
     if condition.case is not None and all(case.id != condition.case for case in cases):
-        when.refuse("case", f"{condition.case!r} is no case of the script's suite")
+        when.refuse("case", f"{condition.case!r} is not a case of the script's suite")
     when.finish()
     return condition, _then(then, cases)
 
 
 def _whole(table: Table, key: str, *, least: int, most: int) -> int | None:
-    """Read a whole number; None when there is no such key."""
+    """Read a whole number; None if the key is missing."""
     if not table.has(key):
         return None
     return table.integer(key, 0, least=least, most=most)
@@ -362,7 +362,7 @@ def _then(table: Table, cases: tuple[Case, ...]) -> Then:
         latency=table.number("latency", None, least=0, most=LONGEST_S),
     )
     if then.body is not None and not isinstance(then.body, str):
-        table.refuse("body", "expected a text")
+        table.refuse("body", "expected a string")
     if then.expected:
         _check_expected(table, cases)
     table.finish()
@@ -370,12 +370,12 @@ def _then(table: Table, cases: tuple[Case, ...]) -> Then:
 
 
 def _check_expected(table: Table, cases: tuple[Case, ...]) -> None:
-    """Refuse `expected` unless every case of the suite has a right answer."""
+    """Reject `expected` unless every case of the suite has a definite right answer."""
     if not cases:
-        table.refuse("expected", "the script names no suite that says what is expected")
+        table.refuse("expected", "needs a `suite`, whose cases say what is expected")
     for case in cases:
         if expected_answer(case) is None:
-            table.refuse("expected", f"the expectation of case {case.id!r} does not say what a right answer is")
+            table.refuse("expected", f"the expectation of case {case.id!r} gives no definite right answer")
 
 
 def _calls(table: Table) -> tuple[ToolCall, ...]:

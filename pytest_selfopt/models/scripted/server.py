@@ -1,4 +1,4 @@
-"""The server that plays a script: one thread with an event loop, however many requests are under way."""
+"""The server that plays a script: one thread with an event loop, for any number of requests."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then, par
 
 TRICKLE_S = 0.05
 SEEN_PATH = "/seen"
-"""GET this for what the server has seen, as JSON."""
+"""Path whose GET returns what the server has seen, as JSON."""
 TAGS_PATH = "/api/tags"
-"""Where Ollama lists its models."""
+"""Path of Ollama's list of models."""
 
 _BACKLOG = 2048
 
 
 @dataclass(slots=True)
 class RequestLog:
-    """What a scripted server has seen, for assertions; requests and headers only when it remembers them."""
+    """What a scripted server has seen, for assertions; requests and headers only if it remembers them."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class RequestLog:
 
 
 class ScriptedServer:
-    """Serves a script until the block ends; `base_url` is where, `seen` is what it was asked."""
+    """Serves a script at `base_url` until the block ends; `seen` logs its requests."""
 
     def __init__(self, script: Script | Mapping[str, Any], *, port: int = 0, remember: bool = True) -> None:
         """Serve `script` on loopback; port 0 takes a free one.
@@ -46,7 +46,7 @@ class ScriptedServer:
         `remember` keeps every request, for assertions.
 
         Raises:
-            ModelError: when the port cannot be used.
+            ModelError: if the port cannot be used.
         """
         self.script = _script_of(script)
         self.seen = RequestLog()
@@ -62,7 +62,7 @@ class ScriptedServer:
 
     @property
     def address(self) -> str:
-        """Where it listens: the base address of the Ollama and Anthropic formats."""
+        """The base address of the Ollama and Anthropic formats."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -98,14 +98,14 @@ class ScriptedServer:
             self._loop.close()
 
     def play(self, script: Mapping[str, Any]) -> None:
-        """Go on with another script, as if the model had been replaced."""
+        """Switch to another script, as if the model had been replaced."""
         self.script = parse_script(script)
         self._play = Play(self.script)
 
-    # What follows runs on the server's own thread.
+    # The methods below run on the server's own thread.
 
     def look_up(self, path: str) -> dict[str, Any] | None:
-        """Return the body for a GET request; None when there is no such address."""
+        """Return the body for a GET request; None if the path is unknown."""
         if path == SEEN_PATH:
             return asdict(self.seen)
         if path == TAGS_PATH:
@@ -113,16 +113,16 @@ class ScriptedServer:
         return None
 
     def began(self, connection: _Connection) -> None:
-        """Note a connection."""
+        """Add a connection."""
         self.seen.connections += 1
         self._connections.add(connection)
 
     def ended(self, connection: _Connection) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self._connections.discard(connection)
 
     def arrived(self, asked: Asked, body: dict[str, Any], headers: dict[str, str]) -> tuple[Then, float, float]:
-        """Note a request; return what to do with it, after how many seconds, and how many of them loading takes."""
+        """Record a request; return what to do, after how many seconds, and how many of them loading takes."""
         self.seen.asked += 1
         self.seen.in_flight += 1
         self.seen.most_in_flight = max(self.seen.most_in_flight, self.seen.in_flight)
@@ -137,16 +137,16 @@ class ScriptedServer:
         return then, load_s + latency, load_s
 
     def unload(self, model: str) -> None:
-        """Let a model be cold again, as Ollama does when it is asked nothing and to keep it for no time."""
+        """Unload a model, as Ollama does on an empty request with a `keep_alive` of 0."""
         self._loaded_at.pop(model, None)
         self._play.unload(model)
 
     def left(self) -> None:
-        """Note that a request is over."""
+        """Record the end of a request."""
         self.seen.in_flight -= 1
 
     def _loading(self, model: str) -> float:
-        """Seconds until a model is loaded; requests that come meanwhile wait for the same load."""
+        """Return the seconds until a model is loaded; concurrent requests wait for the same load."""
         if not self.script.load:
             return 0.0
         now = self._loop.time()
@@ -161,7 +161,7 @@ class ScriptedServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection; requests on it are answered one after the other."""
+    """One keep-alive connection, which answers its requests in order."""
 
     def __init__(self, server: ScriptedServer) -> None:
         self._server = server
@@ -192,7 +192,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _next(self) -> None:
-        """Act on the next request, once it is there whole and the one before it is answered."""
+        """Handle the next request once it is complete and the previous one is answered."""
         end = self._buffer.find(b"\r\n\r\n")
         if self._busy or end < 0:
             return
@@ -249,7 +249,7 @@ class _Connection(asyncio.Protocol):
         if then.trickle:
             self._trickle(head + body)
             return
-        # A body that is truncated keeps its full length in the head.
+        # The head of a truncated body states the full length.
         self._transport.write(head + body[: then.truncate])
         if then.truncate is not None:
             self._transport.close()
@@ -293,7 +293,7 @@ def _ollama_models(digests: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _head(text: bytes) -> tuple[str, str, dict[str, str]]:
-    """Method, path and headers (names in lower case) of a request."""
+    """Return method, path and headers (names in lower case) of a request."""
     first, *rest = text.decode("latin-1").split("\r\n")
     method, path, *_ = [*first.split(" "), "", ""]
     path = path.partition("?")[0]
@@ -343,6 +343,6 @@ def _listening(port: int) -> socket.socket:
     except OSError as problem:
         listening.close()
         raise ModelError(f"the scripted server cannot use port {port}: {problem.strerror}") from None
-    # Before the loop runs, so that a request that comes at once waits instead of being refused.
+    # Listen before the loop runs, so that an immediate request waits instead of being refused.
     listening.listen(_BACKLOG)
     return listening

@@ -1,1 +1,1 @@
-"""Calls through NATS JetStream: a queue of calls, workers that take from it, a stream of results."""
+"""Calls through NATS JetStream: a queue of calls, workers that consume it, and a stream of results."""

@@ -1,4 +1,4 @@
-"""Where the server is and how one shows who one is, as configured."""
+"""Configuration of the server's addresses and of authentication."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pytest_selfopt.runners.ids import token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsConfig:
-    """How to reach the server. Files are paths; what is secret comes from the environment alone."""
+    """The connection to the server. Files are paths; secrets come only from the environment."""
 
     servers: tuple[str, ...] = ("nats://127.0.0.1:4222",)
     name: str = "selfopt"
-    """Of subjects and streams, so that several teams can share a server."""
+    """The prefix of subjects and streams, so that several teams can share a server."""
     ack_wait_s: float = 30.0
-    """After how many seconds of silence a worker's calls are given to another one."""
+    """Seconds of silence after which a worker's calls go to another worker."""
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
@@ -28,7 +28,7 @@ class NatsConfig:
     token: str = ""
 
     def with_environment(self, environment: Mapping[str, str]) -> NatsConfig:
-        """The same with what the environment says above it."""
+        """Return the configuration with overrides from the environment."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name, variable in _VARIABLES.items():
             values[name] = environment.get(variable) or values[name]
@@ -38,7 +38,7 @@ class NatsConfig:
 
 
 def read_config(table: Table) -> NatsConfig:
-    """What `[tool.selfopt.nats]` says.
+    """Read `[tool.selfopt.nats]`.
 
     Raises:
         SettingsError: naming key and value.
@@ -46,12 +46,12 @@ def read_config(table: Table) -> NatsConfig:
     usual = NatsConfig()
     for secret in SECRETS:
         if table.has(secret):
-            table.refuse(secret, f"a secret stands in no file; it comes from {_VARIABLES[secret]}")
+            table.refuse(secret, f"secrets are not read from files; set {_VARIABLES[secret]}")
     wait_s = table.number("ack_wait", usual.ack_wait_s, least=0.5, most=3600)
     assert wait_s is not None
     name = table.text("name", usual.name) or usual.name
     if token(name) != name:
-        table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")
+        table.refuse("name", f"{name!r} is not a valid name: letters, digits, _ and - only, at most 64")
     files = {key: table.text(key) or "" for key in ("tls_ca", "tls_cert", "tls_key", "credentials", "nkey", "user")}
     config = NatsConfig(servers=table.texts("servers", usual.servers), name=name, ack_wait_s=wait_s, **files)
     if not config.servers:
@@ -71,4 +71,4 @@ _VARIABLES = {
     "tls_key": "NATS_KEY",
 }
 SECRETS = ("password", "token")
-"""What stands in no settings file."""
+"""The keys that are not allowed in a settings file."""

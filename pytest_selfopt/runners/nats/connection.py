@@ -1,4 +1,4 @@
-"""Connecting to the server, and the streams that calls and results are kept in."""
+"""Connecting to the server, and the streams of calls and results."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
 CONNECT_S = 8.0
-"""Within which a server has to answer."""
+"""Seconds within which a server must answer."""
 
 REFUSED_S = 2.0
-"""Within which one that turns connections away has to have come up."""
+"""Seconds within which a server that rejects connections must be up."""
 
 CANCELLATIONS = 50
-"""How often the client is told, each 0.1 s, to give an attempt up."""
+"""How many times, at intervals of 0.1 s, the client is told to abandon an attempt."""
 
 KEPT_S = 7 * 86_400.0
-"""How long calls and results are kept that nobody asks for any more."""
+"""Seconds for which the server keeps calls and results."""
 
 EXISTS = 10077
-"""The server's code for a message that is refused because its subject has one (JSStreamStoreFailedF)."""
+"""The server's error code for a second message on a subject (JSStreamStoreFailedF)."""
 
 
 async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitable[None]] | None = None) -> Connection:
-    """A connection that comes back by itself when the server does, of which `came_back` is told.
+    """Connect; the connection restores itself when the server returns, and then calls `came_back`.
 
     Raises:
-        RunnerError: when the package is missing, nobody answers, or one is turned away.
+        RunnerError: if the package is missing, no server answers, or it rejects the connection.
     """
     try:
         import nats
         from nats.errors import Error
     except ImportError:
-        raise RunnerError("calls through NATS take a package: pip install 'pytest-selfopt[nats]'") from None
+        raise RunnerError("calls through NATS need a package: pip install 'pytest-selfopt[nats]'") from None
     where = ", ".join(re.sub(r"//[^@/]*@", "//", server) for server in config.servers)
     problems: list[Exception] = []
 
@@ -70,28 +70,28 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
     try:
         return connecting.result()
     except (Error, OSError, TimeoutError, ValueError, asyncio.InvalidStateError, asyncio.CancelledError) as problem:
-        # What the server says tells more than how the connection broke after it.
+        # The server's message says more than how the connection then broke.
         refusals = [noted for noted in problems if not isinstance(noted, ConnectionError)]
         causes: Sequence[BaseException] = refusals or problems or [problem]
         why = str(causes[-1]) or "no answer"
         raise RunnerError(
-            f"no NATS server can be used at {where} ({why}); start one for a trial by `selfopt engine nats`, "
-            "or say where it is by [tool.selfopt.nats] servers or NATS_URL"
+            f"no usable NATS server at {where} ({why}); start one for a trial with `selfopt engine nats`, "
+            "or set its address in [tool.selfopt.nats] servers or NATS_URL"
         ) from None
 
 
 async def cancel_attempt(connecting: asyncio.Future[Connection]) -> None:
-    """End an attempt to connect that is not done."""
+    """Cancel an unfinished attempt to connect."""
     for _ in range(CANCELLATIONS):
         if connecting.done():
             return
-        # The client takes a cancellation for an end of its own waits now and then, and goes on.
+        # The client sometimes mistakes a cancellation for the end of its own waits, and continues.
         connecting.cancel()
         await asyncio.wait({connecting}, timeout=0.1)
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """What is raised when the server is away, or does not do what it is asked."""
+    """Return the exceptions raised if the server is unreachable or rejects a request."""
     from nats.errors import Error
 
     return Error, OSError, TimeoutError
@@ -99,9 +99,9 @@ def errors() -> tuple[type[Exception], ...]:
 
 def _credentials(config: NatsConfig) -> dict[str, Any]:
     for path in filter(None, (config.credentials, config.nkey)):
-        # A server that asks nobody would let one in without it, and another one not.
+        # Without the file, servers that require no credentials would still accept the connection.
         if not Path(path).is_file():
-            raise RunnerError(f"the credentials for NATS cannot be used ({path}): there is no such file")
+            raise RunnerError(f"the credentials for NATS cannot be used ({path}): file not found")
     options: dict[str, Any] = {
         "user": config.user or None,
         "password": config.password or None,
@@ -126,10 +126,10 @@ def _tls(config: NatsConfig) -> ssl.SSLContext:
 
 
 async def have_streams(jetstream: JetStreamContext, names: Subjects) -> None:
-    """Create the two streams, if they are not there.
+    """Create the two streams if missing.
 
     Raises:
-        RunnerError: when the server has no JetStream, or one may not.
+        RunnerError: if the server has no JetStream, or does not permit it.
     """
     from nats.errors import Error
     from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig
@@ -151,13 +151,13 @@ async def have_streams(jetstream: JetStreamContext, names: Subjects) -> None:
         try:
             await jetstream.add_stream(config)
         except Error as problem:
-            raise RunnerError(f"the NATS server gives no stream {stream!r}: {problem}; is JetStream on?") from None
+            raise RunnerError(f"the NATS server has no stream {stream!r}: {problem}; is JetStream enabled?") from None
 
 
 async def have_consumer(
     jetstream: JetStreamContext, names: Subjects, provider: str, place: str, *, ack_wait_s: float, most: int
 ) -> None:
-    """Create or change the consumer that workers share: so many calls are with them at most."""
+    """Create or update the consumer that workers share, which limits their calls in flight to `most`."""
     from nats.js.api import AckPolicy, ConsumerConfig
 
     await jetstream.add_consumer(

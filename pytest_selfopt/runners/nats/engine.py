@@ -1,4 +1,4 @@
-"""The session's side: calls into the queue, results out of their stream."""
+"""The session's side: calls go into the queue, results come from their stream."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
 ID = "Selfopt-Call"
-"""The header with a call's id."""
+"""The header with the call's id."""
 
 ANY = "any"
-"""The place of calls that any worker of their provider may make."""
+"""The place of calls that any worker for their provider may make."""
 
 FIND_S = 5.0
-"""How long workers are looked for when a session begins."""
+"""Seconds to look for workers when a session begins."""
 
 AWAY_S = 60.0
-"""How long server or workers may be away, with calls under way, before the session gives up."""
+"""Seconds for which server or workers may be unreachable, with calls in flight, before the session fails."""
 
 _ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerNotice:
-    """A worker that says that it is there."""
+    """A worker's announcement of itself."""
 
     name: str
     providers: frozenset[str]
 
 
 class NatsEngine:
-    """Carries calls by JetStream; see `remote.Engine`. It works on a thread of its own."""
+    """Carries calls with JetStream, on its own thread; see `remote.Engine`."""
 
     def __init__(self, config: NatsConfig, cipher: Cipher, demand: ProviderLimits) -> None:
-        """Reach the server as configured."""
+        """Use the configured server."""
         self._config = config
         self._cipher = cipher
         self._cycle = ""
@@ -62,11 +62,11 @@ class NatsEngine:
         self._loop = EventLoopThread("selfopt-nats", errors=errors, sentence=self._unusable)
         self._nats: Connection | None = None
         self._open: dict[str, Call] = {}
-        """The calls that were sent and have not ended, by id."""
+        """Sent calls that have not ended, by id."""
         self._places: dict[str, str] = {}
-        """The worker that each pinned model's calls go to."""
+        """The worker for each pinned model's calls."""
         self._read, self._last = 0, 0
-        """How many messages of the cycle's results were read, and the number of the last one in the stream."""
+        """The number of result messages read, and the sequence number of the last one in the stream."""
         self._results: Any = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -76,25 +76,25 @@ class NatsEngine:
         return self._nats.jetstream()
 
     def connect(self) -> None:
-        """Connect, and find workers."""
+        """Connect and find workers."""
         self._loop.start()
         self._loop.do(self._connect())
 
     def start(self, inbox: ResultListener, cycle: str) -> None:
-        """Read what is known of a cycle from before, and tell everything that comes."""
+        """Report the known results of a cycle, and from then on new ones."""
         self._inbox, self._cycle = inbox, cycle
         self._loop.do(self._read_results())
 
     def send(self, calls: Sequence[Call]) -> None:
-        """Put calls into the queue; one that is still in it is not put there again."""
+        """Put calls into the queue, unless they are still in it."""
         self._loop.do(self._send(calls))
 
     def give_up(self, call_id: str) -> None:
-        """Have one call aborted."""
+        """Abort one call."""
         self._loop.do(self._tell({"cycle": self._cycle, "give_up": call_id}))
 
     def cancel(self) -> None:
-        """Take everything out of the queue, and have aborted what workers have of it."""
+        """Empty the queue, and abort the calls that workers have taken."""
         self._open.clear()
         self._loop.do(self._cancel())
 
@@ -117,16 +117,16 @@ class NatsEngine:
             raise RunnerError(self._without(missing))
 
     async def _read_results(self) -> None:
-        there = await self._jetstream.stream_info(
+        stream = await self._jetstream.stream_info(
             self._names.results, subjects_filter=self._names.results_of(self._cycle)
         )
-        stored = sum((there.state.subjects or {}).values())
+        stored = sum((stream.state.subjects or {}).values())
         await self._read_on()
         await self._until(lambda: self._read >= stored)
         self._watching = asyncio.create_task(self._watch())
 
     async def _read_on(self) -> None:
-        """Read the results that were not read yet, from now on as they come; anew once the server has come back."""
+        """Read unread results, then new ones as they arrive; start again after the server returns."""
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
         if not self._cycle:
@@ -148,7 +148,7 @@ class NatsEngine:
         deadline = time.monotonic() + AWAY_S
         while not condition():
             if time.monotonic() > deadline:
-                raise RunnerError(f"the NATS server at {self._where} does not give back what it holds")
+                raise RunnerError(f"the NATS server at {self._where} does not return its stored results")
             await asyncio.sleep(0.01)
 
     @property
@@ -158,40 +158,40 @@ class NatsEngine:
     def _without(self, providers: Sequence[str]) -> str:
         names = ", ".join(providers)
         return (
-            f"no worker at {self._where} makes calls to {names}; start one where its keys are: "
+            f"no worker at {self._where} makes calls to {names}; start one on a machine with the keys: "
             f"selfopt worker nats --target {self._config.servers[0]} --models {','.join(providers)}"
         )
 
     async def _workers(self, seconds: float, enough: Callable[[Sequence[WorkerNotice]], bool]) -> list[WorkerNotice]:
-        """The workers that answer within some seconds, or as soon as they are enough."""
+        """Return the workers that answer within `seconds`, or as soon as there are enough."""
         assert self._nats is not None
-        found: dict[str, WorkerNotice] = {}
+        notices: dict[str, WorkerNotice] = {}
         inbox = self._nats.new_inbox()
         answers = await self._nats.subscribe(inbox)
         deadline = time.monotonic() + seconds
         try:
-            while not enough(list(found.values())) and (left := deadline - time.monotonic()) > 0:
+            while not enough(list(notices.values())) and (left := deadline - time.monotonic()) > 0:
                 await self._nats.publish(self._names.workers, b"", reply=inbox)
-                await self._collect(answers, found, min(left, 0.5))
+                await self._collect(answers, notices, min(left, 0.5))
         finally:
             await answers.unsubscribe()
-        return list(found.values())
+        return list(notices.values())
 
-    async def _collect(self, answers: Any, found: dict[str, WorkerNotice], seconds: float) -> None:
+    async def _collect(self, answers: Any, notices: dict[str, WorkerNotice], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         try:
             while (left := deadline - time.monotonic()) > 0:
                 answer = await answers.next_msg(timeout=left)
                 if not answer.data:
-                    continue  # the server's word that nobody listens
+                    continue  # The server's notice that there are no responders.
                 entry = json.loads(answer.data)
                 providers = frozenset(entry["providers"])
-                found[entry["name"]] = WorkerNotice(entry["name"], providers)
+                notices[entry["name"]] = WorkerNotice(entry["name"], providers)
         except errors():
             return
 
     async def _missing(self, seconds: float) -> list[str]:
-        """The providers that no worker serves."""
+        """Return the providers without a worker."""
         wanted = set(self._demand.limits)
 
         def are_enough(workers: Sequence[WorkerNotice]) -> bool:
@@ -201,7 +201,7 @@ class NatsEngine:
         return sorted(wanted - _served_by(self._there))
 
     def _place(self, model: str) -> str:
-        """Where a model's calls go: a worker that is there when its warmth is the worker's, else any."""
+        """Return the place of a model's calls: one present worker if the model is pinned, else any."""
         if not self._demand.pinned(model):
             return ANY
         if model not in self._places:
@@ -232,7 +232,7 @@ class NatsEngine:
                 if not isinstance(result, BaseException) or getattr(result, "err_code", None) == EXISTS:
                     del waiting[subject]
                 elif time.monotonic() > deadline:
-                    raise RunnerError(f"the NATS server at {self._where} takes no calls: {result}")
+                    raise RunnerError(f"the NATS server at {self._where} rejects calls: {result}")
 
     async def _publish(self, subject: str, call_id: str, data: bytes) -> asyncio.Future[Any]:
         return await self._jetstream.publish_async(subject, data, wait_stall=AWAY_S, headers={ID: call_id})
@@ -242,7 +242,7 @@ class NatsEngine:
         most = self._nats.max_payload
         error = CallError(
             kind=ErrorKind.REQUEST,
-            message=f"the call is {size:,} bytes long, and the NATS server takes {most:,} (its max_payload)",
+            message=f"the call is {size:,} bytes long, but the NATS server accepts only {most:,} (max_payload)",
         )
         now = time.time()
         self._open.pop(call.id, None)
@@ -277,10 +277,10 @@ class NatsEngine:
             await self._jetstream.purge_stream(self._names.calls, subject=self._names.calls_in(self._cycle))
             await self._tell({"cycle": self._cycle, "cancel": "all"})
         except errors():
-            return  # the server is away: its workers make what is in its queue, and a resumed cycle finds the results
+            return  # The server is unreachable: workers make the queued calls, and a resumed cycle finds the results.
 
     async def _watch(self) -> None:
-        """Look after the server and the workers as long as calls are under way."""
+        """Watch the server and the workers while calls are in flight."""
         well = time.monotonic()
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 2)
@@ -289,7 +289,7 @@ class NatsEngine:
                 if self._open:
                     wrong = await self._what_is_wrong()
             except errors() as problem:
-                wrong = f"the NATS server at {self._where} is away: {str(problem) or type(problem).__name__}"
+                wrong = f"the NATS server at {self._where} is unreachable: {str(problem) or type(problem).__name__}"
             if not wrong:
                 well = time.monotonic()
             elif time.monotonic() - well > AWAY_S:
@@ -297,20 +297,20 @@ class NatsEngine:
                 return
 
     async def _what_is_wrong(self) -> str:
-        """Why calls under way may never end; empty when all is well, as after a worker that is gone was replaced."""
+        """Say why calls in flight may never end; empty if all is well, as after a lost worker was replaced."""
         assert self._nats is not None
         if not self._nats.is_connected:
-            return f"the NATS server at {self._where} is away; what it holds is not lost: --selfopt-resume goes on"
+            return f"the NATS server at {self._where} is unreachable; continue later with --selfopt-resume"
         before = set(self._places.values())
         missing = await self._missing(_ANSWER_S)
         if missing:
             return self._without(missing)
-        there = {worker.name for worker in self._there}
-        await self._move(before - there)
+        present = {worker.name for worker in self._there}
+        await self._move(before - present)
         return ""
 
     async def _move(self, gone: set[str]) -> None:
-        """Give the calls that waited for a worker that is gone to another one."""
+        """Move the calls that wait for a lost worker to another one."""
         models = {model for model, place in self._places.items() if place in gone}
         for model in models:
             place = self._places.pop(model)
@@ -327,7 +327,7 @@ class NatsEngine:
 
 
 def _served_by(workers: Iterable[WorkerNotice]) -> set[str]:
-    """The providers to which workers make calls."""
+    """Return the providers that workers serve."""
     served: set[str] = set()
     for worker in workers:
         served |= worker.providers

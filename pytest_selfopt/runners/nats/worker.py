@@ -1,4 +1,4 @@
-"""The worker's side: it takes calls from the queue, makes them, and stores what came of them."""
+"""The worker's side: take calls from the queue, make them, and store their results."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
 MOST_DELIVERIES = 5
-"""How often a call is given to workers that are lost with it, before it is given up."""
+"""The number of workers that may be lost with a call before it is abandoned."""
 
 DRAIN_S = 30.0
-"""How long a worker that is told to end waits for the calls it is making."""
+"""Seconds for which a worker that is told to end waits for its calls."""
 
 _PULL_S = 5.0
 _ANSWER_S = 5.0
 _PAUSE_S = 0.2
 _ASK_S = 0.25
 _STORE_S = 1.0
-"""After which a result is stored again that the server has said nothing of: it may have died over it."""
+"""Seconds after which an unacknowledged result is stored again, since the server may have died."""
 
 
 class NatsWorker:
-    """Makes calls to some providers until it is told to end."""
+    """Makes calls to its providers until it is told to end."""
 
     def __init__(self, config: NatsConfig, cipher: Cipher, duty: WorkerConfig) -> None:
-        """Do its duty with what comes from the configured server."""
+        """Use the configured server."""
         self._config = config
         self._cipher = cipher
         self._duty = duty
         self._names = Subjects(config.name)
         self._ending = asyncio.Event()
         self._mine: dict[str, str] = {}
-        """The calls that this worker has, by id: of which cycle."""
+        """The cycle of each call that this worker has, by id."""
         self._aborted: set[str] = set()
         self._came_back = -math.inf
-        """When the server came back last (seconds of a monotonic clock)."""
+        """Time of the last reconnection (seconds of a monotonic clock)."""
         self._making: set[asyncio.Task[None]] = set()
         self._nats: Connection | None = None
 
@@ -66,10 +66,10 @@ class NatsWorker:
         return self._nats.jetstream()
 
     async def run(self) -> None:
-        """Take calls and make them; ends after SIGTERM or Ctrl-C, once those under way have ended.
+        """Take and make calls; after SIGTERM or Ctrl-C, return once the calls in flight have ended.
 
         Raises:
-            RunnerError: when there is no server to take calls from.
+            RunnerError: if there is no server.
         """
         self._nats = await connect(self._config, f"pytest-selfopt worker {self._duty.name}", self._note_return)
         await have_streams(self._jetstream, self._names)
@@ -102,7 +102,7 @@ class NatsWorker:
         self._came_back = time.monotonic()
 
     async def _have_consumer(self, provider: str, place: str) -> None:
-        """Make sure that there is a consumer; what a session has set about it is left as it is."""
+        """Create the consumer if missing; keep a session's settings of it."""
         from nats.js.errors import NotFoundError
 
         try:
@@ -148,14 +148,14 @@ class NatsWorker:
                 self._duty.executor.abort(call_id)
 
     async def _take(self, provider: str, place: str, room: asyncio.Semaphore) -> None:
-        """One slot: take a call, make it, and so on. The call is finished even when the slot is closed."""
+        """Run one slot: take a call, make it, repeat. A call is finished even if the slot is closed."""
         consumer = self._names.consumer(provider, place)
         pull = await self._jetstream.pull_subscribe_bind(consumer, self._names.calls)
         while True:
             try:
                 (message,) = await pull.fetch(1, timeout=_PULL_S)
             except errors():
-                # Nothing to do, or the server is away: the connection comes back by itself.
+                # There is nothing to do, or the server is unreachable: the connection restores itself.
                 await asyncio.sleep(_PAUSE_S)
                 continue
             making = asyncio.create_task(self._make(message, room))
@@ -164,17 +164,17 @@ class NatsWorker:
             await asyncio.shield(making)
 
     async def _make(self, message: Msg, room: asyncio.Semaphore) -> None:
-        """Make the call in a message, unless its result is there; then it is out of the queue."""
+        """Make the call in a message, unless its result is stored; then remove it from the queue."""
         call_id = (message.headers or {}).get(ID, "")
         if call_id in self._mine:
-            return  # it is being made here, and was taken for lost
+            return  # This worker is making the call, but the server took it for lost.
         received = time.monotonic()
         self._mine[call_id] = message.subject.split(".")[-2]
         beat = asyncio.create_task(self._beat(message))
         try:
             async with room:
                 done = await self._make_once(message, call_id, received)
-            # One that fails is no harm: the call comes again, and finds its result.
+            # A failure is harmless: the call comes again, and its result is found.
             with contextlib.suppress(*errors()):
                 if done:
                     await message.ack_sync(timeout=_ANSWER_S)
@@ -186,25 +186,25 @@ class NatsWorker:
             self._aborted.discard(call_id)
 
     async def _beat(self, message: Msg) -> None:
-        """Tell the server that the call is still being made."""
+        """Tell the server that the call is still in progress."""
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 3)
             with contextlib.suppress(*errors()):
                 await message.in_progress()
 
     async def _make_once(self, message: Msg, call_id: str, received: float) -> bool:
-        """Make a call and store its result; whether it is done with, or to be given to somebody later."""
+        """Make a call and store its result; return whether it is done, or must be delivered again later."""
         cycle, mark = self._mine[call_id], uuid.uuid4().hex[:12]
         subject = self._names.result(cycle, call_id)
         if await self._is_made_elsewhere(call_id, self._courtesy_s(message)):
             return False
-        # What is told to have begun after a result is there counts as nothing.
+        # A beginning reported after a result is ignored.
         begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(time.time()).encode())
         has_result, _ = await asyncio.gather(self._has(subject), begun)
         if has_result:
             return True
         if call_id in self._aborted or self._came_back > received:
-            # Of a call that it gave away before it died the server may think otherwise now.
+            # A server that died may have forgotten to whom it had delivered a call.
             await self._store(self._names.left(cycle, call_id, mark), call_id, b"")
             return call_id in self._aborted
         if message.metadata.num_delivered > MOST_DELIVERIES:
@@ -217,7 +217,7 @@ class NatsWorker:
         return True
 
     async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
-        """Whether another worker says, within some seconds, that it is making a call."""
+        """Whether another worker says, within `courtesy_s` seconds, that it is making the call."""
         assert self._nats is not None
         deadline = time.monotonic() + courtesy_s
         while time.monotonic() < deadline:
@@ -232,15 +232,15 @@ class NatsWorker:
             await message.respond(self._duty.name.encode())
 
     def _courtesy_s(self, message: Msg) -> float:
-        """How long to look for somebody else who makes the same call, in seconds.
+        """Return the seconds for which to look for another worker that makes the same call.
 
-        Who makes a call while the server is away can store its result, and say that it is alive, only once the server
-        is back; which may give the call to another worker before.
+        While the server is unreachable, a worker can neither store a result nor say that it is alive; when the server
+        returns, it may deliver the call to another worker first.
         """
         courtesy_s = self._config.ack_wait_s / 2
         if message.metadata.num_delivered > 1:
             return courtesy_s
-        # A server that died may have forgotten that it had given a call away.
+        # A server that died may have forgotten that it had delivered a call.
         back_s = time.monotonic() - self._came_back
         given_before = (datetime.now(UTC) - message.metadata.timestamp).total_seconds() > back_s
         if not given_before:
@@ -254,7 +254,7 @@ class NatsWorker:
         return await asyncio.get_running_loop().run_in_executor(None, self._duty.executor.carry_out, call)
 
     async def _has(self, subject: str) -> bool:
-        """Whether a result is there; waited for while the server is away."""
+        """Whether a result is stored; wait while the server is unreachable."""
         from nats.js.errors import NotFoundError
 
         while True:
@@ -268,17 +268,17 @@ class NatsWorker:
                 return True
 
     def _to_bytes(self, result: CallResult) -> bytes:
-        """A result as it is stored; one that is too long for the server is an error."""
+        """Encode a result; if it is too long for the server, encode an error instead."""
         assert self._nats is not None
         data = self._cipher.seal(result_to_bytes(result))
         if len(data) > self._nats.max_payload:
             most = self._nats.max_payload
-            why = f"the reply is {len(data):,} bytes long, and the NATS server takes {most:,} (its max_payload)"
+            why = f"the reply is {len(data):,} bytes long, but the NATS server accepts only {most:,} (max_payload)"
             data = self._cipher.seal(result_to_bytes(failed(ErrorKind.MALFORMED, why, result)))
         return data
 
     async def _store(self, subject: str, call_id: str, data: bytes) -> None:
-        """Store a message, as soon as the server is there; the first one of a subject is the one that counts."""
+        """Store a message as soon as the server is reachable; the first message of a subject counts."""
         while True:
             try:
                 await self._jetstream.publish(subject, data, timeout=_STORE_S, headers={ID: call_id})

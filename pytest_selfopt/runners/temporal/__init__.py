@@ -1,1 +1,1 @@
-"""Calls through Temporal: bounded workflows of one activity per call, workers that make them."""
+"""Calls through Temporal: bounded workflows with one activity per call, made by workers."""

@@ -1,4 +1,4 @@
-"""Everything that Temporal stores of ours passes here: sealed when there is a key, else left as it is."""
+"""The codec of all data that Temporal stores for us: sealed if there is a key, else unchanged."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ENCODING = b"binary/selfopt-sealed"
 
 
 class SealingCodec(PayloadCodec):
-    """Seals each payload whole, with what says how it is to be read."""
+    """Seals each payload, including its metadata."""
 
     def __init__(self, cipher: Cipher) -> None:
-        """Seal by a cipher; without a key it still tells what it cannot open."""
+        """Use a cipher; without a key, still report sealed payloads."""
         self._cipher = cipher
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -35,22 +35,22 @@ class SealingCodec(PayloadCodec):
         return Payload(metadata={"encoding": _ENCODING}, data=data)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Open payloads that were stored.
+        """Open stored payloads.
 
         Raises:
-            RunnerError: when it was sealed with another key, or one side has a key and the other has none.
+            RunnerError: if a payload was sealed with another key, or only one side has a key.
         """
         return list(map(self._open, payloads))
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") == _ENCODING:
             return Payload.FromString(self._cipher.open(payload.data))
-        self._cipher.open(payload.data)  # refuses what should have been sealed
+        self._cipher.open(payload.data)  # This rejects payloads that should have been sealed.
         return payload
 
 
 def converter(cipher: Cipher) -> DataConverter:
-    """What turns values into stored bytes and back; with a key the texts of failures are sealed, too."""
+    """Return the converter between values and stored bytes; with a key it seals failure messages, too."""
     usual = replace(DataConverter.default, payload_codec=SealingCodec(cipher))
     if not cipher.seals:
         return usual

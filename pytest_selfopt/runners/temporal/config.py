@@ -1,4 +1,4 @@
-"""Where the server is and how one shows who one is, as configured."""
+"""Configuration of the server's address and of authentication."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pytest_selfopt.runners.ids import token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalConfig:
-    """How to reach the server. Files are paths; what is secret comes from the environment alone."""
+    """The connection to the server. Files are paths; secrets come only from the environment."""
 
     target: str = "127.0.0.1:7233"
     namespace: str = "default"
     name: str = "selfopt"
-    """Of queues and workflows, so that several teams can share a namespace."""
+    """The prefix of queues and workflows, so that several teams can share a namespace."""
     heartbeat_s: float = 30.0
-    """After how many seconds of silence a worker's calls are given to another one."""
+    """Seconds of silence after which a worker's calls go to another worker."""
     tls: bool | None = None
-    """Whether the connection is encrypted; None: when there is a key or a certificate."""
+    """Whether the connection is encrypted; None: if there is a key or a certificate."""
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
     api_key: str = field(default="", repr=False)
 
     def with_environment(self, environment: Mapping[str, str]) -> TemporalConfig:
-        """The same with what the environment says above it, in the variables of Temporal's own programs."""
+        """Return the configuration with overrides from the environment variables of Temporal's own programs."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name, variable in _VARIABLES.items():
             values[name] = environment.get(variable) or values[name]
@@ -38,22 +38,22 @@ class TemporalConfig:
 
 
 def read_config(table: Table) -> TemporalConfig:
-    """What `[tool.selfopt.temporal]` says.
+    """Read `[tool.selfopt.temporal]`.
 
     Raises:
         SettingsError: naming key and value.
     """
     usual = TemporalConfig()
     if table.has("api_key"):
-        table.refuse("api_key", f"a secret stands in no file; it comes from {_VARIABLES['api_key']}")
+        table.refuse("api_key", f"secrets are not read from files; set {_VARIABLES['api_key']}")
     heartbeat_s = table.number("heartbeat", usual.heartbeat_s, least=0.5, most=3600)
     assert heartbeat_s is not None
     name = table.text("name", usual.name) or usual.name
     if token(name) != name:
-        table.refuse("name", f"{name!r} is no name: letters, digits, _ and - only, at most 64")
+        table.refuse("name", f"{name!r} is not a valid name: letters, digits, _ and - only, at most 64")
     target = table.text("target", usual.target) or usual.target
     if re.fullmatch(r"[^\s/]+:\d+", target) is None:
-        table.refuse("target", f"{target!r} is no address; expected HOST:PORT")
+        table.refuse("target", f"{target!r} is not an address; expected HOST:PORT")
     config = TemporalConfig(
         target=target,
         namespace=table.text("namespace", usual.namespace) or usual.namespace,

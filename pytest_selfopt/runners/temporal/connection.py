@@ -1,4 +1,4 @@
-"""How one comes to the server."""
+"""Connecting to the server."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from temporalio.runtime import Runtime
     from temporalio.service import TLSConfig
 
-MISSING = "calls through Temporal take a package: pip install 'pytest-selfopt[temporal]'"
+MISSING = "calls through Temporal need a package: pip install 'pytest-selfopt[temporal]'"
 
 CONNECT_S = 8.0
-"""Within which a server has to answer."""
+"""Seconds within which a server must answer."""
 
 _PAUSE_S = 0.2
 _SETTLE_S = 0.1
 
 
 async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
-    """A connection that comes back by itself when the server does; `who` is what the server knows it by.
+    """Connect as `who`; the connection restores itself when the server returns.
 
     Raises:
-        RunnerError: when the package is missing, nobody answers, or one is turned away.
+        RunnerError: if the package is missing, no server answers, or it rejects the connection.
     """
     try:
         from temporalio.client import Client
@@ -57,32 +57,32 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
                 try:
                     return await Client.connect(config.target, **options)
                 except RuntimeError as problem:
-                    # It listens a moment before it can be used.
+                    # A starting server listens a moment before it is usable.
                     if "not healthy yet" not in str(problem):
                         raise
                 await asyncio.sleep(_PAUSE_S)
     except (RuntimeError, OSError, TimeoutError, ValueError) as problem:
         raise RunnerError(
-            f"no Temporal server can be used at {config.target} ({_reason(problem)}); start one for a trial by "
-            "`selfopt engine temporal`, or say where it is by [tool.selfopt.temporal] target or TEMPORAL_ADDRESS"
+            f"no usable Temporal server at {config.target} ({_reason(problem)}); start one for a trial with "
+            "`selfopt engine temporal`, or set its address in [tool.selfopt.temporal] target or TEMPORAL_ADDRESS"
         ) from None
 
 
 @cache
 def _runtime() -> Runtime:
-    """The library's threads, one set of them for the process, which is never let go of.
+    """Return the library's runtime, one per process, which is never released.
 
-    When its last reference went at the end of the process, Python would wait for these threads, and one of them that
-    just then has something to tell for Python: one in four sessions hung. So a thread that never ends holds it.
+    If its last reference were dropped at the end of the process, Python would wait for the library's threads while one
+    of them waits for Python: one in four sessions hung. So a thread that never ends holds a reference.
     """
     from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
-    # They must not print into a test's captured output; of what goes wrong the library's errors tell.
+    # No logging: it would print into a test's captured output, and the library's exceptions report problems anyway.
     quiet = TelemetryConfig(logging=LoggingConfig(filter="OFF"))
     runtime = Runtime(telemetry=quiet, worker_heartbeat_interval=None, disable_environment_info=True)
     threading.Thread(target=_hold, args=(runtime,), name="selfopt-temporal-holder", daemon=True).start()
-    # One of its threads that is just telling Python something, such as that nobody answers, has to be done with that:
-    # otherwise one process in ten that ends right then is ended by a signal.
+    # A library thread that is calling into Python, such as to report a failed connection, must finish first:
+    # otherwise one process in ten that ends at that moment is killed by a signal.
     atexit.register(time.sleep, _SETTLE_S)
     return runtime
 
@@ -93,7 +93,7 @@ def _hold(runtime: Runtime | None) -> None:
 
 
 def _reason(problem: BaseException) -> str:
-    """Why it failed, without the structures that the library prints around it."""
+    """Return the reason of a failure, without the library's debug output around it."""
     text = str(problem) or type(problem).__name__
     inner = re.search(r'message: "([^"]+)"', text)
     if inner is None:

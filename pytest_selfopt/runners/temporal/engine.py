@@ -1,4 +1,4 @@
-"""The session's side: calls into workflows, as many as may be under way; results out of their histories."""
+"""The session's side: calls go into workflows, within limits; results come from their histories."""
 
 from __future__ import annotations
 
@@ -29,37 +29,36 @@ if TYPE_CHECKING:
     from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
 
 FIND_S = 5.0
-"""How long workers are looked for when a session begins."""
+"""Seconds to look for workers when a session begins."""
 
 AWAY_S = 60.0
-"""How long server or workers may be away, with calls under way, before the session gives up."""
+"""Seconds for which server or workers may be unreachable, with calls in flight, before the session fails."""
 
 KEPT = timedelta(days=7)
-"""How long a workflow is kept waiting that nobody goes on with."""
+"""Time for which an abandoned workflow is kept waiting."""
 
 _PAUSE_S = 0.3
 _LOOK_S = 0.5
 _TASK_TIMEOUT = timedelta(seconds=5)
-"""After which a worker's silence over a workflow, whose code takes milliseconds, gives it to another one."""
+"""Silence of a worker over a workflow, whose code takes milliseconds, after which another worker gets it."""
 
 _GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
 
 
 class TemporalEngine:
-    """Carries calls by Temporal; see `remote.Engine`. It works on a thread of its own.
+    """Carries calls with Temporal, on its own thread; see `remote.Engine`.
 
-    The workflows of a cycle have numbers, and one is started only after the one before: whoever goes on with the cycle
-    finds all of them by counting, whichever calls each has, and reads from their histories what came of them. Names
-    made from the calls of each would not be found again, because a session that goes on sends fewer calls.
+    The workflows of a cycle are numbered and started in order, so that a resumed session finds all of them by counting
+    and reads the results from their histories. Names derived from their calls would not be found again, because a
+    resumed session sends fewer calls.
 
-    How many calls to a provider are under way over all workers is bounded by windows: the windows of its workflows
-    never sum up to more than its limit. When one has fewer calls left than its window, the rest goes to the next one.
-    Windows only grow, so nothing is exceeded while a message is under way, and workflows whose session was killed go
-    on within theirs.
+    Windows bound the calls to a provider in flight over all workers: the windows of its workflows never sum to more
+    than its limit. If a workflow has fewer calls left than its window, the rest goes to the next workflow. Windows only
+    grow, so the limit holds while messages are in transit, and workflows of a killed session continue within theirs.
     """
 
     def __init__(self, config: TemporalConfig, cipher: Cipher, demand: ProviderLimits) -> None:
-        """Reach the server as configured."""
+        """Use the configured server."""
         self._config = config
         self._cipher = cipher
         self._demand = demand
@@ -72,36 +71,36 @@ class TemporalEngine:
         self._client: Client | None = None
         self._courses: list[WorkflowResults] = []
         self._asked: dict[str, Call] = {}
-        """The calls that were sent and have not ended, by id."""
+        """Sent calls that have not ended, by id."""
         self._waiting: dict[str, list[CallPayload]] = {queue: [] for queue in self._limits}
-        """The calls that no workflow has yet, by the queue of their provider."""
+        """Calls not yet in a workflow, by their provider's queue."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard = time.monotonic()
-        """When something was last heard of the calls."""
+        """The time of the last report on any call."""
         self._more = asyncio.Event()
-        """Whether there may be something to hand on."""
+        """Set when there may be calls to hand on."""
         self._cancelled = False
 
     def connect(self) -> None:
-        """Connect, and find workers."""
+        """Connect and find workers."""
         self._loop.start()
         self._loop.do(self._connect())
 
     def start(self, inbox: ResultListener, cycle: str) -> None:
-        """Read what is known of a cycle from before, and tell everything that comes."""
+        """Report the known results of a cycle, and from then on new ones."""
         self._inbox, self._cycle = Listening(inbox, self._note), cycle
         self._loop.do(self._start())
 
     def send(self, calls: Sequence[Call]) -> None:
-        """Have calls made; one that a workflow has already is not given to another one."""
+        """Send calls, except those that a workflow already has."""
         self._loop.do(self._send(calls))
 
     def give_up(self, call_id: str) -> None:
-        """Have one call aborted; it ends for the session at once."""
+        """Abort one call; for the session it ends at once."""
         self._loop.do(self._give_up(call_id))
 
     def cancel(self) -> None:
-        """Have all workflows cancelled, which abort what workers have of them."""
+        """Cancel all workflows, which abort their calls."""
         self._loop.do(self._cancel())
 
     def stop(self) -> None:
@@ -149,7 +148,7 @@ class TemporalEngine:
         return await self._places.begun(self._client, worker, attempt, ANSWER_S)
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside, whose failure ends the session's calls."""
+        """Start a background task, whose failure ends the session's calls."""
 
         async def guarded() -> None:
             try:
@@ -176,11 +175,11 @@ class TemporalEngine:
         self._more.set()
 
     def _under_way(self) -> list[WorkflowResults]:
-        """The workflows that have not ended."""
+        """Return the workflows that have not ended."""
         return [course for course in self._courses if not course.ending]
 
     def _of_queue(self, queue: str) -> list[WorkflowResults]:
-        """Those of them that make calls to a provider."""
+        """Return the unfinished workflows of a provider's queue."""
         return [course for course in self._under_way() if course.queue == queue]
 
     def _handle(self, course: WorkflowResults) -> WorkflowHandle[Any, Any]:
@@ -188,7 +187,7 @@ class TemporalEngine:
         return self._client.get_workflow_handle(course.id)
 
     def _put(self, call: Call) -> None:
-        """Let a call wait for a place in a workflow."""
+        """Queue a call for a workflow."""
         queue = self._names.queue(self._demand.provider_of(call.model))
         place = queue
         if self._demand.pinned(call.model):
@@ -197,7 +196,7 @@ class TemporalEngine:
         if errand.size > MOST_BYTES:
             self._refuse(
                 errand.id,
-                f"the call is {errand.size:,} bytes long, and the Temporal server takes {MOST_BYTES:,} "
+                f"the call is {errand.size:,} bytes long, but the Temporal server accepts only {MOST_BYTES:,} "
                 "(its limit.blobSize.error)",
             )
         else:
@@ -211,7 +210,7 @@ class TemporalEngine:
         self._inbox.ended(call_id, result)
 
     async def _hand_on(self) -> None:
-        """Give what waits to workflows, as places become free."""
+        """Give waiting calls to workflows as places become free."""
         while True:
             await self._more.wait()
             self._more.clear()
@@ -222,7 +221,7 @@ class TemporalEngine:
 
     @contextlib.asynccontextmanager
     async def _patient(self) -> AsyncIterator[None]:
-        """Try again later what fails because the server is away, unless it has been for too long."""
+        """Ignore failures of an unreachable server, to try again later, unless it lasts too long."""
         from temporalio.service import RPCError
 
         try:
@@ -234,7 +233,7 @@ class TemporalEngine:
             self._more.set()
 
     async def _hand_on_one(self, queue: str) -> bool:
-        """Widen a window or start a workflow, if there is room; whether there may be more to do."""
+        """Widen a window or start a workflow if limits allow; return whether there may be more to do."""
         courses = self._of_queue(queue)
         free = self._limits[queue] - sum(course.taken for course in courses)
         narrow = next((course for course in courses if course.window < len(course.left)), None)
@@ -271,13 +270,13 @@ class TemporalEngine:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
         except WorkflowAlreadyStartedError:
-            pass  # by this session, which was not told so when the server went away
+            pass  # This session started it, but the server's answer was lost.
         except RPCError as problem:
             if problem.status is not RPCStatusCode.INVALID_ARGUMENT:
                 raise
             del self._waiting[queue][: len(errands)]
             for errand in errands:
-                self._refuse(errand.id, f"the Temporal server does not take the call: {problem}")
+                self._refuse(errand.id, f"the Temporal server rejects the call: {problem}")
             return
         del self._waiting[queue][: len(errands)]
         course.queue, course.window = queue, window
@@ -286,7 +285,7 @@ class TemporalEngine:
         self._work(self._follow(course))
 
     async def _follow(self, course: WorkflowResults) -> None:
-        """Read the history of a workflow as it grows, until it ends."""
+        """Follow the history of a workflow until it ends."""
         from temporalio.service import RPCError
 
         assert self._client is not None
@@ -306,14 +305,14 @@ class TemporalEngine:
         self._more.set()
 
     def _note(self, ended: str | None) -> None:
-        """Something was heard of the calls: perhaps one has ended, and its place is free."""
+        """Record a report on the calls: one may have ended, so that its place is free."""
         self._heard = time.monotonic()
         if ended is not None:
             self._asked.pop(ended, None)
             self._more.set()
 
     async def _look(self) -> None:
-        """See which calls are under way; the history tells it only when they have ended."""
+        """Poll for calls in flight; the history shows them only after they have ended."""
         from temporalio.service import RPCError
 
         while True:
@@ -325,7 +324,7 @@ class TemporalEngine:
                     course.look_at(pending, self._inbox)
 
     async def _watch(self) -> None:
-        """Look after the workers as long as calls are under way and nothing is heard of them."""
+        """Check the workers while calls are in flight without reports."""
         since: float | None = None
         assert self._client is not None
         while True:
@@ -357,7 +356,7 @@ class TemporalEngine:
         await self._tell(courses, "give_up", call_id)
 
     async def _move(self) -> None:
-        """Give the calls that waited for a worker that is gone to another one."""
+        """Move the calls that wait for a lost worker to another one."""
         assert self._client is not None
         pinned = [call for call in self._asked.values() if self._demand.pinned(call.model)]
         for queue in set(map(self._queue, pinned)):
@@ -379,12 +378,12 @@ class TemporalEngine:
         return self._names.queue(self._demand.provider_of(call.model))
 
     async def _tell(self, courses: Iterable[WorkflowResults], signal: str, *arguments: str) -> None:
-        """Tell workflows something; when the server is away they are not told."""
+        """Signal workflows, if the server is reachable."""
         going = [course for course in courses if not course.ending]
         await together(self._handle(course).signal(signal, args=arguments) for course in going)
 
     async def _cancel(self) -> None:
-        """Cancel; when the server is away, its workers make what it has, and a resumed cycle finds the results."""
+        """Cancel; if the server is unreachable, workers make its calls, and a resumed cycle finds the results."""
         self._cancelled = True
         for waiting in self._waiting.values():
             waiting.clear()

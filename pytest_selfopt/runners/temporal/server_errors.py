@@ -1,4 +1,4 @@
-"""What a session asks of the server beside its calls, and how it goes wrong."""
+"""A session's requests to the server other than calls, and their errors."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ if TYPE_CHECKING:
     pass
 
 ANSWER_S = 5.0
-"""Within which a server answers, or is away."""
+"""Seconds after which a server that does not answer counts as unreachable."""
 
 
 async def together(tellings: Iterable[Awaitable[None]]) -> None:
-    """Tell several workflows something, which those that have ended meanwhile and an absent server do not hear."""
+    """Signal several workflows; ignore those that have ended, and an unreachable server."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.gather(*tellings, return_exceptions=True), ANSWER_S)
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """What the library raises when it cannot do what it is asked."""
+    """Return the exceptions that the library raises for failed requests."""
     from temporalio.exceptions import TemporalError
 
     return TemporalError, RuntimeError, OSError, TimeoutError
 
 
 class Listening:
-    """Passes on what is heard of calls, having noted that it was."""
+    """Passes on reports about calls, after recording that they came."""
 
     def __init__(self, inbox: ResultListener, note: Callable[[str | None], None]) -> None:
         self._inbox = inbox
         self._note = note
 
     def began(self, call_id: str, mark: str, at: float) -> None:
-        """A call was begun."""
+        """Pass on that a call was begun."""
         self._note(None)
         self._inbox.began(call_id, mark, at)
 
     def left(self, call_id: str, mark: str) -> None:
-        """It was left before it was sent."""
+        """Pass on that a call was dropped before it was sent."""
         self._inbox.left(call_id, mark)
 
     def ended(self, call_id: str, result: CallResult) -> None:
-        """A call has come to its end."""
+        """Pass on that a call has ended."""
         self._note(call_id)
         self._inbox.ended(call_id, result)
 
     def failed(self, problem: SelfoptError) -> None:
-        """No more calls can be made."""
+        """Pass on that no more calls can be made."""
         self._inbox.failed(problem)

@@ -1,4 +1,4 @@
-"""What a workflow is given: calls as data only, and how they are carried out."""
+"""The input of workflows: calls as plain data, and how to carry them out."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes
 
 WORKFLOW = "selfopt-calls-1"
-"""The workflow that carries calls, with the number of its format."""
+"""The workflow that carries calls, with its format version."""
 
 HERE = "selfopt-here-1"
-"""The workflow that ends as soon as a worker has taken it: whoever does is there, and can be asked something."""
+"""The workflow that ends as soon as a worker takes it, which shows that the worker is present."""
 
 ACTIVITY = "selfopt-call-1"
 """The activity that makes one call."""
 
 BEGUN = "selfopt-begun-1"
-"""The activity that tells which attempts at calls a worker has begun."""
+"""The activity that reports which attempts at calls a worker has begun."""
 
 MOST_CALLS = 64
-"""How many calls one workflow carries at most, so that its history stays far below the server's limits."""
+"""The maximum of calls per workflow, which keeps its history far below the server's limits."""
 
 MOST_BYTES = 2 * 1024 * 1024
-"""How long one payload may be (the server's limit.blobSize.error)."""
+"""Maximum length of one payload in bytes (the server's limit.blobSize.error)."""
 
 MOST_REPLY_BYTES = 512 * 1024
-"""How long a result may be: 64 of them have to stay below the 50 MB of one history."""
+"""Maximum length of a result in bytes: 64 of them must stay below the 50 MB of one history."""
 
 _FULL_BYTES = 1024 * 1024
 _AROUND_BYTES = 1024
@@ -38,7 +38,7 @@ _MOST_ANSWERS = 64
 
 @dataclass(slots=True)
 class CallPayload:
-    """One call: its id, the queue it waits in, itself (see `wire`), and the seconds that making it may take."""
+    """One call: its id, its queue, its encoding (see `wire`), and the maximum seconds for making it."""
 
     id: str
     queue: str
@@ -47,13 +47,13 @@ class CallPayload:
 
     @property
     def size(self) -> int:
-        """About how many bytes it is long when it is sent."""
+        """The approximate number of bytes when sent."""
         return len(json.dumps(self.call)) + _AROUND_BYTES
 
 
 @dataclass(slots=True)
 class CallPayloads:
-    """The calls of one workflow: begun in their order, at most `window` of them under way at a time."""
+    """The calls of one workflow, begun in order, at most `window` of them in flight."""
 
     errands: list[CallPayload]
     window: int
@@ -61,7 +61,7 @@ class CallPayloads:
 
 
 def errand_of(call: Call, queue: str) -> CallPayload:
-    """A call as it is sent."""
+    """Return the payload of a call."""
     answers = 1
     if call.dialogue is not None:
         answers = _MOST_ANSWERS
@@ -71,7 +71,7 @@ def errand_of(call: Call, queue: str) -> CallPayload:
 
 
 def take_some(waiting: Sequence[CallPayload]) -> Sequence[CallPayload]:
-    """As many as one workflow carries, from the first on."""
+    """Return the first calls, as many as one workflow may carry."""
     size = 0
     for number, errand in enumerate(waiting[:MOST_CALLS]):
         size += errand.size

@@ -14,13 +14,13 @@ class TaskQueues:
     name: str
 
     def queue(self, provider: str) -> str:
-        """Where the calls wait that any worker of a provider may make."""
+        """Return the queue of calls that any worker for a provider may make."""
         return f"{self.name}-{token(provider)}"
 
     def queue_of(self, worker: str) -> str:
-        """Where the calls wait that only a certain worker may make."""
+        """Return the queue of calls that only a certain worker may make."""
         return f"{self.name}-at-{worker}"
 
     def workflow(self, cycle: str, number: int) -> str:
-        """The workflow with a number, of those that carry the calls of a cycle."""
+        """Return the id of a cycle's workflow with this number."""
         return f"{self.name}-{cycle}-{number}"

@@ -1,4 +1,4 @@
-"""The worker's side: it takes calls from queues and makes them; what came of them goes into their history."""
+"""The worker's side: take calls from queues and make them; results go into their history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 DRAIN_S = 30.0
-"""How long a worker that is told to end waits for the calls it is making."""
+"""Seconds for which a worker that is told to end waits for its calls."""
 
 _ABORTING_S = 2.0
 _KEPT_RESULTS = 1000
@@ -35,26 +35,26 @@ _STICKY = timedelta(seconds=5)
 
 
 class TemporalWorker:
-    """Makes calls to some providers until it is told to end."""
+    """Makes calls to its providers until it is told to end."""
 
     def __init__(self, config: TemporalConfig, cipher: Cipher, duty: WorkerConfig) -> None:
-        """Do its duty with what comes from the configured server."""
+        """Use the configured server."""
         self._config = config
         self._cipher = cipher
         self._duty = duty
         self._names = TaskQueues(config.name)
         self._ending = asyncio.Event()
         self._results: OrderedDict[tuple[str, str], asyncio.Future[bytes]] = OrderedDict()
-        """What is made here and was, by workflow and call. When the server was away for longer than a heartbeat may
-        be late, it gives the call out again; if it comes here, it is not made again."""
+        """Calls in progress or made here, by workflow and call. A server that was unreachable for longer than a
+        heartbeat may be late delivers them again; a call that comes here again is not made again."""
         self._begun: OrderedDict[str, None] = OrderedDict()
-        """The attempts at calls that came here."""
+        """The attempts at calls that this worker received."""
 
     async def run(self) -> None:
-        """Take calls and make them; ends after SIGTERM or Ctrl-C, once those under way have ended.
+        """Take and make calls; after SIGTERM or Ctrl-C, return once the calls in flight have ended.
 
         Raises:
-            RunnerError: when there is no server to take calls from.
+            RunnerError: if there is no server.
         """
         client = await connect(self._config, self._cipher, self._duty.name)
         loop = asyncio.get_running_loop()
@@ -85,13 +85,13 @@ class TemporalWorker:
             task_queue=queue,
             workflows=[CallBatchWorkflow, PingWorkflow],
             activities=[self.make, self.begun],
-            # The workflows are two small classes that a test holds to be deterministic; the sandbox would cost a
-            # multiple of what they do.
+            # A test checks that the two small workflows are deterministic; the sandbox would cost many times what
+            # they do.
             workflow_runner=UnsandboxedWorkflowRunner(),
             max_concurrent_activities=self._duty.concurrency,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=16),
-            # What the workflow asks for begins here at once, as far as there is room, without a way over the server's
-            # queue: that halves the time that short calls take.
+            # Activities begin here at once if slots are free, instead of going through the server's queue: that
+            # halves the time of short calls.
             max_eager_activity_reservations_per_workflow_task=MOST_CALLS,
             max_heartbeat_throttle_interval=timedelta(seconds=self._config.heartbeat_s / 3),
             sticky_queue_schedule_to_start_timeout=_STICKY,
@@ -105,7 +105,7 @@ class TemporalWorker:
 
     @activity.defn(name=ACTIVITY)
     async def make(self, text: str) -> bytes:
-        """Make one call, or go on with one that is being made here."""
+        """Make one call, or wait for it if it is already in progress here."""
         info = activity.info()
         call_id = info.activity_id.rstrip("~")
         workflow = info.workflow_id or ""
@@ -131,7 +131,7 @@ class TemporalWorker:
 
     @activity.defn(name=BEGUN)
     async def begun(self, attempts: list[str]) -> list[str]:
-        """Which of some attempts at calls came here."""
+        """Return those of these attempts that this worker received."""
         return [attempt for attempt in attempts if attempt in self._begun]
 
     def _forget_old(self) -> None:
@@ -141,7 +141,7 @@ class TemporalWorker:
             self._results.popitem(last=False)
 
     async def _beat(self) -> None:
-        """Tell the server that the call is still being made; its answer may be that it is to be aborted."""
+        """Tell the server that the call is still in progress; its answer may be to abort."""
         while True:
             await asyncio.sleep(self._config.heartbeat_s / 3)
             activity.heartbeat()
@@ -155,6 +155,6 @@ class TemporalWorker:
             raise ApplicationError("aborted, because its worker ends")
         data = result_to_bytes(result)
         if len(data) > MOST_REPLY_BYTES:
-            why = f"the reply is {len(data):,} bytes long, and Temporal's history takes {MOST_REPLY_BYTES:,} of it"
+            why = f"the reply is {len(data):,} bytes long, but Temporal's history takes at most {MOST_REPLY_BYTES:,}"
             return result_to_bytes(failed(ErrorKind.MALFORMED, why, result))
         return data

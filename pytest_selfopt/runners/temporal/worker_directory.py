@@ -1,4 +1,4 @@
-"""Which workers there are, and which of them makes the calls that have to go to one."""
+"""The present workers, and the choice of workers for pinned calls."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 
 class Places:
-    """Where the calls to each provider are made, by the queue of the provider."""
+    """The workers for each provider, by the provider's queue."""
 
     def __init__(self, config: TemporalConfig, providers: Mapping[str, str]) -> None:
-        """Look for workers of these providers, which are named by their queues."""
+        """Look for workers of these providers, given by queue."""
         self._config = config
         self._providers = dict(providers)
         self._names = TaskQueues(config.name)
         self._at: dict[str, str] = {}
         """The queue of the worker that makes a provider's pinned calls."""
         self._gone: set[str] = set()
-        """Workers that did not answer; none comes back under its old name."""
+        """Workers that did not answer; a restarted worker has a new name."""
 
     def of(self, queue: str) -> str:
-        """The queue of the worker that makes a provider's pinned calls."""
+        """Return the queue of the worker that makes a provider's pinned calls."""
         return self._at[queue]
 
     def without(self, missing: Sequence[str]) -> str:
-        """What to say when nobody makes calls to some providers."""
+        """Return the error message for providers without a worker."""
         target, names = self._config.target, ",".join(missing)
         return (
-            f"no worker at {target} makes calls to {', '.join(missing)}; start one where its keys are: "
+            f"no worker at {target} makes calls to {', '.join(missing)}; start one on a machine with the keys: "
             f"selfopt worker temporal --target {target} --models {names}"
         )
 
     async def missing(self, client: Client, seconds: float) -> list[str]:
-        """The providers that no worker takes calls to, within some seconds."""
+        """Return the providers for which no worker answers within `seconds`."""
         queues = list(self._providers)
         workers = await self._find_all(client, queues, seconds)
         missing: list[str] = []
@@ -56,7 +56,7 @@ class Places:
         return sorted(missing)
 
     async def move(self, client: Client, queue: str, held: Iterable[str], seconds: float) -> tuple[set[str], str]:
-        """The queues that hold a provider's pinned calls, but whose workers are gone; and the one to go to instead."""
+        """Return the queues with a provider's pinned calls whose workers are lost, and the queue to use instead."""
         places = list({*held, self._at[queue]})
         workers = await self._find_all(client, places, seconds)
         lost: set[str] = set()
@@ -71,9 +71,9 @@ class Places:
         return lost, self._at[queue]
 
     async def begun(self, client: Client, worker: str, attempt: str, seconds: float) -> bool:
-        """Whether a worker may have begun an attempt at a call: one that is there and says otherwise has not.
+        """Whether a worker may have begun an attempt at a call; False only if the worker answers that it has not.
 
-        A server that dies may take for given out what its worker never got.
+        A server that died may believe it delivered calls that its worker never received.
         """
         if worker in self._gone:
             return True
@@ -88,7 +88,7 @@ class Places:
         return await asyncio.gather(*searches)
 
     async def _find(self, client: Client, queue: str, seconds: float) -> str | None:
-        """The name of a worker that takes what is in a queue, if one does in time."""
+        """Return the name of a worker that takes from a queue, if one answers in time."""
         answer = await self._ask(client, queue, seconds, [])
         if answer is None:
             return None
@@ -98,11 +98,11 @@ class Places:
     async def _ask(
         self, client: Client, queue: str, seconds: float, attempts: list[str]
     ) -> tuple[str, Sequence[str]] | None:
-        """Who takes what is in a queue, and which of some attempts it has begun; None when nobody says so in time.
+        """Return the worker that takes from a queue, and which attempts it has begun; None without an answer in time.
 
-        The server's own list of those who ask for work keeps a dead one for minutes; so this gives something to do.
+        The server's own list of pollers keeps dead workers for minutes, so this sends a task instead.
         """
-        # Without a word to open, a worker with another key can answer, and the answer tells that keys differ.
+        # Without a sealed argument, a worker with another key can answer, which reveals that the keys differ.
         arguments: list[list[str]] = []
         if attempts:
             arguments.append(attempts)

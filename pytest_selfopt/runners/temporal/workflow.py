@@ -1,4 +1,4 @@
-"""The workflows. Their code is run again from the history, so it may depend on nothing else."""
+"""The workflows. Their code is replayed from the history, so it must depend on nothing else."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, HERE, WORKFLOW, CallPayload, CallPayloads
 
 MOST_ATTEMPTS = 5
-"""How often a call is given to workers that are lost with it, before it is given up."""
+"""The number of workers that may be lost with a call before it is abandoned."""
 
 KEPT = timedelta(days=1)
-"""How long a call may take with all its waiting for a worker."""
+"""Maximum time of a call, including waiting for a worker."""
 
 _TOLD = timedelta(seconds=5)
 _RETRY = RetryPolicy(
@@ -31,11 +31,11 @@ _RETRY = RetryPolicy(
 
 @workflow.defn(name=HERE)
 class PingWorkflow:
-    """Ends at once; who ran it stands in its history."""
+    """Ends at once; its history names the worker that ran it."""
 
     @workflow.run
     async def run(self, attempts: list[str] | None = None) -> list[str]:
-        """Say which of some attempts at calls this worker has begun; the answer alone says that it is there."""
+        """Return those of these attempts that this worker has begun; any answer shows that it is present."""
         if not attempts:
             return []
         begun: list[str] = await workflow.execute_activity(
@@ -50,11 +50,10 @@ class PingWorkflow:
 
 @workflow.defn(name=WORKFLOW)
 class CallBatchWorkflow:
-    """Carries up to 64 calls, an activity each.
+    """Carries up to 64 calls, one activity each.
 
-    It returns nothing: each result stands in its history from the moment it is there, and the session reads it from
-    there as it comes. A table of all results would be one message, which the server refuses without end when it is
-    longer than 2 MB.
+    It returns nothing: each result is in its history as soon as it exists, and the session reads it from there. A table
+    of all results would be a single message, which the server would reject forever if longer than 2 MB.
     """
 
     def __init__(self) -> None:
@@ -67,7 +66,7 @@ class CallBatchWorkflow:
 
     @workflow.run
     async def run(self, work: CallPayloads) -> None:
-        """Have all calls made, or those under way aborted when the workflow is cancelled."""
+        """Make all calls; if the workflow is cancelled, abort those in flight."""
         self._errands = work.errands
         self._window = max(self._window, work.window)
         self._heartbeat = timedelta(seconds=work.heartbeat_s)
@@ -87,18 +86,18 @@ class CallBatchWorkflow:
 
     @workflow.signal
     def widen(self, window: int) -> None:
-        """Allow more calls at a time."""
+        """Allow more calls in flight."""
         self._window = max(self._window, window)
 
     @workflow.signal
     def give_up(self, call_id: str) -> None:
-        """Abort one call, or do not begin it."""
+        """Abort one call, or prevent its beginning."""
         self._dropped.add(call_id)
         self._cancel(call_id)
 
     @workflow.signal
     def move(self, lost: str, other: str) -> None:
-        """Take the calls out of the queue of a worker that is gone, and put them into another one."""
+        """Move the calls from a lost worker's queue to another queue."""
         for errand in self._errands:
             if errand.queue == lost:
                 errand.queue = other
@@ -106,7 +105,7 @@ class CallBatchWorkflow:
 
     @workflow.query
     def progress(self) -> dict[str, int]:
-        """How many calls there are, under way, and ended."""
+        """Return the numbers of calls in total, in flight and ended."""
         return {
             "calls": len(self._errands),
             "under_way": len(self._under_way),
@@ -129,7 +128,7 @@ class CallBatchWorkflow:
             self._ended += 1
 
     async def _made(self, errand: CallPayload, queue: str, again: str) -> bool:
-        """Whether a call is done with, and not to be made in another queue."""
+        """Make a call in a queue; return whether it is done and needs no other queue."""
         handle = self._under_way[errand.id] = workflow.start_activity(
             ACTIVITY,
             errand.call,
@@ -140,7 +139,7 @@ class CallBatchWorkflow:
             schedule_to_close_timeout=KEPT,
             heartbeat_timeout=self._heartbeat,
             retry_policy=_RETRY,
-            # A result that comes in spite of the cancellation was paid for, and is kept.
+            # A result that arrives despite the cancellation was billed, so it is kept.
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
         try:

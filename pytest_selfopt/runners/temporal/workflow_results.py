@@ -1,4 +1,4 @@
-"""What the history of a workflow tells of its calls: which were begun, each time, and how they ended."""
+"""Reading a workflow's history: the beginnings and results of its calls."""
 
 from __future__ import annotations
 
@@ -52,46 +52,46 @@ class _Activity:
 
 @dataclass(slots=True)
 class WorkflowResults:
-    """How one workflow goes, as far as it was read: what became of its calls, and of itself."""
+    """The state of one workflow and its calls, as far as its history was read."""
 
     id: str
     begun: Callable[[str, str], Awaitable[bool]]
-    """Whether a worker, by its name, may have begun an attempt (see `attempt_of`)."""
+    """Return whether a worker, by name, may have begun an attempt (see `attempt_of`)."""
     queue: str = ""
     window: int = 0
     calls: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
-    """The queues of workers that its pinned calls are in."""
+    """The queues with its pinned calls."""
     left: set[str] = field(default_factory=set)
-    """Those that are under way or will be."""
+    """The calls that are in flight or still to begin."""
     ending: str = ""
     cancelled: bool = False
-    """Whether it was asked to end before its time."""
+    """Whether the workflow was asked to end early."""
     _read: int = 0
     _activities: dict[int, _Activity] = field(default_factory=dict)
     _told: set[tuple[str, int]] = field(default_factory=set)
     _given: dict[tuple[str, int], str] = field(default_factory=dict)
-    """The worker that each attempt at an activity was given to, as far as it was seen."""
+    """The worker of each attempt at an activity, as far as known."""
 
     @property
     def taken(self) -> int:
-        """How many calls it may have under way, from now on."""
+        """The number of calls that it may still have in flight."""
         if self.ending:
             return 0
         return min(self.window, len(self.left))
 
     def carry(self, errands: Sequence[CallPayload]) -> None:
-        """Note the calls that the workflow has; its `queue` is known before."""
+        """Record the workflow's calls; its `queue` is already known."""
         self.calls = {errand.id for errand in errands}
         self.places = {errand.queue for errand in errands} - {self.queue}
         self.left = set(self.calls)
 
     async def follow(self, client: Client, inbox: ResultListener, *, wait: bool) -> bool:
-        """Read on, and tell of it; with `wait` until the workflow has ended. Whether anything was new.
+        """Read and report new events, with `wait` until the workflow has ended; return whether there were any.
 
         Raises:
-            RPCError: when the server cannot be asked.
-            SelfoptError: when a message cannot be read.
+            RPCError: if the server cannot be asked.
+            SelfoptError: if a message cannot be read.
         """
         before = self._read
         events = client.get_workflow_handle(self.id).fetch_history_events(wait_new_event=wait)
@@ -102,11 +102,11 @@ class WorkflowResults:
         return self._read > before
 
     def look_at(self, pending: Iterable[PendingActivityInfo], inbox: ResultListener) -> None:
-        """Tell of the calls that are under way; their beginnings come into the history only with their ends."""
+        """Report the calls in flight; the history has their beginnings only after they have ended."""
         for activity in pending:
             name, attempt = activity.activity_id, activity.attempt
             if activity.state not in (_STARTED, _ABORTING):
-                attempt -= 1  # this one is still to come
+                attempt -= 1  # This call has not begun yet.
             started = activity.last_started_time
             if attempt > 0 and started.seconds:
                 self._given[name, attempt] = activity.last_worker_identity
@@ -159,7 +159,7 @@ class WorkflowResults:
             started = event.activity_task_started_event_attributes
             activity = self._activities[started.scheduled_event_id]
             activity.started, activity.attempts = at, started.attempt
-            # Of attempts that were lost while nobody looked only the number is known.
+            # Of attempts lost while no session was watching, only the number is known.
             for attempt in range(1, started.attempt):
                 self._began(activity.name, attempt, activity.scheduled, inbox)
             self._began(activity.name, started.attempt, at, inbox)
@@ -204,7 +204,7 @@ class WorkflowResults:
 
 
 def attempt_of(workflow: str, activity: str, attempt: int) -> str:
-    """What an attempt at a call is called: the ids of workflow and activity, and its number."""
+    """Return the name of an attempt at a call: the ids of workflow and activity, and its number."""
     return f"{workflow}/{_mark(activity, attempt)}"
 
 
@@ -213,7 +213,7 @@ def _mark(activity: str, attempt: int) -> str:
 
 
 def _timed_out(failure: Failure, state: RetryState.ValueType) -> CallError | None:
-    """What became of a call whose worker was not heard of any more; None when it was aborted anyway."""
+    """Return the error of a call whose worker fell silent; None if the call was aborted anyway."""
     kind = failure.timeout_failure_info.timeout_type
     if kind == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
         return CallError(kind=ErrorKind.TIMEOUT, message="its client did not come back in the time it has at most")
@@ -223,7 +223,7 @@ def _timed_out(failure: Failure, state: RetryState.ValueType) -> CallError | Non
 
 
 def _failure(failure: Failure, state: RetryState.ValueType) -> CallError | None:
-    """What became of a call whose workers failed at it."""
+    """Return the error of a call that its workers failed to make."""
     if state == RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE:
         return CallError(kind=ErrorKind.REQUEST, message=failure.message)
     return _exhausted(state)
