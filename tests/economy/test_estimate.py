@@ -168,7 +168,7 @@ def test_the_byte_bound_exceeds_any_tokenizer(text: str, most: int) -> None:
     assert most_tokens([]) is None
 
 
-def test_a_stage_without_vote_pays_the_judge() -> None:
+def test_the_upper_bound_pays_the_judge() -> None:
     judge = ModelConfig(id="m/j", provider=PROVIDERS["openrouter"], price_in=100.0, price_out=400.0)
     stages = [Stage(calls=8), Stage(calls=1, sources=8, vote=True)]
     found = estimate_stages(stages, [priced("m/a")], judge, {"m/a": USUAL, "m/j": USUAL}, 1)

@@ -205,7 +205,7 @@ def test_the_predicted_passes_reach_the_threshold(wins: int, losses: int, passes
         assert more == 1 or then(more - 1) < needed
 
 
-def test_close_calls_are_predicted_at_once() -> None:
+def test_a_close_call_is_recognised_at_once() -> None:
     assert passes_to_decide(counted(30_000, 29_990), bar(3)) is None
 
 

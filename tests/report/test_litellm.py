@@ -91,7 +91,7 @@ def test_every_route_is_exported_or_reported(given_: Sources) -> None:
 
 
 @given(sources())
-def test_failed_calls_fall_back_to_available_models(given_: Sources) -> None:
+def test_failed_calls_fall_back_to_other_models(given_: Sources) -> None:
     config = litellm_config(given_)
     entries = {one["model_name"]: one["litellm_params"]["model"] for one in config.document["model_list"]}
     for one in config.document["router_settings"].get("fallbacks", ()):
