@@ -9,8 +9,10 @@ import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-PACKAGE = Path(__file__).parents[1] / "pytest_selfopt"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "pytest_selfopt"
 _NESTABLE = (ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _QUIET = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
@@ -77,8 +79,20 @@ def shape_of(modules: Iterable[Path]) -> Shape:
     return Shape(lines, characters, conditionals, comprehensions, nested, max(folders.values()))
 
 
+def words_of_test_names(modules: Iterable[Path]) -> list[int]:
+    """How many words each test function has in its name after `test_`."""
+    counts = []
+    for module in modules:
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            if node.name.startswith("test_"):
+                counts.append(len(node.name.removeprefix("test_").split("_")))
+    return counts
+
+
 def main() -> None:
-    """Print a row for each folder."""
+    """Print a row for each folder, and the words in tests' names."""
     roots = [Path(name) for name in sys.argv[1:]] or [PACKAGE]
     for root in roots:
         folders = sorted({module.parent for module in root.rglob("*.py")})
@@ -91,6 +105,8 @@ def main() -> None:
                 f"{found.comprehensions_per_thousand:5.1f} comprehensions  {found.nested:2} nested  "
                 f"{found.mean_line:4.1f} characters  {found.fullest:2} modules\n"
             )
+    words = words_of_test_names(TESTS.rglob("test_*.py"))
+    sys.stdout.write(f"names of tests: {median(words):.0f} words in the median, {max(words)} at most\n")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tests.shape import PACKAGE, shape_of
+from statistics import median
+
+from tests.shape import PACKAGE, TESTS, shape_of, words_of_test_names
 
 CONDITIONALS, COMPREHENSIONS, NESTED, CHARACTERS, MODULES = 12.0, 25.0, 0, 38.0, 20
 """By 1,000 code lines, in all, by code line, and by folder."""
+WORDS = 6
+"""In the name of a test, in the median."""
 
 
 def test_expressions_are_plain_and_folders_small() -> None:
@@ -15,3 +19,8 @@ def test_expressions_are_plain_and_folders_small() -> None:
     assert found.nested <= NESTED
     assert found.mean_line <= CHARACTERS
     assert found.fullest <= MODULES
+
+
+def test_names_of_tests_are_short() -> None:
+    words = words_of_test_names(TESTS.rglob("test_*.py"))
+    assert median(words) <= WORDS

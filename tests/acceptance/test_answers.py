@@ -26,7 +26,7 @@ def promoted(project: Make) -> Project:
 
 
 @pytest.mark.parametrize("name", [[RULE], [MODEL, "atomic"]])
-def test_why_tells_the_decision_its_gates_and_its_trials(project: Make, name: list[str]) -> None:
+def test_why_explains_decision_gates_and_trials(project: Make, name: list[str]) -> None:
     shown = promoted(project).selfopt("why", *name)
     assert shown.returncode == 0
     text = " ".join(shown.stdout.split())
@@ -43,14 +43,14 @@ def test_why_tells_the_decision_its_gates_and_its_trials(project: Make, name: li
         assert part in text, part
 
 
-def test_why_says_when_there_is_nothing_to_tell(project: Make) -> None:
+def test_why_says_when_nothing_is_known(project: Make) -> None:
     made = project()
     assert "no rule is about it" in made.selfopt("why", "nobody", "atomic").stdout
     wrong = made.selfopt("why", "nobody")
     assert (wrong.returncode, 'name a rule as "model::phase"' in wrong.stderr) == (4, True)
 
 
-def test_a_reader_that_has_seen_enough_may_leave(project: Make) -> None:
+def test_a_reader_may_close_the_pipe_early(project: Make) -> None:
     made = promoted(project)
     command = f"{warm.python()} -m pytest_selfopt.cli why {MODEL} atomic | head -1"
     shown = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=made.path, capture_output=True, text=True)
@@ -58,7 +58,7 @@ def test_a_reader_that_has_seen_enough_may_leave(project: Make) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
-def test_history_shows_how_the_accuracy_rose(project: Make) -> None:
+def test_history_shows_the_accuracy_rising(project: Make) -> None:
     made = promoted(project)
     made.run("--selfopt-cycle")
     shown = made.selfopt("history").stdout
@@ -68,7 +68,7 @@ def test_history_shows_how_the_accuracy_rose(project: Make) -> None:
     assert (missing.returncode, "there is no history in" in missing.stderr) == (4, True)
 
 
-def test_a_promotion_is_rolled_back_and_not_made_again_by_itself(project: Make) -> None:
+def test_a_rolled_back_promotion_is_not_repeated(project: Make) -> None:
     made = promoted(project)
     before = made.routing()["rules"]
     dry = made.selfopt("rollback", "--dry-run")
@@ -93,7 +93,7 @@ def test_undoing_can_be_undone(project: Make) -> None:
 
 
 @pytest.mark.parametrize("what", ["1", RULE])
-def test_a_cycle_or_a_rule_is_rolled_back_by_name(project: Make, what: str) -> None:
+def test_cycles_and_rules_roll_back_by_name(project: Make, what: str) -> None:
     made = promoted(project)
     other = {"model": "mine", "phase": "atomic", "note": "by hand"}
     document = made.routing()
@@ -108,19 +108,19 @@ def test_a_cycle_or_a_rule_is_rolled_back_by_name(project: Make, what: str) -> N
     ("what", "complaint"),
     [("7", "no decision of cycle 7 or a later one has changed a rule"), ("x::y", "has changed a rule 'x::y'")],
 )
-def test_what_was_never_done_cannot_be_undone(project: Make, what: str, complaint: str) -> None:
+def test_an_unknown_change_cannot_be_undone(project: Make, what: str, complaint: str) -> None:
     done = promoted(project).selfopt("rollback", what)
     assert (done.returncode, complaint in done.stderr) == (4, True)
 
 
-def test_without_any_decision_there_is_nothing_to_undo(project: Make) -> None:
+def test_without_decisions_nothing_is_undone(project: Make) -> None:
     made = project()
     done = made.selfopt("rollback")
     assert (done.returncode, "there is nothing to undo" in done.stderr) == (4, True)
     assert not (made.path / ".selfopt").exists()
 
 
-def test_what_was_changed_by_hand_since_is_not_overwritten(project: Make) -> None:
+def test_a_manual_change_is_not_overwritten(project: Make) -> None:
     made = promoted(project)
     document = made.routing()
     document["rules"][0]["timeout"] = 5
@@ -130,7 +130,7 @@ def test_what_was_changed_by_hand_since_is_not_overwritten(project: Make) -> Non
     assert made.routing() == document
 
 
-def test_the_same_gates_decide_the_same_to_the_last_byte(project: Make) -> None:
+def test_the_same_gates_redecide_identically(project: Make) -> None:
     made = project({"rules": [*right(constrained=True)[:4], *right(native=True)[:2]], "seed": 3})
     assert made.run("--selfopt-cycle").ret in (0, 10)
     made.run("--selfopt-cycle")
@@ -145,7 +145,7 @@ def test_the_same_gates_decide_the_same_to_the_last_byte(project: Make) -> None:
     assert made.server.seen.asked == asked
 
 
-def test_other_gates_decide_otherwise_and_say_so(project: Make) -> None:
+def test_other_gates_redecide_differently(project: Make) -> None:
     made = promoted(project)
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nlatency = 0.000001\n")
     again = made.selfopt("decide").stdout
@@ -154,7 +154,7 @@ def test_other_gates_decide_otherwise_and_say_so(project: Make) -> None:
     assert made.routing()["rules"][0]["variant"] == "schema", "deciding again writes nothing"
 
 
-def test_only_what_was_decided_can_be_decided_again(project: Make) -> None:
+def test_only_decided_cycles_can_be_redecided(project: Make) -> None:
     made = project({"rules": right()})
     assert "there is no ledger" in made.selfopt("decide").stderr
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")

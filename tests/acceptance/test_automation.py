@@ -24,7 +24,7 @@ def second_model(made: Project, *, extra: str = "", key: str = "") -> str:
     return f'[tool.selfopt.models."{OTHER}"]\nbase_url = "{made.server.base_url}"{needs}\n{extra}'
 
 
-def test_several_cycles_run_one_after_the_other_and_stop_when_nothing_is_left(project: Make) -> None:
+def test_cycles_repeat_until_nothing_is_left(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycles", "5", "-q")
@@ -35,7 +35,7 @@ def test_several_cycles_run_one_after_the_other_and_stop_when_nothing_is_left(pr
     assert "selfopt: stopped after 2 of 5 cycles: plateau, nothing untried or undecided is left" in said(result)
 
 
-def test_as_many_cycles_are_run_as_are_asked_for(project: Make) -> None:
+def test_the_requested_number_of_cycles_runs(project: Make) -> None:
     made = project({"rules": right()})
     result = made.run("--selfopt-cycles=2", "-q", "--selfopt-candidates", "2")
     assert result.ret == 0
@@ -43,7 +43,7 @@ def test_as_many_cycles_are_run_as_are_asked_for(project: Make) -> None:
     assert "stopped after" not in said(result)
 
 
-def test_cycles_that_cannot_begin_are_not_tried_again(project: Make) -> None:
+def test_cycles_that_cannot_begin_are_not_retried(project: Make) -> None:
     made = project({"rules": right()})
     made.configure("nonsense = 1")
     assert made.run("--selfopt-cycles", "3").ret == pytest.ExitCode.USAGE_ERROR
@@ -54,7 +54,7 @@ def test_cycles_that_cannot_begin_are_not_tried_again(project: Make) -> None:
     assert "stopped after 1 of 3 cycles: the session ended with usage error" in said(result)
 
 
-def test_an_interrupt_ends_the_row_of_cycles(project: Make) -> None:
+def test_an_interrupt_ends_all_cycles(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.2})
     process = begin(made, "--selfopt-cycles", "3")
     wait_until(lambda: made.server.seen.asked > 5)
@@ -66,7 +66,7 @@ def test_an_interrupt_ends_the_row_of_cycles(project: Make) -> None:
     assert made.server.seen.asked == asked
 
 
-def test_a_dry_run_plans_as_the_cycle_would_and_makes_no_call(project: Make) -> None:
+def test_a_dry_run_plans_without_calls(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     dry = made.run("--selfopt-cycle", "--selfopt-dry-run")
     assert dry.ret == 0
@@ -80,7 +80,7 @@ def test_a_dry_run_plans_as_the_cycle_would_and_makes_no_call(project: Make) -> 
     assert made.server.seen.asked == 144
 
 
-def test_a_dry_run_tells_the_cost_by_what_earlier_calls_took(project: Make) -> None:
+def test_a_dry_run_estimates_from_earlier_calls(project: Make) -> None:
     made = project({"rules": right()})
     prices = "\nprice_in = 1000\nprice_out = 2000\n"
     made.configure(prices)
@@ -92,11 +92,11 @@ def test_a_dry_run_tells_the_cost_by_what_earlier_calls_took(project: Make) -> N
     assert "by the tokens of 36 earlier calls; that is more than $0.50" in dry
 
 
-def test_a_dry_run_is_about_a_cycle(project: Make) -> None:
+def test_a_dry_run_needs_a_cycle(project: Make) -> None:
     assert project().run("--selfopt-dry-run").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_without_promotion_the_baseline_stays_whatever_the_verdict(project: Make) -> None:
+def test_without_promotion_the_baseline_stays(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle", "--selfopt-no-promote")
@@ -121,7 +121,7 @@ def able(model: str) -> list[dict[str, object]]:
     return [*right(model=model), *hello]
 
 
-def test_a_model_that_can_do_nothing_in_the_extended_phase_is_replaced_by_its_fallback(project: Make) -> None:
+def test_an_incapable_model_is_replaced_by_fallback(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
@@ -147,7 +147,7 @@ def test_a_model_that_can_do_nothing_in_the_extended_phase_is_replaced_by_its_fa
     assert {request["model"] for request in made.server.seen.requests[-CASES:]} == {"other"}
 
 
-def test_a_plain_session_logs_that_another_model_stood_in_also_beside_a_cycle(project: Make) -> None:
+def test_plain_sessions_log_a_fallback(project: Make) -> None:
     made = project(capable([*able("other"), *able("model")]))
     made.configure(TWO_SPECS + second_model(made))
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
@@ -168,7 +168,7 @@ def test_a_plain_session_logs_that_another_model_stood_in_also_beside_a_cycle(pr
     assert read_decisions(log) == entries
 
 
-def test_a_log_that_cannot_be_written_is_told_and_fails_no_test(project: Make) -> None:
+def test_an_unwritable_log_fails_no_test(project: Make) -> None:
     made = project(capable([*able("other"), *able("model")]))
     made.configure(TWO_SPECS + second_model(made))
     made.write_routing([{"model": MODEL, "phase": "atomic", "allow": False, "fallback_model": OTHER}])
@@ -178,7 +178,7 @@ def test_a_log_that_cannot_be_written_is_told_and_fails_no_test(project: Make) -
     assert "selfopt: a routing is not logged: cannot use" in said(result)
 
 
-def test_without_a_named_fallback_the_best_model_that_the_ledger_knows_stands_in(project: Make) -> None:
+def test_the_best_known_model_is_default_fallback(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + second_model(made))
@@ -191,7 +191,7 @@ def test_without_a_named_fallback_the_best_model_that_the_ledger_knows_stands_in
     assert rules[MODEL]["fallback_model"] == OTHER
 
 
-def test_a_fallback_that_is_no_better_is_rolled_back_and_not_tried_again(project: Make) -> None:
+def test_a_failed_fallback_is_not_retried(project: Make) -> None:
     made = project(capable([]))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
@@ -210,7 +210,7 @@ def test_a_fallback_that_is_no_better_is_rolled_back_and_not_tried_again(project
     assert {request["model"] for request in made.server.seen.requests[asked:]} == {"model"}
 
 
-def test_without_enforcing_a_diagnosis_makes_no_rule(project: Make) -> None:
+def test_without_enforcing_diagnoses_make_no_rule(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
@@ -219,7 +219,7 @@ def test_without_enforcing_a_diagnosis_makes_no_rule(project: Make) -> None:
     assert not (made.path / "routing_config.json").exists()
 
 
-def test_a_forced_model_is_asked_over_every_rule_and_that_is_logged(project: Make) -> None:
+def test_a_forced_model_overrides_rules_and_is_logged(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
@@ -237,7 +237,7 @@ def test_a_forced_model_is_asked_over_every_rule_and_that_is_logged(project: Mak
     assert "unknown model 'nobody'" in unknown.stderr.str()
 
 
-def test_a_fallback_without_its_key_is_reported_before_any_call(project: Make) -> None:
+def test_a_fallback_without_key_is_reported_early(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     fallback = f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n'

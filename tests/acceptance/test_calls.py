@@ -22,7 +22,7 @@ def column(made: Project, name: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("calls", [1, 20, 50])
-def test_a_budget_of_calls_is_kept_and_ends_in_a_hold(project: Make, calls: int) -> None:
+def test_an_exhausted_call_budget_holds(project: Make, calls: int) -> None:
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", "--selfopt-max-calls", str(calls))
     assert result.ret == 10
@@ -37,7 +37,7 @@ def test_a_budget_of_calls_is_kept_and_ends_in_a_hold(project: Make, calls: int)
     assert entry["status"] == "stopped"
 
 
-def test_a_stopped_cycle_goes_on_with_a_larger_budget(project: Make) -> None:
+def test_a_larger_budget_resumes_a_stopped_cycle(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     assert made.run("--selfopt-cycle", "--selfopt-max-calls", "50").ret == 10
     assert made.run("--selfopt-cycle", "--selfopt-resume", "--selfopt-max-calls", "60").ret == 10
@@ -50,7 +50,7 @@ def test_a_stopped_cycle_goes_on_with_a_larger_budget(project: Make) -> None:
     assert entry["winner"] is not None
 
 
-def test_a_budget_of_dollars_is_never_exceeded(project: Make) -> None:
+def test_a_dollar_budget_is_never_exceeded(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.01})
     made.configure(f"max_concurrency = 16\n{PRICES}")
     result = made.run("--selfopt-cycle", "--selfopt-max-cost", "0.5")
@@ -60,7 +60,7 @@ def test_a_budget_of_dollars_is_never_exceeded(project: Make) -> None:
     assert "HOLD: the budget of $0.5 (--selfopt-max-cost) is used up: $0." in said(result)
 
 
-def test_dollars_cannot_bound_what_has_no_price(project: Make) -> None:
+def test_dollars_cannot_bound_unknown_prices(project: Make) -> None:
     made = project({"rules": right()})
     result = made.run("--selfopt-cycle", "--selfopt-max-cost", "0.5")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -69,13 +69,13 @@ def test_dollars_cannot_bound_what_has_no_price(project: Make) -> None:
     assert made.run("--selfopt-cycle", "--selfopt-max-cost", "a lot").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_an_unknown_price_is_said_to_be_unknown(project: Make) -> None:
+def test_an_unknown_price_is_called_unknown(project: Make) -> None:
     made = project({"rules": right()})
     assert "cost unknown" in said(made.run("--selfopt-cycle"))
 
 
 @pytest.mark.parametrize("configured", ["true", "false"])
-def test_the_command_line_overrides_the_warm_up_of_the_routing_configuration(project: Make, configured: str) -> None:
+def test_the_command_line_overrides_routed_warm_up(project: Make, configured: str) -> None:
     made = project({"rules": right()})
     made.configure(ONLY_BASELINE)
     rule = f'{{"model": "{MODEL}", "phase": "atomic", "enable_warmup": {configured}}}'
@@ -91,7 +91,7 @@ def test_the_command_line_overrides_the_warm_up_of_the_routing_configuration(pro
     assert warmups("--no-selfopt-warmup") == 0
 
 
-def test_the_warm_up_comes_first_and_its_outcome_is_in_the_results(project: Make) -> None:
+def test_the_warm_up_is_first_and_recorded(project: Make) -> None:
     slow = {"when": {"prompt": "2+2"}, "then": {"status": 500, "message": "out of memory"}}
     made = project({"rules": [slow, *right()]})
     made.configure(ONLY_BASELINE)
@@ -106,7 +106,7 @@ def test_the_warm_up_comes_first_and_its_outcome_is_in_the_results(project: Make
     assert made.history()[0]["metrics"][f"{BASELINE}/w1"]["trials"] == 3 * CASES
 
 
-def test_retries_cost_and_the_first_attempts_are_shown_beside_them(project: Make) -> None:
+def test_retries_cost_and_first_attempts_are_shown(project: Make) -> None:
     flaky = {"when": {"prompt": "item 1.", "first": 1}, "then": {"status": 503}}
     made = project({"rules": [flaky, *right()]})
     made.configure(ONLY_BASELINE)
@@ -119,7 +119,7 @@ def test_retries_cost_and_the_first_attempts_are_shown_beside_them(project: Make
     assert f"{3 * CASES + 1} calls in" in said(result)
 
 
-def test_a_rate_limit_slows_down_and_is_no_error_and_no_retry_of_the_spec(project: Make) -> None:
+def test_a_rate_limit_slows_without_error(project: Make) -> None:
     limited = {"when": {"busy": 3}, "then": {"status": 429, "retry_after": 0.05}}
     made = project({"rules": [limited, *right()], "latency": 0.02})
     made.configure(f"max_concurrency = 12\n{ONLY_BASELINE}")
@@ -143,7 +143,7 @@ def test_waiting_and_queue_are_recorded(project: Make) -> None:
 
 
 @pytest.mark.parametrize("option", ["-x", "--maxfail=2"])
-def test_a_session_that_may_end_at_any_item_calls_little_ahead(project: Make, option: str) -> None:
+def test_an_interruptible_session_looks_ahead_little(project: Make, option: str) -> None:
     made = project({"rules": [], "latency": 0.5})
     made.configure("max_concurrency = 4")
     result = made.run("--selfopt-cycle", option)
@@ -153,7 +153,7 @@ def test_a_session_that_may_end_at_any_item_calls_little_ahead(project: Make, op
     assert "no decision: the session was interrupted" in said(result)
 
 
-def test_a_budget_in_the_settings_leaves_plain_sessions_whole(project: Make) -> None:
+def test_a_budget_setting_spares_plain_sessions(project: Make) -> None:
     made = project({"rules": right()})
     made.configure("[tool.selfopt.budget]\nmax_calls = 3")
     made.run().assert_outcomes(passed=CASES)
@@ -162,7 +162,7 @@ def test_a_budget_in_the_settings_leaves_plain_sessions_whole(project: Make) -> 
 
 
 @pytest.mark.parametrize(("overlap", "most"), [("true", 2 * CASES), ("false", CASES)])
-def test_passes_run_into_each_other_where_there_is_no_warmth_to_share(project: Make, overlap: str, most: int) -> None:
+def test_passes_overlap_without_shared_warmth(project: Make, overlap: str, most: int) -> None:
     made = project({"rules": right(), "latency": 0.5})
     made.configure(f"max_concurrency = {2 * CASES}\noverlap = {overlap}\n{ONLY_BASELINE}")
     assert made.run("--selfopt-cycle").ret == 0
@@ -172,7 +172,7 @@ def test_passes_run_into_each_other_where_there_is_no_warmth_to_share(project: M
     assert runs == sorted(runs)
 
 
-def test_settings_may_stand_in_a_file_of_their_own(project: Make) -> None:
+def test_settings_may_have_their_own_file(project: Make) -> None:
     made = project({"rules": right()})
     (made.path / "pyproject.toml").unlink()
     settings = made.path / "selfopt.toml"
@@ -212,7 +212,7 @@ def test_a_key_is_written_nowhere(project: Make, monkeypatch: pytest.MonkeyPatch
     assert [path.name for path in written if key.encode() in path.read_bytes()] == []
 
 
-def test_a_key_that_is_not_set_is_asked_for_before_any_call(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_stops_before_any_call(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLANTED_KEY", raising=False)
     made = project({"rules": right()})
     made.configure('api_key_env = "PLANTED_KEY"')

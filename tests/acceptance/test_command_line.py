@@ -16,6 +16,6 @@ def test_the_parser_imports_nothing_heavy() -> None:
     assert HEAVY & set(done.stdout.split()) == set()
 
 
-def test_options_of_a_command_become_its_arguments() -> None:
+def test_command_options_become_arguments() -> None:
     args = build_parser().parse_args(["export", "csv", "--cycle", "3"])
     assert (args.run.__module__, args.form, args.cycle) == ("pytest_selfopt.commands.export.trials", "csv", 3)

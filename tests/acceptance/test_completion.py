@@ -22,13 +22,13 @@ def completed(*words: str) -> set[str]:
     return set(found.stdout.split())
 
 
-def test_bash_offers_commands_and_their_options_and_choices() -> None:
+def test_bash_completes_commands_options_and_choices() -> None:
     assert completed("selfopt", "sw") == {"swarm"}
     assert {"--tier", "--suite", "--runner"} <= completed("selfopt", "swarm", ":10", "--")
     assert completed("selfopt", "worker", "t") == {"temporal"}
 
 
-def test_every_command_shows_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_commands_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     commands = re.findall(r"^    (\w[\w-]*)", capsys.readouterr().out, flags=re.MULTILINE)

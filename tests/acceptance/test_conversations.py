@@ -73,7 +73,7 @@ def conversing(project: Make, script: dict[str, Any], extra: str = TWO_SPECS) ->
 
 
 @pytest.mark.parametrize("wire", ["openai", "ollama", "anthropic"])
-def test_a_model_works_through_its_turns_in_every_format(project: Make, wire: str) -> None:
+def test_a_model_completes_turns_in_every_format(project: Make, wire: str) -> None:
     made = conversing(project, able())
     address = made.server.base_url if wire == "openai" else made.server.address
     made.configure(
@@ -88,7 +88,7 @@ def test_a_model_works_through_its_turns_in_every_format(project: Make, wire: st
     assert "expected append_to_note(title='list', text='thing 0') at its place in the order" in said(result)
 
 
-def test_the_loop_promotes_the_manner_of_asking_that_gets_the_work_done(project: Make) -> None:
+def test_the_loop_promotes_the_working_spec(project: Make) -> None:
     made = conversing(project, able(constrained=True))
     result = made.run("--selfopt-cycle")
     assert result.ret == 0
@@ -109,7 +109,7 @@ def test_the_loop_promotes_the_manner_of_asking_that_gets_the_work_done(project:
     routed.assert_outcomes(passed=CASES + QUIET)
 
 
-def test_a_budget_counts_every_answer_and_what_was_finished_is_not_asked_again(project: Make) -> None:
+def test_a_budget_counts_answers_and_resumes(project: Make) -> None:
     made = conversing(project, able())
     stopped = made.run("--selfopt-cycle", "--selfopt-max-calls", "100")
     assert stopped.ret == 10
@@ -123,7 +123,7 @@ def test_a_budget_counts_every_answer_and_what_was_finished_is_not_asked_again(p
     assert made.server.seen.asked - 100 == everything - finished
 
 
-def test_a_world_that_breaks_is_never_masked(project: Make) -> None:
+def test_a_broken_environment_is_never_masked(project: Make) -> None:
     made = conversing(project, able())
     made.pytester.makepyfile(
         broken="""

@@ -39,7 +39,7 @@ def with_price_file(made: Project, extra: str = "") -> None:
     path.write_text(path.read_text().replace("[tool.selfopt]\n", '[tool.selfopt]\nprices = "prices.json"\n'))
 
 
-def test_a_price_file_gives_models_their_prices_and_calls_their_cost(project: Make) -> None:
+def test_a_price_file_gives_prices_and_costs(project: Make) -> None:
     made = project({"rules": right()})
     with_price_file(made, ONLY_BASELINE)
     write_prices(made, {MODEL: {"input_cost_per_token": 1e-5, "output_cost_per_token": 2e-5}})
@@ -52,7 +52,7 @@ def test_a_price_file_gives_models_their_prices_and_calls_their_cost(project: Ma
         assert cost == pytest.approx(tokens_in * 1e-5 + tokens_out * 2e-5)
 
 
-def test_a_model_that_is_only_named_gets_its_price_from_the_file_too(project: Make) -> None:
+def test_a_merely_named_model_gets_its_price(project: Make) -> None:
     made = project()
     with_price_file(made)
     known = {"input_cost_per_token": 1.5e-7, "output_cost_per_token": 6e-7, "litellm_provider": "openai"}
@@ -74,7 +74,7 @@ def test_a_model_that_is_only_named_gets_its_price_from_the_file_too(project: Ma
         (f'{{"{MODEL}": {{"input_cost_per_token": "1"}}}}', "input_cost_per_token: expected USD per token as a number"),
     ],
 )
-def test_a_price_file_that_cannot_be_used_ends_in_a_sentence(project: Make, text: str | None, sentence: str) -> None:
+def test_an_unusable_price_file_is_one_sentence(project: Make, text: str | None, sentence: str) -> None:
     made = project()
     with_price_file(made)
     if text is not None:
@@ -113,7 +113,7 @@ def chatty() -> dict[str, Any]:
     return {"rules": [{"when": {"chance": 0.5}, "then": {"text": answer}}], "default": {"text": answer * 2}}
 
 
-def test_estimates_are_within_a_fifth_of_what_is_then_measured_for_all_tiers(project: Make) -> None:
+def test_estimates_are_within_a_fifth_of_measurement(project: Make) -> None:
     made = project(chatty())
     eight_of_each_tier(made)
     assert made.run("--selfopt-cycle", "-q").ret in (0, 1)
@@ -137,7 +137,7 @@ def test_estimates_are_within_a_fifth_of_what_is_then_measured_for_all_tiers(pro
     assert spent(made, 1) != spent(made, 2)
 
 
-def test_a_tier_of_which_nothing_is_known_is_estimated_at_1000_tokens_a_call(project: Make) -> None:
+def test_an_unknown_tier_assumes_1000_tokens_each(project: Make) -> None:
     made = project()
     eight_of_each_tier(made)
     shown = made.selfopt("cost-estimate", ":3", "--tier", "tier1")
@@ -150,7 +150,7 @@ def test_a_tier_of_which_nothing_is_known_is_estimated_at_1000_tokens_a_call(pro
     assert not (made.path / ".selfopt").exists()
 
 
-def test_with_a_suite_and_no_earlier_calls_the_bytes_of_the_prompts_bound_the_cost(project: Make) -> None:
+def test_without_history_prompt_bytes_bound_the_cost(project: Make) -> None:
     made = project(chatty())
     eight_of_each_tier(made)
     command = ["cost-estimate", ":10", "--tier", "tier2", "--suite", "items.jsonl", "--json"]
@@ -165,7 +165,7 @@ def test_with_a_suite_and_no_earlier_calls_the_bytes_of_the_prompts_bound_the_co
     assert bound["cost_usd"]["most"] > known["cost_usd"]["most"] > known["cost_usd"]["least"]
 
 
-def test_an_unknown_price_is_shown_as_such_and_makes_the_sum_unknown(project: Make) -> None:
+def test_an_unknown_price_makes_the_sum_unknown(project: Make) -> None:
     made = project()
     made.configure(f'[tool.selfopt.tiers]\nall = ["{MODEL}", "embedded/smollm2-135m"]\n')
     shown = made.selfopt("cost-estimate", ":10", "--tier", "all")
@@ -179,7 +179,7 @@ def test_an_unknown_price_is_shown_as_such_and_makes_the_sum_unknown(project: Ma
     assert told["cost_usd"] == {"least": None, "most": None}
 
 
-def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(project: Make) -> None:
+def test_an_estimate_states_savings_and_warns(project: Make) -> None:
     made = project()
     made.configure(
         f'price_in = 0.4\nprice_out = 0.4\ntier = "mine"\n[tool.selfopt.budget]\nwarn = 0.02\n{ONLY_BASELINE}'
@@ -204,7 +204,7 @@ def test_an_estimate_says_what_votes_would_save_and_warns_above_the_limit(projec
         ((":1", "--tier", "mine", "--suite", "none.jsonl"), "none.jsonl: suite file not found"),
     ],
 )
-def test_what_cannot_be_estimated_ends_in_a_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_impossible_estimate_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
     made = project()
     made.configure('tier = "mine"\n')
     shown = made.selfopt("cost-estimate", *arguments)
@@ -213,7 +213,7 @@ def test_what_cannot_be_estimated_ends_in_a_sentence(project: Make, arguments: t
     assert "Traceback" not in shown.stderr
 
 
-def test_a_cycle_that_may_cost_more_than_the_limit_says_so_in_one_line_when_it_begins(project: Make) -> None:
+def test_an_expensive_cycle_warns_in_one_line(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(f"{PRICES}[tool.selfopt.budget]\nwarn = 0.001\n{ONLY_BASELINE}")
     first, second = said(made.run("--selfopt-cycle")), said(made.run("--selfopt-cycle"))
@@ -235,7 +235,7 @@ def ask_at_length(made: Project, word: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["--selfopt-cycle", "--selfopt-gate"])
-def test_what_surely_costs_more_than_the_budget_is_refused_before_any_call(project: Make, mode: str) -> None:
+def test_an_unaffordable_cycle_is_refused_before_calls(project: Make, mode: str) -> None:
     made = project({"rules": right()})
     made.configure(PRICES + ONLY_BASELINE)
     ask_at_length(made, "Please, ")
@@ -253,7 +253,7 @@ def test_what_surely_costs_more_than_the_budget_is_refused_before_any_call(proje
     assert made.server.seen.asked > asked
 
 
-def test_of_a_selection_only_what_is_selected_is_counted(project: Make) -> None:
+def test_only_the_selection_is_estimated(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(f"{PRICES}[tool.selfopt.budget]\nwarn = 0\n{ONLY_BASELINE}")
     ask_at_length(made, "Please, ")
@@ -268,7 +268,7 @@ def test_of_a_selection_only_what_is_selected_is_counted(project: Make) -> None:
     assert "only some trials are selected" in said(late)
 
 
-def test_prompts_that_were_never_sent_are_no_reason_to_refuse(project: Make) -> None:
+def test_unsent_prompts_never_refuse_a_budget(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(PRICES + ONLY_BASELINE)
     ask_at_length(made, "Please, ")

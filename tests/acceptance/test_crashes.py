@@ -137,7 +137,7 @@ def points(made: Project) -> list[str]:
     return log.read_text().splitlines()
 
 
-def test_after_kill_9_at_any_write_every_file_is_whole_and_nothing_is_applied_twice(project: Make) -> None:
+def test_kill_9_leaves_whole_files_without_duplicates(project: Make) -> None:
     made = incapable(project)
     everywhere = points(made)
     written = {point.rpartition(" ")[2] for point in everywhere if " sql " not in point}

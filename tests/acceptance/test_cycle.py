@@ -20,7 +20,7 @@ Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
 
 
-def test_the_better_candidate_is_promoted_and_the_next_cycle_starts_from_it(project: Make) -> None:
+def test_the_promoted_candidate_starts_the_next_cycle(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     first = made.run("--selfopt-cycle", "--selfopt-seed", "1")
     assert first.ret == 0
@@ -40,7 +40,7 @@ def test_the_better_candidate_is_promoted_and_the_next_cycle_starts_from_it(proj
     assert made.history()[1]["winner"] is None
 
 
-def test_what_is_written_is_valid_and_fits_together(project: Make) -> None:
+def test_written_files_are_valid_and_consistent(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     assert made.run("--selfopt-cycle").ret == 0
     schema = json.loads((importlib.resources.files("pytest_selfopt.routing") / "schema.json").read_text())
@@ -57,7 +57,7 @@ def test_what_is_written_is_valid_and_fits_together(project: Make) -> None:
     assert (state / ".gitignore").read_text().splitlines()[-1] == "*"
 
 
-def test_without_the_race_every_spec_gets_seven_passes(project: Make) -> None:
+def test_without_racing_specs_get_seven_passes(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert result.ret == 0
@@ -67,7 +67,7 @@ def test_without_the_race_every_spec_gets_seven_passes(project: Make) -> None:
     assert "stopped" not in said(result)
 
 
-def test_candidates_that_do_not_go_on_say_why(project: Make) -> None:
+def test_stopped_candidates_say_why(project: Make) -> None:
     made = project({"rules": [*right(constrained=True), *right(native=True)][: 2 * CALLS - 1]})
     result = made.run("--selfopt-cycle")
     assert "atomic stopped: not ahead (fixed 0, broke 24)" in said(result)
@@ -90,9 +90,7 @@ def log(request):
 
 @pytest.mark.parametrize("broken", ["nothing", "test_items", "test_other"])
 @pytest.mark.parametrize("way", ["-n0", "-n2"])
-def test_what_stands_up_for_a_module_is_taken_down_where_the_last_items_are_left_out(
-    project: Make, way: str, broken: str
-) -> None:
+def test_module_fixtures_end_despite_dropped_items(project: Make, way: str, broken: str) -> None:
     made = project({"rules": right(constrained=True)})
     made.pytester.makeconftest(FIXTURES.replace("{broken}", broken))
     other = BODY.replace("test_items", "test_other").replace('"items.jsonl"', '"items.jsonl", phase="other"')
@@ -109,7 +107,7 @@ def test_what_stands_up_for_a_module_is_taken_down_where_the_last_items_are_left
         assert "cannot be taken down" in said(result)
 
 
-def test_the_history_shows_how_much_of_the_error_budget_is_spent(project: Make) -> None:
+def test_the_history_shows_the_spent_budget(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.run("--selfopt-cycle")
     command = [warm.python(), "-m", "pytest_selfopt.cli", "history"]
@@ -130,7 +128,7 @@ def test_equal_candidates_are_rejected_after_three_passes(project: Make) -> None
     assert {verdict["verdict"] for verdict in made.history()[0]["verdicts"]} == {"REJECT"}
 
 
-def test_a_more_accurate_candidate_that_calls_needlessly_is_rejected(project: Make) -> None:
+def test_a_needlessly_calling_candidate_is_rejected(project: Make) -> None:
     needless = {
         "when": {"prompt": "Hello", "constrained": True},
         "then": {"call": {"name": "look_up", "arguments": {"item": "1"}}},
@@ -143,7 +141,7 @@ def test_a_more_accurate_candidate_that_calls_needlessly_is_rejected(project: Ma
     assert made.routing()["rules"][0]["variant"] == "native_api"
 
 
-def test_a_small_gain_goes_on_past_three_passes_with_the_leader_only(project: Make) -> None:
+def test_a_small_gain_takes_only_the_leader_further(project: Make) -> None:
     better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
     made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
     result = made.run("--selfopt-cycle")
@@ -153,7 +151,7 @@ def test_a_small_gain_goes_on_past_three_passes_with_the_leader_only(project: Ma
     assert len(made.server.seen.requests) == (4 * 3 + 2 * 8) * CASES
 
 
-def test_what_stays_undecided_goes_on_in_the_next_cycle(project: Make) -> None:
+def test_an_undecided_candidate_continues_next_cycle(project: Make) -> None:
     better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
     made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
     made.configure(
@@ -176,7 +174,7 @@ def test_what_stays_undecided_goes_on_in_the_next_cycle(project: Make) -> None:
     assert made.server.seen.asked == 2 * 11 * CASES
 
 
-def test_an_outage_decides_nothing_and_writes_no_rule(project: Make) -> None:
+def test_an_outage_decides_and_writes_nothing(project: Make) -> None:
     made = project({"rules": right()})
     no_retries = f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"'
     made.configure(no_retries, base_url="http://127.0.0.1:9/v1")
@@ -192,7 +190,7 @@ def test_an_outage_decides_nothing_and_writes_no_rule(project: Make) -> None:
     assert "goes on: the last cycle left it undecided" in said(again)
 
 
-def test_a_test_body_that_raises_is_never_masked(project: Make) -> None:
+def test_a_raising_test_body_is_never_masked(project: Make) -> None:
     made = project({"rules": right()})
     made.pytester.makepyfile(test_items=BODY_WITH_BUG)
     result = made.run("--selfopt-cycle")
@@ -210,7 +208,7 @@ def test_items(case, reply):
 """
 
 
-def test_a_plain_assertion_judges_as_well_as_check(project: Make) -> None:
+def test_a_plain_assertion_judges_like_check(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.pytester.makepyfile(
         test_items="""
@@ -225,7 +223,7 @@ def test_items(reply, spec, run):
     assert made.run("--selfopt-cycle").ret == 0
 
 
-def test_a_partial_selection_is_recorded_and_decides_nothing(project: Make) -> None:
+def test_a_partial_selection_is_recorded_without_decision(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", "-k", "item-1 and run0")
     assert result.ret == 10
@@ -237,7 +235,7 @@ def test_a_partial_selection_is_recorded_and_decides_nothing(project: Make) -> N
         assert ledger.execute("SELECT count(*) FROM comparison").fetchone() == (0,)
 
 
-def test_stopping_at_the_first_miss_wastes_no_call_and_decides_nothing(project: Make) -> None:
+def test_stopping_at_a_miss_wastes_no_call(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", "-x")
     assert "no decision: the session was interrupted" in said(result)
@@ -245,7 +243,7 @@ def test_stopping_at_the_first_miss_wastes_no_call_and_decides_nothing(project: 
     assert not (made.path / "routing_config.json").exists()
 
 
-def test_a_corrupt_routing_configuration_is_set_aside_and_reported(project: Make) -> None:
+def test_a_corrupt_configuration_is_kept_and_reported(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     (made.path / "routing_config.json").write_text('{"rules": [')
     result = made.run("--selfopt-cycle")
@@ -255,7 +253,7 @@ def test_a_corrupt_routing_configuration_is_set_aside_and_reported(project: Make
     assert aside.read_text() == '{"rules": ['
 
 
-def test_looking_only_makes_no_call_and_no_file(project: Make) -> None:
+def test_collection_or_setup_plan_makes_no_call(project: Make) -> None:
     made = project()
     for option in ("--collect-only", "--setup-plan"):
         assert made.run("--selfopt-cycle", option).ret == 0
@@ -264,7 +262,7 @@ def test_looking_only_makes_no_call_and_no_file(project: Make) -> None:
     assert not (made.path / "routing_config.json").exists()
 
 
-def test_a_warm_up_is_made_once_recorded_and_never_counted(project: Make) -> None:
+def test_a_warm_up_is_recorded_but_not_counted(project: Make) -> None:
     made = project({"rules": right()})
     baseline = f"{MODEL}/atomic/native_api/t60/r1/i0/w1"
     result = made.run("--selfopt-cycle", "--selfopt-baseline", baseline, "--selfopt-candidates", "1")

@@ -78,7 +78,7 @@ def serial(project: Make) -> tuple[Project, dict[str, Any]]:
     return made, decided(made)
 
 
-def test_whatever_hands_the_items_out_the_trials_the_verdicts_and_the_files_are_the_same(
+def test_every_distribution_gives_the_same_results(
     serial: tuple[Project, dict[str, Any]],
 ) -> None:
     made, alone = serial
@@ -92,7 +92,7 @@ def test_whatever_hands_the_items_out_the_trials_the_verdicts_and_the_files_are_
         assert made.server.seen.asked == asked, way
 
 
-def test_what_is_put_on_trial_is_proven_at_once_and_cycles_follow_each_other(project: Make) -> None:
+def test_cycles_follow_and_prove_pending_rules(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
@@ -118,7 +118,7 @@ def test_one_embedded_server_serves_all_workers(project: Make) -> None:
     process.communicate(timeout=30)
 
 
-def test_the_limits_are_those_of_the_session(project: Make) -> None:
+def test_the_limits_span_the_session(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.05})
     made.configure(f"max_concurrency = 3\n{TWO_SPECS}")
     assert made.run("--selfopt-cycle", "-n4").ret == 0
@@ -128,7 +128,7 @@ def test_the_limits_are_those_of_the_session(project: Make) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["-x"], ["--dist=loadscope"], ["--dist=worksteal"]], ids=" ".join)
-def test_plain_sessions_are_distributed_as_any_others(project: Make, arguments: list[str]) -> None:
+def test_plain_sessions_distribute_like_any_other(project: Make, arguments: list[str]) -> None:
     made = project({"rules": right()})
     body = (made.path / "test_items.py").read_text()
     made.pytester.makepyfile(test_items=f"{body}\n\ndef test_beside():\n    pass\n")

@@ -41,7 +41,7 @@ def rules(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_feedback_written_by_hand_becomes_rules_that_applications_follow(tmp_path: Path) -> None:
+def test_handwritten_feedback_becomes_rules(tmp_path: Path) -> None:
     write(tmp_path, WARM, DISABLE)
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 applied, 0 skipped, 0 errors")
@@ -59,7 +59,7 @@ def test_feedback_written_by_hand_becomes_rules_that_applications_follow(tmp_pat
     assert (verified.returncode, verified.stdout) == (0, "routing_decisions.jsonl: the hashes of all 2 lines match\n")
 
 
-def test_the_same_feedback_twice_changes_nothing(tmp_path: Path) -> None:
+def test_repeated_feedback_changes_nothing(tmp_path: Path) -> None:
     write(tmp_path, WARM, DISABLE)
     selfopt(tmp_path, "enforce", "harness_feedback.json")
     before = {
@@ -71,14 +71,14 @@ def test_the_same_feedback_twice_changes_nothing(tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_reports_and_writes_nothing(tmp_path: Path) -> None:
     write(tmp_path, WARM)
     dry = selfopt(tmp_path, "enforce", "harness_feedback.json", "--dry-run")
     assert dry.stdout.splitlines()[-1] == "dry run, nothing was written: 1 applied, 0 skipped, 0 errors"
     assert [one.name for one in tmp_path.iterdir()] == ["harness_feedback.json"]
 
 
-def test_what_cannot_be_used_is_named_and_leaves_the_rest_alone(tmp_path: Path) -> None:
+def test_unusable_feedback_is_named_and_skipped(tmp_path: Path) -> None:
     write(
         tmp_path,
         {"target": "m::atomic", "action": "dance", "reason": "why not"},
@@ -110,7 +110,7 @@ def test_what_cannot_be_used_is_named_and_leaves_the_rest_alone(tmp_path: Path) 
     ]
 
 
-def test_more_retries_and_longer_time_outs_go_on_from_what_is_in_effect(tmp_path: Path) -> None:
+def test_retries_and_timeouts_build_on_current_values(tmp_path: Path) -> None:
     retry = {"target": "m::atomic", "action": "retry", "reason": "dropped"}
     longer = {"target": "m::atomic", "action": "longer_timeout", "reason": "late", "timeout": 90}
     write(tmp_path, retry, longer)
@@ -126,7 +126,7 @@ def test_more_retries_and_longer_time_outs_go_on_from_what_is_in_effect(tmp_path
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2", '{"recommendations": 7}', "\x00", "null"])
-def test_a_file_that_is_no_feedback_is_one_sentence(tmp_path: Path, content: str) -> None:
+def test_a_foreign_file_is_one_sentence(tmp_path: Path, content: str) -> None:
     (tmp_path / "harness_feedback.json").write_text(content)
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
     assert done.returncode == 4
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_feedback_is_one_sentence(tmp_path: Path, content: str
     assert "does not exist; pytest --selfopt-cycle writes it" in selfopt(tmp_path, "enforce").stderr
 
 
-def test_the_fallback_that_the_configuration_names_stands_in(tmp_path: Path) -> None:
+def test_the_configured_fallback_stands_in(tmp_path: Path) -> None:
     (tmp_path / "selfopt.toml").write_text('[phases.extended]\nfallback = "ollama/llama3.2:3b"\n')
     write(tmp_path, {key: value for key, value in DISABLE.items() if key != "fallback"})
     assert selfopt(tmp_path, "enforce", "harness_feedback.json").returncode == 0
@@ -143,7 +143,7 @@ def test_the_fallback_that_the_configuration_names_stands_in(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("key", "skipped"), [("warm_up", "allow_for"), ("fall_back", "disable_for")])
-def test_each_action_can_be_switched_off(tmp_path: Path, key: str, skipped: str) -> None:
+def test_each_action_can_be_disabled(tmp_path: Path, key: str, skipped: str) -> None:
     (tmp_path / "selfopt.toml").write_text(f"[actions]\n{key} = false\n")
     write(tmp_path, WARM, DISABLE)
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
@@ -152,7 +152,7 @@ def test_each_action_can_be_switched_off(tmp_path: Path, key: str, skipped: str)
     assert "this action is switched off" in done.stdout
 
 
-def test_a_log_that_somebody_changed_is_found(tmp_path: Path) -> None:
+def test_a_changed_log_is_detected(tmp_path: Path) -> None:
     write(tmp_path, WARM, DISABLE)
     selfopt(tmp_path, "enforce", "harness_feedback.json")
     log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
@@ -166,7 +166,7 @@ MOMENTS = int(os.environ.get("SELFOPT_CRASH_MOMENTS", "6"))
 
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
-def test_after_kill_9_the_file_is_whole_and_what_is_done_again_is_done_once(tmp_path: Path, moment: int) -> None:
+def test_kill_9_leaves_enforcement_whole_and_repeatable(tmp_path: Path, moment: int) -> None:
     write(tmp_path, WARM, DISABLE)
     command = [sys.executable, "-m", "pytest_selfopt.cli", "enforce", "harness_feedback.json"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)

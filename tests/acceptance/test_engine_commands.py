@@ -32,9 +32,7 @@ def begin(name: str, port: int, place: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", SERVERS)
-def test_one_command_runs_a_server_on_loopback_until_it_is_ended(
-    tmp_path: Path, name: str, how: signal.Signals
-) -> None:
+def test_one_command_runs_a_server_until_stopped(tmp_path: Path, name: str, how: signal.Signals) -> None:
     port = free_port()
     process = begin(name, port, tmp_path)
     assert process.stdout is not None
@@ -52,7 +50,7 @@ def test_one_command_runs_a_server_on_loopback_until_it_is_ended(
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, name: str) -> None:
+def test_an_occupied_port_is_one_sentence(tmp_path: Path, name: str) -> None:
     port = free_port()
     first = begin(name, port, tmp_path / "first")
     try:
@@ -67,7 +65,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_program_that_is_not_installed_is_named(
+def test_a_missing_program_is_named(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
@@ -78,7 +76,7 @@ def test_a_program_that_is_not_installed_is_named(
 
 
 @pytest.mark.parametrize(("name", "module"), [("nats", "nats"), ("temporal", "temporalio")])
-def test_a_package_that_is_not_installed_is_named(project: Make, name: str, module: str) -> None:
+def test_a_missing_package_is_named(project: Make, name: str, module: str) -> None:
     made = project()
     made.pytester.makeconftest(f"import sys\nsys.modules['{module}'] = None\n")
     result = made.pytester.runpytest_subprocess(*WITHOUT, "--selfopt-cycle", "--selfopt-runner", name)
@@ -94,9 +92,7 @@ def test_a_package_that_is_not_installed_is_named(project: Make, name: str, modu
 
 
 @pytest.mark.parametrize(("name", "kilobytes"), [("nats", 1100), ("temporal", 600)])
-def test_a_reply_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
-    project: Make, tmp_path: Path, name: str, kilobytes: int
-) -> None:
+def test_an_oversized_reply_is_an_isolated_error(project: Make, tmp_path: Path, name: str, kilobytes: int) -> None:
     engine = Engine(KINDS[name], tmp_path / "engine")
     try:
         rule = {"when": {"prompt": "Hello"}, "then": {"text": "word " * (kilobytes * 1024 // 5)}}

@@ -45,9 +45,7 @@ def own_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize("way", ["", "-n2"])
-def test_the_trials_and_the_verdict_are_those_of_a_session_that_asks_by_itself(
-    project: Make, engine: Engine, way: str
-) -> None:
+def test_engines_give_the_local_trials_and_verdict(project: Make, engine: Engine, way: str) -> None:
     made = far(project, engine)
     assert made.run("--selfopt-cycle", "--selfopt-state-dir=alone").ret == 0
     (made.path / "alone").rename(made.path / "other")
@@ -97,7 +95,7 @@ def most_together(path: Path, model: str) -> int:
     return max(accumulate(step for _, step in steps))
 
 
-def test_a_pinned_model_has_one_worker_and_another_one_when_that_is_gone(project: Make, engine: Engine) -> None:
+def test_a_pinned_model_gets_a_replacement_worker(project: Make, engine: Engine) -> None:
     made = far(project, engine, {"latency": 0.1})
     (made.path / "pyproject.toml").write_text(
         (made.path / "pyproject.toml").read_text().replace("max_concurrency = 8", "max_concurrency = 8\npinned = true")
@@ -121,9 +119,7 @@ def links(process: subprocess.Popen[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("turn", TRIES)
-def test_calls_that_a_worker_is_lost_with_are_made_again_and_stored_once(
-    project: Make, engine: Engine, turn: int
-) -> None:
+def test_a_lost_workers_calls_are_stored_once(project: Make, engine: Engine, turn: int) -> None:
     made = far(project, engine, {"latency": 0.15})
     lost, _ = (engine.work(made, "--concurrency", str(MOST // 2)) for _ in range(2))
     process = begin(made, *engine.use)
@@ -141,7 +137,7 @@ def test_calls_that_a_worker_is_lost_with_are_made_again_and_stored_once(
 
 
 @pytest.mark.parametrize("turn", TRIES)
-def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, own_engine: Engine, turn: int) -> None:
+def test_a_server_restart_repeats_no_call(project: Make, own_engine: Engine, turn: int) -> None:
     made = far(project, own_engine, {"latency": 0.1}, silence_s=own_engine.kind.longer_than_away_s)
     for _ in range(2):
         own_engine.work(made)
@@ -158,7 +154,7 @@ def test_all_is_asked_once_when_the_server_dies_and_comes_back(project: Make, ow
 
 @pytest.mark.parametrize("turn", TRIES)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_session_that_is_ended_is_gone_on_with_and_stores_all_once(
+def test_an_ended_session_resumes_and_stores_once(
     project: Make, engine: Engine, how: signal.Signals, turn: int
 ) -> None:
     made = far(project, engine, {"latency": 0.1})
@@ -182,7 +178,7 @@ def test_a_session_that_is_ended_is_gone_on_with_and_stores_all_once(
 
 
 @pytest.mark.parametrize("budget", [20, 64])
-def test_a_budget_is_never_exceeded_and_used_up(project: Make, engine: Engine, budget: int) -> None:
+def test_a_budget_is_used_but_never_exceeded(project: Make, engine: Engine, budget: int) -> None:
     made = far(project, engine)
     for _ in range(2):
         engine.work(made)
@@ -192,7 +188,7 @@ def test_a_budget_is_never_exceeded_and_used_up(project: Make, engine: Engine, b
     assert made.server.seen.asked == budget == attempts(made.path)
 
 
-def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, own_engine: Engine) -> None:
+def test_a_missing_server_or_worker_is_named(project: Make, own_engine: Engine) -> None:
     made = far(project, own_engine)
     began = time.monotonic()
     result = made.run("--selfopt-cycle", *own_engine.use)
@@ -208,7 +204,7 @@ def test_without_a_server_or_a_worker_it_is_said_what_to_start(project: Make, ow
     assert made.server.seen.asked == 0
 
 
-def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
+def test_sealed_keys_and_prompts_reach_no_file(
     project: Make, own_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leaky = {"when": {"prompt": "item 2."}, "then": {"status": 401, "message": f"the key {SECRET} is not valid"}}
@@ -240,7 +236,7 @@ def test_keys_and_prompts_of_sealed_calls_are_in_no_file_of_the_server(
     assert not own_engine.holds("Now I was sent")
 
 
-def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(project: Make, engine: Engine) -> None:
+def test_an_oversized_call_is_an_isolated_error(project: Make, engine: Engine) -> None:
     made = far(project, engine)
     engine.work(made)
     lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
@@ -252,7 +248,7 @@ def test_a_call_that_is_too_long_for_the_server_is_an_error_and_others_are_made(
     assert f"bytes long, but {engine.kind.most_bytes}" in str(trials(made.path)), said(result)
 
 
-def test_a_worker_that_is_told_to_end_finishes_its_calls(project: Make, engine: Engine) -> None:
+def test_a_stopping_worker_finishes_its_calls(project: Make, engine: Engine) -> None:
     made = far(project, engine, {"latency": 0.2})
     first, _ = engine.work(made), engine.work(made)
     process = begin(made, *engine.use)
@@ -284,7 +280,7 @@ class Killer:
 """
 
 
-def test_a_call_that_no_worker_survives_is_given_up(project: Make, engine: Engine) -> None:
+def test_a_call_killing_its_workers_is_abandoned(project: Make, engine: Engine) -> None:
     made = far(project, engine)
     made.pytester.makepyfile(killer=KILLER)
     (made.path / "pyproject.toml").write_text(

@@ -26,7 +26,7 @@ def promoted(made: Project) -> None:
     assert (rule["variant"], rule["status"]) == ("schema", "confirmed")
 
 
-def test_a_promotion_is_proven_anew_on_another_suite(project: Make) -> None:
+def test_a_promotion_is_retried_on_a_new_suite(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     promoted(made)
     before = made.routing()["rules"][0]
@@ -44,7 +44,7 @@ def test_a_promotion_is_proven_anew_on_another_suite(project: Make) -> None:
     assert kinds(made) == ["promote", "expired", "confirmed"]
 
 
-def test_a_promotion_that_does_not_hold_on_another_model_is_rolled_back(project: Make) -> None:
+def test_a_new_model_can_reverse_a_promotion(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     promoted(made)
     made.server.play({"rules": right(), "served_as": "model-2"})
@@ -58,7 +58,7 @@ def test_a_promotion_that_does_not_hold_on_another_model_is_rolled_back(project:
     assert remembered["premises"]["served model"] == "model-2"
 
 
-def test_other_weights_under_the_same_name_are_seen_before_any_call(project: Make) -> None:
+def test_changed_weights_are_noticed_before_calls(project: Make) -> None:
     made = with_ollama(project({**cold_for(2 * (CALLS + 3)), "digests": {"model": "sha-one"}}))
     made.write_routing([{"model": "desk/model", "phase": "atomic", "enable_warmup": True, "status": "trial"}])
     assert "confirmed" in said(made.run("--selfopt-cycle"))
@@ -71,7 +71,7 @@ def test_other_weights_under_the_same_name_are_seen_before_any_call(project: Mak
     assert kinds(made)[-2:] == ["expired", "confirmed"]
 
 
-def test_what_was_rolled_back_may_be_tried_again_on_another_suite(project: Make) -> None:
+def test_a_new_suite_allows_a_rolled_back_rule(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * (CALLS + 3), "first")))
     assert "rolled back allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     made.write_suite(more_items())
@@ -82,7 +82,7 @@ def test_what_was_rolled_back_may_be_tried_again_on_another_suite(project: Make)
     assert kinds(made)[-3:] == ["forgotten", "trial", "rolled_back"]
 
 
-def test_a_diagnosis_of_another_suite_is_not_proven_but_dropped(project: Make) -> None:
+def test_another_suites_diagnosis_is_dropped(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * (CALLS + 3))))
     assert "on trial: allow_for_bounded_tasks" in said(
         made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
@@ -98,7 +98,7 @@ def test_a_diagnosis_of_another_suite_is_not_proven_but_dropped(project: Make) -
     assert read_decisions(log)[-1]["evidence"]["rule_after"]["enable_warmup"] is False
 
 
-def test_a_rule_without_premises_of_its_own_never_expires(project: Make) -> None:
+def test_a_rule_without_provenance_never_expires(project: Make) -> None:
     made = project({"rules": right()})
     made.configure(TWO_SPECS)
     made.write_routing([{"model": MODEL, "phase": "atomic", "variant": "schema", "status": "confirmed"}])

@@ -54,7 +54,7 @@ def measured(project: Make) -> Project:
     return made
 
 
-def test_inspect_reads_the_very_trials_of_the_ledger(project: Make) -> None:
+def test_inspect_reads_the_ledgers_trials(project: Make) -> None:
     made = measured(project)
     done = made.selfopt("export", "inspect", "--suite", "items.jsonl", "-o", "with")
     assert (done.returncode, done.stderr, done.stdout.count("written: with")) == (0, "", 2)
@@ -109,7 +109,7 @@ def _is_the_ledger(made: Project, log: dict[str, Any]) -> None:
         assert called == [[["look_up", {"item": "=1"}]]] * len(called)
 
 
-def test_a_table_is_the_same_text_wherever_it_is_printed(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_prints_identically_everywhere(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     made = project({"default": {"call": {"name": "größe", "arguments": {}}}})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
@@ -121,7 +121,7 @@ def test_a_table_is_the_same_text_wherever_it_is_printed(project: Make, monkeypa
     assert "größe" in printed.stdout.decode()
 
 
-def test_inspect_reads_conversations_step_by_step(project: Make) -> None:
+def test_inspect_reads_conversations_stepwise(project: Make) -> None:
     made = conversing(project, able())
     made.run("--selfopt-cycle")
     assert made.selfopt("export", "inspect", "--suite", "items.jsonl").returncode == 0
@@ -132,7 +132,7 @@ def test_inspect_reads_conversations_step_by_step(project: Make) -> None:
     assert [role for role, _ in sample["messages"]] == ["user", "assistant", "tool", "assistant"] * 2
 
 
-def test_a_cycle_that_was_cut_off_is_cancelled_and_calls_that_nobody_judged_are_told(project: Make) -> None:
+def test_interrupted_cycles_and_unjudged_calls_are_marked(project: Make) -> None:
     made = project({"rules": right()})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "20")
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:
@@ -147,7 +147,7 @@ def test_a_cycle_that_was_cut_off_is_cancelled_and_calls_that_nobody_judged_are_
     assert len((made.path / "all.csv").read_bytes().splitlines()) == number + 1
 
 
-def test_tables_hold_every_field_of_every_trial(project: Make) -> None:
+def test_tables_hold_every_trial_field(project: Make) -> None:
     made = measured(project)
     made.run("--selfopt-cycle")
     printed = made.selfopt("export", "csv")
@@ -175,7 +175,7 @@ def test_tables_hold_every_field_of_every_trial(project: Make) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "inspect"])
-def test_what_cannot_be_exported_is_a_sentence(project: Make, form: str) -> None:
+def test_an_impossible_export_is_one_sentence(project: Make, form: str) -> None:
     made = project({"rules": right()})
     missing = made.selfopt("export", form)
     assert (missing.returncode, "there is no ledger in" in missing.stderr) == (4, True)
@@ -190,7 +190,7 @@ def test_what_cannot_be_exported_is_a_sentence(project: Make, form: str) -> None
     assert (broken.returncode, "cannot use the ledger" in broken.stderr) == (4, True)
 
 
-def test_a_suite_that_is_none_is_refused_before_anything_is_written(project: Make) -> None:
+def test_an_unknown_suite_writes_nothing(project: Make) -> None:
     made = project({"rules": right()})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
     done = made.selfopt("export", "inspect", "--suite", "nowhere.jsonl")

@@ -102,7 +102,7 @@ def promoted(made: Project) -> bool:
 @pytest.mark.parametrize("turn", range(TIMES))
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_goes_wrong_in_an_item_ends_the_session_so(project: Make, name: str, way: str, turn: int) -> None:
+def test_item_faults_end_the_session_accordingly(project: Make, name: str, way: str, turn: int) -> None:
     fault = FAULTS[name]
     made = faulty(project, fault)
     result = run(made, way)
@@ -150,9 +150,7 @@ HARMLESS = Fault("", 0, "")
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", TAMPERED)
-def test_evidence_that_is_missing_double_foreign_or_unreadable_decides_nothing(
-    project: Make, how: str, way: str
-) -> None:
+def test_invalid_evidence_decides_nothing(project: Make, how: str, way: str) -> None:
     made = faulty(project, HARMLESS)
     made.pytester.makeconftest(TAMPER.format(how=how))
     result = run(made, way)
@@ -173,9 +171,7 @@ DIES = "    if case.id == 'item-2' and run == 1 and once('died'): {how}"
 @pytest.mark.parametrize("turn", range(TIMES))
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadgroup"])
 @pytest.mark.parametrize("how", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)"])
-def test_a_worker_that_dies_decides_nothing_and_the_cycle_can_be_gone_on_with(
-    project: Make, how: str, dist: str, turn: int
-) -> None:
+def test_a_dead_worker_leaves_a_resumable_cycle(project: Make, how: str, dist: str, turn: int) -> None:
     made = faulty(project, Fault(DIES.format(how=how), 1, ""))
     result = run(made, "-n2", f"--dist={dist}")
     assert result.ret == 1
@@ -189,7 +185,7 @@ def test_a_worker_that_dies_decides_nothing_and_the_cycle_can_be_gone_on_with(
 
 
 @pytest.mark.parametrize("way", ["-n2 --max-worker-restart=0", "-n1 --max-worker-restart=0", "-n2"])
-def test_workers_that_all_die_end_a_session_that_is_not_green(project: Make, way: str) -> None:
+def test_dead_workers_leave_no_green_session(project: Make, way: str) -> None:
     made = faulty(project, Fault("    os._exit(0)", 1, ""))
     result = (
         made.run("--selfopt-cycle", "-x", *way.split()) if way == "-n2" else made.run("--selfopt-cycle", *way.split())
@@ -199,7 +195,7 @@ def test_workers_that_all_die_end_a_session_that_is_not_green(project: Make, way
     assert not promoted(made)
 
 
-def test_a_worker_that_dies_while_it_collects_is_replaced(project: Make) -> None:
+def test_a_worker_dying_in_collection_is_replaced(project: Make) -> None:
     made = faulty(project, HARMLESS)
     made.pytester.makeconftest(
         """
@@ -216,7 +212,7 @@ def test_a_worker_that_dies_while_it_collects_is_replaced(project: Make) -> None
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_call_that_outlives_its_item_is_ended_and_no_wrong_answer(project: Make, way: str) -> None:
+def test_a_call_outliving_its_item_is_ended(project: Make, way: str) -> None:
     slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 200.0, "text": "At last."}}]
     made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n")
@@ -232,7 +228,7 @@ def test_a_call_that_outlives_its_item_is_ended_and_no_wrong_answer(project: Mak
     assert [row[:2] for row in rows] == [("error", "timeout")]
 
 
-def test_a_time_limit_that_ends_the_process_ends_only_a_worker(project: Make) -> None:
+def test_a_process_timeout_ends_one_worker_only(project: Make) -> None:
     slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 20.0, "text": "At last."}}]
     made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
     alone = run(made, "alone", "--timeout=1", "--timeout-method=thread")
@@ -257,7 +253,7 @@ def test_a_time_limit_that_ends_the_process_ends_only_a_worker(project: Make) ->
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_part_of_a_session_is_recorded_and_decides_nothing(
+def test_a_partial_session_is_recorded_without_decision(
     project: Make, arguments: list[str], status: int | None, way: str
 ) -> None:
     made = faulty(project, Fault("    if case.id == 'item-1' and run == 0: assert False", 10, ""))
@@ -272,7 +268,7 @@ def test_a_part_of_a_session_is_recorded_and_decides_nothing(
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-plan", "--setup-only", "--selfopt-dry-run"])
-def test_who_only_looks_makes_no_call_and_writes_nothing(project: Make, option: str, way: str) -> None:
+def test_collection_or_setup_plan_makes_no_call(project: Make, option: str, way: str) -> None:
     made = faulty(project, HARMLESS)
     result = run(made, way, option)
     assert result.ret in (0, 5), said(result)
@@ -289,7 +285,7 @@ def test_the_debugger_runs_alone(project: Make) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_session_that_is_ended_from_outside_can_be_gone_on_with(project: Make, how: signal.Signals, way: str) -> None:
+def test_an_externally_ended_session_can_resume(project: Make, how: signal.Signals, way: str) -> None:
     made = faulty(project, HARMLESS, {**BETTER, "latency": 0.1})
     process = begin(made, *([] if way == "alone" else [way]), cold=True)
     wait_until(lambda: made.server.seen.asked > 20)
@@ -309,7 +305,7 @@ def test_a_session_that_is_ended_from_outside_can_be_gone_on_with(project: Make,
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("reply", ["half a pair: \ud800 and \udc00", "x" * 6_000_000], ids=["surrogates", "6 MB"])
-def test_a_reply_that_no_channel_likes_is_judged_as_any_other(project: Make, reply: str, way: str) -> None:
+def test_a_reply_with_odd_characters_is_judged(project: Make, reply: str, way: str) -> None:
     odd = {"when": {"prompt": "item 2."}, "then": {"text": reply}}
     made = faulty(project, HARMLESS, {"rules": [odd, *right(constrained=True)]})
     result = run(made, way, "-rA")
@@ -321,7 +317,7 @@ def test_a_reply_that_no_channel_likes_is_judged_as_any_other(project: Make, rep
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_reply_that_is_too_long_is_an_error(project: Make, way: str) -> None:
+def test_an_oversized_reply_is_an_error(project: Make, way: str) -> None:
     long = {"when": {"prompt": "item 2.", "first": 1}, "then": {"text": "x" * 10_000_000}}
     made = faulty(project, HARMLESS, {"rules": [long, *right(constrained=True)]})
     result = run(made, way, "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
@@ -330,7 +326,7 @@ def test_a_reply_that_is_too_long_is_an_error(project: Make, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_summaries_of_others_stand_beside_ours(project: Make, way: str) -> None:
+def test_other_plugins_summaries_remain(project: Make, way: str) -> None:
     made = faulty(project, HARMLESS)
     made.pytester.makeconftest(
         """
@@ -356,7 +352,7 @@ def with_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_shuffles_items_shuffles_no_passes(project: Make, with_package: Callable[[str], None], way: str) -> None:
+def test_shuffling_items_does_not_shuffle_passes(project: Make, with_package: Callable[[str], None], way: str) -> None:
     made = faulty(project, HARMLESS)
     alone = run(made, "alone", "--selfopt-seed=5")
     assert alone.ret == 0
@@ -372,9 +368,7 @@ def test_who_shuffles_items_shuffles_no_passes(project: Make, with_package: Call
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_asks_again_until_it_is_right_is_refused(
-    project: Make, with_package: Callable[[str], None], way: str
-) -> None:
+def test_rerunning_until_passed_is_refused(project: Make, with_package: Callable[[str], None], way: str) -> None:
     with_package("pytest-rerunfailures==16.1")
     made = faulty(project, HARMLESS)
     result = run(made, way, "--reruns=2")

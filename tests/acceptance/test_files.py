@@ -25,7 +25,7 @@ def named(text: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", text))
 
 
-def test_the_files_of_a_cycle_have_the_fields_that_are_described(project: Callable[..., Project]) -> None:
+def test_a_cycles_files_have_the_described_fields(project: Callable[..., Project]) -> None:
     made = project({"rules": right(constrained=True)})
     made.run("--selfopt-cycle", "--selfopt-warmup")
     (entry,) = made.history()

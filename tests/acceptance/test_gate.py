@@ -39,7 +39,7 @@ def gate(made: Project, *arguments: str) -> pytest.RunResult:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_as_good_as_recorded_passes_and_nothing_is_written(routed: Project, way: str) -> None:
+def test_an_unchanged_model_passes_and_writes_nothing(routed: Project, way: str) -> None:
     before, asked = files(routed), routed.server.seen.asked
     result = gate(routed, way)
     assert result.ret == 0, said(result)
@@ -66,7 +66,7 @@ def test_what_is_worse_fails(routed: Project, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_single_case_that_always_passed_and_never_does_now_is_no_green_build(routed: Project, way: str) -> None:
+def test_one_newly_failing_case_is_not_green(routed: Project, way: str) -> None:
     routed.server.play({"rules": right(constrained=True)[:-1]})
     assert gate(routed, way).ret == 10
     routed.configure(TWO_SPECS + BARS.replace("0.9", "0.5") + "passes = 3\n")
@@ -91,7 +91,7 @@ def test_a_part_settles_nothing(routed: Project, arguments: tuple[str, ...], way
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_missing_or_corrupt_configuration_fails_before_any_call(routed: Project, way: str) -> None:
+def test_an_unusable_configuration_fails_before_calls(routed: Project, way: str) -> None:
     asked = routed.server.seen.asked
     path = routed.path / "routing_config.json"
     path.write_text("{")
@@ -106,7 +106,7 @@ def test_a_missing_or_corrupt_configuration_fails_before_any_call(routed: Projec
     assert routed.server.seen.asked == asked
 
 
-def test_without_a_ledger_the_bars_alone_decide(routed: Project) -> None:
+def test_without_a_ledger_the_thresholds_decide(routed: Project) -> None:
     shutil.rmtree(routed.path / ".selfopt")
     (routed.path / ".selfopt").mkdir()
     result = gate(routed)
@@ -115,7 +115,7 @@ def test_without_a_ledger_the_bars_alone_decide(routed: Project) -> None:
     assert not list((routed.path / ".selfopt").iterdir())
 
 
-def test_what_was_recorded_is_asked_beside_what_is_routed_now(routed: Project) -> None:
+def test_recorded_and_routed_specs_are_both_measured(routed: Project) -> None:
     routed.configure(TWO_SPECS + BARS.replace("0.9", "0.2") + 'compare = "beside"\n')
     same = gate(routed)
     assert same.ret == 0
@@ -128,7 +128,7 @@ def test_what_was_recorded_is_asked_beside_what_is_routed_now(routed: Project) -
     assert "fixed 0 answers, broke 27 of 36" in said(result)
 
 
-def test_other_prompts_than_those_that_were_recorded_are_not_compared(routed: Project) -> None:
+def test_unrecorded_prompts_are_not_compared(routed: Project) -> None:
     lines = [json.loads(line) for line in (routed.path / "items.jsonl").read_text().splitlines()]
     lines[-1]["prompt"] = "Good morning!"
     routed.write_suite(lines)
@@ -137,7 +137,7 @@ def test_other_prompts_than_those_that_were_recorded_are_not_compared(routed: Pr
     assert "compared with nothing: the ledger holds no whole pass of" in said(result)
 
 
-def test_a_body_that_raises_is_never_masked(routed: Project) -> None:
+def test_a_raising_body_is_never_masked(routed: Project) -> None:
     body = (routed.path / "test_items.py").read_text()
     raising = body.replace("reply)", "reply, run)", 1).replace("case.check", "assert run != 1 or 1 / 0\n    case.check")
     (routed.path / "test_items.py").write_text(raising)
@@ -146,7 +146,7 @@ def test_a_body_that_raises_is_never_masked(routed: Project) -> None:
     assert "ZeroDivisionError" in said(result)
 
 
-def test_a_gate_and_a_cycle_are_two_things(routed: Project) -> None:
+def test_gate_and_cycle_are_separate(routed: Project) -> None:
     result = gate(routed, "--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "give one of them" in result.stderr.str()

@@ -26,7 +26,7 @@ def pytest_selfopt_gates(measured):
 """
 
 
-def test_a_gate_of_the_project_rejects_whom_the_others_would_promote(project: Make) -> None:
+def test_a_project_gate_rejects_a_winner(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     made.pytester.makeconftest(OWN_GATE)
@@ -47,7 +47,7 @@ def test_a_gate_of_the_project_rejects_whom_the_others_would_promote(project: Ma
         ("1 / 0", "ZeroDivisionError: division by zero; the trials are in the ledger"),
     ],
 )
-def test_a_gate_of_the_project_that_is_wrong_loses_no_trial(project: Make, answer: str, complaint: str) -> None:
+def test_a_faulty_project_gate_loses_no_trial(project: Make, answer: str, complaint: str) -> None:
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     made.pytester.makeconftest(
@@ -66,7 +66,7 @@ def test_a_gate_of_the_project_that_is_wrong_loses_no_trial(project: Make, answe
     assert made.server.seen.asked == asked == 2 * 3 * CASES
 
 
-def test_the_classic_rule_asks_seven_times_and_spends_no_error_budget(project: Make) -> None:
+def test_the_classic_rule_takes_seven_passes(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS)
     result = made.run("--selfopt-cycle", "--selfopt-profile", "classic")
@@ -94,7 +94,7 @@ def test_the_profile_can_be_configured(project: Make) -> None:
     assert "profile: 'clasic' is not one of calibrated, classic; did you mean 'classic'?" in wrong.stderr.str()
 
 
-def test_deleting_history_and_reports_does_not_refill_the_error_budget(project: Make) -> None:
+def test_deleting_files_does_not_refill_the_budget(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     assert made.run("--selfopt-cycle").ret == 0
     for name in ("meta_loop_history.json", "harness_feedback.json", "routing_decisions.jsonl"):
@@ -109,7 +109,7 @@ def test_deleting_history_and_reports_does_not_refill_the_error_budget(project: 
 EXTENDED = BODY.replace('"items.jsonl"', '"items.jsonl", phase="extended"')
 
 
-def test_nothing_but_wrong_answers_end_the_extended_phase_after_one_pass(project: Make) -> None:
+def test_all_wrong_answers_end_the_extended_phase(project: Make) -> None:
     made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}})
     made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS)
@@ -122,7 +122,7 @@ def test_nothing_but_wrong_answers_end_the_extended_phase_after_one_pass(project
     assert "diagnosis: capability limit: 0 of 12 answers are right" in said(result)
 
 
-def test_in_the_extended_phase_those_who_can_go_on(project: Make) -> None:
+def test_promising_candidates_continue_in_the_extended_phase(project: Make) -> None:
     """The baseline, hopeless itself, is asked beside a candidate that is not; the other one is out."""
     wrong = {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}
     made = project({"rules": right(constrained=True), "default": wrong})
@@ -134,7 +134,7 @@ def test_in_the_extended_phase_those_who_can_go_on(project: Make) -> None:
     assert asked[False] == (3 + 1) * CASES, "schema in every pass, atomic in the first"
 
 
-def test_limits_of_one_phase_leave_the_other_alone(project: Make) -> None:
+def test_one_phases_limits_spare_the_other(project: Make) -> None:
     made = project({"rules": right(constrained=True), "latency": 0.02})
     made.pytester.makepyfile(test_items=BODY, test_more=EXTENDED)
     made.configure(TWO_SPECS + "[tool.selfopt.phases.extended.gates]\nlatency = 0.001\nerrors = 0.01\n")
@@ -157,7 +157,7 @@ def test_limits_of_one_phase_leave_the_other_alone(project: Make) -> None:
         ("latencies = 1", "unknown key 'latencies'; did you mean 'latency'?"),
     ],
 )
-def test_a_wrong_limit_is_refused_with_its_place(project: Make, line: str, complaint: str) -> None:
+def test_a_wrong_limit_names_its_position(project: Make, line: str, complaint: str) -> None:
     made = project()
     made.configure(f"[tool.selfopt.gates]\n{line}\n")
     result = made.run("--selfopt-cycle")
@@ -165,7 +165,7 @@ def test_a_wrong_limit_is_refused_with_its_place(project: Make, line: str, compl
     assert f"pyproject.toml [tool.selfopt] gates: {complaint}" in result.stderr.str()
 
 
-def test_the_claim_about_new_prompts_holds_what_a_few_prompts_cannot_show(project: Make) -> None:
+def test_the_new_prompt_claim_holds_small_suites(project: Make) -> None:
     better = [rule for rule in right() if "item 0." not in rule["when"]["prompt"]]
     made = project({"rules": [*better, *right(constrained=True)], "default": {"text": "no"}})
     made.configure(TWO_SPECS + '[tool.selfopt.gates]\nclaim = "new-prompts"\nmin_samples = 9\n')
@@ -175,7 +175,7 @@ def test_the_claim_about_new_prompts_holds_what_a_few_prompts_cannot_show(projec
     assert "HOLD schema: fixed 13 answers, broke 0 in 13 passes" in said(result)
 
 
-def test_power_is_told_before_anything_is_spent_and_knows_the_ledger(project: Make) -> None:
+def test_power_is_reported_before_spending(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     before = made.selfopt("power", "items.jsonl")
     assert before.returncode == 0
@@ -203,7 +203,7 @@ def test_power_says_what_is_wrong(project: Make, arguments: list[str], complaint
     assert (found.returncode, complaint in found.stderr) == (4, True)
 
 
-def test_a_known_variation_is_what_the_next_cycle_reckons_with(project: Make) -> None:
+def test_a_known_variation_informs_the_next_cycle(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     first = said(made.run("--selfopt-cycle"))
     assert "finds a gain of about +0.08 if answers repeat, of about +0.25 if 30% of repeats differ" in first
@@ -211,7 +211,7 @@ def test_a_known_variation_is_what_the_next_cycle_reckons_with(project: Make) ->
     assert "finds a gain of about +0.17 or more" in second
 
 
-def test_pairs_without_an_answer_are_named_when_there_are_too_many(project: Make) -> None:
+def test_too_many_unanswered_pairs_are_named(project: Make) -> None:
     rules = [
         {"when": {"prompt": "item 1."}, "then": {"status": 400}},
         {"when": {"prompt": "item 2."}, "then": {"status": 400}},

@@ -67,7 +67,7 @@ def embedded_servers(session: psutil.Process) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("after", [0, 1, 30, 60])
-def test_ctrl_c_ends_at_once_and_loses_no_finished_call(project: Make, after: int) -> None:
+def test_ctrl_c_loses_no_finished_call(project: Make, after: int) -> None:
     made = project({"rules": right(), "latency": 0.4})
     process = begin(made)
     wait_until(lambda: len(made.server.seen.requests) > after)
@@ -110,7 +110,7 @@ def test_ctrl_c_while_calls_begin_ends_them(project: Make) -> None:
     assert "selfopt-dispatch" not in (made.path / "threads").read_text().split()
 
 
-def test_kill_9_loses_no_finished_call_and_the_next_cycle_starts(project: Make) -> None:
+def test_kill_9_loses_no_finished_call(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.05})
     process = begin(made)
     wait_until(lambda: len(made.server.seen.requests) > 40)
@@ -126,7 +126,7 @@ def test_kill_9_loses_no_finished_call_and_the_next_cycle_starts(project: Make) 
         assert ledger.execute("SELECT status FROM cycle").fetchall() == [("interrupted",), ("decided",)]
 
 
-def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(project: Make) -> None:
+def test_a_concurrent_cycle_is_refused_naming_the_holder(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.2})
     process = begin(made, cold=True)
     wait_until(lambda: bool(made.server.seen.requests))
@@ -139,7 +139,7 @@ def test_a_second_cycle_at_the_same_time_is_refused_with_who_holds_the_lock(proj
     process.communicate(timeout=20)
 
 
-def test_a_disk_that_fills_up_ends_the_session_with_a_sentence(project: Make) -> None:
+def test_a_full_disk_ends_with_a_sentence(project: Make) -> None:
     made = project({"rules": right()})
     Ledger(made.path / ".selfopt" / "ledger.sqlite").close()
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
@@ -155,7 +155,7 @@ def test_a_disk_that_fills_up_ends_the_session_with_a_sentence(project: Make) ->
     assert not (made.path / "routing_config.json").exists()
 
 
-def test_the_embedded_server_ends_when_nobody_waits_for_it_to_load() -> None:
+def test_an_unneeded_server_ends_while_loading() -> None:
     pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
     path = find_model_file(EMBEDDED_MODELS["embedded/smollm2-135m"])
     process = subprocess.Popen(
@@ -172,7 +172,7 @@ def test_the_embedded_server_ends_when_nobody_waits_for_it_to_load() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_embedded_server_never_outlives_the_session(project: Make, how: signal.Signals) -> None:
+def test_the_embedded_server_ends_with_the_session(project: Make, how: signal.Signals) -> None:
     pytest.importorskip("xllamacpp", reason="the embedded model is an extra: uv sync installs it")
     made = project()
     process = begin(made, "--selfopt-baseline", "embedded/smollm2-135m/atomic/native_api/t60/r1/i0", cold=True)

@@ -24,7 +24,7 @@ def loaded(folder: Path, text: str) -> Settings:
     return load_settings(folder, Mode.CYCLE, Overrides())
 
 
-def test_each_model_is_listed_asked_and_explained(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_listed_called_and_explained(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DESK_KEY", raising=False)
     refused = {"when": {"model": "refused"}, "then": {"status": 401, "message": "no such key"}}
     unknown = {"when": {"model": "unknown"}, "then": {"status": 404, "message": "model 'unknown' not found"}}
@@ -61,7 +61,7 @@ def test_looking_only_makes_no_call(project: Make) -> None:
     assert made.server.seen.asked == 0
 
 
-def test_a_wrong_setting_or_name_is_a_sentence(project: Make) -> None:
+def test_a_wrong_setting_is_one_sentence(project: Make) -> None:
     made = project({})
     unknown = models(made.path, "nobody/knows")
     assert unknown.returncode == 4
@@ -73,7 +73,7 @@ def test_a_wrong_setting_or_name_is_a_sentence(project: Make) -> None:
 
 
 @pytest.mark.parametrize("wire", ["ollama", "anthropic"])
-def test_a_cycle_runs_the_same_in_every_format(project: Make, wire: str) -> None:
+def test_a_cycle_is_equal_in_every_format(project: Make, wire: str) -> None:
     made = project({"rules": right(constrained=True), "load": 0.3})
     (made.path / "pyproject.toml").write_text(
         f'[tool.selfopt]\nmodel = "scripted/model"\n[tool.selfopt.providers.scripted]\nwire = "{wire}"\n'
@@ -85,7 +85,7 @@ def test_a_cycle_runs_the_same_in_every_format(project: Make, wire: str) -> None
     assert ("s of it loading" in said(result)) == (wire == "ollama")
 
 
-def test_a_model_of_a_known_provider_needs_no_configuration(tmp_path: Path) -> None:
+def test_a_known_provider_needs_no_configuration(tmp_path: Path) -> None:
     settings = loaded(tmp_path, "")
     ollama, router = settings.model("ollama/llama3.2:1b"), settings.model("openrouter/meta-llama/llama-3.2-1b-instruct")
     assert (ollama.wire, ollama.name, ollama.max_concurrency, ollama.overlap) == ("ollama", "llama3.2:1b", 4, False)
@@ -94,7 +94,7 @@ def test_a_model_of_a_known_provider_needs_no_configuration(tmp_path: Path) -> N
     assert router.overlap is True
 
 
-def test_a_key_is_never_meant_for_another_address(tmp_path: Path) -> None:
+def test_another_address_gets_no_key(tmp_path: Path) -> None:
     settings = loaded(
         tmp_path,
         '[models."openai/mine"]\nbase_url = "http://desk:8000/v1"\n'
@@ -124,7 +124,7 @@ def test_a_key_is_never_meant_for_another_address(tmp_path: Path) -> None:
         ("[budget]\nmax_costs = 1\n", "selfopt.toml budget: unknown key 'max_costs'; did you mean 'max_cost'?"),
     ],
 )
-def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, text: str, sentence: str) -> None:
+def test_wrong_settings_are_refused_with_position(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SettingsError) as refused:
         loaded(tmp_path, text)
     assert sentence in str(refused.value)

@@ -117,7 +117,7 @@ def gate_suite(made: Project) -> ET.Element:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_cycle_and_a_gate_tell_machines_what_they_came_to(better: Project, way: str) -> None:
+def test_cycles_and_gates_write_machine_outputs(better: Project, way: str) -> None:
     both = ["--selfopt-json=out.json", "--selfopt-ctrf=ctrf.json", "--junitxml=report.xml", *filter(None, [way])]
     assert better.run("--selfopt-cycle", *both).ret == 0
     cycle = outcome(better)
@@ -156,7 +156,7 @@ def test_a_cycle_and_a_gate_tell_machines_what_they_came_to(better: Project, way
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_github_is_told_where_it_listens(better: Project, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_github_gets_its_outputs(better: Project, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     page = better.path / "summary.md"
     page.write_text("# Before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
@@ -174,20 +174,20 @@ def test_github_is_told_where_it_listens(better: Project, way: str, monkeypatch:
     assert "| **FAIL** | min_accuracy | accuracy 0.750 (27 of 36" in text
 
 
-def test_what_was_not_decided_says_why(better: Project) -> None:
+def test_an_undecided_outcome_says_why(better: Project) -> None:
     better.run("--selfopt-cycle", "-k", "run0", "--selfopt-json=out.json")
     told = outcome(better)
     assert (told["status"], told["phases"]) == (10, [])
     assert "only some of the planned trials were selected" in told["why"]
 
 
-def test_what_cannot_be_written_is_said_and_changes_no_verdict(better: Project) -> None:
+def test_unwritable_outputs_are_reported_only(better: Project) -> None:
     result = better.run("--selfopt-cycle", "--selfopt-json=/proc/nowhere/out.json")
     assert result.ret == 0
     assert "--selfopt-json could not be written" in said(result)
 
 
-def test_json_is_of_a_cycle_or_a_gate(better: Project) -> None:
+def test_json_needs_a_cycle_or_gate(better: Project) -> None:
     result = better.run("--selfopt-json=out.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--selfopt-json needs --selfopt-cycle or --selfopt-gate" in result.stderr.str()
@@ -220,7 +220,7 @@ def hostile() -> dict[str, Any]:
     return {**head, "phases": [phase]}
 
 
-def test_no_sentence_breaks_out_of_what_it_stands_in() -> None:
+def test_every_sentence_is_escaped_in_its_format() -> None:
     for line in workflow_commands(hostile()):
         assert "\n" not in line
         assert "\r" not in line

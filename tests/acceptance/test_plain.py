@@ -34,7 +34,7 @@ def test_no_such_fixture(reply): ...
 """
 
 
-def test_each_case_runs_once_on_the_routed_baseline(project: Make) -> None:
+def test_each_case_runs_once_on_the_baseline(project: Make) -> None:
     made = project({"rules": right()})
     result = made.run()
     assert result.ret == 0
@@ -54,7 +54,7 @@ def test_the_routing_configuration_is_followed(project: Make) -> None:
     result.assert_outcomes(passed=CALLS + RESTRAINT)
 
 
-def test_a_wrong_answer_is_an_ordinary_failure_that_says_what_came(project: Make) -> None:
+def test_a_wrong_answer_fails_with_its_content(project: Make) -> None:
     made = project({"rules": right()[1:], "default": {"text": "I can not."}})
     result = made.run("-rf")
     assert result.ret == 1
@@ -62,7 +62,7 @@ def test_a_wrong_answer_is_an_ordinary_failure_that_says_what_came(project: Make
     assert "Miss: expected a call of look_up, got no call but 'I can not.'" in said(result)
 
 
-def test_a_call_without_an_answer_is_one_sentence(project: Make) -> None:
+def test_a_missing_answer_is_one_sentence(project: Make) -> None:
     made = project({"default": {"status": 401, "message": "who are you?"}})
     result = made.run("-k", "item-1")
     assert result.ret == 1
@@ -70,14 +70,14 @@ def test_a_call_without_an_answer_is_one_sentence(project: Make) -> None:
     assert "Traceback" not in said(result)
 
 
-def test_under_xdist_every_worker_asks_for_its_own_items_only(project: Make) -> None:
+def test_xdist_workers_call_for_own_items_only(project: Make) -> None:
     made = project({"rules": right()})
     result = made.run("-n", "2")
     result.assert_outcomes(passed=CALLS + RESTRAINT)
     assert len(made.server.seen.requests) == CALLS + RESTRAINT
 
 
-def test_another_project_behaves_as_without_the_plugin(pytester: pytest.Pytester) -> None:
+def test_other_projects_behave_as_without_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_other=OTHER_PROJECT)
     in_order = ("-p", "no:cacheprovider", "-p", "no:randomly")
     with_plugin = pytester.runpytest_subprocess(*in_order)
@@ -87,7 +87,7 @@ def test_another_project_behaves_as_without_the_plugin(pytester: pytest.Pytester
     assert not (pytester.path / ".selfopt").exists()
 
 
-def test_loading_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
+def test_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_other="""
         import sys

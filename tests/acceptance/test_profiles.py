@@ -47,7 +47,7 @@ def three_models(project: Make) -> Project:
     return made
 
 
-def test_a_profile_tells_what_the_cycles_measured(project: Make) -> None:
+def test_a_profile_shows_what_cycles_measured(project: Make) -> None:
     made = promoted(project)
     shown = made.selfopt("profile", MODEL)
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -72,7 +72,7 @@ def test_a_profile_tells_what_the_cycles_measured(project: Make) -> None:
     assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
-def test_all_models_stand_side_by_side_with_the_maps(project: Make) -> None:
+def test_all_models_appear_with_the_maps(project: Make) -> None:
     made = three_models(project)
     shown = made.selfopt("profile", "--all")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -98,7 +98,7 @@ def test_all_models_stand_side_by_side_with_the_maps(project: Make) -> None:
     assert 0.10 < atomic["price_usd_per_million"] < 0.30
 
 
-def test_every_form_has_the_same_numbers(project: Make) -> None:
+def test_every_format_has_the_same_numbers(project: Make) -> None:
     made = promoted(project)
     value: dict[str, Any] = json.loads(made.selfopt("profile", MODEL, "--format", "json").stdout)
     ((profile),) = value["profiles"]
@@ -128,12 +128,12 @@ def test_every_form_has_the_same_numbers(project: Make) -> None:
         ([MODEL, "--all"], "profile: name one model, or give --all"),
     ],
 )
-def test_what_cannot_be_answered_is_a_sentence(project: Make, arguments: list[str], complaint: str) -> None:
+def test_an_unanswerable_question_is_one_sentence(project: Make, arguments: list[str], complaint: str) -> None:
     shown = promoted(project).selfopt("profile", *arguments)
     assert (shown.returncode, shown.stdout, shown.stderr) == (4, "", f"selfopt: {complaint}\n")
 
 
-def test_without_trials_there_is_no_profile_and_no_file(project: Make) -> None:
+def test_without_trials_there_is_no_profile(project: Make) -> None:
     made = project()
     shown = made.selfopt("profile", "--all")
     assert (shown.returncode, shown.stderr.startswith("selfopt: there is no ledger in ")) == (4, True)
@@ -148,7 +148,7 @@ def test_without_trials_there_is_no_profile_and_no_file(project: Make) -> None:
     )
 
 
-def test_a_ledger_with_a_spec_that_nobody_can_read_is_a_sentence(project: Make) -> None:
+def test_an_unreadable_spec_is_one_sentence(project: Make) -> None:
     made = promoted(project)
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:
         connection.execute("UPDATE call SET spec = 'by hand' WHERE run = 0")

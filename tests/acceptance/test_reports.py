@@ -34,7 +34,7 @@ def of_cycle(made: Project, cycle: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_a_cycle_leaves_its_report_and_says_where(project: Make, arguments: tuple[str, ...]) -> None:
+def test_a_cycle_names_its_report(project: Make, arguments: tuple[str, ...]) -> None:
     made = project({"rules": right(constrained=True)})
     result = made.run("--selfopt-cycle", *arguments)
     assert result.ret == 0
@@ -53,7 +53,7 @@ def test_a_cycle_leaves_its_report_and_says_where(project: Make, arguments: tupl
     assert read(made, "SELF_OPTIMIZING_REPORT.md").startswith(f"# {OVER_ALL}\n")
 
 
-def test_what_keeps_failing_stands_there_with_what_was_asked_expected_and_got(project: Make) -> None:
+def test_persistent_failures_show_prompt_expectation_and_answer(project: Make) -> None:
     made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "nothing"}}}})
     made.run("--selfopt-cycle")
     failures = of_cycle(made, 1)["phases"][0]["failures"]
@@ -66,7 +66,7 @@ def test_what_keeps_failing_stands_there_with_what_was_asked_expected_and_got(pr
     assert restrained["expected"] == "no tool call"
 
 
-def test_a_cold_start_is_seen_in_the_strips(project: Make) -> None:
+def test_the_strips_show_a_cold_start(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * (CALLS + RESTRAINT))))
     made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
     (phase,) = of_cycle(made, 1)["phases"]
@@ -100,9 +100,7 @@ def test_a_gate_writes_no_report(project: Make) -> None:
         (("-x",), "interrupted", "Nothing was decided in cycle 1: the session was interrupted."),
     ],
 )
-def test_a_cycle_without_a_decision_has_a_report_that_says_so(
-    project: Make, arguments: tuple[str, ...], status: str, sentence: str
-) -> None:
+def test_an_undecided_cycle_reports_so(project: Make, arguments: tuple[str, ...], status: str, sentence: str) -> None:
     made = project()
     result = made.run("--selfopt-cycle", *arguments)
     assert f"report: {REPORTS}/cycle-1.html" in result.outlines
@@ -115,7 +113,7 @@ def test_a_cycle_without_a_decision_has_a_report_that_says_so(
     assert document["takes"]
 
 
-def test_a_report_that_cannot_be_written_changes_no_verdict(project: Make) -> None:
+def test_an_unwritable_report_changes_no_verdict(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
     (made.path / ".selfopt").mkdir()
     (made.path / REPORTS).write_text("in the way")
@@ -131,7 +129,7 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(project: Make) -> No
     assert made.history()[0]["winner"]
 
 
-def test_the_command_makes_every_form_of_every_report(project: Make) -> None:
+def test_the_command_makes_every_report_format(project: Make) -> None:
     made = promoted(project)
     assert made.run("--selfopt-cycle").ret == 0
     page = made.selfopt("report")
@@ -164,14 +162,14 @@ def test_the_command_makes_every_form_of_every_report(project: Make) -> None:
         (("--state-dir", "nowhere"), "there is no history in"),
     ],
 )
-def test_what_cannot_be_reported_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_impossible_report_is_one_sentence(project: Make, arguments: tuple[str, ...], sentence: str) -> None:
     shown = promoted(project).selfopt("report", *arguments)
     assert (shown.returncode, shown.stdout) == (4, "")
     assert shown.stderr.startswith(f"selfopt: {sentence}")
     assert shown.stderr.count("\n") == 1
 
 
-def test_a_rollback_shows_on_the_curve(project: Make) -> None:
+def test_the_curve_shows_a_rollback(project: Make) -> None:
     made = promoted(project)
     assert made.selfopt("rollback", "1").returncode == 0
     assert made.run("--selfopt-cycle").ret in (0, 10)
@@ -179,7 +177,7 @@ def test_a_rollback_shows_on_the_curve(project: Make) -> None:
     assert [(one["cycle"], one["event"]) for one in document["curve"]] == [(1, "promoted"), (2, "rolled back")]
 
 
-def test_reports_on_what_older_versions_recorded_are_made(project: Make) -> None:
+def test_older_versions_records_can_be_reported(project: Make) -> None:
     made = promoted(project)
     ledger = made.path / ".selfopt" / "ledger.sqlite"
     with open_ledger(ledger) as connection:
@@ -204,7 +202,7 @@ def test_reports_on_what_older_versions_recorded_are_made(project: Make) -> None
     assert [one["measured"]["trials"] for one in without["phases"][0]["specs"]] == [36, 36]
 
 
-def test_whatever_stands_in_the_history_a_report_is_made(project: Make) -> None:
+def test_any_history_gives_a_report(project: Make) -> None:
     made = promoted(project)
     path = made.path / ".selfopt" / "meta_loop_history.json"
     history = json.loads(path.read_text())
@@ -224,7 +222,7 @@ def test_whatever_stands_in_the_history_a_report_is_made(project: Make) -> None:
     assert json.loads(path.read_text())["cycles"][:4] == [None, 1, "text", ["list"]]
 
 
-def test_a_report_that_cannot_be_made_leaves_the_outcome_in_the_summary_of_the_job(
+def test_without_report_the_job_summary_has_the_outcome(
     project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made = project({"rules": right(constrained=True)})
@@ -251,7 +249,7 @@ def test_a_survey_is_no_cycle(project: Make) -> None:
     assert told[0].endswith(f"{MODEL}/atomic/native_api/t60/r1/i0: 12 pass")
 
 
-def test_a_report_is_not_broken_by_what_a_server_says(project: Make) -> None:
+def test_server_text_does_not_break_a_report(project: Make) -> None:
     said = "<script>alert(1)</script>\n# not a heading | \u202e"
     made = project({"default": {"status": 500, "message": said}})
     made.configure(f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"\n')

@@ -48,7 +48,7 @@ def decisions(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("way", ["alone", "-n2"])
 @pytest.mark.parametrize("moment", range(MOMENTS))
-def test_after_kill_9_no_finished_call_is_repeated_and_none_is_lost(project: Make, moment: int, way: str) -> None:
+def test_resuming_after_kill_9_repeats_no_call(project: Make, moment: int, way: str) -> None:
     made = project({"rules": right(constrained=True), "latency": 0.05})
     rng = random.Random(f"{SEED}/{moment}")
     ways = [] if way == "alone" else [way]
@@ -109,7 +109,7 @@ def status(path: Path) -> str:
     return str(row[0]) if row else ""
 
 
-def test_a_resumed_cycle_decides_as_if_it_had_never_been_cut_off(project: Make) -> None:
+def test_a_resumed_cycle_decides_as_if_uninterrupted(project: Make) -> None:
     made = project({"rules": right(constrained=True), "latency": 0.1})
     process = begin(made, "--selfopt-seed", "7")
     wait_until(lambda: made.server.seen.asked > 60)
@@ -128,7 +128,7 @@ def test_a_resumed_cycle_decides_as_if_it_had_never_been_cut_off(project: Make) 
     assert {one["verdict"] for one in entry["verdicts"]} == {"PROMOTE", "REJECT"}
 
 
-def test_there_has_to_be_something_to_resume(project: Make) -> None:
+def test_resuming_needs_an_interrupted_cycle(project: Make) -> None:
     made = project({"rules": right()})
     nothing = made.run("--selfopt-cycle", "--selfopt-resume")
     assert nothing.ret == pytest.ExitCode.USAGE_ERROR
@@ -140,7 +140,7 @@ def test_there_has_to_be_something_to_resume(project: Make) -> None:
     assert "--selfopt-resume needs --selfopt-cycle" in made.run("--selfopt-resume").stderr.str()
 
 
-def test_trials_of_another_suite_are_not_mixed_in(project: Make) -> None:
+def test_another_suites_trials_are_not_mixed_in(project: Make) -> None:
     made = project({"rules": right()})
     assert made.run("--selfopt-cycle", "--selfopt-max-calls", "20").ret == 10
     lines = suite_lines()
@@ -152,7 +152,7 @@ def test_trials_of_another_suite_are_not_mixed_in(project: Make) -> None:
     assert made.run("--selfopt-cycle").ret == 0
 
 
-def test_every_suite_of_a_phase_has_to_be_the_same(project: Make) -> None:
+def test_every_suite_must_be_the_same(project: Make) -> None:
     made = project({"rules": right()})
     other: dict[str, Any] = {"id": "other", "prompt": "Find item 3.", "expect": {"exact": "No."}}
     (made.path / "more.jsonl").write_text(json.dumps(other))
@@ -170,7 +170,7 @@ def test_every_suite_of_a_phase_has_to_be_the_same(project: Make) -> None:
     assert made.server.seen.asked == asked
 
 
-def test_another_baseline_in_force_is_not_compared_with_the_old_one(project: Make) -> None:
+def test_a_changed_baseline_is_not_compared(project: Make) -> None:
     made = project({"rules": right()})
     assert made.run("--selfopt-cycle", "--selfopt-max-calls", "20").ret == 10
     other = made.run("--selfopt-cycle", "--selfopt-resume", "--selfopt-baseline", f"{MODEL}/atomic/atomic/t30/r1/i0")
@@ -178,7 +178,7 @@ def test_another_baseline_in_force_is_not_compared_with_the_old_one(project: Mak
     assert f"but {MODEL}/atomic/atomic/t30/r1/i0 is in force now" in " ".join(other.stderr.str().split())
 
 
-def test_a_warm_up_that_was_made_is_not_made_again(project: Make) -> None:
+def test_a_warm_up_is_not_repeated(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.01})
     assert made.run("--selfopt-cycle", "--selfopt-warmup", "--selfopt-max-calls", "30").ret == 10
     assert made.run("--selfopt-cycle", "--selfopt-warmup", "--selfopt-resume").ret == 0

@@ -54,7 +54,7 @@ def kinds(made: Project) -> list[str]:
     return [entry["kind"] for entry in read_decisions(log)]
 
 
-def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed_in_one_command(project: Make) -> None:
+def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES)))
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert result.ret == 0
@@ -88,7 +88,7 @@ def test_a_cold_model_is_warmed_up_on_trial_and_the_rule_is_confirmed_in_one_com
     assert "selfopt: proves" not in said(following)
 
 
-def test_what_is_on_trial_can_be_left_to_the_next_cycle(project: Make) -> None:
+def test_a_trial_rule_may_wait_a_cycle(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES)))
     first = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")
     assert first.ret == 1
@@ -100,7 +100,7 @@ def test_what_is_on_trial_can_be_left_to_the_next_cycle(project: Make) -> None:
 
 
 @pytest.mark.parametrize(("budget", "needed"), [(7 * CASES + 71, 72), (7 * CASES + 73, 0)])
-def test_a_proof_waits_for_the_next_cycle_when_the_budget_is_too_small(project: Make, budget: int, needed: int) -> None:
+def test_a_small_budget_postpones_the_proof(project: Make, budget: int, needed: int) -> None:
     """Two turns of three passes and a warm-up call are 73 calls."""
     made = with_ollama(project(cold_for(2 * CASES)))
     result = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-max-calls", str(budget))
@@ -110,7 +110,7 @@ def test_a_proof_waits_for_the_next_cycle_when_the_budget_is_too_small(project: 
     assert made.server.seen.asked <= budget
 
 
-def test_a_proof_alone_searches_nothing_and_leaves_other_phases_alone(project: Make) -> None:
+def test_a_lone_proof_spares_other_phases(project: Make) -> None:
     made = with_ollama(project({"rules": right(), "default": {"text": "Hello!"}}), extra="")
     made.pytester.makepyfile(test_more=BODY.replace('"items.jsonl"', '"more.jsonl", phase="other"'))
     (made.path / "more.jsonl").write_text((made.path / "items.jsonl").read_text())
@@ -127,7 +127,7 @@ def test_a_proof_alone_searches_nothing_and_leaves_other_phases_alone(project: M
     assert made.run("--selfopt-prove").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_proof_writes_a_junit_report_of_its_own(project: Make) -> None:
+def test_a_proof_writes_its_own_junit_report(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES)))
     made.run("--selfopt-cycle", "--selfopt-no-race", "--junitxml=out/found.xml")
     reports = {
@@ -136,7 +136,7 @@ def test_a_proof_writes_a_junit_report_of_its_own(project: Make) -> None:
     assert reports == {"found.xml": 7 * CASES, "found-proof.xml": 6 * CASES}
 
 
-def test_a_warm_up_that_does_not_help_is_rolled_back_and_not_tried_again(project: Make) -> None:
+def test_a_useless_warm_up_is_not_retried(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES, "first")))
     second = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "on trial: allow_for_bounded_tasks" in said(second)
@@ -151,7 +151,7 @@ def test_a_warm_up_that_does_not_help_is_rolled_back_and_not_tried_again(project
     assert kinds(made) == ["keep", "trial", "rolled_back", "skip"]
 
 
-def test_a_server_that_cannot_be_told_to_unload_keeps_the_warm_up_on_trial_and_says_why(project: Make) -> None:
+def test_an_unforceable_cold_start_stays_on_trial(project: Make) -> None:
     made = project(cold_for(2 * CASES))
     made.configure(NOTHING_ELSE)
     assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
@@ -162,7 +162,7 @@ def test_a_server_that_cannot_be_told_to_unload_keeps_the_warm_up_on_trial_and_s
         assert ledger.execute("SELECT count(*) FROM call WHERE purpose = 'warmup' AND cycle = 2").fetchone() == (1,)
 
 
-def test_a_model_that_answers_too_late_gets_more_time_and_the_rule_is_confirmed(project: Make) -> None:
+def test_a_slow_model_gets_a_longer_timeout(project: Make) -> None:
     late = [{**rule, "then": {**rule["then"], "latency": 0.9}} for rule in right()]
     slow = [{**rule, "when": {**rule["when"], "chance": 0.5}} for rule in late]
     made = project({"rules": [*slow, *right()], "default": {"text": "Hello!"}})
@@ -180,7 +180,7 @@ def test_a_model_that_answers_too_late_gets_more_time_and_the_rule_is_confirmed(
     assert (rule["status"], rule["timeout"], rule["retries"]) == ("confirmed", 5.0, 0)
 
 
-def test_a_flaky_model_that_sometimes_gives_no_answer_gets_another_retry_on_trial_and_its_cost_is_told(
+def test_a_flaky_model_gets_a_retry_on_trial(
     project: Make,
 ) -> None:
     chances = [{**rule, "when": {**rule["when"], "chance": 0.6}} for rule in right()]
@@ -200,7 +200,7 @@ def test_a_flaky_model_that_sometimes_gives_no_answer_gets_another_retry_on_tria
     [({"drop": True}, []), ({"status": 401}, []), ({"status": 429, "retry_after": 0}, ["--selfopt-max-calls", "40"])],
     ids=["dropped", "401", "429"],
 )
-def test_an_outage_makes_no_rule_at_all(project: Make, then: dict[str, Any], bound: list[str]) -> None:
+def test_an_outage_makes_no_rule(project: Make, then: dict[str, Any], bound: list[str]) -> None:
     """Rate limits are waited out for long; a budget bounds that."""
     made = with_ollama(project({"default": then}))
     result = made.run("--selfopt-cycle", *bound)
@@ -209,7 +209,7 @@ def test_an_outage_makes_no_rule_at_all(project: Make, then: dict[str, Any], bou
     assert kinds(made) == []
 
 
-def test_a_flaky_model_gets_no_warm_up_rule(project: Make) -> None:
+def test_a_flaky_model_gets_no_warm_up(project: Make) -> None:
     rules = 0
     for seed in range(SEEDS):
         chances = [{**rule, "when": {**rule["when"], "chance": 0.7}} for rule in right()]
@@ -222,7 +222,7 @@ def test_a_flaky_model_gets_no_warm_up_rule(project: Make) -> None:
     assert rules <= 0.05 * SEEDS
 
 
-def test_a_rule_that_is_undecided_stays_on_trial_and_in_force(project: Make) -> None:
+def test_an_undecided_rule_stays_on_trial(project: Make) -> None:
     made = with_ollama(project({**cold_for(1), "latency": 0.0}))
     made.write_routing(
         [{"model": MODEL, "phase": "atomic", "enable_warmup": True, "status": "trial", "reason": "a try"}]
@@ -234,7 +234,7 @@ def test_a_rule_that_is_undecided_stays_on_trial_and_in_force(project: Make) -> 
     assert made.routing()["rules"][0]["status"] == "trial"
 
 
-def test_the_command_line_settles_a_warm_up_that_is_on_trial(project: Make) -> None:
+def test_the_command_line_settles_a_warm_up(project: Make) -> None:
     made = with_ollama(project({"rules": right(), "default": {"text": "Hello!"}}))
     made.write_routing([{"model": MODEL, "phase": "atomic", "enable_warmup": True, "status": "trial"}])
     for option in ("--selfopt-warmup", "--no-selfopt-warmup"):

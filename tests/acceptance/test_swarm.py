@@ -53,7 +53,7 @@ def rows(path: Path, columns: str, where: str) -> list[tuple[Any, ...]]:
         return ledger.execute(f"SELECT {columns} FROM call WHERE {where}").fetchall()
 
 
-def test_a_swarm_is_asked_like_a_model_and_each_stage_is_recorded(project: Make) -> None:
+def test_a_swarm_acts_as_model_with_recorded_stages(project: Make) -> None:
     made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *wrong_for("m2", 0, 2), *right()]})
     result = made.run("--selfopt-cycle", *BASELINE)
     assert result.ret == 0, said(result)
@@ -74,7 +74,7 @@ def test_a_swarm_is_asked_like_a_model_and_each_stage_is_recorded(project: Make)
     assert f"in force now: {SWARM}/atomic" in said(result)
 
 
-def test_the_loop_finds_that_cheap_models_and_a_vote_beat_a_dear_one_and_routes_to_them(project: Make) -> None:
+def test_the_loop_routes_to_a_cheaper_vote(project: Make) -> None:
     rules = [*wrong_for("dear", 0, 1, 2, 3, 4), *wrong_for("m1", 5, 6), *wrong_for("m2", 7, 8), *right()]
     nothing_else = "".join(f"{name} = []\n" for name in ("variants", "warmup", "retries", "timeouts", "isolation"))
     search = f'[tool.selfopt.search]\n{nothing_else}models = ["{SWARM}"]\n'
@@ -96,7 +96,7 @@ def test_the_loop_finds_that_cheap_models_and_a_vote_beat_a_dear_one_and_routes_
     assert made.server.seen.asked - asked == CASES
 
 
-def test_a_swarm_that_is_killed_is_gone_on_with_and_no_member_is_asked_twice(project: Make) -> None:
+def test_a_killed_swarm_resumes_without_repeated_calls(project: Make) -> None:
     made = cheap(project, {"rules": right(), "latency": 0.05})
     process = begin(made, *BASELINE)
     wait_until(lambda: made.server.seen.asked > 100)
@@ -114,7 +114,7 @@ def test_a_swarm_that_is_killed_is_gone_on_with_and_no_member_is_asked_twice(pro
     assert trials[0] == trials[1] == 3 * CASES * 2
 
 
-def test_a_budget_bounds_the_calls_of_members(project: Make) -> None:
+def test_a_budget_bounds_member_calls(project: Make) -> None:
     made = cheap(project, {"rules": right()})
     result = made.run("--selfopt-cycle", "--selfopt-max-calls=100", *BASELINE)
     assert result.ret == 10, said(result)
@@ -122,7 +122,7 @@ def test_a_budget_bounds_the_calls_of_members(project: Make) -> None:
     assert "the budget of 100 calls (--selfopt-max-calls) is used up" in said(result)
 
 
-def test_a_member_that_cannot_be_asked_is_left_out_and_named(project: Make) -> None:
+def test_an_unavailable_member_is_excluded_and_named(project: Make) -> None:
     made = cheap(project, {"rules": right()})
     text = (made.path / "pyproject.toml").read_text()
     text = text.replace(
@@ -137,7 +137,7 @@ def test_a_member_that_cannot_be_asked_is_left_out_and_named(project: Make) -> N
     assert not rows(made.path, "id", "spec LIKE 'scripted/m3/%'")
 
 
-def test_a_swarm_that_outlives_its_item_is_ended_and_no_answer(project: Make) -> None:
+def test_a_swarm_outliving_its_item_is_ended(project: Make) -> None:
     slow = {"when": {"prompt": "item 2.", "model": "m5"}, "then": {"latency": 20.0, "text": "At last."}}
     made = cheap(project, {"rules": [slow, *right()]})
     result = made.run("--timeout=2", *BASELINE)
@@ -146,7 +146,7 @@ def test_a_swarm_that_outlives_its_item_is_ended_and_no_answer(project: Make) ->
     assert not made.server.seen.in_flight
 
 
-def test_a_promoted_swarm_is_proven_anew_when_a_member_is_another_model(project: Make) -> None:
+def test_a_changed_member_expires_a_promoted_swarm(project: Make) -> None:
     nothing_else = "".join(f"{name} = []\n" for name in ("variants", "warmup", "retries", "timeouts", "isolation"))
     rules = [*wrong_for("dear", 0, 1, 2, 3, 4, 5, 6), *right()]
     made = cheap(project, {"rules": rules}, f'[tool.selfopt.search]\n{nothing_else}models = ["{SWARM}"]\n')
@@ -158,7 +158,7 @@ def test_a_promoted_swarm_is_proven_anew_when_a_member_is_another_model(project:
     assert "bigger" in said(result)
 
 
-def test_a_swarm_is_no_candidate_where_there_are_conversations_and_no_baseline(project: Make) -> None:
+def test_conversations_admit_no_swarm(project: Make) -> None:
     made = cheap(project, {"rules": right()}, f'[tool.selfopt.search]\nmodels = ["{SWARM}"]\n')
     notes = {"id": "notebook", "class": "pytest_selfopt.bench.worlds:Notes", "start": {"notes": {"a": "milk"}}}
     goal = {"state": {"notes": {}}, "no_call_in": [1]}
@@ -174,7 +174,7 @@ def test_a_swarm_is_no_candidate_where_there_are_conversations_and_no_baseline(p
     assert "a swarm answers single questions" in " ".join(result.stderr.str().split())
 
 
-def test_workers_elsewhere_make_the_calls_of_members(project: Make, engine: Engine) -> None:
+def test_remote_workers_make_member_calls(project: Make, engine: Engine) -> None:
     made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *right()]}, engine.settings())
     cases = 4
     made.write_suite(suite_lines()[: 2 + cases])
@@ -198,7 +198,7 @@ def test_workers_elsewhere_make_the_calls_of_members(project: Make, engine: Engi
         ("swarm:10@outer", "tiers: outer: contains 'swarm:10@cheap'; a tier contains models"),
     ],
 )
-def test_a_swarm_that_cannot_be_read_is_a_sentence(project: Make, name: str, sentence: str) -> None:
+def test_an_unreadable_swarm_is_one_sentence(project: Make, name: str, sentence: str) -> None:
     made = cheap(project, {}, 'outer = ["swarm:10@cheap"]\n' if "outer" in name else 'odd = ["nobody/knows"]\n')
     result = made.run("--selfopt-cycle", "--selfopt-baseline", f"{name}/atomic/native_api/t60/r1/i0")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -27,7 +27,7 @@ def command(made: Project, *arguments: str) -> int:
     return main([*arguments, "--suite", str(made.path / "items.jsonl"), "--rootdir", str(made.path)])
 
 
-def test_a_swarm_is_set_beside_its_members_and_recorded(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_swarm_is_compared_with_its_members(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *wrong_for("m2", 0, 2), *wrong_for("m3", 3), *right()]})
     assert command(made, "swarm", ":10", "--tier", "cheap") == 0
     out, progress = capsys.readouterr()
@@ -87,9 +87,7 @@ def answers(item: int, what: str, **when: Any) -> dict[str, Any]:
     return {"when": {"prompt": f"item {item}.", **when}, "then": {"call": call(str(item) if what == "right" else what)}}
 
 
-def test_a_vote_of_eight_that_err_apart_is_right_more_often_than_any_of_them(
-    project: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_independent_errors_let_a_vote_win(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     rng = random.Random(8)
     said = {(item, member): drawn(rng) for item in range(MANY) for member in range(MEMBERS)}
     made = cheap(project, {"rules": [answers(item, what, model=f"m{member}") for (item, member), what in said.items()]})
@@ -106,9 +104,7 @@ def test_a_vote_of_eight_that_err_apart_is_right_more_often_than_any_of_them(
     assert found["gain"]["sentence"].startswith("the swarm bought +0.")
 
 
-def test_a_vote_of_eight_that_err_together_is_no_better_and_the_report_says_so(
-    project: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_shared_errors_give_a_vote_no_gain(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     items = list(range(MANY))
     random.Random(8).shuffle(items)
     good = set(items[: int(SHARE * MANY)])
@@ -122,9 +118,7 @@ def test_a_vote_of_eight_that_err_together_is_no_better_and_the_report_says_so(
     )
 
 
-def test_of_five_hundred_and_twelve_calls_none_is_lost_when_one_in_twenty_fails(
-    project: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_512_calls_survive_five_percent_failures(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     flaky = {"when": {"chance": 0.05}, "then": {"status": 500, "message": "overloaded"}}
     made = cheap(project, {"rules": [flaky, *right()]}, "[tool.selfopt.swarm]\nmax_concurrency = 64\n")
     lines = [json.loads(line) for line in (made.path / "items.jsonl").read_text().splitlines()]
@@ -142,9 +136,7 @@ def test_of_five_hundred_and_twelve_calls_none_is_lost_when_one_in_twenty_fails(
     assert made.server.seen.most_in_flight <= 64
 
 
-def test_each_model_of_a_tier_is_asked_and_one_that_cannot_be_is_named(
-    project: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     down = {"when": {"model": "m4"}, "then": {"status": 400, "message": "no such model"}}
     made = cheap(project, {"rules": [down, *wrong_for("m2", 0, 1, 2), *right()]})
     path = made.path / "pyproject.toml"
@@ -175,7 +167,7 @@ def test_each_model_of_a_tier_is_asked_and_one_that_cannot_be_is_named(
         (("batch", "cheap", "--variant", "nativ"), "unknown variant 'nativ'"),
     ],
 )
-def test_what_cannot_be_asked_is_a_sentence(
+def test_an_impossible_request_is_one_sentence(
     project: Make, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
 ) -> None:
     made = cheap(project, {})

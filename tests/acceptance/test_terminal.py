@@ -55,7 +55,7 @@ def progress_of(seen: Seen) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_nothing_is_wider_than_the_terminal_or_than_can_be_read(project: Make, width: int) -> None:
+def test_nothing_exceeds_the_terminal_width(project: Make, width: int) -> None:
     seen = cycle(slow(project, 0.1), width, "--selfopt-seed", "1")
     assert seen.status == 0
     assert not set(seen.screen.wrapped) & set(seen.lines[seen.lines.index(ours(seen.lines)[0]) :])
@@ -70,7 +70,7 @@ def test_nothing_is_wider_than_the_terminal_or_than_can_be_read(project: Make, w
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_progress_is_one_line_that_is_whole_and_gone_in_the_end(project: Make, width: int) -> None:
+def test_progress_is_one_line_finally_cleared(project: Make, width: int) -> None:
     seen = cycle(slow(project, 0.1), width)
     shown = progress_of(seen)
     assert shown
@@ -79,7 +79,7 @@ def test_progress_is_one_line_that_is_whole_and_gone_in_the_end(project: Make, w
     assert not [line for line in seen.lines if re.search(r"calls \d+/", line)]
 
 
-def test_the_verdict_stands_first_with_why_and_what_it_cost_and_the_report_last(project: Make) -> None:
+def test_the_verdict_comes_first_the_report_last(project: Make) -> None:
     made = slow(project)
     lines = made.run("--selfopt-cycle").outlines
     title = next(index for index, line in enumerate(lines) if "= selfopt cycle 1 =" in line)
@@ -91,14 +91,14 @@ def test_the_verdict_stands_first_with_why_and_what_it_cost_and_the_report_last(
     assert lines[-2] == "report: .selfopt/reports/cycle-1.html"
 
 
-def test_what_is_held_says_what_it_takes(project: Make) -> None:
+def test_a_hold_says_what_is_needed(project: Make) -> None:
     made = project({"rules": right(constrained=True)[:1]})
     text = words(made.run("--selfopt-cycle", "--selfopt-candidates", "2").outlines)
     assert "HOLD atomic: the evidence on schema is short why: furthest ahead, schema fixed " in text
     assert re.search(r"what it takes: at this difference about \d+ more pass(es)?, or \d+ prompts instead of 12", text)
 
 
-def test_quiet_sessions_say_the_verdict_and_little_else(project: Make) -> None:
+def test_quiet_sessions_say_little_but_the_verdict(project: Make) -> None:
     made = slow(project)
     lines = made.run("--selfopt-cycle", "-q").outlines
     assert lines[:-1] == [
@@ -120,7 +120,7 @@ def test_quiet_gates_say_little(project: Make) -> None:
     assert "the gate is passed; nothing was written" in made.run("--selfopt-gate", "-q").outlines
 
 
-def test_a_quiet_terminal_has_its_line_of_progress_and_a_silent_one_has_none(project: Make) -> None:
+def test_quiet_terminals_show_progress_silent_ones_none(project: Make) -> None:
     made = slow(project, 0.1)
     quiet = cycle(made, 80, "-q")
     assert progress_of(quiet)
@@ -129,7 +129,7 @@ def test_a_quiet_terminal_has_its_line_of_progress_and_a_silent_one_has_none(pro
     assert progress_of(cycle(made, 80, "-qq")) == []
 
 
-def test_progress_gives_way_to_what_pytest_writes(project: Make) -> None:
+def test_progress_yields_to_pytests_output(project: Make) -> None:
     made = slow(project, 0.1)
     made.pytester.makepyfile(test_before=DOTS.format(number=4), test_zero=DOTS.format(number=3))
     seen = cycle(made, 60, "--tb=no", "-p", "no:randomly")
@@ -141,7 +141,7 @@ def test_progress_gives_way_to_what_pytest_writes(project: Make) -> None:
     assert seen.screen.wrapped == [] or not [line for line in seen.screen.wrapped if "pass" in line]
 
 
-def test_a_loud_terminal_has_a_whole_line_for_each_item(project: Make) -> None:
+def test_a_verbose_terminal_has_item_lines(project: Make) -> None:
     seen = cycle(slow(project, 0.1), 200, "-v")
     items = [line for line in seen.lines if line.startswith("test_items.py::")]
     assert len(items) == 144
@@ -150,7 +150,7 @@ def test_a_loud_terminal_has_a_whole_line_for_each_item(project: Make) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("-n2",), ("--no-header",), ("-s",)])
-def test_other_ways_to_run_have_the_same_lines(project: Make, arguments: tuple[str, ...]) -> None:
+def test_other_run_modes_print_the_same_lines(project: Make, arguments: tuple[str, ...]) -> None:
     seen = cycle(slow(project, 0.1), 80, *arguments, CI="true")
     assert seen.status == 0
     assert progress_of(seen)
@@ -159,7 +159,7 @@ def test_other_ways_to_run_have_the_same_lines(project: Make, arguments: tuple[s
     assert RESULT in seen.lines
 
 
-def test_ctrl_c_leaves_a_clean_line(project: Make) -> None:
+def test_ctrl_c_leaves_the_line_clean(project: Make) -> None:
     made = slow(project, 0.2)
     command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycle"]
     seen = on_terminal(command, width=80, cwd=made.path, until=lambda text: "atomic pass 1  calls" in text)
@@ -169,7 +169,7 @@ def test_ctrl_c_leaves_a_clean_line(project: Make) -> None:
     assert "no decision: the session was interrupted; nothing was promoted or rewritten" in words(seen.lines)
 
 
-def test_progress_says_which_of_several_cycles_it_is_of(project: Make) -> None:
+def test_progress_names_its_cycle_among_several(project: Make) -> None:
     made = slow(project, 0.1)
     command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycles=2"]
     seen = on_terminal(command, width=80, cwd=made.path)
@@ -177,13 +177,13 @@ def test_progress_says_which_of_several_cycles_it_is_of(project: Make) -> None:
     assert "selfopt: cycle 2 of 2" in seen.lines
 
 
-def test_a_loud_session_tells_every_gate_of_every_candidate(project: Make) -> None:
+def test_a_verbose_session_shows_every_gate(project: Make) -> None:
     text = words(slow(project).run("--selfopt-cycle", "-v").outlines)
     assert "FAILED no_regression: fixed 0 answers" in text
     assert text.count("passed restraint: called a tool in 0 of") == 3
 
 
-def test_without_a_summary_or_a_terminal_nothing_changes_but_that(project: Make) -> None:
+def test_disabling_summary_or_terminal_changes_only_that(project: Make) -> None:
     made = slow(project)
     for arguments in (("--no-summary",), ("-p", "no:terminal")):
         result = made.run("--selfopt-cycle", *arguments)
@@ -194,7 +194,7 @@ def test_without_a_summary_or_a_terminal_nothing_changes_but_that(project: Make)
 
 
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_terminals_that_can_little_get_what_they_can(project: Make, environment: dict[str, str]) -> None:
+def test_limited_terminals_get_limited_output(project: Make, environment: dict[str, str]) -> None:
     seen = cycle(slow(project, 0.1), 80, **environment)
     assert RESULT in seen.lines
     if "PYTHONIOENCODING" in environment:
@@ -208,7 +208,7 @@ def test_terminals_that_can_little_get_what_they_can(project: Make, environment:
         assert progress_of(seen) == []
 
 
-def test_colours_in_a_log_are_no_terminal_and_no_colours_on_a_terminal_still_are_one(project: Make) -> None:
+def test_colour_options_do_not_change_terminal_detection(project: Make) -> None:
     made = slow(project, 0.1)
     text = made.run("--selfopt-cycle", "--color=yes").stdout.str()
     assert "\x1b[" in text
@@ -219,7 +219,7 @@ def test_colours_in_a_log_are_no_terminal_and_no_colours_on_a_terminal_still_are
     assert progress_of(seen)
 
 
-def test_a_log_is_as_wide_as_columns_says(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_columns_variable_sets_log_width(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     lines = ours(slow(project).run("--selfopt-cycle").outlines)
     assert max(map(len, lines)) <= 50
@@ -230,7 +230,7 @@ HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202etxt"
 
 
 @pytest.mark.parametrize("arguments", [("--selfopt-cycle", "-v"), ("-rA",), ()])
-def test_what_a_server_or_a_model_says_does_not_control_the_terminal(project: Make, arguments: tuple[str, ...]) -> None:
+def test_foreign_text_does_not_control_the_terminal(project: Make, arguments: tuple[str, ...]) -> None:
     bad = {"when": {"prompt": "item 0."}, "then": {"status": 500, "message": HOSTILE}}
     made = project({"rules": [bad], "default": {"text": f"Hello {HOSTILE}"}})
     text = made.run("--color=no", *arguments).stdout.str()
@@ -253,7 +253,7 @@ def selfopt(made: Project, *arguments: str, **environment: str) -> tuple[int, by
 COMMANDS = ("history", "report --format md", "why scripted/model atomic", "profile --all", "decide")
 
 
-def test_commands_write_in_ascii_where_nothing_else_can_be(project: Make) -> None:
+def test_commands_fall_back_to_ascii(project: Make) -> None:
     made = slow(project)
     made.run("--selfopt-cycle")
     for command in COMMANDS:
@@ -264,7 +264,7 @@ def test_commands_write_in_ascii_where_nothing_else_can_be(project: Make) -> Non
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_commands_fold_on_a_terminal_and_not_in_a_pipe(project: Make, width: int) -> None:
+def test_commands_fold_on_terminals_only(project: Make, width: int) -> None:
     made = slow(project)
     made.run("--selfopt-cycle")
     for command in ("history", "why scripted/model atomic", "profile --all", "decide", "models --no-ask"):
@@ -279,7 +279,7 @@ def test_commands_fold_on_a_terminal_and_not_in_a_pipe(project: Make, width: int
     assert parsed.replace("\r\n", "\n") == selfopt(made, "decide", "--json")[1].decode()
 
 
-def test_the_screen_of_these_tests_sees_what_it_is_for() -> None:
+def test_the_test_screen_detects_its_faults() -> None:
     screen = Screen(4).show("abc\rX\r\n12345\x1b[1mb\x1b[0m\x1b[2J漢")
     assert screen.lines == ["Xbc", "1234", "5b漢"]
     assert screen.wrapped == ["1234"]

@@ -51,7 +51,7 @@ def git(place: Path, *arguments: str) -> str:
     return said.strip()
 
 
-def test_a_night_promotes_and_the_next_pull_request_is_held_against_it(
+def test_a_nightly_promotion_binds_the_pull_request(
     project: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     made = project({"rules": right(constrained=True)})
@@ -89,7 +89,7 @@ def test_a_night_promotes_and_the_next_pull_request_is_held_against_it(
 
 
 @pytest.mark.parametrize("workflow", [GATE, CYCLE], ids=["gate", "cycle"])
-def test_secrets_are_those_a_provider_asks_for(workflow: dict[str, Any]) -> None:
+def test_secrets_are_those_of_the_provider(workflow: dict[str, Any]) -> None:
     keys = {provider.api_key_env for provider in PROVIDERS.values()}
     for step in steps(workflow):
         assert set(step.get("env", {})) <= keys

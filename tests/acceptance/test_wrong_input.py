@@ -53,7 +53,7 @@ def test_a_wrong_suite(project: Make, lines: list[dict[str, Any]], sentence: str
     assert not (made.path / ".selfopt").exists()
 
 
-def test_invalid_json_and_several_problems_at_once(project: Make) -> None:
+def test_invalid_json_and_several_problems(project: Make) -> None:
     made = project()
     (made.path / "items.jsonl").write_text('{"id": "a",\n' + json.dumps({"id": "b", "prompt": "p"}) + "\n")
     text = refused(made)
@@ -99,7 +99,7 @@ def test_a_wrong_baseline(project: Make) -> None:
     assert "unknown variant 'telepathy'" in text
 
 
-def test_a_model_file_that_is_missing(project: Make) -> None:
+def test_a_missing_model_file(project: Make) -> None:
     made = project()
     made.configure('[tool.selfopt.models."embedded/mine"]\nprovider = "embedded"\npath = "no/such.gguf"')
     text = refused(made, "--selfopt-baseline", "embedded/mine/atomic/schema/t60/r1/i0")
@@ -107,7 +107,7 @@ def test_a_model_file_that_is_missing(project: Make) -> None:
     assert not (made.path / ".selfopt").exists()
 
 
-def test_a_model_file_that_is_none(project: Make) -> None:
+def test_an_invalid_model_file(project: Make) -> None:
     made = project()
     made.configure('[tool.selfopt.models."embedded/mine"]\nprovider = "embedded"\npath = "items.jsonl"')
     text = refused(made, "--selfopt-baseline", "embedded/mine/atomic/schema/t60/r1/i0")
@@ -125,14 +125,14 @@ def test_a_port_in_use(project: Make) -> None:
     assert f"port {port} cannot be used (Address already in use)" in text
 
 
-def test_a_state_directory_that_cannot_be_used(project: Make) -> None:
+def test_an_unusable_state_directory(project: Make) -> None:
     made = project()
     (made.path / ".selfopt").write_text("a file where the folder should be")
     assert "cannot use" in refused(made)
     assert (made.path / ".selfopt").read_text() == "a file where the folder should be"
 
 
-def test_a_state_directory_on_a_read_only_file_system(project: Make) -> None:
+def test_a_state_directory_on_read_only_disk(project: Make) -> None:
     made = project()
     assert "/proc/nowhere as the state directory" in refused(made, "--selfopt-state-dir", "/proc/nowhere")
 
@@ -147,9 +147,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
-def test_a_configuration_that_cannot_be_used_is_set_aside_whole_and_the_cycle_goes_on(
-    project: Make, content: str
-) -> None:
+def test_an_unusable_configuration_is_set_aside(project: Make, content: str) -> None:
     made = project({"rules": right(), "default": {"text": "Hello!"}})
     (made.path / "routing_config.json").write_text(content)
     result = made.run("--selfopt-cycle", "-q")
@@ -161,7 +159,7 @@ def test_a_configuration_that_cannot_be_used_is_set_aside_whole_and_the_cycle_go
     assert [rule["model"] for rule in made.routing()["rules"]] == [MODEL]
 
 
-def test_ten_thousand_rules_with_lone_surrogates_and_unknown_fields_survive_a_cycle(project: Make) -> None:
+def test_ten_thousand_odd_rules_survive_a_cycle(project: Make) -> None:
     made = project({"rules": right(), "default": {"text": "Hello!"}})
     others = [{"model": f"m{number}", "phase": "p", "reason": "\ud800", "mine": number} for number in range(10_000)]
     made.write_routing(others)
@@ -172,7 +170,7 @@ def test_ten_thousand_rules_with_lone_surrogates_and_unknown_fields_survive_a_cy
     assert {rule["reason"] for rule in rules if "mine" in rule} == {"\ud800"}
 
 
-def test_a_folder_in_the_place_of_the_routing_configuration(project: Make) -> None:
+def test_a_folder_as_routing_configuration(project: Make) -> None:
     made = project({"rules": right()})
     (made.path / "routing_config.json").mkdir()
     result = made.run("--selfopt-cycle")
@@ -181,7 +179,7 @@ def test_a_folder_in_the_place_of_the_routing_configuration(project: Make) -> No
     assert made.server.seen.requests == []
 
 
-def test_a_model_that_is_disabled_without_a_fallback(project: Make) -> None:
+def test_a_disabled_model_without_fallback(project: Make) -> None:
     made = project()
     rule = {"model": MODEL, "phase": "atomic", "allow": False, "reason": "never again"}
     (made.path / "routing_config.json").write_text(json.dumps({"version": 1, "rules": [rule]}))
@@ -197,7 +195,7 @@ def test_a_cycle_without_benchmarks(pytester: pytest.Pytester) -> None:
     assert "no benchmark was collected" in result.stderr.str()
 
 
-def test_ways_to_distribute_that_measure_nothing(project: Make) -> None:
+def test_unsupported_ways_to_distribute(project: Make) -> None:
     made = project()
     assert "cannot be measured under --dist each" in refused(made, "-n", "2", "--dist", "each")
     assert "--tx ssh=nowhere is somewhere else" in refused(made, "--dist", "load", "--tx", "ssh=nowhere")
@@ -212,7 +210,7 @@ def test_a_wrong_marker(project: Make, marker: str) -> None:
     assert "write the marker as @pytest.mark.selfopt" in refused(made)
 
 
-def test_the_same_suite_twice_in_a_phase(project: Make) -> None:
+def test_a_suite_twice_in_a_phase(project: Make) -> None:
     made = project()
     test_file: Path = made.path / "test_items.py"
     test_file.write_text(

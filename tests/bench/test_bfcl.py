@@ -177,7 +177,7 @@ def test_our_grader_and_the_checker_agree(bfcl: Path, category: str) -> None:
 
 
 @pytest.mark.parametrize("category", ["irrelevance", "live_irrelevance", "live_relevance"])
-def test_where_no_call_or_any_call_is_right_nothing_else_is(bfcl: Path, category: str) -> None:
+def test_relevance_cases_only_ask_whether_called(bfcl: Path, category: str) -> None:
     for case in cases_of(bfcl, category):
         calls: list[Call] = [(case.tools[0].name, {})] if case.tools else [("anything", {})]
         assert ours(case, calls) is (category == "live_relevance")
@@ -248,13 +248,13 @@ def their_verdict(entry: dict[str, Any], answers: list[list[str]], talk: Talk, n
     return bool(checker(written, answers, entry, TURNS, name)["valid"])
 
 
-def test_without_the_package_it_is_told_what_to_install(bfcl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_says_how_to_install(bfcl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bfcl_eval.constants", None)
     with pytest.raises(SuiteError, match="pip install --no-deps bfcl-eval mpmath"):
         import_bfcl(bfcl, TURNS, 1)
 
 
-def test_conversations_are_judged_as_the_checker_judges_them(bfcl: Path) -> None:
+def test_conversations_are_judged_as_by_the_checker(bfcl: Path) -> None:
     rng = random.Random(TURNS)
     path = data_file(bfcl, TURNS)
     entries = {value["id"]: value for _, value in json_lines(path)}

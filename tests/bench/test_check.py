@@ -37,7 +37,7 @@ LONG = "Please find out for me which of the items in the big store has the numbe
 RESTRAINED = case("no", "Hello there!", expect={"no_call": True})
 
 
-def test_a_suite_in_order_is_only_told_about(tmp_path: Path) -> None:
+def test_a_suite_in_order_is_only_described(tmp_path: Path) -> None:
     assert found(tmp_path, case("a", "Find 7."), RESTRAINED) == [
         (False, "items.jsonl: 2 cases, 1 of them for restraint (50%)")
     ]
@@ -78,17 +78,17 @@ def test_a_suite_in_order_is_only_told_about(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_should_be_mended_is_named(tmp_path: Path, lines: list[dict[str, Any]], sentence: str) -> None:
+def test_possible_improvements_are_named(tmp_path: Path, lines: list[dict[str, Any]], sentence: str) -> None:
     assert any(wrong and sentence in text for wrong, text in found(tmp_path, *lines))
 
 
-def test_prompts_that_hardly_differ_are_told(tmp_path: Path) -> None:
+def test_nearly_equal_prompts_are_reported(tmp_path: Path) -> None:
     told = found(tmp_path, case("a", f"{LONG} 7."), case("b", f"{LONG} 8."), case("c", "Find 9 now!"), RESTRAINED)
     assert (False, "items.jsonl:3: case 'b' is nearly the same as 'a' (items.jsonl:2)") in told
     assert not any("'c' is nearly" in text for _, text in told)
 
 
-def test_the_suites_that_come_along_are_in_order() -> None:
+def test_the_shipped_suites_are_in_order() -> None:
     done = subprocess.run(
         [warm.python(), "-m", "pytest_selfopt.cli", "suite", "check", str(ROOT / "benchmarks")],
         capture_output=True,

@@ -80,7 +80,7 @@ def test_tools_follow_from_signatures_and_docstrings() -> None:
     assert dim.parameters["required"] == []
 
 
-def test_a_call_is_checked_before_it_is_carried_out() -> None:
+def test_a_call_is_checked_before_running() -> None:
     lamp = Lamp({})
     assert lamp.call(call("shine", colour="red", levels=[1, 2])) == "red 3 False"
     for wrong, complaint in (
@@ -98,7 +98,7 @@ def test_a_call_is_checked_before_it_is_carried_out() -> None:
 
 
 @pytest.mark.parametrize("kind", WORLDS, ids=lambda kind: kind.__name__)
-def test_a_world_is_rebuilt_from_its_name_and_start_and_keeps_neither_alive(kind: type[Environment]) -> None:
+def test_an_environment_rebuilds_from_name_and_start(kind: type[Environment]) -> None:
     world = World(name=f"{kind.__module__}:{kind.__qualname__}", start=WORLDS[kind])
     before = json.dumps(world.start)
     first, second = world.build(), World(**json.loads(json.dumps(world.to_json()))).build()
@@ -112,9 +112,7 @@ def test_a_world_is_rebuilt_from_its_name_and_start_and_keeps_neither_alive(kind
 
 @given(data=st.data())
 @pytest.mark.parametrize("kind", WORLDS, ids=lambda kind: kind.__name__)
-def test_whatever_is_called_the_world_answers_or_says_why_not_and_the_same_calls_give_the_same(
-    kind: type[Environment], data: st.DataObject
-) -> None:
+def test_an_environment_answers_any_call_deterministically(kind: type[Environment], data: st.DataObject) -> None:
     words = st.sampled_from(["list", "plan", "/home/a.txt", "/home", "..", "", "pen", "lunch", "2026-01-05", "12:30"])
     values = {"string": words, "integer": st.integers(-2, 5)}
     calls = []
@@ -135,7 +133,7 @@ def test_whatever_is_called_the_world_answers_or_says_why_not_and_the_same_calls
     assert worlds[0].state() == worlds[1].state()
 
 
-def test_files_are_moved_read_and_written_where_one_is() -> None:
+def test_files_are_moved_read_and_written() -> None:
     world = Files(WORLDS[Files])
     state = done(
         world,
@@ -150,7 +148,7 @@ def test_files_are_moved_read_and_written_where_one_is() -> None:
     assert world.call(call("find_text", text="ell")) == ["/home/old/a.txt"]
 
 
-def test_a_calendar_refuses_what_clashes_and_leaves_the_event_where_it_was() -> None:
+def test_a_calendar_refuses_conflicts_and_keeps_events() -> None:
     world = Calendar(WORLDS[Calendar])
     done(world, ("add_event", {"title": "call", "day": "2026-01-05", "start": "9:00", "end": "10:00"}))
     for wrong in (
@@ -164,7 +162,7 @@ def test_a_calendar_refuses_what_clashes_and_leaves_the_event_where_it_was() -> 
     assert [event["start"] for event in done(world)["events"]] == ["09:00", "12:00"]
 
 
-def test_a_shop_keeps_account_of_its_stock() -> None:
+def test_a_shop_tracks_its_stock() -> None:
     world = Shop(WORLDS[Shop])
     state = done(world, ("add_to_cart", {"article": "pen", "quantity": 2}), ("place_order", {}))
     assert state["orders"] == [
@@ -185,12 +183,12 @@ def test_a_shop_keeps_account_of_its_stock() -> None:
         ("json:Nothing", "the module json has no attribute 'Nothing'"),
     ],
 )
-def test_a_name_that_is_no_environment_is_refused(name: str, complaint: str) -> None:
+def test_an_unknown_environment_is_refused(name: str, complaint: str) -> None:
     with pytest.raises(BrokenWorld, match=complaint):
         environment_named(name)
 
 
-def test_a_start_that_an_environment_cannot_take_is_named() -> None:
+def test_an_unacceptable_start_is_named() -> None:
     with pytest.raises(BrokenWorld, match="cannot start in"):
         World(name="pytest_selfopt.bench.worlds:Notes", start={"notes": [1]}).build()
 
@@ -205,7 +203,7 @@ class Breaking(Environment):
         return {"a": 1 / 0}
 
 
-def test_what_an_environment_raises_is_told_with_its_name() -> None:
+def test_an_environments_exception_is_named() -> None:
     with pytest.raises(BrokenWorld, match="shine of Breaking: KeyError: 'shine'"):
         carry_out(Breaking({}), call("shine"))
     with pytest.raises(BrokenWorld, match="the state of Breaking: ZeroDivisionError"):
@@ -220,14 +218,14 @@ class Shelf(Environment):
         self.things = things
 
 
-def test_what_a_world_does_with_its_arguments_leaves_the_call_as_it_was() -> None:
+def test_an_environment_cannot_change_the_call() -> None:
     made = call("put", things=["book"])
     shelf = Shelf({})
     carry_out(shelf, made)
     assert (shelf.state(), made) == ({"things": ["book", "dust"]}, call("put", things=["book"]))
 
 
-def test_an_argument_that_no_tool_can_have_is_refused() -> None:
+def test_an_impossible_argument_is_refused() -> None:
     class Odd(Environment):
         @tool
         def take(self, what: set[int]) -> None:

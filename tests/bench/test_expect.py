@@ -32,7 +32,7 @@ CALL = ToolCall(name="f", arguments={})
         ({"no_call": True}, "I will not."),
     ],
 )
-def test_a_right_text_passes_and_a_call_beside_it_does_not(expect: dict[str, Any], text: str) -> None:
+def test_a_right_text_must_come_without_calls(expect: dict[str, Any], text: str) -> None:
     expectation = expectation_from_json(expect)
     assert expectation.judge(Reply(text=text)).passed
     assert not expectation.judge(Reply(text=text, tool_calls=(CALL,))).passed
@@ -51,13 +51,13 @@ def test_a_right_text_passes_and_a_call_beside_it_does_not(expect: dict[str, Any
         ({"call": {"name": "f"}}, "words", "expected a call of f, got no call but 'words'"),
     ],
 )
-def test_a_wrong_text_says_what_was_expected(expect: dict[str, Any], text: str, reason: str) -> None:
+def test_a_wrong_text_shows_the_expected_one(expect: dict[str, Any], text: str, reason: str) -> None:
     judgement = expectation_from_json(expect).judge(Reply(text=text))
     assert not judgement.passed
     assert reason in judgement.reason
 
 
-def test_an_attempt_at_a_call_is_neither_a_call_nor_restraint() -> None:
+def test_an_attempted_call_is_no_restraint() -> None:
     reply = Reply(text='{"tool": "f", "argum', undecodable="looks like a tool call but is not valid JSON")
     for expect in ({"call": {"name": "f"}}, {"no_call": True}):
         judgement = expectation_from_json(expect).judge(reply)
@@ -85,14 +85,14 @@ def test_an_attempt_at_a_call_is_neither_a_call_nor_restraint() -> None:
         ({"calls": []}, "a non-empty list of calls"),
     ],
 )
-def test_a_wrong_expectation_is_refused_with_its_field(expect: Any, problem: str) -> None:
+def test_a_wrong_expectation_names_its_field(expect: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=r"expect") as refused:
         expectation_from_json(expect)
     assert problem in str(refused.value)
 
 
 @given(st.floats(-1e12, 1e12), st.sampled_from(["{}", "so it is {}.", "1 and then {}", "= {} km"]))
-def test_the_last_number_of_a_text_is_read(value: float, frame: str) -> None:
+def test_the_last_number_counts(value: float, frame: str) -> None:
     assert last_number(frame.format(repr(value))) == pytest.approx(value)
     assert Number(value, abs(value) * 1e-6).judge(Reply(text=frame.format(repr(value)))).passed
 
@@ -119,7 +119,7 @@ EXPECTATIONS = st.one_of(
 
 
 @given(EXPECTATIONS, st.text(min_size=1), st.lists(st.text(min_size=1), max_size=2))
-def test_a_case_comes_back_from_its_json(expect: dict[str, Any], prompt: str, tags: list[str]) -> None:
+def test_a_case_round_trips_through_json(expect: dict[str, Any], prompt: str, tags: list[str]) -> None:
     case = Case(
         id="a",
         messages=(Message(role="user", content=prompt),),
@@ -134,7 +134,7 @@ def test_a_case_comes_back_from_its_json(expect: dict[str, Any], prompt: str, ta
     assert again.content_hash == case.content_hash
 
 
-def test_check_raises_a_miss_with_the_reason() -> None:
+def test_check_raises_a_miss_with_reason() -> None:
     case = Case(id="a", messages=(), expect=expectation_from_json({"exact": "yes"}))
     case.check(Reply(text="yes"))
     with pytest.raises(Miss, match="expected exactly 'yes', got 'no'"):

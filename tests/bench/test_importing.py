@@ -48,7 +48,7 @@ def read(lines: list[dict[str, Any]], folder: Path) -> list[Any]:
     return list(load_suite(path).cases)
 
 
-def test_promptfoo_tests_become_cases_and_what_needs_a_model_is_listed(tmp_path: Path) -> None:
+def test_promptfoo_tests_become_cases_or_are_listed(tmp_path: Path) -> None:
     (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
     imported = import_from("promptfoo", tmp_path / "promptfooconfig.yaml")
     cases = {case.id: case for case in read(imported.lines, tmp_path)}
@@ -113,14 +113,14 @@ def test_a_table_becomes_cases(tmp_path: Path) -> None:
         ("bfcl", "", "BFCL is imported by category; name one of simple"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, form: str, content: str, complaint: str) -> None:
+def test_an_unusable_file_is_one_sentence(tmp_path: Path, form: str, content: str, complaint: str) -> None:
     path = tmp_path / "file"
     path.write_text(content)
     with pytest.raises(SuiteError, match=complaint.replace("[", r"\[")):
         import_from(form, path)
 
 
-def test_the_lines_go_to_one_stream_and_what_was_left_out_to_the_other(tmp_path: Path) -> None:
+def test_cases_and_omissions_use_separate_streams(tmp_path: Path) -> None:
     (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
     command = [warm.python(), "-m", "pytest_selfopt.cli", "import", "promptfoo", "promptfooconfig.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -58,7 +58,7 @@ def test_the_three_formats_say_the_same(tmp_path: Path) -> None:
     assert from_jsonl.content_hash == from_yaml.content_hash == from_csv.content_hash
 
 
-def test_the_suite_we_ship_is_as_promised() -> None:
+def test_the_shipped_suite_is_as_promised() -> None:
     suite = load_suite(Path(__file__).parents[2] / "benchmarks" / "atomic.jsonl")
     assert len(suite.cases) >= 40
     assert sum(case.restraint for case in suite.cases) * 4 == len(suite.cases)
@@ -86,7 +86,7 @@ def test_the_suite_we_ship_is_as_promised() -> None:
         ("s.txt", "", "s.txt: unknown kind of suite file; supported: .jsonl, .yaml, .yml, .csv"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+def test_an_error_is_named_with_its_position(tmp_path: Path, name: str, text: str, sentence: str) -> None:
     with pytest.raises(SuiteError) as refused:
         load_suite(write(tmp_path / name, text))
     assert sentence in str(refused.value)
@@ -100,21 +100,21 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, name: str, text: 
         ({"call": {"name": "f", "arguments": {"x": ["one"]}}}, "f.x is of type integer and cannot be 'one'"),
     ],
 )
-def test_an_expectation_that_nobody_can_meet_is_refused(tmp_path: Path, expect: dict[str, Any], sentence: str) -> None:
+def test_an_unsatisfiable_expectation_is_refused(tmp_path: Path, expect: dict[str, Any], sentence: str) -> None:
     case = {"id": "a", "prompt": "p", "tools": ["f"], "expect": expect}
     with pytest.raises(SuiteError) as refused:
         load_suite(jsonl(tmp_path, {"tool": TOOL}, case))
     assert f"s.jsonl:2: expect: {sentence}" in str(refused.value)
 
 
-def test_ten_problems_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+def test_ten_problems_are_named_the_rest_counted(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as refused:
         load_suite(jsonl(tmp_path, *[{"id": f"c{number}", "prompt": "p"} for number in range(25)]))
     assert len(str(refused.value).splitlines()) == 11
     assert "and 15 more problems" in str(refused.value)
 
 
-def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+def test_a_file_not_in_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'{"id": "\xff"}')
     with pytest.raises(SuiteError, match=r"not valid UTF-8 \(byte 8\)"):
@@ -122,9 +122,7 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from([".jsonl", ".yaml", ".csv"]))
-def test_no_file_content_gets_past_as_anything_but_a_suite_or_a_sentence(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str
-) -> None:
+def test_any_file_is_a_suite_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str) -> None:
     path = tmp_path_factory.mktemp("suite") / f"s{suffix}"
     path.write_bytes(content)
     with contextlib.suppress(SuiteError):

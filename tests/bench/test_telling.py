@@ -50,11 +50,11 @@ def case(tmp_path: Path, **fields: Any) -> Case:
         ({"grader": "json:dumps", "wanted": [1]}, "what json:dumps accepts, given [1]"),
     ],
 )
-def test_every_expectation_is_told_in_words(tmp_path: Path, expect: dict[str, Any], words: str) -> None:
+def test_every_expectation_has_words(tmp_path: Path, expect: dict[str, Any], words: str) -> None:
     assert expected(case(tmp_path, expect=expect)) == words
 
 
-def test_one_question_is_told_as_it_is_and_a_talk_with_who_says_what(tmp_path: Path) -> None:
+def test_questions_and_dialogues_are_described(tmp_path: Path) -> None:
     assert asked(case(tmp_path, expect={"no_call": True})) == "Hi"
     path = tmp_path / "talk.jsonl"
     said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
@@ -62,7 +62,7 @@ def test_one_question_is_told_as_it_is_and_a_talk_with_who_says_what(tmp_path: P
     assert asked(load_suite(path).cases[0]) == "system: Be brief.\nuser: Hi"
 
 
-def test_conversations_are_told_with_all_their_turns_and_goals() -> None:
+def test_conversations_are_described_with_turns_and_goals() -> None:
     cases = load_suite(ROOT / "benchmarks/extended.jsonl").cases
     for one in cases:
         text = asked(one)
@@ -74,7 +74,7 @@ def test_a_book_is_cut(tmp_path: Path) -> None:
     assert len(asked(case(tmp_path, prompt="word " * 5000, expect={"no_call": True}))) == LONGEST
 
 
-def test_answers_are_told_with_their_calls() -> None:
+def test_answers_are_described_with_their_calls() -> None:
     call = ToolCall(name="weather", arguments={"city": "Rome"})
     assert answered(Reply(text="Sunny.", tool_calls=(call,))) == "weather(city='Rome')\nSunny."
     assert answered(Reply(refusal="I may not.")) == "I may not."

@@ -33,14 +33,14 @@ def test_what_goes_wrong_is_written_down(browser: Browser, tmp_path: Path, body:
         assert trouble in found.troubles
 
 
-def test_a_page_in_order_gives_no_trouble(browser: Browser, tmp_path: Path) -> None:
+def test_a_page_in_order_has_no_problems(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("<!doctype html><html lang=en><title>t</title><main><h1>Fine</h1></main>")
     with visit(browser, path, width=390) as found:
         assert (found.troubles, found.serious_violations(), found.scrolls_sideways()) == ([], [], False)
 
 
-def test_what_keeps_readers_out_is_found(browser: Browser, tmp_path: Path) -> None:
+def test_accessibility_problems_are_found(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("<!doctype html><title>t</title><img src='data:,'><div style='width: 900px'>wide</div>")
     with visit(browser, path, width=390) as found:

@@ -50,7 +50,7 @@ def drawn(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("make", REPORTS)
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_every_view_is_drawn_and_nobody_is_kept_out(
+def test_every_view_is_drawn_and_accessible(
     browser: Browser, write: Write, make: Callable[[], Report], theme: Theme, width: int
 ) -> None:
     report = make()
@@ -67,7 +67,7 @@ def test_every_view_is_drawn_and_nobody_is_kept_out(
             assert found.serious_violations() == []
 
 
-def test_the_four_questions_are_answered_without_scrolling_on_a_laptop(browser: Browser, write: Write) -> None:
+def test_a_laptop_shows_all_answers_unscrolled(browser: Browser, write: Write) -> None:
     for report in (samples.cycle(), samples.history(), samples.undecided()):
         with visit(browser, write(report), width=1280, height=720) as found:
             for selector in (".verdict h1", ".verdict .card:has-text('What comes next')", ".verdict .big"):
@@ -76,7 +76,7 @@ def test_the_four_questions_are_answered_without_scrolling_on_a_laptop(browser: 
                 assert box["y"] + box["height"] <= 720, selector
 
 
-def test_prompts_are_found_by_name_and_by_how_they_went(browser: Browser, write: Write) -> None:
+def test_prompts_are_found_by_name_and_outcome(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.cycle())) as found:
         form = found.page.locator("[data-filters=strips-1]")
         rows = found.page.locator("#strips-1 tbody tr:visible")
@@ -89,7 +89,7 @@ def test_prompts_are_found_by_name_and_by_how_they_went(browser: Browser, write:
             assert rows.count() == number, kind
 
 
-def test_a_strip_is_told_in_shapes_and_in_words(browser: Browser, write: Write) -> None:
+def test_a_strip_has_shapes_and_words(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.cycle())) as found:
         cell = found.page.locator("#strips-1 tbody tr").nth(1).locator("td").last
         assert cell.locator("i").evaluate_all("(all) => all.map((one) => one.className)") == ["e", "m"]
@@ -98,7 +98,7 @@ def test_a_strip_is_told_in_shapes_and_in_words(browser: Browser, write: Write) 
         assert widths[1] == 2 * widths[0]
 
 
-def test_a_mark_tells_its_numbers_to_pointer_and_keyboard(browser: Browser, write: Write) -> None:
+def test_pointer_and_keyboard_show_a_marks_numbers(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.cycle())) as found:
         drawn(found.page)
         chart = found.page.locator("figure[data-chart=latency]")
@@ -115,7 +115,7 @@ def test_a_mark_tells_its_numbers_to_pointer_and_keyboard(browser: Browser, writ
         assert "30 of 120 trials right" in str(marks.first.get_attribute("aria-label"))
 
 
-def test_a_cell_of_the_matrix_gives_its_reason(browser: Browser, write: Write) -> None:
+def test_a_matrix_cell_gives_its_reason(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.cycle())) as found:
         bubble = found.page.locator("#bubble")
         assert not bubble.is_visible()
@@ -147,7 +147,7 @@ def test_the_keyboard_reaches_everything_in_order(browser: Browser, write: Write
         assert reached >= {"button", "input", "select", "summary", "pre", "path"}
 
 
-def test_without_scripts_the_page_tells_the_same_in_letters(browser: Browser, write: Write) -> None:
+def test_the_page_reads_without_scripts(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.cycle()), scripts=False) as found:
         assert found.page.locator("h1").inner_text() == samples.cycle().headline
         assert found.page.locator("#strips-1 tbody tr").nth(1).locator("td").last.inner_text() == "EMM"
@@ -155,7 +155,7 @@ def test_without_scripts_the_page_tells_the_same_in_letters(browser: Browser, wr
         assert found.page.locator("noscript").first.is_visible()
 
 
-def test_on_paper_everything_is_unfolded_and_nothing_cut_off(browser: Browser, write: Write) -> None:
+def test_printing_unfolds_everything_uncut(browser: Browser, write: Write) -> None:
     report = samples.cycle()
     # As many as there are, with names and numbers as long as they get.
     gates = tuple(samples.gate(f"no_regression_{place}", value=0.0123, limit=0.0025) for place in range(11))
@@ -175,7 +175,7 @@ def test_on_paper_everything_is_unfolded_and_nothing_cut_off(browser: Browser, w
         assert found.page.locator("details[open]").count() == 0
 
 
-def test_a_hostile_reply_is_text_and_nothing_else(browser: Browser, write: Write) -> None:
+def test_a_hostile_reply_is_only_text(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.hostile())) as found:
         drawn(found.page)
         found.page.wait_for_timeout(100)
@@ -188,14 +188,14 @@ def test_a_hostile_reply_is_text_and_nothing_else(browser: Browser, write: Write
         assert "<svg onload" in found.page.locator("#bubble").inner_text()
 
 
-def test_the_largest_page_is_ready_in_a_moment(browser: Browser, write: Write) -> None:
+def test_the_largest_page_loads_quickly(browser: Browser, write: Write) -> None:
     with visit(browser, write(samples.large())) as found:
         drawn(found.page)
         assert found.page.locator("#strips-1 tbody tr").count() == 150
         assert found.page.locator(".strip:not(.drawn)").count() == 0
 
 
-def test_what_a_model_answered_in_a_real_session_is_text(browser: Browser, pytester: pytest.Pytester) -> None:
+def test_a_real_models_reply_is_text(browser: Browser, pytester: pytest.Pytester) -> None:
     reply = samples.HOSTILE.replace("\ud800", "") * 8000
     folder = pytester.path
     lines = [*suite_lines()[:4], *suite_lines()[-2:]]

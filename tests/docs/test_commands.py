@@ -135,7 +135,7 @@ def test_swarms(place: Place) -> None:
     assert decided(place).startswith("swarm:10@tier1/atomic/")
 
 
-def test_the_estimate_is_the_one_that_is_shown(place: Place) -> None:
+def test_the_estimate_matches_the_documentation(place: Place) -> None:
     prices = '[tool.selfopt.models."scripted/model"]\nprice_in = 0.40\nprice_out = 0.40\n'
     tiers = '[tool.selfopt.tiers]\nmine = ["scripted/model"]\n'
     place.configure(prices, f'base_url = "{place.server.base_url}"\n', tiers)
@@ -144,7 +144,7 @@ def test_the_estimate_is_the_one_that_is_shown(place: Place) -> None:
     assert shows(place.run(command.removeprefix("$ ")), output) == []
 
 
-def test_models_that_answer_and_that_do_not(place: Place) -> None:
+def test_models_shows_answering_and_silent_models(place: Place) -> None:
     (block,) = blocks("docs/how-to/models.md", "text", 1)
     command, _, output = block.partition("\n")
     place.configure(
@@ -169,13 +169,13 @@ def test_the_scripted_server(place: Place) -> None:
     assert answer["choices"][0]["message"]["content"] == "Hello."
 
 
-def test_a_body_may_take_all_that_there_is(place: Place) -> None:
+def test_a_body_may_request_every_fixture(place: Place) -> None:
     (test,) = blocks("docs/how-to/write-benchmarks.md", "python", 1)
     (place.folder / TEST).write_text(test.replace("items.jsonl", "atomic.jsonl"))
     assert "3 passed" in with_ollama(place).run("pytest benchmarks -q || true")
 
 
-def test_the_recipe_of_the_hook_is_a_gate(place: Place) -> None:
+def test_the_hook_recipe_is_a_gate(place: Place) -> None:
     (gate,) = blocks("docs/reference/hooks.md", "python", 1)
     (place.folder / "conftest.py").write_text(gate)
     with_ollama(place).run("pytest benchmarks --selfopt-cycle")
@@ -206,7 +206,7 @@ def test_profiles_look_as_they_are_shown(place: Place) -> None:
         assert title in everything
 
 
-def test_a_cycle_looks_as_readme_shows_it(place: Place) -> None:
+def test_a_cycle_looks_as_in_readme(place: Place) -> None:
     (transcript,) = blocks("README.md", "text", 1)
     lines = with_ollama(place).run("pytest benchmarks --selfopt-cycle").splitlines()
 
@@ -230,7 +230,7 @@ def _line_with(lines: list[str], start: str) -> str:
     return next(line for line in lines if line.startswith(start))
 
 
-def test_the_two_commands_of_readme_are_those_that_the_build_runs(tmp_path: Path) -> None:
+def test_the_build_runs_both_readme_commands(tmp_path: Path) -> None:
     first, second = blocks("README.md", "sh", 2)
     tests, lint, _ = blocks("CONTRIBUTING.md", "sh", 3)
     build = (ROOT / ".ci/run").read_text().splitlines()
@@ -251,7 +251,7 @@ ENGINES: dict[str, Callable[[int], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_an_engine_from_its_server_to_a_decision(place: Place, name: str) -> None:
+def test_an_engine_runs_from_server_to_decision(place: Place, name: str) -> None:
     if name == "nats":
         install, engine, worker, cycle = blocks("docs/how-to/nats.md", "sh", 4)
         query = ""

@@ -23,7 +23,7 @@ from tests.docs.blocks import blocks
 from tests.packages import ROOT
 
 
-def test_the_benchmark_of_the_readme_runs_as_it_stands(pytester: pytest.Pytester) -> None:
+def test_the_readme_benchmark_runs(pytester: pytest.Pytester) -> None:
     script = {
         "rules": [
             {"when": {"prompt": "item 7"}, "then": {"call": {"name": "look_up", "arguments": {"item": "Seven"}}}},
@@ -41,7 +41,7 @@ def test_the_benchmark_of_the_readme_runs_as_it_stands(pytester: pytest.Pytester
         warm.run_pytest(pytester, "benchmarks").assert_outcomes(passed=3)
 
 
-def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
+def test_the_readme_application_runs_without_cycles(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -49,7 +49,7 @@ def test_the_application_of_the_readme_runs_where_no_cycle_ever_did(
     assert capsys.readouterr().out.startswith("embedded/smollm2-135m None None ('routing_config.json does not exist',)")
 
 
-def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> None:
+def test_the_documented_conversations_run(pytester: pytest.Pytester) -> None:
     (suite,), (lights,) = (
         blocks("docs/how-to/conversations.md", "json", 1),
         blocks("docs/how-to/conversations.md", "python", 1),
@@ -75,7 +75,7 @@ def test_the_conversations_of_the_docs_are_had(pytester: pytest.Pytester) -> Non
         warm.run_pytest(pytester).assert_outcomes(passed=3)
 
 
-def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
+def test_the_documented_gate_judges(pytester: pytest.Pytester) -> None:
     suite, test = blocks("README.md", "json", 1)[0], blocks("README.md", "python", 2)[0]
     (gate,) = blocks("docs/explanation/verdicts.md", "python", 1)
     pytester.makepyfile(test_items=test)
@@ -90,7 +90,7 @@ def test_the_gate_of_the_docs_judges(pytester: pytest.Pytester) -> None:
     assert (found["passed"], found["limit"]) == (True, 200)
 
 
-def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
+def test_the_documented_settings_are_accepted(tmp_path: Path) -> None:
     (block,), (bars,) = blocks("docs/reference/configuration.md", "toml", 1), blocks("docs/how-to/ci.md", "toml", 1)
     (tmp_path / "pyproject.toml").write_text(block + bars)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
@@ -102,7 +102,7 @@ def test_the_settings_of_the_docs_are_accepted(tmp_path: Path) -> None:
     assert replace(settings.default_limits, latency=None, cost=None) == Limits()
 
 
-def test_the_prices_of_the_docs_are_accepted(tmp_path: Path) -> None:
+def test_the_documented_prices_are_accepted(tmp_path: Path) -> None:
     (block,) = blocks("docs/how-to/costs.md", "toml", 1)
     (tmp_path / "pyproject.toml").write_text(block)
     dear = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}
@@ -113,7 +113,7 @@ def test_the_prices_of_the_docs_are_accepted(tmp_path: Path) -> None:
     assert settings.warn_usd == 0.5
 
 
-def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> None:
+def test_the_documented_models_are_accepted(tmp_path: Path) -> None:
     one, several = blocks("docs/how-to/models.md", "toml", 2)
     (tmp_path / "pyproject.toml").write_text(one + several)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
@@ -122,13 +122,13 @@ def test_the_models_of_the_docs_are_accepted_as_they_stand(tmp_path: Path) -> No
     assert settings.model("ollama/llama3.2:1b").provider.wire == "ollama"
 
 
-def test_the_providers_of_the_docs_are_those_that_are_built_in() -> None:
+def test_the_documented_providers_are_built_in() -> None:
     page = (ROOT / "docs/how-to/models.md").read_text()
     rows = re.findall(r"^\| `([a-z]+)` \| .*\| (\d+) \|$", page, flags=re.MULTILINE)
     assert {name: int(limit) for name, limit in rows} == {one.name: one.max_concurrency for one in PROVIDERS.values()}
 
 
-def test_the_script_of_the_docs_is_accepted_and_its_keys_are_all_described(tmp_path: Path) -> None:
+def test_the_documented_script_is_accepted_and_described(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text(blocks("README.md", "json", 1)[0])
     (tmp_path / "script.yaml").write_text(blocks("docs/how-to/scripted.md", "yaml", 1)[0])
     script = load_script(tmp_path / "script.yaml")
@@ -138,7 +138,7 @@ def test_the_script_of_the_docs_is_accepted_and_its_keys_are_all_described(tmp_p
     assert {field.name for kind in (When, Then) for field in fields(kind)} <= described
 
 
-def test_the_example_configuration_is_valid_and_routes() -> None:
+def test_the_example_configuration_routes() -> None:
     path = ROOT / "docs/reference/routing_config.example.json"
     schema = json.loads((importlib.resources.files("pytest_selfopt.routing") / "schema.json").read_text())
     jsonschema.Draft7Validator.check_schema(schema)

@@ -8,7 +8,7 @@ from pytest_selfopt.export.trials import COLUMNS
 from tests.packages import ROOT
 
 
-def test_every_column_of_a_table_is_described() -> None:
+def test_every_table_column_is_described() -> None:
     page = (ROOT / "docs/how-to/exports.md").read_text().partition("## Tables")[2]
     rows = re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE)
     assert tuple(re.findall(r"`(\w+)`", " ".join(rows))) == COLUMNS

@@ -55,7 +55,7 @@ def change(kitchen: pytest.Pytester, file: str, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-def test_what_is_written_so_is_asked_judged_and_promoted(kitchen: pytest.Pytester) -> None:
+def test_a_documented_extension_is_run_and_promoted(kitchen: pytest.Pytester) -> None:
     result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "--selfopt-cycle")
     assert result.ret == 0
     (cycle,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
@@ -67,7 +67,7 @@ def test_what_is_written_so_is_asked_judged_and_promoted(kitchen: pytest.Pyteste
     warm.run_pytest(kitchen, "-p", "no:hypothesispytest").assert_outcomes(passed=MORE + 2)
 
 
-def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
+def test_a_miss_shows_the_graders_reason(kitchen: pytest.Pytester) -> None:
     result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "-k", "no-time-run0")
     result.assert_outcomes(failed=1, deselected=MORE + 1)
     result.stdout.fnmatch_lines(["*guessed instead of asking: set_timer*"])
@@ -102,7 +102,7 @@ def test_a_miss_says_what_the_grader_said(kitchen: pytest.Pytester) -> None:
         ("pyproject.toml", "cautious =", "Cautious =", "Cautious: is not a valid name"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(
+def test_a_mistake_is_explained_in_a_sentence(
     kitchen: pytest.Pytester, file: str, old: str, new: str, complaint: str
 ) -> None:
     change(kitchen, file, old, new)
@@ -121,9 +121,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
         ("shell.py", "done.stdout", "done.output", "AttributeError"),
     ],
 )
-def test_code_that_breaks_while_it_is_used_is_no_miss_of_the_model(
-    kitchen: pytest.Pytester, file: str, old: str, new: str, reason: str
-) -> None:
+def test_broken_extension_code_is_no_miss(kitchen: pytest.Pytester, file: str, old: str, new: str, reason: str) -> None:
     change(kitchen, file, old, new)
     result = warm.run_pytest(
         kitchen,
@@ -135,7 +133,7 @@ def test_code_that_breaks_while_it_is_used_is_no_miss_of_the_model(
     assert not (kitchen.path / "routing_config.json").exists()
 
 
-def test_the_command_line_finds_what_lies_beside_the_suite(kitchen: pytest.Pytester) -> None:
+def test_the_command_line_imports_beside_the_suite(kitchen: pytest.Pytester) -> None:
     checked = kitchen.run("selfopt", "suite", "check", "kitchen.jsonl")
     checked.stdout.fnmatch_lines(["1 suites, 9 cases, *"])
     listed = kitchen.run("selfopt", "models", "shell/cook")
@@ -143,7 +141,7 @@ def test_the_command_line_finds_what_lies_beside_the_suite(kitchen: pytest.Pytes
 
 
 @pytest.mark.parametrize("way", ["-n0", "-n2"])
-def test_a_runner_of_ones_own_makes_the_calls(kitchen: pytest.Pytester, way: str) -> None:
+def test_a_project_runner_makes_the_calls(kitchen: pytest.Pytester, way: str) -> None:
     arguments = ("-p", "no:hypothesispytest", "--selfopt-cycle", way)
     assert warm.run_pytest(kitchen, *arguments).ret == 0
     (alone,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]

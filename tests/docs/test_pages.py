@@ -39,7 +39,7 @@ def claimed(path: Path) -> Iterator[tuple[str, str]]:
                 yield str(page), "*"
 
 
-def test_every_block_of_code_is_run_by_a_test() -> None:
+def test_every_code_block_is_run() -> None:
     known = {claim for path in TESTS for claim in claimed(path)}
     there = {(page, language) for page in PAGES for language, _ in all_blocks(page)}
     assert {one for one in there if one not in known and (one[0], "*") not in known} == set()
@@ -68,19 +68,19 @@ def test_no_block_has_another_form(page: str) -> None:
         "<pre>selfopt history</pre>\n",
     ],
 )
-def test_a_block_of_another_form_is_noticed(text: str) -> None:
+def test_a_block_of_unknown_form_is_noticed(text: str) -> None:
     assert strays(text) != []
     assert strays(f"Before.\n\n```sh\nselfopt history\n```\n\n{text}") != []
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
-def test_the_reference_is_that_of_the_code(name: str) -> None:
+def test_the_reference_matches_the_code(name: str) -> None:
     assert (reference.FOLDER / name).read_text() == reference.text_of(name), (
         "write it anew: python -m tests.docs.reference"
     )
 
 
-def test_every_argument_of_every_command_has_a_meaning() -> None:
+def test_every_command_argument_has_a_meaning() -> None:
     assert not re.findall(r"(?m)^\| `.*`\s*\|\s*\|$", reference.text_of("commands.md"))
 
 
@@ -92,7 +92,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_to_a_page_and_a_heading(page: str) -> None:
+def test_every_link_has_page_and_heading(page: str) -> None:
     text = re.sub(r"(?ms)^```.*?^```", "", (ROOT / page).read_text())
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("https://", "http://")):
@@ -108,7 +108,7 @@ HOUSE = ("CONTRIBUTING.md", "docs/explanation/architecture.md")
 
 
 @pytest.mark.parametrize("page", HOUSE)
-def test_the_files_and_names_that_a_map_of_the_house_has_are_there(page: str) -> None:
+def test_files_and_names_in_maps_exist(page: str) -> None:
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```", "", (ROOT / page).read_text()))
     files = [one for one in spans if re.fullmatch(r"\w[\w./-]*(/|\.(py|js|json|md|toml))", one)]
     names = [one for one in spans if re.fullmatch(r"[A-Z]\w+", one)]

@@ -53,7 +53,7 @@ def faults(site: Path) -> list[str]:
     return found
 
 
-def test_the_site_is_built_without_a_warning_and_is_whole(shell: Shell) -> None:
+def test_the_site_builds_whole_without_warnings(shell: Shell) -> None:
     build, _ = documented()
     shell.run(build)
     site = shell.folder / "docs/_build"
@@ -63,7 +63,7 @@ def test_the_site_is_built_without_a_warning_and_is_whole(shell: Shell) -> None:
     assert faults(site) == []
 
 
-def test_a_site_that_is_not_whole_is_noticed(tmp_path: Path) -> None:
+def test_an_incomplete_site_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "there.html").write_text('<h1 id="here">')
     (tmp_path / "index.html").write_text(
         '<a class="x" href="there.html#here"><a href="#"><a href="https://example.org/">'
@@ -80,7 +80,7 @@ def test_a_site_that_is_not_whole_is_noticed(tmp_path: Path) -> None:
     ]
 
 
-def test_the_reference_is_written_anew_by_the_command_that_is_named(shell: Shell) -> None:
+def test_the_named_command_regenerates_the_reference(shell: Shell) -> None:
     _, anew = documented()
     for name in reference.PAGES:
         (shell.folder / "docs/reference" / name).unlink()

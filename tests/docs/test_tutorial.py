@@ -21,7 +21,7 @@ def free_port() -> int:
         return port
 
 
-def test_whoever_follows_the_tutorial_sees_what_it_shows(tmp_path: Path) -> None:
+def test_the_tutorial_shows_actual_output(tmp_path: Path) -> None:
     text = (ROOT / PAGE).read_text()
     shell = Shell(tmp_path, stands_in=("pip",))
     (tmp_path / "benchmarks").mkdir()
@@ -46,7 +46,7 @@ def test_whoever_follows_the_tutorial_sees_what_it_shows(tmp_path: Path) -> None
     assert shell.called == "pip install pytest-selfopt\n"
 
 
-def test_medians_lie_as_often_as_the_page_says(tmp_path: Path) -> None:
+def test_medians_mislead_as_often_as_documented(tmp_path: Path) -> None:
     (code,) = blocks("docs/explanation/medians.md", "python", 1)
     (output,) = blocks("docs/explanation/medians.md", "text", 1)
     (tmp_path / "medians.py").write_text(code)

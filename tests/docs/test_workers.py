@@ -23,7 +23,7 @@ def table(page: str) -> list[tuple[set[str], set[str]]]:
 
 
 @pytest.mark.parametrize(("page", "config"), [("nats.md", NatsConfig()), ("temporal.md", TemporalConfig())])
-def test_keys_and_variables_are_those_of_the_settings(page: str, config: NatsConfig | TemporalConfig) -> None:
+def test_worker_keys_and_variables_match_the_settings(page: str, config: NatsConfig | TemporalConfig) -> None:
     rows = table(page)
     named = set().union(*(keys for keys, _ in rows))
     there = {KEY_NAMES.get(field.name, field.name) for field in fields(config)} - SECRETS

@@ -51,7 +51,7 @@ BEST = [priced(f"b/{place}", price) for place, price in enumerate((0.02, 0.04, 0
         ("best8", BEST, 0.050),
     ],
 )
-def test_512_runs_at_1000_tokens_cost_what_the_documents_say(tier: str, models: list[ModelConfig], usd: float) -> None:
+def test_the_documented_estimate_is_reproduced(tier: str, models: list[ModelConfig], usd: float) -> None:
     chosen = models_of_tier(tier, models, {"best8": BEST} if tier == "best8" else {})
     found = estimate_stages([Stage(calls=512)], chosen, chosen[0], {model.id: USUAL for model in chosen}, 1)
     assert found.low_usd == found.high_usd == pytest.approx(usd, rel=0.05)
@@ -60,7 +60,7 @@ def test_512_runs_at_1000_tokens_cost_what_the_documents_say(tier: str, models: 
 
 
 @given(st.lists(st.integers(1, 600), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 20))
-def test_every_call_of_every_stage_goes_to_one_model_in_turns(stages: list[int], models: int, times: int) -> None:
+def test_stage_calls_rotate_over_the_models(stages: list[int], models: int, times: int) -> None:
     chosen = [priced(f"m/{place}") for place in range(models)]
     found = estimate_stages(
         [Stage(calls=one) for one in stages], chosen, chosen[0], {one.id: USUAL for one in chosen}, times
@@ -71,7 +71,7 @@ def test_every_call_of_every_stage_goes_to_one_model_in_turns(stages: list[int],
     assert found.calls == found.most_calls == sum(stages) * times
 
 
-def test_what_may_be_a_vote_is_in_the_upper_end_only() -> None:
+def test_possible_votes_only_raise_the_upper_bound() -> None:
     found = estimate_stages(
         [Stage(calls=8), Stage(calls=1, sources=8, vote=True)], [priced("m/a")], priced("m/a"), {"m/a": USUAL}, 1
     )
@@ -80,7 +80,7 @@ def test_what_may_be_a_vote_is_in_the_upper_end_only() -> None:
     assert found.sentence == "about $0.0080 to $0.0090 at 1,000 tokens per call"
 
 
-def test_a_call_that_is_given_answers_takes_their_tokens_too() -> None:
+def test_given_answers_add_their_tokens() -> None:
     stages = [Stage(calls=1), Stage(calls=1, sources=8)]
     found = estimate_stages(stages, [priced("m/a")], priced("m/a"), {"m/a": EARLIER}, 1)
     assert [part.tokens and part.tokens.tokens_in for part in found.parts] == [100, 180]
@@ -125,11 +125,11 @@ def test_a_call_that_is_given_answers_takes_their_tokens_too() -> None:
         ),
     ],
 )
-def test_an_estimate_says_what_it_comes_to_and_on_what_it_rests(parts: list[CostPart], sentence: str) -> None:
+def test_an_estimate_states_total_and_basis(parts: list[CostPart], sentence: str) -> None:
     assert Estimate(parts=tuple(parts)).sentence == sentence
 
 
-def test_one_unknown_price_makes_the_sum_unknown_never_smaller() -> None:
+def test_one_unknown_price_makes_the_sum_unknown() -> None:
     known, unknown = (
         CostPart(model=priced("m/a"), calls=1, tokens=EARLIER),
         CostPart(model=priced("m/b", None), calls=1, tokens=EARLIER),
@@ -140,7 +140,7 @@ def test_one_unknown_price_makes_the_sum_unknown_never_smaller() -> None:
     assert both.of("m/a").exceeds(0)
 
 
-def test_earlier_calls_in_the_same_manner_count_before_others() -> None:
+def test_similar_earlier_calls_count_first() -> None:
     def known(spec: str, tokens: float, calls: int) -> TokensOfSpec:
         return TokensOfSpec(phase="atomic", spec=spec, tokens_in=tokens, tokens_out=1, calls=calls)
 
@@ -159,7 +159,7 @@ def test_earlier_calls_in_the_same_manner_count_before_others() -> None:
 
 
 @given(st.text(max_size=30), st.integers(1, 500))
-def test_the_bound_by_bytes_is_above_any_tokenizer_that_makes_a_token_of_every_character(text: str, most: int) -> None:
+def test_the_byte_bound_exceeds_any_tokenizer(text: str, most: int) -> None:
     request = ChatRequest(messages=(Message(role="user", content=text),), sampling=Sampling(max_tokens=most))
     found = most_tokens([request])
     assert found is not None
@@ -168,7 +168,7 @@ def test_the_bound_by_bytes_is_above_any_tokenizer_that_makes_a_token_of_every_c
     assert most_tokens([]) is None
 
 
-def test_where_a_stage_is_no_vote_the_judge_is_asked_and_paid() -> None:
+def test_the_upper_bound_pays_the_judge() -> None:
     judge = ModelConfig(id="m/j", provider=PROVIDERS["openrouter"], price_in=100.0, price_out=400.0)
     stages = [Stage(calls=8), Stage(calls=1, sources=8, vote=True)]
     found = estimate_stages(stages, [priced("m/a")], judge, {"m/a": USUAL, "m/j": USUAL}, 1)

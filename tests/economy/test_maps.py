@@ -19,7 +19,7 @@ def points(drawn: list[tuple[float, float | None, float | None]]) -> list[Point]
 
 
 @given(DRAWN)
-def test_no_member_is_beaten_and_everybody_else_is_beaten_by_a_member(
+def test_the_front_beats_exactly_the_rest(
     drawn: list[tuple[float, float | None, float | None]],
 ) -> None:
     everybody = points(drawn)
@@ -32,12 +32,12 @@ def test_no_member_is_beaten_and_everybody_else_is_beaten_by_a_member(
 
 
 @given(DRAWN)
-def test_the_front_does_not_depend_on_the_order(drawn: list[tuple[float, float | None, float | None]]) -> None:
+def test_the_front_is_independent_of_order(drawn: list[tuple[float, float | None, float | None]]) -> None:
     everybody = points(drawn)
     assert pareto("atomic", everybody[::-1]) == pareto("atomic", everybody)
 
 
-def test_an_unknown_cost_neither_saves_nor_wins() -> None:
+def test_an_unknown_cost_is_neutral() -> None:
     cheap = Point(model="cheap", accuracy=0.6, latency_s=1.0, cost=0.1)
     secret = Point(model="secret", accuracy=0.8, latency_s=1.0, cost=None)
     better = Point(model="better", accuracy=0.9, latency_s=0.5, cost=9.0)

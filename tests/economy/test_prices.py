@@ -46,13 +46,11 @@ def prices(name: str, entries: dict[str, Any], **more: Any) -> tuple[float | Non
         ("desk/llama", "desk/llama", "whoever"),
     ],
 )
-def test_a_model_finds_its_entry_by_its_id_or_by_the_bare_name_of_the_same_provider(
-    name: str, key: str, provider: str
-) -> None:
+def test_a_model_matches_by_id_or_bare_name(name: str, key: str, provider: str) -> None:
     assert prices(name, {key: entry(1e-6, provider)}) == (1.0, 1.0)
 
 
-def test_a_model_of_another_name_on_the_wire_finds_its_entry_by_that() -> None:
+def test_a_wire_name_finds_its_entry() -> None:
     found = read_prices(json.dumps({"openai/gpt-4o-mini": entry(2e-6)}), "prices.json").priced(
         ModelConfig(id="openai/small", provider=PROVIDERS["openai"], name="gpt-4o-mini")
     )
@@ -72,7 +70,7 @@ def test_a_model_of_another_name_on_the_wire_finds_its_entry_by_that() -> None:
         ("openai/gpt-4o", {"gpt-4o": entry(None)}),
     ],
 )
-def test_a_price_that_the_file_does_not_know_stays_unknown(name: str, entries: dict[str, Any]) -> None:
+def test_an_unlisted_price_stays_unknown(name: str, entries: dict[str, Any]) -> None:
     assert prices(name, entries) == (None, None)
 
 
@@ -85,14 +83,12 @@ def test_a_price_that_the_file_does_not_know_stays_unknown(name: str, entries: d
         ("ollama/llama3.2:1b", "ollama/llama3.2:1b", "ollama", 0.0),
     ],
 )
-def test_a_zero_is_a_price_only_where_the_entry_says_that_it_is_free(
-    name: str, key: str, provider: str, price: float | None
-) -> None:
+def test_zero_is_a_price_only_if_declared(name: str, key: str, provider: str, price: float | None) -> None:
     assert prices(name, {key: entry(0, provider)}) == (price, price)
     assert prices(name, {key: {**entry(1e-6, provider), "output_cost_per_token": 0.0}}) == (1.0, price)
 
 
-def test_configured_prices_stand_above_the_file_each_by_itself() -> None:
+def test_configured_prices_override_the_file_individually() -> None:
     file = {"gpt-4o": entry(1e-6)}
     assert prices("openai/gpt-4o", file, price_in=0.0, price_out=3.0) == (0.0, 3.0)
     assert prices("openai/gpt-4o", file, price_out=3.0) == (1.0, 3.0)
@@ -105,14 +101,14 @@ def test_an_embedded_model_needs_no_price() -> None:
 
 
 @pytest.mark.parametrize("tier", BANDS)
-def test_the_ends_of_a_tier_are_in_it_when_they_are_read_from_a_file(tier: str) -> None:
+def test_a_tier_file_includes_its_bounds(tier: str) -> None:
     for price in (BANDS[tier].least, BANDS[tier].most):
         file = read_prices(f'{{"gpt": {{"input_cost_per_token": {price}e-6, "litellm_provider": "openai"}}}}', "p")
         assert tier_of(file.priced(model("openai/gpt"))) == tier
 
 
 @pytest.mark.parametrize("value", ["1e-6", True, [], -1e-6, float("nan"), float("inf"), 10**400, 1.5])
-def test_what_is_no_price_is_refused_with_file_and_entry_when_its_model_is_used(value: object) -> None:
+def test_an_invalid_price_is_refused_on_use(value: object) -> None:
     entries = {"gpt-4o": entry(value), "gpt-4o-mini": entry(1e-6)}
     with pytest.raises(SettingsError, match=r"prices\.json: 'gpt-4o': input_cost_per_token: "):
         prices("openai/gpt-4o", entries)
@@ -128,12 +124,12 @@ def test_what_is_no_price_is_refused_with_file_and_entry_when_its_model_is_used(
         ("[" * 100_000, "cannot be read"),
     ],
 )
-def test_what_is_no_price_file_is_a_sentence(text: str, sentence: str) -> None:
+def test_an_invalid_price_file_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         read_prices(text, "prices.json")
 
 
-def test_an_entry_that_is_no_object_is_a_sentence() -> None:
+def test_an_invalid_entry_is_one_sentence() -> None:
     with pytest.raises(SettingsError, match=r"prices\.json: 'gpt-4o': expected an object"):
         prices("openai/gpt-4o", {"gpt-4o": 3})
 
@@ -160,7 +156,7 @@ JSON = st.recursive(
         ),
     )
 )
-def test_whatever_stands_in_the_file_a_price_is_unknown_or_positive_or_refused(entries: dict[str, Any]) -> None:
+def test_any_file_gives_a_valid_price_or_refusal(entries: dict[str, Any]) -> None:
     found: tuple[float | None, ...] = ()
     with contextlib.suppress(SettingsError):
         found = prices("openai/gpt", entries)

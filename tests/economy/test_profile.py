@@ -98,7 +98,7 @@ def book(tmp_path: Path) -> Book:
     return made
 
 
-def test_a_model_is_judged_as_it_is_asked_now(book: Book) -> None:
+def test_a_model_is_judged_by_its_current_spec(book: Book) -> None:
     book.ask(f"desk/a/{BARE}", {"s/1": "FFF", "s/2": "PPP"})
     book.ask(f"desk/a/{SCHEMA}", {"s/1": "FFF", "s/2": "FFF"})
     book.begin()
@@ -110,20 +110,20 @@ def test_a_model_is_judged_as_it_is_asked_now(book: Book) -> None:
     assert {spec: score.accuracy for spec, score in found.others.items()} == {f"desk/a/{SCHEMA}": 0.0}
 
 
-def test_the_spec_that_a_cycle_left_in_force_counts_more_than_the_one_it_began_with(book: Book) -> None:
+def test_the_last_spec_in_force_counts_more(book: Book) -> None:
     book.ask(f"desk/a/{BARE}", {"s/1": "PPP"})
     book.ask(f"desk/a/{SCHEMA}", {"s/1": "FFF"})
     book.ledger.store_result(book.cycle, {"in_force": {"atomic": f"desk/a/{SCHEMA}"}})
     assert book.atomic().spec == f"desk/a/{SCHEMA}"
 
 
-def test_a_model_that_was_never_in_force_is_judged_by_its_surest_manner(book: Book) -> None:
+def test_without_promotion_the_surest_spec_counts(book: Book) -> None:
     book.ask(f"desk/b/{BARE}", {"s/1": "P"})
     book.ask(f"desk/b/{SCHEMA}", {f"s/{index}": "PPP" for index in range(9)})
     assert book.atomic("desk/b").spec == f"desk/b/{SCHEMA}"
 
 
-def test_suites_phases_restraint_and_errors_are_told_apart(book: Book) -> None:
+def test_suites_phases_restraint_and_errors_are_separate(book: Book) -> None:
     book.ask(f"desk/a/{BARE}", {"items/1": "PPFT", "more/1": "FFFF"})
     book.ask(f"desk/a/{BARE}", {"more/quiet": "PPPT"}, restraint=True)
     book.ask("desk/a/extended/extended/t60/r1/i0", {"talks/1": "T"})
@@ -142,7 +142,7 @@ def test_suites_phases_restraint_and_errors_are_told_apart(book: Book) -> None:
 
 @hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(latencies=st.lists(st.floats(0.001, 99), min_size=1, max_size=45))
-def test_latencies_are_the_median_and_the_nearest_rank(
+def test_latencies_are_median_and_nearest_rank(
     tmp_path_factory: pytest.TempPathFactory, latencies: list[float]
 ) -> None:
     book = Book(tmp_path_factory.mktemp("book") / "ledger.sqlite")
@@ -153,7 +153,7 @@ def test_latencies_are_the_median_and_the_nearest_rank(
     assert found.latency_p95_s == sorted(latencies)[math.ceil(0.95 * len(latencies)) - 1]
 
 
-def test_the_price_is_that_of_the_tokens_as_they_were_used(book: Book) -> None:
+def test_the_price_follows_actual_token_use(book: Book) -> None:
     book.ask(f"desk/a/{BARE}", {"s/1": "PPPF"}, cost=0.002)
     found = book.atomic()
     assert found.price == pytest.approx((300 * 0.02 + 100 * 0.08) / 400)
@@ -161,7 +161,7 @@ def test_the_price_is_that_of_the_tokens_as_they_were_used(book: Book) -> None:
     assert found.cost == pytest.approx(2.0)
 
 
-def test_what_is_unknown_of_money_stays_unknown(book: Book) -> None:
+def test_unknown_costs_stay_unknown(book: Book) -> None:
     book.ask(f"nobody/here/{BARE}", {"s/1": "PPPP"}, cost=None)
     unknown = book.profiles()["nobody/here"]
     assert (unknown.tier, unknown.price_in, unknown.phases[0].cost) == ("unpriced", None, None)
@@ -176,7 +176,7 @@ def test_what_is_unknown_of_money_stays_unknown(book: Book) -> None:
     assert book.atomic("desk/b").price is None
 
 
-def test_what_runs_here_is_free_and_has_no_score_per_price(book: Book) -> None:
+def test_local_models_are_free_without_score_per_price(book: Book) -> None:
     (name, config), *_ = EMBEDDED_MODELS.items()
     book.ask(f"{name}/{BARE}", {"s/1": "P"}, cost=0.0)
     ((profile),) = profiles_of(read_counts(book.path), (), {name: config})
@@ -202,7 +202,7 @@ def test_a_trend_compares_like_with_like(book: Book) -> None:
     assert book.atomic().trend.cycles == 5
 
 
-def test_the_cycle_that_a_spec_was_promoted_for_is_no_part_of_its_trend(book: Book) -> None:
+def test_the_promoting_cycle_is_not_in_the_trend(book: Book) -> None:
     spec = f"desk/a/{SCHEMA}"
     for letters in ("PPPPP", "PPPPF", "PPPFF", "PPFFF", "PFFFF"):
         cycle = book.begin(spec)
@@ -216,7 +216,7 @@ def test_the_cycle_that_a_spec_was_promoted_for_is_no_part_of_its_trend(book: Bo
     assert book.atomic().trend.cycles == 4, "it was picked for how well it did there"
 
 
-def test_models_are_ranked_within_what_the_intervals_allow(book: Book) -> None:
+def test_models_are_ranked_within_their_intervals(book: Book) -> None:
     cases = [f"s/{index}" for index in range(40)]
     shares = {"desk/a": 40, "desk/b": 36, "desk/c": 4}
     for model, right in shares.items():
@@ -234,7 +234,7 @@ def test_models_are_ranked_within_what_the_intervals_allow(book: Book) -> None:
     assert not changed.same_questions
 
 
-def test_the_maps_have_the_best_of_each_tier_and_whom_nobody_beats(book: Book) -> None:
+def test_the_maps_show_tier_winners_and_front(book: Book) -> None:
     cases = [f"s/{index}" for index in range(40)]
     for model, right, cost, latency in (
         ("desk/a", 30, 0.001, 1.0),

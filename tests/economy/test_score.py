@@ -12,7 +12,7 @@ from pytest_selfopt.economy.score import score_of
 from pytest_selfopt.loop.distributions import wilson
 
 
-def test_repeats_that_always_agree_tell_no_more_than_one() -> None:
+def test_identical_repeats_count_as_one() -> None:
     once = score_of([(f"c{index}", index % 2, 1) for index in range(40)])
     often = score_of([(f"c{index}", 7 * (index % 2), 7) for index in range(40)])
     assert (often.accuracy, often.trials) == (0.5, 280)
@@ -20,7 +20,7 @@ def test_repeats_that_always_agree_tell_no_more_than_one() -> None:
     assert score_of([("a", 9, 9), ("b", 9, 9)]).low == wilson(2, 2)[0]
 
 
-def test_a_case_that_comes_back_in_another_cycle_is_the_same_case() -> None:
+def test_a_recurring_case_is_the_same_case() -> None:
     assert score_of([("a", 1, 2), ("b", 0, 1), ("a", 2, 2)]) == score_of([("b", 0, 1), ("a", 3, 4)])
 
 
@@ -29,7 +29,7 @@ def test_nothing_is_known_without_trials() -> None:
 
 
 @pytest.mark.parametrize("repeats", [1, 7])
-def test_the_interval_holds_the_share_on_all_cases_like_these(repeats: int) -> None:
+def test_the_interval_covers_the_true_share(repeats: int) -> None:
     rng = random.Random(repeats)
     held = 0
     for _ in range(1_000):

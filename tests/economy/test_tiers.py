@@ -32,11 +32,11 @@ def test_a_price_has_its_tier(price: float | None, tier: str | None) -> None:
     assert tier_of(model("a", price)) == tier
 
 
-def test_a_tier_that_was_given_stands_above_the_price() -> None:
+def test_a_given_tier_overrides_the_price() -> None:
     assert tier_of(model("a", 0.02, "dear")) == "dear"
 
 
-def test_models_come_cheapest_first_or_as_they_were_listed() -> None:
+def test_models_come_cheapest_first_or_as_listed() -> None:
     known = [model("b", 0.04), model("c", 0.02), model("a", 0.02), model("far", 3.0)]
     assert [one.id for one in models_of_tier("tier1", known, {})] == ["a", "c", "b"]
     assert [one.id for one in models_of_tier("best8", known, {"best8": (known[3], known[0])})] == ["far", "b"]
@@ -46,6 +46,6 @@ def test_models_come_cheapest_first_or_as_they_were_listed() -> None:
     ("tier", "sentence"),
     [("tier3", r"no model is in tier3 \(up to \$0.5 per million"), ("teir1", "did you mean 'tier1'")],
 )
-def test_a_tier_with_nobody_in_it_is_named(tier: str, sentence: str) -> None:
+def test_an_empty_tier_is_named(tier: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         models_of_tier(tier, [model("a", 0.02)], {})

@@ -43,7 +43,7 @@ def with_good_and_bad_days(rng: random.Random, cycles: int) -> list[float]:
 
 @pytest.mark.parametrize("cycles", [5, 8, 20])
 @pytest.mark.parametrize("world", [sampling, nearly_perfect, with_good_and_bad_days])
-def test_a_stable_model_is_seldom_said_to_improve_or_decline(world: World, cycles: int) -> None:
+def test_a_stable_model_seldom_shows_a_trend(world: World, cycles: int) -> None:
     rng = random.Random(f"{world.__name__} {cycles}")
     words = [trend(world(rng, cycles)).word for _ in range(HISTORIES)]
     wrong = words.count(TrendWord.IMPROVING) + words.count(TrendWord.DECLINING)
@@ -51,7 +51,7 @@ def test_a_stable_model_is_seldom_said_to_improve_or_decline(world: World, cycle
 
 
 @pytest.mark.parametrize(("sign", "word"), [(1, TrendWord.IMPROVING), (-1, TrendWord.DECLINING)])
-def test_a_model_that_changes_is_found_out_nearly_always(sign: int, word: TrendWord) -> None:
+def test_a_changing_model_is_nearly_always_found(sign: int, word: TrendWord) -> None:
     rng = random.Random(7)
 
     def history() -> list[float]:
@@ -61,14 +61,14 @@ def test_a_model_that_changes_is_found_out_nearly_always(sign: int, word: TrendW
     assert words.count(word) / 300 >= 0.8
 
 
-def test_a_model_that_moves_is_seldom_called_stable() -> None:
+def test_a_changing_model_is_seldom_called_stable() -> None:
     rng = random.Random(8)
     words = [trend([answers(rng, [0.4 + 0.02 * cycle] * CASES) for cycle in range(12)]).word for _ in range(HISTORIES)]
     assert words.count(TrendWord.STABLE) / HISTORIES <= CLAIMED
 
 
 @given(values=st.lists(st.sampled_from([0.25, 0.5, 0.75, 1.0]), min_size=5, max_size=7))
-def test_the_chance_is_the_share_of_orders_that_are_as_clear(values: list[float]) -> None:
+def test_the_p_value_is_the_permutation_share(values: list[float]) -> None:
     def balance(order: tuple[float, ...]) -> int:
         return abs(sum((after > before) - (after < before) for before, after in itertools.combinations(order, 2)))
 
@@ -85,7 +85,7 @@ def test_time_reversed_is_the_opposite(values: list[float]) -> None:
     assert trend(values[::-1]).word is opposite.get(word, word)
 
 
-def test_few_cycles_tell_nothing_however_alike_they_are() -> None:
+def test_few_cycles_show_no_trend() -> None:
     few = trend([0.9] * (LEAST_CYCLES - 1))
     assert (few.word, few.sentence) == (
         TrendWord.UNKNOWN,
@@ -94,7 +94,7 @@ def test_few_cycles_tell_nothing_however_alike_they_are() -> None:
     assert trend([0.9] * LEAST_CYCLES).sentence == "stable: moved by +0.00 to +0.00 in 5 comparable cycles, p = 1"
 
 
-def test_what_varies_too_much_to_be_called_stable_is_not() -> None:
+def test_high_variance_is_not_called_stable() -> None:
     found = trend([0.2, 0.9, 0.4, 0.8, 0.3, 0.7])
     assert found.word is TrendWord.UNKNOWN
     assert found.sentence.startswith("too few evaluations to tell: moved by -")

@@ -62,7 +62,7 @@ def start(ledger: Ledger) -> int:
     return ledger.start_cycle(started=0.0, seed=1, command="pytest", plan={"atomic": []})
 
 
-def test_a_call_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
+def test_a_call_round_trips(ledger: Ledger) -> None:
     error = CallError(kind=ErrorKind.RATE_LIMIT, message="slow down", status=429, retry_after_s=2.0)
     tried = FailedAttempt(error=error, started=1.0, ended=1.5)
     result = CallResult(
@@ -76,14 +76,14 @@ def test_a_call_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
     assert "never made" not in ledger.results(cycle)
 
 
-def test_the_first_record_of_a_call_counts(ledger: Ledger) -> None:
+def test_the_first_record_of_a_call_wins(ledger: Ledger) -> None:
     cycle = start(ledger)
     ledger.record_calls(cycle, [record("one")])
     ledger.record_calls(cycle, [record("one", result=CallResult(started=9.0, ended=9.0))])
     assert ledger.results(cycle)["one"] == record("one").result
 
 
-def test_a_trial_is_a_call_that_was_judged(ledger: Ledger) -> None:
+def test_a_trial_is_a_judged_call(ledger: Ledger) -> None:
     cycle = start(ledger)
     ledger.record_calls(cycle, [record("judged")])
     ledger.record_calls(cycle, [record("not yet", run=1)])
@@ -94,7 +94,7 @@ def test_a_trial_is_a_call_that_was_judged(ledger: Ledger) -> None:
     assert ledger.counts(cycle) == {"miss": 1, "unjudged": 1}
 
 
-def test_a_comparison_keeps_its_number_for_ever(ledger: Ledger) -> None:
+def test_a_comparison_keeps_its_number(ledger: Ledger) -> None:
     first, second = start(ledger), start(ledger)
     where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "share_of": share}
     one = ledger.open_comparison(**where, candidate="c1", cycle=first)
@@ -114,7 +114,7 @@ def share(test: int) -> float:
     return 1 / (test + 1)
 
 
-def test_the_sum_of_shares_is_what_the_tests_have_spent(ledger: Ledger) -> None:
+def test_the_spent_budget_sums_the_shares(ledger: Ledger) -> None:
     cycle = start(ledger)
     where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "cycle": cycle}
     free = ledger.open_comparison(**where, candidate="c1", share_of=None)
@@ -125,7 +125,7 @@ def test_the_sum_of_shares_is_what_the_tests_have_spent(ledger: Ledger) -> None:
     assert [one.share for one in ledger.comparisons()] == [0, 0.5]
 
 
-def test_a_comparison_without_guarantee_becomes_a_test_only_with_new_trials(ledger: Ledger) -> None:
+def test_only_new_trials_make_an_unguaranteed_comparison_count(ledger: Ledger) -> None:
     first, second = start(ledger), start(ledger)
     where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "candidate": "c"}
     free = ledger.open_comparison(**where, cycle=first, share_of=None)
@@ -151,7 +151,7 @@ def test_many_threads_write_at_once(ledger: Ledger) -> None:
     assert ledger.counts(cycle) == {"unjudged": 200}
 
 
-def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
+def test_kill_9_loses_no_recorded_call(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys
         from pathlib import Path
@@ -179,7 +179,7 @@ def test_no_recorded_call_is_lost_by_kill_9(tmp_path: Path) -> None:
         assert ledger.counts(1)["unjudged"] >= len(seen)
 
 
-def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_file_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_text("these are my notes, not a database; " * 20)
     with pytest.raises(StateError, match="move it away"):
@@ -187,7 +187,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> N
     assert path.read_text().startswith("these are my notes")
 
 
-def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     Ledger(path).close()
     with open_ledger(path) as connection:
@@ -196,7 +196,7 @@ def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Ledger(path)
 
 
-def test_a_state_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_an_uncreatable_state_directory_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     with pytest.raises(StateError, match="cannot open the ledger"):
         Ledger(tmp_path / "state" / "ledger.sqlite")
@@ -229,7 +229,7 @@ def make_old(path: Path, version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_an_older_ledger_is_brought_up_to_date_with_everything_in_it(tmp_path: Path, version: int) -> None:
+def test_an_older_ledger_is_migrated_losslessly(tmp_path: Path, version: int) -> None:
     path, cycle = tmp_path / "ledger.sqlite", 1
     make_old(path, version)
     with Ledger(path) as ledger:
@@ -258,7 +258,7 @@ with Ledger(Path(sys.argv[1])) as ledger:
 
 
 @pytest.mark.parametrize("version", [None, 1, 3])
-def test_processes_that_open_a_ledger_at_once_all_get_it(tmp_path: Path, version: int | None) -> None:
+def test_concurrent_processes_all_open_the_ledger(tmp_path: Path, version: int | None) -> None:
     for attempt in range(4):
         path = tmp_path / f"{attempt}.sqlite"
         if version is not None:
@@ -279,7 +279,7 @@ def test_processes_that_open_a_ledger_at_once_all_get_it(tmp_path: Path, version
             assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
-def test_totals_say_how_much_of_the_cost_is_unknown(ledger: Ledger) -> None:
+def test_totals_state_the_unknown_cost(ledger: Ledger) -> None:
     first, second = start(ledger), start(ledger)
     ledger.record_calls(first, [record("one"), record("two", run=1)])
     ledger.record_calls(second, [replace(record("three"), cost_usd=0.25)])

@@ -49,13 +49,13 @@ def gates(found: list[Trial], bars: GateThresholds, before: list[Trial] | None =
 @pytest.mark.parametrize(
     ("right", "verdict"), [(40, Verdict.PROMOTE), (36, Verdict.PROMOTE), (34, Verdict.HOLD), (20, Verdict.REJECT)]
 )
-def test_an_accuracy_is_reached_missed_or_not_settled(right: int, verdict: Verdict) -> None:
+def test_an_accuracy_is_reached_missed_or_open(right: int, verdict: Verdict) -> None:
     found = gates(trials(answers(right)), GateThresholds(min_accuracy=0.9))
     assert status_of(tuple(found.values())) is verdict
     assert found["min_accuracy"].value == pytest.approx(right / 40)
 
 
-def test_each_bar_has_its_number() -> None:
+def test_each_threshold_has_its_number() -> None:
     bars = GateThresholds(min_restraint=0.9, max_p95_latency=1.0, max_cost=2.0)
     passed = gates(trials(answers(40)), bars)
     assert {name: gate.passed for name, gate in passed.items()} == dict.fromkeys(
@@ -69,7 +69,7 @@ def test_each_bar_has_its_number() -> None:
     }
 
 
-def test_what_cannot_be_known_is_not_settled() -> None:
+def test_an_unknown_value_settles_nothing() -> None:
     unpriced = trials(answers(40))
     object.__setattr__(unpriced[0], "cost_usd", None)
     found = gates(unpriced, GateThresholds(max_cost=5.0))
@@ -78,7 +78,7 @@ def test_what_cannot_be_known_is_not_settled() -> None:
     assert gates(no_restraint, GateThresholds(min_restraint=0.1))["min_restraint"].passed is False
 
 
-def test_calls_without_an_answer_and_trials_that_never_came_settle_nothing() -> None:
+def test_missing_answers_and_trials_settle_nothing() -> None:
     found = trials(answers(40))
     for trial in found[:12]:
         object.__setattr__(trial, "outcome", Outcome.ERROR)
@@ -88,7 +88,7 @@ def test_calls_without_an_answer_and_trials_that_never_came_settle_nothing() -> 
     assert status_of(results) is Verdict.HOLD
 
 
-def test_worse_than_recorded_fails_and_better_does_not() -> None:
+def test_only_worse_than_recorded_fails() -> None:
     before, fewer = trials(answers(40)), trials(answers(36))
     assert gates(fewer, GateThresholds(), before)["no_regression"].asks is Verdict.REJECT
     assert gates(fewer, GateThresholds(), before)["no_regression"].passed is False
@@ -96,14 +96,14 @@ def test_worse_than_recorded_fails_and_better_does_not() -> None:
 
 
 @given(right=st.integers(0, 40), limit=st.floats(0, 1))
-def test_a_bar_that_is_reached_never_fails_and_one_that_fails_is_not_reached(right: int, limit: float) -> None:
+def test_a_threshold_never_both_passes_and_fails(right: int, limit: float) -> None:
     gate = gates(trials(answers(right)), GateThresholds(min_accuracy=limit))["min_accuracy"]
     assert gate.passed is (right / 40 >= limit)
     assert gate.asks in (Verdict.HOLD, Verdict.REJECT)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.9])
-def test_an_unchanged_model_is_called_worse_in_at_most_one_of_twenty_builds(share: float) -> None:
+def test_an_unchanged_model_seldom_fails_a_build(share: float) -> None:
     rng = random.Random(share)
     builds, failed = 600, 0
     for _ in range(builds):

@@ -33,7 +33,7 @@ def concluded(before: Sequence[str], after: Sequence[str], rules: Sequence[Rule]
     return conclude(evidence, rules, now="2026-11-21T00:00:00Z")
 
 
-def test_a_winner_becomes_a_rule_that_keeps_what_it_does_not_know() -> None:
+def test_a_winning_rule_keeps_unknown_fields() -> None:
     old = Rule(model="m", phase="atomic", extra={"note": "mine"})
     conclusion = concluded(["FFF"] * 12, ["PPP"] * 12, [old, Rule(model="m", phase="extended", allow=False)])
     rule, other = conclusion.rules
@@ -43,14 +43,14 @@ def test_a_winner_becomes_a_rule_that_keeps_what_it_does_not_know() -> None:
     assert [change.kind for change in conclusion.changes] == ["promote"]
 
 
-def test_without_a_winner_a_known_rule_stays_as_it_is() -> None:
+def test_without_a_winner_known_rules_stay() -> None:
     rule = Rule(model="m", phase="atomic", reason="decided long ago")
     conclusion = concluded(["PPP"] * 12, ["PPP"] * 12, [rule])
     assert conclusion.rules == (rule,)
     assert conclusion.changes == ()
 
 
-def test_a_cold_start_puts_a_warm_up_rule_on_trial() -> None:
+def test_a_cold_start_tries_a_warm_up() -> None:
     conclusion = concluded(["FFPPPPP"] * 12, ["FFFPPPP"] * 12)
     assert [change.kind for change in conclusion.changes] == ["keep", "trial"]
     assert conclusion.rules[0].enable_warmup is True
@@ -58,7 +58,7 @@ def test_a_cold_start_puts_a_warm_up_rule_on_trial() -> None:
     assert conclusion.recommendations[0].requirements == ("warm-up",)
 
 
-def test_candidates_are_neighbours_and_none_that_lost_comes_again() -> None:
+def test_candidates_are_neighbours_that_never_lost() -> None:
     space = SearchSpace()
     everybody = [spec.id for spec in neighbours(BASELINE, space)]
     tried: list[str] = []
@@ -70,7 +70,7 @@ def test_candidates_are_neighbours_and_none_that_lost_comes_again() -> None:
     assert sorted(tried) == sorted(everybody)
 
 
-def test_what_is_held_or_asked_for_comes_first_and_what_was_measured_last() -> None:
+def test_held_candidates_come_first_measured_ones_last() -> None:
     held, asked = CANDIDATE.id, f"{BASELINE.model}/atomic/native_api/t60/r2/i0"
     measured = [f"m/atomic/{variant}/t60/r1/i0" for variant in ("atomic", "few_shot")]
     generation = generate(

@@ -33,7 +33,7 @@ def raced(baseline: list[float], candidates: dict[str, list[float]]) -> tuple[di
     return cycle.run(), cycle
 
 
-def test_two_of_twelve_fixed_take_six_passes_and_eighteen_of_twenty_eight_spec_passes() -> None:
+def test_two_of_twelve_fixes_take_six_passes() -> None:
     old = [0.0] * 2 + [1.0] * 10
     verdicts, cycle = raced(old, {"same": old, "also": old, "better": [1.0] * 12})
     assert verdicts == {"same": Verdict.REJECT, "also": Verdict.REJECT, "better": Verdict.PROMOTE}
@@ -48,7 +48,7 @@ def test_equal_candidates_are_rejected_after_three_passes() -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_histories_of_equal_candidates_promote_something_in_at_most_five_percent(world: str) -> None:
+def test_at_most_five_percent_promote_equal_candidates(world: str) -> None:
     histories = 60
     false = calls = 0
     for number in range(histories):
@@ -58,7 +58,7 @@ def test_histories_of_equal_candidates_promote_something_in_at_most_five_percent
     assert false <= 0.05 * histories
 
 
-def test_the_classic_rule_promotes_equal_candidates_in_most_histories() -> None:
+def test_the_classic_rule_often_promotes_equal_candidates() -> None:
     """Without this, the bound above could come from worlds in which nobody is ever promoted."""
     false = 0
     for number in range(20):
@@ -68,7 +68,7 @@ def test_the_classic_rule_promotes_equal_candidates_in_most_histories() -> None:
     assert false >= 16
 
 
-def test_histories_rise_and_cost_at_most_0_37_of_the_classic_calls() -> None:
+def test_histories_rise_below_0_37_classic_cost() -> None:
     world, ours, theirs = WORLDS["bimodal"], [], []
     for number in range(30):
         ours.append(History(random.Random(number), world, 30, limits=CALIBRATED).run())
@@ -78,7 +78,7 @@ def test_histories_rise_and_cost_at_most_0_37_of_the_classic_calls() -> None:
     assert sum(one.gain for one in ours) / len(ours) >= 0.10
 
 
-def test_a_tenth_gained_on_a_hundred_cases_is_found_at_three_fifths_of_the_calls() -> None:
+def test_a_clear_gain_costs_sixty_percent_of_calls() -> None:
     times = 50
     ends = {
         name: [one_cycle(random.Random(number), world, 100, 0.10, candidates=4) for number in range(times)]
@@ -91,7 +91,7 @@ def test_a_tenth_gained_on_a_hundred_cases_is_found_at_three_fifths_of_the_calls
     assert calls <= 0.60
 
 
-def test_what_changes_nothing_on_new_prompts_is_claimed_for_them_in_at_most_the_share_however_often_one_looks() -> None:
+def test_claims_about_new_prompts_keep_their_error_rate() -> None:
     """Shares are large here, so that few histories show it; looking often without dividing the share breaks it."""
     share, times, claimed = 0.2, 150, 0
     for number in range(times):
@@ -116,9 +116,7 @@ def test_what_changes_nothing_on_new_prompts_is_claimed_for_them_in_at_most_the_
 @pytest.mark.parametrize("cases", [12, 30, 100])
 @pytest.mark.parametrize("candidates", [1, 3, 8])
 @pytest.mark.parametrize("churn", [0.0, 0.1, 0.3])
-def test_the_gain_that_is_announced_is_found_in_about_three_of_four_cycles(
-    cases: int, candidates: int, churn: float
-) -> None:
+def test_the_announced_gain_is_usually_found(cases: int, candidates: int, churn: float) -> None:
     outlook = Outlook(cases=cases, candidates=candidates, churn=churn)
     gain = findable_gain(outlook)
     assert gain is not None
@@ -127,7 +125,7 @@ def test_the_gain_that_is_announced_is_found_in_about_three_of_four_cycles(
     assert power(gain - 1 / cases, outlook, times=80, rng=rng).found <= 0.85
 
 
-def test_what_the_race_stops_for_the_gates_promote() -> None:
+def test_the_gates_promote_what_the_race_stopped_for() -> None:
     """The race and the gates apply the same rule, so that no call is spent on a candidate that has won."""
     baseline, candidate = matrix(["FFFFFF"] * 2 + ["PPPPPP"] * 10), matrix(["PPPPPP"] * 12)
     evidence = tally(baseline, candidate, names(12))

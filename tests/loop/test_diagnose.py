@@ -36,7 +36,7 @@ def slow_start(place: int) -> float:
 
 
 @pytest.mark.parametrize("cases", [1, 2, 3, 4, 12, 100])
-def test_two_failed_runs_before_five_that_pass_are_a_cold_start(cases: int) -> None:
+def test_two_early_failures_are_a_cold_start(cases: int) -> None:
     (found,) = of_trials(matrix(["FFPPPPP"] * cases))
     assert found.kind is DiagnosisKind.COLD_START
     assert found.chance == pytest.approx(1 / 21)
@@ -45,19 +45,19 @@ def test_two_failed_runs_before_five_that_pass_are_a_cold_start(cases: int) -> N
 
 
 @pytest.mark.parametrize("cases", [1, 12])
-def test_the_same_runs_called_in_another_order_are_none(cases: int) -> None:
+def test_reordered_runs_are_no_cold_start(cases: int) -> None:
     trials = matrix(["FFPPPPP"] * cases)
     backwards = [replace(trial, lane_seq=len(trials) - trial.lane_seq, started=-trial.started) for trial in trials]
     (found,) = of_trials(backwards)
     assert (found.kind, found.action) == (DiagnosisKind.UNKNOWN, None)
 
 
-def test_without_places_in_the_lane_the_times_tell_the_order() -> None:
+def test_without_lane_positions_times_give_the_order() -> None:
     trials = [replace(trial, lane_seq=0) for trial in matrix(["FFPPPPP"] * 4)]
     assert of_trials(trials)[0].kind is DiagnosisKind.COLD_START
 
 
-def test_a_lane_that_began_anew_leaves_the_warmth_unknown() -> None:
+def test_a_restarted_lane_has_unknown_warmth() -> None:
     trials = matrix(["FFPPPPP"] * 4)
     crashed = [
         replace(trial, lane="m@server/2", lane_seq=trial.lane_seq - 16) if trial.run > 3 else trial for trial in trials
@@ -71,7 +71,7 @@ def test_each_lane_starts_cold_by_itself() -> None:
     assert of_trials(first + second)[0].kind is DiagnosisKind.COLD_START
 
 
-def test_one_early_failure_is_no_evidence_unless_the_first_call_was_slow() -> None:
+def test_one_early_failure_needs_a_slow_start() -> None:
     rows = ["FPPPPPP"] * 12
     assert of_trials(matrix(rows, latency=slow_start))[0].kind is DiagnosisKind.COLD_START
     loaded = [replace(trial, load_s=4.0 if trial.lane_seq == 0 else None) for trial in matrix(rows)]
@@ -82,12 +82,12 @@ def test_one_early_failure_is_no_evidence_unless_the_first_call_was_slow() -> No
 
 
 @pytest.mark.parametrize("row", ["PFFPPPP", "PPPPPFF", "FPFPPPP", "PFPPFPP"])
-def test_failed_runs_elsewhere_are_no_cold_start(row: str) -> None:
+def test_other_failure_patterns_are_no_cold_start(row: str) -> None:
     for cases in (1, 3, 12):
         assert of_rows([row] * cases).kind is not DiagnosisKind.COLD_START
 
 
-def test_a_steady_decline_is_drift_and_asks_for_nothing() -> None:
+def test_a_steady_decline_is_drift() -> None:
     rows = ["".join("P" if case + 2 * run < 14 else "F" for run in range(7)) for case in range(12)]
     found = of_rows(rows)
     assert (found.kind, found.action) == (DiagnosisKind.DRIFT, None)
@@ -97,13 +97,13 @@ def test_a_steady_decline_is_drift_and_asks_for_nothing() -> None:
     ("letter", "kind", "action"),
     [("E", DiagnosisKind.INFRASTRUCTURE, None), ("T", DiagnosisKind.TIMEOUTS, "longer_timeout")],
 )
-def test_errors_are_never_blamed_on_the_model(letter: str, kind: DiagnosisKind, action: str | None) -> None:
+def test_errors_are_never_the_models_fault(letter: str, kind: DiagnosisKind, action: str | None) -> None:
     found = of_rows([letter * 7] * 11 + ["F" * 7])
     assert (found.kind, found.action) == (kind, action)
 
 
 @pytest.mark.parametrize("cold", [1, 2, 3])
-def test_a_model_that_times_out_while_it_loads_is_cold(cold: int) -> None:
+def test_a_timeout_while_loading_is_cold(cold: int) -> None:
     rows = ["T" * cold + "P" * (7 - cold)] * 12
     (found,) = of_trials(matrix(rows))
     assert (found.kind, found.runs) == (DiagnosisKind.COLD_START, tuple(range(cold)))
@@ -128,16 +128,14 @@ def test_every_lane_has_to_begin_slowly() -> None:
 
 
 @given(totals=st.lists(st.integers(0, 5), min_size=2, max_size=7), rng=st.randoms(use_true_random=False))
-def test_the_chance_of_an_order_is_the_share_of_all_orders_that_are_as_bad(
-    totals: list[int], rng: random.Random
-) -> None:
+def test_the_p_value_is_the_share_of_orders(totals: list[int], rng: random.Random) -> None:
     first = rng.randint(1, len(totals) - 1)
     orders = list(itertools.permutations(totals))
     as_bad = sum(sum(order[:first]) <= sum(totals[:first]) for order in orders)
     assert order_chance(totals, first) == pytest.approx(as_bad / len(orders))
 
 
-def test_runs_that_differ_without_a_pattern_are_correlated_and_name_what_the_server_said() -> None:
+def test_correlated_runs_name_the_servers_errors() -> None:
     trials = [
         replace(trial, served_model="tiny-2" if trial.run in (2, 5) else "tiny-1") for trial in matrix(["PPFPPFP"] * 12)
     ]
@@ -146,7 +144,7 @@ def test_runs_that_differ_without_a_pattern_are_correlated_and_name_what_the_ser
     assert "answered as tiny-1 and as tiny-2" in found.sentence
 
 
-def test_each_finding_names_its_chance_and_the_trials_it_rests_on() -> None:
+def test_each_finding_names_p_value_and_trials() -> None:
     flaky_rows = ["PFPFPFP", "FPFPPPF", "PPPPPPP"]
     found = {
         "perfect": of_rows(["P" * 7] * 12),
@@ -162,18 +160,18 @@ def test_each_finding_names_its_chance_and_the_trials_it_rests_on() -> None:
 
 
 @pytest.mark.parametrize(("phase", "action"), [("extended", "disable_for_stateful"), ("atomic", None)])
-def test_a_model_that_cannot_do_it_is_disabled_where_there_is_state(phase: str, action: str | None) -> None:
+def test_a_capability_limit_disables_stateful_use(phase: str, action: str | None) -> None:
     found = of_rows(["F" * 7] * 2, phase=phase)
     assert (found.kind, found.action) == (DiagnosisKind.CAPABILITY, action)
     assert found.chance == pytest.approx(0.7**14)
 
 
-def test_seven_failures_alone_are_too_few_to_deny_a_capability() -> None:
+def test_seven_failures_cannot_deny_a_capability() -> None:
     """Their upper confidence bound, 0.35, is above the 0.30 that is needed."""
     assert of_rows(["F" * 7]).kind is not DiagnosisKind.CAPABILITY
 
 
-def test_prompts_that_always_fail_are_named_alone_or_beside_another_finding() -> None:
+def test_always_failing_prompts_are_named() -> None:
     (alone,) = of_trials(matrix(["F" * 7] * 2 + ["P" * 7] * 10))
     assert (alone.kind, alone.cases) == (DiagnosisKind.CEILING, names(2))
     wavering = ["PPPPPFF", "FPPPPPF", "PFFPPPP", "PPPFFPP", "PPFPFPP"]
@@ -181,27 +179,27 @@ def test_prompts_that_always_fail_are_named_alone_or_beside_another_finding() ->
     assert [found.kind for found in beside] == [DiagnosisKind.FLAKY, DiagnosisKind.CEILING]
 
 
-def test_failures_spread_over_the_prompts_are_steady_but_suboptimal() -> None:
+def test_spread_failures_are_steady_but_suboptimal() -> None:
     """Seven of twelve failures are on the prompt that always fails: a pattern would be three quarters."""
     once = ["".join("F" if run == case else "P" for run in range(7)) for case in range(5)]
     found = of_rows(["F" * 7, *once, *["P" * 7] * 6])
     assert (found.kind, found.action) == (DiagnosisKind.SUBOPTIMAL, None)
 
 
-def test_a_flaky_model_names_the_prompts_that_waver() -> None:
+def test_a_flaky_model_names_its_wavering_prompts() -> None:
     found = of_rows(["PFPFPFP", "FPFPPPF", "PPPPPPP"])
     assert (found.kind, found.cases, found.action) == (DiagnosisKind.FLAKY, names(3)[:2], None)
     assert "a retry would not help, for the answers came and were wrong" in found.sentence
 
 
-def test_more_retries_are_asked_for_only_where_calls_gave_no_answer_and_their_cost_is_told() -> None:
+def test_retries_are_proposed_only_for_missing_answers() -> None:
     rows = ["PFPFPFP", "FPFPPPF", *["PPPPPPP"] * 5, "PPPEPPP"]
     found = of_rows(rows)
     assert (found.kind, found.action) == (DiagnosisKind.FLAKY, "retry")
     assert "can help the 1 of 56 calls that gave no answer, and costs up to as many calls (1.8% more)" in found.sentence
 
 
-def test_too_few_runs_or_none_cannot_tell() -> None:
+def test_too_few_runs_are_inconclusive() -> None:
     assert diagnose([], names(3), "atomic", LIMITS)[0].kind is DiagnosisKind.UNKNOWN
     one_run = of_rows(["P", "F", "P"])
     assert one_run.kind is not DiagnosisKind.FLAKY
@@ -214,9 +212,7 @@ rectangles = st.integers(1, 7).flatmap(
 
 
 @given(rows=rectangles, rng=st.randoms(use_true_random=False))
-def test_every_matrix_has_a_diagnosis_and_the_order_of_arrival_does_not_matter(
-    rows: list[str], rng: random.Random
-) -> None:
+def test_every_matrix_has_one_diagnosis(rows: list[str], rng: random.Random) -> None:
     trials = matrix(rows)
     found = of_trials(trials)
     shuffled = of_trials(rng.sample(trials, len(trials)))
@@ -239,7 +235,7 @@ def test_diagnoses_are_right_about_known_faults(cases: int, times: int, bound: f
     assert min(right.values()) >= 0.6, right
 
 
-def test_a_flaky_model_hardly_ever_looks_cold() -> None:
+def test_a_flaky_model_seldom_looks_cold() -> None:
     rng = random.Random(12)
     alarms = sum(
         of_trials(matrix(flaky(rng, 12), latency=slow_start))[0].kind is DiagnosisKind.COLD_START for _ in range(1000)

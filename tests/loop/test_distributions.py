@@ -24,34 +24,34 @@ shares = st.floats(0.001, 0.999)
         (100, 124.34211340400407, 0.05),
     ],
 )
-def test_the_chi_square_tail_agrees_with_the_tables(degrees: int, value: float, tail: float) -> None:
+def test_the_chi_square_tail_matches_tables(degrees: int, value: float, tail: float) -> None:
     assert chi_square_tail(value, degrees) == pytest.approx(tail, rel=1e-7)
 
 
 @given(half=st.integers(1, 40), value=st.floats(0.01, 300))
-def test_the_chi_square_tail_of_even_degrees_is_a_poisson_sum(half: int, value: float) -> None:
+def test_even_chi_square_tails_are_poisson_sums(half: int, value: float) -> None:
     exact = math.exp(-value / 2) * math.fsum((value / 2) ** k / math.factorial(k) for k in range(half))
     assert chi_square_tail(value, 2 * half) == pytest.approx(exact, rel=1e-9, abs=1e-13)
 
 
-def test_the_chi_square_tail_keeps_its_digits_far_out() -> None:
+def test_the_far_chi_square_tail_stays_precise() -> None:
     assert chi_square_tail(200.0, 2) == pytest.approx(math.exp(-100), rel=1e-9)
 
 
 @given(value=st.floats(-1e4, 1e4))
-def test_the_t_tail_of_one_and_two_degrees_has_its_closed_form(value: float) -> None:
+def test_small_t_tails_have_closed_forms(value: float) -> None:
     assert t_tail(value, 1) == pytest.approx(0.5 - math.atan(value) / math.pi, abs=1e-12)
     assert t_tail(value, 2) == pytest.approx(0.5 - value / (2 * math.sqrt(2 + value * value)), abs=1e-12)
 
 
 @pytest.mark.parametrize(("degrees", "value"), [(11, 2.200985160091638), (29, 2.045229642132703)])
-def test_the_t_tail_agrees_with_the_tables(degrees: int, value: float) -> None:
+def test_the_t_tail_matches_tables(degrees: int, value: float) -> None:
     assert t_tail(value, degrees) == pytest.approx(0.025, rel=1e-9)
     assert t_tail(-value, degrees) == pytest.approx(0.975, rel=1e-9)
 
 
 @given(trials=st.integers(1, 60), data=st.data())
-def test_the_binomial_tail_is_the_sum_of_its_terms(trials: int, data: st.DataObject) -> None:
+def test_the_binomial_tail_sums_its_terms(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials))
     share = data.draw(st.fractions(Fraction(1, 50), Fraction(49, 50), max_denominator=50))
     exact = sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(successes + 1))
@@ -64,7 +64,7 @@ def test_the_incomplete_beta_function_is_symmetric(a: float, b: float, x: float)
 
 
 @given(trials=st.integers(1, 10_000), data=st.data())
-def test_the_wilson_bounds_are_where_the_score_test_turns(trials: int, data: st.DataObject) -> None:
+def test_the_wilson_bounds_invert_the_score_test(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials))
     for bound in wilson(successes, trials):
         score = abs(successes / trials - bound)
@@ -72,11 +72,11 @@ def test_the_wilson_bounds_are_where_the_score_test_turns(trials: int, data: st.
 
 
 @given(trials=st.integers(1, 1_000), data=st.data())
-def test_the_wilson_interval_holds_the_proportion_itself(trials: int, data: st.DataObject) -> None:
+def test_the_wilson_interval_contains_the_proportion(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials) | st.just(trials))
     low, high = wilson(successes, trials)
     assert 0 <= low <= successes / trials <= high <= 1
 
 
-def test_without_trials_a_proportion_can_be_anything() -> None:
+def test_without_trials_any_proportion_is_possible() -> None:
     assert wilson(0, 0) == (0.0, 1.0)

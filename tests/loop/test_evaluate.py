@@ -20,14 +20,14 @@ rectangles = st.integers(2, 7).flatmap(
 
 
 @given(rows=rectangles, rng=st.randoms(use_true_random=False))
-def test_the_order_in_which_trials_come_in_does_not_matter(rows: list[str], rng: random.Random) -> None:
+def test_the_order_of_trials_is_irrelevant(rows: list[str], rng: random.Random) -> None:
     trials = matrix(rows)
     shuffled = rng.sample(trials, len(trials))
     assert evaluate(SPEC, shuffled, names(len(rows))) == evaluate(SPEC, trials, names(len(rows)))
 
 
 @given(rows=rectangles)
-def test_every_trial_is_counted_once_as_what_it_is(rows: list[str]) -> None:
+def test_every_trial_is_counted_once(rows: list[str]) -> None:
     metrics = evaluate(SPEC, matrix(rows), names(len(rows)))
     letters = "".join(rows)
     assert (metrics.passes, metrics.misses, metrics.errors) == tuple(map(letters.count, "PFE"))
@@ -37,7 +37,7 @@ def test_every_trial_is_counted_once_as_what_it_is(rows: list[str]) -> None:
     assert low <= metrics.accuracy <= high
 
 
-def test_restraint_is_taken_among_the_answers_that_need_no_call() -> None:
+def test_restraint_counts_answers_needing_no_call() -> None:
     rows = ["PFE", "FPP"]
     trials = [replace(trial, restraint=trial.case == names(2)[0]) for trial in matrix(rows)]
     trials = [replace(trial, called=trial.outcome is Outcome.MISS) for trial in trials]
@@ -51,13 +51,13 @@ def test_latencies_are_those_of_answers() -> None:
     assert (metrics.latency_median_s, metrics.latency_p95_s) == (19.0, 36.0)
 
 
-def test_one_unknown_price_makes_the_cost_unknown() -> None:
+def test_one_unknown_price_makes_cost_unknown() -> None:
     trials = [replace(trial, cost_usd=0.25, tokens_in=10) for trial in matrix(["PF"])]
     assert evaluate(SPEC, trials, names(1)).cost_usd == 0.5
     assert evaluate(SPEC, [*trials, replace(trials[0], run=2, cost_usd=None)], names(1)).cost_usd is None
 
 
-def test_misses_without_a_call_are_told_from_wrong_calls() -> None:
+def test_misses_differ_from_wrong_calls() -> None:
     silent, wrong = matrix(["FF"])
     metrics = evaluate(SPEC, [silent, replace(wrong, called=True)], names(1))
     assert (metrics.silent_misses, metrics.wrong_calls) == (1, 1)
@@ -69,18 +69,18 @@ def _spread_of(rows: list[str]) -> tuple[float, float, float]:
 
 
 @given(row=st.text("PF", min_size=1, max_size=12), runs=st.integers(2, 7))
-def test_a_model_that_repeats_itself_has_no_variance(row: str, runs: int) -> None:
+def test_a_constant_model_has_no_variance(row: str, runs: int) -> None:
     assert _spread_of([letter * runs for letter in row]) == (0.0, 0.0, 1.0)
 
 
-def test_the_variance_of_coin_flips_is_the_sum_over_the_cases() -> None:
+def test_coin_flip_variance_sums_over_cases() -> None:
     # s(R−s)/(R(R−1)) is 1·3/12, 2·2/12 and 0; the runs have 1/3, 2/3, 2/3 and 1/3 right
     variance, flips, _ = _spread_of(["FPFF", "FFPP", "PPPF"])
     assert flips == pytest.approx((3 / 12 + 4 / 12 + 3 / 12) / 9)
     assert variance == pytest.approx(((1 / 6) ** 2 * 4) / 3)
 
 
-def test_the_dispersion_test_has_one_degree_of_freedom_less_than_runs() -> None:
+def test_the_dispersion_test_loses_one_degree() -> None:
     """With three runs the tail of the chi-square is exp(−χ²/2)."""
     found = spread(outcomes_by_run(matrix(["PPF", "PPF", "FPF", "PPP"])))
     assert found.chi_square == pytest.approx(2 * found.variance / found.coin_flips)
@@ -93,18 +93,18 @@ def test_independent_answers_seldom_look_unsteady() -> None:
     assert 0.01 <= sum(chance < 0.05 for chance in chances) / 400 <= 0.08
 
 
-def test_runs_that_fail_as_a_whole_do() -> None:
+def test_runs_failing_together_look_unsteady() -> None:
     variance, flips, chance = _spread_of(["PPFPPFP"] * 12)
     assert variance > 5 * flips
     assert chance < 1e-9
 
 
-def test_a_case_with_an_error_is_left_out_of_the_spread_only() -> None:
+def test_an_error_excludes_a_case_from_spread() -> None:
     rows = ["PFPPPPP", "PPPFPPP"]
     assert _spread_of([*rows, "EPPPFFF"]) == _spread_of(rows)
 
 
-def test_a_cell_that_arrives_twice_counts_the_first_time() -> None:
+def test_the_first_of_two_equal_cells_counts() -> None:
     first: list[Trial] = matrix(["PP", "PP"])
     again = [replace(trial, outcome=Outcome.MISS) for trial in first]
     assert outcomes_by_run([*first, *again]) == outcomes_by_run(first)

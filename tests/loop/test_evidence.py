@@ -52,12 +52,12 @@ def two_of_twelve_fixed(passes: int) -> Tally:
 @pytest.mark.parametrize(
     ("wins", "losses", "expected"), [(0, 0, 1), (7, 0, 31.875), (11, 0, 341.25), (12, 0, 630.0769), (24, 5, 301.34)]
 )
-def test_the_odds_are_those_of_the_design(wins: int, losses: int, expected: float) -> None:
+def test_the_odds_match_the_design(wins: int, losses: int, expected: float) -> None:
     assert float(odds(wins, losses)) == pytest.approx(expected, rel=1e-5)
 
 
 @given(wins=counts, losses=counts)
-def test_the_odds_are_the_integral_term_by_term(wins: int, losses: int) -> None:
+def test_the_odds_equal_the_integral(wins: int, losses: int) -> None:
     integral = sum(
         Fraction(math.comb(wins, i) * math.comb(losses, j) * (-1) ** j, i + j + 1)
         for i in range(wins + 1)
@@ -67,12 +67,12 @@ def test_the_odds_are_the_integral_term_by_term(wins: int, losses: int) -> None:
 
 
 @given(wins=counts, losses=counts)
-def test_a_fair_pair_leaves_the_odds_where_they_are_on_average(wins: int, losses: int) -> None:
+def test_a_fair_pair_keeps_the_mean_odds(wins: int, losses: int) -> None:
     assert (odds(wins + 1, losses) + odds(wins, losses + 1)) / 2 == odds(wins, losses)
 
 
 @given(wins=st.integers(0, 400), losses=st.integers(0, 400))
-def test_the_quick_logarithm_agrees_with_the_exact_odds(wins: int, losses: int) -> None:
+def test_the_fast_logarithm_matches_exact_odds(wins: int, losses: int) -> None:
     exact = odds(wins, losses)
     expected = math.log10(exact.numerator) - math.log10(exact.denominator)
     if losses <= 3 * wins + 3:
@@ -81,14 +81,14 @@ def test_the_quick_logarithm_agrees_with_the_exact_odds(wins: int, losses: int) 
         assert log10_odds(wins, losses) < 0
 
 
-def test_the_bars_rise_and_spend_alpha_in_all() -> None:
+def test_the_thresholds_rise_and_spend_alpha() -> None:
     assert [bar(j) for j in (1, 2, 3, 4, 20, 80)] == [220, 264, 312, 364, 1740, 16020]
     spent = sum(1 / bar(j) for j in range(1, 1001))
     assert spent == ALPHA * Fraction(1000, 1010)
 
 
 @given(rows=st.integers(1, 5).flatmap(lambda n: st.lists(st.text("PFE", min_size=2 * n, max_size=2 * n), min_size=1)))
-def test_swapping_the_sides_turns_wins_into_losses(rows: list[str]) -> None:
+def test_swapping_sides_turns_wins_into_losses(rows: list[str]) -> None:
     runs = len(rows[0]) // 2
     ours, theirs = matrix([row[:runs] for row in rows]), matrix([row[runs:] for row in rows])
     forth, back = tally(theirs, ours, names(len(rows))), tally(ours, theirs, names(len(rows)))
@@ -98,12 +98,12 @@ def test_swapping_the_sides_turns_wins_into_losses(rows: list[str]) -> None:
     assert forth.passes + forth.left_out == runs
 
 
-def test_a_pair_with_an_error_is_left_out_and_counted() -> None:
+def test_an_error_pair_is_excluded_and_counted() -> None:
     found = tally(matrix(["FFF", "PPP"]), matrix(["PEP", "FPE"]), names(2))
     assert (found.wins, found.losses, found.pairs, found.excluded) == (2, 1, 4, 2)
 
 
-def test_an_error_that_the_change_can_cure_counts_as_not_passed() -> None:
+def test_a_curable_error_counts_as_failed() -> None:
     late = tally(matrix(["TTT", "PTE"]), matrix(["PPP", "PTP"]), names(2), curable={ErrorKind.TIMEOUT})
     assert (late.wins, late.losses, late.pairs, late.excluded, late.rescued) == (3, 0, 5, 1, 3)
     hasty = tally(matrix(["PPP", "PPP"]), matrix(["TTT", "PPP"]), names(2), curable={ErrorKind.TIMEOUT})
@@ -121,7 +121,7 @@ def test_an_error_that_the_change_can_cure_counts_as_not_passed() -> None:
         ({"model": "other", "timeout_s": 120.0}, set()),
     ],
 )
-def test_which_errors_a_change_can_cure_follows_from_it(change: dict[str, Any], kinds: set[ErrorKind]) -> None:
+def test_the_change_determines_the_curable_errors(change: dict[str, Any], kinds: set[ErrorKind]) -> None:
     spec = parse_spec("m/atomic/native_api/t60/r1/i0")
     assert curable(spec, replace(spec, **change)) == kinds
 
@@ -133,27 +133,25 @@ def test_only_whole_passes_count() -> None:
     assert (found.passes, found.wins) == (2, 8)
 
 
-def test_a_pass_that_hardly_anybody_answered_is_no_evidence() -> None:
+def test_a_mostly_unanswered_pass_is_no_evidence() -> None:
     found = tally(matrix(["FFF"] * 4), matrix(["PEP", "PEP", "PEP", "PPP"]), names(4))
     assert (found.passes, found.left_out, found.wins, found.excluded) == (2, 1, 8, 0)
 
 
-def test_a_trial_that_arrives_twice_counts_once() -> None:
+def test_a_duplicate_trial_counts_once() -> None:
     baseline, candidate = matrix(["FFF"]), matrix(["PPP"])
     again: list[Trial] = [replace(trial, outcome=Outcome.MISS) for trial in candidate]
     assert tally(baseline, [*candidate, *again], names(1)) == tally(baseline, candidate, names(1))
 
 
-def test_the_worked_example_gains_a_sixth_and_at_least_six_hundredths() -> None:
+def test_the_worked_example_gains_a_sixth() -> None:
     evidence = two_of_twelve_fixed(6)
     assert evidence.gain == pytest.approx(1 / 6)
     assert least_gain(evidence) == pytest.approx(0.0604, abs=1e-4)
 
 
 @given(wins=st.integers(0, 40), losses=st.integers(0, 40), ties=st.integers(0, 200))
-def test_the_least_gain_is_below_the_gain_and_positive_just_when_the_odds_are_above_twenty(
-    wins: int, losses: int, ties: int
-) -> None:
+def test_the_lower_bound_agrees_with_the_odds(wins: int, losses: int, ties: int) -> None:
     evidence = counted(wins, losses, ties)
     least = least_gain(evidence)
     if least is None:
@@ -164,7 +162,7 @@ def test_the_least_gain_is_below_the_gain_and_positive_just_when_the_odds_are_ab
         assert (least > 0) == (evidence.odds > 20) or evidence.odds == pytest.approx(20, rel=0.01)
 
 
-def test_the_least_gain_is_seldom_above_the_truth() -> None:
+def test_the_lower_bound_seldom_exceeds_the_truth() -> None:
     rng = random.Random(3)
     above = 0
     for _ in range(60):
@@ -174,27 +172,25 @@ def test_the_least_gain_is_seldom_above_the_truth() -> None:
     assert above <= 3
 
 
-def test_on_new_prompts_two_of_twelve_show_nothing() -> None:
+def test_two_of_twelve_new_prompts_prove_nothing() -> None:
     found = new_prompts(two_of_twelve_fixed(6))
     assert (found.up, found.down, found.cases) == (2, 0, 12)
     # mean 1/6 over standard error √(5/33/12): t = 1.483 on 11 degrees of freedom
     assert found.chance == pytest.approx(0.0830, abs=1e-4)
 
 
-def test_more_passes_over_the_same_prompts_show_no_more_about_new_ones() -> None:
+def test_repeated_prompts_prove_nothing_new() -> None:
     assert new_prompts(two_of_twelve_fixed(60)) == new_prompts(two_of_twelve_fixed(6))
 
 
-def test_on_new_prompts_twelve_of_twelve_are_shown_by_their_signs() -> None:
+def test_twelve_of_twelve_prove_new_prompts() -> None:
     fixed = tally(matrix(["FFF"] * 12), matrix(["PPP"] * 12), names(12))
     assert new_prompts(fixed).chance == 0.5**12
     assert new_prompts(tally(matrix(["PFP"] * 12), matrix(["PFP"] * 12), names(12))).chance == 1.0
 
 
 @given(wins=st.integers(1, 12), losses=st.integers(0, 5), passes=st.integers(1, 6), number=st.integers(1, 40))
-def test_after_the_passes_named_the_odds_reach_the_bar_and_not_before(
-    wins: int, losses: int, passes: int, number: int
-) -> None:
+def test_the_predicted_passes_reach_the_threshold(wins: int, losses: int, passes: int, number: int) -> None:
     needed = bar(number)
     more = passes_to_decide(counted(wins * passes, losses * passes, passes=passes), needed, most=60)
 
@@ -209,24 +205,22 @@ def test_after_the_passes_named_the_odds_reach_the_bar_and_not_before(
         assert more == 1 or then(more - 1) < needed
 
 
-def test_how_many_passes_a_close_call_takes_is_known_at_once() -> None:
+def test_a_close_call_is_recognised_at_once() -> None:
     assert passes_to_decide(counted(30_000, 29_990), bar(3)) is None
 
 
 @given(wins=st.integers(0, 80), losses=st.integers(0, 80), number=st.integers(1, 100))
-def test_the_quick_answer_about_a_bar_is_the_exact_one(wins: int, losses: int, number: int) -> None:
+def test_the_fast_threshold_check_is_exact(wins: int, losses: int, number: int) -> None:
     assert reaches(wins, losses, bar(number)) == (odds(wins, losses) >= bar(number))
 
 
-def test_odds_that_are_the_bar_itself_reach_it() -> None:
+def test_odds_equal_to_the_threshold_reach_it() -> None:
     assert reaches(12, 0, odds(12, 0))
     assert not reaches(12, 0, odds(12, 0) + Fraction(1, 10**12))
 
 
 @given(wins=st.integers(1, 40), losses=st.integers(0, 40), passes=st.integers(1, 9), more=st.integers(0, 30))
-def test_a_bar_that_is_reached_at_the_difference_seen_is_within_reach(
-    wins: int, losses: int, passes: int, more: int
-) -> None:
+def test_a_reached_threshold_is_within_reach(wins: int, losses: int, passes: int, more: int) -> None:
     """What is hoped for is never less than what was seen, and the hope does not shrink with the passes left."""
     needed = bar(3)
 
@@ -241,5 +235,5 @@ def test_a_bar_that_is_reached_at_the_difference_seen_is_within_reach(
         assert within(more + 1)
 
 
-def test_odds_are_shown_in_as_few_digits_as_they_need() -> None:
+def test_odds_have_as_few_digits_as_needed() -> None:
     assert [show_odds(odds(wins, 0)) for wins in (0, 3, 12, 20, 40)] == ["1.0", "3.8", "630", "99,864", "10^10"]

@@ -24,7 +24,7 @@ def test_much_evidence_beats_little() -> None:
     )
 
 
-def test_nobody_stands_in_who_is_not_surely_above_the_minimum() -> None:
+def test_a_fallback_is_surely_above_the_minimum() -> None:
     assert best_fallback({"weak": FallbackScore(passes=40, answers=100)}, minimum=0.3) == "weak"
     assert best_fallback({"weak": FallbackScore(passes=35, answers=100)}, minimum=0.3) is None
     assert best_fallback({"new": FallbackScore(passes=8, answers=8)}, minimum=0.3) is None
@@ -32,7 +32,7 @@ def test_nobody_stands_in_who_is_not_surely_above_the_minimum() -> None:
 
 
 @given(known=scores)
-def test_the_choice_is_one_of_those_with_enough_answers_and_does_not_depend_on_their_order(
+def test_the_choice_is_eligible_in_any_order(
     known: dict[str, FallbackScore],
 ) -> None:
     found = best_fallback(known, minimum=0.3)

@@ -59,7 +59,7 @@ def fixing_two(passes: int) -> CandidateJudgement:
     return judged(matrix(["F" * passes] * 2 + ["P" * passes] * 10), matrix(["P" * passes] * 12))
 
 
-def test_the_worked_example_is_promoted_in_these_words() -> None:
+def test_the_worked_example_is_promoted_verbatim() -> None:
     found = fixing_two(6)
     assert found.verdict is Verdict.PROMOTE
     assert found.sentence == (
@@ -70,14 +70,14 @@ def test_the_worked_example_is_promoted_in_these_words() -> None:
 
 
 @pytest.mark.parametrize(("passes", "more"), [(3, 3), (4, 2)])
-def test_short_of_the_bar_it_is_held_and_told_how_many_passes_are_missing(passes: int, more: int) -> None:
+def test_below_the_threshold_missing_passes_are_stated(passes: int, more: int) -> None:
     found = fixing_two(passes)
     assert (found.verdict, failed(found)) == (Verdict.HOLD, ["no_regression"])
     prompts = 12 + 12 * more // passes
     assert f"at this difference about {more} more passes, or {prompts} prompts instead of 12" in found.sentence
 
 
-def test_gates_are_answered_in_the_order_of_the_design() -> None:
+def test_gates_follow_the_order_of_the_design() -> None:
     found = judged(matrix(["FFF"] * 4), matrix(["PPP"] * 4), phase="extended")
     assert [gate.name for gate in found.gates] == [
         "comparable",
@@ -94,19 +94,19 @@ def test_gates_are_answered_in_the_order_of_the_design() -> None:
     ]
 
 
-def test_a_candidate_that_is_no_better_is_rejected_after_three_passes() -> None:
+def test_an_equal_candidate_is_rejected_after_three_passes() -> None:
     same = matrix(["FFF"] * 2 + ["PPP"] * 10)
     found = judged(same, same)
     assert found.verdict is Verdict.REJECT
     assert "not better than the baseline" in found.sentence
 
 
-def test_two_passes_reject_nobody() -> None:
+def test_two_passes_reject_no_candidate() -> None:
     found = judged(matrix(["PP"] * 12), matrix(["FP"] * 12))
     assert (found.verdict, "min_samples" in failed(found)) == (Verdict.HOLD, True)
 
 
-def test_a_candidate_that_calls_tools_where_none_is_needed_is_rejected_however_much_it_fixes() -> None:
+def test_needless_tool_calls_reject_any_candidate() -> None:
     baseline = matrix(["FFF"] * 12) + [
         replace(trial, case=f"{trial.case}-none") for trial in restrained(matrix(["PPP"] * 4))
     ]
@@ -121,7 +121,7 @@ def test_a_candidate_that_calls_tools_where_none_is_needed_is_rejected_however_m
 
 
 @pytest.mark.parametrize(("passes", "verdict"), [(3, Verdict.HOLD), (4, Verdict.REJECT)])
-def test_a_solid_case_may_not_be_broken_by_an_average_gain(passes: int, verdict: Verdict) -> None:
+def test_an_average_gain_breaks_no_solid_case(passes: int, verdict: Verdict) -> None:
     """Of 12 unchanged cases one looks broken after 3 passes in up to 19 of 100 suites, after 4 in up to 5."""
     baseline = matrix(["F" * passes] * 11 + ["P" * passes])
     found = judged(baseline, matrix(["P" * passes] * 11 + ["F" * passes]))
@@ -129,26 +129,26 @@ def test_a_solid_case_may_not_be_broken_by_an_average_gain(passes: int, verdict:
     assert "breaks 1 that the baseline always solves: c11" in found.sentence
 
 
-def test_as_many_solid_cases_may_be_broken_as_is_configured() -> None:
+def test_configured_solid_cases_may_break() -> None:
     baseline, candidate = matrix(["FFFF"] * 10 + ["PPPP"] * 2), matrix(["PPPP"] * 10 + ["FFFF"] * 2)
     assert judged(baseline, candidate, limits=replace(LIMITS, veto=1)).verdict is Verdict.REJECT
     assert judged(baseline, candidate, limits=replace(LIMITS, veto=2)).verdict is Verdict.PROMOTE
 
 
-def test_a_case_broken_often_but_not_always_is_vetoed_when_that_is_no_accident() -> None:
+def test_a_significantly_broken_case_is_vetoed() -> None:
     """Reverse odds of 5 losses are 10.5, of 4 they are 6.2."""
     baseline = matrix(["F" * 7] * 11 + ["P" * 7])
     assert failed(judged(baseline, matrix(["P" * 7] * 11 + ["FFFFFPP"]))) == ["veto"]
     assert failed(judged(baseline, matrix(["P" * 7] * 11 + ["FFFFPPP"]))) == []
 
 
-def test_a_case_that_was_not_solid_has_no_veto() -> None:
+def test_an_unsolid_case_has_no_veto() -> None:
     found = judged(matrix(["FFFF"] * 11 + ["PPPF"]), matrix(["PPPP"] * 11 + ["FFFF"]))
     assert found.verdict is Verdict.PROMOTE
 
 
 @pytest.mark.parametrize(("passed", "verdict"), [(1, Verdict.REJECT), (3, Verdict.HOLD)])
-def test_the_extended_phase_has_a_minimum_that_the_atomic_has_not(passed: int, verdict: Verdict) -> None:
+def test_only_the_extended_phase_has_a_minimum(passed: int, verdict: Verdict) -> None:
     baseline = matrix(["FFF"] * 10)
     candidate = matrix(["PPP"] * passed + ["FFF"] * (10 - passed))
     assert judged(baseline, candidate, phase="extended").verdict is verdict
@@ -156,7 +156,7 @@ def test_the_extended_phase_has_a_minimum_that_the_atomic_has_not(passed: int, v
 
 
 @pytest.mark.parametrize("rows", [["EEE"] * 12, ["FFF"] * 10 + ["EEE"] * 2], ids=["outage", "some errors"])
-def test_too_many_errors_hold_whatever_the_rest_says(rows: list[str]) -> None:
+def test_too_many_errors_always_hold(rows: list[str]) -> None:
     found = judged(matrix(["PPP"] * 12), matrix(rows), phase="extended")
     assert found.verdict is Verdict.HOLD
     assert "errors" in failed(found)
@@ -164,7 +164,7 @@ def test_too_many_errors_hold_whatever_the_rest_says(rows: list[str]) -> None:
     assert ("pairs lack an answer on one side" in found.sentence) is (rows[0] != "EEE")
 
 
-def test_an_outage_of_some_passes_does_not_spoil_the_others() -> None:
+def test_an_outage_spares_the_other_passes() -> None:
     limits = replace(LIMITS, errors=0.5)
     found = judged(matrix(["FFFFF"] * 12), matrix(["EEPPP"] * 12), limits=limits)
     assert found.verdict is Verdict.PROMOTE
@@ -172,7 +172,7 @@ def test_an_outage_of_some_passes_does_not_spoil_the_others() -> None:
 
 
 @pytest.mark.parametrize(("lost", "held"), [(3, []), (4, ["comparable"])])
-def test_pairs_without_an_answer_are_counted_over_both_sides(lost: int, held: list[str]) -> None:
+def test_unanswered_pairs_count_over_both_sides(lost: int, held: list[str]) -> None:
     """Five passes of twelve: 3 + 3 pairs of 60 are a tenth, 4 + 3 are more; no side alone is above 0.07."""
     baseline = matrix(["FFFFF"] * 9 + ["FFFFE"] * 3)
     candidate = matrix(["PPPEP"] * lost + ["PPPPP"] * (12 - lost))
@@ -182,7 +182,7 @@ def test_pairs_without_an_answer_are_counted_over_both_sides(lost: int, held: li
 
 
 @pytest.mark.parametrize(("passes", "verdict"), [(6, Verdict.HOLD), (7, Verdict.PROMOTE)])
-def test_specs_that_were_not_interleaved_need_seven_steady_passes(passes: int, verdict: Verdict) -> None:
+def test_separate_specs_need_seven_steady_passes(passes: int, verdict: Verdict) -> None:
     baseline = matrix(["F" * passes] * 12)
     later = [replace(trial, started=trial.started + 12 * passes) for trial in matrix(["P" * passes] * 12)]
     found = judged(baseline, later)
@@ -191,13 +191,13 @@ def test_specs_that_were_not_interleaved_need_seven_steady_passes(passes: int, v
     assert failed(found) == ([] if verdict is Verdict.PROMOTE else ["interleaved"])
 
 
-def test_planned_trials_that_never_arrived_hold_a_candidate_that_would_be_promoted() -> None:
+def test_missing_planned_trials_hold_a_winner() -> None:
     baseline, candidate = matrix(["FFF"] * 12), matrix(["PPP"] * 12)
     assert judged(baseline, candidate).verdict is Verdict.PROMOTE
     assert judged(baseline, candidate, missing=1).verdict is Verdict.HOLD
 
 
-def test_runs_that_differ_as_a_whole_hold_and_coin_flips_do_not() -> None:
+def test_overdispersed_runs_hold_coin_flips_do_not() -> None:
     baseline = matrix(["F" * 7] * 12)
     assert failed(judged(baseline, matrix(["PFPPFPP"] * 12))) == ["variance"]
     flips = matrix(draw(random.Random(24), [[0.7] * 7] * 12))
@@ -205,7 +205,7 @@ def test_runs_that_differ_as_a_whole_hold_and_coin_flips_do_not() -> None:
     assert failed(judged(baseline, flips)) == []
 
 
-def test_clear_losses_reject_before_the_averages_do() -> None:
+def test_clear_losses_reject_before_averages() -> None:
     found = judged(matrix(["PPP"] * 3 + ["FFF"]), matrix(["FFF"] * 3 + ["FFF"]))
     assert found.verdict is Verdict.REJECT
 
@@ -214,7 +214,7 @@ def _by_name(gates: tuple[GateResult, ...]) -> dict[str, bool]:
     return {gate.name: gate.passed for gate in gates}
 
 
-def test_the_spec_in_force_has_to_pass_its_own_gates() -> None:
+def test_the_current_spec_must_pass_its_gates() -> None:
     sound = _by_name(absolute_gates(measured(matrix(["PPP"] * 12), 12), "extended", LIMITS))
     assert all(sound.values())
     assert set(sound) == {
@@ -240,13 +240,13 @@ def answer(name: str, metrics: Metrics, limits: Limits) -> GateResult:
     return found
 
 
-def test_without_a_limit_latency_and_cost_are_only_told() -> None:
+def test_unlimited_latency_and_cost_are_only_reported() -> None:
     slow = timed(*[100.0] * 20)
     assert (answer("latency", slow, LIMITS).passed, answer("latency", slow, LIMITS).value) == (True, 100.0)
     assert answer("cost", slow, LIMITS).passed
 
 
-def test_a_latency_that_may_still_be_chance_holds_and_one_that_is_not_rejects() -> None:
+def test_only_significant_latency_rejects() -> None:
     """With 20 answers of which 2 are late, 95 % may well be in time; with 200 of which 20 are late they are not."""
     limits = replace(LIMITS, latency=2.0)
     assert answer("latency", timed(*[1.0] * 19, 9.0), limits).passed
@@ -256,13 +256,13 @@ def test_a_latency_that_may_still_be_chance_holds_and_one_that_is_not_rejects() 
     assert (certain.passed, certain.asks) == (False, Verdict.REJECT)
 
 
-def test_latencies_of_a_crowd_reject_nobody() -> None:
+def test_latencies_under_load_reject_nothing() -> None:
     crowded = answer("latency", timed(*[9.0] * 200, in_flight=512), replace(LIMITS, latency=2.0))
     assert (crowded.passed, crowded.asks) == (False, Verdict.HOLD)
     assert "512 calls under way" in crowded.sentence
 
 
-def test_the_lower_bound_of_a_percentile_is_seldom_above_it() -> None:
+def test_a_percentiles_lower_bound_seldom_exceeds_it() -> None:
     rng = random.Random(6)
     above = 0
     for _ in range(400):
@@ -275,7 +275,7 @@ def spending(usd: float | None) -> Metrics:
     return measured([replace(trial, cost_usd=usd) for trial in matrix(["P"] * 10)], 10)
 
 
-def test_what_costs_too_much_is_rejected_and_an_unknown_cost_is_no_low_one() -> None:
+def test_excess_or_unknown_cost_does_not_pass() -> None:
     limits = replace(LIMITS, cost=2.0)
     cheap, dear, unknown = (answer("cost", spending(usd), limits) for usd in (0.001, 0.003, None))
     assert [one.value for one in (cheap, dear)] == pytest.approx([1.0, 3.0])
@@ -285,7 +285,7 @@ def test_what_costs_too_much_is_rejected_and_an_unknown_cost_is_no_low_one() -> 
 
 
 @pytest.mark.parametrize(("misses", "verdict"), [(8, Verdict.HOLD), (9, Verdict.REJECT)])
-def test_nine_failures_and_nothing_else_settle_the_extended_phase_after_one_pass(misses: int, verdict: Verdict) -> None:
+def test_nine_failures_settle_the_extended_phase(misses: int, verdict: Verdict) -> None:
     rows = ["F"] * misses
     assert judged(matrix(rows), matrix(rows), phase="extended").verdict is verdict
     assert judged(matrix(rows), matrix(rows)).verdict is Verdict.HOLD
@@ -293,11 +293,11 @@ def test_nine_failures_and_nothing_else_settle_the_extended_phase_after_one_pass
     assert one_right.verdict is Verdict.HOLD
 
 
-def test_errors_are_no_failures_that_settle_anything() -> None:
+def test_errors_settle_nothing() -> None:
     assert judged(matrix(["F"] * 12), matrix(["E"] * 12), phase="extended").verdict is Verdict.HOLD
 
 
-def test_the_claim_about_new_prompts_is_a_condition_of_its_own() -> None:
+def test_the_new_prompt_claim_is_separate() -> None:
     claim = replace(LIMITS, claim=Claim.NEW_PROMPTS)
     few = judged(matrix(["F" * 7] * 2 + ["P" * 7] * 10), matrix(["P" * 7] * 12), limits=claim)
     assert (few.verdict, failed(few)) == (Verdict.HOLD, ["new_prompts"])
@@ -308,7 +308,7 @@ def test_the_claim_about_new_prompts_is_a_condition_of_its_own() -> None:
 CLASSIC = Limits(profile=DecisionRule.CLASSIC)
 
 
-def test_the_classic_rule_promotes_by_the_median_and_says_what_that_is_worth() -> None:
+def test_the_classic_rule_promotes_by_median() -> None:
     baseline, candidate = matrix(["FFFFFFF"] * 2 + ["P" * 7] * 22), matrix(["PPPPFFF"] + ["F" * 7] + ["P" * 7] * 22)
     found = judged(baseline, candidate, limits=CLASSIC)
     assert found.verdict is Verdict.PROMOTE
@@ -331,12 +331,12 @@ def test_the_classic_gates_hold(row: str, verdict: Verdict, why: str) -> None:
     assert why in failed(found)
 
 
-def test_a_lower_median_is_rejected_by_the_classic_rule() -> None:
+def test_the_classic_rule_rejects_lower_medians() -> None:
     found = judged(matrix(["P" * 7] * 4), matrix(["F" * 7] + ["P" * 7] * 3), limits=CLASSIC)
     assert (found.verdict, failed(found)) == (Verdict.REJECT, ["no_regression", "better"])
 
 
-def test_gates_of_a_project_count_like_the_built_in_ones() -> None:
+def test_project_gates_count_like_built_in_ones() -> None:
     def own(found: GateInput) -> list[GateResult]:
         long = (found.metrics.tokens_out or 0) > 100
         return [GateResult(name="short", passed=not long, value=0, limit=1, sentence="long", asks=Verdict.REJECT)]

@@ -25,19 +25,19 @@ def lapsed(*rules: Rule, matters: bool = True, **now: str) -> Expiry:
 
 
 @given(then=known, now=known)
-def test_only_what_is_known_on_both_sides_is_compared(then: dict[str, str], now: dict[str, str]) -> None:
+def test_facts_unknown_on_one_side_are_ignored(then: dict[str, str], now: dict[str, str]) -> None:
     differing = [name for name in then if name in now and then[name] != now[name]]
     said = changed(then, now)
     assert all(f"{name} was {then[name]}, is {now[name]}" in said for name in differing)
     assert bool(said) is bool(differing)
 
 
-def test_while_nothing_changes_every_rule_stays_as_it_is() -> None:
+def test_without_changes_every_rule_stays() -> None:
     rules = (rule(status="confirmed"), rule(status="rolled_back"), rule(status=None))
     assert lapsed(*rules) == Expiry(rules=rules, changes=())
 
 
-def test_a_confirmed_rule_goes_on_trial_again_beside_its_absence() -> None:
+def test_an_expired_confirmed_rule_is_retried() -> None:
     kept = Rule(model="m", phase="atomic", variant="native_api")
     confirmed = rule(status="confirmed", before=rule_to_json(kept))
     found = lapsed(confirmed, provider="q")
@@ -49,13 +49,13 @@ def test_a_confirmed_rule_goes_on_trial_again_beside_its_absence() -> None:
     assert (change.before, change.after) == (confirmed, again)
 
 
-def test_a_rule_that_would_change_nothing_is_not_tried() -> None:
+def test_a_rule_without_effect_is_not_tried() -> None:
     confirmed = rule(status="confirmed")
     assert lapsed(confirmed, matters=False, provider="q").rules == (confirmed,)
 
 
 @pytest.mark.parametrize("before", [None, Rule(model="m", phase="atomic", retries=2)])
-def test_a_rule_that_was_not_proven_leaves_force_and_what_was_there_comes_back(before: Rule | None) -> None:
+def test_an_expired_trial_restores_the_previous_rule(before: Rule | None) -> None:
     tried = rule(status="trial", before=rule_to_json(before) if before else None)
     found = lapsed(tried, provider="q")
     assert [one for one in found.rules if one.in_force] == ([before] if before else [])
@@ -63,14 +63,14 @@ def test_a_rule_that_was_not_proven_leaves_force_and_what_was_there_comes_back(b
     assert found.changes[0].after == before
 
 
-def test_what_was_rolled_back_may_be_tried_again() -> None:
+def test_a_rolled_back_rule_may_be_retried() -> None:
     found = lapsed(rule(status="rolled_back"), provider="q")
     assert [one.status for one in found.rules] == ["expired"]
     assert found.changes[0].kind == "forgotten"
     assert "rule_before" not in found.changes[0].record
 
 
-def test_a_rule_about_something_else_or_without_premises_never_lapses() -> None:
+def test_rules_without_relevant_provenance_never_expire() -> None:
     rules = (
         rule(status="confirmed", premises=None),
         Rule(model="n", phase="atomic", status="confirmed", premises=THEN),
@@ -78,6 +78,6 @@ def test_a_rule_about_something_else_or_without_premises_never_lapses() -> None:
     assert lapsed(*rules, provider="q").changes == ()
 
 
-def test_a_stand_in_is_told_apart_and_the_suites_are_named_once() -> None:
+def test_fallback_facts_are_marked_suites_named_once() -> None:
     both = together(THEN, {"model digest": "cc", "suite items": "11"})
     assert both == {**THEN, "fallback model digest": "cc"}

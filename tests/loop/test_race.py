@@ -22,12 +22,12 @@ standings = st.dictionaries(
 
 
 @given(candidates=st.integers(1, 50))
-def test_a_race_never_costs_more_than_seven_passes_of_all(candidates: int) -> None:
+def test_a_race_costs_at_most_seven_passes(candidates: int) -> None:
     everybody, leader = 3 * (candidates + 1), 2 * (most_passes(candidates) - 3)
     assert everybody + leader == 7 * (candidates + 1)
 
 
-def test_without_candidates_the_baseline_has_three_passes() -> None:
+def test_a_lone_baseline_has_three_passes() -> None:
     assert most_passes(0) == 3
 
 
@@ -40,7 +40,7 @@ def test_only_the_leader_goes_on() -> None:
     )
 
 
-def test_the_leader_is_who_is_surest_not_who_fixed_most() -> None:
+def test_the_leader_has_the_highest_odds() -> None:
     found = step({"many": standing(12, 8), "clean": standing(4, 0)}, passes=3, most=11)
     assert found.live == ("clean",)
 
@@ -51,32 +51,32 @@ def test_a_winner_ends_the_race() -> None:
     assert set(found.stopped) == {"b"}
 
 
-def test_a_leader_that_is_level_ends_the_race() -> None:
+def test_a_level_leader_ends_the_race() -> None:
     found = step({"a": standing(4, 4), "b": standing(0, 0)}, passes=4, most=11)
     assert found.live == ()
     assert "not ahead (fixed 4, broke 4)" in found.stopped["a"]
 
 
-def test_whom_another_gate_bars_neither_wins_nor_leads() -> None:
+def test_a_barred_candidate_neither_wins_nor_leads() -> None:
     barred = standing(30, 0, out=True)
     assert step({"a": barred, "b": standing(5, 1)}, passes=3, most=11).live == ("b",)
     assert step({"a": barred}, passes=3, most=11).live == ()
 
 
-def test_whom_a_gate_holds_goes_on_because_more_passes_may_change_that() -> None:
+def test_a_held_candidate_goes_on() -> None:
     found = step({"a": standing(30, 0, waits=True), "b": standing(3, 1)}, passes=3, most=11)
     assert found.live == ("a",)
     assert "holds it" in step({"a": standing(30, 0, waits=True)}, passes=11, most=11).stopped["a"]
 
 
-def test_when_the_leader_falls_back_the_next_one_goes_on() -> None:
+def test_the_runner_up_replaces_a_failing_leader() -> None:
     field = {"a": standing(5, 0), "b": standing(5, 1)}
     assert step(field, passes=3, most=11).live == ("a",)
     field["a"] = standing(6, 5, passes=5)
     assert step(field, passes=5, most=11).live == ("b",)
 
 
-def test_nobody_is_asked_on_who_cannot_reach_the_bar_any_more() -> None:
+def test_a_hopeless_candidate_is_dropped() -> None:
     found = step({"a": standing(3, 1)}, passes=9, most=11)
     assert found.live == ()
     assert found.stopped["a"] == "stopped: 2 more passes will not show it (fixed 3, broke 1, odds 1.3:1 of 220:1)"
@@ -89,7 +89,7 @@ def test_the_last_pass_is_the_last() -> None:
 
 
 @given(field=standings, passes=st.integers(3, 12))
-def test_everybody_goes_on_or_has_won_or_is_told_why_not(field: dict[str, RaceState], passes: int) -> None:
+def test_every_candidate_continues_wins_or_gets_reasons(field: dict[str, RaceState], passes: int) -> None:
     found = step(field, passes=passes, most=9)
     assert len(found.live) <= (passes < 9)
     for name, runner in field.items():

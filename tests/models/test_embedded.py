@@ -24,7 +24,7 @@ from pytest_selfopt.trial import Json, Reply
 MODEL = EMBEDDED_MODELS["embedded/smollm2-135m"]
 
 
-def test_it_answers_and_keeps_to_a_schema_and_wants_its_key(tmp_path: Path) -> None:
+def test_it_follows_schemas_and_requires_its_key(tmp_path: Path) -> None:
     with EmbeddedServer(MODEL, log_path=tmp_path / "log") as server:
         client = HttpClient(MODEL, base_url=server.base_url, api_key=server.api_key)
         schema: dict[str, Json] = {
@@ -52,7 +52,7 @@ def test_it_answers_and_keeps_to_a_schema_and_wants_its_key(tmp_path: Path) -> N
     assert not psutil.pid_exists(pid)
 
 
-def test_it_ends_with_its_parent_however_that_ends() -> None:
+def test_it_ends_with_its_parent() -> None:
     script = """
         import time
         from pytest_selfopt.models.config import EMBEDDED_MODELS
@@ -70,14 +70,14 @@ def test_it_ends_with_its_parent_however_that_ends() -> None:
     server.wait(timeout=5)
 
 
-def test_a_file_that_is_no_model_is_refused_by_its_first_bytes(tmp_path: Path) -> None:
+def test_the_first_bytes_expose_a_wrong_file(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"<html>")
     with pytest.raises(ModelError, match=r"is not a GGUF file; it begins with b'<htm'"):
         find_model_file(dataclasses.replace(MODEL, path=str(path)))
 
 
-def test_a_damaged_model_is_one_sentence_and_no_process(tmp_path: Path) -> None:
+def test_a_damaged_model_leaves_no_process(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF" + bytes(1000))
     before = {child.pid for child in psutil.Process().children()}
@@ -86,6 +86,6 @@ def test_a_damaged_model_is_one_sentence_and_no_process(tmp_path: Path) -> None:
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
-def test_an_embedded_model_without_weights_says_what_is_known() -> None:
+def test_missing_weights_say_what_is_available() -> None:
     with pytest.raises(ModelError, match="built-in models: embedded/smollm2-135m"):
         find_model_file(dataclasses.replace(MODEL, id="embedded/other"))

@@ -119,7 +119,7 @@ def test_broken_arguments_are_the_models_doing(arguments: str) -> None:
         ),
     ],
 )
-def test_trouble_has_a_name_and_a_sentence(then: dict[str, Any], kind: ErrorKind, message: str) -> None:
+def test_every_error_has_name_and_sentence(then: dict[str, Any], kind: ErrorKind, message: str) -> None:
     error = ask(then)
     assert isinstance(error, CallError)
     assert error.kind is kind
@@ -136,7 +136,7 @@ def test_a_server_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     "then", [{"hang": True}, {"trickle": True, "text": "never ends"}, {"latency": 30, "text": "late"}]
 )
-def test_a_deadline_ends_the_call_also_when_bytes_trickle(then: dict[str, Any]) -> None:
+def test_a_deadline_ends_trickling_responses(then: dict[str, Any]) -> None:
     began = time.monotonic()
     error = ask(then, timeout_s=0.4)
     assert isinstance(error, CallError)
@@ -145,7 +145,7 @@ def test_a_deadline_ends_the_call_also_when_bytes_trickle(then: dict[str, Any]) 
     assert 0.35 < time.monotonic() - began < 3
 
 
-def test_a_connection_that_is_used_again_is_not_ended_by_an_old_deadline() -> None:
+def test_an_old_deadline_spares_a_reused_connection() -> None:
     with ScriptedServer({"default": {"text": "ok"}, "latency": 0.0}) as server:
         client = HttpClient(config(server.base_url))
         assert isinstance(client.ask(REQUEST, timeout_s=0.3), Reply)
@@ -153,7 +153,7 @@ def test_a_connection_that_is_used_again_is_not_ended_by_an_old_deadline() -> No
         assert isinstance(client.ask(REQUEST, timeout_s=5), Reply)
 
 
-def test_a_fresh_request_has_a_connection_of_its_own() -> None:
+def test_a_fresh_request_opens_a_new_connection() -> None:
     with ScriptedServer({}) as server:
         client = HttpClient(config(server.base_url))
         for fresh in (False, False, True, True):
@@ -161,7 +161,7 @@ def test_a_fresh_request_has_a_connection_of_its_own() -> None:
         assert server.seen.connections == 3
 
 
-def test_a_key_is_sent_and_appears_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_appears_only_in_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "sk-planted-123")
     with ScriptedServer({"default": {"status": 401, "message": "wrong key sk-planted-123"}}) as server:
         client = HttpClient(config(server.base_url, api_key_env="SECRET_KEY"))
@@ -172,7 +172,7 @@ def test_a_key_is_sent_and_appears_nowhere_else(monkeypatch: pytest.MonkeyPatch)
     assert "planted" not in repr(client) + repr(vars(client))
 
 
-def test_a_key_that_is_not_set_is_an_error_without_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_prevents_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with ScriptedServer({}) as server:
         error = HttpClient(config(server.base_url, api_key_env="SECRET_KEY")).ask(REQUEST, timeout_s=5)
@@ -181,7 +181,7 @@ def test_a_key_that_is_not_set_is_an_error_without_a_call(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://user:pass@host/v1", "host:80"])
-def test_an_address_that_cannot_be_used_is_refused(url: str) -> None:
+def test_an_unusable_address_is_refused(url: str) -> None:
     with pytest.raises(ModelError, match="base_url must"):
         HttpClient(config(url))
 
@@ -190,7 +190,7 @@ def test_an_address_that_cannot_be_used_is_refused(url: str) -> None:
     ("header", "seconds"),
     [("2", 2.0), ("0.5", 0.5), ("-3", 0.0), ("Thu, 01 Jan 1970 00:01:40 GMT", 10.0), ("soon", None), (None, None)],
 )
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_date(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, now=90.0) == seconds
 
 
@@ -202,10 +202,10 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(["id", "model", "choices", "usage", "timings"]), JSON)
-def test_whatever_a_server_sends_is_a_reply_or_an_error(field: str, value: Any) -> None:
+def test_any_response_is_a_reply_or_error(field: str, value: Any) -> None:
     assert isinstance(read(200, json.dumps({**GOOD, field: value}).encode()), Reply | CallError)
 
 
 @given(st.binary(max_size=200), st.integers(200, 599))
-def test_whatever_bytes_a_server_sends_are_a_reply_or_an_error(body: bytes, status: int) -> None:
+def test_any_bytes_are_a_reply_or_error(body: bytes, status: int) -> None:
     assert isinstance(read(status, body), Reply | CallError)

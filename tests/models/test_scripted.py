@@ -40,7 +40,7 @@ def say(server: ScriptedServer, prompt: str, **more: Any) -> str:
     return text
 
 
-def test_a_suite_names_cases_and_what_is_expected_of_them(tmp_path: Path) -> None:
+def test_a_suite_names_cases_and_expectations(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SUITE))
     (tmp_path / "script.yaml").write_text(
         "suite: items.jsonl\nrules:\n- when: {case: sum}\n  then: {text: Perhaps 41.}\ndefault: {expected: true}\n"
@@ -51,7 +51,7 @@ def test_a_suite_names_cases_and_what_is_expected_of_them(tmp_path: Path) -> Non
         assert say(server, "What is 17 + 25?") == "Perhaps 41."
 
 
-def test_chance_depends_on_the_prompt_and_its_count_and_not_on_the_order() -> None:
+def test_chance_depends_on_prompt_and_count_only() -> None:
     script = {"seed": 3, "rules": [{"when": {"chance": 0.5}, "then": {"text": "yes"}}], "default": {"text": "no"}}
     prompts = [f"Question {index}" for index in range(40)]
     with ScriptedServer(script) as one, ScriptedServer(script) as other, ScriptedServer({**script, "seed": 4}) as third:
@@ -69,7 +69,7 @@ def test_first_counts_the_requests_that_match() -> None:
     assert said == ["warm", "500", "500", "warm"]
 
 
-def test_a_model_loads_with_its_first_call_and_again_after_it_was_idle() -> None:
+def test_an_idle_model_loads_again() -> None:
     script = {"load": 0.3, "unload_after": 0.2, "default": {"text": "ok"}}
     with ScriptedServer(script) as server:
 
@@ -84,7 +84,7 @@ def test_a_model_loads_with_its_first_call_and_again_after_it_was_idle() -> None
         assert 0.25 < load_s() <= 0.3
 
 
-def test_what_it_has_seen_can_be_asked_for() -> None:
+def test_requests_seen_can_be_queried() -> None:
     with ScriptedServer({}) as server:
         say(server, "Hello")
         seen = requests.get(f"{server.address}/seen", timeout=5).json()
@@ -108,7 +108,7 @@ def test_what_it_has_seen_can_be_asked_for() -> None:
         ([], "script: expected a table"),
     ],
 )
-def test_a_wrong_script_is_refused_with_its_place(script: object, sentence: str | None) -> None:
+def test_a_wrong_script_names_the_position(script: object, sentence: str | None) -> None:
     if sentence is None:
         assert parse_script(script).rules == ()
         return
@@ -117,18 +117,18 @@ def test_a_wrong_script_is_refused_with_its_place(script: object, sentence: str 
     assert sentence in str(refused.value)
 
 
-def test_a_case_that_only_says_how_an_answer_may_look_has_no_expected_answer(tmp_path: Path) -> None:
+def test_a_format_only_case_expects_no_answer(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text('{"id": "a", "prompt": "p", "expect": {"regex": "x+"}}\n')
     with pytest.raises(SettingsError, match="the expectation of case 'a' gives no definite right answer"):
         parse_script({"suite": "items.jsonl", "default": {"expected": True}}, folder=tmp_path)
 
 
-def test_a_port_in_use_is_a_sentence() -> None:
+def test_an_occupied_port_is_one_sentence() -> None:
     with ScriptedServer({}) as server, pytest.raises(ModelError, match=f"cannot use port {server.port}: Address"):
         ScriptedServer({}, port=server.port)
 
 
-def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+def test_the_command_serves_until_interrupted(tmp_path: Path) -> None:
     (tmp_path / "script.yaml").write_text("default: {text: from a file}\n")
     command = [sys.executable, "-m", "pytest_selfopt.cli", "scripted", str(tmp_path / "script.yaml")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -142,7 +142,7 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         assert (process.returncode, complaints) == (2, "")
 
 
-def test_the_command_refuses_a_wrong_file_with_a_sentence(tmp_path: Path) -> None:
+def test_the_command_refuses_a_wrong_file(tmp_path: Path) -> None:
     (tmp_path / "script.yaml").write_text("rules: [")
     for file in ("script.yaml", "missing.yaml"):
         command = [sys.executable, "-m", "pytest_selfopt.cli", "scripted", str(tmp_path / file)]

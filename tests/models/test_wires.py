@@ -62,7 +62,7 @@ def reply(answer: Reply | CallError) -> Reply:
     return answer
 
 
-def test_ollama_is_asked_for_a_whole_answer_with_its_own_names() -> None:
+def test_ollama_requests_are_unstreamed_and_native() -> None:
     assert sent("ollama", RICH, context=4096, keep_alive="30m") == {
         "model": "wire-name",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}],
@@ -75,7 +75,7 @@ def test_ollama_is_asked_for_a_whole_answer_with_its_own_names() -> None:
     assert sent("ollama", HELLO)["options"] == {"temperature": 0.0, "num_predict": 64}
 
 
-def test_anthropic_gets_instructions_beside_the_messages_and_a_schema_it_accepts() -> None:
+def test_anthropic_gets_system_text_and_adapted_schema() -> None:
     assert sent("anthropic", RICH) == {
         "model": "wire-name",
         "max_tokens": 7,
@@ -103,7 +103,7 @@ def test_anthropic_gets_turns_that_alternate() -> None:
 @pytest.mark.parametrize(
     ("sampling", "sentence"), [(Sampling(seed=1), "accepts no seed"), (Sampling(temperature=1.5), "up to 1, not 1.5")]
 )
-def test_what_anthropic_cannot_be_asked_is_refused_without_a_call(sampling: Sampling, sentence: str) -> None:
+def test_an_unsupported_anthropic_request_makes_no_call(sampling: Sampling, sentence: str) -> None:
     with ScriptedServer({}) as server:
         error = client(server, "anthropic").ask(ChatRequest(messages=HELLO.messages, sampling=sampling), timeout_s=5)
         assert server.seen.asked == 0
@@ -137,7 +137,7 @@ def test_an_anthropic_reply_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_words_and_native_calls_are_the_same_in_every_format(wire: WireName) -> None:
+def test_every_format_gives_the_same_reply(wire: WireName) -> None:
     words = reply(ask(wire, {"text": "Hi."}))
     assert (words.text, words.tool_calls, words.served_model) == ("Hi.", (), "wire-name")
     assert words.latency_s > 0
@@ -163,9 +163,7 @@ def test_words_and_native_calls_are_the_same_in_every_format(wire: WireName) -> 
         ({"drop": True}, ErrorKind.CONNECTION, ""),
     ],
 )
-def test_trouble_has_the_same_name_in_every_format(
-    wire: WireName, then: dict[str, Any], kind: ErrorKind, message: str
-) -> None:
+def test_every_format_gives_the_same_error(wire: WireName, then: dict[str, Any], kind: ErrorKind, message: str) -> None:
     error = ask(wire, then)
     assert isinstance(error, CallError)
     assert error.kind is kind
@@ -173,7 +171,7 @@ def test_trouble_has_the_same_name_in_every_format(
     assert error.retry_after_s == then.get("retry_after")
 
 
-def test_a_refusal_by_the_provider_is_an_error_and_one_by_the_model_is_said() -> None:
+def test_provider_refusals_are_errors_model_refusals_are_not() -> None:
     refused = ask("anthropic", {"refusal": "no"})
     assert isinstance(refused, CallError)
     assert refused.kind is ErrorKind.REFUSED
@@ -191,7 +189,7 @@ def test_a_refusal_by_the_provider_is_an_error_and_one_by_the_model_is_said() ->
         ("anthropic", {"content": [{"type": "tool_use"}]}),
     ],
 )
-def test_a_reply_of_the_wrong_shape_is_malformed(wire: WireName, value: object) -> None:
+def test_a_misshapen_reply_is_malformed(wire: WireName, value: object) -> None:
     error = read(wire, value)
     assert isinstance(error, CallError)
     assert error.kind is ErrorKind.MALFORMED
@@ -204,7 +202,7 @@ def test_a_reply_of_the_wrong_shape_is_malformed(wire: WireName, value: object) 
         ("anthropic", {"content": [{"type": "tool_use", "name": "f", "input": [1]}]}),
     ],
 )
-def test_a_call_without_proper_arguments_is_the_models_doing(wire: WireName, value: object) -> None:
+def test_invalid_arguments_are_the_models_mistake(wire: WireName, value: object) -> None:
     assert reply(read(wire, value)).undecodable == "calls f with arguments that are not an object"
 
 
@@ -220,21 +218,21 @@ FIELDS = {
 
 
 @given(st.sampled_from(["ollama", "anthropic"]), st.data(), JSON)
-def test_any_value_in_any_field_gives_a_reply_or_an_error(wire: WireName, data: st.DataObject, value: Any) -> None:
+def test_any_field_value_is_handled(wire: WireName, data: st.DataObject, value: Any) -> None:
     good = OLLAMA if wire == "ollama" else ANTHROPIC
     field = data.draw(st.sampled_from(FIELDS[wire]))
     assert isinstance(read(wire, {**good, field: value}), Reply | CallError)
 
 
 @given(st.sampled_from(list(WIRES)), st.integers(200, 599), st.binary(max_size=60))
-def test_any_bytes_give_a_reply_or_an_error(wire: WireName, status: int, body: bytes) -> None:
+def test_any_bytes_are_handled(wire: WireName, status: int, body: bytes) -> None:
     answer = HttpReply(status=status, headers={}, body=body)
     assert isinstance(read_answer(WIRES[wire], answer, key="k", latency_s=1.0, now=0.0), Reply | CallError)
 
 
 @pytest.mark.parametrize("status", [200, 401])
 @pytest.mark.parametrize("written", ["sk-a/b+c", "sk-a\\/b+c", "sk\\u002da/b\\u002bc"])
-def test_a_key_is_blacked_out_however_json_writes_it(status: int, written: str) -> None:
+def test_a_key_is_redacted_in_any_json_spelling(status: int, written: str) -> None:
     said = f"You sent {written}."
     message = f'{{"role": "assistant", "content": "{said}", "tool_calls": null}}'
     body = f'{{"choices": [{{"message": {message}}}], "error": {{"message": "{said}"}}}}'.encode()
@@ -245,9 +243,7 @@ def test_a_key_is_blacked_out_however_json_writes_it(status: int, written: str) 
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nend", "schlüssel"])
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
-    monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+def test_an_unsendable_key_is_refused_unshown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("ODD_KEY", key)
     provider = ProviderConfig(name="p", wire="anthropic", base_url="http://127.0.0.1:9", api_key_env="ODD_KEY")
     error = HttpClient(ModelConfig(id="m", provider=provider, name="m")).ask(HELLO, timeout_s=1)
@@ -258,7 +254,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(
 
 
 @pytest.mark.parametrize("address", ["", "ftp://x", "http://", "http://user:pass@host", "http://[::1", "127.0.0.1:80"])
-def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
+def test_an_unusable_address_is_refused(address: str) -> None:
     provider = ProviderConfig(name="p", wire="openai", base_url=address)
     with pytest.raises(ModelError, match=r"^model 'm': base_url"):
         HttpClient(ModelConfig(id="m", provider=provider, name="m"))

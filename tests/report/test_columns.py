@@ -25,13 +25,13 @@ def test_folding_parts_no_word_that_fits(words: list[str], width: int, indent: i
 
 
 @given(text=lines_of_any, width=st.integers(20, 120))
-def test_no_line_is_too_wide_and_nothing_is_lost(text: str, width: int) -> None:
+def test_no_line_is_too_wide_or_lossy(text: str, width: int) -> None:
     lines = folded(text, width)
     assert all(cells(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
 
 
-def test_a_word_that_is_longer_than_a_line_is_parted_at_its_seams() -> None:
+def test_a_long_word_breaks_at_its_seams() -> None:
     assert folded(f"in force: {SPEC}", 30) == ["in force:", "  embedded/smollm2-135m/", "  atomic/native_api/t60/r1/i0"]
     assert folded("x" * 50, 20) == ["x" * 20, "  " + "x" * 18, "  " + "x" * 12]
     assert folded(SPEC, 60) == [SPEC]
@@ -41,7 +41,7 @@ def test_what_follows_is_set_in_deeper() -> None:
     assert folded("  why: a word and another one", 20) == ["  why: a word and", "    another one"]
 
 
-def test_wide_characters_take_two_columns_and_marks_none() -> None:
+def test_wide_characters_take_two_columns() -> None:
     assert (cells("漢字"), cells("e\u0301"), cells("abc"), cells("→")) == (4, 1, 3, 1)
     assert folded("漢字" * 8, 20) == ["漢字" * 5, "  " + "漢字" * 3]
     assert (to_left("漢", 4), to_right("漢", 4)) == ("漢  ", "  漢")
@@ -54,7 +54,7 @@ cell = st.text(st.characters(exclude_categories=["C", "Z", "M"]), min_size=1, ma
 
 
 @given(width=st.integers(24, 80))
-def test_a_table_that_is_too_wide_does_without_columns_but_never_without_the_first(width: int) -> None:
+def test_a_wide_table_keeps_its_first_column(width: int) -> None:
     lines = table(ROWS, width, dispensable=("passes", "errors"))
     assert all(len(line) <= width for line in lines)
     assert "accuracy" in lines[0]
@@ -62,11 +62,11 @@ def test_a_table_that_is_too_wide_does_without_columns_but_never_without_the_fir
     assert ("passes" in lines[0]) == (width >= 40)
 
 
-def test_a_table_without_a_width_is_as_wide_as_it_is() -> None:
+def test_an_unbounded_table_takes_its_natural_width() -> None:
     assert aligned(ROWS)[2] == "warm-up off→on     0.425      12      11"
 
 
-def test_rows_that_leave_no_room_stand_below_each_other_with_all_their_cells() -> None:
+def test_rows_without_room_stack_their_cells() -> None:
     assert table(ROWS, 20, dispensable=("passes", "errors"))[-4:] == [
         "warm-up off→on",
         "  accuracy 0.425,",
@@ -76,9 +76,7 @@ def test_rows_that_leave_no_room_stand_below_each_other_with_all_their_cells() -
 
 
 @given(rows=st.lists(st.tuples(cell, cell, cell), min_size=2, max_size=5), width=st.integers(20, 80))
-def test_no_row_is_too_wide_and_without_dispensable_columns_no_cell_is_lost(
-    rows: list[tuple[str, ...]], width: int
-) -> None:
+def test_rows_fit_and_keep_required_cells(rows: list[tuple[str, ...]], width: int) -> None:
     lines = table(rows, width)
     assert all(cells(line) <= width for line in lines)
     left = "".join("".join(lines).split())
@@ -86,7 +84,7 @@ def test_no_row_is_too_wide_and_without_dispensable_columns_no_cell_is_lost(
 
 
 @given(text=st.text())
-def test_every_text_can_be_written_in_every_encoding(text: str) -> None:
+def test_every_text_fits_every_encoding(text: str) -> None:
     for encoding in ("ascii", "latin-1", "cp1252", "utf-8"):
         in_encoding(text, encoding).encode(encoding)
     assert in_encoding(text, "utf-8") == text or "\\ud" in in_encoding(text, "utf-8")
@@ -98,7 +96,7 @@ def test_signs_have_a_spelling_in_ascii() -> None:
 
 
 @given(text=st.text(), encoding=st.sampled_from(["ascii", "cp1252", "utf-8"]))
-def test_what_is_shown_stays_on_its_line_and_controls_nothing(text: str, encoding: str) -> None:
+def test_shown_text_stays_on_its_line(text: str, encoding: str) -> None:
     line = shown(text, encoding)
     assert len(line.splitlines()) <= 1
     assert not [one for one in line if ord(one) < 32 or 0x7F <= ord(one) < 0xA0 or 0x202A <= ord(one) <= 0x202E]
@@ -113,11 +111,11 @@ def test_what_is_shown_stays_on_its_line_and_controls_nothing(text: str, encodin
         ("50%\r100%", "50% 100%"),
     ],
 )
-def test_no_text_moves_the_cursor_or_turns_the_direction(text: str, seen: str) -> None:
+def test_no_text_moves_cursor_or_direction(text: str, seen: str) -> None:
     assert shown(text, "utf-8") == seen
 
 
-def test_sentences_about_models_with_long_names_are_folded_like_all_others() -> None:
+def test_long_model_names_are_folded_too() -> None:
     long = "scripted/a-vendor-with-a-long-name/and-a-model-with-an-even-longer-one-70b-instruct"
     facts = Section(title="facts", rows=[("errors", "none"), ("diagnoses", f"{long} is slow; " * 3)])
     front = Section(title="front", names=("model", "front"), rows=[(long, "yes")], notes=[f"{long} beats {long}"])

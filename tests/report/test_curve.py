@@ -47,7 +47,7 @@ def entry(cycle: int, spec: str, **more: Any) -> dict[str, Any]:
         max_size=8,
     )
 )
-def test_what_is_known_rests_on_all_later_trials_over_the_same_suite(passes: list[tuple[str, int, int, str]]) -> None:
+def test_estimates_use_all_later_trials(passes: list[tuple[str, int, int, str]]) -> None:
     history = [entry(cycle, spec) for cycle, (spec, *_) in enumerate(passes, start=1)]
     counts = [
         count(cycle, spec, case, right, text=text)
@@ -70,7 +70,7 @@ def test_what_is_known_rests_on_all_later_trials_over_the_same_suite(passes: lis
         )
 
 
-def test_cycles_without_trials_of_what_is_in_force_draw_no_point() -> None:
+def test_cycles_without_current_trials_draw_no_point() -> None:
     history = [entry(1, SPECS[0]), entry(2, ""), entry(3, SPECS[1])]
     assert in_force_in(history) == set(SPECS)
     points = curve_of(history, by_address([count(1, SPECS[0], "a", 3), count(3, SPECS[0], "a", 3)]), [])

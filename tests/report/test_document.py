@@ -94,7 +94,7 @@ def story(entry: dict[str, Any], *of: Trial) -> PhaseStory:
     return PhaseStory(phase="atomic", cycle=1, status="decided", entry=entry, plan=plan, trials=of)
 
 
-def test_the_schema_is_that_of_the_dataclasses() -> None:
+def test_the_schema_matches_the_dataclasses() -> None:
     assert schema.PATH.read_text() == schema.text(), "write it anew: python -m tests.report.schema"
     jsonschema.Draft7Validator.check_schema(schema.schema())
 
@@ -105,7 +105,7 @@ def test_reports_are_valid_by_the_schema(make: Callable[[], Report]) -> None:
 
 
 @given(entry=entries())
-def test_whatever_other_versions_have_left_becomes_a_report(entry: dict[str, Any]) -> None:
+def test_other_versions_files_become_a_report(entry: dict[str, Any]) -> None:
     made = phase_report(story(entry, *trials(BASELINE, "PM"), *trials(CANDIDATE, "PP")), ((), 0))
     told = headline_of_cycle(1, "decided", [made])
     over = headline_of_history(cycle_lines([entry]), [made])
@@ -120,7 +120,7 @@ def test_whatever_other_versions_have_left_becomes_a_report(entry: dict[str, Any
     validator.validate(json.loads(json.dumps(asdict(made), allow_nan=False)))
 
 
-def test_cases_that_went_alike_stand_together_and_failures_first() -> None:
+def test_similar_cases_are_grouped_failures_first() -> None:
     ours = [
         *trials(BASELINE, "PPP", "s/solid"),
         *trials(CANDIDATE, "PPP", "s/solid"),
@@ -143,7 +143,7 @@ def test_cases_that_went_alike_stand_together_and_failures_first() -> None:
     ]
 
 
-def test_what_the_ledger_has_lost_is_told_as_the_history_has_it() -> None:
+def test_history_fills_in_for_the_ledger() -> None:
     made = phase_report(story(ENTRY), ((), 0))
     baseline = made.specs[0].measured
     assert baseline is not None
@@ -202,7 +202,7 @@ def test_headlines_say_what_happened() -> None:
     assert "--selfopt-resume with a larger budget" in stopped.takes[0]
 
 
-def test_a_history_in_which_nothing_was_judged_has_no_verdict() -> None:
+def test_an_unjudged_history_has_no_verdict() -> None:
     held = {**ENTRY, "winner": None, "baseline_after": BASELINE, "verdicts": []}
     over = headline_of_history(cycle_lines([held]), [phase_report(story(held), ((), 0))])
     assert (over.verdict, over.why) == ("", ())
@@ -212,14 +212,14 @@ def test_a_history_in_which_nothing_was_judged_has_no_verdict() -> None:
     assert over.why == ("No candidate was shown to be better than what is in force.",)
 
 
-def test_where_nothing_was_compared_the_diagnosis_is_the_reason() -> None:
+def test_without_comparison_the_diagnosis_is_the_reason() -> None:
     plan: dict[str, Any] = {"baseline": BASELINE, "candidates": []}
     held = {**ENTRY, "winner": None, "baseline_after": BASELINE, "verdicts": []}
     told = headline_of_cycle(1, "decided", [phase_report(replace(story(held), plan=plan), ((), 0))])
     assert told.why == ("flaky: flaky",)
 
 
-def test_a_promotion_of_the_history_says_on_how_many_answers_it_rests() -> None:
+def test_a_past_promotion_counts_its_answers() -> None:
     metrics = {**ENTRY["metrics"], CANDIDATE: {"accuracy": 1.0, "trials": 9}}
     entry = {**ENTRY, "metrics": metrics}
     over = headline_of_history(cycle_lines([entry]), [phase_report(story(entry), ((), 0))])
@@ -237,7 +237,7 @@ texts = (
 
 
 @given(text=texts)
-def test_texts_of_others_stay_texts_in_markdown(text: str) -> None:
+def test_foreign_texts_stay_texts_in_markdown(text: str) -> None:
     report = samples.cycle()
     ours = report.phases[0]
     failure = replace(ours.failures[0], case=text, prompt=text, got=text, reason=text)
@@ -275,14 +275,14 @@ def worst() -> Report:
 
 
 @pytest.mark.parametrize("make", [samples.large, worst])
-def test_the_largest_markdown_fits_into_the_summary_of_a_job(make: Callable[[], Report]) -> None:
+def test_the_largest_markdown_fits_a_job_summary(make: Callable[[], Report]) -> None:
     made = as_markdown(make())
     assert len(made.encode()) <= 512 * 1024
     assert len([line for line in made.split("\n") if line.startswith("```")]) % 2 == 0
     assert ("left out here" in made) == (make is worst)
 
 
-def test_a_long_history_is_told_by_its_last_cycles() -> None:
+def test_a_long_history_shows_its_last_cycles() -> None:
     report = samples.history()
     cycles = tuple(samples.line(number) for number in range(1, 5001))
     made = as_markdown(replace(report, cycles=cycles, curve=samples.curve(8) * 500, events=report.events * 900))

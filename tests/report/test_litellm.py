@@ -75,7 +75,7 @@ def entry_of(config: LiteLLMConfig, name: str) -> Mapping[str, Any] | None:
 
 
 @given(sources())
-def test_every_route_is_the_one_that_resolve_gives_or_is_reported(given_: Sources) -> None:
+def test_every_route_is_exported_or_reported(given_: Sources) -> None:
     config, index = litellm_config(given_), index_rules(given_.rules)
     reported = {gap.what for gap in config.gaps}
     for model in given_.models:
@@ -91,7 +91,7 @@ def test_every_route_is_the_one_that_resolve_gives_or_is_reported(given_: Source
 
 
 @given(sources())
-def test_who_stands_in_for_failed_calls_is_another_model_that_is_there(given_: Sources) -> None:
+def test_failed_calls_fall_back_to_other_models(given_: Sources) -> None:
     config = litellm_config(given_)
     entries = {one["model_name"]: one["litellm_params"]["model"] for one in config.document["model_list"]}
     for one in config.document["router_settings"].get("fallbacks", ()):
@@ -101,7 +101,7 @@ def test_who_stands_in_for_failed_calls_is_another_model_that_is_there(given_: S
         assert entries[instead] != asked["model"]
 
 
-def test_litellm_routes_as_resolve_does_for_any_rules() -> None:
+def test_litellm_routes_as_resolve_does() -> None:
     drawn = random.Random(7)
     known = models_named(MODELS)
     expected, configs = [], []
@@ -139,9 +139,7 @@ def project(path: Path, rules: list[dict[str, Any]], settings: str) -> Path:
     return path
 
 
-def test_calls_go_through_litellm_to_the_model_that_stands_in(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_calls_reach_the_fallback_through_litellm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (
         ScriptedServer({"default": {"text": "from the first"}}) as first,
         ScriptedServer({"default": {"status": 500}}) as broken,
@@ -217,9 +215,7 @@ fallback = "desk/last"
     assert capsys.readouterr().out == f"written: {written}\n"
 
 
-def test_what_has_no_counterpart_is_reported_with_its_reason(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unsupported_setting_is_reported_with_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rule = {
         "model": "anthropic/clever",
         "phase": "atomic",
@@ -288,9 +284,7 @@ def test_what_has_no_counterpart_is_reported_with_its_reason(
     assert "seed" not in by_name["anthropic/clever/atomic"]
 
 
-def test_openrouter_is_called_what_litellm_calls_it_and_prices_are_by_the_token(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_openrouter_gets_litellm_names_and_token_prices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "openrouter/meta-llama/llama-3.2-1b-instruct"
     made = project(tmp_path, [], f'model = "{name}"\n[models."{name}"]\nprice_in = 0.05\nprice_out = 0.1\n')
     assert main(["export", "litellm", "--rootdir", str(made)]) == 0
@@ -308,9 +302,7 @@ def test_openrouter_is_called_what_litellm_calls_it_and_prices_are_by_the_token(
     }
 
 
-def test_without_a_model_that_litellm_can_ask_there_is_nothing_to_export(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_litellm_models_nothing_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tmp_path / "litellm.yaml"
     assert main(["export", "litellm", "--rootdir", str(tmp_path), "-o", str(written)]) == 4
     assert "there is nothing that LiteLLM could serve: no counterpart for the model embedded" in capsys.readouterr().err

@@ -49,7 +49,7 @@ class Elements(HTMLParser):
 
 
 @pytest.mark.parametrize("make", REPORTS)
-def test_a_page_names_nothing_outside_of_itself(make: Callable[[], Report]) -> None:
+def test_a_page_refers_to_nothing_external(make: Callable[[], Report]) -> None:
     elements = Elements(page(make()))
     for tag, attributes in elements.tags:
         assert not LOADING & set(attributes), (tag, attributes)
@@ -63,7 +63,7 @@ def test_a_page_names_nothing_outside_of_itself(make: Callable[[], Report]) -> N
 
 
 @pytest.mark.parametrize("make", REPORTS)
-def test_every_script_is_named_in_the_policy_by_its_hash(make: Callable[[], Report]) -> None:
+def test_the_policy_hashes_every_script(make: Callable[[], Report]) -> None:
     elements = Elements(page(make()))
     (policy,) = (str(one["content"]) for _, one in elements.tags if one.get("http-equiv") == "Content-Security-Policy")
     allowed = re.findall(r"'sha256-([^']+)'", policy)
@@ -73,7 +73,7 @@ def test_every_script_is_named_in_the_policy_by_its_hash(make: Callable[[], Repo
 
 
 @pytest.mark.parametrize("make", REPORTS)
-def test_every_link_leads_to_a_section_and_no_name_stands_twice(make: Callable[[], Report]) -> None:
+def test_links_have_targets_and_ids_are_unique(make: Callable[[], Report]) -> None:
     tags = Elements(page(make())).tags
     names = [one["id"] for _, one in tags if "id" in one]
     assert len(names) == len(set(names))
@@ -87,7 +87,7 @@ texts = st.text(st.characters(), max_size=40) | st.just(samples.HOSTILE)
 
 
 @given(text=texts)
-def test_texts_of_others_stay_texts(text: str) -> None:
+def test_foreign_texts_stay_texts(text: str) -> None:
     report = samples.cycle()
     ours = report.phases[0]
     failure = replace(ours.failures[0], got=text, prompt=text, reason=text, case=text)
@@ -109,16 +109,16 @@ def test_texts_of_others_stay_texts(text: str) -> None:
     assert visible(text).strip() in " ".join(made.words) or not text.strip()
 
 
-def test_what_is_hidden_in_a_text_is_shown() -> None:
+def test_hidden_characters_are_shown() -> None:
     words = " ".join(Elements(page(samples.hostile())).words)
     assert "⟨U+202E⟩txt.exe⟨U+0007⟩⟨U+D800⟩" in words
     assert "\u202e" not in words
     assert "{{ 7 * 7 }}" in words
 
 
-def test_the_largest_page_has_less_than_two_megabytes() -> None:
+def test_the_largest_page_is_below_two_megabytes() -> None:
     assert len(page(samples.large()).encode()) < 2_000_000
 
 
-def test_a_reply_of_a_megabyte_is_said_to_be_cut() -> None:
+def test_a_megabyte_reply_is_marked_as_cut() -> None:
     assert "it has 1,048,576 characters" in page(samples.hostile())

@@ -54,12 +54,12 @@ def told(text: str) -> str:
         (lambda text: paragraph(f"x {text}"), {"p"}),
     ],
 )
-def test_a_text_is_read_as_it_was_written(write: Callable[[str], str], elements: set[str], text: str) -> None:
+def test_a_text_reads_as_written(write: Callable[[str], str], elements: set[str], text: str) -> None:
     assert read(write(text)) == (elements, told(f"x {text}"))
 
 
 @given(text=texts.filter(str.strip))
-def test_a_text_that_begins_a_line_is_a_paragraph(text: str) -> None:
+def test_a_leading_text_is_a_paragraph(text: str) -> None:
     assert read(paragraph(text)) == ({"p"}, told(text))
 
 
@@ -85,6 +85,6 @@ def test_a_text_as_code_is_code(text: str) -> None:
 
 
 @pytest.mark.parametrize("make", [samples.cycle, samples.history, samples.hostile, samples.undecided])
-def test_nothing_in_a_report_is_a_link_a_picture_or_html(make: Callable[[], Report]) -> None:
+def test_reports_hold_no_links_images_or_html(make: Callable[[], Report]) -> None:
     text = {"p", "h1", "h2", "h3", "strong", "code", "pre", "ul", "li"}
     assert read(as_markdown(make()))[0] <= text | {"table", "thead", "tbody", "tr", "th", "td"}

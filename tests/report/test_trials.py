@@ -44,7 +44,7 @@ LISTS = st.lists(TRIALS, max_size=5)
 
 
 @given(LISTS)
-def test_no_text_is_a_formula_and_each_can_be_had_back(trials: list[tuple[int, Trial]]) -> None:
+def test_escaped_formulas_can_be_restored(trials: list[tuple[int, Trial]]) -> None:
     table = list(csv.reader(io.StringIO("".join(trials_csv(trials)), newline=""), strict=True))
     assert table[0] == list(COLUMNS)
     assert len(table) == len(trials) + 1
@@ -80,7 +80,7 @@ def _most_memory(state: Path, form: str) -> int:
     return int(most) // (1024 * 1024 if platform == "darwin" else 1024)
 
 
-def test_a_hundred_thousand_trials_take_little_memory(tmp_path: Path) -> None:
+def test_a_hundred_thousand_trials_need_little_memory(tmp_path: Path) -> None:
     few, many = tmp_path / "few", tmp_path / "many"
     for state, number in ((few, 10), (many, 100_000)):
         _fill(state, number)

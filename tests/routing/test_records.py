@@ -64,7 +64,7 @@ def log_of(folder: Path, count: int) -> Path:
 
 
 @given(st.lists(st.text(), max_size=6))
-def test_a_log_that_nobody_touched_is_whole(tmp_path_factory: pytest.TempPathFactory, reasons: list[str]) -> None:
+def test_an_untouched_log_is_whole(tmp_path_factory: pytest.TempPathFactory, reasons: list[str]) -> None:
     path = tmp_path_factory.mktemp("log") / "routing_decisions.jsonl"
     for number, reason in enumerate(reasons):
         append_decision(path, decision(number, reason))
@@ -89,7 +89,7 @@ def test_a_removed_line_is_found(tmp_path: Path) -> None:
     assert verify_log(path).broken_line == 3
 
 
-def test_a_line_that_a_crash_cut_off_is_set_aside_and_the_log_goes_on(tmp_path: Path) -> None:
+def test_the_log_survives_a_truncated_line(tmp_path: Path) -> None:
     path = log_of(tmp_path, 3)
     torn = path.read_bytes()[:-20]
     path.write_bytes(torn)
@@ -102,7 +102,7 @@ def test_a_line_that_a_crash_cut_off_is_set_aside_and_the_log_goes_on(tmp_path: 
     assert [json.loads(line)["cycle"] for line in path.read_text().splitlines()] == [0, 1, 9]
 
 
-def test_who_appends_at_the_same_time_takes_turns(tmp_path: Path) -> None:
+def test_concurrent_appends_take_turns(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with ThreadPoolExecutor(max_workers=20) as everybody:
         list(everybody.map(lambda number: append_decision(path, decision(number)), range(200)))
@@ -121,7 +121,7 @@ def first_word(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def test_twenty_starts_at_once_give_one_holder(tmp_path: Path) -> None:
+def test_twenty_simultaneous_starts_give_one_holder(tmp_path: Path) -> None:
     holders = [start_holder(tmp_path, 3) for _ in range(20)]
     words = [first_word(process) for process in holders]
     for process in holders:
@@ -130,7 +130,7 @@ def test_twenty_starts_at_once_give_one_holder(tmp_path: Path) -> None:
     assert sorted(words) == ["held"] + ["refused"] * 19
 
 
-def test_a_refusal_says_who_holds_it_and_a_killed_holder_is_gone_at_once(tmp_path: Path) -> None:
+def test_a_refusal_names_the_live_holder(tmp_path: Path) -> None:
     with start_holder(tmp_path, 60) as holder:
         assert first_word(holder) == "held"
         with (
@@ -145,20 +145,20 @@ def test_a_refusal_says_who_holds_it_and_a_killed_holder_is_gone_at_once(tmp_pat
     assert (tmp_path / "lock").read_text() == ""
 
 
-def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
+def test_an_error_frees_the_lock(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), hold_lock(tmp_path):
         raise RuntimeError
     with hold_lock(tmp_path):
         pass
 
 
-def test_leftovers_in_the_lock_file_do_not_matter(tmp_path: Path) -> None:
+def test_stale_lock_file_content_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text('{"pid": 1, "host": "elsewhere"')
     with hold_lock(tmp_path):
         pass
 
 
-def test_a_lock_of_another_host_is_not_cleared_by_guess(tmp_path: Path) -> None:
+def test_a_foreign_hosts_lock_is_kept(tmp_path: Path) -> None:
     held = {"pid": 7, "host": "elsewhere", "since": 1.0, "command": "pytest --selfopt-cycle"}
     (tmp_path / "lock").write_text(json.dumps(held))
     with (
@@ -173,7 +173,7 @@ def test_a_lock_of_another_host_is_not_cleared_by_guess(tmp_path: Path) -> None:
         pass
 
 
-def test_the_history_grows_by_a_cycle_once(tmp_path: Path) -> None:
+def test_a_cycle_enters_the_history_once(tmp_path: Path) -> None:
     path = tmp_path / "meta_loop_history.json"
     entry: dict[str, Any] = {"cycle": 1, "phase": "atomic", "winner": None}
     for _ in range(2):
@@ -192,7 +192,7 @@ def test_an_unusable_history_is_set_aside(tmp_path: Path, text: str) -> None:
     assert len(list(tmp_path.glob("*.corrupt-*"))) == 1
 
 
-def test_the_feedback_has_the_form_of_the_documents(tmp_path: Path) -> None:
+def test_feedback_has_the_documented_format(tmp_path: Path) -> None:
     path = tmp_path / "harness_feedback.json"
     recommendation = Recommendation(
         type="routing",
@@ -217,14 +217,14 @@ def test_the_feedback_has_the_form_of_the_documents(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     with pytest.raises(StateError, match="cannot write"):
         write_atomically(tmp_path / "target", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
-def test_the_state_directory_keeps_itself_out_of_git(tmp_path: Path) -> None:
+def test_git_ignores_the_state_directory(tmp_path: Path) -> None:
     prepare_state_dir(tmp_path / "a" / ".selfopt")
     assert (tmp_path / "a" / ".selfopt" / ".gitignore").read_text().splitlines()[-1] == "*"
 
@@ -249,7 +249,7 @@ def test_any_feedback_is_read_or_named(tmp_path_factory: pytest.TempPathFactory,
     assert all("recommendations[" in problem for problem in found.problems)
 
 
-def test_feedback_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_feedback_round_trips(tmp_path: Path) -> None:
     path = tmp_path / "harness_feedback.json"
     given_ = (
         Recommendation(
@@ -269,7 +269,7 @@ def test_feedback_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_feedback(path).cycle == 3
 
 
-def test_a_history_of_many_cycles_goes_on(tmp_path: Path) -> None:
+def test_a_long_history_can_grow(tmp_path: Path) -> None:
     path = tmp_path / "history.json"
     long = {"cycle": 1, "phase": "atomic", "reason": "so it is " * 4_000_000}
     assert append_cycles(path, [long]) == ""

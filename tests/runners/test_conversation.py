@@ -73,7 +73,7 @@ def had(asked: Case, *answers: Reply | CallError) -> Reply:
 ADD = calls("append_to_note", title="list", text="bread")
 
 
-def test_a_conversation_goes_on_until_each_turn_is_answered_in_words() -> None:
+def test_a_conversation_continues_until_answered() -> None:
     asked = case(turns=["Add bread to my list.", "What is on it?"])
     reply, requests = talk(asked, ADD, says(), calls("read_note", title="list"), says("Milk and bread."))
     assert isinstance(reply, Reply)
@@ -90,7 +90,7 @@ def test_a_conversation_goes_on_until_each_turn_is_answered_in_words() -> None:
     assert reply_from_json(json.loads(json.dumps(reply_to_json(reply)))) == reply
 
 
-def test_a_call_that_cannot_be_carried_out_is_told_to_the_model() -> None:
+def test_the_model_learns_of_a_failed_call() -> None:
     reply, requests = talk(case(), calls("append_to_note", title="lost", text="bread"), ADD, says())
     assert isinstance(reply, Reply)
     assert requests[1].messages[-1].content == "error: there is no note 'lost'"
@@ -98,7 +98,7 @@ def test_a_call_that_cannot_be_carried_out_is_told_to_the_model() -> None:
     assert reply.conversation.steps[0].results == ("error: there is no note 'lost'",)
 
 
-def test_a_turn_has_so_many_steps_and_no_more() -> None:
+def test_a_turns_steps_are_limited() -> None:
     asked = case(steps=2, turns=["Go.", "On."])
     reply = had(asked, ADD, ADD)
     assert reply.conversation is not None
@@ -106,12 +106,12 @@ def test_a_turn_has_so_many_steps_and_no_more() -> None:
     assert asked.judge(reply).reason == "turn 1 did not finish within its steps"
 
 
-def test_a_call_without_an_answer_ends_the_conversation_as_that_error() -> None:
+def test_a_failed_call_ends_the_conversation() -> None:
     error = CallError(kind=ErrorKind.TIMEOUT, message="late")
     assert talk(case(), ADD, error)[0] == error
 
 
-def test_a_world_that_breaks_is_a_fault_of_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_error_is_the_benchmarks_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     from pytest_selfopt.bench.worlds.notes import Notes
 
     asked = case()
@@ -124,7 +124,7 @@ def test_a_world_that_breaks_is_a_fault_of_the_benchmark(monkeypatch: pytest.Mon
     )
 
 
-def test_where_there_are_no_fields_for_tools_calls_and_results_are_told_in_words() -> None:
+def test_without_tool_fields_calls_are_text() -> None:
     said = says('{"tool": "append_to_note", "arguments": {"title": "list", "text": "bread"}}')
     reply, requests = talk(case(), said, says('{"reply": "Done."}'), variant="atomic")
     assert isinstance(reply, Reply)
@@ -138,7 +138,7 @@ def test_where_there_are_no_fields_for_tools_calls_and_results_are_told_in_words
     assert requests[1].tools == ()
 
 
-def test_each_format_carries_calls_and_their_results() -> None:
+def test_each_format_carries_calls_and_results() -> None:
     two = replace(says("I look."), tool_calls=(*calls("list_notes").tool_calls, *ADD.tool_calls))
     _, requests = talk(case(), two, says())
     messages = OpenAIWire().body(MODEL, requests[1])["messages"]
@@ -228,9 +228,7 @@ READ = {"name": "read_note", "arguments": {"title": "list"}}
         ({"no_call_in": [1]}, [ADD, says()], "expected no tool call in turn 1, got append_to_note"),
     ],
 )
-def test_a_conversation_is_judged_by_its_end_and_by_the_way(
-    expect: dict[str, Any], answers: list[Reply], reason: str
-) -> None:
+def test_a_conversation_is_judged_by_end_and_course(expect: dict[str, Any], answers: list[Reply], reason: str) -> None:
     asked = case(expect=expect)
     judgement = asked.judge(had(asked, *answers))
     assert judgement.passed is (reason == "")
@@ -240,7 +238,7 @@ def test_a_conversation_is_judged_by_its_end_and_by_the_way(
     assert again.content_hash == asked.content_hash
 
 
-def test_what_came_to_be_known_in_a_turn_counts_for_later_ones_but_not_what_was_done_too_late() -> None:
+def test_facts_carry_over_but_late_actions_do_not() -> None:
     read = calls("read_note", title="list")
     asked = case(turns=["What is on it?", "And now?"], expect={"by_turn": [[], [READ]]})
     assert asked.judge(had(asked, read, says(), calls("list_notes"), says())).passed
@@ -249,7 +247,7 @@ def test_what_came_to_be_known_in_a_turn_counts_for_later_ones_but_not_what_was_
     assert "not as expected after turn 1" in late.reason
 
 
-def test_restraint_is_a_turn_in_which_nothing_is_called() -> None:
+def test_restraint_is_a_turn_without_calls() -> None:
     asked = case(turns=["Add it.", "Bread, to my list."], expect={"reference": REFERENCE, "no_call_in": [1]})
     assert asked.restraint
     right = had(asked, says("What, and to which list?"), ADD, says())
@@ -285,7 +283,7 @@ def test_restraint_is_a_turn_in_which_nothing_is_called() -> None:
         ({"environment": ...}, "turns: only a conversation has it; a conversation needs an 'environment'"),
     ],
 )
-def test_a_conversation_that_cannot_be_is_refused_with_its_field(fields: dict[str, Any], complaint: str) -> None:
+def test_an_impossible_conversation_names_the_field(fields: dict[str, Any], complaint: str) -> None:
     text = refused(**fields)
     assert text.startswith("talk.jsonl:1: ")
     assert complaint in text

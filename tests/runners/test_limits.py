@@ -31,7 +31,7 @@ REQUEST = ChatRequest(messages=(Message(role="user", content="Hello"),), samplin
 TURNED_AWAY = CallError(kind=ErrorKind.RATE_LIMIT, message="too many")
 
 
-def test_a_rate_limit_lowers_the_limit_once_for_all_calls_under_way() -> None:
+def test_a_rate_limit_lowers_concurrency_once() -> None:
     limit = Limit(allowed=64, ceiling=64)
     for _ in range(20):
         limit = after_rate_limit(limit, sent_at=1.0, now=2.0)
@@ -39,7 +39,7 @@ def test_a_rate_limit_lowers_the_limit_once_for_all_calls_under_way() -> None:
     assert after_rate_limit(limit, sent_at=2.5, now=3.0).allowed == 30
 
 
-def test_a_limit_never_falls_below_one_and_grows_back_to_its_ceiling() -> None:
+def test_concurrency_stays_above_zero_and_recovers() -> None:
     limit = Limit(allowed=64, ceiling=64)
     for second in range(40):
         limit = after_rate_limit(limit, sent_at=second, now=second)
@@ -49,7 +49,7 @@ def test_a_limit_never_falls_below_one_and_grows_back_to_its_ceiling() -> None:
     assert limit.allowed == 64
 
 
-def test_what_was_sent_before_a_change_or_beside_free_room_proves_nothing() -> None:
+def test_stale_or_unsaturated_calls_prove_nothing() -> None:
     limit = Limit(allowed=10, ceiling=20, changed_at=5.0)
     for _ in range(100):
         limit = after_success(limit, sent_at=4.0, in_flight=10, now=6.0)
@@ -58,7 +58,7 @@ def test_what_was_sent_before_a_change_or_beside_free_room_proves_nothing() -> N
 
 
 @given(st.integers(1, 600), st.lists(st.tuples(st.booleans(), st.floats(0, 100)), max_size=200))
-def test_a_limit_stays_between_one_and_its_ceiling(ceiling: int, events: list[tuple[bool, float]]) -> None:
+def test_concurrency_stays_between_one_and_maximum(ceiling: int, events: list[tuple[bool, float]]) -> None:
     limit, now = Limit(allowed=ceiling, ceiling=ceiling), 0.0
     for refused, passed in events:
         sent_at, now = now, now + passed
@@ -84,7 +84,7 @@ def run(runner: LocalRunner, batch: Sequence[Call]) -> list[CallResult]:
     return results
 
 
-def test_a_provider_bounds_all_its_models_together() -> None:
+def test_a_provider_bounds_its_models_together() -> None:
     with ScriptedServer({"latency": 0.03}) as server:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
         names = ("a", "b", "c")
@@ -114,7 +114,7 @@ def test_one_account_for_all_callers() -> None:
         assert server.seen.most_in_flight == 3
 
 
-def test_a_server_that_takes_few_calls_is_found_out_and_loses_none() -> None:
+def test_a_small_server_limit_is_found_losslessly() -> None:
     with ScriptedServer({"latency": 0.02, "rules": [{"when": {"busy": 6}, "then": {"status": 429}}]}) as server:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
         client = HttpClient(ModelConfig(id="m", provider=provider, name="m", max_concurrency=48))
@@ -129,7 +129,7 @@ def test_a_server_that_takes_few_calls_is_found_out_and_loses_none() -> None:
     assert sum(len(one.failed_attempts) for one in results) == refused
 
 
-def test_nobody_calls_a_server_before_it_said_so() -> None:
+def test_a_server_gets_no_call_too_early() -> None:
     rules = [{"when": {"first": 1}, "then": {"status": 429, "retry_after": 0.5}}]
     with ScriptedServer({"rules": rules}) as server:
         provider = ProviderConfig(name="p", wire="openai", base_url=server.base_url)
@@ -142,7 +142,7 @@ def test_nobody_calls_a_server_before_it_said_so() -> None:
     assert all(result.started >= free_again - 0.02 for result in others)
 
 
-def test_attempts_are_bounded_in_number_and_in_time() -> None:
+def test_attempts_are_bounded_in_number_and_time() -> None:
     class Refusing:
         asked = 0
 
@@ -162,7 +162,7 @@ def test_attempts_are_bounded_in_number_and_in_time() -> None:
     assert 0.1 < time.monotonic() - began < 10
 
 
-def test_a_client_that_fails_in_a_way_nobody_foresaw_costs_only_that_call() -> None:
+def test_an_unforeseen_client_error_costs_one_call() -> None:
     class Broken:
         def ask(self, _request: ChatRequest, *, timeout_s: float) -> Reply:
             raise KeyError(timeout_s)
@@ -175,14 +175,14 @@ def test_a_client_that_fails_in_a_way_nobody_foresaw_costs_only_that_call() -> N
     assert [result.error for result in results] == [expected] * 5
 
 
-def test_a_budget_of_calls_admits_exactly_so_many() -> None:
+def test_a_call_budget_admits_exactly_that_many() -> None:
     budget = CallBudget({"m": PRICED}, max_calls=3, calls=1)
     assert [budget.admit("m", REQUEST) is None for _ in range(4)] == [False, False, True, True]
     assert budget.spent == "the budget of 3 calls (--selfopt-max-calls) is used up"
 
 
 @given(st.integers(1, 60), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 100)), min_size=1, max_size=40))
-def test_a_budget_of_dollars_is_never_exceeded(cents: int, replies: list[tuple[int, int]]) -> None:
+def test_a_dollar_budget_is_never_exceeded(cents: int, replies: list[tuple[int, int]]) -> None:
     dear = replace(PRICED, price_in=100.0, price_out=100.0)
     most = most_it_can_cost(REQUEST, dear)
     assert most is not None
@@ -201,7 +201,7 @@ def test_a_budget_of_dollars_is_never_exceeded(cents: int, replies: list[tuple[i
     assert not budget.spent or spent + most > cents / 100
 
 
-def test_a_call_whose_cost_nobody_knows_counts_as_having_cost_the_most() -> None:
+def test_an_unknown_cost_counts_as_the_maximum() -> None:
     budget = CallBudget({"m": PRICED}, max_cost_usd=1.0)
     most = budget.admit("m", REQUEST)
     assert most is not None
@@ -214,7 +214,7 @@ def test_a_call_whose_cost_nobody_knows_counts_as_having_cost_the_most() -> None
     assert budget.cost_usd == most
 
 
-def test_who_waits_for_dollars_goes_on_when_others_cost_less_than_they_could() -> None:
+def test_cheaper_calls_free_dollars_for_waiting_ones() -> None:
     most = most_it_can_cost(REQUEST, PRICED)
     assert most is not None
     budget = CallBudget({"m": PRICED}, max_cost_usd=most * 1.5)
@@ -240,9 +240,7 @@ def test_who_waits_for_dollars_goes_on_when_others_cost_less_than_they_could() -
         ([], ErrorKind.MALFORMED, None),
     ],
 )
-def test_a_call_costs_what_all_its_attempts_cost(
-    failed: list[ErrorKind], error: ErrorKind | None, cost: float | None
-) -> None:
+def test_a_call_costs_all_its_attempts(failed: list[ErrorKind], error: ErrorKind | None, cost: float | None) -> None:
     attempts = tuple(FailedAttempt(error=CallError(kind=kind, message=""), started=0, ended=0) for kind in failed)
     result = CallResult(
         reply=None if error else Reply(tokens_in=1_000_000, tokens_out=500_000),

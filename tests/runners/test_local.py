@@ -57,7 +57,7 @@ def error(kind: ErrorKind, retry_after_s: float | None = None) -> CallError:
     return CallError(kind=kind, message="scripted", retry_after_s=retry_after_s)
 
 
-def test_a_reply_after_retries_keeps_the_errors_before_it() -> None:
+def test_a_reply_keeps_its_earlier_errors() -> None:
     first, second = error(ErrorKind.SERVER), error(ErrorKind.CONNECTION)
     runner, _ = runner_of([first, second, Reply(text="ok")])
     result = runner.run(call(retries=2, backoff_s=0.01))
@@ -68,27 +68,27 @@ def test_a_reply_after_retries_keeps_the_errors_before_it() -> None:
 
 
 @pytest.mark.parametrize("kind", list(ErrorKind))
-def test_only_errors_that_may_pass_are_tried_again(kind: ErrorKind) -> None:
+def test_only_transient_errors_are_retried(kind: ErrorKind) -> None:
     runner, client = runner_of([error(kind)] * 3)
     result = runner.run(call(retries=2, rate_limit_retries=2, backoff_s=0.001))
     assert result.error == error(kind)
     assert client.asked == (3 if kind in TRANSIENT else 1)
 
 
-def test_the_server_is_given_the_time_it_asks_for() -> None:
+def test_the_servers_retry_delay_is_respected() -> None:
     runner, _ = runner_of([error(ErrorKind.RATE_LIMIT, 0.3), Reply()])
     result = runner.run(call(retries=1, backoff_s=0.001))
     assert result.reply is not None
     assert result.ended - result.started >= 0.3
 
 
-def test_nobody_waits_for_a_server_that_asks_for_too_long() -> None:
+def test_an_excessive_retry_delay_is_not_awaited() -> None:
     runner, client = runner_of([error(ErrorKind.RATE_LIMIT, 3600), Reply()])
     assert runner.run(call(retries=1)).error == error(ErrorKind.RATE_LIMIT, 3600)
     assert client.asked == 1
 
 
-def test_the_limit_is_reached_and_never_passed_and_the_order_is_kept() -> None:
+def test_the_limit_holds_and_order_is_kept() -> None:
     with ScriptedServer({"latency": 0.05}) as server:
         runner = over_http(server, 5)
         results: dict[str, CallResult] = {}
@@ -104,7 +104,7 @@ def test_the_limit_is_reached_and_never_passed_and_the_order_is_kept() -> None:
     assert all(abs(place - int(name)) < 5 for place, name in enumerate(in_order))
 
 
-def test_five_hundred_calls_are_in_flight_at_once() -> None:
+def test_five_hundred_calls_run_at_once() -> None:
     with ScriptedServer({"latency": 4.0}) as server:
         runner = over_http(server, 512)
         kinds: Counter[str] = Counter()
@@ -118,7 +118,7 @@ def test_five_hundred_calls_are_in_flight_at_once() -> None:
         assert server.seen.most_in_flight == 512
 
 
-def test_results_are_handed_over_in_the_calling_thread_as_they_come() -> None:
+def test_results_reach_the_calling_thread_immediately() -> None:
     seen: list[tuple[int, str]] = []
 
     def receive(finished: Sequence[Finished]) -> None:
@@ -130,7 +130,7 @@ def test_results_are_handed_over_in_the_calling_thread_as_they_come() -> None:
     assert {thread for thread, _ in seen} == {threading.get_ident()}
 
 
-def test_what_a_receiver_raises_ends_the_batch() -> None:
+def test_a_receivers_exception_ends_the_batch() -> None:
     def refuse(_: Sequence[Finished]) -> None:
         raise RuntimeError("the disk is full")
 
@@ -139,7 +139,7 @@ def test_what_a_receiver_raises_ends_the_batch() -> None:
         runner.run_batch([call(str(index)) for index in range(20)], refuse)
 
 
-def test_cancelling_ends_what_is_under_way_and_starts_nothing_more() -> None:
+def test_cancelling_stops_running_and_pending_calls() -> None:
     with ScriptedServer({"default": {"hang": True}}) as server:
         runner = over_http(server, 3)
         results: list[CallResult] = []
@@ -162,7 +162,7 @@ def test_cancelling_ends_what_is_under_way_and_starts_nothing_more() -> None:
     assert runner.run(call()).error == CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
 
 
-def test_cancelling_ends_the_wait_for_a_retry() -> None:
+def test_cancelling_ends_a_retry_wait() -> None:
     runner, client = runner_of([error(ErrorKind.SERVER, 60), Reply()])
     threading.Timer(0.1, runner.cancel).start()
     began = time.monotonic()

@@ -8,7 +8,7 @@ import contextlib
 from pytest_selfopt.runners.nats.connection import cancel_attempt
 
 
-def test_attempt_that_takes_cancellation_for_a_timeout_ends() -> None:
+def test_an_attempt_mistaking_cancellation_for_timeout_ends() -> None:
     async def connect() -> None:
         for _ in range(3):
             with contextlib.suppress(asyncio.CancelledError):

@@ -83,7 +83,7 @@ def refused(address: str, environment: Mapping[str, str]) -> str:
     return said
 
 
-def test_user_and_password_with_no_more_rights_than_documented(begin: Begin) -> None:
+def test_user_and_password_need_only_documented_rights(begin: Begin) -> None:
     address = begin(f'authorization {{users: [{{user: "ann", password: "pass word", permissions: {LEAST}}}]}}')
     assert use(address, {"NATS_USER": "ann", "NATS_PASSWORD": "pass word"}) == 9
     assert "Authorization Violation" in refused(address, {"NATS_USER": "ann", "NATS_PASSWORD": "other"})

@@ -46,13 +46,13 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def test_a_recorded_history_leads_the_workflow_to_the_same_commands() -> None:
+def test_a_recorded_history_replays() -> None:
     history = WorkflowHistory.from_json("recorded", HISTORY.read_text())
     replayer = Replayer(workflows=[CallBatchWorkflow], workflow_runner=UnsandboxedWorkflowRunner())
     asyncio.run(replayer.replay_workflow(history))
 
 
-def test_a_history_of_another_course_is_refused() -> None:
+def test_a_diverging_history_is_refused() -> None:
     told = json.loads(HISTORY.read_text())
     for event in told["events"]:
         scheduled = event.get("activityTaskScheduledEventAttributes")
@@ -63,7 +63,7 @@ def test_a_history_of_another_course_is_refused() -> None:
         asyncio.run(replayer.replay_workflow(WorkflowHistory.from_json("recorded", json.dumps(told))))
 
 
-def test_the_environment_stands_above_the_settings_file() -> None:
+def test_the_environment_overrides_the_settings_file() -> None:
     config = read_config(Table({"target": "far:7233", "namespace": "team", "heartbeat": 5}, "there"))
     assert (config.target, config.namespace, config.heartbeat_s) == ("far:7233", "team", 5)
     environment = {"TEMPORAL_ADDRESS": "farther:1", "TEMPORAL_API_KEY": "secret", "TEMPORAL_TLS": "false"}
@@ -82,18 +82,18 @@ def test_the_environment_stands_above_the_settings_file() -> None:
         ({"targets": "far:1"}, "unknown key 'targets'"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named(table: dict[str, Any], sentence: str) -> None:
+def test_unusable_settings_are_named(table: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         read_config(Table(table, "there"))
 
 
-def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
     config = TemporalConfig(tls_ca=str(tmp_path / "none.pem"))
     with pytest.raises(RunnerError, match=r"none\.pem"):
         asyncio.run(connect(config, Cipher(None), "test"))
 
 
-def test_what_is_sealed_is_opened_by_the_same_key_only() -> None:
+def test_only_the_same_key_opens_payloads() -> None:
     payload = Payload(metadata={"encoding": b"binary/plain"}, data=b"a prompt")
     key, other, none = SealingCodec(Cipher(b"k" * 32)), SealingCodec(Cipher(b"o" * 32)), SealingCodec(Cipher(None))
     sealed = asyncio.run(key.encode([payload]))
@@ -105,7 +105,7 @@ def test_what_is_sealed_is_opened_by_the_same_key_only() -> None:
             asyncio.run(codec.decode(stored))
 
 
-def test_a_workflow_is_bounded_by_calls_and_by_bytes() -> None:
+def test_a_workflow_is_bounded_in_size() -> None:
     short = [CallPayload(id=str(index), queue="q", call="{}", seconds=1) for index in range(100)]
     assert len(take_some(short)) == 64
     long = [CallPayload(id=str(index), queue="q", call="x" * 600_000, seconds=1) for index in range(3)]
@@ -176,7 +176,7 @@ def calls(number: int) -> list[Call]:
     return [Call(id=f"call-{index}", model="own/model", request=question, lane="lane") for index in range(number)]
 
 
-def test_no_more_calls_than_allowed_are_under_way_over_several_workflows(target: str) -> None:
+def test_the_call_limit_spans_several_workflows(target: str) -> None:
     model, box = Model(0.05), Box()
     config = TemporalConfig(target=target, name="windows", heartbeat_s=2)
     engine = an_engine(config, 5)
@@ -191,7 +191,7 @@ def test_no_more_calls_than_allowed_are_under_way_over_several_workflows(target:
     assert set(box.begun.values()) == {1}
 
 
-def test_who_goes_on_finds_what_there_is_and_one_call_can_be_given_up(target: str) -> None:
+def test_a_resumed_workflow_can_abandon_a_call(target: str) -> None:
     model, first, second = Model(3), Box(), Box()
     config = TemporalConfig(target=target, name="resumed", heartbeat_s=2)
     with Hands(config, model):
@@ -214,7 +214,7 @@ def test_who_goes_on_finds_what_there_is_and_one_call_can_be_given_up(target: st
     assert error.kind is ErrorKind.TIMEOUT
 
 
-def test_calls_of_a_worker_that_is_gone_are_moved_and_the_progress_is_told(target: str) -> None:
+def test_calls_of_a_lost_worker_are_moved(target: str) -> None:
     async def scenario() -> tuple[list[str], dict[str, int]]:
         client = await connect(TemporalConfig(target=target), Cipher(None), "test")
         model = Model(0.1)
@@ -236,7 +236,7 @@ def test_calls_of_a_worker_that_is_gone_are_moved_and_the_progress_is_told(targe
 
 
 @pytest.mark.parametrize("worker_says", ["begun", "never-got"])
-def test_an_attempt_that_its_worker_never_got_is_not_counted(target: str, worker_says: str) -> None:
+def test_an_undelivered_attempt_is_not_counted(target: str, worker_says: str) -> None:
     """A server that dies may take for given out what its answer never brought to the worker."""
     name, box, model = f"phantom-{worker_says}", Box(), Model(0.1)
     queue, engine = f"{name}-own", an_engine(TemporalConfig(target=target, name=name, heartbeat_s=2), 1)
@@ -272,7 +272,7 @@ def test_an_attempt_that_its_worker_never_got_is_not_counted(target: str, worker
     assert box.begun["call-0"] == (2 if worker_says == "begun" else 1)
 
 
-def test_a_namespace_of_ones_own_and_one_that_is_not_there(target: str) -> None:
+def test_namespaces_may_be_custom_or_missing(target: str) -> None:
     model, box = Model(0.05), Box()
     config = TemporalConfig(target=target, namespace="team", heartbeat_s=2)
     with Hands(config, model):

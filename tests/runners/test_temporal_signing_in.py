@@ -131,7 +131,7 @@ def use(port: int, environment: Mapping[str, str]) -> list[str]:
     return asyncio.run(scenario())
 
 
-def test_tls_with_an_authority_of_ones_own(port: int, authority: Authority, tmp_path: Path) -> None:
+def test_tls_with_a_private_authority(port: int, authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with Front(authority, port, asks=False) as front:
         assert "default" in use(front.port, {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.cert)})
@@ -158,7 +158,7 @@ def test_mutual_tls(port: int, authority: Authority, tmp_path: Path) -> None:
                 use(front.port, environment)
 
 
-def test_an_api_key_goes_with_every_question_and_over_tls(port: int, authority: Authority) -> None:
+def test_an_api_key_goes_over_tls(port: int, authority: Authority) -> None:
     key = {"TEMPORAL_API_KEY": "key-1234567890", "TEMPORAL_NAMESPACE": "default"}
     with Front(authority, port, asks=False) as front:
         assert "default" in use(front.port, {**key, "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.cert)})

@@ -88,22 +88,22 @@ RESULT = st.builds(
 
 
 @given(CALL)
-def test_a_call_arrives_as_it_was_sent(call: Call) -> None:
+def test_a_call_arrives_as_sent(call: Call) -> None:
     assert call_from_bytes(call_to_bytes(call), VARIANTS.__getitem__) == call
 
 
 @given(RESULT)
-def test_a_result_comes_back_as_it_was(result: CallResult) -> None:
+def test_a_result_arrives_as_sent(result: CallResult) -> None:
     assert result_from_bytes(result_to_bytes(result)) == result
 
 
 @given(st.binary(max_size=200))
-def test_what_is_no_message_is_refused_in_a_sentence(data: bytes) -> None:
+def test_an_invalid_message_is_refused(data: bytes) -> None:
     with pytest.raises(RunnerError, match="not from pytest-selfopt"):
         result_from_bytes(data)
 
 
-def test_another_format_is_refused_with_what_to_do() -> None:
+def test_another_format_is_refused_with_advice() -> None:
     value: dict[str, Any] = json.loads(result_to_bytes(CallResult(started=0.0, ended=1.0)))
     newer = json.dumps({**value, "format": FORMAT + 1}).encode()
     with pytest.raises(RunnerError, match=f"format {FORMAT + 1}, but this version supports format {FORMAT}; run the"):
@@ -115,7 +115,7 @@ def key(letter: bytes) -> Cipher:
 
 
 @given(st.binary(max_size=500))
-def test_what_is_sealed_is_opened_by_the_same_key_only(data: bytes) -> None:
+def test_only_the_same_key_opens_sealed_data(data: bytes) -> None:
     sealed = key(b"a").seal(data)
     assert key(b"a").open(sealed) == data
     assert key(b"a").seal(data) != sealed
@@ -130,12 +130,12 @@ def test_what_is_sealed_is_opened_by_the_same_key_only(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["short", "c2hvcnQ=", "!" * 44])
-def test_what_is_no_key_is_refused(text: str) -> None:
+def test_an_invalid_key_is_refused(text: str) -> None:
     with pytest.raises(RunnerError, match=f"{KEY_VARIABLE} is not a valid key; make 32 random bytes in base64"):
         Cipher.of({KEY_VARIABLE: text})
 
 
-def test_nothing_that_is_sent_names_an_address_or_a_key() -> None:
+def test_messages_contain_no_address_or_key() -> None:
     call = Call(id="1", model="m", request=ChatRequest(messages=(Message(role="user", content="?"),)))
     names = set(json.loads(call_to_bytes(replace(call, lane="m"))))
     assert names == {"format", "id", "model", "lane", "options", "request"}

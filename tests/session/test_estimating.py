@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.mark.parametrize(("usd", "questions"), [(0.4, 0), (0.5, 0), (0.6, 1), (None, 1)])
 @pytest.mark.parametrize("answer", [True, False])
-def test_somebody_is_asked_only_when_the_cost_is_unknown_or_above_the_limit(
+def test_confirmation_is_asked_above_the_limit(
     settings: Settings, usd: float | None, questions: int, *, answer: bool
 ) -> None:
     asked: list[str] = []
@@ -48,7 +48,7 @@ def test_somebody_is_asked_only_when_the_cost_is_unknown_or_above_the_limit(
     assert confirmed(cost(usd), settings, None)
 
 
-def test_the_question_says_the_cost_the_limit_and_what_is_unknown(settings: Settings) -> None:
+def test_the_question_states_costs_and_unknowns(settings: Settings) -> None:
     asked: list[str] = []
 
     def refuse(question: str) -> bool:
@@ -63,7 +63,7 @@ def test_the_question_says_the_cost_the_limit_and_what_is_unknown(settings: Sett
     ]
 
 
-def test_nobody_can_agree_to_what_surely_exceeds_the_budget(settings: Settings) -> None:
+def test_exceeding_the_budget_cannot_be_confirmed(settings: Settings) -> None:
     dear = replace(cost(0.1), surely_usd=0.09)
     assert confirmed(dear, replace(settings, max_cost_usd=0.09), None)
     with pytest.raises(SettingsError, match=r"the prompts alone cost \$0\.0900"):
@@ -71,7 +71,7 @@ def test_nobody_can_agree_to_what_surely_exceeds_the_budget(settings: Settings) 
 
 
 @pytest.mark.parametrize(("typed", "said"), [("y\n", "True"), ("YES\n", "True"), ("n\n", "False"), ("\n", "False")])
-def test_at_a_terminal_a_person_is_asked(typed: str, said: str) -> None:
+def test_a_person_is_asked_at_a_terminal(typed: str, said: str) -> None:
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen([sys.executable, "-c", ASKS], stdin=theirs, stdout=theirs, stderr=theirs)
@@ -85,7 +85,7 @@ def test_at_a_terminal_a_person_is_asked(typed: str, said: str) -> None:
     assert f"SAID {said}" in shown
 
 
-def test_without_a_terminal_nobody_is_asked() -> None:
+def test_nothing_is_asked_without_a_terminal() -> None:
     ours, theirs = pty.openpty()
     try:
         for stdin in (subprocess.DEVNULL, theirs):
@@ -96,6 +96,6 @@ def test_without_a_terminal_nobody_is_asked() -> None:
         os.close(theirs)
 
 
-def test_the_stages_of_a_pattern_know_what_they_are_given_and_what_may_be_a_vote() -> None:
+def test_pattern_stages_know_inputs_and_votes() -> None:
     found = [(stage.calls, stage.sources, stage.vote) for stage in stages_of(parse_pattern(":1010"))]
     assert found == [(8, 0, False), (1, 8, True), (8, 1, False), (1, 8, True)]

@@ -66,7 +66,7 @@ def desk() -> Iterator[Desk]:
     made.board.close()
 
 
-def test_each_worker_gets_its_answers_and_is_known_by_its_name(desk: Desk) -> None:
+def test_workers_get_their_own_responses(desk: Desk) -> None:
     one, other = desk.line("gw0"), desk.line("gw1")
     for _ in range(50):
         assert one.ask(StartTrial(KEY)) == StartTrialResponse(should_run=False, results={})
@@ -74,7 +74,7 @@ def test_each_worker_gets_its_answers_and_is_known_by_its_name(desk: Desk) -> No
     assert {name for name, _ in desk.asked} == {"gw0"}
 
 
-def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> None:
+def test_an_interrupted_wait_gets_no_stale_response(desk: Desk) -> None:
     line = desk.line()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -94,12 +94,12 @@ def test_who_waits_can_be_interrupted_and_gets_no_stale_answer(desk: Desk) -> No
         signal.signal(signal.SIGALRM, before)
 
 
-def test_what_cannot_be_answered_is_refused_with_a_sentence(desk: Desk) -> None:
+def test_an_invalid_request_gets_a_sentence(desk: Desk) -> None:
     desk.given_up.add(KEY)
     assert desk.line().ask(ResultOf(KEY)) == ErrorResponse("given up")
 
 
-def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
+def test_a_closed_controller_ends_all_waits(desk: Desk) -> None:
     line = desk.line()
     ended: list[str] = []
 
@@ -119,14 +119,14 @@ def test_once_the_controller_has_hung_up_nobody_waits(desk: Desk) -> None:
     desk.board.close()
 
 
-def test_who_does_not_know_the_key_is_not_let_in(desk: Desk) -> None:
+def test_an_unknown_key_is_rejected(desk: Desk) -> None:
     address, _ = desk.board.number
     with pytest.raises(ConnectionLost, match="cannot be reached"):
         RpcClient(address, "00" * 32, "gw0")
     assert desk.line().ask(StartTrial(OTHER)) == StartTrialResponse(should_run=True, results={})
 
 
-def test_it_closes_while_somebody_is_being_let_in(desk: Desk) -> None:
+def test_the_server_closes_during_a_handshake(desk: Desk) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(desk.board.number[0])
         closing = threading.Thread(target=desk.board.close, daemon=True)

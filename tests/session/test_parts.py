@@ -36,7 +36,7 @@ def ended_with(problem: BaseException | None) -> pytest.CallInfo[None]:
         (ZeroDivisionError("x"), Outcome.ERROR, ErrorKind.TEST),
     ],
 )
-def test_how_a_test_body_ends_is_an_outcome(
+def test_a_test_bodys_end_is_an_outcome(
     problem: BaseException | None, outcome: Outcome, kind: ErrorKind | None
 ) -> None:
     found = classify_outcome(ended_with(problem))
@@ -93,7 +93,7 @@ def test_foreign_evidence_is_refused(text: str) -> None:
         from_evidence(text)
 
 
-def test_an_unknown_price_or_count_is_unknown_never_zero() -> None:
+def test_unknown_prices_or_counts_are_never_zero() -> None:
     provider = ProviderConfig(name="p", wire="openai")
     priced = ModelConfig(id="m", provider=provider, price_in=1.0, price_out=2.0)
     half = ModelConfig(id="m", provider=provider, price_in=1.0)
@@ -104,7 +104,7 @@ def test_an_unknown_price_or_count_is_unknown_never_zero() -> None:
     assert cost_of(reply, EMBEDDED_MODELS["embedded/smollm2-135m"]) == 0.0
 
 
-def test_a_session_without_a_decision_says_why_and_how_to_go_on() -> None:
+def test_an_undecided_session_says_why() -> None:
     assert undecided("interrupted", {"pass": 3, "unjudged": 1}) == [
         "no decision: the session was interrupted; nothing was promoted or rewritten",
         "kept in the ledger: 3 pass, 1 unjudged; --selfopt-cycle --selfopt-resume goes on from there",
@@ -116,7 +116,7 @@ def test_a_session_without_a_decision_says_why_and_how_to_go_on() -> None:
     assert undecided("partial", {"pass": 1})[0].startswith("no decision: only some of the planned trials were selected")
 
 
-def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:
+def test_progress_shows_share_and_time_left() -> None:
     text = describe(label="atomic pass 2", done=120, total=480, in_flight=4, elapsed_s=65)
     assert text == "  atomic pass 2  calls 120/480, 4 in flight, 1:05 elapsed, about 3:15 left"
     assert "left" not in describe(label="x", done=0, total=9, in_flight=1, elapsed_s=1)
@@ -129,9 +129,7 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes() -> None:
     which=st.sampled_from(["", "proof", "cycle 2/3"]),
     label=st.sampled_from(["atomic pass 2", "漢字 pass 2"]),
 )
-def test_progress_fits_whatever_the_width_and_is_never_cut(
-    most: int, done: int, elapsed: float, which: str, label: str
-) -> None:
+def test_progress_fits_any_width_uncut(most: int, done: int, elapsed: float, which: str, label: str) -> None:
     text = describe(label=label, done=done, total=500, in_flight=4, elapsed_s=elapsed, which=which, most=most)
     assert cells(text) <= most
     whole = describe(label=label, done=done, total=500, in_flight=4, elapsed_s=elapsed, which=which)
@@ -139,7 +137,7 @@ def test_progress_fits_whatever_the_width_and_is_never_cut(
     assert (f"{done}/500" in text) == (most >= len(f"{done}/500"))
 
 
-def test_progress_leaves_out_what_matters_least_first() -> None:
+def test_progress_drops_the_least_important_first() -> None:
     widths = {
         most: describe(label="x", done=3, total=9, in_flight=4, elapsed_s=60, which="proof", most=most)
         for most in (80, 64, 50, 36, 30, 14, 6, 2)
@@ -182,20 +180,20 @@ def shown(*, live: bool, quiet: bool = False, silent: bool = False, step: int = 
     return place.text
 
 
-def test_a_log_gets_a_line_now_and_then() -> None:
+def test_a_log_gets_occasional_lines() -> None:
     lines = shown(live=False).splitlines()
     assert [line.split()[3] for line in lines[:-1]] == ["2/8,", "5/8,"]
     assert lines[-1] == "done"
 
 
-def test_a_terminal_gets_one_line_that_is_rewritten_and_cleared() -> None:
+def test_a_terminal_line_is_rewritten_and_cleared() -> None:
     *rewritten, erased, rest = shown(live=True).split("\r")
     assert len(rewritten) == 8
     assert all(one.startswith("  pass 1  calls ") for one in rewritten)
     assert (erased, rest) == ("erased", "done\n")
 
 
-def test_a_quiet_session_gets_its_line_on_a_terminal_and_one_a_minute_in_a_log() -> None:
+def test_a_quiet_session_still_shows_progress() -> None:
     assert shown(live=True, quiet=True).startswith("  pass 1  calls ")
     assert shown(live=False, quiet=True) == ""
     lines = shown(live=False, quiet=True, step=20).splitlines()
@@ -207,7 +205,7 @@ def test_a_silent_session_gets_nothing() -> None:
     assert shown(live=True, silent=True) == shown(live=False, silent=True, step=100) == ""
 
 
-def test_a_terminal_too_narrow_for_anything_gets_nothing() -> None:
+def test_a_tiny_terminal_gets_nothing() -> None:
     place, seconds = Place(columns=2), iter(range(100))
     progress = Progress(place, live=True, clock=lambda: float(next(seconds)))
     progress.tick(label="pass 1", done=1, total=8, in_flight=1)
@@ -216,5 +214,5 @@ def test_a_terminal_too_narrow_for_anything_gets_nothing() -> None:
 
 
 @pytest.mark.parametrize(("value", "which"), [("", ""), ("2/3", "cycle 2/3"), ("proof", "proof")])
-def test_progress_knows_which_of_several_sessions_it_is_of(value: str, which: str) -> None:
+def test_progress_names_its_session_among_several(value: str, which: str) -> None:
     assert which_of({CHILD: value} if value else {}) == which

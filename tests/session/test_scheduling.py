@@ -49,9 +49,7 @@ def items(number: int) -> list[str]:
     number=st.integers(0, 60),
     steps=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["runs", "runs", "runs", "dies"])), max_size=40),
 )
-def test_every_item_is_run_or_lost_once_and_no_worker_goes_back(
-    dist: str, workers: int, number: int, steps: list[tuple[int, str]]
-) -> None:
+def test_every_item_runs_or_is_lost_once(dist: str, workers: int, number: int, steps: list[tuple[int, str]]) -> None:
     schedule, collected = scheduler(dist, workers), items(number)
     nodes: list[Node] = []
     runs: dict[Node, list[int]] = {}
@@ -92,7 +90,7 @@ def test_every_item_is_run_or_lost_once_and_no_worker_goes_back(
     assert all(ran == sorted(ran) for ran in runs.values())
 
 
-def test_a_unit_is_run_by_one_worker() -> None:
+def test_one_worker_runs_a_unit() -> None:
     schedule, collected = scheduler("loadfile", 2), items(40)
     nodes = [Node(number) for number in range(2)]
     for node in nodes:
@@ -102,7 +100,7 @@ def test_a_unit_is_run_by_one_worker() -> None:
     assert [node.queue for node in nodes] == [list(range(10)), list(range(10, 20))]
 
 
-def test_workers_that_collect_something_else_are_refused() -> None:
+def test_workers_with_other_items_are_refused() -> None:
     schedule = scheduler("load", 2)
     for number, collected in enumerate((items(5), items(6))):
         node = Node(number)

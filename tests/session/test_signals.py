@@ -32,7 +32,7 @@ def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def test_a_signal_waits_until_the_outermost_section_is_left() -> None:
+def test_a_signal_waits_for_the_outermost_section() -> None:
     done = []
 
     def work() -> None:
@@ -49,7 +49,7 @@ def test_a_signal_waits_until_the_outermost_section_is_left() -> None:
         interrupt()
 
 
-def test_a_signal_is_heeded_where_the_section_says_so() -> None:
+def test_a_section_may_handle_a_signal() -> None:
     done = []
 
     def work() -> None:
@@ -67,7 +67,7 @@ def test_a_signal_is_heeded_where_the_section_says_so() -> None:
         pass
 
 
-def test_a_handler_that_came_later_is_the_one_that_counts() -> None:
+def test_the_later_handler_counts() -> None:
     class Late(Exception):
         pass
 
@@ -90,7 +90,7 @@ def test_a_handler_that_came_later_is_the_one_that_counts() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_other_threads_neither_wait_for_signals_nor_heed_them() -> None:
+def test_other_threads_ignore_deferred_signals() -> None:
     held, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -145,7 +145,7 @@ def free(action: Callable[[], object]) -> bool:
     return not thread.is_alive()
 
 
-def test_ctrl_c_at_any_moment_leaves_the_ledger_usable(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_the_ledger_usable(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         for number in range(1, 5000):
             came = interrupted_at(number, lambda: ledger.start_cycle(started=0.0, seed=1, command="", plan={}))
@@ -170,7 +170,7 @@ class Idle:
 
 
 @pytest.mark.parametrize("what", ["begin", "result"])
-def test_ctrl_c_at_any_moment_leaves_the_calls_to_be_stopped(what: str) -> None:
+def test_ctrl_c_leaves_calls_stoppable(what: str) -> None:
     key = TrialKey("atomic", "spec", "case", 0)
     reply = CallResult(started=0.0, ended=1.0)
     for number in range(1, 5000):
@@ -197,7 +197,7 @@ def test_ctrl_c_at_any_moment_leaves_the_calls_to_be_stopped(what: str) -> None:
     assert number > 50
 
 
-def test_nobody_waits_for_a_discarded_result() -> None:
+def test_discarded_results_are_not_awaited() -> None:
     key = TrialKey("atomic", "spec", "case", 0)
     calls = Dispatcher(
         runner=Idle(),  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from pytest_selfopt.commands.common.batch_progress import describe_batch, progre
 
 
 @given(most=st.integers(0, 100), done=st.integers(0, 2000), errors=st.integers(0, 2000))
-def test_progress_of_a_survey_fits_and_is_never_cut(most: int, done: int, errors: int) -> None:
+def test_batch_progress_fits_uncut(most: int, done: int, errors: int) -> None:
     text = describe_batch(done, 2000, errors, 61, most)
     assert len(text) <= most
     assert set(text.replace(",", "").split()) <= {
@@ -21,7 +21,7 @@ def test_progress_of_a_survey_fits_and_is_never_cut(most: int, done: int, errors
     assert bool(text) == (most >= len(f"{done}/2000"))
 
 
-def test_a_log_gets_a_line_every_five_seconds_and_at_the_end() -> None:
+def test_a_log_gets_timed_lines_and_an_end() -> None:
     stream, seconds = io.StringIO(), iter([0, 1, 6, 7, 8])
     write = progress_writer(stream, lambda: float(next(seconds)))
     for done in (1, 2, 3, 4):

@@ -40,7 +40,7 @@ def outcomes(ledger: Ledger, cycle: int) -> list[Trial]:
     return list(ledger.trials([cycle], "atomic")[cycle])
 
 
-def test_outcome_of_a_late_call_is_kept(ledger: Ledger) -> None:
+def test_a_late_calls_outcome_is_kept(ledger: Ledger) -> None:
     cycle = start(ledger)
     recorder = TrialRecorder(ledger, cycle, cast(CallFactory, Calls()))
     recorder.record_outcome(trial(Outcome.MISS, "too late"))
@@ -51,7 +51,7 @@ def test_outcome_of_a_late_call_is_kept(ledger: Ledger) -> None:
     assert [found.outcome for found in outcomes(ledger, cycle)] == [Outcome.MISS]
 
 
-def test_outcome_of_a_resumed_call_is_stored(ledger: Ledger) -> None:
+def test_a_resumed_calls_outcome_is_stored(ledger: Ledger) -> None:
     cycle = start(ledger)
     ledger.record_calls(cycle, [record("late", result=RESULT)])
     recorder = TrialRecorder(ledger, cycle, cast(CallFactory, Calls()), ["late"])

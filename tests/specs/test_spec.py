@@ -42,12 +42,12 @@ SPECS = st.builds(
 
 
 @given(SPECS)
-def test_every_spec_reads_back_from_its_id(spec: Spec) -> None:
+def test_every_spec_round_trips_through_its_id(spec: Spec) -> None:
     assert parse_spec(spec.id) == spec
 
 
 @given(SPECS, SPECS)
-def test_two_specs_are_equal_exactly_when_their_ids_are(one: Spec, other: Spec) -> None:
+def test_equal_specs_have_equal_ids(one: Spec, other: Spec) -> None:
     assert (one == other) == (one.id == other.id)
 
 
@@ -56,7 +56,7 @@ def test_the_id_of_the_documents_parses() -> None:
     assert spec == Spec(model="lfm2.5-thinking:1.2b", phase="atomic", variant="native_api")
 
 
-def test_a_model_that_looks_like_the_tail_of_an_id_is_not_cut_short() -> None:
+def test_a_model_name_may_resemble_a_suffix() -> None:
     spec = Spec(model="a/atomic/schema/t60/r1/i0/x", phase="atomic", variant="schema")
     assert parse_spec(spec.id) == spec
 
@@ -75,7 +75,7 @@ def test_a_model_that_looks_like_the_tail_of_an_id_is_not_cut_short() -> None:
         "/atomic/native_api/t60/r1/i0",
     ],
 )
-def test_anything_else_is_refused_with_the_form(text: str) -> None:
+def test_a_malformed_id_names_the_format(text: str) -> None:
     with pytest.raises(SpecError, match="the form is MODEL/PHASE"):
         parse_spec(text)
 
@@ -99,7 +99,7 @@ def test_impossible_values_are_refused(change: dict[str, object], sentence: str)
 
 
 @given(SPECS)
-def test_neighbours_differ_in_exactly_one_dimension_and_never_repeat(spec: Spec) -> None:
+def test_neighbours_differ_in_one_dimension(spec: Spec) -> None:
     around = neighbours(spec, SearchSpace())
     assert len(set(around)) == len(around)
     for other in around:
@@ -110,7 +110,7 @@ def test_neighbours_differ_in_exactly_one_dimension_and_never_repeat(spec: Spec)
         assert changed[0] not in ("model", "phase", "sampling")
 
 
-def test_numbers_move_to_the_nearest_value_on_either_side() -> None:
+def test_numbers_move_to_adjacent_values() -> None:
     spec = Spec(model="m", phase="atomic", variant="schema", timeout_s=60, retries=1)
     around = neighbours(spec, SearchSpace())
     assert {other.timeout_s for other in around} == {60.0, 30.0, 120.0}

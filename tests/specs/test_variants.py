@@ -48,14 +48,14 @@ def asked(variant: str, **change: Any) -> ChatRequest:
     return build_request(CASE, EXAMPLES, Spec(model="m", phase="atomic", variant=variant, **change), VARIANTS[variant])
 
 
-def test_native_leaves_the_prompt_alone_and_offers_the_tools() -> None:
+def test_native_only_offers_the_tools() -> None:
     request = asked("native_api")
     assert request.messages == CASE.messages
     assert request.tools == (TOOL.to_json(),)
     assert request.answer_schema is None
 
 
-def test_atomic_describes_the_tools_in_the_prompt_and_keeps_the_cases_own_instructions() -> None:
+def test_atomic_describes_tools_and_keeps_case_instructions() -> None:
     request = asked("atomic")
     system, user = request.messages
     assert system.content.startswith("Be kind.")
@@ -64,7 +64,7 @@ def test_atomic_describes_the_tools_in_the_prompt_and_keeps_the_cases_own_instru
     assert (request.tools, request.answer_schema) == ((), None)
 
 
-def test_each_variant_adds_one_thing_to_the_one_before() -> None:
+def test_each_variant_adds_one_thing() -> None:
     atomic, schema, few_shot = asked("atomic"), asked("schema"), asked("few_shot")
     assert schema.messages == atomic.messages
     assert schema.answer_schema == few_shot.answer_schema == answer_schema((TOOL,))
@@ -75,7 +75,7 @@ def test_each_variant_adds_one_thing_to_the_one_before() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_case_without_tools_is_asked_as_it_is(variant: str) -> None:
+def test_a_case_without_tools_stays_unchanged(variant: str) -> None:
     case = Case(id="a", messages=(Message(role="user", content="Why?"),), expect=NoCall())
     request = build_request(case, (), Spec(model="m", phase="atomic", variant=variant), VARIANTS[variant])
     assert request.messages == case.messages
@@ -83,7 +83,7 @@ def test_a_case_without_tools_is_asked_as_it_is(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_sampling_and_isolation_come_from_the_spec(variant: str) -> None:
+def test_the_spec_sets_sampling_and_isolation(variant: str) -> None:
     drawn = Sampling(temperature=0.5, max_tokens=9)
     request = asked(variant, sampling=drawn, isolated=True)
     assert (request.sampling, request.fresh) == (drawn, True)
@@ -94,7 +94,7 @@ def test_an_unknown_variant_is_refused() -> None:
         variant_named("telepathy", {})
 
 
-def test_worked_examples_satisfy_the_schema_they_are_shown_with() -> None:
+def test_worked_examples_satisfy_their_schema() -> None:
     request = asked("few_shot")
     for message in request.messages:
         if message.role == "assistant":
@@ -110,11 +110,11 @@ def test_worked_examples_satisfy_the_schema_they_are_shown_with() -> None:
         '[{"tool": "f", "arguments": {"x": 1}}]',
     ],
 )
-def test_a_call_is_found_wherever_it_stands(text: str) -> None:
+def test_a_call_is_found_anywhere(text: str) -> None:
     assert read_json_answer(Reply(text=text)).tool_calls == (ToolCall(name="f", arguments={"x": 1}),)
 
 
-def test_several_calls_are_found_in_their_order() -> None:
+def test_several_calls_keep_their_order() -> None:
     reply = read_json_answer(Reply(text='[{"tool": "f"}, {"tool": "g", "arguments": {}}]'))
     assert [call.name for call in reply.tool_calls] == ["f", "g"]
 
@@ -127,7 +127,7 @@ def test_plain_words_call_nothing(text: str) -> None:
     assert (reply.tool_calls, reply.undecodable) == ((), "")
 
 
-def test_a_reply_in_json_is_read_as_its_words() -> None:
+def test_a_json_reply_reads_as_text() -> None:
     assert read_json_answer(Reply(text='{"reply": "Hello."}')).text == "Hello."
 
 
@@ -140,7 +140,7 @@ def test_a_reply_in_json_is_read_as_its_words() -> None:
         (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are not an object"),
     ],
 )
-def test_a_failed_attempt_at_a_call_says_why(reply: Reply, why: str) -> None:
+def test_a_malformed_call_says_why(reply: Reply, why: str) -> None:
     read = read_json_answer(reply)
     assert read.tool_calls == ()
     assert why in read.undecodable
@@ -157,6 +157,6 @@ ARGUMENTS = st.dictionaries(NAMES, st.none() | st.booleans() | st.integers() | s
 
 
 @given(NAMES, ARGUMENTS, st.sampled_from(["", "I will. ", "\n"]), st.sampled_from(["", " Done.", "}"]))
-def test_every_call_that_is_written_is_read_back(name: str, arguments: dict[str, Any], before: str, after: str) -> None:
+def test_every_written_call_reads_back(name: str, arguments: dict[str, Any], before: str, after: str) -> None:
     text = before + json.dumps({"tool": name, "arguments": arguments}) + after
     assert read_json_answer(Reply(text=text)).tool_calls == (ToolCall(name=name, arguments=arguments),)

@@ -58,7 +58,7 @@ def course_of(code: str, members: tuple[str, ...] = MEMBERS) -> SwarmExecution:
     return SwarmExecution(Call(id="call", model=f"swarm{code}@t", request=request, lane="lane"), swarm(code, members))
 
 
-def test_eight_answer_and_the_most_voices_win_without_a_further_call() -> None:
+def test_eight_answers_are_settled_by_vote() -> None:
     course = course_of(":10")
     right, wrong = called("find", city="Paris", day=3), called("find", city="London", day=3)
     said = {"a": wrong, "b": right, "c": called("find", day=3.0, city=" paris "), "d": wrong, "e": right}
@@ -73,7 +73,7 @@ def test_eight_answer_and_the_most_voices_win_without_a_further_call() -> None:
     assert (result.started, result.ended, result.attempts) == (1.0, 9.0, 8)
 
 
-def test_free_texts_of_which_no_two_agree_are_judged_by_a_model() -> None:
+def test_a_model_judges_free_texts_that_disagree() -> None:
     course = course_of(":10")
     result, asked = answered(
         course, lambda call: Reply(text="The judge's word." if call.model == "j" else LONG.format(call.model))
@@ -86,7 +86,7 @@ def test_free_texts_of_which_no_two_agree_are_judged_by_a_model() -> None:
     assert result.reply.text == "The judge's word."
 
 
-def test_one_answers_and_eight_go_on_from_it() -> None:
+def test_eight_answers_build_on_one() -> None:
     course = course_of(":01")
     result, asked = answered(course, lambda call: Reply(text="four" if call.model in "abcef" else "five"))
     assert [call.model for call in asked] == ["a", *MEMBERS]
@@ -95,7 +95,7 @@ def test_one_answers_and_eight_go_on_from_it() -> None:
     assert result.reply.text == "four"
 
 
-def test_a_double_diamond_asks_the_second_eight_about_the_vote_of_the_first() -> None:
+def test_a_double_diamond_builds_on_the_vote() -> None:
     course = course_of(":1010")
     result, asked = answered(course, lambda _: Reply(text="blue"))
     assert len(asked) == 16
@@ -104,7 +104,7 @@ def test_a_double_diamond_asks_the_second_eight_about_the_vote_of_the_first() ->
     assert result.reply.served_model == ":1010 of a, b, c, d, e, f, g, h, judged by j"
 
 
-def test_who_does_not_answer_has_no_voice_and_nobody_answering_is_an_error() -> None:
+def test_missing_answers_have_no_vote() -> None:
     down = CallError(kind=ErrorKind.SERVER, message="HTTP status 500")
     result, _ = answered(course_of(":10"), lambda call: down if call.model in "abcdefg" else Reply(text="yes"))
     assert result.reply is not None
@@ -116,7 +116,7 @@ def test_who_does_not_answer_has_no_voice_and_nobody_answering_is_an_error() -> 
     )
 
 
-def test_a_call_that_was_cancelled_cancels_the_answer_so_that_it_can_be_asked_for_again() -> None:
+def test_a_cancelled_call_makes_the_answer_repeatable() -> None:
     cancelled = CallError(kind=ErrorKind.CANCELLED, message="the budget is used up")
     result, _ = answered(course_of(":10"), lambda call: cancelled if call.model == "c" else Reply(text="yes"))
     assert result.cancelled
@@ -127,9 +127,7 @@ def test_a_call_that_was_cancelled_cancels_the_answer_so_that_it_can_be_asked_fo
     st.integers(1, 10),
     st.lists(st.sampled_from(["x", "y", LONG, None]), min_size=1),
 )
-def test_every_course_ends_and_asks_no_more_than_its_topology_says(
-    digits: str, members: int, said: list[str | None]
-) -> None:
+def test_every_course_ends_within_its_topology(digits: str, members: int, said: list[str | None]) -> None:
     course = course_of(f":{digits}", tuple(f"m{number}" for number in range(members)))
     turns = iter(range(10**6))
 
@@ -161,7 +159,7 @@ def test_what_counts_as_the_same_answer(texts: list[str], winner: int, voices: i
 
 
 @given(st.permutations(["a", "a", "a", "b", "b", "c"]))
-def test_the_order_of_answers_changes_no_majority(texts: list[str]) -> None:
+def test_answer_order_changes_no_majority(texts: list[str]) -> None:
     counted = vote([Reply(text=text) for text in texts])
     assert counted is not None
     assert texts[counted.winner] == "a"

@@ -20,7 +20,7 @@ def trials(spec: str, outcomes: str, attempts: int = 1) -> list[Trial]:
     ]
 
 
-def test_an_answer_that_did_not_come_is_a_lost_one() -> None:
+def test_a_missing_answer_counts_as_wrong() -> None:
     found = gain(trials("swarm", "ppppeeeeeeee", 8), trials("a", "mmmmpppppppp"), ["a"])
     assert (found.fixed, found.broken, found.errors) == (4, 8, 8)
     assert found.sentence == (
@@ -29,7 +29,7 @@ def test_an_answer_that_did_not_come_is_a_lost_one() -> None:
     )
 
 
-def test_only_what_both_were_asked_is_compared_and_who_was_not_asked_is_no_zero() -> None:
+def test_only_shared_cases_are_compared() -> None:
     found = gain(trials("swarm", "p p"), [*trials("a", "mpm"), *trials("b", " p ")], ["a", "b", "c"])
     assert found.best is not None
     assert (found.best.model, found.pairs, found.fixed, found.not_asked) == ("a", 2, 2, ("c",))
@@ -38,7 +38,7 @@ def test_only_what_both_were_asked_is_compared_and_who_was_not_asked_is_no_zero(
 
 
 @given(st.text("pme", min_size=1, max_size=60), st.data())
-def test_it_is_said_to_have_bought_something_only_where_it_is_right_more_often(alone: str, data: st.DataObject) -> None:
+def test_a_gain_needs_more_right_answers(alone: str, data: st.DataObject) -> None:
     swarm = data.draw(st.text("pme", min_size=len(alone), max_size=len(alone)))
     found = gain(trials("swarm", swarm), trials("a", alone), ["a"])
     better = swarm.count("p") > alone.count("p")

@@ -18,17 +18,17 @@ TOPOLOGIES = st.lists(st.sampled_from([1, 8, 64, 512]), min_size=1, max_size=8).
 @pytest.mark.parametrize(
     ("code", "stages"), [(":10", (8, 1)), (":01", (1, 8)), (":1010", (8, 1, 8, 1)), (":2", (64,)), ("10", (8, 1))]
 )
-def test_each_digit_is_a_stage_of_a_power_of_eight_calls(code: str, stages: tuple[int, ...]) -> None:
+def test_each_digit_is_a_stage(code: str, stages: tuple[int, ...]) -> None:
     assert parse_pattern(code).stages == stages
 
 
 @given(TOPOLOGIES)
-def test_a_code_reads_back_as_its_topology(topology: Topology) -> None:
+def test_a_code_reads_back_as_topology(topology: Topology) -> None:
     assert parse_pattern(topology.code) == topology
 
 
 @given(st.text(max_size=12))
-def test_a_text_is_a_pattern_or_the_wrong_character_is_shown(text: str) -> None:
+def test_a_wrong_character_is_shown(text: str) -> None:
     try:
         topology = parse_pattern(text)
     except SettingsError as problem:
@@ -42,7 +42,7 @@ def test_a_text_is_a_pattern_or_the_wrong_character_is_shown(text: str) -> None:
 
 
 @given(TOPOLOGIES)
-def test_every_answer_goes_on_and_every_call_has_what_it_needs(topology: Topology) -> None:
+def test_every_answer_is_used_and_inputs_exist(topology: Topology) -> None:
     for stage in range(1, len(topology.stages)):
         sources = [topology.sources(stage, place) for place in range(topology.stages[stage])]
         used = list(chain.from_iterable(sources))

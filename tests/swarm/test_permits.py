@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_selfopt.swarm.permits import Permits
 
 
-def test_five_hundred_and_twelve_callers_never_exceed_the_limits_and_none_starves() -> None:
+def test_512_callers_respect_limits_without_starving() -> None:
     """Each caller comes several times, so that some are always waiting when others come back."""
     most_in_all, most, callers, turns = 24, {"a": 3, "b": 8, "c": 20}, 512, 4
     permits = Permits(most_in_all)
@@ -57,9 +57,7 @@ def test_five_hundred_and_twelve_callers_never_exceed_the_limits_and_none_starve
 
 
 @given(st.data(), st.integers(1, 6), st.lists(st.integers(1, 4), min_size=1, max_size=3))
-def test_whatever_comes_and_goes_the_limits_hold_and_who_came_first_goes_first(
-    data: st.DataObject, most_in_all: int, most: list[int]
-) -> None:
+def test_permits_keep_limits_and_order(data: st.DataObject, most_in_all: int, most: list[int]) -> None:
     permits = Permits(most_in_all)
     begun: list[tuple[int, int]] = []
     running: list[int] = []
@@ -90,7 +88,7 @@ def test_whatever_comes_and_goes_the_limits_hold_and_who_came_first_goes_first(
         assert order == sorted(order)
 
 
-def test_nobody_is_let_in_any_more_once_it_is_closed() -> None:
+def test_a_closed_limiter_admits_no_caller() -> None:
     permits, begun = Permits(1), Counter[str]()
     for name in ("first", "second"):
         permits.enter("swarm", 1, lambda name=name: begun.update([name]))  # type: ignore[misc]
