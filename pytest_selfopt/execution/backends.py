@@ -47,9 +47,9 @@ class CallBackend(Protocol):
         stored: Mapping[str, CallResult],
         on_parts: OnParts,
     ) -> Runner:
-        """The runner, for a `cycle` of a name that no other has, which goes on from the `stored` results (by id).
+        """The runner, for a `cycle` of a name that no other has, which starts from the `stored` results (by id).
 
-        `on_parts` is told of the calls that members of swarms were asked; see `SwarmRunner`.
+        `on_parts` receives the calls to members of swarms; see `SwarmRunner`.
 
         Raises:
             SelfoptError: when calls cannot be made.
@@ -59,7 +59,7 @@ class CallBackend(Protocol):
         """Let the models of specs be cold, where that can be told."""
 
     def stop(self) -> None:
-        """Let go of everything; doing it twice is harmless."""
+        """Release everything; doing it twice is harmless."""
 
     def notes(self) -> list[str]:
         """Sentences for the summary."""
@@ -161,7 +161,7 @@ class RemoteBackend:
         """Leave what workers serve as it is."""
 
     def stop(self) -> None:
-        """Let go of the server."""
+        """Release the server."""
         self._engine.stop()
 
     def notes(self) -> list[str]:
@@ -221,7 +221,7 @@ class SwarmBackend:
         self._inner.unload(single)
 
     def stop(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self._inner.stop()
 
     def notes(self) -> list[str]:
