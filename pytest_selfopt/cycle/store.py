@@ -54,7 +54,7 @@ class CycleStore:
         self._writes = writes
         self.ledger: Ledger | None = None
         self.cut_off: InterruptedCycle | None = None
-        """The cycle that this session goes on with."""
+        """The cycle that this session resumes."""
         self.notes: list[str] = []
         """Sentences for the summary, such as on a configuration that was set aside."""
         self.expired: dict[str, tuple[RuleChange, ...]] = {}
@@ -72,7 +72,7 @@ class CycleStore:
             raise
 
     def _look(self) -> RoutingConfig:
-        """Read what is there; a dry run plans by the ledger, too."""
+        """Read the stored files; a dry run plans by the ledger, too."""
         path = self.settings.state_dir / "ledger.sqlite"
         if self.settings.mode is not Mode.PLAIN and path.exists():
             self.ledger = self._held.enter_context(Ledger(path))
@@ -105,19 +105,19 @@ class CycleStore:
         self._held.close()
 
     def name_of(self, cycle: int) -> str:
-        """A name that no other cycle has, of this or another project; that of a cycle stays when it is gone on with."""
+        """A name that no other cycle has, of this or another project; a resumed cycle keeps its name."""
         if self.ledger is not None and self._writes:
             return self.ledger.name_of(cycle)
         return uuid.uuid4().hex[:NAME_DIGITS]
 
     def spent(self, cycle: int) -> tuple[int, float]:
-        """The calls and the USD of the part of a cycle that is gone on with."""
+        """The calls and the USD that a resumed cycle has spent already."""
         if self.ledger is not None and self._writes:
             return self.ledger.spent(cycle)
         return (0, 0.0)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
-        """The plan of a phase: that of the cycle which is gone on with, or a new one.
+        """The plan of a phase: that of the resumed cycle, or a new one.
 
         Raises:
             SelfoptError: when it cannot be made.
@@ -210,7 +210,7 @@ class CycleStore:
         return ""
 
     def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:
-        """Log that another model than the configured one is asked; of a cycle that is gone on with, only once.
+        """Log that another model than the configured one is asked; for a resumed cycle, only once.
 
         Raises:
             StateError: when it cannot be written.
@@ -263,7 +263,7 @@ class CycleStore:
     def _open_comparisons(
         self, ledger: Ledger, plan: PhasePlan, suites: Sequence[Suite], cycle: int
     ) -> dict[str, Comparison]:
-        """Open a comparison for each candidate, or go on with one of the same suites and surroundings; by spec id."""
+        """Open a comparison for each candidate, or continue one with the same suites and provenance; by spec id."""
         addresses = sorted(map(suite_address, suites))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
