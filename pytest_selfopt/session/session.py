@@ -88,7 +88,7 @@ class SelfoptSession:
             SelfoptError: when items are run that no calls were begun for.
         """
         if self._running is None:
-            raise SelfoptError("the session makes no calls, because something else went wrong before")
+            raise SelfoptError("the session makes no calls, because of an earlier error")
         return self._running
 
     def _variant(self, name: str) -> Variant:
@@ -106,7 +106,7 @@ class SelfoptSession:
         return run_proof(self._judging.proof, self._config, status)
 
     def close(self) -> None:
-        """Let go of servers, ledger and lock; doing it twice is harmless."""
+        """Release servers, ledger and lock; doing it twice is harmless."""
         if self._running is not None:
             self._running.stop()
         if self._planned is not None:
