@@ -1,4 +1,4 @@
-"""Texts in signs that whoever reads them can be shown: of an encoding, on one line, with nothing hidden in them."""
+"""Texts that a reader's terminal can show: in its encoding, on one line, with nothing hidden."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def width_for(columns: int) -> int:
 def folded(text: str, width: int) -> list[str]:
     """A text as lines of at most `width` columns; what follows the first line is set in deeper than that.
 
-    A text that fits stays as it is. A word goes on in the next line only where it is longer than a line.
+    A text that fits stays as it is. A word is split only when it is longer than a line.
     """
     width = max(LEAST_WIDTH, width)
     text = text.rstrip()
@@ -57,7 +57,7 @@ def _joined(line: str, word: str) -> str:
 
 
 def _parted(word: str, width: int, first: str, deeper: str) -> Iterator[str]:
-    """A word as lines, parted at its seams where it is too long for one, and anywhere where there are none."""
+    """A word as lines, parted at its seams where it is too long for one, and anywhere when it has no seams."""
     line = first
     for piece in _SEAM.split(word):
         rest = piece

@@ -1,4 +1,4 @@
-"""Makes visible what a text hides, or would do to whoever shows it."""
+"""Hidden and control characters of a text, shown by their code points."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def gate_status(gated: Sequence[GateOutcome]) -> int:
 
 
 def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[Tally | None, str]:
-    """The pairs with what was recorded, and in words what that is, or why there are none."""
+    """The pairs with what was recorded, and a sentence on what was recorded, or why no pairs exist."""
     if compare is Compare.NONE:
         return None, "nothing, as configured"
     spec = recorded_spec(state.ledger, phase.plan.phase)

@@ -1,4 +1,4 @@
-"""What a cycle tells of itself while it is under way; how that is said to people is up to who hears it."""
+"""The events of a cycle under way; each observer decides how to present them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CycleObserver(Protocol):
         """All trials of a pass were judged, or no more of them will be."""
 
     def on_other_output(self) -> None:
-        """Somebody else is going to write where this observer may have written."""
+        """Pytest is going to write where this observer may have written."""
 
     def on_routing_not_logged(self, problem: str) -> None:
         """That another model is asked than the configured one could not be logged."""

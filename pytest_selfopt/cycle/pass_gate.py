@@ -1,4 +1,4 @@
-"""The course of a session from pass to pass: who goes on, which follows from the passes before."""
+"""The course of a session from pass to pass: which specs continue, as follows from the passes before."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class PassGate:
         return phase.live(run)
 
     def decide_next(self, key: TrialKey) -> None:
-        """Decide who goes on after a trial's pass, which has ended.
+        """Decide which specs continue after a trial's pass, which has ended.
 
         Raises:
             SelfoptError: when a gate of the project's own fails.

@@ -1,4 +1,4 @@
-"""One phase under way: the trials that came in, and after each pass the race that says who goes on."""
+"""One phase under way: the trials that came in, and after each pass the race that decides which specs continue."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class PhaseRun:
         )
 
     def outlooks(self) -> tuple[Outlook, ...]:
-        """What is ahead: one outlook, or two that enclose it when nobody knows how much the answers vary.
+        """What is ahead: one outlook, or two that enclose it when it is unknown how much the answers vary.
 
         The classic rule has none: it finds whatever luck brings.
         """
@@ -189,7 +189,7 @@ class PhaseRun:
         return sum(case not in trials for case in self.cases)
 
     def _decide(self, run: int) -> frozenset[str]:
-        """Let the race say who goes on to `run`; an incomplete pass before it ends the race."""
+        """Let the race decide which specs continue to `run`; an incomplete pass before it ends the race."""
         before = self.live(run - 1)
         if run < self.plan.least_passes:
             return self._capable(before)

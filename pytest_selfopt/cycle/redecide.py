@@ -75,7 +75,7 @@ def _decided_cycle(ledger: Ledger, cycle: int | None) -> dict[str, Any]:
         cycle = max(decided, default=0)
     if cycle not in decided:
         known = ", ".join(map(str, decided)) or "none"
-        raise StateError(f"cycle {cycle} was not decided; decided are {known}")
+        raise StateError(f"cycle {cycle} was not decided; decided cycles: {known}")
     return decided[cycle]
 
 

@@ -24,7 +24,7 @@ class CycleResult:
     began: float
     """When its calls began, in seconds since the epoch."""
     phases: Mapping[str, PhaseRun]
-    """What was measured, by phase; empty once nobody asks for single trials any more."""
+    """What was measured, by phase; empty once single trials are no longer needed."""
     status: CycleStatus = "running"
     took_s: float = 0.0
     conclusions: tuple[Conclusion, ...] = ()

@@ -126,7 +126,7 @@ def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[R
         if undo is not None:
             undos.append(undo)
     if not undos:
-        raise StateError("there is nothing to undo: the rules are as they were before already")
+        raise StateError("there is nothing to undo: the rules already are as they were before")
     return undos
 
 

@@ -87,7 +87,7 @@ class RunningCycle:
         return self.pass_gate.active_specs(key)
 
     def decide_next(self, key: TrialKey) -> None:
-        """Decide who goes on after a trial's pass; see `PassGate.decide_next`."""
+        """Decide which specs continue after a trial's pass; see `PassGate.decide_next`."""
         if not self.stopped_because:
             self.pass_gate.decide_next(key)
 

@@ -144,7 +144,7 @@ class SessionStore:
         return ""
 
     def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:
-        """Log that another model than the configured one is asked; of a cycle that is gone on with, only once.
+        """Log that another model than the configured one is asked; for a resumed cycle, only once.
 
         Raises:
             StateError: when it cannot be written.
@@ -333,7 +333,7 @@ class CycleStore(SessionStore):
         )
 
     def _open_comparisons(self, plan: PhasePlan, suites: Sequence[Suite], cycle: int) -> dict[str, Comparison]:
-        """Open a comparison for each candidate, or go on with one of the same suites and surroundings; by spec id."""
+        """Open a comparison for each candidate, or continue one with the same suites and provenance; by spec id."""
         addresses = sorted(map(suite_address, suites))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}

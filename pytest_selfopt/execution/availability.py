@@ -18,7 +18,7 @@ PROBE = ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),), sam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
-    """A model and whether it can be used; `answers` is None where nobody asked it."""
+    """A model and whether it can be used; `answers` is None when it was not asked."""
 
     model: ModelConfig
     answers: bool | None
@@ -29,7 +29,7 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
     """Every model that is built in, configured, or named by a baseline.
 
     Raises:
-        SettingsError: when a baseline names a model that nobody knows.
+        SettingsError: when a baseline names an unknown model.
     """
     models = dict(settings.models)
     name = settings.default_model

@@ -63,7 +63,7 @@ class CallBackend(Protocol):
         """Let the models of specs be cold, where that can be told."""
 
     def stop(self) -> None:
-        """Let go of everything; doing it twice is harmless."""
+        """Release everything; doing it twice is harmless."""
 
     def notes(self) -> list[str]:
         """Sentences for the summary."""
@@ -149,7 +149,7 @@ class RemoteBackend:
         """Leave what workers serve as it is."""
 
     def stop(self) -> None:
-        """Let go of the server."""
+        """Release the server."""
         self._engine.stop()
 
     def notes(self) -> list[str]:
@@ -197,7 +197,7 @@ class SwarmBackend:
         self._inner.unload(single)
 
     def stop(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self._inner.stop()
 
     def notes(self) -> list[str]:

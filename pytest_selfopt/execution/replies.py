@@ -46,7 +46,7 @@ def make_trial(
 ) -> Trial:
     """The trial that a judged item amounts to."""
     verdict, kind, reason = outcome
-    # What nobody was asked cost nothing and took no attempt.
+    # A call that was never made cost nothing and took no attempt.
     trial = Trial(
         phase=planned.key.phase,
         spec=planned.key.spec,

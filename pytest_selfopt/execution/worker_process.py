@@ -29,7 +29,7 @@ def run_worker(
     concurrency: int,
     say: Callable[[str], None],
 ) -> None:
-    """Take calls from an engine ("nats" or "temporal") and make them, until the process is told to end.
+    """Take calls from an engine ("nats" or "temporal") and make them, until the process is terminated.
 
     `target` is the server's address (None: as configured), `models` names providers or models of theirs, separated by
     commas (None: all that can be asked from here).
@@ -55,7 +55,7 @@ def run_worker(
 
 
 class EngineWorker(Protocol):
-    """Makes calls until it is told to end."""
+    """A worker that makes calls until it is terminated."""
 
     async def run(self) -> None:
         """Take calls and make them.

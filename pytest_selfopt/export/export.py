@@ -48,7 +48,7 @@ def export_litellm(settings: Settings) -> LiteLLMConfig:
     config = litellm_config(sources)
     if not config.document["model_list"]:
         why = "; ".join(map(attrgetter("sentence"), config.gaps))
-        raise SettingsError(f"there is nothing that LiteLLM could serve: {why}")
+        raise SettingsError(f"nothing can be exported to LiteLLM: {why}")
     return config
 
 
@@ -121,7 +121,7 @@ def _log_of(measured: tuple[int, Trial]) -> tuple[int, str, str]:
 
 
 def unjudged(settings: Settings, cycle: int | None) -> int:
-    """How many recorded calls of a cycle, or of all, nobody has judged: they are no trials, and are not exported.
+    """The number of recorded calls without a verdict, in a cycle or in all; they are not exported.
 
     Raises:
         StateError: when there is no such cycle, or the ledger cannot be used.
@@ -158,5 +158,5 @@ def _chosen(ledger: Ledger, cycle: int | None) -> tuple[int, ...]:
         return known
     if cycle not in known:
         cycles = ", ".join(map(str, known)) or "none"
-        raise StateError(f"cycle {cycle} is not in the ledger; known are {cycles}")
+        raise StateError(f"cycle {cycle} is not in the ledger; available: {cycles}")
     return (cycle,)

@@ -45,7 +45,7 @@ class SampleTally:
     """Those with an answer where no tool should be called."""
     restraint_calls: int
     unmetered: int
-    """Trials whose tokens nobody counted."""
+    """Trials without token counts."""
     usage: Mapping[str, float]
     cases: tuple[str, ...]
     epochs: int

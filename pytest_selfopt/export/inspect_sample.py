@@ -89,7 +89,7 @@ def _score(trial: Trial, reply: Reply | None) -> Document:
 
 
 def usage_of(trial: Trial, reply: Reply | None) -> dict[str, float] | None:
-    """The tokens of a trial by Inspect's names, which count cached ones apart; None when nobody counted them."""
+    """The tokens of a trial by Inspect's names, which count cached ones apart; None when they were not counted."""
     if trial.tokens_in is None or trial.tokens_out is None:
         return None
     cached = None

@@ -42,7 +42,7 @@ def with_gates(report: str, outcome: Outcome) -> str:
     """
     before, end, after = report.rpartition(_END)
     if not end:
-        raise ValueError("it is no JUnit report of pytest")
+        raise ValueError("it is not a JUnit report written by pytest")
     suite = ET.tostring(_suite(outcome), encoding="unicode")
     return f"{before}{suite}{end}{after}"
 

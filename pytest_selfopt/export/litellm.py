@@ -38,7 +38,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What is exported. `models` are those in use by their names, None where nobody has configured one.
+    """What is exported. `models` are those in use by their names, None where a model is not configured.
 
     `fallbacks` are the models that stand in by phase, as they are configured.
     """
@@ -189,7 +189,7 @@ def _served(models: Mapping[str, ModelConfig | None]) -> tuple[dict[str, Documen
 def _unservable(name: str, model: ModelConfig | None) -> str:
     """Why LiteLLM cannot ask a model; empty when it can."""
     if model is None:
-        return "it is not configured, so nobody knows where it is served"
+        return "it is not configured, so its address is unknown"
     if model.members:
         return "it is a swarm: many calls in a pattern, which LiteLLM does not make"
     if model.provider.client:

@@ -37,7 +37,7 @@ def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
     if model.tier is not None:
         yield Gap(what=f"the tier {model.tier} {whose}", why="it groups models for estimates and swarms")
     if model.context is not None and model.wire != "ollama":
-        yield Gap(what=f"the context {whose}", why="only Ollama is told the window; others know their own")
+        yield Gap(what=f"the context {whose}", why="only Ollama takes it per call; other servers set their own")
     if model.keep_alive is not None and model.wire != "ollama":
         yield Gap(what=f"keep_alive {whose}", why="only Ollama can be told how long a model stays loaded")
     if model.pinned:

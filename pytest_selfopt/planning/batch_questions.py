@@ -93,7 +93,7 @@ def batch_questions(
     """What each model of a tier is asked, and who is left out because it cannot be asked at all.
 
     Raises:
-        SelfoptError: when tier, suite or variant cannot be used, or nobody can be asked.
+        SelfoptError: when tier, suite or variant cannot be used, or no model can be asked.
     """
     notes: list[str] = []
     specs: list[Spec] = []

@@ -25,7 +25,7 @@ def require_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
         if unpriced and not model.free:
             raise SettingsError(
                 f"--selfopt-max-cost: model {model.id!r} has no price, "
-                "so nobody can tell what it costs; "
+                "so its cost is unknown; "
                 "set price_in and price_out "
                 "(USD per million tokens; 0 when it is free) "
                 "or name a price file, "

@@ -51,7 +51,7 @@ def cost_notice(
     if settings.mode is Mode.PLAIN:
         return ""
     require_prices(settings, resolve_members(settings, _models_of(plans)))
-    # Of a cycle that is gone on with most may be paid for already, and a proof was measured before it began.
+    # Most of a resumed cycle may be paid for already, and a proof was measured before it began.
     if settings.resume or settings.only_proves:
         return ""
     estimates: list[Estimate] = []
@@ -89,7 +89,7 @@ def estimate_phase(
     settings: Settings,
     ledger: Ledger | None,
 ) -> Estimate:
-    """What the trials of a phase will cost: those of all, and further ones of whoever goes on, at the dearest's cost.
+    """What the trials of a phase will cost: the calls of every spec, and further ones at the cost of the dearest spec.
 
     Raises:
         SelfoptError: when the ledger cannot be read.
@@ -286,7 +286,7 @@ def refuse_cost(estimate: Estimate, settings: Settings) -> None:
 
 
 def asker() -> Ask | None:
-    """Asks at the terminal; None where nobody sits at one, because input or output is a file or a pipe."""
+    """The question at the terminal; None when input or output is a file or a pipe."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     return _ask_at_terminal
@@ -305,9 +305,9 @@ def confirmed(
     settings: Settings,
     ask: Ask | None,
 ) -> bool:
-    """Whether a command may spend: whoever sits at the terminal is asked when the cost is unknown or above the limit.
+    """Whether a command may spend: the user at the terminal is asked when the cost is unknown or above the limit.
 
-    Without anybody to `ask` it goes on; what bounds it then is the budget.
+    Without `ask` the command runs, bounded by the budget alone.
 
     Raises:
         SettingsError: when it surely costs more than the budget has.

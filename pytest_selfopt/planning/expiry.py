@@ -80,7 +80,7 @@ def _known(
 
 
 def _spec(start: Spec, routing: RoutingConfig, rule: Rule) -> Spec | None:
-    """The spec that a configuration makes of a rule's model; None when nobody is left."""
+    """The spec that a configuration makes of a rule's model; None when no usable model is left."""
     route = routing.apply_routing(rule.model, rule.phase)
     if not route.allowed:
         return None

@@ -51,7 +51,7 @@ class PlannedTrial:
 class PhasePlan:
     """What a session does for one phase.
 
-    Every spec gets `least_passes`; `most_passes` is how far the race may go on with those that are still in it.
+    Every spec gets `least_passes`; `most_passes` is how many passes the specs still in the race may get.
     `because` says where the baseline comes from; `left` counts untried neighbours beyond the candidates. `requested` is
     the model that was configured, which another one may stand in for, by a rule or because it was `forced`.
     """

@@ -175,7 +175,7 @@ def _with_trial(
     if can_force_cold_start(settings, baseline.model):
         return replace(plan, turns=PASSES_OF_A_TURN)
     # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
-    cannot = "its warm-up stays on trial: nobody can tell this server to unload the model, to see it cold again"
+    cannot = "its warm-up stays on trial: this server cannot be told to unload the model for a cold start"
     return PhasePlan(
         phase=phase,
         baseline=tried[0].spec,
@@ -285,7 +285,7 @@ def routed(start: Spec, route: Route) -> Spec:
 
 
 def _or_else(value: _T | None, default: _T) -> _T:
-    """The value, also when it is 0 or False; the default where there is none."""
+    """The value, also when it is 0 or False; the default where the value is None."""
     if value is None:
         return default
     return value

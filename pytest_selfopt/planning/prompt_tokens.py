@@ -29,7 +29,7 @@ def tokens_of_trials(
     trials: Sequence[PlannedTrial],
     known: Sequence[TokensOfSpec],
 ) -> Tokens | None:
-    """The tokens of a call of a spec, by earlier calls or by its prompts; None when nobody can tell."""
+    """The tokens of a call of a spec, by earlier calls or by its prompts; None when they are unknown."""
     earlier = earlier_tokens(model.id, trials[0].spec.variant, known)
     if earlier is not None:
         return earlier
@@ -69,7 +69,7 @@ def _requests(
     settings: Settings,
     spec: Spec,
 ) -> list[ChatRequest]:
-    """What the cases are asked by; nothing when there are conversations, whose length nobody knows beforehand."""
+    """The requests that ask the cases; none for conversations, whose length is not known in advance."""
     if any(map(_converses, suites)):
         return []
     variant = settings.variant(spec.variant)

@@ -18,12 +18,12 @@ from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Json
 
 RESUMABLE = ("running", "interrupted", "stopped")
-"""How a cycle may stand that can be gone on with; one that is booked as running under our lock was cut off."""
+"""The states a cycle can be resumed from; one that is booked as running under our lock was cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptedCycle:
-    """A cycle that did not come to its end: its number, its seed, and its plan as it was stored."""
+    """An unfinished cycle: its number, its seed, and its plan as it was stored."""
 
     cycle: int
     seed: int
@@ -53,18 +53,18 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
 
 
 def interrupted_cycle(ledger: Ledger) -> InterruptedCycle:
-    """The last cycle, if it did not come to its end; one of a partial selection is passed over.
+    """The last cycle, if it is unfinished; a cycle of a partial selection is passed over.
 
     Raises:
         StateError: when there is nothing to resume.
     """
     whole = [cycle for cycle in ledger.cycles() if cycle["status"] != "partial"]
     if not whole:
-        raise StateError("--selfopt-resume: there is no cycle in the ledger to go on with; leave the option out")
+        raise StateError("--selfopt-resume: the ledger has no cycle to resume; leave the option out")
     last = whole[-1]
     if last["status"] not in RESUMABLE:
         raise StateError(
-            f"--selfopt-resume: cycle {last['id']}, the last one, came to its end; leave the option out for a new one"
+            f"--selfopt-resume: the last cycle, {last['id']}, is finished; leave the option out to begin a new one"
         )
     return InterruptedCycle(cycle=last["id"], seed=last["seed"], plan=last["plan"])
 
@@ -94,7 +94,7 @@ def _wrote_rule(
 
 
 def check_suites(cut_off: InterruptedCycle, phase: str, suites: Sequence[Suite]) -> None:
-    """Refuse to go on with other questions than those that were asked.
+    """Refuse to resume with other questions than those that were asked.
 
     Raises:
         SettingsError: when a suite was changed, added or left out since.
@@ -113,7 +113,7 @@ def check_suites(cut_off: InterruptedCycle, phase: str, suites: Sequence[Suite])
 
 
 def resumed_plan(cut_off: InterruptedCycle, phase: str, planned: PhasePlan) -> PhasePlan:
-    """The plan of a phase in a cycle that is gone on with; `planned` is what a new cycle would do.
+    """The plan of a phase in a resumed cycle; `planned` is what a new cycle would do.
 
     Raises:
         SettingsError: when the baseline or the configuration has changed so that its calls do not fit any more.

@@ -16,7 +16,7 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
     """A swarm of those members that can be asked, and a sentence about each of the others.
 
     Raises:
-        ModelError: when nobody can be asked.
+        ModelError: when no member can be asked.
     """
     if not makes_calls_here(settings):
         return swarm, []
@@ -33,7 +33,7 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
     judge = swarm.judge
     if judge in missing:
         judge = members[0]
-    notes = [f"{swarm.id} goes on without {name}: {why}" for name, why in missing.items()]
+    notes = [f"{swarm.id} runs without {name}: {why}" for name, why in missing.items()]
     return replace(swarm, members=members, judge=judge), notes
 
 
@@ -41,7 +41,7 @@ def resolve_members(settings: Settings, names: Iterable[str]) -> list[ModelConfi
     """The models that calls to models of these names go to: of a swarm its members.
 
     Raises:
-        SelfoptError: when one is not known, or nobody of a swarm can be asked.
+        SelfoptError: when a model is not known, or no member of a swarm can be asked.
     """
     asked: dict[str, None] = {}
     for name in names:
@@ -58,7 +58,7 @@ def swarms_among(settings: Settings, names: Iterable[str]) -> tuple[dict[str, Sw
     """The swarms among models, by name, each of those who can be asked; and what is to be said about the others.
 
     Raises:
-        SelfoptError: when a swarm is not known, or nobody of it can be asked.
+        SelfoptError: when a swarm is not known, or none of its members can be asked.
     """
     swarms: dict[str, Swarm] = {}
     notes: list[str] = []

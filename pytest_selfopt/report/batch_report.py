@@ -137,7 +137,7 @@ def _gain_json(bought: Gain) -> dict[str, Any]:
 
 
 def complete(result: BatchResult) -> bool:
-    """Whether everything was answered by somebody."""
+    """Whether every question got an answer."""
     answered = sum(trial.outcome is not Outcome.ERROR for trial in result.trials)
     return not result.stopped and answered == result.planned
 

@@ -37,7 +37,7 @@ _NO_TOTALS = CycleTotals(trials=0, calls=0, tokens=0, known_cost_usd=0.0, unpric
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportInputs:
-    """Everything that a report is made of; `ledger` is None where there is none any more."""
+    """Everything that a report is made of; `ledger` is None where it no longer exists."""
 
     settings: Settings
     ledger: Ledger | None
@@ -128,7 +128,7 @@ def _report_on(stored: ReportInputs, cycle: int, now: str) -> Report:
 
 def _require_cycle(stored: ReportInputs, cycle: int) -> None:
     if cycle in stored.surveys:
-        raise StateError(f"cycle {cycle} is a survey, which decides nothing; selfopt profile tells what it measured")
+        raise StateError(f"cycle {cycle} is a survey, which decides nothing; selfopt profile shows what it measured")
     known = set(stored.cycles)
     for entry in stored.history:
         number = whole_in(entry, "cycle")
@@ -136,7 +136,7 @@ def _require_cycle(stored: ReportInputs, cycle: int) -> None:
             known.add(number)
     if cycle not in known:
         numbers = ", ".join(map(str, sorted(known)))
-        raise StateError(f"cycle {cycle} is not in the history; known are {numbers}")
+        raise StateError(f"cycle {cycle} is not in the history; available: {numbers}")
 
 
 def _report_on_all(stored: ReportInputs, now: str) -> Report:

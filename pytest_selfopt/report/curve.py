@@ -117,7 +117,7 @@ def _with_known(point: CurvePoint, known: Score | None) -> CurvePoint:
 
 
 def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address, Score]:
-    """What the later cycles found of a spec over the same suite, where there are any."""
+    """What the later cycles found of a spec over the same suite, if any."""
     sums: defaultdict[tuple[str, str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
     scores = {}
     # From the last cycle to the first, so that each is added to the sums once, however many there are.
@@ -156,7 +156,7 @@ class _Decided:
         """What brought into force what is so after a cycle; `before` is the entry of the phase's cycle before it."""
         if text_in(entry, "winner"):
             return "promoted"
-        # What somebody takes back is logged under the cycle whose decision it takes back, and times are whole seconds:
+        # A rollback is logged under the cycle whose decision it takes back, and times are whole seconds:
         # that a cycle began with something else than the one before had left tells that it was taken back in between.
         changed = before and text_in(before, "baseline_after") != text_in(entry, "baseline_before")
         if changed and self._took_back_between(text_in(before, "ended"), text_in(entry, "ended")):

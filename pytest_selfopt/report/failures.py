@@ -13,7 +13,7 @@ from pytest_selfopt.trial import Outcome, Trial
 
 MOST_FAILURES = 25
 HOT = 2
-"""Failed in so many runs, a case is hot; where there were fewer runs, failed in all of them."""
+"""The failed runs that make a case hot; with fewer runs, all of them."""
 PROMPT_LENGTH, EXPECTED_LENGTH, GOT_LENGTH, REASON_LENGTH = 2000, 1000, 2000, 600
 
 

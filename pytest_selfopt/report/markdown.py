@@ -1,6 +1,6 @@
 """The report as Markdown: what SELF_OPTIMIZING_REPORT.md holds, and what goes into the summary of a job.
 
-GitHub shows no more than 1 MiB of a summary, and nobody reads as much: long lists and texts go on in the page.
+GitHub shows no more than 1 MiB of a summary, and readers stop earlier: long lists and texts continue in the page.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ def _next(phase: PhaseReport) -> list[str]:
 
 
 def _over_cycles(report: Report) -> list[str]:
-    """The section on all cycles, with an empty line before it; nothing where there are none."""
+    """The section on all cycles, with an empty line before it; empty without cycles."""
     if not report.cycles:
         return []
     lines = ["", "## Over the cycles", ""]

@@ -1,4 +1,4 @@
-"""Texts of others in Markdown: none of them can become a table, a link, a picture, HTML, or a call for somebody."""
+"""Untrusted texts in Markdown: none of them can become a table, a link, a picture, HTML, or a mention."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _UNQUOTED = str.maketrans({"`": "’", "|": "¦"})
 # Within a word an underscore means nothing, and names are full of them; a hash at the end would end a heading.
 _SPECIAL = re.compile(r"[<>&|\[\]`*~\\]|(?<![^\W_])_|_(?![^\W_])|#$")
-# GitHub makes links of bare addresses, and tells whoever is named.
+# GitHub makes links of bare addresses, and notifies users who are mentioned.
 _ADDRESS = re.compile(r"(?i)(?<![a-z])(?:(https?|ftp|mailto|xmpp):|(www)\.)")
 _MENTION = re.compile(r"@(?=\S)")
 _OPENING = re.compile(r"^(\d*)([#+\-=:.)])")

@@ -1,4 +1,4 @@
-"""The report as one HTML file that asks nobody for anything: styles, scripts and data are in it."""
+"""The report as one HTML file that loads nothing from elsewhere: styles, scripts and data are in it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _compiled() -> FileSystemBytecodeCache | None:
     try:
         return FileSystemBytecodeCache()
     except (OSError, RuntimeError):
-        return None  # no such folder can be made, or somebody else's is in its place
+        return None  # no such folder can be made, or another user's folder is in its place
 
 
 @cache

@@ -304,7 +304,7 @@ def _remembered(entry: Entry) -> Measured:
 
 
 def _with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
-    """The specs with those marked that no other one beats; what is unknown is on no front, and beats nobody."""
+    """The specs with those marked that no other beats; a spec with an unknown number is on no front and beats none."""
     by_cost = _front(specs, "cost_of_1000_usd")
     by_latency = _front(specs, "latency_median_s")
     marked = []

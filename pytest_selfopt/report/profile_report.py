@@ -42,7 +42,7 @@ def profile_lines(
     `width` is that of the terminal (None: of nothing, and lines are as in a narrow one).
 
     Raises:
-        SelfoptError: when nothing was measured, nobody is called that, or a file cannot be used.
+        SelfoptError: when nothing was measured, no model has that name, or a file cannot be used.
     """
     profiles = _profiles(settings, phase)
     front, elite = fronts(profiles), elites(profiles)
@@ -86,7 +86,7 @@ def _seen(settings: Settings) -> Iterator[Observation]:
 
 
 def _configs(settings: Settings, names: Sequence[str]) -> Iterator[tuple[str, ModelConfig]]:
-    """The models that are still configured; of the others nobody knows the price."""
+    """The models that are still configured; the price of the others is unknown."""
     for name in names:
         try:
             yield name, settings.model(name)

@@ -1,4 +1,4 @@
-"""Reports as files: after a cycle, and when somebody asks for one."""
+"""Reports as files: after a cycle, and on request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PublishedReport:
 def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
     """Write the pages of a cycle and over all cycles, the cycle as JSON, and all cycles as Markdown.
 
-    What cannot be read or written is told, never raised: no verdict depends on it.
+    Read and write errors are reported, never raised: no verdict depends on it.
     """
     folder = settings.state_dir / FOLDER
     text = ""
@@ -87,7 +87,7 @@ def report_to(
     if output is None:
         output = settings.state_dir / FOLDER / _page_name(cycle)
     elif not output.parent.is_dir():
-        raise StateError(f"cannot write {output}: there is no folder {output.parent}")
+        raise StateError(f"cannot write {output}: the folder {output.parent} does not exist")
     write_atomically(output, text)
     lines = [f"written: {output}"]
     if show and not webbrowser.open(output.resolve().as_uri()):

@@ -161,7 +161,7 @@ def write_outputs(
     """Write what was asked for and what a build server reads; a sentence for each that could not be written.
 
     JUnit is written by pytest before, and gets a suite of its own here. The summary of a job is the cycle's report;
-    where there is none, it is the outcome in short.
+    without a report, it is the outcome in short.
     """
     problems = [
         _write_json(outcome, config),

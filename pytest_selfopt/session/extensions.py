@@ -51,7 +51,7 @@ def project_gates(config: pytest.Config) -> ProjectGates:
         except Exception as problem:
             raise SettingsError(
                 f"{GATES_HOOK} failed on {measured.spec}: {type(problem).__name__}: {problem}; the trials are in the "
-                "ledger: mend it and go on with --selfopt-resume"
+                "ledger: fix the hook, then continue with --selfopt-resume"
             ) from problem
         return tuple(_checked(answers))
 
@@ -66,9 +66,9 @@ def _checked(answers: Iterable[Any]) -> Iterable[GateResult]:
             results = (answer,)
         for result in results:
             if not isinstance(result, GateResult):
-                raise SettingsError(f"{GATES_HOOK} answered {result!r}; expected a GateResult, a list of them, or None")
+                raise SettingsError(f"{GATES_HOOK} returned {result!r}; expected a GateResult, a list of them, or None")
             if result.name in names:
-                raise SettingsError(f"{GATES_HOOK}: there is a gate {result.name!r} already; name yours differently")
+                raise SettingsError(f"{GATES_HOOK}: a gate named {result.name!r} already exists; rename yours")
             names.append(result.name)
             yield result
 
@@ -88,14 +88,14 @@ def project_runner(config: pytest.Config) -> ProjectRunner:
         if answer is None:
             known = ", ".join(RUNNERS)
             raise SettingsError(
-                f"unknown runner {name!r}; known are {known}, "
-                "and whatever an implementation of "
-                f"{RUNNER_HOOK} in a conftest.py answers to"
+                f"unknown runner {name!r}; available: {known}, "
+                "and the runners that "
+                f"{RUNNER_HOOK} in a conftest.py returns"
             )
         missing = [part for part in ("in_flight", *_METHODS) if not hasattr(answer, part)]
         if missing:
             raise SettingsError(
-                f"{RUNNER_HOOK} answered {answer!r}, which is no runner: it has no {', '.join(missing)}"
+                f"{RUNNER_HOOK} returned {answer!r}, which is not a runner: it lacks {', '.join(missing)}"
             )
         runner: Runner = answer
         return runner

@@ -44,7 +44,7 @@ def distributes(config: pytest.Config) -> bool:
 
 
 def terminal_of(config: pytest.Config) -> TerminalReporter | None:
-    """Pytest's own terminal, where there is one."""
+    """Pytest's own terminal; None without one."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     return reporter
 

@@ -52,7 +52,7 @@ def set_evidence(report: pytest.TestReport, evidence: str | None) -> None:
 
 
 def get_evidence(report: pytest.CollectReport | pytest.TestReport) -> str | None:
-    """The evidence on a report; None where there is none."""
+    """The evidence on a report; None where the report has no evidence."""
     evidence: str | None = vars(report).get("selfopt")
     return evidence
 

@@ -45,7 +45,7 @@ class Source(Protocol):
         """The result of a trial's call, waited for."""
 
     def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because nobody waits for it any more."""
+        """End a trial's call, because no item waits for it any more."""
 
 
 class RuntestHooks:
@@ -103,7 +103,7 @@ class RuntestHooks:
         if planned is not None:
             received = parse_reply(planned, self._result(planned))
             if self._source.stopped_because and received.reply is None:
-                # Nobody was asked: neither an answer nor an error, and green it must not be.
+                # No model was asked: neither an answer nor an error, and the item must not pass.
                 pytest.skip(self._source.stopped_because)
             self._received = received
             if received.reply is None:
@@ -123,7 +123,7 @@ class RuntestHooks:
         except SelfoptError as problem:
             pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
-            # The item's own limit is over (pytest-timeout): nobody will read the reply.
+            # The item's own limit is over (pytest-timeout): no test body will read the reply.
             with undisturbed:
                 self._source.give_up(planned.key)
             raise
@@ -169,7 +169,7 @@ class RuntestHooks:
             memory.drop_keywords(report)
 
     def _show_reply(self, report: pytest.TestReport, received: Received) -> None:
-        """Give a report the time of the call, and the reply where somebody will read it."""
+        """Give a report the time of the call, and the reply where pytest shows it."""
         report.duration = received.result.ended - received.result.started
         if received.reply is not None and (report.failed or self._shows_passes):
             text = portable(received.reply.text)

@@ -70,7 +70,7 @@ class SelfoptSession:
         return run_proof(self._judging.proof, self._config, status)
 
     def close(self) -> None:
-        """Let go of servers, ledger and lock; doing it twice is harmless."""
+        """Release servers, ledger and lock; doing it twice is harmless."""
         self._cycle.close()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -56,7 +56,7 @@ class SessionCycle:
             SelfoptError: when items are run that no calls were begun for.
         """
         if self.started is None:
-            raise SelfoptError("the session makes no calls, because something else went wrong before")
+            raise SelfoptError("the session makes no calls, because of an earlier error")
         return self.started
 
     @property

@@ -49,7 +49,7 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
 
 
 def teller(config: pytest.Config) -> Callable[[str], None]:
-    """What tells something between sessions, where there is no reporter; under -qq it says nothing."""
+    """A function that writes between sessions, where no reporter exists; under -qq it says nothing."""
     silent = config.get_verbosity() < -1
 
     def say(text: str) -> None:
@@ -114,7 +114,7 @@ def run_session(arguments: Sequence[str], which: str) -> int:
         status = process.wait()
         if status >= 0:
             return status
-        # As shells tell it, because a process cannot end with a negative status.
+        # As shells report it, because a process cannot end with a negative status.
         return 128 - status
     finally:
         for number, handler in before.items():
@@ -167,7 +167,7 @@ def run_proof(proof: ProofRun | None, config: pytest.Config, status: int) -> int
         say("  (--selfopt-no-prove leaves that to the next cycle)")
     proven = run_session(_arguments_for(proof, config), "proof")
     if proven not in GOES_ON:
-        say(f"selfopt: the proof did not come to its end (status {proven}); the next cycle goes on with it")
+        say(f"selfopt: the proof did not finish (status {proven}); the next cycle continues it")
         return proven
     return max(status, proven, key=_SEVERITY.index)
 

@@ -72,7 +72,7 @@ class VerdictHooks:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Book the evidence that a report carries, and let go of what nobody reads after that."""
+        """Book the evidence that a report carries, and drop what is not read after that."""
         evidence = get_evidence(report)
         running = self._running()
         if evidence is None or running is None or not self._judges:
@@ -172,7 +172,7 @@ class VerdictHooks:
             return
         with undisturbed:
             self._outcome = build_outcome(result, int(session.exitstatus))
-            # Whoever comes now reads the trials in the ledger.
+            # From now on trials are read from the ledger.
             result = replace(result, phases={})
             published = _publish(result)
             notes: list[str] = []

@@ -159,4 +159,4 @@ def test_only_decided_cycles_can_be_redecided(project: Make) -> None:
     assert "there is no ledger" in made.selfopt("decide").stderr
     made.run("--selfopt-cycle", "--selfopt-max-calls", "5")
     undecided = made.selfopt("decide", "1")
-    assert (undecided.returncode, "cycle 1 was not decided; decided are none" in undecided.stderr) == (4, True)
+    assert (undecided.returncode, "cycle 1 was not decided; decided cycles: none" in undecided.stderr) == (4, True)

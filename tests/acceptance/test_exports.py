@@ -181,7 +181,7 @@ def test_an_impossible_export_is_one_sentence(project: Make, form: str) -> None:
     assert (missing.returncode, "there is no ledger in" in missing.stderr) == (4, True)
     assert made.run("--selfopt-cycle", "--selfopt-max-calls", "5").ret == 10
     unknown = made.selfopt("export", form, "--cycle", "7")
-    assert (unknown.returncode, unknown.stderr) == (4, "selfopt: cycle 7 is not in the ledger; known are 1\n")
+    assert (unknown.returncode, unknown.stderr) == (4, "selfopt: cycle 7 is not in the ledger; available: 1\n")
     (made.path / "file").write_text("")
     blocked = made.selfopt("export", form, "-o", "file/below")
     assert (blocked.returncode, blocked.stderr.count("\n"), "cannot write file/below" in blocked.stderr) == (4, 1, True)

@@ -42,8 +42,8 @@ def test_a_project_gate_rejects_a_winner(project: Make) -> None:
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        ('"no"', "answered 'no'; expected a GateResult"),
-        ('GateResult(name="veto", passed=True, value=0, limit=0, sentence="")', "there is a gate 'veto' already"),
+        ('"no"', "returned 'no'; expected a GateResult"),
+        ('GateResult(name="veto", passed=True, value=0, limit=0, sentence="")', "a gate named 'veto' already exists"),
         ("1 / 0", "ZeroDivisionError: division by zero; the trials are in the ledger"),
     ],
 )

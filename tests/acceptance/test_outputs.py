@@ -237,7 +237,7 @@ def test_every_sentence_is_escaped_in_its_format() -> None:
     jsonschema.Draft7Validator(CTRF).validate(report_of)
     assert report_of["results"]["summary"]["flaky"] == 1
     assert report_of["results"]["tests"][1]["message"] == HOSTILE
-    with pytest.raises(ValueError, match="no JUnit report"):
+    with pytest.raises(ValueError, match="not a JUnit report"):
         with_gates("nonsense", hostile())
 
 

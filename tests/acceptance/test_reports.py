@@ -153,12 +153,12 @@ def test_the_command_makes_every_report_format(project: Make) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--cycle", "9"), "cycle 9 is not in the history; known are 1"),
+        (("--cycle", "9"), "cycle 9 is not in the history; available: 1"),
         (
             ("--format", "md", "--open"),
             "--open shows a page in a browser; leave out --format and -o -, or leave out --open",
         ),
-        (("-o", "nowhere/report.html"), "cannot write nowhere/report.html: there is no folder nowhere"),
+        (("-o", "nowhere/report.html"), "cannot write nowhere/report.html: the folder nowhere does not exist"),
         (("--state-dir", "nowhere"), "there is no history in"),
     ],
 )
@@ -242,7 +242,7 @@ def test_a_survey_is_no_cycle(project: Make) -> None:
     assert made.selfopt("batch", "mine", "--suite", "items.jsonl", "--yes").returncode == 0
     shown = made.selfopt("report", "--cycle", "2")
     assert (
-        shown.stderr == "selfopt: cycle 2 is a survey, which decides nothing; selfopt profile tells what it measured\n"
+        shown.stderr == "selfopt: cycle 2 is a survey, which decides nothing; selfopt profile shows what it measured\n"
     )
     told = [line for line in made.selfopt("history").stdout.splitlines() if line.startswith("survey 2")]
     assert len(told) == 1

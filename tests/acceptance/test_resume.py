@@ -132,11 +132,11 @@ def test_resuming_needs_an_interrupted_cycle(project: Make) -> None:
     made = project({"rules": right()})
     nothing = made.run("--selfopt-cycle", "--selfopt-resume")
     assert nothing.ret == pytest.ExitCode.USAGE_ERROR
-    assert "there is no cycle in the ledger to go on with" in nothing.stderr.str()
+    assert "the ledger has no cycle to resume" in nothing.stderr.str()
     assert made.run("--selfopt-cycle").ret == 0
     ended = made.run("--selfopt-cycle", "--selfopt-resume")
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
-    assert "cycle 1, the last one, came to its end" in ended.stderr.str()
+    assert "the last cycle, 1, is finished" in ended.stderr.str()
     assert "--selfopt-resume needs --selfopt-cycle" in made.run("--selfopt-resume").stderr.str()
 
 

@@ -156,7 +156,7 @@ def test_an_unforceable_cold_start_stays_on_trial(project: Make) -> None:
     made.configure(NOTHING_ELSE)
     assert "on trial: allow_for_bounded_tasks" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
     second = made.run("--selfopt-cycle")
-    assert "its warm-up stays on trial: nobody can tell this server to unload the model" in said(second)
+    assert "its warm-up stays on trial: this server cannot be told to unload the model" in said(second)
     assert made.routing()["rules"][0]["status"] == "trial"
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT count(*) FROM call WHERE purpose = 'warmup' AND cycle = 2").fetchone() == (1,)

@@ -133,7 +133,7 @@ def test_an_unavailable_member_is_excluded_and_named(project: Make) -> None:
     result = made.run("--selfopt-cycle", *BASELINE)
     assert result.ret == 0, said(result)
     missing = "model 'scripted/m3': the environment variable NOT_THERE is not set"
-    assert f"{SWARM} goes on without scripted/m3: {missing}" in said(result)
+    assert f"{SWARM} runs without scripted/m3: {missing}" in said(result)
     assert not rows(made.path, "id", "spec LIKE 'scripted/m3/%'")
 
 

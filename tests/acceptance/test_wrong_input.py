@@ -198,7 +198,7 @@ def test_a_cycle_without_benchmarks(pytester: pytest.Pytester) -> None:
 def test_unsupported_ways_to_distribute(project: Make) -> None:
     made = project()
     assert "cannot be measured under --dist each" in refused(made, "-n", "2", "--dist", "each")
-    assert "--tx ssh=nowhere is somewhere else" in refused(made, "--dist", "load", "--tx", "ssh=nowhere")
+    assert "--tx ssh=nowhere is not local" in refused(made, "--dist", "load", "--tx", "ssh=nowhere")
 
 
 @pytest.mark.parametrize("marker", ["selfopt()", 'selfopt("items.jsonl", fase="atomic")', "selfopt(1)"])

@@ -154,6 +154,6 @@ def test_a_project_runner_makes_the_calls(kitchen: pytest.Pytester, way: str) ->
     result = warm.run_pytest(kitchen, *own, "--selfopt-max-calls", "9")
     assert "is kept by the runners local, nats" in result.stderr.str() + result.stdout.str()
     change(kitchen, "conftest.py", "Pool(clients) if", "7 if")
-    assert "answered 7, which is no runner: it has no in_flight" in warm.run_pytest(kitchen, *own).stderr.str()
+    assert "returned 7, which is not a runner: it lacks in_flight" in warm.run_pytest(kitchen, *own).stderr.str()
     change(kitchen, "conftest.py", '"pool"', '"other"')
-    assert "unknown runner 'pool'; known are local, nats" in warm.run_pytest(kitchen, *own).stderr.str()
+    assert "unknown runner 'pool'; available: local, nats" in warm.run_pytest(kitchen, *own).stderr.str()

@@ -305,5 +305,5 @@ def test_openrouter_gets_litellm_names_and_token_prices(tmp_path: Path, capsys: 
 def test_without_litellm_models_nothing_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tmp_path / "litellm.yaml"
     assert main(["export", "litellm", "--rootdir", str(tmp_path), "-o", str(written)]) == 4
-    assert "there is nothing that LiteLLM could serve: no counterpart for the model embedded" in capsys.readouterr().err
+    assert "nothing can be exported to LiteLLM: no counterpart for the model embedded" in capsys.readouterr().err
     assert not written.exists()

@@ -106,5 +106,5 @@ def test_workers_with_other_items_are_refused() -> None:
         node = Node(number)
         schedule.add_node(node)
         schedule.add_node_collection(node, collected)
-    with pytest.raises(pytest.UsageError, match="worker gw1 has collected 6 items, and not the same as the others"):
+    with pytest.raises(pytest.UsageError, match="worker gw1 collected 6 items that differ from those of the others"):
         schedule.schedule()

@@ -107,11 +107,11 @@ def _name_of(spec: Spec, baseline: Spec) -> str:
 
 
 def describe_stopped(phase: PhaseRun, announced: Collection[str]) -> list[str]:
-    """Lines on the candidates that newly stopped or go on after all; `announced` are those last said to be stopped."""
+    """Lines on the candidates that newly stopped or continue after all; `announced` were last written as stopped."""
     news = {spec: reason for spec, reason in phase.stopped.items() if spec not in announced}
     for spec in phase.specs:
         if spec in announced and spec not in phase.stopped:
-            news[spec] = "goes on after all"
+            news[spec] = "continues after all"
     lines: list[str] = []
     for spec, reason in news.items():
         change = short_difference(phase.plan.baseline, parse_spec(spec))

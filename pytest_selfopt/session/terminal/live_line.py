@@ -43,7 +43,7 @@ class TerminalPlace:
         self._write(f"\r{to_left(shown(text, self._encoding), self.columns)}")
 
     def erase(self) -> None:
-        """Leave the rewritten line empty, for whoever writes next."""
+        """Leave the rewritten line empty for the next writer."""
         self._write(f"\r{' ' * self.columns}\r")
 
     def _write(self, text: str) -> None:
@@ -52,7 +52,7 @@ class TerminalPlace:
         self._stream.flush()
 
     def _leave(self) -> None:
-        """Leave the line that pytest has begun; where it goes on with the name of the item it writes that anew."""
+        """Leave the line that pytest has begun; when pytest continues the line, it rewrites the item's name."""
         if self._loud:
             self._terminal.ensure_newline()
         elif self._writer.width_of_current_line:

@@ -55,7 +55,7 @@ def _had_retries(metrics: Metrics) -> bool:
 
 
 def _shown(number: float | None, form: str, unit: str = "") -> str:
-    """A number in a format, with its unit; a dash where there is none."""
+    """A number in a format, with its unit; a dash for None."""
     if number is None:
         return "-"
     return f"{number:{form}}{unit}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOG_INTERVAL_S = 15.0
 QUIET_LOG_INTERVAL_S = 60.0
-"""Under -q, so that nobody takes a long session for one that hangs."""
+"""Under -q, so that a long session does not look like one that hangs."""
 TERMINAL_INTERVAL_S = 0.2
 
 
@@ -34,7 +34,7 @@ class Place(Protocol):
         """Write over the line that was last rewritten, or begin one."""
 
     def erase(self) -> None:
-        """Leave the rewritten line empty, for whoever writes next."""
+        """Leave the rewritten line empty for the next writer."""
 
 
 class Progress:

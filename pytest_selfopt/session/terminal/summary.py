@@ -55,7 +55,7 @@ _CHANGES = ("trial", "skip", "confirmed", "rolled_back")
 
 
 def write_summary(terminal: TerminalReporter, result: CycleResult, report: Path | None) -> None:
-    """Write what was decided and why; for a session without a decision, why there is none.
+    """Write what was decided and why; for a session without a decision, the reason.
 
     With -q only the verdict, what is in force and where the report is; with -qq a line for each phase.
     """

@@ -58,7 +58,7 @@ class XdistController:
         """Decide for a session; `hang_up` ends the line to all workers, `given_to` tells what items one has to run."""
         self._config = config
         self._turn = threading.Condition(threading.RLock())
-        """Held by whoever reads or changes what follows; notified when a trial is settled."""
+        """Held by the thread that reads or changes what follows; notified when a trial is settled."""
         self._cycle = SessionCycle(config)
         self._plan = self._cycle.session_plan
         self._board = PendingTrials({})
@@ -78,7 +78,7 @@ class XdistController:
         return run_proof(self._judging.proof, self._config, status)
 
     def close(self) -> None:
-        """Let go of workers, servers, ledger and lock; doing it twice is harmless."""
+        """Release workers, servers, ledger and lock; doing it twice is harmless."""
         self._hang_up()
         self._cycle.close()
 
@@ -171,7 +171,7 @@ class XdistController:
         )
 
     def _may_decide(self, running: RunningCycle, key: TrialKey) -> bool:
-        """Whether it can be told who goes on to a trial's pass."""
+        """Whether the specs that continue to a trial's pass can be decided."""
         if self._ended or self._let_on or not self._board.open_before(key):
             return True
         if not running.pass_gate.depends(key):
@@ -271,7 +271,7 @@ class XdistController:
             running.dispatcher.discard(key)
         running.show_progress(key)
         if ended and mode_of(self._config) is not Mode.PLAIN:
-            # Who goes on is decided first, so that it is said with the pass it follows from, and called early.
+            # Decided before the pass is written: so its line names the specs that stop, and calls begin early.
             self._decide_next(running, key)
             running.end_pass(key.phase, key.run)
 
@@ -284,7 +284,7 @@ class XdistController:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Let go of the workers, and count what they never reported; `VerdictHooks` decides."""
+        """Release the workers, and count what they never reported; `VerdictHooks` decides."""
         with self._in_turn():
             self._ended = True
             self._turn.notify_all()

@@ -13,7 +13,7 @@ PassName = tuple[str, int]
 class PendingTrials:
     """Open trials by pass, and the items that are being run.
 
-    A pass may begin when those before it have nothing open, because they decide who goes on.
+    A pass may begin when those before it have nothing open, because they decide which specs continue.
     """
 
     def __init__(self, items: Mapping[str, TrialKey]) -> None:
@@ -69,5 +69,5 @@ class PendingTrials:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether somebody waits for the passes before, and nothing is being run that could end them."""
+        """Whether a worker waits for the passes before, and nothing is being run that could end them."""
         return bool(self._waiting) and not self._running

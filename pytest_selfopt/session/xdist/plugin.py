@@ -92,7 +92,7 @@ class XdistPlugin:
 
     @pytest.hookimpl
     def pytest_testnodedown(self, node: WorkerController) -> None:
-        """Wait for nobody who is gone."""
+        """Stop waiting for a worker that is gone."""
         if node.gateway.id in self._collecting:
             self._collecting.discard(node.gateway.id)
             self._go_on()
@@ -120,6 +120,4 @@ def _refuse(config: pytest.Config) -> None:
         )
     far = [place for place in map(str, config.getoption("tx")) if not place.rpartition("*")[2].startswith("popen")]
     if far:
-        raise pytest.UsageError(
-            f"--selfopt-cycle runs its items in processes of this machine, and --tx {far[0]} is somewhere else"
-        )
+        raise pytest.UsageError(f"--selfopt-cycle runs its items on this machine, and --tx {far[0]} is not local")

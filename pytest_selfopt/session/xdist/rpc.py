@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_selfopt.trial import CallResult
 
 INPUT = "selfopt_line"
-"""Under which name a worker is told where to call."""
+"""The name under which a worker receives the controller's address."""
 
 _TICK_MS = 200
 
@@ -96,7 +96,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Nobody waits for this trial's call any more."""
+    """No item waits for this trial's call any more."""
 
     key: TrialKey
 
@@ -113,13 +113,13 @@ Response: TypeAlias = PlanResponse | StartTrialResponse | Result | ErrorResponse
 
 
 class RpcClient:
-    """A worker's end. A question may be left in the middle, as by a time-out: its answer is then let go."""
+    """A worker's end. A request may be abandoned, as by a time-out: its response is then discarded."""
 
     def __init__(self, address: str, key: str, name: str) -> None:
         """Call the controller at an address, and say who calls.
 
         Raises:
-            LineCut: when nobody answers there.
+            ConnectionLost: when the controller cannot be reached.
         """
         try:
             self._connection = Client(address, authkey=bytes.fromhex(key))

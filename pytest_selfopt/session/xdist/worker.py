@@ -137,7 +137,7 @@ class WorkerSession:
         return answer.result
 
     def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because nobody waits for it any more."""
+        """End a trial's call, because no item waits for it any more."""
         self._ask(Abandon(key))
 
     def _ask(self, question: Request) -> Response:
