@@ -100,7 +100,7 @@ def _describe(
     tier: str,
     settings: Settings,
 ) -> Iterator[str]:
-    from pytest_selfopt.economy.estimate import dollars
+    from pytest_selfopt.console.quantities import format_cost
     from pytest_selfopt.planning.cost import cost_warning
 
     stages = " then ".join(f"{calls:,}" for calls in topology.stages)
@@ -111,7 +111,8 @@ def _describe(
     low, high = estimate.low_usd, estimate.high_usd
     if low is not None and high is not None and high > low:
         votes = estimate.most_calls - estimate.calls
-        yield f"  of it at most {dollars(high - low)} in {votes:,} calls that aggregate: where they are votes, nothing"
+        most = format_cost(high - low)
+        yield f"  of it at most {most} in {votes:,} calls that aggregate: where they are votes, nothing"
     warning = cost_warning(estimate, settings)
     if warning:
         yield f"warning: {estimate.amount}{warning} (budget: warn)"

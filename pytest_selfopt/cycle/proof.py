@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
@@ -53,7 +54,7 @@ def proof_of(
         return None, f"{waits}: {reason}"
     # A call of the proof is taken to cost as much as the mean call of this cycle.
     if left_usd is not None and left_usd < needed * cost_usd / max(1, calls):
-        reason = f"the budget has ${max(0.0, left_usd):.4f}, which is too little"
+        reason = f"the budget has {format_cost(max(0.0, left_usd))}, which is too little"
         return None, f"{waits}: {reason}"
     proof = ProofRun(
         phases=tuple(trials),

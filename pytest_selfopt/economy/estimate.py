@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
 
+from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.ledger.records import TokensOfSpec
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_tokens, most_tokens_in
@@ -159,8 +159,8 @@ class Estimate:
         if not self._billed:
             return "free"
         if self.bounded:
-            return f"at most {dollars(high)}"
-        least, most = dollars(low), dollars(high)
+            return f"at most {format_cost(high)}"
+        least, most = format_cost(low), format_cost(high)
         if least == most:
             return f"about {least}"
         return f"about {least} to {most}"
@@ -317,14 +317,6 @@ def most_tokens(requests: Sequence[ChatRequest]) -> Tokens | None:
         tokens_out=tokens_out / len(requests),
         basis=Basis.BYTES,
     )
-
-
-def dollars(usd: float) -> str:
-    """Format an amount with four decimals, since most are cents; below a cent, with its first two digits."""
-    decimals = 4
-    if usd != 0 and usd < 0.01:
-        decimals = 1 - math.floor(math.log10(usd))
-    return f"${usd:,.{decimals}f}"
 
 
 def _sum(parts: Iterable[CostPart]) -> float | None:

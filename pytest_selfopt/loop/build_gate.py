@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pytest_selfopt.console.quantities import format_cost, format_odds
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, known
-from pytest_selfopt.loop.evidence import Tally, odds, show_odds
+from pytest_selfopt.loop.evidence import Tally, odds
 from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict, errors, reject_or_hold, veto
 from pytest_selfopt.loop.thresholds import Limits
 
@@ -134,7 +135,7 @@ def _cost(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     cost, words = None, "the cost is unknown, because a price is"
     if metrics.cost_usd is not None and metrics.trials:
         cost = metrics.cost_usd / metrics.trials * PER
-        words = f"{PER:,} trials cost ${cost:.4f}"
+        words = f"{PER:,} trials cost {format_cost(cost)}"
     return GateResult(
         name="max_cost",
         passed=cost is not None and cost <= bars.max_cost,
@@ -157,7 +158,7 @@ def _no_worse(recorded: Tally | None) -> GateResult | None:
         sentence=(
             f"beside what was recorded: "
             f"fixed {recorded.wins} answers, broke {recorded.losses} of {recorded.pairs}; "
-            f"odds {show_odds(against)}:1 that it is worse, {WORSE_ODDS}:1 fail the build"
+            f"odds {format_odds(against)}:1 that it is worse, {WORSE_ODDS}:1 fail the build"
         ),
         asks=Verdict.REJECT,
     )

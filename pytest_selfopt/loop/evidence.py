@@ -317,15 +317,6 @@ def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> 
     return futures[index]
 
 
-def show_odds(value: Fraction) -> str:
-    """Format odds for people: whole numbers, or powers of ten if they are long."""
-    if value < 10:
-        return f"{float(value):.1f}"
-    if value < 10**6:
-        return f"{int(value):,}"
-    return f"10^{len(str(int(value))) - 1}"
-
-
 def _apart(pairs: Sequence[_Pair]) -> bool:
     """Whether all calls of one side began before the first of the other, early enough for drift."""
     before = [trial.started for trial, _ in pairs]

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from pytest_selfopt.loop.evidence import Tally, least_gain, new_prompts, passes_to_decide, show_odds
+from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.loop.evidence import Tally, least_gain, new_prompts, passes_to_decide
 from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
 
 
@@ -58,7 +59,7 @@ def what_it_takes(tally: Tally, needed: Fraction) -> str:
 
 def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
     return (
-        f"odds {show_odds(tally.odds)}:1 against luck, needed {show_odds(needed)}:1 "
+        f"odds {format_odds(tally.odds)}:1 against luck, needed {format_odds(needed)}:1 "
         f"(comparison {comparison} of this history)"
     )
 

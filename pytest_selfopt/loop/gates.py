@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from pytest_selfopt.console.quantities import format_cost, format_odds
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.evidence import CaseTally, Tally, new_prompts, odds, show_odds
+from pytest_selfopt.loop.evidence import CaseTally, Tally, new_prompts, odds
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.loop.wording import listed_cases, listed_counts
 
@@ -209,7 +210,7 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
         limit=float(needed),
         sentence=(
             f"fixed {wins} answers, broke {losses}: "
-            f"odds {show_odds(reached)}:1 against luck, needed {show_odds(needed)}:1"
+            f"odds {format_odds(reached)}:1 against luck, needed {format_odds(needed)}:1"
         ),
         asks=reject_or_hold(reject=worse or behind),
     )
@@ -295,7 +296,7 @@ def cost(measured: GateInput, limits: Limits) -> GateResult:
     value = _cost_of_thousand(measured.metrics)
     known = f"the cost of {measured.metrics.unpriced} calls is unknown"
     if value is not None:
-        known = f"1,000 trials cost ${value:.4f}"
+        known = f"1,000 trials cost {format_cost(value)}"
     bound = "no limit is set"
     if limit is not None:
         bound = f"at most ${limit:g} may be spent"

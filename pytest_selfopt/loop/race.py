@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pytest_selfopt.loop.evidence import odds, reaches, show_odds, within_reach
+from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.loop.evidence import odds, reaches, within_reach
 from pytest_selfopt.loop.gates import GateResult, Verdict
 
 
@@ -117,8 +118,8 @@ def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -
         return f"a gate besides accuracy keeps it from being promoted ({score})"
     if standing.lead <= 0:
         return f"not ahead ({score})"
-    reached = show_odds(odds(standing.wins, standing.losses))
-    beside_bar = f"{score}, odds {reached}:1 of {show_odds(standing.bar)}:1"
+    reached = format_odds(odds(standing.wins, standing.losses))
+    beside_bar = f"{score}, odds {reached}:1 of {format_odds(standing.bar)}:1"
     if standing.waits and reaches(standing.wins, standing.losses, standing.bar):
         return f"a gate besides accuracy holds it ({beside_bar})"
     if passes >= most:

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
+from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.economy.estimate import (
     CostPart,
     Estimate,
     Stage,
     Tokens,
-    dollars,
     estimate_stages,
     together,
 )
@@ -276,7 +276,7 @@ def refuse_cost(estimate: Estimate, settings: Settings) -> None:
     """
     most = settings.max_cost_usd
     if most is not None and estimate.surely_usd > most:
-        least = dollars(estimate.surely_usd)
+        least = format_cost(estimate.surely_usd)
         raise SettingsError(
             f"--selfopt-max-cost: the prompts alone cost {least}, "
             "by the tokens that the same prompts took before, "

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.evidence import bar, show_odds
+from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook, Power, findable_gain, power
 from pytest_selfopt.loop.race import FULL_PASSES
 from pytest_selfopt.planning.planner import last_churn
@@ -78,7 +79,7 @@ def power_report(
         f"{outlook.fewest_calls:,} to {outlook.most_calls:,} calls a cycle; "
         f"{FULL_PASSES} runs of each would take {unraced:,}"
     )
-    needed = show_odds(bar(known.first_test))
+    needed = format_odds(bar(known.first_test))
     yield (f"the next test of this history is comparison {known.first_test}: it needs odds of {needed}:1")
     yield _variation(known)
     yield ""

@@ -11,8 +11,7 @@ from typing import Any
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.console.output import Printed, TextTable
-from pytest_selfopt.console.quantities import format_duration
-from pytest_selfopt.economy.estimate import dollars
+from pytest_selfopt.console.quantities import format_cost, format_duration
 from pytest_selfopt.execution.batch_run import BatchResult
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.planning.batch_questions import Questions
@@ -189,14 +188,8 @@ def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
         restraint,
         str(metrics.errors),
         median,
-        _dollars(metrics.cost_usd, "unknown"),
+        format_cost(metrics.cost_usd),
     )
-
-
-def _dollars(value: float | None, unknown: str) -> str:
-    if value is None:
-        return unknown
-    return dollars(value)
 
 
 def _ends(result: BatchResult) -> Iterator[str]:
@@ -205,7 +198,7 @@ def _ends(result: BatchResult) -> Iterator[str]:
     if result.votes:
         calls += f" and {result.votes:,} votes"
     took = format_duration(result.took_s)
-    cost = _dollars(result.cost_usd, "cost unknown")
-    yield f"{calls} in {took}, {cost}; recorded as cycle {result.cycle}"
+    cost = format_cost(result.cost_usd)
+    yield f"{calls} in {took}, cost {cost}; recorded as cycle {result.cycle}"
     if result.stopped:
         yield f"not all was asked: {result.stopped}"

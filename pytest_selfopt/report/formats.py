@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_selfopt.console.quantities import (
+    format_chance,
+    format_cost,
+    format_duration,
+    format_known_cost,
+    format_odds,
+)
 from pytest_selfopt.report.chart_data import can_weigh
 from pytest_selfopt.report.document import CurvePoint, CycleLine, Spent
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, Strip
@@ -48,56 +55,26 @@ def seconds(value: float | None) -> str:
     return f"{value * 1000:.0f} ms"
 
 
-def duration(value: float) -> str:
-    """How long something took, such as "4.2 s", "5:50 min" or "1:02:03 h"."""
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(int(value), 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02d} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d} h"
-
-
-def money(value: float | None) -> str:
-    """USD, with four digits below a dollar, and more below a hundredth of a cent."""
-    if value is None:
-        return "unknown"
-    if 0 < value < 0.0001:
-        return f"${value:.1e}"
-    if value < 1:
-        return f"${value:,.4f}"
-    return f"${value:,.2f}"
-
-
 def cost(spent: Spent) -> str:
-    """What was spent in USD: unknown is said to be unknown, never counted as nothing."""
-    if not spent.unpriced:
-        return money(spent.known_cost_usd)
-    if spent.unpriced >= spent.calls or not spent.known_cost_usd:
-        return "unknown cost"
-    known = money(spent.known_cost_usd)
-    return f"at least {known}, and {spent.unpriced:,} calls of unknown cost"
+    """What was spent in USD."""
+    known = spent.known_cost_usd or 0.0
+    if spent.unpriced >= spent.calls:
+        known = 0.0
+    return format_known_cost(known, spent.unpriced)
 
 
 def odds(value: float | None) -> str:
     """Odds against luck, such as 630:1."""
     if value is None:
         return UNKNOWN
-    if value >= 10:
-        value = round(value)
-    return f"{number(value)}:1"
+    return f"{format_odds(value)}:1"
 
 
 def chance(value: float | None) -> str:
     """How likely something is by chance."""
     if value is None:
         return ""
-    if value >= 0.001:
-        return f"{value:.1%} by chance"
-    if value < 1e-9:
-        return "less than 1 in 10⁹ by chance"
-    return f"1 in {round(1 / value):,} by chance"
+    return f"by chance {format_chance(value)}"
 
 
 def words(name: str) -> str:
@@ -166,8 +143,8 @@ def rise_rests_on(line: CycleLine) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        share, number, count, seconds, duration, money, cost, odds, chance, words, moment, differs,
+        share, number, count, seconds, cost, odds, chance, words, moment, differs,
         interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )
-}  # fmt: skip
+} | {"duration": format_duration, "money": format_cost}  # fmt: skip
 """By the names under which templates use them."""

@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TypeVar
 
+from pytest_selfopt.console.quantities import format_cost, format_duration
 from pytest_selfopt.report import formats
 from pytest_selfopt.report.document import Budget, CurvePoint, CycleLine, Event, Report, RuleReport
 from pytest_selfopt.report.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table, whole
@@ -68,7 +69,7 @@ def _lead(report: Report) -> Iterator[str]:
     yield f"**What comes next:** {takes}"
     yield ""
     spent = report.spent
-    cost, duration = formats.cost(spent), formats.duration(spent.seconds)
+    cost, duration = formats.cost(spent), format_duration(spent.seconds)
     calls = f"{spent.calls:,} calls for {spent.trials:,} trials"
     yield f"**What it cost:** {cost}; {calls}, {spent.tokens:,} tokens, {duration}"
 
@@ -151,8 +152,8 @@ def _numbers_row(spec: SpecReport, measured: Measured) -> list[str]:
     most = formats.seconds(measured.latency_p95_s)
     tokens_in = formats.count(measured.tokens_in)
     tokens_out = formats.count(measured.tokens_out)
-    cost = formats.money(measured.cost_usd)
-    cost_of_1000 = formats.money(measured.cost_of_1000_usd)
+    cost = format_cost(measured.cost_usd)
+    cost_of_1000 = format_cost(measured.cost_of_1000_usd)
     return [
         spec.spec,
         " ".join(map("{:.3f}".format, measured.run_accuracies)),
@@ -292,7 +293,7 @@ def _cycle_row(line: CycleLine) -> list[str]:
         f"{rise} ({basis})",
         f"{line.trials:,}",
         f"{line.calls:,}",
-        formats.money(line.cost_usd),
+        format_cost(line.cost_usd),
         formats.moment(line.ended),
     ]
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import UNBILLED, cost_of, cost_of_result, most_it_can_cost
 from pytest_selfopt.specs.request import ChatRequest
@@ -137,6 +138,6 @@ class CallBudget:
         if not self._has_calls:
             return f"the budget of {self._max_calls:,} calls (--selfopt-max-calls) is used up"
         return (
-            f"the budget of ${self._max_cost:g} (--selfopt-max-cost) is used up: ${self.cost_usd:.4f} spent, "
+            f"the budget of ${self._max_cost:g} (--selfopt-max-cost) is used up: {format_cost(self.cost_usd)} spent, "
             "and another call could exceed it"
         )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from pytest_selfopt.loop.evidence import odds, show_odds
+from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.loop.evidence import odds
 from pytest_selfopt.trial import Outcome, Trial
 
 CONVINCING = Fraction(20)
@@ -78,7 +79,7 @@ class Gain:
         accuracy = f"{ours:.2f} versus {alone}, {price}"
         changes = f"it fixed {self.fixed} and broke {self.broken} of {self.pairs}"
         against = odds(self.fixed, self.broken)
-        shown = f"{show_odds(against)}:1"
+        shown = f"{format_odds(against)}:1"
         if against < CONVINCING:
             return f"the swarm may have bought something: {accuracy}; {changes}, which may be luck ({shown}){errors}"
         return f"the swarm bought {ours - theirs:+.2f}: {accuracy}; {changes}, {shown} against luck{errors}"

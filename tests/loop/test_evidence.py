@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evidence import (
     ALPHA,
@@ -24,7 +25,6 @@ from pytest_selfopt.loop.evidence import (
     odds,
     passes_to_decide,
     reaches,
-    show_odds,
     tally,
     within_reach,
 )
@@ -236,4 +236,4 @@ def test_a_reached_threshold_is_within_reach(wins: int, losses: int, passes: int
 
 
 def test_odds_have_as_few_digits_as_needed() -> None:
-    assert [show_odds(odds(wins, 0)) for wins in (0, 3, 12, 20, 40)] == ["1.0", "3.8", "630", "99,864", "10^10"]
+    assert [format_odds(odds(wins, 0)) for wins in (0, 3, 12, 20, 40)] == ["1.0", "3.8", "630", "99,864", "10^10"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from pytest_selfopt.console.output import columns_of
-from pytest_selfopt.console.quantities import format_duration
+from pytest_selfopt.console.quantities import format_clock
 
 LOG_INTERVAL_S = 5.0
 LIVE_INTERVAL_S = 0.2
@@ -54,7 +54,7 @@ def describe_batch(
     if errors:
         answers = f"{count}, {errors:,} without answer"
     forms = (
-        f"{answers}, {format_duration(elapsed_s)}",
+        f"{answers}, {format_clock(elapsed_s)}",
         answers,
         count,
         f"{done}/{total}",

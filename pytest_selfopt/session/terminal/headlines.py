@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.evidence import show_odds
 from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
 from pytest_selfopt.session.terminal.writer import StyledText
@@ -112,8 +112,8 @@ def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
         return f"{pairs}; gate {gate.name}: {gate.sentence}"
     if judgement.bar is None:
         return pairs
-    reached = show_odds(tally.odds)
-    needed = show_odds(judgement.bar)
+    reached = format_odds(tally.odds)
+    needed = format_odds(judgement.bar)
     return f"{pairs}; odds {reached}:1 against luck, needed {needed}:1"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.console.quantities import format_duration
+from pytest_selfopt.console.quantities import format_chance, format_duration, format_known_cost
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
@@ -100,18 +100,10 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
     if diagnosis.trials:
         grounds.append(f"{diagnosis.trials:,} trials")
     if diagnosis.chance is not None:
-        grounds.append(f"by chance {_chance(diagnosis.chance)}")
+        grounds.append(f"by chance {format_chance(diagnosis.chance)}")
     if grounds:
         line += f" ({', '.join(grounds)})"
     return line
-
-
-def _chance(share: float) -> str:
-    if share >= 0.001:
-        return f"{share:.1%}"
-    if share < 1e-9:
-        return "less than 1 in 10^9"
-    return f"1 in {round(1 / share):,}"
 
 
 def cost_line(result: CycleResult) -> str:
@@ -120,19 +112,10 @@ def cost_line(result: CycleResult) -> str:
     for conclusion in result.conclusions:
         metrics.extend(conclusion.metrics.values())
     calls = sum(measured.attempts for measured in metrics)
-    took = format_duration(result.took_s)
-    return f"{calls:,} calls in {took}, cost {_cost(metrics)}"
-
-
-def _cost(metrics: Sequence[Metrics]) -> str:
-    """The cost in USD: unknown is said to be unknown, never counted as nothing."""
     known = sum(measured.known_cost_usd for measured in metrics)
     unpriced = sum(measured.unpriced for measured in metrics)
-    if not unpriced:
-        return f"${known:.4f}"
-    if not known:
-        return "unknown"
-    return f"at least ${known:.4f} and that of {unpriced:,} calls of unknown cost"
+    took = format_duration(result.took_s)
+    return f"{calls:,} calls in {took}, cost {format_known_cost(known, unpriced)}"
 
 
 def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:

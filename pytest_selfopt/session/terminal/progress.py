@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_selfopt.console.quantities import format_duration
+from pytest_selfopt.console.quantities import format_clock
 from pytest_selfopt.console.width import cells
 from pytest_selfopt.session.terminal.live_line import TerminalPlace
 from pytest_selfopt.session.terminal.writer import rewrites
@@ -143,7 +143,7 @@ def describe(
     """
     count = f"calls {done}/{total}"
     flight = f"{in_flight} in flight"
-    elapsed = f"{format_duration(elapsed_s)} elapsed"
+    elapsed = f"{format_clock(elapsed_s)} elapsed"
     left = _time_left(done, total, elapsed_s)
     named = _listed(which, label)
     forms = (
@@ -166,7 +166,7 @@ def _time_left(done: int, total: int, elapsed_s: float) -> str:
     if not 0 < done < total:
         return ""
     left_s = elapsed_s / done * (total - done)
-    return f"about {format_duration(left_s)} left"
+    return f"about {format_clock(left_s)} left"
 
 
 def _listed(*parts: str) -> str:
