@@ -114,8 +114,8 @@ class OrderedScheduler:
         for node, collected in self._collections.items():
             if collected != self._items:
                 raise pytest.UsageError(
-                    f"worker {node.gateway.id} has collected {len(collected)} items, and not the same as the others "
-                    f"({len(self._items)}): parametrize in a fixed order, and not by chance or by a set"
+                    f"worker {node.gateway.id} collected {len(collected)} items that differ from those of the others "
+                    f"({len(self._items)}): parametrize in a fixed order, not at random or from a set"
                 )
         for node in self.nodes:
             self._give(node)
