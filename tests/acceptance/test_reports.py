@@ -111,6 +111,7 @@ def test_an_undecided_cycle_reports_so(project: Make, arguments: tuple[str, ...]
     # What was called ahead when a session is interrupted is paid for, and not judged.
     assert document["spent"]["trials"] == judged or (status == "interrupted" and document["spent"]["trials"] > judged)
     assert document["takes"]
+    assert "" < document["started"] <= document["ended"]
 
 
 def test_an_unwritable_report_changes_no_verdict(project: Make) -> None:

@@ -156,6 +156,19 @@ def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pyte
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("left out"))
 
 
+@pytest.mark.parametrize("unpriced", [False, True])
+def test_one_unknown_price_makes_the_cost_unknown(
+    project: Make, capsys: pytest.CaptureFixture[str], *, unpriced: bool
+) -> None:
+    made = cheap(project, {"rules": right()})
+    if unpriced:
+        path = made.path / "pyproject.toml"
+        path.write_text(path.read_text().replace('m3"]\nprice_in = 0.02\nprice_out = 0.04\n', 'm3"]\n'))
+    assert command(made, "batch", "cheap", "--json", "--yes") == 0
+    cost = json.loads(capsys.readouterr().out)["cost_usd"]
+    assert (cost is None) == unpriced
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -94,6 +94,16 @@ def test_a_trial_is_a_judged_call(ledger: Ledger) -> None:
     assert ledger.counts(cycle) == {"miss": 1, "unjudged": 1}
 
 
+def test_a_resumed_cycle_runs_and_decides_anew(ledger: Ledger) -> None:
+    cycle = ledger.start_cycle(started=1.0, seed=0, command="pytest", plan={})
+    ledger.record_decision(cycle, time=2.0, phase="atomic", kind="hold", spec=SPEC, sentence="", detail={})
+    ledger.finish_cycle(cycle, ended=2.0, status="interrupted")
+    ledger.resume_cycle(cycle)
+    with open_ledger(ledger.path) as connection:
+        assert connection.execute("SELECT status, ended FROM cycle").fetchall() == [("running", None)]
+        assert connection.execute("SELECT count(*) FROM decision").fetchone() == (0,)
+
+
 def test_a_comparison_keeps_its_number(ledger: Ledger) -> None:
     first, second = start(ledger), start(ledger)
     where: dict[str, Any] = {"phase": "atomic", "baseline": "b", "suite_hash": "s:1", "share_of": share}
