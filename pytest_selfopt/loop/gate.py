@@ -37,6 +37,23 @@ _ABSOLUTE: tuple[Gate, ...] = (
     gates.cost,
 )
 
+GATE_NAMES = (
+    "comparable",
+    "interleaved",
+    "errors",
+    "min_samples",
+    "variance",
+    "no_regression",
+    "restraint",
+    "extended_phase_min_accuracy",
+    "latency",
+    "cost",
+    "veto",
+    "new_prompts",
+    "better",
+)
+"""The names of all gates, under any rule and claim; a project's gates need others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateJudgement:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 WireName = Literal["openai", "ollama", "anthropic", "embedded"]
-WIRES: tuple[WireName, ...] = ("openai", "ollama", "anthropic", "embedded")
+WIRES: tuple[WireName, ...] = get_args(WireName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

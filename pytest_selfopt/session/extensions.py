@@ -10,6 +10,7 @@ import pytest
 from pytest_selfopt.cycle.planned_cycle import PlannedCycle
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.project_runner import ProjectRunner
+from pytest_selfopt.loop.gate import GATE_NAMES
 from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, no_project_gates
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.runners.runner import Runner
@@ -17,23 +18,6 @@ from pytest_selfopt.session.options import looks_only
 from pytest_selfopt.settings import RUNNERS, Settings
 
 GATES_HOOK = "pytest_selfopt_gates"
-
-
-BUILT_IN = (
-    "comparable",
-    "interleaved",
-    "errors",
-    "min_samples",
-    "variance",
-    "no_regression",
-    "restraint",
-    "extended_phase_min_accuracy",
-    "latency",
-    "cost",
-    "veto",
-    "new_prompts",
-    "better",
-)
 
 
 def project_gates(config: pytest.Config) -> ProjectGates:
@@ -59,7 +43,7 @@ def project_gates(config: pytest.Config) -> ProjectGates:
 
 
 def _checked(answers: Iterable[Any]) -> Iterable[GateResult]:
-    names = list(BUILT_IN)
+    names = list(GATE_NAMES)
     for answer in answers:
         results = answer
         if not isinstance(answer, (list, tuple)):

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import bar, tally
-from pytest_selfopt.loop.gate import CandidateJudgement, absolute_gates, judge
+from pytest_selfopt.loop.gate import GATE_NAMES, CandidateJudgement, absolute_gates, judge
 from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
 from pytest_selfopt.loop.race import obstacles
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
@@ -92,6 +92,12 @@ def test_gates_follow_the_order_of_the_design() -> None:
         "cost",
         "veto",
     ]
+
+
+def test_the_names_of_all_gates_are_reserved() -> None:
+    rules = (LIMITS, replace(LIMITS, claim=Claim.NEW_PROMPTS), replace(LIMITS, profile=DecisionRule.CLASSIC))
+    found = [judged(matrix(["FFF"] * 4), matrix(["PPP"] * 4), phase="extended", limits=limits) for limits in rules]
+    assert {gate.name for judgement in found for gate in judgement.gates} == set(GATE_NAMES)
 
 
 def test_an_equal_candidate_is_rejected_after_three_passes() -> None:
