@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from pytest_selfopt.console.verdict_text import Answers, Candidate, PhaseVerdict
+from pytest_selfopt.specs.spec import parse_spec, short_difference
+
 Outcome = Mapping[str, Any]
 """What `--selfopt-json` writes."""
 
@@ -143,7 +146,7 @@ def summary(outcome: Outcome) -> str:
     if outcome["why"]:
         lines += [_cell(outcome["why"]), ""]
     for phase in outcome["phases"]:
-        lines += [f"### {_cell(phase['phase'])}", "", f"in force: `{phase['in_force']}`", ""]
+        lines += [f"### {_cell(phase['phase'])}", "", *_verdict_lines(outcome, phase), ""]
         lines += _table(_SPEC_COLUMNS, map(_spec_row, phase["specs"]))
         rows = list(map(_gate_row, _gates_in_force(phase)))
         if rows:
@@ -153,6 +156,37 @@ def summary(outcome: Outcome) -> str:
             lines.append(f"- {diagnosis['kind']}: {sentence}")
         lines.append("")
     return "\n".join(lines) + "\n"
+
+
+def _verdict_lines(outcome: Outcome, phase: Mapping[str, Any]) -> list[str]:
+    """What is in force and, after a cycle, the verdict in the words of the terminal and the report."""
+    in_force = f"in force: `{phase['in_force']}`"
+    if outcome["kind"] != "cycle":
+        return [in_force]
+    verdict = _phase_verdict(phase)
+    return [_cell(f"{verdict.verdict}: {verdict.text}."), "", in_force]
+
+
+def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
+    baseline = parse_spec(phase["baseline"])
+    answers: dict[str, Answers] = {}
+    candidates: list[Candidate] = []
+    winner = None
+    for spec in phase["specs"]:
+        metrics = spec["metrics"]
+        answers[spec["spec"]] = Answers(right=metrics["passes"], trials=metrics["trials"])
+        if spec["verdict"] is None:
+            continue
+        name = short_difference(baseline, parse_spec(spec["spec"]))
+        candidates.append(Candidate(spec=spec["spec"], name=name, verdict=spec["verdict"]))
+        if spec["verdict"] == "PROMOTE" and spec["spec"] == phase["in_force"]:
+            winner = spec["spec"]
+    return PhaseVerdict(
+        winner=winner,
+        candidates=candidates,
+        before=answers.get(phase["baseline"]),
+        after=answers.get(phase["in_force"]),
+    )
 
 
 _VERDICT = {0: "passed", 1: "failed", 10: "not enough evidence"}

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.console.verdict_text import NEXT_STEPS, UNDECIDED, Answers, Candidate, PhaseVerdict, join_names
 from pytest_selfopt.report.document import CycleLine
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, SpecReport, best_verdict
 
-NOT_DECIDED = {
-    "interrupted": "the session was interrupted",
-    "partial": "only some of the planned trials were selected",
-    "running": "the cycle is under way, or was cut off",
-    "stopped": "its budget was used up",
-}
-GO_ON = {
-    "interrupted": "pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing.",
-    "running": "If it was cut off: pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing.",
-    "stopped": "pytest --selfopt-cycle --selfopt-resume with a larger budget goes on from there.",
-    "partial": "pytest --selfopt-cycle without a selection (-k, -m, --lf, -x) decides.",
-}
-"""How to go on with a cycle that decided nothing, by its status."""
 _NAMES = 3
 
 
@@ -52,7 +39,7 @@ def headline_of_cycle(cycle: int, status: str, phases: Sequence[PhaseReport]) ->
 
 
 def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headline:
-    reason = _first_sentence(phases) or NOT_DECIDED.get(status, status)
+    reason = _first_sentence(phases) or UNDECIDED.get(status, status)
     verdict = ""
     if status == "stopped":
         verdict = "HOLD"
@@ -60,7 +47,7 @@ def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headli
         verdict=verdict,
         headline=f"Nothing was decided in cycle {cycle}: {reason}.",
         why=(),
-        takes=(GO_ON.get(status, "The next cycle begins anew."),),
+        takes=(_sentence(NEXT_STEPS.get(status, "the next cycle begins anew")),),
     )
 
 
@@ -124,35 +111,37 @@ def _number(count: int, name: str) -> str:
 
 
 def _result(phase: PhaseReport) -> str:
-    winner = _find(phase, phase.winner or "")
-    if winner is not None:
-        return _promoted(phase, winner)
-    judged = _judged(phase)
-    if not judged:
-        return f"Nothing was left to try for {phase.phase}: what is in force stays."
-    return f"Nothing was promoted for {phase.phase}: {_why_nothing(judged)}."
+    text = verdict_of(phase).text
+    if not phase.phase:
+        return _sentence(text)
+    return f"{phase.phase}: {text}."
 
 
-def _promoted(phase: PhaseReport, winner: SpecReport) -> str:
-    promoted = f"Promoted {winner.name} for {phase.phase}"
-    after, before = winner.measured, _measured(phase, phase.baseline)
-    if after is None or before is None:
-        return f"{promoted}."
-    counts = f"{_right(after)} answers right instead of {_right(before)}"
-    return f"{promoted}: {counts} ({after.accuracy:.3f} against {before.accuracy:.3f})."
+def verdict_of(phase: PhaseReport) -> PhaseVerdict:
+    """What the verdict of a phase is put into words from."""
+    candidates: list[Candidate] = []
+    for spec in _judged(phase):
+        candidate = Candidate(
+            spec=spec.spec,
+            name=spec.name,
+            verdict=spec.verdict,
+            fixed=spec.fixed or 0,
+            broken=spec.broken or 0,
+        )
+        candidates.append(candidate)
+    return PhaseVerdict(
+        winner=phase.winner,
+        candidates=candidates,
+        before=_answers(phase, phase.baseline),
+        after=_answers(phase, phase.winner or ""),
+    )
 
 
-def _why_nothing(judged: Sequence[SpecReport]) -> str:
-    names: defaultdict[str, list[str]] = defaultdict(list)
-    for spec in judged:
-        names[spec.verdict].append(spec.name)
-    if names["PROMOTE"]:
-        return f"promoting is switched off, though {_named(names['PROMOTE'])} is better"
-    if names["HOLD"]:
-        return f"the evidence on {_named(names['HOLD'])} is short"
-    if len(judged) == 1:
-        return "the candidate is not better than what is in force"
-    return f"none of {len(judged)} candidates is better than what is in force"
+def _answers(phase: PhaseReport, spec: str) -> Answers | None:
+    measured = _measured(phase, spec)
+    if measured is None:
+        return None
+    return Answers(right=measured.passes, trials=measured.trials)
 
 
 def _judged(phase: PhaseReport) -> list[SpecReport]:
@@ -171,31 +160,20 @@ def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
 
 
 def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
-    """The sentence of the verdict that matters most: the winner's, or that of whoever was furthest ahead.
+    """The sentence of the verdict that matters most: the winner's, or that of the candidate furthest ahead.
 
     Where nothing was compared, it is what was diagnosed of what is in force.
     """
     prefix = ""
     if several:
         prefix = f"{phase.phase}, "
-    judged = _judged(phase)
-    if judged:
-        spec = _foremost(phase, judged)
-        yield f"{prefix}{spec.name}: {_without_verdict(spec, phase.phase)}"
+    foremost = verdict_of(phase).foremost
+    if foremost is not None:
+        sentence = _sentence_of(phase, foremost.spec)
+        yield f"{prefix}{foremost.name}: {sentence}"
     elif phase.diagnoses:
         diagnosis = phase.diagnoses[0]
         yield f"{prefix}{diagnosis.kind}: {diagnosis.sentence}"
-
-
-def _foremost(phase: PhaseReport, judged: Sequence[SpecReport]) -> SpecReport:
-    winner = [spec for spec in judged if spec.spec == phase.winner]
-    held = [spec for spec in judged if spec.verdict == "HOLD"]
-    return min(winner or held or judged, key=_lag)
-
-
-def _lag(spec: SpecReport) -> int:
-    """How many more answers a candidate broke than it fixed."""
-    return (spec.broken or 0) - (spec.fixed or 0)
 
 
 def _measured(phase: PhaseReport, spec: str) -> Measured | None:
@@ -209,8 +187,17 @@ def _right(measured: Measured) -> str:
     return f"{measured.passes:,} of {measured.trials:,}"
 
 
-def _without_verdict(spec: SpecReport, phase: str) -> str:
-    return spec.sentence.removeprefix(f"{spec.verdict} {phase}: ") or "no reason is recorded"
+def _sentence_of(phase: PhaseReport, spec: str) -> str:
+    """The recorded sentence on a candidate, without its verdict, which stands elsewhere."""
+    report = _find(phase, spec)
+    if report is None or not report.sentence:
+        return "no reason is recorded"
+    return report.sentence.removeprefix(f"{report.verdict} {phase.phase}: ")
+
+
+def _sentence(text: str) -> str:
+    first, rest = text[:1], text[1:]
+    return f"{first.upper()}{rest}."
 
 
 def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
@@ -224,10 +211,9 @@ def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
             f"Nothing more is needed{where}: {name} is in force. selfopt rollback {phase.cycle} takes it back."
         )
     elif phase.takes:
-        first, rest = phase.takes[0], phase.takes[1:]
-        sentences.append(f"{first.upper()}{rest}{where}.")
+        sentences.append(_sentence(f"{phase.takes}{where}"))
     if phase.next:
-        changes = _named([candidate.change for candidate in phase.next])
+        changes = join_names([candidate.change for candidate in phase.next])
         sentences.append(f"The next cycle tries {changes}{where}.")
     elif not phase.takes:
         sentences.append(
@@ -235,14 +221,6 @@ def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
             "could still be better."
         )
     return sentences
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMES])
-    more = len(names) - _NAMES
-    if more > 0:
-        return f"{shown} and {more} more"
-    return shown
 
 
 def _name_of_winner(phase: PhaseReport, winner: str) -> str:

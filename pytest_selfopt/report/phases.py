@@ -127,8 +127,10 @@ def verdict_of(winner: str | None, verdicts: Iterable[Entry]) -> str:
     if winner:
         return VERDICTS[0]
     judged = {text_in(verdict, "verdict") for verdict in verdicts}
-    # A candidate that deserved PROMOTE was not promoted where nothing won.
-    return best_verdict(judged - {VERDICTS[0]})
+    if VERDICTS[0] in judged:
+        # A candidate that deserved PROMOTE was not promoted where nothing won.
+        return VERDICTS[1]
+    return best_verdict(judged)
 
 
 def name_of(spec: str, baseline: str) -> str:

@@ -237,7 +237,8 @@ def test_a_partial_selection_is_recorded_without_decision(project: Make) -> None
 
 def test_stopping_at_a_miss_wastes_no_call(project: Make) -> None:
     made = project({"rules": right(constrained=True)})
-    result = made.run("--selfopt-cycle", "-x")
+    # By another seed the first calls may all be right.
+    result = made.run("--selfopt-cycle", "-x", "--selfopt-seed=1")
     assert "no decision: the session was interrupted" in said(result)
     assert len(made.server.seen.requests) <= 8
     assert not (made.path / "routing_config.json").exists()

@@ -175,27 +175,25 @@ def test_headlines_say_what_happened() -> None:
         1, "decided", [phase_report(story(ENTRY, *trials(BASELINE, "MP"), *trials(CANDIDATE, "PP")), ((), 0))]
     )
     assert won.verdict == "PROMOTE"
-    assert won.headline == "Promoted schema for atomic: 2 of 2 answers right instead of 1 of 2 (1.000 against 0.500)."
+    assert won.headline == "atomic: schema, 2 of 2 answers right instead of 1 of 2."
     assert won.why == ("schema: fixed 7",)
     assert won.takes[0] == "Nothing more is needed: schema is in force. selfopt rollback 1 takes it back."
     first = phase_report(story(ENTRY, *trials(BASELINE, "MP"), *trials(CANDIDATE, "PP")), ((), 0))
     two = headline_of_cycle(1, "decided", [first, replace(first, phase="extended", winner=None, verdict="REJECT")])
     assert two.verdict == "PROMOTE"
-    assert two.headline.startswith("Promoted schema for atomic: 2 of 2 answers right")
-    assert two.headline.endswith(
-        "Nothing was promoted for extended: promoting is switched off, though schema is better."
-    )
+    assert two.headline.startswith("atomic: schema, 2 of 2 answers right")
+    assert two.headline.endswith("extended: schema is better, and promoting is switched off.")
     assert [sentence.partition(":")[0] for sentence in two.why] == ["atomic, schema", "extended, schema"]
     assert two.takes[0].startswith("Nothing more is needed for atomic: schema is in force.")
     held = {**ENTRY, "winner": None, "baseline_after": BASELINE}
     verdict = {**ENTRY["verdicts"][0], "verdict": "HOLD", "takes": "about 4 more passes would decide"}
     undecided = headline_of_cycle(1, "decided", [phase_report(story({**held, "verdicts": [verdict]}), ((), 0))])
-    assert undecided.headline == "Nothing was promoted for atomic: the evidence on schema is short."
+    assert undecided.headline == "atomic: the evidence on schema is short."
     assert undecided.takes[0] == "About 4 more passes would decide."
     plan: dict[str, Any] = {"baseline": BASELINE, "candidates": []}
     plateau = replace(story({**held, "verdicts": [], "next": {}}), plan=plan)
     nothing = headline_of_cycle(1, "decided", [phase_report(plateau, ((), 0))])
-    assert nothing.headline == "Nothing was left to try for atomic: what is in force stays."
+    assert nothing.headline == "atomic: nothing was left to try; what is in force stays."
     assert "[tool.selfopt.search]" in nothing.takes[0]
     stopped = headline_of_cycle(3, "stopped", [phase_report(story({**held, "reason": "its budget is spent"}), ((), 0))])
     assert stopped.headline == "Nothing was decided in cycle 3: its budget is spent."

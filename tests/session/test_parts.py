@@ -107,11 +107,17 @@ def test_unknown_prices_or_counts_are_never_zero() -> None:
 def test_an_undecided_session_says_why() -> None:
     assert undecided("interrupted", {"pass": 3, "unjudged": 1}) == [
         "no decision: the session was interrupted; nothing was promoted or rewritten",
-        "kept in the ledger: 3 pass, 1 unjudged; --selfopt-cycle --selfopt-resume goes on from there",
+        (
+            "kept in the ledger: 3 pass, 1 unjudged; "
+            "pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing"
+        ),
     ]
     assert undecided("stopped", {}, "the budget of 5 calls (--selfopt-max-calls) is used up") == [
         "HOLD: the budget of 5 calls (--selfopt-max-calls) is used up; nothing was promoted or rewritten",
-        "kept in the ledger: no calls; --selfopt-cycle --selfopt-resume with a larger budget goes on from there",
+        (
+            "kept in the ledger: no calls; "
+            "pytest --selfopt-cycle --selfopt-resume with a larger budget makes the calls that are missing"
+        ),
     ]
     assert undecided("partial", {"pass": 1})[0].startswith("no decision: only some of the planned trials were selected")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.console.verdict_text import Answers, Candidate, PhaseVerdict
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
@@ -35,71 +36,53 @@ def headline(conclusion: Conclusion, cycle: int) -> list[StyledText]:
 
 def verdict_of(conclusion: Conclusion) -> StyledText:
     """The result of a phase in one sentence that stands alone."""
-    text, verdict = _result(conclusion)
+    result = _phase_verdict(conclusion)
     return StyledText(
-        f"{verdict} {conclusion.phase}: {text}",
-        COLOURS[verdict],
+        f"{result.verdict} {conclusion.phase}: {result.text}",
+        COLOURS[Verdict(result.verdict)],
         bold=True,
     )
 
 
 def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
-    """The winner, or else whoever was furthest ahead among those whose verdict decided the phase's."""
-    if conclusion.pick.winner:
-        return conclusion.pick.winner
-    by_verdict = _by_verdict(conclusion)
-    candidates = by_verdict[Verdict.PROMOTE] or by_verdict[Verdict.HOLD] or conclusion.judgements
-    return max(candidates, key=_lead, default=None)
-
-
-def _by_verdict(conclusion: Conclusion) -> dict[Verdict, list[CandidateJudgement]]:
-    judgements: dict[Verdict, list[CandidateJudgement]] = {verdict: [] for verdict in Verdict}
+    """The winner, or else the candidate furthest ahead among those whose verdict decided the phase's."""
+    foremost = _phase_verdict(conclusion).foremost
     for judgement in conclusion.judgements:
-        judgements[judgement.verdict].append(judgement)
-    return judgements
+        if foremost is not None and judgement.spec == foremost.spec:
+            return judgement
+    return None
 
 
-def _lead(judgement: CandidateJudgement) -> int:
-    return judgement.tally.wins - judgement.tally.losses
+def _phase_verdict(conclusion: Conclusion) -> PhaseVerdict:
+    """What the verdict of a phase is put into words from."""
+    candidates: list[Candidate] = []
+    for judgement in conclusion.judgements:
+        candidate = Candidate(
+            spec=judgement.spec,
+            name=change_of(conclusion, judgement),
+            verdict=judgement.verdict,
+            fixed=judgement.tally.wins,
+            broken=judgement.tally.losses,
+        )
+        candidates.append(candidate)
+    before = _answers(conclusion, conclusion.baseline.id)
+    result = PhaseVerdict(winner=None, candidates=candidates, before=before)
+    winner = conclusion.pick.winner
+    if winner is None:
+        return result
+    return replace(result, winner=winner.spec, after=_answers(conclusion, winner.spec))
+
+
+def _answers(conclusion: Conclusion, spec: str) -> Answers | None:
+    metrics = conclusion.metrics.get(spec)
+    if metrics is None:
+        return None
+    return Answers(right=metrics.passes, trials=metrics.trials)
 
 
 def change_of(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     """What a candidate changes of the baseline."""
     return short_difference(conclusion.baseline, parse_spec(judgement.spec))
-
-
-def _result(conclusion: Conclusion) -> tuple[str, Verdict]:
-    winner = conclusion.pick.winner
-    if winner is not None:
-        return _describe_win(conclusion, winner), Verdict.PROMOTE
-    by_verdict = _by_verdict(conclusion)
-    better = _names_of(conclusion, by_verdict[Verdict.PROMOTE])
-    if better:
-        return f"{better} is better, and promoting is switched off", Verdict.HOLD
-    held = _names_of(conclusion, by_verdict[Verdict.HOLD])
-    if held:
-        return f"the evidence on {held} is short", Verdict.HOLD
-    tried = len(conclusion.judgements)
-    if not tried:
-        return "nothing was left to try; what is in force stays", Verdict.REJECT
-    subject = f"none of {tried} candidates is"
-    if tried == 1:
-        subject = "the candidate is not"
-    return f"{subject} better than what is in force", Verdict.REJECT
-
-
-def _describe_win(conclusion: Conclusion, winner: CandidateJudgement) -> str:
-    """What the winner changes, and the right answers of both."""
-    name = change_of(conclusion, winner)
-    before = conclusion.metrics[conclusion.baseline.id]
-    after = conclusion.metrics[winner.spec]
-    return (
-        f"{name}, {after.passes:,} of {after.trials:,} answers right instead of {before.passes:,} of {before.trials:,}"
-    )
-
-
-def _names_of(conclusion: Conclusion, judgements: Sequence[CandidateJudgement]) -> str:
-    return ", ".join(change_of(conclusion, judgement) for judgement in judgements)
 
 
 def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.console.quantities import format_chance, format_duration, format_known_cost
+from pytest_selfopt.console.verdict_text import NEXT_STEPS, UNDECIDED
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from pytest_selfopt.cycle.result import CycleResult
 
 NO_FLAWS: Mapping[EvidenceProblem, int] = MappingProxyType({})
-_PARTIAL = "only some of the planned trials were selected"
 _UNCHANGED = "nothing was promoted or rewritten"
-_RESUME = "--selfopt-cycle --selfopt-resume"
 
 
 def why_undecided(result: CycleResult) -> list[str]:
@@ -35,11 +34,11 @@ def why_undecided(result: CycleResult) -> list[str]:
 def _not_gated(result: CycleResult) -> list[str]:
     """Why a gate decided nothing."""
     if result.status == "interrupted":
-        return ["no decision: the session was interrupted"]
+        return [f"no decision: {UNDECIDED['interrupted']}"]
     if result.evidence_problems:
         flaws = _flaws(result.evidence_problems)
         return [f"no decision: the evidence is not whole (trials: {flaws})"]
-    return [f"no decision: {result.stopped_because or _PARTIAL}"]
+    return [f"no decision: {result.stopped_because or UNDECIDED['partial']}"]
 
 
 def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
@@ -56,21 +55,13 @@ def undecided(
     kept = f"kept in the ledger: {_booked(counts)}"
     if flaws:
         problem = f"the evidence is not whole (trials: {_flaws(flaws)})"
-        return [
-            f"no decision: {problem}; {_UNCHANGED}",
-            f"{kept}; {_RESUME} makes only the calls that are missing",
-        ]
+        next_step = NEXT_STEPS["interrupted"]
+        return [f"no decision: {problem}; {_UNCHANGED}", f"{kept}; {next_step}"]
+    next_step = NEXT_STEPS.get(status, "")
     if status == "stopped":
-        return [
-            f"HOLD: {stopped_because}; {_UNCHANGED}",
-            f"{kept}; {_RESUME} with a larger budget goes on from there",
-        ]
-    if status == "interrupted":
-        return [
-            f"no decision: the session was interrupted; {_UNCHANGED}",
-            f"{kept}; {_RESUME} goes on from there",
-        ]
-    return [f"no decision: {_PARTIAL}; {_UNCHANGED}", kept]
+        return [f"HOLD: {stopped_because}; {_UNCHANGED}", f"{kept}; {next_step}"]
+    reason = UNDECIDED.get(status, status)
+    return [f"no decision: {reason}; {_UNCHANGED}", f"{kept}; {next_step}"]
 
 
 def _booked(counts: Mapping[str, int]) -> str:

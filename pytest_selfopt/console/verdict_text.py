@@ -1,0 +1,121 @@
+"""The words for the verdict of a phase, and for a cycle without one, the same wherever people read them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+UNDECIDED: Mapping[str, str] = {
+    "interrupted": "the session was interrupted",
+    "partial": "only some of the planned trials were selected",
+    "running": "the cycle is under way, or was cut off",
+    "stopped": "its budget was used up",
+}
+"""Why a cycle decided nothing, by its status."""
+NEXT_STEPS: Mapping[str, str] = {
+    "interrupted": "pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing",
+    "running": "if it was cut off, pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing",
+    "stopped": "pytest --selfopt-cycle --selfopt-resume with a larger budget makes the calls that are missing",
+    "partial": "pytest --selfopt-cycle without a selection (-k, -m, --lf, -x) decides",
+}
+"""What to do about a cycle that decided nothing, by its status."""
+_SHOWN_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How many answers of a spec were right, of how many."""
+
+    right: int
+    trials: int
+
+    def __str__(self) -> str:
+        return f"{self.right:,} of {self.trials:,}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A judged candidate: what it changes of the baseline, its verdict, and the answers it fixed and broke."""
+
+    spec: str
+    name: str
+    verdict: str
+    fixed: int = 0
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseVerdict:
+    """What the verdict of a phase is put into words from; `winner` is a spec's id, None without one."""
+
+    winner: str | None
+    candidates: Sequence[Candidate]
+    before: Answers | None = None
+    """The answers of the baseline."""
+    after: Answers | None = None
+    """The answers of the winner."""
+
+    @property
+    def verdict(self) -> str:
+        """PROMOTE with a winner, HOLD while a candidate may be better, else REJECT."""
+        if self.winner is not None:
+            return "PROMOTE"
+        for candidate in self.candidates:
+            # A candidate that deserved PROMOTE was not promoted where nothing won.
+            if candidate.verdict in ("PROMOTE", "HOLD"):
+                return "HOLD"
+        return "REJECT"
+
+    @property
+    def text(self) -> str:
+        """The result of the phase in one sentence without a full stop, to stand after its verdict or name."""
+        winner = self._find(self.winner)
+        if winner is not None:
+            return self._describe_win(winner)
+        if not self.candidates:
+            return "nothing was left to try; what is in force stays"
+        names: defaultdict[str, list[str]] = defaultdict(list)
+        for candidate in self.candidates:
+            names[candidate.verdict].append(candidate.name)
+        if names["PROMOTE"]:
+            return f"{join_names(names['PROMOTE'])} is better, and promoting is switched off"
+        if names["HOLD"]:
+            return f"the evidence on {join_names(names['HOLD'])} is short"
+        if len(self.candidates) == 1:
+            return "the candidate is not better than what is in force"
+        return f"none of {len(self.candidates)} candidates is better than what is in force"
+
+    @property
+    def foremost(self) -> Candidate | None:
+        """The winner, or else the one furthest ahead among those whose verdict decided the phase's."""
+        winner = self._find(self.winner)
+        if winner is not None:
+            return winner
+        better = [candidate for candidate in self.candidates if candidate.verdict == "PROMOTE"]
+        held = [candidate for candidate in self.candidates if candidate.verdict == "HOLD"]
+        return max(better or held or self.candidates, key=_lead, default=None)
+
+    def _find(self, spec: str | None) -> Candidate | None:
+        for candidate in self.candidates:
+            if candidate.spec == spec:
+                return candidate
+        return None
+
+    def _describe_win(self, winner: Candidate) -> str:
+        if self.before is None or self.after is None:
+            return winner.name
+        return f"{winner.name}, {self.after} answers right instead of {self.before}"
+
+
+def join_names(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    more = len(names) - _SHOWN_NAMES
+    if more > 0:
+        return f"{shown} and {more} more"
+    return shown
+
+
+def _lead(candidate: Candidate) -> int:
+    return candidate.fixed - candidate.broken
