@@ -333,7 +333,8 @@ def _cause(problem: BaseException) -> str:
     while inner is not None and inner not in seen:
         seen.append(inner)
         reason = getattr(inner, "reason", None)
-        following = (reason, *inner.args[:1], inner.__cause__, inner.__context__)
+        # Not the context: it goes on to whatever the caller is handling.
+        following = (reason, *inner.args[:1], inner.__cause__)
         inner = _first_unseen(following, seen)
     last = seen[-1]
     if isinstance(last, OSError) and last.strerror:

@@ -24,6 +24,7 @@ else:
     print(json.dumps({"tool": "set_timer", "arguments": {"minutes": 5}}))
 """
 MORE = 7
+IN_ORDER = ("-p", "no:hypothesispytest", "-p", "no:randomly")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def change(kitchen: pytest.Pytester, file: str, old: str, new: str) -> None:
 
 
 def test_a_documented_extension_is_run_and_promoted(kitchen: pytest.Pytester) -> None:
-    result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "--selfopt-cycle")
+    result = warm.run_pytest(kitchen, *IN_ORDER, "--selfopt-cycle")
     assert result.ret == 0
     (cycle,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
     assert cycle["winner"] == "shell/cook/atomic/cautious/t60/r0/i0"
@@ -64,11 +65,11 @@ def test_a_documented_extension_is_run_and_promoted(kitchen: pytest.Pytester) ->
     assert before["accuracy"] == pytest.approx(1 / (MORE + 2))
     result.stdout.fnmatch_lines(["*fixed 24 answers, broke 0 in 3 passes*"])
     # From here on a plain session asks so.
-    warm.run_pytest(kitchen, "-p", "no:hypothesispytest").assert_outcomes(passed=MORE + 2)
+    warm.run_pytest(kitchen, *IN_ORDER).assert_outcomes(passed=MORE + 2)
 
 
 def test_a_miss_shows_the_graders_reason(kitchen: pytest.Pytester) -> None:
-    result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "-k", "no-time-run0")
+    result = warm.run_pytest(kitchen, *IN_ORDER, "-k", "no-time-run0")
     result.assert_outcomes(failed=1, deselected=MORE + 1)
     result.stdout.fnmatch_lines(["*guessed instead of asking: set_timer*"])
 
@@ -106,7 +107,7 @@ def test_a_mistake_is_explained_in_a_sentence(
     kitchen: pytest.Pytester, file: str, old: str, new: str, complaint: str
 ) -> None:
     change(kitchen, file, old, new)
-    result = warm.run_pytest(kitchen, "-p", "no:hypothesispytest", "--selfopt-cycle")
+    result = warm.run_pytest(kitchen, *IN_ORDER, "--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = " ".join((result.stdout.str() + result.stderr.str()).split())
     assert complaint in said
@@ -125,7 +126,7 @@ def test_broken_extension_code_is_no_miss(kitchen: pytest.Pytester, file: str, o
     change(kitchen, file, old, new)
     result = warm.run_pytest(
         kitchen,
-        *("-p", "no:hypothesispytest", "--selfopt-cycle", "--selfopt-candidates", "1"),
+        *(*IN_ORDER, "--selfopt-cycle", "--selfopt-candidates", "1"),
         *("--selfopt-baseline", "shell/cook/atomic/cautious/t60/r0/i0"),
     )
     assert result.ret != 0
@@ -142,7 +143,7 @@ def test_the_command_line_imports_beside_the_suite(kitchen: pytest.Pytester) -> 
 
 @pytest.mark.parametrize("way", ["-n0", "-n2"])
 def test_a_project_runner_makes_the_calls(kitchen: pytest.Pytester, way: str) -> None:
-    arguments = ("-p", "no:hypothesispytest", "--selfopt-cycle", way)
+    arguments = (*IN_ORDER, "--selfopt-cycle", way)
     assert warm.run_pytest(kitchen, *arguments).ret == 0
     (alone,) = json.loads((kitchen.path / ".selfopt" / "meta_loop_history.json").read_text())["cycles"]
     (kitchen.path / "routing_config.json").unlink()

@@ -128,8 +128,15 @@ def test_every_error_has_name_and_sentence(then: dict[str, Any], kind: ErrorKind
     assert error.message.isprintable()
 
 
-def test_a_server_that_is_not_there() -> None:
-    error = HttpClient(config("http://127.0.0.1:9/v1")).ask(REQUEST, timeout_s=5)
+@pytest.mark.parametrize("handled", [None, StopIteration(), OSError(28, "No space left on device")])
+def test_a_server_that_is_not_there(handled: Exception | None) -> None:
+    client = HttpClient(config("http://127.0.0.1:9/v1"))
+    try:
+        if handled:
+            raise handled
+        error = client.ask(REQUEST, timeout_s=5)
+    except (StopIteration, OSError):
+        error = client.ask(REQUEST, timeout_s=5)
     assert error == CallError(kind=ErrorKind.CONNECTION, message="cannot connect: Connection refused")
 
 
