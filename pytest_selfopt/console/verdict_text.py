@@ -35,7 +35,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class JudgedCandidate:
     """A judged candidate: what it changes of the baseline, its verdict, and the answers it fixed and broke."""
 
     spec: str
@@ -50,7 +50,7 @@ class PhaseVerdict:
     """What the verdict of a phase is put into words from; `winner` is a spec's id, None without one."""
 
     winner: str | None
-    candidates: Sequence[Candidate]
+    candidates: Sequence[JudgedCandidate]
     before: Answers | None = None
     """The answers of the baseline."""
     after: Answers | None = None
@@ -87,7 +87,7 @@ class PhaseVerdict:
         return f"none of {len(self.candidates)} candidates is better than what is in force"
 
     @property
-    def foremost(self) -> Candidate | None:
+    def foremost(self) -> JudgedCandidate | None:
         """The winner, or else the one furthest ahead among those whose verdict decided the phase's."""
         winner = self._find(self.winner)
         if winner is not None:
@@ -96,13 +96,13 @@ class PhaseVerdict:
         held = [candidate for candidate in self.candidates if candidate.verdict == "HOLD"]
         return max(better or held or self.candidates, key=_lead, default=None)
 
-    def _find(self, spec: str | None) -> Candidate | None:
+    def _find(self, spec: str | None) -> JudgedCandidate | None:
         for candidate in self.candidates:
             if candidate.spec == spec:
                 return candidate
         return None
 
-    def _describe_win(self, winner: Candidate) -> str:
+    def _describe_win(self, winner: JudgedCandidate) -> str:
         if self.before is None or self.after is None:
             return winner.name
         return f"{winner.name}, {self.after} answers right instead of {self.before}"
@@ -117,5 +117,5 @@ def join_names(names: Sequence[str]) -> str:
     return shown
 
 
-def _lead(candidate: Candidate) -> int:
+def _lead(candidate: JudgedCandidate) -> int:
     return candidate.fixed - candidate.broken

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pytest_selfopt.console.verdict_text import Answers, Candidate, PhaseVerdict
+from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 
 Outcome = Mapping[str, Any]
@@ -170,7 +170,7 @@ def _verdict_lines(outcome: Outcome, phase: Mapping[str, Any]) -> list[str]:
 def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
     baseline = parse_spec(phase["baseline"])
     answers: dict[str, Answers] = {}
-    candidates: list[Candidate] = []
+    candidates: list[JudgedCandidate] = []
     winner = None
     for spec in phase["specs"]:
         metrics = spec["metrics"]
@@ -178,7 +178,7 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
         if spec["verdict"] is None:
             continue
         name = short_difference(baseline, parse_spec(spec["spec"]))
-        candidates.append(Candidate(spec=spec["spec"], name=name, verdict=spec["verdict"]))
+        candidates.append(JudgedCandidate(spec=spec["spec"], name=name, verdict=spec["verdict"]))
         if spec["verdict"] == "PROMOTE" and spec["spec"] == phase["in_force"]:
             winner = spec["spec"]
     return PhaseVerdict(

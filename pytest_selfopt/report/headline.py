@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.console.verdict_text import NEXT_STEPS, UNDECIDED, Answers, Candidate, PhaseVerdict, join_names
+from pytest_selfopt.console.verdict_text import (
+    NEXT_STEPS,
+    UNDECIDED,
+    Answers,
+    JudgedCandidate,
+    PhaseVerdict,
+    join_names,
+)
 from pytest_selfopt.report.document import CycleLine
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, SpecReport, best_verdict
 
@@ -119,9 +126,9 @@ def _result(phase: PhaseReport) -> str:
 
 def verdict_of(phase: PhaseReport) -> PhaseVerdict:
     """What the verdict of a phase is put into words from."""
-    candidates: list[Candidate] = []
+    candidates: list[JudgedCandidate] = []
     for spec in _judged(phase):
-        candidate = Candidate(
+        candidate = JudgedCandidate(
             spec=spec.spec,
             name=spec.name,
             verdict=spec.verdict,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_selfopt.console.quantities import format_odds
-from pytest_selfopt.console.verdict_text import Answers, Candidate, PhaseVerdict
+from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import GateResult, Verdict
@@ -55,9 +55,9 @@ def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
 
 def _phase_verdict(conclusion: Conclusion) -> PhaseVerdict:
     """What the verdict of a phase is put into words from."""
-    candidates: list[Candidate] = []
+    candidates: list[JudgedCandidate] = []
     for judgement in conclusion.judgements:
-        candidate = Candidate(
+        candidate = JudgedCandidate(
             spec=judgement.spec,
             name=change_of(conclusion, judgement),
             verdict=judgement.verdict,
