@@ -9,6 +9,7 @@ from pytest_selfopt.cycle.build_gate import GateOutcome
 from pytest_selfopt.cycle.phase_run import EvidenceProblem, PhaseRun
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.ledger.ledger import CycleStatus, Warmup
+from pytest_selfopt.ledger.records import CycleTotals
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.settings import Settings
@@ -27,6 +28,8 @@ class CycleResult:
     """What was measured, by phase; empty once single trials are no longer needed."""
     status: CycleStatus = "running"
     took_s: float = 0.0
+    totals: CycleTotals | None = None
+    """The calls, the seconds and the cost of a decided cycle, with those before it was resumed."""
     conclusions: tuple[Conclusion, ...] = ()
     gated: tuple[GateOutcome, ...] = ()
     """How the phases stand against the bars of a build."""

@@ -235,6 +235,7 @@ class RunningCycle:
             result,
             status="decided",
             took_s=time.time() - self._began,
+            totals=store.ledger.totals(self._cycle),
             warmups=warmups,
             conclusions=finished.conclusions,
             following=finished.following,

@@ -173,8 +173,8 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
     candidates: list[JudgedCandidate] = []
     winner = None
     for spec in phase["specs"]:
-        metrics = spec["metrics"]
-        answers[spec["spec"]] = Answers(right=metrics["passes"], trials=metrics["trials"])
+        right = sum(case["passes"] for case in spec["cases"])
+        answers[spec["spec"]] = Answers(right=right, trials=spec["metrics"]["trials"])
         if spec["verdict"] is None:
             continue
         name = short_difference(baseline, parse_spec(spec["spec"]))

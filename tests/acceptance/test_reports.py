@@ -53,6 +53,33 @@ def test_a_cycle_names_its_report(project: Make, arguments: tuple[str, ...]) -> 
     assert read(made, "SELF_OPTIMIZING_REPORT.md").startswith(f"# {OVER_ALL}\n")
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_verdict_reads_alike_everywhere(project: Make, monkeypatch: pytest.MonkeyPatch, *, resumed: bool) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure("price_in = 1.0\nprice_out = 2.0\n")
+    if resumed:
+        made.run("--selfopt-cycle", "--selfopt-max-calls=20")
+    page = made.path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    arguments = ("--selfopt-resume",) if resumed else ()
+    result = made.run("--selfopt-cycle", *arguments)
+    verdict, *_ = (line for line in result.outlines if line.startswith("PROMOTE atomic: "))
+    text = verdict.removeprefix("PROMOTE ")
+    (cost,) = (line for line in result.outlines if re.match(r"\d+ calls in .*, cost \$", line))
+    calls, took, dollars = re.match(r"(\d+) calls in (.+), cost (\S+)", cost).groups()  # type: ignore[union-attr]
+    html = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", read(made, "cycle-1.html")))
+    for document in (html, page.read_text().replace("\\", "")):
+        for said_there in (text, "PROMOTE", dollars, f"{calls} calls", took):
+            assert said_there in document, said_there
+    page.unlink()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    (made.path / ".selfopt" / "meta_loop_history.json").unlink()
+    (made.path / "routing_config.json").unlink()
+    made.run("--selfopt-cycle", "--selfopt-no-report")
+    assert f"PROMOTE: {text.removeprefix('atomic: ')}." in page.read_text()
+
+
 def test_persistent_failures_show_prompt_expectation_and_answer(project: Make) -> None:
     made = project({"default": {"call": {"name": "look_up", "arguments": {"item": "nothing"}}}})
     made.run("--selfopt-cycle")

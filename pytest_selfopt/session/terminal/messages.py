@@ -11,8 +11,8 @@ from pytest_selfopt.console.quantities import format_chance, format_duration, fo
 from pytest_selfopt.console.verdict_text import NEXT_STEPS, UNDECIDED
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.ledger.ledger import Warmup
+from pytest_selfopt.ledger.records import CycleTotals
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
-from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.specs.spec import short_difference
@@ -97,16 +97,11 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
     return line
 
 
-def cost_line(result: CycleResult) -> str:
+def cost_line(totals: CycleTotals) -> str:
     """The calls, the time and the money of a cycle."""
-    metrics: list[Metrics] = []
-    for conclusion in result.conclusions:
-        metrics.extend(conclusion.metrics.values())
-    calls = sum(measured.attempts for measured in metrics)
-    known = sum(measured.known_cost_usd for measured in metrics)
-    unpriced = sum(measured.unpriced for measured in metrics)
-    took = format_duration(result.took_s)
-    return f"{calls:,} calls in {took}, cost {format_known_cost(known, unpriced)}"
+    took = format_duration(totals.seconds)
+    cost = format_known_cost(totals.known_cost_usd, totals.unpriced)
+    return f"{totals.calls:,} calls in {took}, cost {cost}"
 
 
 def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:

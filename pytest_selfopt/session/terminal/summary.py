@@ -87,8 +87,8 @@ def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
 def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | None) -> None:
     for conclusion in result.conclusions:
         page.write_lines(headline(conclusion, result.cycle))
-    if result.conclusions:
-        page.write_lines([StyledText(cost_line(result))])
+    if result.totals is not None:
+        page.write_lines([StyledText(cost_line(result.totals))])
     page.write_lines(_trouble(result))
     page.write_lines(map(_warmup, result.warmups))
     for conclusion in result.conclusions:
