@@ -1,1 +1,1 @@
-"""What is going to be asked: plans, what they rest on, what they cost. No pytest."""
+"""The plans of a session: baselines, candidates, trials, provenance and cost. No pytest."""

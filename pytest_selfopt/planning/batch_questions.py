@@ -1,4 +1,4 @@
-"""Whom a batch asks, and what: a swarm, or each model of a tier."""
+"""The questions of a batch: the suites' cases for a swarm, or for each model of a tier."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from pytest_selfopt.swarm.swarm import swarm_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """What is asked of whom: every case of the suites, `runs` times, in every spec."""
+    """The trials of a batch: every case of the suites, `runs` times, with every spec."""
 
     specs: tuple[Spec, ...]
     suites: tuple[Suite, ...]
     runs: int = 1
 
     def planned(self, settings: Settings) -> dict[TrialKey, PlannedTrial]:
-        """Each trial, pass by pass, the specs of a case one after the other.
+        """Plan each trial, pass by pass, the specs of a case one after the other.
 
         Raises:
-            SpecError: when a variant is not known, or has no examples to show.
+            SpecError: if a variant is unknown, or needs examples that a suite does not have.
         """
         planned: dict[TrialKey, PlannedTrial] = {}
-        asked = product(range(self.runs), self._cases(), self.specs)
-        for run, (suite, case), spec in asked:
+        combinations = product(range(self.runs), self._cases(), self.specs)
+        for run, (suite, case), spec in combinations:
             variant = settings.variant(spec.variant)
             if variant.needs_examples and not suite.examples:
                 raise SpecError(f"variant {variant.name} needs worked examples, and {suite.name} has none")
@@ -49,7 +49,7 @@ class Questions:
         return planned
 
     def _cases(self) -> Iterator[tuple[Suite, Case]]:
-        """Every case with its suite."""
+        """Yield every case with its suite."""
         for suite in self.suites:
             for case in suite.cases:
                 yield suite, case
@@ -65,10 +65,10 @@ def swarm_questions(
     variant: str | None,
     runs: int,
 ) -> Questions:
-    """What a swarm over a tier is asked: the cases of suite files, in the manner of the phase's baseline or another.
+    """Return the questions for a swarm over a tier, with `variant` or that of the phase's baseline.
 
     Raises:
-        SelfoptError: when pattern, tier, suite or variant cannot be used.
+        SelfoptError: if pattern, tier, suite or variant cannot be used.
     """
     name = swarm_name(parse_pattern(pattern), tier)
     settings.swarm(name)
@@ -90,10 +90,10 @@ def batch_questions(
     variant: str | None,
     runs: int,
 ) -> tuple[Questions, list[str]]:
-    """What each model of a tier is asked, and who is left out because it cannot be asked at all.
+    """Return the questions for each model of a tier, and a note on each model that cannot be asked.
 
     Raises:
-        SelfoptError: when tier, suite or variant cannot be used, or no model can be asked.
+        SelfoptError: if tier, suite or variant cannot be used, or no model can be asked.
     """
     notes: list[str] = []
     specs: list[Spec] = []
@@ -123,12 +123,12 @@ def _spec(
     phase: str,
     variant: str | None,
 ) -> Spec:
-    usual = settings.phase(phase).baseline
+    baseline = settings.phase(phase).baseline
     return Spec(
         model=model,
         phase=phase,
-        variant=variant or usual.variant,
-        timeout_s=usual.timeout_s,
-        retries=usual.retries,
-        sampling=usual.sampling,
+        variant=variant or baseline.variant,
+        timeout_s=baseline.timeout_s,
+        retries=baseline.retries,
+        sampling=baseline.sampling,
     )

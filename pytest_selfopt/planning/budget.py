@@ -1,4 +1,4 @@
-"""The budget of a session: what it may spend, when that can be known."""
+"""The budget of a session, and the check that its cost can be known."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytest_selfopt.settings import Mode, Settings
 
 
 def require_prices(settings: Settings, models: Sequence[ModelConfig]) -> None:
-    """Refuse to bound what cannot be known.
+    """Refuse a budget in USD for models without prices.
 
     Raises:
-        SettingsError: when there is a budget in USD and a model without prices.
+        SettingsError: if there is a budget in USD and a model without prices.
     """
     if settings.mode is Mode.PLAIN:
         return
@@ -39,8 +39,8 @@ def make_budget(
     *,
     spent: tuple[int, float],
 ) -> CallBudget | None:
-    """What calls of these models may come to, of which so many calls and USD are `spent`; None without a bound."""
-    # A plain session is a test run: leaving tests out and calling it green would be no bound but a lie.
+    """Make the budget for calls of these models, with `spent` calls and USD; None without a bound."""
+    # A plain session is a test run: a budget would skip tests, and the run would still be green.
     if settings.mode is Mode.PLAIN or (settings.max_calls is None and settings.max_cost_usd is None):
         return None
     calls, cost_usd = spent

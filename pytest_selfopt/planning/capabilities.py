@@ -1,4 +1,4 @@
-"""What a session can do with the models that it is configured for."""
+"""The capabilities of the configured models: unloading, cold starts, keys and servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def can_unload(model: ModelConfig) -> bool:
 
 
 def can_force_cold_start(settings: Settings, model: str) -> bool:
-    """Whether a session can have cold starts of a model when it wants them; workers' servers are not its own."""
+    """Whether a session can force cold starts of a model; it cannot unload models of workers."""
     return makes_calls_here(settings) and can_unload(settings.model(model))
 
 
@@ -29,10 +29,10 @@ def makes_calls_here(settings: Settings) -> bool:
 
 
 def require_model(model: ModelConfig) -> None:
-    """Look whether everything that can be known of a model without starting anything is in order.
+    """Check what can be checked of a model without starting a server.
 
     Raises:
-        ModelError: when a package, a model file or a key is missing.
+        ModelError: if a package, a model file or a key is missing.
     """
     if model.wire == "embedded":
         find_model_file(model)
@@ -44,15 +44,15 @@ def require_model(model: ModelConfig) -> None:
 
 
 def project_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:
-    """What makes the client of a provider of a project's own.
+    """Return the function that makes clients for a project's own provider.
 
     Raises:
-        ModelError: when it cannot be imported, or is nothing that can be called.
+        ModelError: if the function cannot be imported, or is not callable.
     """
     try:
-        found = imported(model.provider.client)
+        factory = imported(model.provider.client)
     except ValueError as problem:
         raise ModelError(f"provider {model.provider.name}: client {problem}") from None
-    if not callable(found):
-        raise ModelError(f"provider {model.provider.name}: client {model.provider.client!r} makes no client")
-    return found
+    if not callable(factory):
+        raise ModelError(f"provider {model.provider.name}: client {model.provider.client!r} is not callable")
+    return factory

@@ -1,4 +1,4 @@
-"""Estimates before spending: of what a session has planned, and of swarms; and whether one may go on."""
+"""Cost estimates of planned trials, swarms and batches, the warning above a limit, and the confirmation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.swarm.pattern import PatternStep, Topology
 
 Ask = Callable[[str], bool]
-"""Asks a person a question that is answered by yes or no."""
+"""A function that asks the user a yes-or-no question."""
 
 
 def cost_notice(
@@ -42,16 +42,16 @@ def cost_notice(
     settings: Settings,
     ledger: Ledger | None,
 ) -> str:
-    """What these trials of a cycle or a gate will cost, if that is worth a warning; empty when it is not.
+    """Return a warning about the cost of these trials of a cycle or a gate; empty if none is needed.
 
     Raises:
-        SettingsError: when it cannot be bounded as it should, or surely costs more than the budget has.
-        StateError: when the ledger cannot be read.
+        SettingsError: if a price that the budget needs is missing, or the prompts alone exceed the budget.
+        StateError: if the ledger cannot be read.
     """
     if settings.mode is Mode.PLAIN:
         return ""
     require_prices(settings, resolve_members(settings, _models_of(plans)))
-    # Most of a resumed cycle may be paid for already, and a proof was measured before it began.
+    # Most of a resumed cycle may be paid for already, and the budget of a proof was checked before it began.
     if settings.resume or settings.only_proves:
         return ""
     estimates: list[Estimate] = []
@@ -68,7 +68,7 @@ def cost_notice(
 
 
 def _models_of(plans: Mapping[str, PhasePlan]) -> list[str]:
-    """The names of the models that plans ask, each once."""
+    """Return the names of the models that plans ask, each once."""
     names: dict[str, None] = {}
     for plan in plans.values():
         for spec in plan.specs:
@@ -89,10 +89,10 @@ def estimate_phase(
     settings: Settings,
     ledger: Ledger | None,
 ) -> Estimate:
-    """What the trials of a phase will cost: the calls of every spec, and further ones at the cost of the dearest spec.
+    """Estimate a phase: the calls of every spec, and further calls at the price of the most expensive spec.
 
     Raises:
-        SelfoptError: when the ledger cannot be read.
+        SelfoptError: if the ledger cannot be read.
     """
     least = [trial for trial in trials if trial.key.run < plan.least_passes]
     known: Sequence[TokensOfSpec] = ()
@@ -105,8 +105,8 @@ def estimate_phase(
     cases = len({trial.key.case for trial in least})
     further = _further_calls(plan, cases, len(trials) - len(least))
     if further:
-        dearest = _dearest(calls_of_specs)
-        parts += _times(dearest, further, certain=False)
+        expensive = _most_expensive(calls_of_specs)
+        parts += _times(expensive, further, certain=False)
     estimate = Estimate(parts=tuple(parts))
     if settings.max_cost_usd is None or ledger is None or not least:
         return estimate
@@ -119,7 +119,7 @@ def _calls_of_specs(
     settings: Settings,
     known: Sequence[TokensOfSpec],
 ) -> list[tuple[tuple[CostPart, ...], int]]:
-    """For each spec the parts of one call, and how many calls it gets."""
+    """Return the parts of one call and the number of calls, for each spec."""
     counts = Counter(trial.key.spec for trial in trials)
     cases_by_spec: dict[str, dict[str, PlannedTrial]] = {}
     for trial in trials:
@@ -139,7 +139,7 @@ def _times(
     *,
     certain: bool | None = None,
 ) -> list[CostPart]:
-    """The parts of so many calls; `certain` replaces that of each part, unless it is None."""
+    """Multiply parts by a number of calls; `certain` replaces that of each part, unless it is None."""
     multiplied: list[CostPart] = []
     for part in parts:
         many = replace(part, calls=part.calls * calls)
@@ -150,24 +150,24 @@ def _times(
 
 
 def _further_calls(plan: PhasePlan, cases: int, left: int) -> int:
-    """The calls beyond those that every spec gets; of a selection of trials, at most those that are `left` of it."""
+    """Return the calls beyond those that every spec gets; at most the `left` calls of a partial selection."""
     most = plan.most_calls(cases)
     fewest = plan.fewest_calls(cases)
     return min(most - fewest, left)
 
 
-def _dearest(
+def _most_expensive(
     calls_of_specs: Sequence[tuple[tuple[CostPart, ...], int]],
 ) -> tuple[CostPart, ...]:
-    """The parts of the call that costs most, the first of several; no parts without a spec."""
-    dearest: tuple[CostPart, ...] = ()
+    """Return the parts of the most expensive call (the first of equals); no parts without a spec."""
+    expensive: tuple[CostPart, ...] = ()
     most_usd = -1.0
     for one_call, _ in calls_of_specs:
         call_usd = sum(map(_usd_of, one_call))
         if call_usd > most_usd:
-            dearest = one_call
+            expensive = one_call
             most_usd = call_usd
-    return dearest
+    return expensive
 
 
 def _usd_of(part: CostPart) -> float:
@@ -183,12 +183,12 @@ def estimate_swarm(
     phase: str | None,
     runs: int,
 ) -> Estimate:
-    """What going through a topology costs, once for each case of the suites (without any: once) and run.
+    """Estimate a swarm's topology, once for each run and case of the suites (once a run without suites).
 
-    Calls are counted by what earlier ones took, in a phase or in all of them (None).
+    Tokens are those of earlier calls, in one phase or in all phases (None).
 
     Raises:
-        SelfoptError: when there is no such tier, or a suite or the ledger cannot be read.
+        SelfoptError: if the tier is unknown, or a suite or the ledger cannot be read.
     """
     stages = stages_of(topology)
     return _estimate(stages, tier, suites, settings, phase=phase, runs=runs)
@@ -202,14 +202,14 @@ def estimate_batch(
     phase: str | None,
     runs: int,
 ) -> Estimate:
-    """What it costs to ask each model of a tier each case of the suites.
+    """Estimate the calls to each model of a tier for each case of the suites.
 
     Raises:
-        SelfoptError: when there is no such tier, or a suite or the ledger cannot be read.
+        SelfoptError: if the tier is unknown, or a suite or the ledger cannot be read.
     """
     models = settings.tier(tier)
-    everybody = (Stage(calls=len(models)),)
-    return _estimate(everybody, tier, suites, settings, phase=phase, runs=runs)
+    stages = (Stage(calls=len(models)),)
+    return _estimate(stages, tier, suites, settings, phase=phase, runs=runs)
 
 
 def _estimate(
@@ -239,14 +239,14 @@ def _estimate(
 
 
 def _load_suites(paths: Sequence[Path]) -> list[Suite]:
-    """The suites of files and folders; none without any path."""
+    """Load the suites of files and folders; none without a path."""
     if not paths:
         return []
     return [load_suite(path) for path in suite_files(paths)]
 
 
 def stages_of(topology: Topology) -> tuple[Stage, ...]:
-    """The stages of a topology: how many calls, how many answers each is given, and which may be votes."""
+    """Return the stages of a topology: calls, answers that each call gets, and whether it may be a vote."""
     stages: list[Stage] = []
     for place, calls in enumerate(topology.stages):
         sources = len(topology.sources(place, 0))
@@ -257,11 +257,11 @@ def stages_of(topology: Topology) -> tuple[Stage, ...]:
 
 
 def cost_warning(estimate: Estimate, settings: Settings) -> str:
-    """The end of a sentence about a cost that is above the limit for warnings; empty when it is not."""
+    """Return the end of a sentence about a cost above the limit for warnings; empty below it."""
     most = settings.warn_usd
     if not estimate.exceeds(most):
         return ""
-    # In cents, unless the limit is a part of one.
+    # In cents, unless the limit is a fraction of a cent.
     limit = f"${most:g}"
     if round(most, 2) == most:
         limit = f"${most:.2f}"
@@ -269,10 +269,10 @@ def cost_warning(estimate: Estimate, settings: Settings) -> str:
 
 
 def refuse_cost(estimate: Estimate, settings: Settings) -> None:
-    """Refuse to begin what cannot be had within the budget.
+    """Refuse a cost that exceeds the budget for certain.
 
     Raises:
-        SettingsError: when it surely costs more.
+        SettingsError: if the prompts alone cost more.
     """
     most = settings.max_cost_usd
     if most is not None and estimate.surely_usd > most:
@@ -281,12 +281,12 @@ def refuse_cost(estimate: Estimate, settings: Settings) -> None:
             f"--selfopt-max-cost: the prompts alone cost {least}, "
             "by the tokens that the same prompts took before, "
             f"and at most ${most:g} may be spent; "
-            "raise it, or ask fewer prompts or candidates"
+            "raise the budget, or use fewer prompts or candidates"
         )
 
 
 def asker() -> Ask | None:
-    """The question at the terminal; None when input or output is a file or a pipe."""
+    """Return a function that asks at the terminal; None if input or output is a file or a pipe."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     return _ask_at_terminal
@@ -305,12 +305,12 @@ def confirmed(
     settings: Settings,
     ask: Ask | None,
 ) -> bool:
-    """Whether a command may spend: the user at the terminal is asked when the cost is unknown or above the limit.
+    """Whether a command may spend: asks the user if the cost is unknown or above the limit.
 
     Without `ask` the command runs, bounded by the budget alone.
 
     Raises:
-        SettingsError: when it surely costs more than the budget has.
+        SettingsError: if the prompts alone cost more than the budget.
     """
     refuse_cost(cost, settings)
     if ask is None:
@@ -326,7 +326,7 @@ def _parts_of_a_call(
     settings: Settings,
     known: Sequence[TokensOfSpec],
 ) -> tuple[CostPart, ...]:
-    """What one call of the trials of a spec consists of: itself, or those of a swarm's members."""
+    """Return the parts of one call of a spec: the call itself, or the calls of a swarm's members."""
     name = trials[0].spec.model
     swarm = settings.swarm(name)
     if swarm is None:

@@ -1,4 +1,4 @@
-"""Which rules rest on something that has changed, before a cycle begins."""
+"""The expiry of rules whose provenance has changed, before a cycle begins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.provenance import Premises, expire, together
-from pytest_selfopt.planning.planner import routed
+from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.planning.provenance import ProvenanceResolver, suites_as_premises
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.rule import Rule
@@ -16,16 +16,16 @@ from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 
 
-def expired(
+def expire_rules(
     routing: RoutingConfig,
     phase: str,
     suite: Suite,
     *,
     settings: Settings,
-    surroundings: ProvenanceResolver,
+    provenance: ProvenanceResolver,
     now: str,
 ) -> tuple[RoutingConfig, tuple[RuleChange, ...]]:
-    """The configuration without what holds no more for a phase, and what was done about it.
+    """Return the configuration with the outdated rules of a phase expired, and the changes.
 
     `now` is the timestamp (ISO 8601, UTC) of the rules that change.
     """
@@ -34,12 +34,12 @@ def expired(
         return routing, ()
 
     def premises(rule: Rule) -> Premises:
-        own = _known(surroundings, start, rule.model, rule)
-        with_suite = {**own, **suites_as_premises([suite])}
-        beside: Premises | None = None
+        of_model = _known(provenance, start, rule.model, rule)
+        with_suite = {**of_model, **suites_as_premises([suite])}
+        of_fallback: Premises | None = None
         if rule.fallback_model and not rule.allow:
-            beside = _known(surroundings, start, rule.fallback_model)
-        return together(with_suite, beside)
+            of_fallback = _known(provenance, start, rule.fallback_model)
+        return together(with_suite, of_fallback)
 
     def matters(rule: Rule) -> bool:
         alone = RoutingConfig(rules=(rule,))
@@ -64,24 +64,24 @@ def expired(
 
 
 def _known(
-    surroundings: ProvenanceResolver,
+    provenance: ProvenanceResolver,
     start: Spec,
     model: str,
     rule: Rule | None = None,
 ) -> Premises:
-    """What is known of a model as it is asked; nothing of one whose name is none."""
+    """Return the premises of a model as it is asked; none for an unknown model."""
     variant = start.variant
     if rule is not None and rule.variant is not None:
         variant = rule.variant
     try:
-        return surroundings.of(replace(start, model=model, variant=variant))
+        return provenance.of(replace(start, model=model, variant=variant))
     except SelfoptError:
         return {}
 
 
 def _spec(start: Spec, routing: RoutingConfig, rule: Rule) -> Spec | None:
-    """The spec that a configuration makes of a rule's model; None when no usable model is left."""
+    """Return the spec that a configuration makes of a rule's model; None without a usable model."""
     route = routing.apply_routing(rule.model, rule.phase)
     if not route.allowed:
         return None
-    return routed(replace(start, model=rule.model), route)
+    return apply_route(replace(start, model=rule.model), route)

@@ -1,4 +1,4 @@
-"""Who stands in for a model that is not up to a phase: whom the configuration names, or the best the ledger knows."""
+"""The fallback for a model that is not up to a phase: the configured one, or the best in the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fallback_for(
     routing: RoutingConfig,
     ledger: Ledger | None,
 ) -> str | None:
-    """The model that stands in for `model` in a phase; None when none is named and none is known there."""
+    """Return the fallback for `model` in a phase; None if none is configured and the ledger has none."""
     named = settings.phase(phase).fallback
     if named == model:
         return None
@@ -37,7 +37,7 @@ def fallback_for(
 
 
 def _scores(ledger: Ledger, phase: str) -> dict[str, FallbackScore]:
-    """The score of each model in a phase, over all its specs."""
+    """Return the score of each model in a phase, over all its specs."""
     scores: dict[str, FallbackScore] = {}
     by_spec = ledger.answers_by_spec(phase)
     for spec, (passes, answers) in by_spec.items():

@@ -1,4 +1,4 @@
-"""What was compared before in a phase: which candidates wait for more evidence, and which are done with."""
+"""The past comparisons of a phase: candidates that need more evidence, and candidates that are finished."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ def comparisons_of(
     ledger: Ledger | None,
     phase: str,
     address: str,
-    surroundings: ProvenanceResolver,
+    provenance: ProvenanceResolver,
 ) -> list[Comparison]:
-    """What was compared before on the suite of this address, of these very models."""
+    """Return the past comparisons on the suite of this address, with unchanged models and variants."""
     if ledger is None:
         return []
     same: list[Comparison] = []
     for comparison in ledger.comparisons(phase):
         if address not in comparison.suite_hash.split():
             continue
-        if _rests_on_same(comparison, surroundings):
+        if _rests_on_same(comparison, provenance):
             same.append(comparison)
     return same
 
 
 def _rests_on_same(
     comparison: Comparison,
-    surroundings: ProvenanceResolver,
+    provenance: ProvenanceResolver,
 ) -> bool:
-    """Whether models and variants are what they were; one that was stored without their hash counts as the same."""
+    """Whether models and variants are unchanged; a comparison stored without their hash counts as unchanged."""
     tokens = comparison.suite_hash.split()
     rests = [token for token in tokens if token.startswith(RESTS)]
     if not rests:
         return True
     baseline = parse_spec(comparison.baseline)
     candidate = parse_spec(comparison.candidate)
-    return surroundings.fingerprint(baseline, candidate) in rests
+    return provenance.fingerprint(baseline, candidate) in rests
 
 
 def tried(
     past: Sequence[Comparison],
     baseline: Spec,
 ) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Which candidates wait for more evidence against this baseline, and which are done with."""
+    """Return the candidates that need more evidence against this baseline, and those that are finished."""
     about = [row for row in past if row.baseline == baseline.id]
     waiting = tuple(row.candidate for row in about if _waits(row))
     tried = frozenset(row.candidate for row in about)
@@ -54,8 +54,8 @@ def tried(
 
 
 def _waits(comparison: Comparison) -> bool:
-    """Whether a candidate of the baseline in force is to get more passes."""
-    # One that was promoted while its baseline is still in force: the rule was never written.
+    """Whether a candidate against the baseline in force needs more passes."""
+    # The candidate was promoted but its baseline is still in force: the rule was never written.
     if comparison.state == "promoted":
         return True
     undecided = comparison.state in ("held", "open")
@@ -63,7 +63,7 @@ def _waits(comparison: Comparison) -> bool:
 
 
 def measured_specs(past: Sequence[Comparison]) -> set[str]:
-    """The ids of the specs that were compared."""
+    """Return the ids of the specs that were compared."""
     measured: set[str] = set()
     for comparison in past:
         measured.add(comparison.baseline)

@@ -1,4 +1,4 @@
-"""What one item stands for, and the plan of a phase."""
+"""The trial that an item stands for, and the plan of a phase."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrialKey:
     run: int
 
     def call_id(self, cycle: int, case_hash: str) -> str:
-        """The id under which the ledger keeps the call of this trial in a cycle."""
+        """Return the id under which the ledger keeps the call of this trial in a cycle."""
         parts = (
             str(cycle),
             self.phase,
@@ -38,7 +38,7 @@ class TrialKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTrial:
-    """What an item was collected for."""
+    """The trial that an item was collected for."""
 
     key: TrialKey
     case: Case
@@ -49,11 +49,11 @@ class PlannedTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhasePlan:
-    """What a session does for one phase.
+    """The work of a session on one phase.
 
     Every spec gets `least_passes`; `most_passes` is how many passes the specs still in the race may get.
     `because` says where the baseline comes from; `left` counts untried neighbours beyond the candidates. `requested` is
-    the model that was configured, which another one may stand in for, by a rule or because it was `forced`.
+    the configured model, which a rule may replace, or the command line (`forced`).
     """
 
     phase: str
@@ -66,11 +66,11 @@ class PhasePlan:
     requested: str = ""
     forced: bool = False
     trial: str = ""
-    """The id of the candidate that is the baseline with the rule on trial; empty when none is."""
+    """The id of the candidate that is the baseline with the rule on trial; empty if no rule is on trial."""
     only_proves: bool = False
-    """Whether nothing is searched: what is on trial is to be settled first."""
+    """Whether the session proves the rule on trial, and searches for no new candidates."""
     turns: int = 0
-    """Passes of a turn, where specs are asked in turns and each turn begins cold; 0: they are interleaved."""
+    """The passes of a turn, where specs are asked in turns that each begin cold; 0: specs are interleaved."""
 
     @property
     def specs(self) -> tuple[Spec, ...]:
@@ -78,7 +78,7 @@ class PhasePlan:
         return (self.baseline, *(candidate.spec for candidate in self.candidates))
 
     def specs_in(self, run: int) -> tuple[Spec, ...]:
-        """The specs that a run is planned for: all of them, or the one whose turn it is."""
+        """Return the specs that a run is planned for: all specs, or the one whose turn it is."""
         specs = self.specs
         if not self.turns:
             return specs
@@ -90,21 +90,21 @@ class PhasePlan:
         return self.turns > 0 and run % self.turns == 0
 
     def pass_of(self, run: int) -> int:
-        """Which pass a run of a spec is, counted for each spec by itself."""
+        """Return the number of the pass that a run is, counted for each spec separately."""
         if not self.turns:
             return run
-        a_round = self.turns * len(self.specs)
-        rounds = run // a_round
+        round_runs = self.turns * len(self.specs)
+        rounds = run // round_runs
         return rounds * self.turns + run % self.turns
 
     def fewest_calls(self, cases: int) -> int:
-        """The calls of the passes that everybody gets."""
+        """Return the calls of the passes that every spec gets."""
         calls_a_case = sum(len(self.specs_in(run)) for run in range(self.least_passes))
         return calls_a_case * cases
 
     def most_calls(self, cases: int) -> int:
-        """The calls when one candidate is asked to the end."""
-        both = min(2, len(self.specs_in(0)))
+        """Return the calls if one candidate gets all passes."""
+        specs = min(2, len(self.specs_in(0)))
         further_passes = self.most_passes - self.least_passes
-        further_calls = both * further_passes * cases
+        further_calls = specs * further_passes * cases
         return self.fewest_calls(cases) + further_calls

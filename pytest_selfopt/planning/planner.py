@@ -1,4 +1,4 @@
-"""Opening a session: the baseline of a phase from configuration and routing, and the candidates to set beside it."""
+"""The plan of a phase: its baseline from configuration and routing, and the candidates to compare with it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from pytest_selfopt.specs.spec import Spec, parse_spec
 _T = TypeVar("_T")
 
 PASSES_OF_A_TURN = 3
-"""As many first runs as a cold start can take."""
+"""The number of first runs that a cold start can affect."""
 ROUNDS_OF_TURNS = 3
-"""Nine passes of each: enough for specs that are not interleaved."""
+"""The turns of each spec: nine passes in all, enough for specs that are not interleaved."""
 
 
 _GIVEN = "the baseline was given by --selfopt-baseline, over the routing configuration"
@@ -46,94 +46,94 @@ def plan_phase(
     settings: Settings,
     routing: RoutingConfig,
     ledger: Ledger | None,
-    surroundings: ProvenanceResolver,
+    provenance: ProvenanceResolver,
 ) -> PhasePlan:
-    """What this session does for a phase; candidates only in a cycle, knowing what the ledger says was tried.
+    """Plan a phase; only a cycle gets candidates, without those that the ledger says were tried.
 
-    What is on trial and came from no diagnosis, such as a promotion to be proven anew, is settled before anything else
-    is searched.
+    A rule on trial that came from no diagnosis, such as a promotion to be proven again, is settled before new
+    candidates are searched.
 
     Raises:
-        SettingsError: when the baseline's model or variant is unknown, or the model is disabled without a fallback.
+        SettingsError: if the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
-    begun = _begin(phase, settings, routing)
-    model = settings.model(begun.baseline.model)
+    base = _base_plan(phase, settings, routing)
+    model = settings.model(base.baseline.model)
     if model.members and _converses(suite):
         raise SettingsError(
-            f"{begun.baseline.model} cannot be the baseline of phase {phase!r}: "
+            f"{base.baseline.model} cannot be the baseline of phase {phase!r}: "
             "a swarm answers single questions, and "
             f"{suite.name} holds conversations of several turns; "
             "name one model"
         )
-    settings.variant(begun.baseline.variant)
+    settings.variant(base.baseline.variant)
     if settings.mode is Mode.PLAIN:
-        return begun
+        return base
     if settings.mode is Mode.GATE:
-        return gate_plan(begun, settings, ledger)
-    past = comparisons_of(ledger, phase, suite_address(suite), surroundings)
-    held, rejected = tried(past, begun.baseline)
-    on_trial = {candidate.spec.id for candidate in begun.candidates}
+        return gate_plan(base, settings, ledger)
+    past = comparisons_of(ledger, phase, suite_address(suite), provenance)
+    held, rejected = tried(past, base.baseline)
+    on_trial = {candidate.spec.id for candidate in base.candidates}
     generation = generate(
-        begun.baseline,
+        base.baseline,
         _feasible(settings, suite),
         held=held,
         rejected=rejected | on_trial,
         measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
-        limit=_candidates_wanted(begun, settings),
+        limit=_candidates_wanted(base, settings),
     )
     plan = replace(
-        begun,
-        candidates=(*begun.candidates, *generation.candidates),
+        base,
+        candidates=(*base.candidates, *generation.candidates),
         left=generation.left,
     )
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)
 
 
-def _candidates_wanted(begun: PhasePlan, settings: Settings) -> int:
-    """How many candidates to generate beside what is on trial."""
-    if begun.turns or begun.only_proves:
+def _candidates_wanted(base: PhasePlan, settings: Settings) -> int:
+    """Return the number of candidates to generate beside the rule on trial."""
+    if base.turns or base.only_proves:
         return 0
-    return settings.max_candidates - len(begun.candidates)
+    return settings.max_candidates - len(base.candidates)
 
 
 def gate_plan(
-    begun: PhasePlan,
+    base: PhasePlan,
     settings: Settings,
     ledger: Ledger | None,
 ) -> PhasePlan:
-    """What a gate does for a phase: the passes of what is in force, and beside it what was recorded, if asked for."""
-    bars = settings.phase(begun.phase).bars
+    """Plan a phase of a gate: the passes of the spec in force, and of the recorded spec if configured."""
+    bars = settings.phase(base.phase).bars
     plan = replace(
-        begun,
+        base,
         candidates=(),
         least_passes=bars.passes,
         most_passes=bars.passes,
     )
     if bars.compare is not Compare.BESIDE:
         return plan
-    recorded = recorded_spec(ledger, begun.phase)
-    if recorded is None or recorded == begun.baseline:
+    recorded = recorded_spec(ledger, base.phase)
+    if recorded is None or recorded == base.baseline:
         return plan
     beside = Candidate(spec=recorded, why="in force after the last cycle")
     return replace(plan, candidates=(beside,))
 
 
 def recorded_spec(ledger: Ledger | None, phase: str) -> Spec | None:
-    """What the last decided cycle left in force; None when none did."""
+    """Return the spec that the last decided cycle left in force; None without one."""
     spec = _last(ledger, "in_force", phase, None)
     if not isinstance(spec, str):
         return None
     return parse_spec(spec)
 
 
-def _begin(
+def _base_plan(
     phase: str,
     settings: Settings,
     routing: RoutingConfig,
 ) -> PhasePlan:
-    """The plan of a phase before candidates are generated: its baseline and, in a cycle, what is on trial beside it."""
+    """Plan a phase before candidates are generated: the baseline and, in a cycle, the rule on trial."""
     plan = _with_trial(phase, settings, routing)
     if settings.warmup is not None:
         plan = _with_warmup(plan, warmup=settings.warmup)
@@ -157,7 +157,7 @@ def _with_trial(
     settings: Settings,
     routing: RoutingConfig,
 ) -> PhasePlan:
-    """The baseline and, in a cycle, the baseline with the rule on trial as its candidate."""
+    """Plan the baseline and, in a cycle, the baseline with the rule on trial as a candidate."""
     if settings.mode is not Mode.CYCLE:
         baseline, because = baseline_of(phase, settings, routing)
         return PhasePlan(phase=phase, baseline=baseline, because=because)
@@ -174,7 +174,7 @@ def _with_trial(
         return plan
     if can_force_cold_start(settings, baseline.model):
         return replace(plan, turns=PASSES_OF_A_TURN)
-    # Interleaved, the warm-up of one would warm the other, too: nothing could be seen.
+    # Interleaved specs share a model, so the warm-up of one would warm the other, too.
     cannot = "its warm-up stays on trial: this server cannot be told to unload the model for a cold start"
     return PhasePlan(
         phase=phase,
@@ -184,12 +184,12 @@ def _with_trial(
 
 
 def _differs_in_warmup(spec: Spec, baseline: Spec) -> bool:
-    """Whether two specs are the same but for their warm-up, if for anything."""
+    """Whether two specs differ in their warm-up at most."""
     return replace(spec, warmup=baseline.warmup) == baseline
 
 
 def _with_warmup(plan: PhasePlan, *, warmup: bool) -> PhasePlan:
-    """The plan with the warm-up of the command line in every spec; what then equals the baseline is left out."""
+    """Set the command line's warm-up in every spec, and remove candidates that then equal the baseline."""
     baseline = replace(plan.baseline, warmup=warmup)
     candidates: list[Candidate] = []
     for candidate in plan.candidates:
@@ -214,7 +214,7 @@ def _from_no_diagnosis(rule: Rule | None) -> bool:
 
 
 def _passes(plan: PhasePlan, settings: Settings) -> tuple[int, int]:
-    """The passes that everybody gets, and those that one candidate may get."""
+    """Return the passes that every spec gets, and the most that one candidate may get."""
     if plan.turns:
         a_round = plan.turns * len(plan.specs)
         return a_round, ROUNDS_OF_TURNS * a_round
@@ -231,7 +231,7 @@ def _on_trial(
     routing: RoutingConfig,
     baseline: Spec,
 ) -> tuple[Candidate, ...]:
-    """The baseline with what is on trial, to be measured beside its absence; nothing when nothing is."""
+    """Return the baseline with the rule on trial, as a candidate; empty if no rule is on trial."""
     spec, _ = baseline_of(phase, settings, routing)
     rule = routing.get_rule(baseline.model, phase)
     if rule is None or not rule.on_trial or spec == baseline:
@@ -246,7 +246,7 @@ def baseline_of(
     settings: Settings,
     routing: RoutingConfig,
 ) -> tuple[Spec, tuple[str, ...]]:
-    """The spec in force for a phase, and the sentences that say where it comes from."""
+    """Return the spec in force for a phase, and the sentences that say where it comes from."""
     start = settings.phase(phase).baseline
     given = settings.forced_baseline
     if given is not None and given.phase == phase:
@@ -264,11 +264,11 @@ def baseline_of(
             "name a fallback_model in that rule, or another baseline"
         )
     because = route.because or (_CONFIGURED,)
-    return routed(start, route), because
+    return apply_route(start, route), because
 
 
-def routed(start: Spec, route: Route) -> Spec:
-    """The spec that `start` becomes under a route: the effective model, and what its rule sets."""
+def apply_route(start: Spec, route: Route) -> Spec:
+    """Apply a route to the spec `start`: the effective model, and the settings of its rule."""
     sampling = start.sampling
     if route.sampling is not None:
         sampling = Sampling(**route.sampling)
@@ -276,46 +276,46 @@ def routed(start: Spec, route: Route) -> Spec:
         start,
         model=route.model,
         variant=route.variant or start.variant,
-        timeout_s=_or_else(route.timeout_s, start.timeout_s),
-        retries=_or_else(route.retries, start.retries),
-        isolated=_or_else(route.isolated, start.isolated),
-        warmup=_or_else(route.enable_warmup, start.warmup),
+        timeout_s=_value_or(route.timeout_s, start.timeout_s),
+        retries=_value_or(route.retries, start.retries),
+        isolated=_value_or(route.isolated, start.isolated),
+        warmup=_value_or(route.enable_warmup, start.warmup),
         sampling=sampling,
     )
 
 
-def _or_else(value: _T | None, default: _T) -> _T:
-    """The value, also when it is 0 or False; the default where the value is None."""
+def _value_or(value: _T | None, default: _T) -> _T:
+    """Return the value, even 0 or False; the default if it is None."""
     if value is None:
         return default
     return value
 
 
 def suite_address(suite: Suite) -> str:
-    """Name and content of a suite, so that evidence is never carried over to other questions."""
+    """Return the name and content hash of a suite, so that evidence never applies to other questions."""
     return f"{suite.name}:{suite.content_hash}"
 
 
 def _asked_for(ledger: Ledger | None, phase: str) -> tuple[str, ...]:
-    """The actions that the diagnosis of the last decided cycle asked for."""
+    """Return the actions that the diagnosis of the last decided cycle asked for."""
     actions = _last(ledger, "asked_for", phase, [])
     return tuple(action for action in actions if isinstance(action, str))
 
 
 def known_churn(ledger: Ledger, baseline: Spec) -> float | None:
-    """The share of a baseline's repeats that differed in the last decided cycle; None when it was not measured."""
+    """Return a baseline's share of differing repeats in the last decided cycle; None if not measured."""
     churns = _last(ledger, "churn", baseline.phase, {})
     return _number(churns.get(baseline.id))
 
 
 def last_churn(ledger: Ledger, phase: str) -> float | None:
-    """The same of whatever was in force for a phase after the last decided cycle."""
+    """Return the churn of the spec that the last decided cycle left in force for a phase."""
     churns = _last(ledger, "churn", phase, {})
     return _number(next(iter(churns.values()), None))
 
 
 def _number(value: object) -> float | None:
-    """A number as it is; None for anything else."""
+    """Return a number unchanged; None for anything else."""
     if isinstance(value, (int, float)):
         return value
     return None
@@ -323,17 +323,17 @@ def _number(value: object) -> float | None:
 
 def _last(
     ledger: Ledger | None,
-    what: str,
+    field: str,
     phase: str,
     default: Any,
 ) -> Any:
-    """What the last decided cycle of a phase left of something."""
+    """Return a field of the last cycle's result for a phase; `default` if no cycle has it."""
     if ledger is None:
         return default
     last = default
     for cycle in ledger.cycles():
         result = cycle["result"] or {}
-        of_phases = result.get(what) or {}
+        of_phases = result.get(field) or {}
         if phase in of_phases:
             last = of_phases[phase]
     return last
@@ -344,7 +344,7 @@ def _converses(suite: Suite) -> bool:
 
 
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:
-    """The space without what cannot ask this suite, and without what the command line settled."""
+    """Return the search space without specs that cannot ask this suite or that the command line excludes."""
     space = settings.space
     if _converses(suite):
         single = [name for name in space.models if not settings.model(name).members]

@@ -1,4 +1,4 @@
-"""`selfopt power`: what a suite can show, and in how many calls, before anything is spent."""
+"""`selfopt power`: the gains that a suite can detect, and in how many calls, before anything is spent."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the ledger knows about the next cycle: the number of its first test, and how much answers vary."""
+    """The ledger's data for the next cycle: the number of its first test, and how much answers vary."""
 
     first_test: int = 1
     churn: float | None = None
 
     @property
     def churns(self) -> tuple[float, ...]:
-        """The measured share of repeats that differ, or two that enclose it."""
+        """The measured share of repeats that differ, or two bounds for it."""
         if self.churn is None:
             return (STEADY, VARYING)
         return (self.churn,)
 
 
 def known_of(settings: Settings, phase: str) -> Known:
-    """Read the ledger of a project; without one the history begins now."""
+    """Read a project's ledger; without a ledger, the next test is the first."""
     path = settings.ledger_path
     if not path.exists():
         return Known()
@@ -57,10 +57,10 @@ def power_report(
     least: int,
     known: Known,
 ) -> Iterator[str]:
-    """Tell what one cycle over these suites, together one phase, can find; races are played out `TIMES` times.
+    """Yield lines on the gains that one cycle over these suites (one phase) can find, from `TIMES` simulations.
 
     Raises:
-        SuiteError: when a suite cannot be read.
+        SuiteError: if a suite cannot be read.
     """
     suites = list(map(load_suite, paths))
     cases = sum(len(suite.cases) for suite in suites)
@@ -90,7 +90,7 @@ def power_report(
 
 
 def _restraint(suite: Suite) -> int:
-    """How many cases of a suite need no tool."""
+    """Count the cases of a suite that need no tool."""
     return sum(case.restraint for case in suite.cases)
 
 
@@ -101,7 +101,7 @@ def _variation(known: Known) -> str:
 
 
 def _table(outlook: Outlook, known: Known) -> Iterator[str]:
-    """For each gain how often it is found in one cycle, and in how many calls on average."""
+    """Yield a row for each gain: how often one cycle finds it, and in how many calls on average."""
     heads = ""
     for churn in known.churns:
         head = f"repeats differ {churn:.0%}"
@@ -120,14 +120,14 @@ def _played(gain: float, outlook: Outlook) -> Power:
     return power(gain, outlook, times=TIMES, rng=random.Random(SEED))
 
 
-def _cell(found: Power) -> str:
-    return f"{found.found:.0%} in {found.calls:,.0f} calls"
+def _cell(result: Power) -> str:
+    return f"{result.found:.0%} in {result.calls:,.0f} calls"
 
 
 def _findable(outlook: Outlook, others: Sequence[int]) -> Iterator[str]:
-    """The smallest gain that three of four cycles find, with this and with other numbers of prompts."""
-    here = _shown(findable_gain(outlook))
-    yield f"found in 3 of 4 cycles when {outlook.churn:.0%} of repeats differ: {here}"
+    """Yield the smallest gain that three of four cycles find, with this and with other numbers of prompts."""
+    smallest = _shown(findable_gain(outlook))
+    yield f"found in 3 of 4 cycles when {outlook.churn:.0%} of repeats differ: {smallest}"
     sizes: list[str] = []
     for cases in others:
         if cases != outlook.cases:

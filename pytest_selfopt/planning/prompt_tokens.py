@@ -1,4 +1,4 @@
-"""The tokens of the prompts that trials and suites send, and the USD that those cost for certain."""
+"""The tokens of the prompts that trials and suites send, and their certain cost in USD."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tokens_of_trials(
     trials: Sequence[PlannedTrial],
     known: Sequence[TokensOfSpec],
 ) -> Tokens | None:
-    """The tokens of a call of a spec, by earlier calls or by its prompts; None when they are unknown."""
+    """Return the tokens of a call of a spec, by earlier calls or by its prompts; None when they are unknown."""
     earlier = earlier_tokens(model.id, trials[0].spec.variant, known)
     if earlier is not None:
         return earlier
@@ -40,7 +40,7 @@ def tokens_of_trials(
     try:
         return most_tokens(list(map(_request, trials)))
     except SpecError:
-        # A variant that cannot ask makes errors of its trials, and is no reason to begin none.
+        # The trials of a variant that cannot ask become errors; that is no reason to refuse the session.
         return None
 
 
@@ -55,7 +55,7 @@ def tokens_of_suites(
     settings: Settings,
     known: Sequence[TokensOfSpec],
 ) -> Tokens | None:
-    """The tokens of a call of a spec, by earlier calls or by the prompts; the usual ones without either."""
+    """Return the tokens of a call of a spec, by earlier calls or by the prompts; the usual ones without either."""
     earlier = earlier_tokens(spec.model, spec.variant, known)
     if earlier is not None:
         return earlier
@@ -69,7 +69,7 @@ def _requests(
     settings: Settings,
     spec: Spec,
 ) -> list[ChatRequest]:
-    """The requests that ask the cases; none for conversations, whose length is not known in advance."""
+    """Build the requests for all cases; none for conversations, whose length is not known in advance."""
     if any(map(_converses, suites)):
         return []
     variant = settings.variant(spec.variant)
@@ -90,7 +90,7 @@ def prompts_usd(
     settings: Settings,
     ledger: Ledger,
 ) -> float:
-    """The USD that the prompts of trials cost alone, as far as the very same ones were sent before."""
+    """Return the USD that the trials' prompts alone cost, as far as the same prompts were sent before."""
     fewest = _fewest_tokens(ledger, trials[0].key.phase)
     total = 0.0
     for trial in trials:
@@ -108,7 +108,7 @@ def _fewest_tokens(
     ledger: Ledger,
     phase: str,
 ) -> dict[tuple[str, str, str], int]:
-    """The fewest tokens that a prompt took in a phase, by model, variant and the hash of the case."""
+    """Return the fewest tokens that a prompt took in a phase, by model, variant and the hash of the case."""
     fewest: dict[tuple[str, str, str], int] = {}
     by_spec_and_case = ledger.fewest_prompt_tokens(phase)
     for (spec, case_hash), tokens in by_spec_and_case.items():
@@ -118,7 +118,7 @@ def _fewest_tokens(
 
 
 def _sends_same_prompt(trial: PlannedTrial) -> bool:
-    """Whether a case alone makes the prompt: worked examples, or the results of tools, may be others now."""
+    """Whether the case alone determines the prompt: examples and tool results may have changed."""
     if trial.variant.name not in VARIANTS:
         return False
     return not trial.variant.needs_examples and trial.case.world is None

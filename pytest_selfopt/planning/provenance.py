@@ -1,4 +1,4 @@
-"""What results rest on besides prompts and settings: which model it truly is, who serves it, and how a variant asks."""
+"""The provenance of results beyond prompts and settings: model digest, provider, and the requests of a variant."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ from pytest_selfopt.specs.variants import Variant, build_request
 from pytest_selfopt.trial import ToolCall, Trial
 
 DIGITS = 12
-"""Of a hash; so many tell any two apart that a project will ever see."""
+"""The digits kept of a hash, enough for all the hashes that a project will ever see."""
 
 
 RESTS = "rests:"
-"""What a token begins with."""
+"""The prefix of a fingerprint in a stored suite hash."""
 
 
 class ProvenanceResolver:
-    """What is known now of the models a session asks, each looked up once.
+    """The current provenance of the models that a session asks; each is looked up once.
 
-    Only with `asks` is a server asked which weights it holds; `served` are the names that replies of the last decided
-    cycle came under, by model.
+    Servers are asked for the digests of their models only with `asks`.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger | None, *, asks: bool) -> None:
@@ -47,7 +46,7 @@ class ProvenanceResolver:
         self._digests: dict[str, str | None] = {}
 
     def of(self, spec: Spec, *, served: Mapping[str, str] | None = None) -> Premises:
-        """What a spec's results rest on; `served` are names that replies came under meanwhile, by model."""
+        """Return the premises of a spec's results; `served` are the model names in newer replies, by model."""
         names = dict(served or {})
         if spec.model not in names and spec.model in self._names:
             names[spec.model] = self._names[spec.model][-1]
@@ -57,10 +56,9 @@ class ProvenanceResolver:
         return {"served model": names[spec.model], **fixed}
 
     def fingerprint(self, baseline: Spec, candidate: Spec) -> str:
-        """A hash of what a comparison of two specs rests on besides its suites.
+        """Return a hash of the provenance of a comparison besides its suites.
 
-        The name a model is served under counts once it has changed, so that what was begun before it was first known
-        goes on.
+        A served name counts only once it has changed, so that comparisons opened before it was known continue.
         """
         sides = [self._side(baseline), self._side(candidate)]
         return f"{RESTS}{_hash(sides)}"
@@ -94,7 +92,7 @@ class ProvenanceResolver:
         return premises
 
     def _member(self, name: str) -> str:
-        """What a member of a swarm is: its name on the wire, who serves it, and its weights where that can be known."""
+        """Return a swarm member's name on the wire, its provider, and its digest if known."""
         try:
             model = self._settings.model(name)
         except SelfoptError:
@@ -111,12 +109,12 @@ class ProvenanceResolver:
 
 
 def suites_as_premises(suites: Iterable[Suite]) -> Premises:
-    """The suites of a phase, each by the hash of its content."""
+    """Return the content hashes of a phase's suites, as premises."""
     return {f"suite {suite.name}": suite.content_hash for suite in suites}
 
 
 def served_names(trials: Iterable[Trial]) -> dict[str, str]:
-    """The name that most replies of each spec's model came under, by spec id."""
+    """Return the model name that most replies of each spec carry, by spec id."""
     counts: dict[str, Counter[str]] = {}
     for trial in trials:
         if trial.served_model:
@@ -129,7 +127,7 @@ def served_names(trials: Iterable[Trial]) -> dict[str, str]:
 
 
 def _served_names(ledger: Ledger | None) -> dict[str, list[str]]:
-    """The names that each model was served under, cycle by cycle."""
+    """Return the names that each model was served under, cycle by cycle."""
     names: dict[str, list[str]] = {}
     if ledger is None:
         return names
@@ -142,7 +140,7 @@ def _served_names(ledger: Ledger | None) -> dict[str, list[str]]:
 
 
 def _provider(model: ModelConfig) -> str:
-    """Who answers; the port of a server on this machine is chance."""
+    """Return the provider's address, without the port on this machine, where it is arbitrary."""
     if model.members:
         return f"swarm of {', '.join(model.members)}"
     provider = model.provider
@@ -170,7 +168,7 @@ _CALL = ToolCall(name="tool", arguments={"a": "b"})
 
 @lru_cache
 def _shape(variant: Variant) -> str:
-    """A hash of what a variant makes of a fixed prompt: it changes when the variant asks in another way."""
+    """Return a hash of a variant's request for a fixed prompt: it changes if the variant does."""
     messages = (Message(role="user", content="question"),)
     tools = (_TOOL,)
     case = Case(

@@ -1,4 +1,4 @@
-"""Resuming: the plan of a cycle as the ledger keeps it, and going on with one that was cut off."""
+"""The resumption of an interrupted cycle: its plan as stored in the ledger, and whether that still applies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Json
 
 RESUMABLE = ("running", "interrupted", "stopped")
-"""The states a cycle can be resumed from; one that is booked as running under our lock was cut off."""
+"""The states from which a cycle can be resumed; one still "running" while we hold the lock was interrupted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class InterruptedCycle:
 
 
 def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -> dict[str, Json]:
-    """A phase's plan as the ledger keeps it, with the rules that it begins with."""
+    """Convert a phase's plan to the ledger's JSON, with the rules at its start."""
     candidates: list[Json] = []
     for candidate in plan.candidates:
         row: Json = {"spec": candidate.spec.id, "why": candidate.why}
@@ -53,10 +53,10 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
 
 
 def interrupted_cycle(ledger: Ledger) -> InterruptedCycle:
-    """The last cycle, if it is unfinished; a cycle of a partial selection is passed over.
+    """Return the last cycle if it is unfinished; cycles of a partial selection are skipped.
 
     Raises:
-        StateError: when there is nothing to resume.
+        StateError: if there is nothing to resume.
     """
     whole = [cycle for cycle in ledger.cycles() if cycle["status"] != "partial"]
     if not whole:
@@ -69,16 +69,16 @@ def interrupted_cycle(ledger: Ledger) -> InterruptedCycle:
     return InterruptedCycle(cycle=last["id"], seed=last["seed"], plan=last["plan"])
 
 
-def restore_rules(routing: RoutingConfig, cut_off: InterruptedCycle) -> RoutingConfig:
-    """The configuration that a cycle began with: one that was cut off in its last steps may have written rules already.
+def restore_rules(routing: RoutingConfig, interrupted: InterruptedCycle) -> RoutingConfig:
+    """Return the configuration at the start of a cycle, which may have written rules before it was interrupted.
 
-    What it decides anew must follow from the rules that it decided on before. Rules that it did not write stay.
+    The resumed cycle must decide from the same rules as before. Rules that it did not write stay.
     """
     rules = list(routing.rules)
-    for phase, stored in cut_off.plan.items():
+    for phase, stored in interrupted.plan.items():
         if not isinstance(stored, dict) or "rules" not in stored:
             continue
-        if _wrote_rule(rules, phase, cut_off.cycle):
+        if _wrote_rule(rules, phase, interrupted.cycle):
             rules = [rule for rule in rules if rule.phase != phase]
             rules += map(rule_from_json, stored["rules"])
     return routing.with_rules(rules)
@@ -93,45 +93,45 @@ def _wrote_rule(
     return any(rule.phase == phase and rule.cycle == cycle for rule in rules)
 
 
-def check_suites(cut_off: InterruptedCycle, phase: str, suites: Sequence[Suite]) -> None:
-    """Refuse to resume with other questions than those that were asked.
+def check_suites(interrupted: InterruptedCycle, phase: str, suites: Sequence[Suite]) -> None:
+    """Refuse to resume with changed suites.
 
     Raises:
-        SettingsError: when a suite was changed, added or left out since.
+        SettingsError: if a suite was changed, added or left out since.
     """
-    asked = cut_off.plan[phase]["suites"]
+    asked = interrupted.plan[phase]["suites"]
     changed = [suite.name for suite in suites if suite_address(suite) not in asked]
     if changed or len(suites) != len(asked):
         what = f"{len(asked)} suites of {phase!r}"
         if changed:
             what = f"another version of the suite {changed[0]!r}"
         raise SettingsError(
-            f"--selfopt-resume: cycle {cut_off.cycle} asked {what}; "
+            f"--selfopt-resume: cycle {interrupted.cycle} asked {what}; "
             "its trials cannot be judged together with new ones. "
             "Leave the option out to begin a new cycle, or undo the change"
         )
 
 
-def resumed_plan(cut_off: InterruptedCycle, phase: str, planned: PhasePlan) -> PhasePlan:
-    """The plan of a phase in a resumed cycle; `planned` is what a new cycle would do.
+def resumed_plan(interrupted: InterruptedCycle, phase: str, planned: PhasePlan) -> PhasePlan:
+    """Return the plan of a phase in a resumed cycle; `planned` is what a new cycle would do.
 
     Raises:
-        SettingsError: when the baseline or the configuration has changed so that its calls do not fit any more.
+        SettingsError: if the baseline or the configuration has changed so that its calls do not fit any more.
     """
-    stored = cut_off.plan.get(phase)
-    place = f"--selfopt-resume: cycle {cut_off.cycle}"
+    stored = interrupted.plan.get(phase)
+    prefix = f"--selfopt-resume: cycle {interrupted.cycle}"
     if not isinstance(stored, dict) or "least_passes" not in stored:
-        raise SettingsError(f"{place} has no plan for phase {phase!r}; leave the option out to begin a new cycle")
+        raise SettingsError(f"{prefix} has no plan for phase {phase!r}; leave the option out to begin a new cycle")
     try:
         baseline = parse_spec(stored["baseline"])
         candidates = tuple(map(_candidate, stored["candidates"]))
     except SpecError as problem:
-        raise SettingsError(f"{place}: {problem}") from None
+        raise SettingsError(f"{prefix}: {problem}") from None
     in_force = planned.baseline
     specs = [candidate.spec for candidate in candidates]
     if in_force != baseline and in_force not in specs:
         raise SettingsError(
-            f"{place} compared with {baseline.id}, "
+            f"{prefix} compared with {baseline.id}, "
             f"but {in_force.id} is in force now; "
             "leave the option out to begin a new cycle"
         )
@@ -152,6 +152,6 @@ def resumed_plan(cut_off: InterruptedCycle, phase: str, planned: PhasePlan) -> P
 
 
 def _candidate(row: Mapping[str, str]) -> Candidate:
-    """A candidate as it was stored."""
+    """Parse a stored candidate."""
     spec = parse_spec(row["spec"])
     return Candidate(spec=spec, why=row["why"])

@@ -1,4 +1,4 @@
-"""What a session asks: the plan of each phase, and every trial that follows from it."""
+"""The plan of a session: the plan of each phase, and every trial that follows from it."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class SessionPlan:
         self._plan_for = plan_for
         self._variant = variant
         self._suites: dict[Path, Suite] = {}
-        self._homes: dict[tuple[str, str], str] = {}
+        self._tests: dict[tuple[str, str], str] = {}
         self.plans: dict[str, PhasePlan] = {}
         self.planned: dict[TrialKey, PlannedTrial] = {}
 
     def add(self, test: str, path: Path, phase: str) -> list[PlannedTrial]:
-        """The trials of a test (by its node id) that asks a suite in a phase.
+        """Plan and return the trials of a test (a node id) that asks a suite in a phase.
 
         Raises:
-            SelfoptError: when they cannot be planned.
+            SelfoptError: if they cannot be planned.
         """
         suite = self._load(path)
         self._claim(phase, suite, test)
@@ -47,15 +47,15 @@ class SessionPlan:
         self.planned.update((trial.key, trial) for trial in trials)
         return trials
 
-    def leave_out(self, phases: Collection[str]) -> None:
-        """Forget phases that are not to be measured."""
+    def remove_phases(self, phases: Collection[str]) -> None:
+        """Remove phases that will not be measured."""
         for phase in phases:
             del self.plans[phase]
         left = [trial for trial in self.planned.values() if trial.key.phase not in phases]
         self.planned = {trial.key: trial for trial in left}
 
     def cases(self, phase: str) -> tuple[str, ...]:
-        """The keys of the cases planned for a phase, in file order."""
+        """Return the keys of the cases planned for a phase, in file order."""
         cases: dict[str, None] = {}
         for key in self.planned:
             if key.phase == phase:
@@ -63,7 +63,7 @@ class SessionPlan:
         return tuple(cases)
 
     def suites(self, phase: str) -> tuple[Suite, ...]:
-        """The suites that make up a phase."""
+        """Return the suites that make up a phase."""
         suites: dict[str, Suite] = {}
         for trial in self.planned.values():
             if trial.key.phase == phase:
@@ -77,7 +77,7 @@ class SessionPlan:
 
     def _claim(self, phase: str, suite: Suite, nodeid: str) -> None:
         """Refuse two benchmarks whose trials would have the same address."""
-        other = self._homes.setdefault((phase, suite.name), nodeid)
+        other = self._tests.setdefault((phase, suite.name), nodeid)
         if other != nodeid:
             raise SuiteError(
                 f"{nodeid}: the suite {suite.name!r} of phase {phase!r} is already asked by {other}; "
@@ -90,7 +90,7 @@ def _trials(
     suite: Suite,
     variant_of: Callable[[str], Variant],
 ) -> list[PlannedTrial]:
-    # Ids and keys are put together once, not for each of what may be tens of thousands of trials.
+    # Ids and keys are built once, not for each of perhaps tens of thousands of trials.
     cases = [(case, case.key) for case in suite.cases]
     trials: list[PlannedTrial] = []
     for run in range(plan.most_passes):

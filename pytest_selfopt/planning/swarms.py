@@ -1,4 +1,4 @@
-"""Swarms in a session: who of their members can be asked, and who is asked for them."""
+"""The swarms of a session, and the members that can be asked."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pytest_selfopt.swarm.swarm import Swarm
 
 
 def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
-    """A swarm of those members that can be asked, and a sentence about each of the others.
+    """Return the swarm without members that cannot be asked, and a sentence about each of those.
 
     Raises:
-        ModelError: when no member can be asked.
+        ModelError: if no member can be asked.
     """
     if not makes_calls_here(settings):
         return swarm, []
@@ -38,10 +38,10 @@ def usable(swarm: Swarm, settings: Settings) -> tuple[Swarm, list[str]]:
 
 
 def resolve_members(settings: Settings, names: Iterable[str]) -> list[ModelConfig]:
-    """The models that calls to models of these names go to: of a swarm its members.
+    """Return the models that these names stand for: a swarm's name stands for its members.
 
     Raises:
-        SelfoptError: when a model is not known, or no member of a swarm can be asked.
+        SelfoptError: if a model is not known, or no member of a swarm can be asked.
     """
     asked: dict[str, None] = {}
     for name in names:
@@ -55,10 +55,10 @@ def resolve_members(settings: Settings, names: Iterable[str]) -> list[ModelConfi
 
 
 def swarms_among(settings: Settings, names: Iterable[str]) -> tuple[dict[str, Swarm], list[str]]:
-    """The swarms among models, by name, each of those who can be asked; and what is to be said about the others.
+    """Return the swarms among models, by name, with usable members only; and notes on the other members.
 
     Raises:
-        SelfoptError: when a swarm is not known, or none of its members can be asked.
+        SelfoptError: if a swarm is not known, or none of its members can be asked.
     """
     swarms: dict[str, Swarm] = {}
     notes: list[str] = []
