@@ -1,1 +1,1 @@
-"""Carrying out calls: passes, dispatch, models and workers. No pytest."""
+"""The execution of calls: passes, dispatch, models and workers. No pytest."""

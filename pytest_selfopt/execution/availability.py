@@ -1,4 +1,4 @@
-"""Which models there are, whether each answers, and what is missing where one does not."""
+"""The configured models, whether each answers, and advice for those that do not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROBE = ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),), sam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
-    """A model and whether it can be used; `answers` is None when it was not asked."""
+    """A model and whether it can be used; `answers` is None if the model was not asked."""
 
     model: ModelConfig
     answers: bool | None
@@ -26,10 +26,10 @@ class Availability:
 
 
 def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
-    """Every model that is built in, configured, or named by a baseline.
+    """Return every model that is built in, configured, or named by a baseline.
 
     Raises:
-        SettingsError: when a baseline names an unknown model.
+        SettingsError: if a baseline names an unknown model.
     """
     models = dict(settings.models)
     name = settings.default_model
@@ -41,19 +41,19 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
 
 
 def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
-    """Whether a model can be used: by a short question, or (without `ask`) by what can be known without one."""
+    """Check whether a model can be used: by a short question, or (without `ask`) by its configuration."""
     if model.members:
         return Availability(model=model, answers=None, sentence=f"a swarm; see {', '.join(model.members)}")
-    serving = ModelPool([model], None)
+    pool = ModelPool([model], None)
     try:
-        serving.check()
+        pool.check()
         if not ask:
             return Availability(model=model, answers=None, sentence="nothing is missing; not asked")
-        return _asked(model, serving.client(model).ask(PROBE, timeout_s=WARMUP_TIMEOUT_S))
+        return _asked(model, pool.client(model).ask(PROBE, timeout_s=WARMUP_TIMEOUT_S))
     except SelfoptError as problem:
         return Availability(model=model, answers=False, sentence=f"cannot be asked: {problem}")
     finally:
-        serving.stop()
+        pool.stop()
 
 
 def _asked(model: ModelConfig, answer: Reply | CallError) -> Availability:
@@ -66,7 +66,7 @@ def _asked(model: ModelConfig, answer: Reply | CallError) -> Availability:
 
 
 def _advice(model: ModelConfig, error: CallError) -> str:
-    """What to do, where the error itself does not say it."""
+    """Return advice on an error whose message does not give any."""
     ollama = model.wire == "ollama"
     if error.kind is ErrorKind.CONNECTION:
         start = "Start it"

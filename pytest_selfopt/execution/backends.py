@@ -1,4 +1,4 @@
-"""Where the calls of a session are made: in this process, or by workers that an engine carries them to."""
+"""The backends that make the calls of a session: this process, or workers behind an engine."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from pytest_selfopt.trial import CallResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerPurpose:
-    """What a runner is for: the calls of a `cycle` of a name that no other has.
+    """The purpose of a runner: the calls of a `cycle` with a unique name.
 
-    It goes on from the `stored` results (by id). `on_parts` is told of the calls that members of swarms were asked; see
+    The runner continues from the `stored` results (by id). `on_parts` gets the calls to members of swarms; see
     `SwarmRunner`.
     """
 
@@ -43,81 +43,81 @@ class RunnerPurpose:
 
 
 class CallBackend(Protocol):
-    """What a session makes its calls with."""
+    """The means by which a session makes its calls."""
 
     def begin(self) -> None:
         """Start or find everything that is needed.
 
         Raises:
-            SelfoptError: when that is not possible.
+            SelfoptError: if a server, worker or model cannot be used.
         """
 
     def runner(self, purpose: RunnerPurpose) -> Runner:
-        """A runner for a purpose.
+        """Make a runner for a purpose.
 
         Raises:
-            SelfoptError: when calls cannot be made.
+            SelfoptError: if calls cannot be made.
         """
 
     def unload(self, specs: Iterable[Spec]) -> None:
-        """Let the models of specs be cold, where that can be told."""
+        """Unload the models of specs, where the server supports it."""
 
     def stop(self) -> None:
         """Release everything; doing it twice is harmless."""
 
     def notes(self) -> list[str]:
-        """Sentences for the summary."""
+        """Return sentences for the summary."""
 
 
 class LocalBackend:
-    """Calls are made in this process, which starts the servers that it has to."""
+    """A backend that makes calls in this process, and starts the servers that it needs."""
 
     def __init__(
         self,
         models: Sequence[ModelConfig],
         log_dir: Path | None,
-        own_runner: Callable[[Mapping[str, Client]], Runner] | None = None,
+        project_runner: Callable[[Mapping[str, Client]], Runner] | None = None,
     ) -> None:
-        """Make calls with the local runner, or with one of the project's own."""
-        self._serving = ModelPool(models, log_dir)
-        self._own_runner = own_runner
+        """Make calls with the local runner, or with the project's own."""
+        self._pool = ModelPool(models, log_dir)
+        self._project_runner = project_runner
 
     def begin(self) -> None:
         """Start the servers, and make the runner if it is the project's own."""
-        self._serving.check()
-        self._clients = self._serving.start()
-        self._own: Runner | None = None
-        if self._own_runner is not None:
-            self._own = self._own_runner(self._clients)
+        self._pool.check()
+        self._clients = self._pool.start()
+        self._runner: Runner | None = None
+        if self._project_runner is not None:
+            self._runner = self._project_runner(self._clients)
 
     def runner(self, purpose: RunnerPurpose) -> Runner:
-        """The runner."""
-        if self._own is not None:
-            return self._own
+        """Return the project's runner, or a new local one."""
+        if self._runner is not None:
+            return self._runner
         sequence = next_in_lanes(purpose.stored.values())
         return LocalRunner(
             self._clients,
-            self._serving.slots(),
+            self._pool.slots(),
             rng=random.Random(),
             budget=purpose.budget,
             sequence=sequence,
         )
 
     def unload(self, specs: Iterable[Spec]) -> None:
-        """Let the models of specs be cold."""
-        self._serving.unload(specs)
+        """Unload the models of specs."""
+        self._pool.unload(specs)
 
     def stop(self) -> None:
-        """End the servers."""
-        self._serving.stop()
+        """Stop the servers."""
+        self._pool.stop()
 
     def notes(self) -> list[str]:
-        """Nothing to say."""
+        """Return no sentences."""
         return []
 
 
 class RemoteBackend:
-    """Calls are made by workers."""
+    """A backend whose calls are made by workers."""
 
     def __init__(self, engine: Engine, models: Sequence[ModelConfig]) -> None:
         self._engine = engine
@@ -130,11 +130,11 @@ class RemoteBackend:
         self._runner: RemoteRunner | None = None
 
     def begin(self) -> None:
-        """Find a server and workers."""
+        """Connect to the server, and find workers."""
         self._engine.connect()
 
     def runner(self, purpose: RunnerPurpose) -> Runner:
-        """The runner that sends calls to workers."""
+        """Make a runner that sends calls to workers."""
         sequence = next_in_lanes(purpose.stored.values())
         self._runner = RemoteRunner(
             self._engine,
@@ -146,14 +146,14 @@ class RemoteBackend:
         return self._runner
 
     def unload(self, specs: Iterable[Spec]) -> None:
-        """Leave what workers serve as it is."""
+        """Unload nothing: the servers of workers are not ours."""
 
     def stop(self) -> None:
-        """Release the server."""
+        """Disconnect from the server."""
         self._engine.stop()
 
     def notes(self) -> list[str]:
-        """How many calls were made twice."""
+        """Return a sentence on the calls that were made twice, if any."""
         if self._runner is None or not self._runner.made_twice:
             return []
         twice = self._runner.made_twice
@@ -161,7 +161,7 @@ class RemoteBackend:
 
 
 class SwarmBackend:
-    """Calls are made by another calling, those to swarms by way of their members."""
+    """A backend that passes calls to another one, and calls to swarms as calls to their members."""
 
     def __init__(
         self,
@@ -170,18 +170,18 @@ class SwarmBackend:
         models: Sequence[ModelConfig],
         notes: Sequence[str],
     ) -> None:
-        """Ask `swarms` by name; `notes` say who of them is missing."""
+        """Ask `swarms` by name; `notes` say which members are missing."""
         self._inner = inner
         self._swarms = swarms
         self._models = {model.id: model for model in models}
         self._notes = notes
 
     def begin(self) -> None:
-        """Start or find everything."""
+        """Begin the inner backend."""
         self._inner.begin()
 
     def runner(self, purpose: RunnerPurpose) -> Runner:
-        """The runner that can ask swarms."""
+        """Make a runner that can ask swarms."""
         inner = self._inner.runner(purpose)
         return SwarmRunner(
             inner,
@@ -192,16 +192,16 @@ class SwarmBackend:
         )
 
     def unload(self, specs: Iterable[Spec]) -> None:
-        """Let models be cold, but no swarm."""
+        """Unload the models of specs that are no swarms."""
         single = [spec for spec in specs if spec.model not in self._swarms]
         self._inner.unload(single)
 
     def stop(self) -> None:
-        """Release everything."""
+        """Stop the inner backend."""
         self._inner.stop()
 
     def notes(self) -> list[str]:
-        """Who was missing, and what else there is to say."""
+        """Return the notes on missing members, and those of the inner backend."""
         return [*self._notes, *self._inner.notes()]
 
 
@@ -209,39 +209,39 @@ def make_backend(
     settings: Settings,
     names: Iterable[str],
     log_dir: Path | None,
-    own_runner: ProjectRunner,
+    project_runner: ProjectRunner,
 ) -> CallBackend:
-    """What calls to models of these names, swarms among them, are made with, as configured.
+    """Make the configured backend for calls to these models, which may be swarms.
 
     Raises:
-        SelfoptError: when a model is not known, a key for sealing messages cannot be used, or a budget not be kept.
+        SelfoptError: if a model is unknown, the encryption key cannot be used, or the budget cannot be kept.
     """
     names = tuple(names)
     models = resolve_members(settings, names)
     swarms, notes = swarms_among(settings, names)
-    calling = _calling(settings, models, log_dir, own_runner)
+    backend = _inner_backend(settings, models, log_dir, project_runner)
     if not swarms:
-        return calling
-    return SwarmBackend(calling, swarms, models, notes)
+        return backend
+    return SwarmBackend(backend, swarms, models, notes)
 
 
-def _calling(
+def _inner_backend(
     settings: Settings,
     models: Sequence[ModelConfig],
     log_dir: Path | None,
-    own_runner: ProjectRunner,
+    project_runner: ProjectRunner,
 ) -> CallBackend:
     if settings.runner == "local":
         return LocalBackend(models, log_dir)
     if settings.runner not in RUNNERS:
         refuse_budget(settings)
-        return LocalBackend(models, log_dir, partial(own_runner, settings.runner))
+        return LocalBackend(models, log_dir, partial(project_runner, settings.runner))
     return RemoteBackend(_engine(settings, models), models)
 
 
 def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
     cipher = Cipher.of(os.environ)
-    demand = ProviderLimits(
+    limits = ProviderLimits(
         limits=provider_limits(models),
         provider_of=lambda model: settings.model(model).provider.name,
         pinned=lambda model: settings.model(model).pinned,
@@ -249,14 +249,14 @@ def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
     if settings.runner == "nats":
         from pytest_selfopt.runners.nats.engine import NatsEngine
 
-        return NatsEngine(settings.nats.with_environment(os.environ), cipher, demand)
+        return NatsEngine(settings.nats.with_environment(os.environ), cipher, limits)
     from pytest_selfopt.runners.temporal.engine import TemporalEngine
 
-    return TemporalEngine(settings.temporal.with_environment(os.environ), cipher, demand)
+    return TemporalEngine(settings.temporal.with_environment(os.environ), cipher, limits)
 
 
 def most_at_a_time(models: Sequence[ModelConfig]) -> int:
-    """How many calls to the model that takes most can be under way."""
+    """Return the most calls to any one of the models that can be in flight."""
     limits = provider_limits(models)
     most = [min(model.max_concurrency, limits[model.provider.name]) for model in models]
     return max(most)

@@ -1,4 +1,4 @@
-"""A survey: specs are asked suites once or several times, every answer is judged and recorded, nothing is decided."""
+"""A batch: specs are asked suites once or more, every answer is judged and recorded, nothing is decided."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ Verdict = tuple[Outcome, ErrorKind | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
-    """What came of a survey: its trials, and those of the members of swarms, by stage and place."""
+    """The result of a batch: its trials, and the trials of swarm members."""
 
     cycle: int
     trials: tuple[Trial, ...]
     parts: Mapping[str, tuple[Trial, ...]]
-    """The first answers of the members of a swarm's trial, by the id of that trial's spec, in the order they came."""
+    """The members' first answers to a swarm's trials, by the id of the swarm's spec, in order of arrival."""
     votes: int
-    """How many answers were counted, not asked for."""
+    """The number of answers that were found by counting votes, without a call."""
     calls: int
     cost_usd: float | None
-    """Of all calls, also of those whose answers led to nothing; None when that of one is unknown."""
+    """The cost of all calls, including those without a usable answer; None if any cost is unknown."""
     took_s: float
     planned: int
     stopped: str = ""
@@ -51,7 +51,7 @@ class BatchResult:
 
 @dataclass(slots=True)
 class BatchRun:
-    """Asks and records; `say` gets the number of answers that have come, and of all that will."""
+    """A batch under way; `say` gets the numbers of trials with an answer, of all trials, and of errors."""
 
     settings: Settings
     questions: Questions
@@ -64,25 +64,25 @@ class BatchRun:
     _costs: list[float | None] = field(default_factory=list)
 
     def run(self) -> BatchResult:
-        """Ask everything; Ctrl-C and a budget that is used up end it early, and what has come is kept.
+        """Make all calls; Ctrl-C or an exhausted budget ends the batch early, and keeps its answers.
 
         Raises:
-            SelfoptError: when a model, a server or the ledger cannot be used.
+            SelfoptError: if a model, a server or the ledger cannot be used.
         """
         began = time.time()
         planned = self.questions.planned(self.settings)
         names = list(dict.fromkeys(spec.model for spec in self.questions.specs))
         models = resolve_members(self.settings, names)
         require_prices(self.settings, models)
-        calling = make_backend(self.settings, names, self.settings.state_dir, _no_such_runner)
+        backend = make_backend(self.settings, names, self.settings.state_dir, _no_such_runner)
         with ExitStack() as held:
             prepare_state_dir(self.settings.state_dir)
             held.enter_context(hold_lock(self.settings.state_dir))
             ledger = held.enter_context(Ledger(self.settings.ledger_path))
-            held.callback(calling.stop)
-            calling.begin()
-            cycle = self._book(ledger, began)
-            stopped = self._ask(calling, ledger, cycle, planned, models)
+            held.callback(backend.stop)
+            backend.begin()
+            cycle = self._enter(ledger, began)
+            stopped = self._ask(backend, ledger, cycle, planned, models)
             ledger.finish_cycle(cycle, ended=time.time(), status="partial")
         return BatchResult(
             cycle=cycle,
@@ -95,11 +95,11 @@ class BatchRun:
             planned=len(planned),
             stopped=stopped,
             interrupted=stopped == INTERRUPTED,
-            notes=tuple(calling.notes()),
+            notes=tuple(backend.notes()),
         )
 
-    def _book(self, ledger: Ledger, began: float) -> int:
-        """Book the batch as one that decides nothing, from the start: a batch that is cut off is never resumed."""
+    def _enter(self, ledger: Ledger, began: float) -> int:
+        """Enter the batch into the ledger as partial from the start: an interrupted batch is never resumed."""
         specs: list[Json] = [spec.id for spec in self.questions.specs]
         survey: Json = {"specs": specs, "runs": self.questions.runs}
         cycle = ledger.start_cycle(
@@ -114,20 +114,20 @@ class BatchRun:
 
     def _ask(
         self,
-        calling: CallBackend,
+        backend: CallBackend,
         ledger: Ledger,
         cycle: int,
         planned: Mapping[TrialKey, PlannedTrial],
         models: Sequence[ModelConfig],
     ) -> str:
-        """Ask pass by pass; why it ended early, or nothing."""
-        book = CallFactory(cycle, planned, self.settings)
+        """Make the calls pass by pass; return why the batch ended early, or an empty text."""
+        factory = CallFactory(cycle, planned, self.settings)
         budget = make_budget(self.settings, models, spent=(0, 0.0))
-        by_id = {book.id_of(key): trial for key, trial in planned.items()}
+        by_id = {factory.id_of(key): trial for key, trial in planned.items()}
 
         def take(finished: Sequence[Finished]) -> None:
             done = [answer for answer in finished if not answer.result.cancelled]
-            records = [book.record(answer.call, answer.result) for answer in done]
+            records = [factory.record(answer.call, answer.result) for answer in done]
             ledger.record_calls(cycle, records)
             outcomes: list[tuple[str, Trial]] = []
             for answer in done:
@@ -143,11 +143,11 @@ class BatchRun:
             stored={},
             on_parts=take,
         )
-        runner = calling.runner(purpose)
+        runner = backend.runner(purpose)
         try:
             for run in range(self.questions.runs):
                 keys = [key for key in planned if key.run == run]
-                runner.run_batch(list(map(book.call, keys)), take)
+                runner.run_batch(list(map(factory.call, keys)), take)
                 if budget is not None and budget.spent:
                     return budget.spent
         except KeyboardInterrupt:
@@ -160,10 +160,10 @@ class BatchRun:
         answer: Finished,
         by_id: Mapping[str, PlannedTrial],
     ) -> Trial:
-        """The trial that an answer amounts to; that of a member of a swarm is kept apart."""
+        """Judge an answer and return its trial; the trials of swarm members are kept apart."""
         call = answer.call
-        whole, mark, place = call.id.rpartition(MARK)
-        planned = by_id[whole or call.id]
+        swarm_call, mark, position = call.id.rpartition(MARK)
+        planned = by_id[swarm_call or call.id]
         received, verdict = _verdict(planned, answer.result)
         model = self.settings.model(call.model)
         trial = make_trial(planned, received, verdict, model)
@@ -174,14 +174,14 @@ class BatchRun:
             self._trials.append(trial)
         elif call.model == planned.spec.model:
             self._votes += 1
-        elif place.startswith("0."):
+        elif position.startswith("0."):
             parts = self._parts.setdefault(planned.spec.id, [])
             parts.append(replace(trial, spec=call.model))
         return trial
 
 
 def _total(costs: Sequence[float | None]) -> float | None:
-    """The sum of costs in USD; None when one of them is unknown."""
+    """Return the sum of costs in USD; None when one of them is unknown."""
     if None in costs:
         return None
     return sum(filter(None, costs))

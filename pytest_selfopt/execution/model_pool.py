@@ -18,19 +18,19 @@ UNLOAD_TIMEOUT_S = 30.0
 
 
 class ModelPool:
-    """Owns the servers and the clients of one session."""
+    """The owner of the servers and clients of one session."""
 
     def __init__(self, models: Iterable[ModelConfig], log_dir: Path | None) -> None:
-        """Serve `models`; what an embedded server says goes to a file in `log_dir`, or to a temporary one."""
+        """Serve `models`; embedded servers log to a file in `log_dir`, or to a temporary file."""
         self.models: Mapping[str, ModelConfig] = {model.id: model for model in models}
         self._log_dir = log_dir
         self._servers: list[EmbeddedServer] = []
 
     def check(self) -> None:
-        """Look whether everything that can be known without starting anything is in order.
+        """Check all models, without starting a server.
 
         Raises:
-            ModelError: when a package, a model file or a key is missing.
+            ModelError: if a package, a model file or a key is missing.
         """
         for model in self.models.values():
             require_model(model)
@@ -39,15 +39,15 @@ class ModelPool:
         """Start what has to be started and return the clients by model id.
 
         Raises:
-            ModelError: when a server cannot be started, or an address or a key cannot be used.
+            ModelError: if a server cannot be started, or an address or a key cannot be used.
         """
         return {name: self.client(model) for name, model in self.models.items()}
 
     def client(self, model: ModelConfig) -> Client:
-        """A client of a model, whose server is started when it is embedded.
+        """Make a client of a model; start its server if it is embedded.
 
         Raises:
-            ModelError: when that is not possible.
+            ModelError: if the server cannot be started, or an address or a key cannot be used.
         """
         if model.provider.client:
             return project_client(model)(model)
@@ -66,7 +66,7 @@ class ModelPool:
         )
 
     def unload(self, specs: Iterable[Spec]) -> None:
-        """Let the models of specs be cold; of what cannot be told so nothing is asked."""
+        """Unload the models of specs whose server supports it."""
         names = {spec.model for spec in specs}
         for name in names:
             model = self.models[name]
@@ -76,27 +76,27 @@ class ModelPool:
                 client.ask(ChatRequest(messages=()), timeout_s=UNLOAD_TIMEOUT_S)
 
     def slots(self) -> ConcurrencyLimiter:
-        """The places calls are made in, by the limits of models and providers."""
-        rooms: dict[str, ModelLimit] = {}
+        """Make the limiter of concurrent calls, by model and provider."""
+        limits: dict[str, ModelLimit] = {}
         for name, model in self.models.items():
             provider = model.provider.name
-            rooms[name] = ModelLimit(most=model.max_concurrency, provider=provider)
-        return ConcurrencyLimiter(rooms, provider_limits(self.models.values()))
+            limits[name] = ModelLimit(most=model.max_concurrency, provider=provider)
+        return ConcurrencyLimiter(limits, provider_limits(self.models.values()))
 
     def stop(self) -> None:
-        """End every server; doing it twice is harmless."""
+        """Stop every server; doing it twice is harmless."""
         while self._servers:
             self._servers.pop().stop()
 
 
 def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:
-    """How many calls each provider takes at a time: what is configured, or else what its hungriest model may have."""
+    """Return each provider's concurrent calls: the configured limit, or the highest limit of its models."""
     limits: dict[str, int] = {}
     for model in models:
         provider = model.provider
         limit = provider.max_concurrency
         if not provider.fixed:
-            hungriest = limits.get(provider.name, 0)
-            limit = max(limit, model.max_concurrency, hungriest)
+            highest = limits.get(provider.name, 0)
+            limit = max(limit, model.max_concurrency, highest)
         limits[provider.name] = limit
     return limits

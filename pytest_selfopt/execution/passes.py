@@ -1,4 +1,4 @@
-"""The passes of a session: which trials are called together, and what has to be known before a pass begins."""
+"""The passes of a session: the trials that are called together, and the passes that begin without a decision."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pytest_selfopt.trial import CallResult
 def make_passes(
     session_plan: SessionPlan,
     selected: Sequence[PlannedTrial],
-    book: CallFactory,
+    factory: CallFactory,
     settings: Settings,
     unload: Callable[[Sequence[Spec]], None],
 ) -> list[Pass]:
-    """The passes in the order of the items, which is that of the replay; the first ones need no word.
+    """Make the passes, in the order of the items; the first passes are released at once.
 
-    `unload` makes the models of specs cold, before a turn that begins so.
+    `unload` makes the models of specs cold, before a turn that begins cold.
     """
     keys: dict[tuple[str, int], list[TrialKey]] = {}
     for trial in selected:
@@ -40,7 +40,7 @@ def make_passes(
         specs = plan.specs_in(run)
         warmups: tuple[Call, ...] = ()
         if phase not in begun or begins_turn:
-            warmups = book.warmups(plan, run)
+            warmups = factory.warmups(plan, run)
         prepare: Callable[[], None] | None = None
         if begins_turn:
             prepare = partial(unload, specs)
@@ -53,7 +53,7 @@ def make_passes(
             prepare=prepare,
         )
         begun.add(phase)
-        # A spec of nothing but wrong answers may be out after its first pass: the others wait for the word.
+        # A spec with only wrong answers may be out after its first pass, so later passes wait for a decision.
         if run == 0 or (run < plan.least_passes and phase != EXTENDED):
             one_pass.release(frozenset(spec.id for spec in specs))
         passes.append(one_pass)
@@ -61,7 +61,7 @@ def make_passes(
 
 
 def next_in_lanes(results: Iterable[CallResult]) -> dict[str, int]:
-    """The next sequence number of each lane, after what an earlier session recorded."""
+    """Return the next sequence number of each lane, after what an earlier session recorded."""
     following: Counter[str] = Counter()
     for result in results:
         known = following[result.lane]

@@ -1,4 +1,4 @@
-"""Runners of a project's own."""
+"""A project's own runners."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ProjectRunner: TypeAlias = Callable[[str, Mapping[str, Client]], Runner]
 
 
 def refuse_budget(settings: Settings) -> None:
-    """Refuse to bound what only the runner could.
+    """Refuse a budget with a project's own runner, which alone could keep it.
 
     Raises:
-        SettingsError: when there is a budget.
+        SettingsError: if a budget is configured.
     """
     bounded = settings.max_calls is not None or settings.max_cost_usd is not None
     if bounded and settings.mode is not Mode.PLAIN:

@@ -1,4 +1,4 @@
-"""What comes back for a trial: the reply as its test sees it, and the trial that it amounts to once it is judged."""
+"""The reply of a trial as its test sees it, and the judged trial that is made from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_REASON = 300
 
 
 class CallFailed(SelfoptError):
-    """The call of a trial gave no usable answer."""
+    """A call without a usable answer."""
 
     def __init__(self, error: CallError) -> None:
         super().__init__(f"{error.kind}: {error.message}")
@@ -24,14 +24,14 @@ class CallFailed(SelfoptError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What came back for an item: the call's result, and the reply as the test body sees it (if there is one)."""
+    """The result of an item's call, and the reply as the test body sees it (None without one)."""
 
     result: CallResult
     reply: Reply | None
 
 
 def parse_reply(planned: PlannedTrial, result: CallResult) -> Received:
-    """Read the tool calls out of a reply in the manner of the spec that asked; a conversation was read step by step."""
+    """Parse the tool calls in a reply by its spec's variant; a conversation was parsed step by step."""
     reply = result.reply
     if reply is not None and reply.conversation is None:
         reply = read_reply(reply, planned.variant)
@@ -44,7 +44,7 @@ def make_trial(
     outcome: tuple[Outcome, ErrorKind | None, str],
     model: ModelConfig,
 ) -> Trial:
-    """The trial that a judged item amounts to."""
+    """Make the trial of a judged item."""
     verdict, kind, reason = outcome
     # A call that was never made cost nothing and took no attempt.
     trial = Trial(
@@ -75,7 +75,7 @@ def _with_result(
     result: CallResult,
     model: ModelConfig,
 ) -> Trial:
-    """The trial with the times, the cost and the lane of its call."""
+    """Return the trial with the times, the cost and the lane of its call."""
     return replace(
         trial,
         started=result.started,
@@ -91,7 +91,7 @@ def _with_result(
 
 
 def _with_reply(trial: Trial, reply: Reply, *, called: bool) -> Trial:
-    """The trial with the latency and the tokens of its reply; `called` is whether that calls a tool."""
+    """Return the trial with the latency and the tokens of its reply; `called` is whether the reply calls a tool."""
     return replace(
         trial,
         called=called,
@@ -104,7 +104,7 @@ def _with_reply(trial: Trial, reply: Reply, *, called: bool) -> Trial:
 
 
 def one_line(text: str) -> str:
-    """A text in one line of at most `MAX_REASON` characters."""
+    """Return a text in one line of at most `MAX_REASON` characters."""
     line = " ".join(text.split())
     if len(line) <= MAX_REASON:
         return line

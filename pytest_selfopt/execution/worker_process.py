@@ -1,4 +1,4 @@
-"""A worker of a session that runs elsewhere: it makes calls with the settings and the keys of its own machine."""
+"""A worker for sessions on other machines: it makes calls with the settings and the keys of its own machine."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def run_worker(
 ) -> None:
     """Take calls from an engine ("nats" or "temporal") and make them, until the process is terminated.
 
-    `target` is the server's address (None: as configured), `models` names providers or models of theirs, separated by
+    `target` is the server's address (None: as configured), `models` names providers or their models, separated by
     commas (None: all that can be asked from here).
 
     Raises:
-        SelfoptError: when something is configured wrongly, or there is no server.
+        SelfoptError: if something is configured wrongly, or there is no server.
     """
     settings = load_settings(rootdir, Mode.PLAIN, Overrides())
-    serving: list[ModelPool] = []
-    duty = WorkerConfig(
-        executor=Executor(lambda model: _runner(settings, model, serving)),
+    pools: list[ModelPool] = []
+    worker_config = WorkerConfig(
+        executor=Executor(lambda model: _runner(settings, model, pools)),
         providers=_providers(settings, models),
         concurrency=concurrency,
         variant=settings.variant,
         say=say,
     )
-    worker = _worker(engine, settings, target, duty)
+    worker = _worker(engine, settings, target, worker_config)
     try:
         asyncio.run(worker.run())
     finally:
-        for pool in serving:
+        for pool in pools:
             pool.stop()
 
 
@@ -61,7 +61,7 @@ class EngineWorker(Protocol):
         """Take calls and make them.
 
         Raises:
-            RunnerError: when there is no server to take calls from.
+            RunnerError: if there is no server to take calls from.
         """
 
 
@@ -69,30 +69,30 @@ def _worker(
     engine: str,
     settings: Settings,
     target: str | None,
-    duty: WorkerConfig,
+    worker_config: WorkerConfig,
 ) -> EngineWorker:
     if engine == "nats":
-        return _nats_worker(settings, target, duty)
-    return _temporal_worker(settings, target, duty)
+        return _nats_worker(settings, target, worker_config)
+    return _temporal_worker(settings, target, worker_config)
 
 
 def _nats_worker(
     settings: Settings,
     target: str | None,
-    duty: WorkerConfig,
+    worker_config: WorkerConfig,
 ) -> EngineWorker:
     from pytest_selfopt.runners.nats.worker import NatsWorker
 
     config = settings.nats.with_environment(os.environ)
     if target is not None:
         config = replace(config, servers=(target,))
-    return NatsWorker(config, Cipher.of(os.environ), duty)
+    return NatsWorker(config, Cipher.of(os.environ), worker_config)
 
 
 def _temporal_worker(
     settings: Settings,
     target: str | None,
-    duty: WorkerConfig,
+    worker_config: WorkerConfig,
 ) -> EngineWorker:
     try:
         from pytest_selfopt.runners.temporal.worker import TemporalWorker
@@ -102,21 +102,21 @@ def _temporal_worker(
     config = settings.temporal.with_environment(os.environ)
     if target is not None:
         config = replace(config, target=target)
-    return TemporalWorker(config, Cipher.of(os.environ), duty)
+    return TemporalWorker(config, Cipher.of(os.environ), worker_config)
 
 
 def _runner(
     settings: Settings,
     name: str,
-    serving: list[ModelPool],
+    pools: list[ModelPool],
 ) -> LocalRunner:
-    """A runner for one model, whose server is started when it has to be."""
+    """Make a runner for one model; start its server if needed."""
     log_dir: Path | None = None
     if settings.state_dir.is_dir():
         log_dir = settings.state_dir
     pool = ModelPool([settings.model(name)], log_dir)
     pool.check()
-    serving.append(pool)
+    pools.append(pool)
     return LocalRunner(pool.start(), pool.slots(), rng=random.Random())
 
 
