@@ -1,4 +1,4 @@
-"""A gate for builds: what is in force, measured against its bars and what was recorded of it; nothing is written."""
+"""A gate for builds: measures the spec in force against thresholds and recorded results; writes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOutcome:
-    """How a phase stands against its bars; `beside` says what it was compared with."""
+    """The result of a phase against its thresholds; `beside` says what it was compared with."""
 
     phase: str
     spec: str
@@ -37,12 +37,12 @@ class GateOutcome:
 
     @property
     def verdict(self) -> Verdict:
-        """PROMOTE: all passed; REJECT: one failed beyond doubt; HOLD: the evidence is short."""
+        """PROMOTE if all gates passed, REJECT if one failed for certain, HOLD if the evidence is insufficient."""
         return status_of(self.gates)
 
 
 def describe_gate(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
-    """Lines on what a gate is going to do for a phase."""
+    """Return lines on a gate's plan for a phase."""
     lines = [f"selfopt gate, phase {plan.phase}: {plan.baseline.id}"]
     lines.extend(map(_describe_candidate, plan.candidates))
     if partial:
@@ -59,10 +59,10 @@ def _describe_candidate(candidate: Candidate) -> str:
 
 
 def gate(phase: PhaseRun, state: SessionStore) -> GateOutcome:
-    """Hold a phase against its bars.
+    """Judge a phase by its thresholds.
 
     Raises:
-        StateError: when the ledger cannot be read.
+        StateError: if the ledger cannot be read.
     """
     settings = state.settings.phase(phase.plan.phase)
     spec = phase.plan.baseline.id
@@ -85,7 +85,7 @@ def gate(phase: PhaseRun, state: SessionStore) -> GateOutcome:
 
 
 def gate_status(gated: Sequence[GateOutcome]) -> int:
-    """The status of a build: the worst of its phases."""
+    """Return the exit status of a build: that of its worst phase."""
     verdicts = {outcome.verdict for outcome in gated}
     for verdict in (Verdict.REJECT, Verdict.HOLD):
         if verdict in verdicts:
@@ -94,7 +94,7 @@ def gate_status(gated: Sequence[GateOutcome]) -> int:
 
 
 def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[Tally | None, str]:
-    """The pairs with what was recorded, and a sentence on what was recorded, or why no pairs exist."""
+    """Return the pairs with recorded trials, and a text that names these, or says why there are none."""
     if compare is Compare.NONE:
         return None, "nothing, as configured"
     spec = recorded_spec(state.ledger, phase.plan.phase)
@@ -113,7 +113,7 @@ def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[T
 
 
 def _stored(ledger: Ledger, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:
-    """The trials of the latest decided cycle that asked a spec all of these very prompts, and its number."""
+    """Return the trials of the latest decided cycle that asked a spec all these prompts, and its number."""
     hashes: dict[str, str] = {}
     for suite in phase.suites:
         for case in suite.cases:

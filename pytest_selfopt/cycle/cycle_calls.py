@@ -1,4 +1,4 @@
-"""The calls of a cycle: what is asked for when it starts, and what makes and records them."""
+"""The calls of a cycle: the request that starts it, and the objects that make and record its calls."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pytest_selfopt.runners.runner import Runner
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What a cycle is to be started with; `selected` are the trials that are made.
+    """The request that starts a cycle; `selected` are the trials to make.
 
-    Fewer than planned make a part, which decides nothing. `command` is the command line, for the ledger; `lookahead`
-    says how far calls may run ahead of the items, and the `observer` hears what happens.
+    Fewer trials than planned make a partial cycle, which decides nothing. `command` is the command line, for the
+    ledger; `lookahead` says how far calls may run ahead of the items, and the `observer` gets the events.
     """
 
     session_plan: SessionPlan
@@ -36,7 +36,7 @@ class StartRequest:
 
     @property
     def partial(self) -> bool:
-        """Whether not all that was planned is asked."""
+        """Whether fewer trials than planned are made."""
         return len(self.selected) < len(self.session_plan.planned)
 
     @property
@@ -50,7 +50,7 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleCalls:
-    """What makes the calls of a cycle and records them; the dispatcher is still to be started."""
+    """The objects that make and record the calls of a cycle; the dispatcher is not started yet."""
 
     factory: CallFactory
     recorder: TrialRecorder
@@ -65,7 +65,7 @@ def make_cycle_calls(
     """Prepare the calls of an opened cycle.
 
     Raises:
-        SelfoptError: when calls cannot be made, or a budget cannot be kept.
+        SelfoptError: if calls cannot be made, or a budget cannot be kept.
     """
     settings = store.settings
     factory = CallFactory(opened.cycle, request.session_plan.planned, settings)
@@ -86,7 +86,7 @@ def make_cycle_calls(
 
 
 def _make_recorder(store: SessionStore, opened: OpenedCycle, factory: CallFactory) -> TrialRecorder:
-    """A recorder, which records only what belongs to a cycle."""
+    """Make a recorder, which writes to the ledger only for a cycle."""
     ledger = None
     if isinstance(store, CycleStore):
         ledger = store.ledger

@@ -1,4 +1,4 @@
-"""The log of decisions of a cycle, and what each rests on."""
+"""The decisions of a cycle in the log, each with its evidence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_selfopt.trial import Json
 def log_decisions(
     state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
 ) -> list[str]:
-    """Append each decision to the log; returns sentences about a log that had to be repaired."""
+    """Append each decision to the log; return sentences about a log that had to be repaired."""
     notes = []
     path = state.settings.state_dir / DECISIONS
     logged = decisions_of(path, cycle)
@@ -44,7 +44,7 @@ def log_decisions(
 
 
 def _gates_of(conclusion: Conclusion) -> dict[str, Json]:
-    """The value and the limit of each gate, by its name."""
+    """Return the value and the limit of each gate, by its name."""
     gates: dict[str, Json] = {}
     for gate in conclusion.gates:
         gates[gate.name] = [gate.value, gate.limit]
@@ -52,7 +52,7 @@ def _gates_of(conclusion: Conclusion) -> dict[str, Json]:
 
 
 def _rests_on(phase: PhaseRun, conclusion: Conclusion, change: RuleChange, cycle: int) -> dict[str, Json]:
-    """Where the trials of a decision are in the ledger, and what was diagnosed of what is in force."""
+    """Return where a decision's trials are in the ledger, and the diagnoses of the spec in force."""
     specs = [conclusion.baseline.id]
     cycles: tuple[int, ...] = (cycle,)
     candidate = change.evidence.get("spec")

@@ -1,4 +1,4 @@
-"""`--selfopt-dry-run`: what a cycle would do, in how many calls and at what cost, without making one."""
+"""`--selfopt-dry-run`: a cycle's plan, calls and cost, without making a call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_selfopt.settings import Settings
 
 
 def dry_run(session_plan: SessionPlan, settings: Settings, ledger: Ledger | None) -> list[str]:
-    """What each phase would do: baseline, candidates, calls and cost."""
+    """Return lines on each phase's plan: baseline, candidates, calls and cost."""
     lines = ["selfopt dry run: no call is made, nothing is written"]
     for plan in session_plan.plans.values():
         lines += _phase(plan, session_plan, settings, ledger)

@@ -1,4 +1,4 @@
-"""`selfopt enforce`: a feedback file becomes rules, each looked up afterwards as an application would."""
+"""`selfopt enforce`: turns a feedback file into rules, and looks up each as an application would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, trial_sentence
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, remedy
 from pytest_selfopt.planning.fallback import fallback_for
-from pytest_selfopt.planning.planner import routed
+from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_of
 from pytest_selfopt.routing.feedback import Feedback, read_feedback
@@ -24,7 +24,7 @@ from pytest_selfopt.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnforcementReport:
-    """What became of a feedback file: rules applied, recommendations skipped, and what could not be done."""
+    """The result of enforcing a feedback file: rules applied, recommendations skipped, and errors."""
 
     applied: tuple[RuleChange, ...]
     skipped: tuple[RuleChange, ...]
@@ -33,7 +33,7 @@ class EnforcementReport:
 
     @property
     def summary(self) -> str:
-        """N applied, M skipped, K errors."""
+        """The counts, such as "2 applied, 1 skipped, 0 errors"."""
         done = f"{len(self.applied)} applied, {len(self.skipped)} skipped"
         return f"{done}, {len(self.errors)} errors"
 
@@ -41,10 +41,10 @@ class EnforcementReport:
 def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool) -> EnforcementReport:
     """Turn the recommendations of a feedback file into rules on trial, save them, check and log them.
 
-    A dry run says what would be done, and takes no lock and writes nothing.
+    A dry run reports what would be done; it takes no lock and writes nothing.
 
     Raises:
-        StateError: when the file, the routing configuration or the state directory cannot be used.
+        StateError: if the file, the routing configuration or the state directory cannot be used.
     """
     feedback = read_feedback(path)
     with ExitStack() as held:
@@ -112,10 +112,10 @@ def _apply(
 def _completed(
     wanted: Recommendation, settings: Settings, routing: RoutingConfig, ledger: Ledger | None
 ) -> Recommendation:
-    """The recommendation with what it leaves open: who stands in, or the next value of the search space.
+    """Fill in what a recommendation leaves open: the fallback, or the next value of the search space.
 
     Raises:
-        SelfoptError: when what it is about is no model or no phase.
+        SelfoptError: if its target is not a known model and phase.
     """
     model, _, phase = wanted.target.rpartition("::")
     if wanted.action == FALL_BACK and not wanted.fallback:
@@ -130,7 +130,7 @@ def _completed(
         return wanted
     start = replace(settings.phase(phase).baseline, model=model)
     route = routing.without_trials().apply_routing(model, phase)
-    better = remedy(wanted.action, routed(start, route), settings.space)
+    better = remedy(wanted.action, apply_route(start, route), settings.space)
     if better is None:
         return wanted
     if wanted.action == RETRY:
@@ -142,7 +142,7 @@ def _check(routing: RoutingConfig, change: RuleChange, settings: Settings) -> No
     """Refuse a rule that would leave a phase without a model.
 
     Raises:
-        SelfoptError: saying why.
+        SelfoptError: if the rule would do so, or names an unknown model.
     """
     if not change.applied:
         return
@@ -154,7 +154,7 @@ def _check(routing: RoutingConfig, change: RuleChange, settings: Settings) -> No
 
 
 def _not_in_effect(fresh: RoutingConfig, applied: Sequence[RuleChange]) -> list[str]:
-    """What a fresh reader of the file does not find: each applied change has to be there."""
+    """Return an error for each applied change that is not in effect when the file is read again."""
     errors: list[str] = []
     for change in applied:
         if not _in_effect(fresh, change):
@@ -188,7 +188,7 @@ def _agrees(asked: float | None, routed_to: float | None) -> bool:
 def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: RoutingConfig, *, now: str) -> list[str]:
     """Log every rule that this feedback put on trial and that is not in the log yet.
 
-    Such a one is there when the process was cut off between writing the rule and the log.
+    A rule is missing from the log if the process was interrupted between the two writes.
     """
     known = reasons_of(path, feedback.cycle)
     records = {change.sentence: change.record for change in applied}
@@ -214,7 +214,7 @@ def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: R
 
 
 def _comes_from(rule: Rule | None, wanted: Recommendation) -> bool:
-    """Whether a rule was made of this recommendation."""
+    """Whether a rule was made from this recommendation."""
     if rule is None or rule.source != "harness_feedback":
         return False
     return rule.reason == wanted.reason

@@ -1,4 +1,4 @@
-"""What the exit status of a cycle or a gate says."""
+"""The exit statuses of a cycle or a gate, and their meaning."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ STATUSES: Mapping[int, str] = {
     "calls gave no answer, evidence is missing or cannot be read, the budget is used up, or only some trials were "
     "selected",
 }
-"""What the exit status of a cycle or a gate means, with and without -n; other statuses are pytest's own."""
+"""The meaning of the exit statuses of a cycle or a gate, with and without -n; others are pytest's own."""
 
 
 def exit_status(conclusions: Sequence[Conclusion], *, proven_next: Collection[str] = ()) -> int:
-    """Return the status of the session; of phases that are `proven_next`, the proof tells it.
+    """Return the exit status of the session; phases that are `proven_next` get theirs from the proof.
 
-    0: every phase was decided and what is in force passes its gates. 1: a gate says it is not good enough. 10: the
-    evidence is short, or only a part of it was asked for.
+    0: every phase was decided and the spec in force passes its gates. 1: a gate failed for certain. 10: the evidence is
+    insufficient or partial.
     """
     if not conclusions:
         return EXIT_NOT_ENOUGH_EVIDENCE
@@ -51,7 +51,7 @@ def exit_status(conclusions: Sequence[Conclusion], *, proven_next: Collection[st
 
 
 def _verdicts_of(conclusion: Conclusion) -> set[Verdict]:
-    """What the failed gates of a phase ask for, and HOLD where a comparison is undecided."""
+    """Return the verdicts that a phase's failed gates ask for, and HOLD if a comparison is undecided."""
     asked = {gate.asks for gate in conclusion.gates if not gate.passed}
     if conclusion.verdict is Verdict.HOLD:
         asked.add(Verdict.HOLD)

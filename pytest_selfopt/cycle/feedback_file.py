@@ -1,4 +1,4 @@
-"""The feedback file that a cycle leaves."""
+"""The feedback file that a cycle writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_selfopt.trial import Outcome
 def write_feedback_file(
     state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
 ) -> None:
-    """Write the feedback file: how what is in force answered, what keeps failing, and what is recommended."""
+    """Write the feedback file: the results of the specs in force, repeated failures, and recommendations."""
     runs: list[dict[str, Any]] = []
     failures = Counter[str]()
     recommendations: list[Recommendation] = []
@@ -47,7 +47,7 @@ def write_feedback_file(
 
 
 def _hot_failures(failures: Counter[str]) -> list[dict[str, Any]]:
-    """The cases that failed at least twice, the most frequent first."""
+    """Return the cases that failed at least twice, the most frequent first."""
     hot: list[dict[str, Any]] = []
     for case, count in failures.most_common():
         if count < 2:

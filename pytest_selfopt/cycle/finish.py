@@ -1,4 +1,4 @@
-"""Closing a cycle: conclude each phase and write ledger, routing configuration, decisions, history and feedback."""
+"""The end of a cycle: concludes phases, and writes ledger, routing configuration, decisions, history and feedback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pytest_selfopt.trial import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedCycle:
-    """What a cycle came to: its conclusions, the plans of the next one by phase, and sentences for the summary."""
+    """The outcome of a cycle: its conclusions, the plans of the next cycle by phase, and notes for the summary."""
 
     conclusions: tuple[Conclusion, ...]
     following: Mapping[str, PhasePlan]
@@ -38,18 +38,18 @@ class FinishedCycle:
 
 
 def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> FinishedCycle:
-    """Judge the evidence of all phases and write what follows from it.
+    """Judge the evidence of all phases, and write the results.
 
-    The verdicts go to the ledger first, and that the cycle is decided last: when something is cut off in between, the
-    cycle can be resumed and writes the same again, or the next one finds the verdicts and goes on from them.
+    The verdicts go to the ledger first, and the status "decided" last. A cycle that is interrupted in between can be
+    resumed and writes the same again, or the next cycle continues from its verdicts.
 
     Raises:
-        StateError: when a file cannot be written.
+        StateError: if a file cannot be written.
     """
     ended = time.time()
     now = timestamp(ended)
     conclusions, routing = _conclude_phases(state, phases, cycle=cycle, now=now)
-    _settle(state, phases, conclusions, cycle=cycle, ended=ended)
+    _store_verdicts(state, phases, conclusions, cycle=cycle, ended=ended)
     save_config(state.settings.routing_path, routing, now=now)
     notes = log_decisions(state, phases, conclusions, cycle=cycle, now=now)
     following = _plan_following(state, phases, routing)
@@ -67,7 +67,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
 def _conclude_phases(
     state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, now: str
 ) -> tuple[list[Conclusion], RoutingConfig]:
-    """Judge one phase after the other, each by the rules that those before have left."""
+    """Judge the phases in order, each by the rules that the phases before it have left."""
     routing = state.routing
     conclusions: list[Conclusion] = []
     for phase in phases:
@@ -76,7 +76,7 @@ def _conclude_phases(
             _completed(evidence, phase, state),
             routing.rules,
             now=now,
-            own_gates=phase.own_gates,
+            own_gates=phase.project_gates,
             switches=state.settings.switches,
         )
         routing = routing.with_rules(conclusion.rules)
@@ -85,7 +85,7 @@ def _conclude_phases(
 
 
 def _plan_following(state: CycleStore, phases: Sequence[PhaseRun], routing: RoutingConfig) -> dict[str, PhasePlan]:
-    """The plans of the next cycle, by phase."""
+    """Return the plans of the next cycle, by phase."""
     following: dict[str, PhasePlan] = {}
     for phase in phases:
         name = phase.plan.phase
@@ -103,7 +103,7 @@ def _history_entries(
     began: float,
     ended: float,
 ) -> list[dict[str, Any]]:
-    """What the history keeps of a cycle, an entry a phase."""
+    """Return the history's entries on a cycle, one for each phase."""
     warmups = state.ledger.warmups(cycle)
     entries: list[dict[str, Any]] = []
     for phase, conclusion in zip(phases, conclusions, strict=True):
@@ -118,10 +118,10 @@ def _history_entries(
 def record_stopped_cycle(
     state: CycleStore, phases: Sequence[PhaseRun], reason: str, *, cycle: int, began: float
 ) -> tuple[str, ...]:
-    """Put a cycle into the history that stopped because its budget was used up: everything is held.
+    """Add a cycle that stopped at its budget to the history, with every candidate on HOLD.
 
     Raises:
-        StateError: when the history cannot be written.
+        StateError: if the history cannot be written.
     """
     entries = [_stopped_entry(phase.plan, reason, cycle=cycle, began=began) for phase in phases]
     note = append_cycles(state.settings.state_dir / HISTORY, entries)
@@ -131,7 +131,7 @@ def record_stopped_cycle(
 
 
 def _stopped_entry(plan: PhasePlan, reason: str, *, cycle: int, began: float) -> dict[str, Any]:
-    """The entry of the history on a phase that holds what is in force, because its cycle stopped."""
+    """Return the history's entry on a phase whose spec stays in force because its cycle stopped."""
     verdicts: list[dict[str, str]] = []
     for candidate in plan.candidates:
         verdict = {
@@ -156,15 +156,15 @@ def _stopped_entry(plan: PhasePlan, reason: str, *, cycle: int, began: float) ->
 
 
 def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: CycleStore) -> PhaseEvidence:
-    """The evidence with what it rests on, with settings to go on to, and with who may stand in for the model."""
+    """Add the premises, the search space and the fallback to the evidence."""
     settings, model = state.settings, evidence.baseline.model
     suites = suites_as_premises(phase.suites)
     fallback = fallback_for(model, evidence.phase, settings, state.routing, state.ledger)
     served = _served(phase)
     premises: dict[str, Mapping[str, str]] = {}
     for spec in phase.plan.specs:
-        surroundings = state.surroundings.of(spec, served=served)
-        premises[spec.id] = {**surroundings, **suites}
+        provenance = state.provenance.of(spec, served=served)
+        premises[spec.id] = {**provenance, **suites}
     return replace(
         evidence,
         space=settings.space,
@@ -174,14 +174,14 @@ def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: CycleStore) -> P
 
 
 def _served(phase: PhaseRun) -> dict[str, str]:
-    """The name that each model was served under in this cycle."""
+    """Return the name that each model was served under in this cycle."""
     trials = chain.from_iterable(map(phase.trials, phase.specs))
     names = served_names(trials)
     return {parse_spec(spec).model: name for spec, name in names.items()}
 
 
 def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
-    """Everything a phase is judged by."""
+    """Return all the evidence by which a phase is judged."""
     baseline = phase.plan.baseline
     return PhaseEvidence(
         phase=phase.plan.phase,
@@ -205,10 +205,10 @@ def _contender(phase: PhaseRun, spec: Spec) -> Contender:
     )
 
 
-def _settle(
+def _store_verdicts(
     state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, ended: float
 ) -> None:
-    """Store where each comparison stands, each decision, and what the next cycle has to know."""
+    """Store the state of each comparison, each decision, and the facts that the next cycle needs."""
     for phase, conclusion in zip(phases, conclusions, strict=True):
         for judgement in conclusion.judgements:
             comparison = phase.comparisons[judgement.spec].number
@@ -242,7 +242,7 @@ def _record_change(ledger: Ledger, cycle: int, change: RuleChange, conclusion: C
 
 
 def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> dict[str, Json]:
-    """What the next cycle has to know, by phase; the served names by model."""
+    """Return the facts that the next cycle needs, by phase; the served names by model."""
     asked: dict[str, Json] = {}
     churn: dict[str, Json] = {}
     in_force: dict[str, Json] = {}

@@ -1,4 +1,4 @@
-"""Cycles as the history holds them."""
+"""The entries of the history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_selfopt.routing.atomic_files import timestamp
 def history_entry(
     conclusion: Conclusion, following: PhasePlan, *, cycle: int, began: float, ended: float
 ) -> dict[str, Any]:
-    """A cycle of a phase as the history holds it."""
+    """Return the history's entry on a phase of a cycle."""
     before = conclusion.metrics[conclusion.baseline.id].accuracy
     after = conclusion.metrics[conclusion.in_force.id].accuracy
     return {
@@ -64,7 +64,7 @@ def _candidate_entry(candidate: Candidate) -> dict[str, Any]:
 
 
 def verdict_entry(judgement: CandidateJudgement) -> dict[str, Any]:
-    """A verdict as the history holds it."""
+    """Return a verdict in the form of the history."""
     return {
         "spec": judgement.spec,
         "verdict": str(judgement.verdict),
@@ -79,7 +79,7 @@ def verdict_entry(judgement: CandidateJudgement) -> dict[str, Any]:
 
 
 def gate_entry(gate: GateResult) -> dict[str, Any]:
-    """A gate as the history holds it."""
+    """Return a gate's result in the form of the history."""
     return {
         "name": gate.name,
         "passed": gate.passed,
@@ -91,7 +91,7 @@ def gate_entry(gate: GateResult) -> dict[str, Any]:
 
 
 def metrics_entry(metrics: Metrics) -> dict[str, Any]:
-    """The numbers of a spec as the history holds them."""
+    """Return the metrics of a spec in the form of the history."""
     return {
         "accuracy": metrics.accuracy,
         "first_attempt_accuracy": metrics.first_attempt_accuracy,

@@ -14,7 +14,7 @@ from pytest_selfopt.planning.session_plan import SessionPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleStart:
-    """What is known of a cycle or a gate when its calls begin."""
+    """The facts about a cycle or a gate when its calls begin."""
 
     session_plan: SessionPlan
     phases: Mapping[str, PhaseRun]
@@ -24,25 +24,25 @@ class CycleStart:
     """Its number; 0 for a gate."""
     partial: bool
     resumed: int
-    """How many calls are in the ledger and are not made again."""
+    """The number of calls that are in the ledger and are not made again."""
     cost: str
-    """What it costs, where that has to be minded; empty otherwise."""
+    """A warning about its cost; empty if none is needed."""
 
 
 class CycleObserver(Protocol):
-    """Hears of what happens; called on the main thread only."""
+    """A receiver of the events of a cycle; called on the main thread only."""
 
     def on_start(self, start: CycleStart) -> None:
-        """Calls begin."""
+        """Handle the start of the calls."""
 
     def on_wait(self, key: TrialKey) -> None:
-        """A trial's reply is waited for."""
+        """Handle the wait for a trial's reply."""
 
     def on_pass_end(self, phase: str, run: int) -> None:
-        """All trials of a pass were judged, or no more of them will be."""
+        """Handle the end of a pass: all its trials were judged, or no more of them will be."""
 
     def on_other_output(self) -> None:
-        """Pytest is going to write where this observer may have written."""
+        """Make room for pytest, which is going to write where this observer may have written."""
 
     def on_routing_not_logged(self, problem: str) -> None:
-        """That another model is asked than the configured one could not be logged."""
+        """Handle a failure to log that another model than the configured one is asked."""

@@ -1,4 +1,4 @@
-"""The course of a session from pass to pass: which specs continue, as follows from the passes before."""
+"""The gate between passes: decides from earlier passes which specs continue."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from pytest_selfopt.planning.plan import TrialKey
 
 
 class PassGate:
-    """Lets passes begin, for the specs that go on; in sessions that judge nothing, and in parts of them, all do."""
+    """A gate that releases passes for the specs that continue; in plain sessions all specs continue."""
 
     def __init__(self, passes: Sequence[Pass], phases: Mapping[str, PhaseRun], *, partial: bool) -> None:
-        """Decide about these passes by the evidence of these phases, if there are any."""
+        """Decide on `passes` by the evidence of `phases`, of which a plain session has none."""
         self._passes = {(calls.phase, calls.run): calls for calls in passes}
         self._phases = phases
         self._partial = partial
 
     def depends(self, key: TrialKey) -> bool:
-        """Whether the trials before a trial's pass decide who is asked in it."""
+        """Whether earlier passes decide which specs are asked in a trial's pass."""
         phase = self._phases.get(key.phase)
         if phase is None or self._partial:
             return False
         return phase.depends(key.run)
 
     def active_specs(self, key: TrialKey) -> frozenset[str] | None:
-        """The specs that are asked in a trial's pass; None where that is not settled."""
+        """Return the specs that are asked in a trial's pass; None if that is not decided."""
         calls = self._passes.get((key.phase, key.run))
         if calls is None or not calls.released.is_set():
             return None
         return calls.live
 
     def should_run(self, key: TrialKey) -> bool:
-        """Whether a trial is still to be made, or the race has stopped its spec; its pass begins, if it had not.
+        """Release a trial's pass; return whether the trial is to be made, or the race has stopped its spec.
 
         Raises:
-            SelfoptError: when a gate of the project's own fails.
+            SelfoptError: if one of the project's own gates fails.
         """
         phase = self._phases.get(key.phase)
         if phase is None:
             return True
-        going_on = self._going_on(phase, key.run)
+        continuing = self._continuing(phase, key.run)
         calls = self._passes.get((key.phase, key.run))
         if calls is not None:
-            calls.release(going_on)
-        return key.spec in going_on
+            calls.release(continuing)
+        return key.spec in continuing
 
-    def _going_on(self, phase: PhaseRun, run: int) -> frozenset[str]:
+    def _continuing(self, phase: PhaseRun, run: int) -> frozenset[str]:
         # A part of a phase gives the race too little evidence, so it ends with the passes that all specs get.
         if self._partial and run >= phase.plan.least_passes:
             return frozenset()
@@ -57,7 +57,7 @@ class PassGate:
         """Decide which specs continue after a trial's pass, which has ended.
 
         Raises:
-            SelfoptError: when a gate of the project's own fails.
+            SelfoptError: if one of the project's own gates fails.
         """
         if self._partial:
             return

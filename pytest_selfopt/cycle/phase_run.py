@@ -1,4 +1,4 @@
-"""One phase under way: the trials that came in, and after each pass the race that decides which specs continue."""
+"""One phase under way: its trials so far, and the race that decides after each pass which specs continue."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import Trial
 
 EARLIER_RUNS = 1_000
-"""Runs of cycle c count as c × this + run where trials of several cycles are judged together."""
+"""The factor that keeps runs of several cycles apart: run r of cycle c counts as c × this + r."""
 
 
 class EvidenceProblem(StrEnum):
-    """What can be wrong with evidence that travels; any of it, and nothing is decided."""
+    """A problem with the evidence that was reported; with any of them, nothing is decided."""
 
     LOST = "lost with the worker that had it, or never reported"
     TWICE = "reported twice"
@@ -37,7 +37,7 @@ class PhaseRun:
     """The state of one phase in a session.
 
     `comparisons` are those opened for the plan's candidates, by spec id; `earlier` are the trials of earlier cycles
-    that belong to them, by cycle number; `churn` is the share of the baseline's repeats that are known to differ.
+    that belong to them, by cycle number; `churn` is the known share of the baseline's repeats that differ.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class PhaseRun:
         limits: Limits,
         comparisons: Mapping[str, Comparison],
         earlier: Mapping[int, Sequence[Trial]],
-        own_gates: ProjectGates,
+        project_gates: ProjectGates,
         churn: float | None,
     ) -> None:
         self.plan = plan
@@ -57,15 +57,15 @@ class PhaseRun:
         self.suites = tuple(suites)
         self.limits = limits
         self.comparisons = comparisons
-        self.own_gates = own_gates
+        self.project_gates = project_gates
         self._churn = churn
         self._earlier = earlier
         self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
-        """By spec, run and case."""
+        """The trials by spec, run and case."""
         self._live: dict[int, frozenset[str]] = {}
         self._all = frozenset(spec.id for spec in plan.specs)
         self.stopped: Mapping[str, str] = {}
-        """Why a candidate does not go on, by spec id, as it stands now."""
+        """Why each stopped candidate does not continue, by spec id."""
 
     @property
     def specs(self) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class PhaseRun:
         return tuple(spec.id for spec in self.plan.specs)
 
     def add(self, trial: Trial) -> bool:
-        """Book a trial of one of the specs; the first of an address counts. Whether it was the first."""
+        """Add a trial of one of the specs; return whether it is the first of its address, as only the first counts."""
         run = self._trials[trial.spec].setdefault(trial.run, {})
         if trial.case in run:
             return False
@@ -81,7 +81,7 @@ class PhaseRun:
         return True
 
     def trials(self, spec: str) -> tuple[Trial, ...]:
-        """This session's trials of a spec, by run and in the order of the cases, whichever came in first."""
+        """Return this session's trials of a spec, by run and in the order of the cases, not of their arrival."""
         trials: list[Trial] = []
         for _, by_case in sorted(self._trials[spec].items()):
             in_order = map(by_case.get, self.cases)
@@ -89,11 +89,11 @@ class PhaseRun:
         return tuple(trials)
 
     def metrics(self, spec: str) -> Metrics:
-        """The numbers of a spec in this session."""
+        """Return the metrics of a spec in this session."""
         return evaluate(spec, self.trials(spec), self.cases)
 
     def tally(self, candidate: str) -> Tally:
-        """The paired evidence for a candidate, earlier cycles of the same comparison included."""
+        """Return the paired evidence for a candidate, earlier cycles of the same comparison included."""
         baseline = self.plan.baseline
         return tally(
             self._pooled(baseline.id, candidate),
@@ -103,9 +103,9 @@ class PhaseRun:
         )
 
     def outlooks(self) -> tuple[Outlook, ...]:
-        """What is ahead: one outlook, or two that enclose it when it is unknown how much the answers vary.
+        """Return the input of the power analysis: one outlook, or two bounds if the answers' variation is unknown.
 
-        The classic rule has none: it finds whatever luck brings.
+        Empty for the classic rule, which guarantees nothing.
         """
         if self.limits.profile is DecisionRule.CLASSIC or self.plan.turns:
             return ()
@@ -126,51 +126,51 @@ class PhaseRun:
 
     @property
     def may_stop_early(self) -> bool:
-        """Whether specs can be out before every spec had its least passes."""
+        """Whether specs can be out before every spec has had its minimum of passes."""
         return self.plan.phase == EXTENDED
 
     def depends(self, run: int) -> bool:
-        """Whether the runs before a run decide who is asked in it."""
+        """Whether earlier runs decide which specs are asked in a run."""
         if self.plan.turns:
             return run > 0
         return run > 0 and (run >= self.plan.least_passes or self.may_stop_early)
 
     def live(self, run: int) -> frozenset[str]:
-        """Which specs are asked in a run; decided when it is asked for the first time, after the run before it."""
+        """Return the specs that are asked in a run; decided on the first request, after the run before it."""
         if self.plan.turns:
-            return self._turn(run)
+            return self._live_in_turn(run)
         if not self.depends(run):
             return self._all
         if run not in self._live:
             self._live[run] = self._decide(run)
         return self._live[run]
 
-    def _turn(self, run: int) -> frozenset[str]:
-        """Who is asked in a run of a turn: it goes on after every round of turns, as the race goes on after a pass."""
+    def _live_in_turn(self, run: int) -> frozenset[str]:
+        """Return the specs that are asked in a run of a turn; the race decides after every round of turns."""
         asked = frozenset(spec.id for spec in self.plan.specs_in(run))
-        begun = self._round_start(run)
-        if begun and begun not in self._live:
-            self._live[begun] = self._decide_round(begun)
-        return asked & self._live.get(begun, self._all)
+        start = self._round_start(run)
+        if start and start not in self._live:
+            self._live[start] = self._decide_round(start)
+        return asked & self._live.get(start, self._all)
 
     def _round_start(self, run: int) -> int:
-        """The first run of the round of turns that a run is in; in a round every spec has its turn."""
+        """Return the first run of the round of turns that a run is in; in a round every spec has its turn."""
         return run - run % (self.plan.turns * len(self.plan.specs))
 
-    def _decide_round(self, begun: int) -> frozenset[str]:
-        """All specs if the race goes on with the round that begins with this run, otherwise none."""
+    def _decide_round(self, start: int) -> frozenset[str]:
+        """Return all specs if the race continues with the round that begins at run `start`, otherwise none."""
         standings = self._standings(self.comparisons)
-        passes = self.plan.pass_of(begun)
+        passes = self.plan.pass_of(start)
         most = self.plan.pass_of(self.plan.most_passes)
         result = step(standings, passes=passes, most=most)
         self.stopped = result.stopped
-        whole = all(self._whole(run, self._turn(run)) for run in range(begun))
+        whole = all(self._whole(run, self._live_in_turn(run)) for run in range(start))
         if result.live and whole:
             return self._all
         return frozenset()
 
     def missing(self) -> int:
-        """The number of trials that were due and did not come in."""
+        """Return the number of trials that were due and did not arrive."""
         missing = 0
         for run in range(self.plan.most_passes):
             if self._was_due(run):
@@ -179,7 +179,7 @@ class PhaseRun:
         return missing
 
     def _was_due(self, run: int) -> bool:
-        """Whether it is decided who is asked in a run."""
+        """Whether the specs of a run are decided."""
         if run < self.plan.least_passes or run in self._live:
             return True
         return bool(self.plan.turns) and self._round_start(run) in self._live
@@ -195,7 +195,7 @@ class PhaseRun:
             return self._capable(before)
         if not before or not self._whole(run - 1, before) or not self.comparisons:
             return frozenset()
-        # In the order of the plan, which decides between candidates that are level, and not in that of a set.
+        # In the order of the plan, which breaks ties between candidates; a set has no fixed order.
         standings = self._standings(self.specs[1:])
         result = step(standings, passes=run, most=self.plan.most_passes)
         self.stopped = result.stopped
@@ -204,19 +204,19 @@ class PhaseRun:
         return frozenset({*result.live, self.plan.baseline.id})
 
     def _capable(self, before: frozenset[str]) -> frozenset[str]:
-        """Those whose failures alone do not settle it yet; the baseline goes on while there is one to compare with."""
+        """Return the specs that are not hopeless yet, with the baseline; empty if all are hopeless."""
         baseline = self.plan.baseline.id
         stopped = dict(self.stopped)
-        going_on: set[str] = set()
+        capable: set[str] = set()
         for spec in before:
             if not self._is_hopeless(spec):
-                going_on.add(spec)
+                capable.add(spec)
             elif spec != baseline:
                 stopped[spec] = "stopped: nothing but wrong answers"
         self.stopped = stopped
-        if not going_on:
+        if not capable:
             return frozenset()
-        return frozenset({*going_on, baseline})
+        return frozenset({*capable, baseline})
 
     def _is_hopeless(self, spec: str) -> bool:
         return is_hopeless(self.plan.phase, self.metrics(spec), self.limits)
@@ -228,7 +228,7 @@ class PhaseRun:
         measured = self.measured(spec)
         assert measured.evidence is not None
         assert measured.needed is not None
-        gates = comparing_gates(measured, self.limits, own_gates=self.own_gates)
+        gates = comparing_gates(measured, self.limits, own_gates=self.project_gates)
         out, waits = obstacles(gates)
         return RaceState(
             wins=measured.evidence.wins,
@@ -240,13 +240,13 @@ class PhaseRun:
         )
 
     def test_number(self, candidate: str) -> int | None:
-        """The number of the test that a comparison is; the classic rule makes none."""
+        """Return the number of a comparison's test; None for the classic rule."""
         if self.limits.profile is DecisionRule.CLASSIC:
             return None
         return self.comparisons[candidate].test
 
     def measured(self, candidate: str) -> GateInput:
-        """What the gates look at while the race is on."""
+        """Return the input of the gates during the race."""
         test = self.test_number(candidate)
         needed = None
         if test is not None:
@@ -265,7 +265,7 @@ class PhaseRun:
         return not any(self._missing_in(run, spec) for spec in specs)
 
     def _pooled(self, spec: str, candidate: str) -> list[Trial]:
-        """Trials of a spec that belong to a comparison, with run indices that are unique over cycles."""
+        """Return the trials of a spec in a comparison, with run indices that are unique over cycles."""
         pooled = list(map(self._in_pass, self.trials(spec)))
         comparison = self.comparisons.get(candidate)
         if comparison is None:
@@ -278,7 +278,7 @@ class PhaseRun:
         return pooled
 
     def _in_pass(self, trial: Trial) -> Trial:
-        """The trial under the number of its pass: in turns, each spec's passes are counted by themselves."""
+        """Number a trial by its pass: in turns, each spec's passes are counted separately."""
         if not self.plan.turns:
             return trial
         return replace(trial, run=self.plan.pass_of(trial.run))

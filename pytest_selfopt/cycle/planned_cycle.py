@@ -1,4 +1,4 @@
-"""A cycle before its calls begin: what it is going to ask, from settings, routing configuration and ledger."""
+"""A cycle before its calls begin, planned from settings, routing configuration and ledger."""
 
 from __future__ import annotations
 
@@ -28,38 +28,35 @@ from pytest_selfopt.settings import Mode, Settings
 
 
 class PlannedCycle:
-    """Plans a cycle, a gate or a plain session, and starts it.
+    """A cycle, a gate or a plain session that is not started yet.
 
-    A session that only looks (`makes_calls` is False) takes no lock and writes no file.
+    Without `makes_calls` it takes no lock and writes no file.
     """
 
     def __init__(
-        self, settings: Settings, *, makes_calls: bool, own_gates: ProjectGates, own_runner: ProjectRunner
+        self, settings: Settings, *, makes_calls: bool, project_gates: ProjectGates, project_runner: ProjectRunner
     ) -> None:
         self.settings = settings
-        self._own_gates = own_gates
-        self._own_runner = own_runner
+        self._project_gates = project_gates
+        self._project_runner = project_runner
         self._writes = makes_calls and settings.mode is Mode.CYCLE
         self._opened: SessionStore | None = None
 
     @property
     def _store(self) -> SessionStore:
-        """What is on disk, opened when it is first needed."""
+        """The state on disk, opened on first use."""
         if self._opened is None:
             self._opened = self._open_store()
         return self._opened
 
     def _open_store(self) -> SessionStore:
         if self._writes:
-            return open_cycle_store(self.settings, self._own_gates)
-        return open_session_store(self.settings, self._own_gates)
+            return open_cycle_store(self.settings, self._project_gates)
+        return open_session_store(self.settings, self._project_gates)
 
     @cached_property
     def seed(self) -> int:
-        """The seed of the order of specs: that of the cycle which is resumed, a given one, or a new one.
-
-        Plain sessions need no chance.
-        """
+        """The seed of the order of specs: the resumed, the configured or a new one; 0 in plain sessions."""
         if self.settings.mode is Mode.PLAIN:
             return 0
         if self._opened is not None and self._opened.resumed_seed is not None:
@@ -69,37 +66,37 @@ class PlannedCycle:
         return random.randrange(2**31)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
-        """The plan of a phase.
+        """Plan a phase.
 
         Raises:
-            SelfoptError: when it cannot be made.
+            SelfoptError: if it cannot be planned.
         """
         if self._opened is None:
             self._refuse_models(phase)
         return self._store.plan(phase, suite)
 
     def _refuse_models(self, phase: str) -> None:
-        """Refuse what can be refused without touching the disk."""
+        """Refuse a baseline whose models cannot be used, before the state on disk is opened."""
         model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
         if makes_calls_here(self.settings):
             for member in resolve_members(self.settings, [model]):
                 require_model(member)
 
     def dry_run(self, session_plan: SessionPlan) -> list[str]:
-        """What a cycle would do.
+        """Return lines on the cycle's plan.
 
         Raises:
-            SelfoptError: when the ledger cannot be read.
+            SelfoptError: if the ledger cannot be read.
         """
         return dry_run(session_plan, self.settings, self._store.ledger)
 
     def start(self, request: StartRequest) -> RunningCycle:
         """Start servers, enter the cycle into the ledger, and begin to make calls.
 
-        When that fails, what was started is ended.
+        If that fails, whatever was started is stopped.
 
         Raises:
-            SelfoptError: when a model cannot be served or the cycle cannot be entered.
+            SelfoptError: if a model cannot be served or the cycle cannot be entered.
         """
         # The time of a cycle includes the start of its servers.
         began = time.time()
@@ -121,24 +118,24 @@ class PlannedCycle:
         return running
 
     def _begin_backend(self, request: StartRequest, undo: ExitStack) -> CallBackend:
-        """Start or find what the calls are made with."""
+        """Make and begin the backend."""
         logs = None
         if self._writes:
             logs = self.settings.state_dir
-        backend = make_backend(self.settings, request.models, logs, self._own_runner)
+        backend = make_backend(self.settings, request.models, logs, self._project_runner)
         undo.callback(backend.stop)
         backend.begin()
         return backend
 
     def _open(self, request: StartRequest) -> OpenedCycle:
-        """Open what is judged: a cycle in the ledger, the phases of a gate, or nothing for a plain session."""
+        """Open a cycle in the ledger, the phases of a gate, or nothing for a plain session."""
         store, session_plan = self._store, request.session_plan
         if isinstance(store, CycleStore):
             return store.start_cycle(session_plan, seed=self.seed, command=request.command, partial=request.partial)
         if self.settings.mode is Mode.GATE:
             return OpenedCycle(cycle=0, phases=store.gate_phases(session_plan), stored={})
         problem = store.log_routings(session_plan.plans.values())
-        # Tests do not fail because a log cannot be written.
+        # A log that cannot be written must not fail the tests.
         if problem:
             request.observer.on_routing_not_logged(problem)
         return OpenedCycle(cycle=0, phases={}, stored={})

@@ -1,4 +1,4 @@
-"""What a cycle has put on trial and can be proven at once, within what is left of its budget."""
+"""The proof that follows a cycle at once: the rules on trial, within the rest of the budget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_selfopt.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofRun:
-    """What is to be proven: the rules, in words, and the budget that is left for it (None: no bound)."""
+    """A proof to be run: `what` names the rules, and the limits are the rest of the budget (None: no bound)."""
 
     phases: tuple[str, ...]
     what: str
@@ -32,7 +32,7 @@ def proof_of(
     *,
     spent: tuple[int, float],
 ) -> tuple[ProofRun | None, str]:
-    """What this cycle has put on trial and can be proven at once; or why it has to wait, in a sentence.
+    """Return the proof of the rules that this cycle put on trial, or a sentence on why it has to wait.
 
     `following` are the plans of the next cycle, `cases` the number of prompts, both by phase; `spent` are the calls and
     the USD of this cycle.
@@ -66,7 +66,7 @@ def proof_of(
 
 
 def _put_on_trial(conclusions: Sequence[Conclusion], following: Mapping[str, PhasePlan]) -> dict[str, RuleChange]:
-    """The last rule that each phase has put on trial and the next cycle would prove, by phase."""
+    """Return the last change that put a rule on trial, for each phase whose next plan would prove it."""
     trials: dict[str, RuleChange] = {}
     for conclusion in conclusions:
         for change in conclusion.changes:
@@ -84,14 +84,14 @@ def _describe(trials: Mapping[str, RuleChange]) -> str:
 
 
 def fewest_calls(plan: PhasePlan, cases: int) -> int:
-    """The calls that proving what is on trial takes at least."""
+    """Return the minimum of calls that a proof takes."""
     if plan.turns:
         return plan.fewest_calls(cases)
     return 2 * plan.least_passes * cases
 
 
 def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> int:
-    """The calls that proving whatever comes out of a cycle takes at most."""
+    """Return the maximum of calls that a proof after a cycle takes."""
     passes = PASSES_OF_A_TURN * ROUNDS_OF_TURNS
     if not turns:
         passes = most_passes(1, settings.phase(phase).limits.min_samples)

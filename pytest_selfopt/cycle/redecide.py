@@ -1,4 +1,4 @@
-"""`selfopt decide`: the stored evidence of a cycle judged again, by the gates of now, without a call."""
+"""`selfopt decide`: judges the stored evidence of a cycle again, by the current gates, without a call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_selfopt.specs.spec import parse_spec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedecidedPhase:
-    """A phase of a cycle judged again: the verdicts as the history would hold them, then and now."""
+    """A phase of a cycle judged again: `verdicts` now and as `recorded`, both in the form of the history."""
 
     cycle: int
     phase: str
@@ -33,12 +33,12 @@ class RedecidedPhase:
 
     @property
     def same(self) -> bool:
-        """Whether the very same was decided, to the last digit."""
+        """Whether the verdicts are identical, to the last digit."""
         return _agrees(list(self.verdicts), list(self.recorded))
 
 
 def _agrees(now: Any, then: Any) -> bool:
-    """Whether a value is what was recorded; what an older version did not record cannot differ."""
+    """Whether a value equals the recorded one; fields that an older version did not record are ignored."""
     if isinstance(then, dict) and isinstance(now, dict):
         if not set(then) <= set(now):
             return False
@@ -52,7 +52,7 @@ def decide_again(settings: Settings, cycle: int | None) -> list[RedecidedPhase]:
     """Judge the last decided cycle, or the one with this number, by the gates that are configured now.
 
     Raises:
-        StateError: when there is no such cycle, or its evidence cannot be used.
+        StateError: if there is no such cycle, or its evidence cannot be used.
     """
     with Ledger(require_ledger(settings.ledger_path)) as ledger:
         row = _decided_cycle(ledger, cycle)
@@ -65,10 +65,10 @@ def decide_again(settings: Settings, cycle: int | None) -> list[RedecidedPhase]:
 
 
 def _decided_cycle(ledger: Ledger, cycle: int | None) -> dict[str, Any]:
-    """The ledger's row of a decided cycle; None means the last one.
+    """Return the ledger's row of a decided cycle; None means the last one.
 
     Raises:
-        StateError: when there is no such cycle.
+        StateError: if there is no such cycle.
     """
     decided = {row["id"]: row for row in ledger.cycles() if row["status"] == "decided"}
     if cycle is None:
@@ -102,7 +102,7 @@ def _again(
         limits=settings.phase(phase).limits,
         comparisons=comparisons,
         earlier=by_cycle,
-        own_gates=no_project_gates,
+        project_gates=no_project_gates,
         churn=None,
     )
     for trial in trials:
@@ -118,10 +118,10 @@ def _again(
 
 
 def _stored_plan(cycle: int, phase: str, stored: Mapping[str, Any]) -> PhasePlan:
-    """The plan of a phase from the ledger's JSON, without its passes, which all have been made.
+    """Return the plan of a phase from the ledger's JSON, without its passes, which all have been made.
 
     Raises:
-        StateError: when a spec in it cannot be read.
+        StateError: if a spec in it cannot be read.
     """
     candidates: list[Candidate] = []
     try:
@@ -143,7 +143,7 @@ def _stored_plan(cycle: int, phase: str, stored: Mapping[str, Any]) -> PhasePlan
 
 
 def _recorded_verdicts(history: Sequence[dict[str, Any]], cycle: int, phase: str) -> tuple[dict[str, Any], ...]:
-    """The verdicts of the last entry in the history on a phase of a cycle; none where it has no entry."""
+    """Return the verdicts of the last entry in the history on a phase of a cycle; none where it has no entry."""
     for entry in reversed(history):
         if entry.get("cycle") == cycle and entry.get("phase") == phase:
             return tuple(entry.get("verdicts", ()))
@@ -151,7 +151,7 @@ def _recorded_verdicts(history: Sequence[dict[str, Any]], cycle: int, phase: str
 
 
 def _comparisons(ledger: Ledger, phase: str, baseline: str, cycle: int) -> dict[str, Comparison]:
-    """The comparisons of a cycle as they stood then: later cycles have added trials to some."""
+    """Return the comparisons of a cycle as they were then, without the trials of later cycles."""
     comparisons: dict[str, Comparison] = {}
     for comparison in ledger.comparisons(phase):
         if comparison.baseline == baseline and cycle in comparison.cycles:

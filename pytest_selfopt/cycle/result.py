@@ -1,4 +1,4 @@
-"""What a cycle or a gate came to."""
+"""The result of a cycle or a gate."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from pytest_selfopt.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleResult:
-    """A cycle that is over, or a gate: decided, or why it is not."""
+    """The result of a cycle or a gate: its decisions, or why there are none."""
 
     settings: Settings
     cycle: int
     """The number of the cycle; 0 for a gate."""
     began: float
-    """When its calls began, in seconds since the epoch."""
+    """The start of its calls, in seconds since the epoch."""
     phases: Mapping[str, PhaseRun]
-    """What was measured, by phase; empty once single trials are no longer needed."""
+    """The measurements, by phase; empty once single trials are no longer needed."""
     status: CycleStatus = "running"
     took_s: float = 0.0
     totals: CycleTotals | None = None
-    """The calls, the seconds and the cost of a decided cycle, with those before it was resumed."""
+    """The calls, the seconds and the cost of a decided cycle, including those before it was resumed."""
     conclusions: tuple[Conclusion, ...] = ()
     gated: tuple[GateOutcome, ...] = ()
-    """How the phases stand against the bars of a build."""
+    """The results of a gate's phases."""
     following: Mapping[str, PhasePlan] = field(default_factory=dict)
     """The plans of the next cycle, by phase."""
     proof: ProofRun | None = None
-    """What was put on trial, to be proven by a session that follows."""
+    """The proof that a following session is to run."""
     warmups: tuple[Warmup, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-    """How many calls of an undecided cycle ended in each outcome."""
+    """The number of calls of an undecided cycle, by outcome."""
     stopped_because: str = ""
-    """Why no more calls were made, when the budget was used up."""
+    """Why no more calls were made, if the budget was used up."""
     evidence_problems: Mapping[EvidenceProblem, int] = field(default_factory=dict)
-    """What is wrong with the evidence that came in, or did not."""
+    """The number of trials with each problem of the evidence."""
     problem: str = ""
-    """Why it could not be concluded; empty when it was."""
+    """Why the cycle could not be concluded; empty if it was."""
     notes: tuple[str, ...] = ()
     """Sentences for the summary that belong to no phase."""
 

@@ -1,4 +1,4 @@
-"""`selfopt rollback`: the rules as they were before a cycle, or before the last change of one rule."""
+"""`selfopt rollback`: restores the rules from before a cycle, or from before the last change of one rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KIND = "rollback"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReversal:
-    """The changes of one rule that are taken back: `now` is the rule as it is, `then` as it was before them."""
+    """The reversal of the changes of one rule: `now` is the current rule, `then` the rule before them."""
 
     model: str
     phase: str
@@ -30,11 +30,11 @@ class RuleReversal:
     then: Rule | None
     cycle: int
     tests: tuple[int, ...]
-    """The comparisons by which it had been promoted."""
+    """The numbers of the comparisons that promoted the rule."""
 
     @property
     def sentence(self) -> str:
-        """What is done."""
+        """A description of the reversal."""
         restored = "as it was before"
         if self.then is None:
             restored = "is removed, there was none before"
@@ -43,13 +43,13 @@ class RuleReversal:
 
 
 def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) -> list[str]:
-    """Undo what the log says was done to the rules, and log that.
+    """Undo logged changes of rules, and log the rollback.
 
     `what` is the number of a cycle (undone with all later ones), a rule as "model::phase" (its last change), or None
     for the last cycle that changed a rule. Undoing can be undone. Returns a sentence for each rule.
 
     Raises:
-        StateError: when there is nothing to undo, a rule was changed by hand since, or a file cannot be used.
+        StateError: if there is nothing to undo, a rule was changed by hand since, or a file cannot be used.
     """
     with ExitStack() as held:
         if not dry_run:
@@ -97,7 +97,7 @@ def _selected(changes: Sequence[dict[str, Any]], what: str | None) -> list[dict[
 
 
 def _last_together(changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The changes of the last cycle that changed a rule; those of its rollback where it was rolled back."""
+    """Return the changes of the last cycle that changed a rule, or those of its rollback if there was one."""
     last = changes[-1]
     of_cycle = (entry for entry in changes if entry["cycle"] == last["cycle"])
     rolled_back = last["kind"] == KIND
@@ -105,12 +105,12 @@ def _last_together(changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _since(changes: Sequence[dict[str, Any]], cycle: int) -> list[dict[str, Any]]:
-    """The changes that a cycle and all later ones made, without rollbacks."""
+    """Return the changes that a cycle and all later ones made, without rollbacks."""
     return [entry for entry in changes if entry["cycle"] >= cycle and entry["kind"] != KIND]
 
 
 def _address_of(entry: dict[str, Any]) -> tuple[str, str]:
-    """The model and the phase of the rule that an entry of the log is about."""
+    """Return the model and the phase of the rule that an entry of the log is about."""
     return entry["original_model"], entry["phase"]
 
 
@@ -131,10 +131,10 @@ def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[R
 
 
 def _undo(model: str, phase: str, entries: Sequence[dict[str, Any]], current: Rule | None) -> RuleReversal | None:
-    """What takes the changes of one rule back; None where it is as it was before them.
+    """Return the reversal of the changes of one rule; None if the rule is as it was before them.
 
     Raises:
-        StateError: when the rule is not what the last of them made it.
+        StateError: if the rule was changed after the last of them.
     """
     first, last = entries[0], entries[-1]
     before = _rule(first["evidence"]["rule_before"])
@@ -159,7 +159,7 @@ def _undo(model: str, phase: str, entries: Sequence[dict[str, Any]], current: Ru
 
 
 def _tests_of(entries: Sequence[dict[str, Any]]) -> tuple[int, ...]:
-    """The comparisons that promoted a rule."""
+    """Return the comparisons that promoted a rule."""
     tests: list[int] = []
     for entry in entries:
         comparison = entry["evidence"].get("comparison")

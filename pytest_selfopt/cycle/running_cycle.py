@@ -1,4 +1,4 @@
-"""A cycle while its calls are made: replies are handed out, trials are taken in, and in the end it is concluded."""
+"""A cycle while its calls are made: hands out replies, takes in trials, and concludes the cycle at the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pytest_selfopt.trial import CallResult, Trial
 
 
 class RunningCycle:
-    """A cycle, a gate or a plain session whose calls are being made; `PlannedCycle.start` makes one."""
+    """A cycle, a gate or a plain session whose calls are being made; made by `PlannedCycle.start`."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class RunningCycle:
         return self._store.settings
 
     def begin(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run; waits until its call is under way.
+        """Wait until an item's call is under way; return whether the item is to be run.
 
         Raises:
-            SelfoptError: when a gate of the project's own fails.
+            SelfoptError: if one of the project's own gates fails.
         """
         should_run = self.should_run(planned)
         if should_run:
@@ -75,13 +75,13 @@ class RunningCycle:
         return should_run
 
     def should_run(self, planned: PlannedTrial) -> bool:
-        """Whether an item is still to be run; see `PassGate.should_run`."""
+        """Whether an item is to be run; see `PassGate.should_run`."""
         if self.stopped_because:
             return self.dispatcher.was_answered(planned.key)
         return self.pass_gate.should_run(planned.key)
 
     def active_specs(self, key: TrialKey) -> frozenset[str] | None:
-        """The specs that are asked in a trial's pass; None where that is not settled, because calls have stopped."""
+        """Return the specs that are asked in a trial's pass; None if not decided, as when calls have stopped."""
         if self.stopped_because:
             return None
         return self.pass_gate.active_specs(key)
@@ -92,16 +92,16 @@ class RunningCycle:
             self.pass_gate.decide_next(key)
 
     def result(self, key: TrialKey) -> CallResult:
-        """The result of a trial's call, waited for.
+        """Wait for the result of a trial's call.
 
         Raises:
-            SelfoptError: when calls cannot be recorded any more.
+            SelfoptError: if calls cannot be recorded any more.
         """
         self._enter_pass(key)
         return self.wait_for(key, lambda: self._observer.on_wait(key))
 
     def wait_for(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
-        """The result of a trial's call, waited for on whatever thread asks; see `result`."""
+        """Wait for the result of a trial's call, on any thread; see `result`."""
         result = self.dispatcher.result(key, while_waiting)
         if self._budget is not None and result.cancelled:
             self.stopped_because = self._budget.spent
@@ -118,33 +118,33 @@ class RunningCycle:
             self._recorder.record_outcome(trial)
 
     def note_problem(self, problem: EvidenceProblem, trials: int = 1) -> None:
-        """Note what is wrong with the evidence of some trials: it is not whole, so nothing is decided."""
+        """Note a problem with the evidence of some trials; incomplete evidence decides nothing."""
         self._evidence_problems[problem] += trials
 
     def _enter_pass(self, key: TrialKey) -> None:
-        """Store and tell how the pass before went when the replay comes to a new one."""
-        here = (key.phase, key.run)
-        if self._pass != here:
+        """End the pass before when the replay comes to a new one."""
+        current = (key.phase, key.run)
+        if self._pass != current:
             if self._pass is not None:
                 self.end_pass(*self._pass)
-            self._pass = here
+            self._pass = current
 
     def end_pass(self, phase: str, run: int) -> None:
-        """Store how a pass went, and tell."""
+        """Store the outcomes of a pass, and tell the observer."""
         self._recorder.flush()
         if self.settings.mode is not Mode.PLAIN:
             self._observer.on_pass_end(phase, run)
 
     def show_progress(self, key: TrialKey) -> None:
-        """Tell that the session has come to a trial; on the main thread only."""
+        """Tell the observer that the session has come to a trial; on the main thread only."""
         self._observer.on_wait(key)
 
     def make_room(self) -> None:
-        """Tell that pytest is going to write."""
+        """Tell the observer that pytest is going to write."""
         self._observer.on_other_output()
 
     def stop(self) -> None:
-        """Make no more calls and end the servers; doing it twice is harmless."""
+        """Make no more calls and stop the servers; doing it twice is harmless."""
         with undisturbed:
             if self._pass is not None and self.settings.mode is not Mode.PLAIN:
                 self._observer.on_pass_end(*self._pass)
@@ -154,10 +154,10 @@ class RunningCycle:
             self._backend.stop()
 
     def finish(self, *, interrupted: bool) -> CycleResult:
-        """Conclude the cycle and write what follows; an interrupted or partial one only records how it ended.
+        """Conclude the cycle and write its results; an interrupted or partial cycle only records how it ended.
 
         Raises:
-            StateError: when something cannot be written.
+            StateError: if something cannot be written.
         """
         self.stop()
         if interrupted:
@@ -170,11 +170,11 @@ class RunningCycle:
         return self._finish_decided(self._store)
 
     def fail(self, problem: str) -> CycleResult:
-        """What is known of a cycle that could not be concluded, because of a problem."""
+        """Return the result of a cycle that could not be concluded because of a problem."""
         return replace(self._result(), problem=problem)
 
     def _result(self) -> CycleResult:
-        """What every result has."""
+        """Return the fields that every result has."""
         return CycleResult(
             settings=self.settings,
             cycle=self._cycle,
@@ -186,7 +186,7 @@ class RunningCycle:
         )
 
     def _finish_gate(self, *, interrupted: bool) -> CycleResult:
-        """Hold what was measured against the bars; a part of it, or evidence that is not whole, decides nothing."""
+        """Judge a gate's phases by their thresholds; partial or incomplete evidence decides nothing."""
         result = replace(self._result(), took_s=time.time() - self._began)
         if interrupted:
             return replace(result, status="interrupted")
@@ -198,7 +198,7 @@ class RunningCycle:
         return replace(result, status="decided", gated=gated)
 
     def _finish_undecided(self, store: CycleStore, *, interrupted: bool) -> CycleResult:
-        """Record how a cycle ended that decides nothing."""
+        """Record the end of a cycle that decides nothing."""
         ledger = store.ledger
         status = self._undecided_status(store, interrupted=interrupted)
         result = replace(
@@ -217,13 +217,13 @@ class RunningCycle:
             return "interrupted"
         if not self._partial:
             return "stopped"
-        # A part of a cycle that is resumed leaves the cycle as it was: cut off.
-        if store.cut_off is None:
+        # A partial session of a resumed cycle leaves the cycle interrupted.
+        if store.interrupted is None:
             return "partial"
         return "interrupted"
 
     def _finish_decided(self, store: CycleStore) -> CycleResult:
-        """Judge all phases, and write what follows from it."""
+        """Judge all phases, and write the results."""
         warmups = store.ledger.warmups(self._cycle)
         phases = tuple(self._phases.values())
         finished = finish_cycle_files(store, phases, cycle=self._cycle, began=self._began)

@@ -1,4 +1,4 @@
-"""What a session holds on disk: routing configuration and ledger, and for a cycle the lock, too."""
+"""The state of a session on disk: routing configuration and ledger, and for a cycle the lock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import ProjectGates
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
-from pytest_selfopt.planning.expiry import expired
+from pytest_selfopt.planning.expiry import expire_rules
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import known_churn, plan_phase, suite_address
 from pytest_selfopt.planning.provenance import ProvenanceResolver
@@ -49,20 +49,20 @@ class SessionStore:
         routing: RoutingConfig,
         ledger: Ledger | None,
         *,
-        own_gates: ProjectGates,
+        project_gates: ProjectGates,
         held: ExitStack,
         asks: bool = False,
     ) -> None:
-        """Keep open what is `held` until `close`; with `asks`, servers may be asked for digests of models."""
+        """Keep `held` open until `close`; with `asks`, servers may be asked for digests of models."""
         self.settings = settings
         self.routing = routing
         self.ledger: Ledger | None = ledger
         self.notes: list[str] = []
         """Sentences for the summary, such as on a configuration that was set aside."""
         self.expired: dict[str, tuple[RuleChange, ...]] = {}
-        """The rules that have expired when this session began, by phase."""
-        self.surroundings = ProvenanceResolver(settings, ledger, asks=asks)
-        self._own_gates = own_gates
+        """The rules that expired when this session began, by phase."""
+        self.provenance = ProvenanceResolver(settings, ledger, asks=asks)
+        self._project_gates = project_gates
         self._held = held
 
     def close(self) -> None:
@@ -75,20 +75,20 @@ class SessionStore:
         return None
 
     def name_of(self, cycle: int) -> str:
-        """A name that no other cycle has, of this or another project; that of a resumed cycle stays."""
+        """Return a name that no other cycle has, of any project; a resumed cycle keeps its name."""
         del cycle
         return uuid.uuid4().hex[:NAME_DIGITS]
 
     def spent(self, cycle: int) -> tuple[int, float]:
-        """The calls and the USD of the part of a cycle that is resumed."""
+        """Return the calls and the USD of the part of a cycle that is resumed."""
         del cycle
         return (0, 0.0)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
-        """The plan of a phase.
+        """Plan a phase.
 
         Raises:
-            SelfoptError: when it cannot be made.
+            SelfoptError: if it cannot be planned.
         """
         if self.settings.mode is Mode.CYCLE:
             self._expire(phase, suite)
@@ -97,28 +97,28 @@ class SessionStore:
         return replace(plan, because=(*plan.because, *expiries))
 
     def _expire(self, phase: str, suite: Suite) -> None:
-        """Take the rules of a phase out of force whose time is over."""
-        self.routing, self.expired[phase] = expired(
+        """Expire the outdated rules of a phase."""
+        self.routing, self.expired[phase] = expire_rules(
             self.routing,
             phase,
             suite,
             settings=self.settings,
-            surroundings=self.surroundings,
+            provenance=self.provenance,
             now=timestamp(time.time()),
         )
 
     def planned(self, phase: str, suite: Suite, routing: RoutingConfig) -> PhasePlan:
-        """What a cycle would do for a phase under a configuration.
+        """Plan a phase under a routing configuration.
 
         Raises:
-            SelfoptError: when it cannot be planned.
+            SelfoptError: if it cannot be planned.
         """
         return plan_phase(
-            phase, suite, settings=self.settings, routing=routing, ledger=self.ledger, surroundings=self.surroundings
+            phase, suite, settings=self.settings, routing=routing, ledger=self.ledger, provenance=self.provenance
         )
 
     def gate_phases(self, session_plan: SessionPlan) -> dict[str, PhaseRun]:
-        """The phases of a gate, which opens no comparison."""
+        """Return the phases of a gate, which opens no comparison."""
         phases: dict[str, PhaseRun] = {}
         for name, plan in session_plan.plans.items():
             phase = PhaseRun(
@@ -128,14 +128,14 @@ class SessionStore:
                 limits=self.settings.phase(name).limits,
                 comparisons={},
                 earlier={},
-                own_gates=self._own_gates,
+                project_gates=self._project_gates,
                 churn=None,
             )
             phases[name] = phase
         return phases
 
     def log_routings(self, plans: Iterable[PhasePlan]) -> str:
-        """Log the routings of a session that books no cycle; why that is not possible, or nothing."""
+        """Log the routings of a session without a cycle; return the problem, if any."""
         try:
             for plan in plans:
                 self.log_routing(plan)
@@ -147,7 +147,7 @@ class SessionStore:
         """Log that another model than the configured one is asked; for a resumed cycle, only once.
 
         Raises:
-            StateError: when it cannot be written.
+            StateError: if it cannot be written.
         """
         if plan.baseline.model == plan.requested:
             return
@@ -173,11 +173,11 @@ class SessionStore:
             self.notes.append(note)
 
 
-def open_session_store(settings: Settings, own_gates: ProjectGates) -> SessionStore:
-    """Read what is there; a dry run plans by the ledger, too.
+def open_session_store(settings: Settings, project_gates: ProjectGates) -> SessionStore:
+    """Open the state for reading; a dry run reads the ledger, too.
 
     Raises:
-        StateError: when a file is missing, or cannot be used.
+        StateError: if a file is missing, or cannot be used.
     """
     held = ExitStack()
     try:
@@ -185,14 +185,14 @@ def open_session_store(settings: Settings, own_gates: ProjectGates) -> SessionSt
         if settings.mode is Mode.GATE:
             _require_routing(settings)
         routing = read_config(settings.routing_path)
-        return SessionStore(settings, routing, ledger, own_gates=own_gates, held=held)
+        return SessionStore(settings, routing, ledger, project_gates=project_gates, held=held)
     except BaseException:
         held.close()
         raise
 
 
 def _ledger_to_read(settings: Settings, held: ExitStack) -> Ledger | None:
-    """The ledger, if there is one and the session has a use for it."""
+    """Open the ledger if it exists and the session needs it."""
     path = settings.ledger_path
     if settings.mode is Mode.PLAIN or not path.exists():
         return None
@@ -209,7 +209,7 @@ def _require_routing(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedCycle:
-    """A cycle in the ledger, or none (0): what is measured in it, and the results that are there, by call."""
+    """A cycle in the ledger, or none (0): its phases, and the results that are stored already, by call id."""
 
     cycle: int
     phases: Mapping[str, PhaseRun]
@@ -227,13 +227,13 @@ class CycleStore(SessionStore):
         routing: RoutingConfig,
         ledger: Ledger,
         *,
-        cut_off: InterruptedCycle | None,
-        own_gates: ProjectGates,
+        interrupted: InterruptedCycle | None,
+        project_gates: ProjectGates,
         held: ExitStack,
     ) -> None:
-        """Go on with the cycle that was `cut_off`, if there is one."""
-        super().__init__(settings, routing, ledger, own_gates=own_gates, held=held, asks=True)
-        self.cut_off = cut_off
+        """Resume the `interrupted` cycle, if there is one."""
+        super().__init__(settings, routing, ledger, project_gates=project_gates, held=held, asks=True)
+        self.interrupted = interrupted
         self._began = self.routing
         if routing.problem:
             self.notes.append(routing.problem)
@@ -241,57 +241,57 @@ class CycleStore(SessionStore):
     @property
     def resumed_seed(self) -> int | None:
         """The seed of the cycle that is resumed; None without one."""
-        if self.cut_off is None:
+        if self.interrupted is None:
             return None
-        return self.cut_off.seed
+        return self.interrupted.seed
 
     def name_of(self, cycle: int) -> str:
-        """A name that no other cycle has, of this or another project; that of a resumed cycle stays."""
+        """Return a name that no other cycle has, of any project; a resumed cycle keeps its name."""
         return self.ledger.name_of(cycle)
 
     def spent(self, cycle: int) -> tuple[int, float]:
-        """The calls and the USD of the part of a cycle that is resumed."""
+        """Return the calls and the USD of the part of a cycle that is resumed."""
         return self.ledger.spent(cycle)
 
     def plan(self, phase: str, suite: Suite) -> PhasePlan:
-        """The plan of a phase: that of the cycle which is resumed, or a new one.
+        """Plan a phase, or return its plan from the resumed cycle.
 
         Raises:
-            SelfoptError: when it cannot be made.
+            SelfoptError: if it cannot be planned.
         """
         plan = super().plan(phase, suite)
-        if self.cut_off is None:
+        if self.interrupted is None:
             return plan
-        resumed = resumed_plan(self.cut_off, phase, plan)
+        resumed = resumed_plan(self.interrupted, phase, plan)
         for spec in resumed.specs:
             self.settings.model(spec.model)
         return resumed
 
     def start_cycle(self, session_plan: SessionPlan, *, seed: int, command: str, partial: bool) -> OpenedCycle:
-        """Enter a cycle into the ledger, or find the one that is resumed, with its comparisons and results.
+        """Enter a cycle into the ledger or resume one, and open its comparisons.
 
         A partial selection opens no comparison, because it cannot promote.
         """
         stored: Mapping[str, CallResult] = {}
-        if self.cut_off is None:
+        if self.interrupted is None:
             plans = self._plans_to_store(session_plan)
             cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plans)
         else:
-            cycle = self._resume(self.cut_off, session_plan)
+            cycle = self._resume(self.interrupted, session_plan)
             stored = self.ledger.results(cycle)
         self._record_plans(session_plan, cycle)
         phases = self._open_phases(session_plan, cycle, partial=partial)
         return OpenedCycle(cycle=cycle, phases=phases, stored=stored)
 
-    def _resume(self, cut_off: InterruptedCycle, session_plan: SessionPlan) -> int:
-        """Enter that a cycle goes on; its number."""
+    def _resume(self, interrupted: InterruptedCycle, session_plan: SessionPlan) -> int:
+        """Record that a cycle is resumed; return its number."""
         for name in session_plan.plans:
-            check_suites(cut_off, name, session_plan.suites(name))
-        self.ledger.resume_cycle(cut_off.cycle)
-        return cut_off.cycle
+            check_suites(interrupted, name, session_plan.suites(name))
+        self.ledger.resume_cycle(interrupted.cycle)
+        return interrupted.cycle
 
     def _plans_to_store(self, session_plan: SessionPlan) -> dict[str, Json]:
-        """The plans of all phases as the ledger keeps them."""
+        """Return the plans of all phases in the form of the ledger."""
         stored: dict[str, Json] = {}
         for name, plan in session_plan.plans.items():
             suites = session_plan.suites(name)
@@ -299,14 +299,14 @@ class CycleStore(SessionStore):
         return stored
 
     def _record_plans(self, session_plan: SessionPlan, cycle: int) -> None:
-        """Store what is asked, and log where another model is asked than the configured one."""
+        """Store the questions, and log where another model is asked than the configured one."""
         for plan in session_plan.plans.values():
             suites = session_plan.suites(plan.phase)
             self.ledger.record_questions(case_texts(suites))
             self.log_routing(plan, cycle)
 
     def _open_phases(self, session_plan: SessionPlan, cycle: int, *, partial: bool) -> dict[str, PhaseRun]:
-        """The phases of a cycle with the evidence that earlier cycles left for them, by name."""
+        """Return the phases of a cycle with the evidence that earlier cycles left for them, by name."""
         phases: dict[str, PhaseRun] = {}
         for name, plan in session_plan.plans.items():
             phases[name] = self._phase(session_plan, plan, cycle, partial=partial)
@@ -328,7 +328,7 @@ class CycleStore(SessionStore):
             limits=self.settings.phase(plan.phase).limits,
             comparisons=comparisons,
             earlier=self.ledger.trials(sorted(earlier), plan.phase),
-            own_gates=self._own_gates,
+            project_gates=self._project_gates,
             churn=known_churn(self.ledger, plan.baseline),
         )
 
@@ -338,7 +338,7 @@ class CycleStore(SessionStore):
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in plan.candidates:
-            fingerprint = self.surroundings.fingerprint(plan.baseline, candidate.spec)
+            fingerprint = self.provenance.fingerprint(plan.baseline, candidate.spec)
             comparisons[candidate.spec.id] = self.ledger.open_comparison(
                 phase=plan.phase,
                 baseline=plan.baseline.id,
@@ -350,30 +350,30 @@ class CycleStore(SessionStore):
         return comparisons
 
 
-def open_cycle_store(settings: Settings, own_gates: ProjectGates) -> CycleStore:
-    """Take the lock, then read: another cycle could change everything that is read before.
+def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleStore:
+    """Take the lock, then read the state, which another cycle could change before.
 
     Raises:
-        StateError: when another cycle is under way, or a file cannot be used.
+        StateError: if another cycle is under way, or a file cannot be used.
     """
     held = ExitStack()
     try:
         _prepare_folder(settings, held)
         ledger = held.enter_context(Ledger(settings.ledger_path))
-        cut_off = None
+        interrupted = None
         if settings.resume:
-            cut_off = interrupted_cycle(ledger)
+            interrupted = interrupted_cycle(ledger)
         routing = load_config(settings.routing_path)
-        if cut_off is not None:
-            routing = restore_rules(routing, cut_off)
-        return CycleStore(settings, routing, ledger, cut_off=cut_off, own_gates=own_gates, held=held)
+        if interrupted is not None:
+            routing = restore_rules(routing, interrupted)
+        return CycleStore(settings, routing, ledger, interrupted=interrupted, project_gates=project_gates, held=held)
     except BaseException:
         held.close()
         raise
 
 
 def _prepare_folder(settings: Settings, held: ExitStack) -> None:
-    """Make the state directory, lock it, and remove what a cycle that was cut off left half written."""
+    """Make the state directory, lock it, and remove half-written files of an interrupted cycle."""
     prepare_state_dir(settings.state_dir)
     held.enter_context(hold_lock(settings.state_dir))
     for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK):
@@ -382,7 +382,7 @@ def _prepare_folder(settings: Settings, held: ExitStack) -> None:
 
 
 def _share_of(limits: Limits) -> Callable[[int], float] | None:
-    """The share of the error budget that a test spends, by its number; None for the classic rule, which spends none."""
+    """Return a function from a test's number to its share of the error budget; None for the classic rule."""
     if limits.profile is DecisionRule.CLASSIC:
         return None
     return lambda test: float(1 / bar(test, limits.alpha))

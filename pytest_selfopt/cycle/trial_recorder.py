@@ -1,4 +1,4 @@
-"""Puts what comes in into the ledger: finished calls at once, how they were judged a little later."""
+"""The recorder that writes finished calls to the ledger at once, and their outcomes in batches."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_selfopt.runners.runner import Finished
 from pytest_selfopt.trial import Trial
 
 OUTCOMES_AT_ONCE = 256
-"""Outcomes are stored so many at a time: they follow from the stored replies, so none is lost with the process."""
+"""The number of outcomes stored at a time; they follow from stored replies, so a crash loses none."""
 
 
 class TrialRecorder:
-    """Records the trials of a cycle; without a ledger, as for a gate, it records nothing."""
+    """A recorder of the trials of a cycle; without a ledger, as for a gate, it records nothing."""
 
     def __init__(self, ledger: Ledger | None, cycle: int, calls: CallFactory, stored: Iterable[str] = ()) -> None:
         """Record a cycle; `stored` are the ids of calls that are in the ledger already."""
@@ -23,11 +23,11 @@ class TrialRecorder:
         self._cycle = cycle
         self._calls = calls
         self._recorded = set(stored)
-        """The calls in the ledger whose outcome is not there yet."""
+        """The calls in the ledger whose outcome is not recorded yet."""
         self._judged: list[tuple[str, Trial]] = []
 
     def record_calls(self, finished: Sequence[Finished]) -> None:
-        """Store finished calls before anybody reads their replies; runs on the dispatcher's thread.
+        """Store finished calls before any thread reads their replies; runs on the dispatcher's thread.
 
         A call that was cancelled is not finished: it may be made again.
         """
@@ -39,14 +39,14 @@ class TrialRecorder:
         self._recorded.update(outcome.call.id for outcome in whole)
 
     def record_outcome(self, trial: Trial) -> None:
-        """Store how a trial was judged, now or with those that follow."""
+        """Store a trial's outcome, now or with those that follow."""
         key = TrialKey(trial.phase, trial.spec, trial.case, trial.run)
         self._judged.append((self._calls.id_of(key), trial))
         if len(self._judged) >= OUTCOMES_AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
-        """Store what is not stored yet; should it be cut off, a resumed cycle judges the stored replies again."""
+        """Store pending outcomes; after an interruption, a resumed cycle judges the stored replies again."""
         if self._ledger is None:
             self._judged.clear()
             return
