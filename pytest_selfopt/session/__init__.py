@@ -1,1 +1,1 @@
-"""The pytest side: collection, dispatch, replay, and what happens when the session ends."""
+"""The pytest side: collection, replay, verdict and summary."""

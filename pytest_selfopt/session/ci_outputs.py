@@ -1,4 +1,4 @@
-"""What a session leaves for machines: JSON, a report of tests, a suite of gates in JUnit, annotations, a summary."""
+"""The outputs for build servers: JSON, CTRF, a suite of gates in JUnit, annotations, and a job summary."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERSION = 1
 
 
 def build_outcome(result: CycleResult, status: int) -> dict[str, Any]:
-    """The outcome of a session in the form of `report/outcome.schema.json`; `status` is its exit status."""
+    """Build the outcome of a session in the form of `report/outcome.schema.json`; `status` is its exit status."""
     kind = "cycle"
     if result.settings.mode is Mode.GATE:
         kind = "gate"
@@ -126,7 +126,7 @@ def _spec(
 
 
 def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """The result of each case, in the order of the suite."""
+    """Return the result of each case, in the order of the suite."""
     by_case: dict[str, list[Trial]] = {}
     for trial in trials:
         by_case.setdefault(trial.case, []).append(trial)
@@ -134,7 +134,7 @@ def _cases(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def _case(case: str, trials: Sequence[Trial]) -> dict[str, Any]:
-    """The result of one case; `seconds` is the time of all its answers."""
+    """Return the result of one case; `seconds` is the time of all its answers."""
     outcomes = [trial.outcome for trial in trials]
     seconds = sum(trial.latency_s or 0.0 for trial in trials)
     return {
@@ -148,7 +148,7 @@ def _case(case: str, trials: Sequence[Trial]) -> dict[str, Any]:
 
 
 def _first_reason(trials: Sequence[Trial]) -> str:
-    """The reason of the first answer that was not right; empty where all were."""
+    """Return the reason of the first answer that was not right; empty if all were."""
     for trial in trials:
         if trial.outcome is not Outcome.PASS:
             return trial.reason
@@ -158,10 +158,10 @@ def _first_reason(trials: Sequence[Trial]) -> str:
 def write_outputs(
     outcome: dict[str, Any], published: PublishedReport | None, config: pytest.Config, environment: Mapping[str, str]
 ) -> list[str]:
-    """Write what was asked for and what a build server reads; a sentence for each that could not be written.
+    """Write the configured outputs; return a sentence for each that could not be written.
 
-    JUnit is written by pytest before, and gets a suite of its own here. The summary of a job is the cycle's report;
-    without a report, it is the outcome in short.
+    Pytest has already written JUnit, which gets another suite here. The job summary is the cycle's report, or else a
+    short form of the outcome.
     """
     problems = [
         _write_json(outcome, config),
@@ -173,7 +173,7 @@ def write_outputs(
 
 
 def _write_json(outcome: dict[str, Any], config: pytest.Config) -> str:
-    """Write the outcome as JSON, if asked for; what went wrong, or nothing."""
+    """Write the outcome as JSON, if configured; return the problem, if any."""
     path = config.getoption("selfopt_json")
     if not path:
         return ""
@@ -181,7 +181,7 @@ def _write_json(outcome: dict[str, Any], config: pytest.Config) -> str:
 
 
 def _write_ctrf(outcome: dict[str, Any], config: pytest.Config) -> str:
-    """Write the outcome as a report of tests, if asked for; what went wrong, or nothing."""
+    """Write the outcome as CTRF, if configured; return the problem, if any."""
     path = config.getoption("selfopt_ctrf")
     if not path:
         return ""
@@ -191,7 +191,7 @@ def _write_ctrf(outcome: dict[str, Any], config: pytest.Config) -> str:
 
 
 def _add_gates_to_junit(outcome: dict[str, Any], config: pytest.Config) -> str:
-    """Add a suite of gates to the report that pytest wrote, if it did; what went wrong, or nothing."""
+    """Add a suite of gates to the report that pytest wrote, if any; return the problem, if any."""
     report = config.getoption("xmlpath", None)
     if not report or not Path(report).exists():
         return ""
@@ -205,7 +205,7 @@ def _add_gates_to_junit(outcome: dict[str, Any], config: pytest.Config) -> str:
 def _write_job_summary(
     outcome: dict[str, Any], published: PublishedReport | None, environment: Mapping[str, str]
 ) -> str:
-    """Add to the summary of a job on GitHub, where it runs there; what went wrong, or nothing."""
+    """Append to the job summary on GitHub, if the session runs there; return the problem, if any."""
     page = environment.get("GITHUB_STEP_SUMMARY")
     if environment.get("GITHUB_ACTIONS") != "true" or not page:
         return ""
@@ -237,7 +237,7 @@ def _append_summary(page: Path, outcome: Mapping[str, Any], published: Published
 
 
 def annotate(outcome: Mapping[str, Any], terminal: TerminalReporter) -> None:
-    """Tell GitHub which gates did not pass, where it listens."""
+    """Annotate the gates that did not pass, on GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(outcome):
             terminal.write_line(shown(line, encoding_of_output()))

@@ -15,14 +15,14 @@ from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.stash import PLANNED
 
 ARGUMENTS = ("case", "spec", "run", "reply")
-"""What a benchmark test may ask for by name."""
+"""The arguments that a benchmark test may request by name."""
 
 
 NO_RERUNS = "pytest-rerunfailures would ask until an answer is right, and a cycle counts all the runs it repeats"
 
 
 class BenchmarkCollector:
-    """Gives marked tests their items, and keeps what is wrong with them until all is collected."""
+    """The collector that gives marked tests their items, and keeps their problems until all is collected."""
 
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
@@ -31,7 +31,7 @@ class BenchmarkCollector:
         """The trials of each marked test, by its node id without parameters."""
 
     def parametrize(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
-        """Give the marked test its items; what is wrong with it is kept for `refuse_problems`."""
+        """Give the marked test its items; its problems are kept for `refuse_problems`."""
         test = metafunc.definition.nodeid
         try:
             name, phase = _marker_arguments(marker, test)
@@ -45,14 +45,14 @@ class BenchmarkCollector:
         _give_items(metafunc, trials)
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
-        """Attach to each benchmark item what it was collected for."""
+        """Attach to each benchmark item its planned trial."""
         for item in items:
             planned = self._planned_for(item)
             if planned is not None:
                 item.stash[PLANNED] = planned
 
     def _planned_for(self, item: pytest.Item) -> PlannedTrial | None:
-        """The trial that an item was collected for; None for an item of another test."""
+        """Return the trial that an item was collected for; None for an item of another test."""
         callspec = getattr(item, "callspec", None)
         if callspec is None:
             return None
@@ -60,14 +60,14 @@ class BenchmarkCollector:
         trials = self._rows.get(test)
         if not trials:
             return None
-        # All arguments of an item have the same index, and a test asks for one of them at least.
-        places = (callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
-        place: int = next(places)
-        return trials[place]
+        # All arguments of an item have the same index, and a test requests at least one of them.
+        indices = (callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
+        index: int = next(indices)
+        return trials[index]
 
     def deselect_phases(self, phases: Collection[str], items: list[pytest.Item]) -> list[pytest.Item]:
-        """Leave phases out of the plan, and take their items out of `items`; returns those."""
-        self._plan.leave_out(phases)
+        """Remove phases from the plan, and their items from `items`; return these items."""
+        self._plan.remove_phases(phases)
         dropped: list[pytest.Item] = []
         kept: list[pytest.Item] = []
         for item in items:
@@ -83,13 +83,13 @@ class BenchmarkCollector:
         """End the session with all problems found during collection.
 
         Raises:
-            pytest.UsageError: when there was any.
+            pytest.UsageError: if there were any.
         """
         if self.problems:
             raise pytest.UsageError(visible("\n".join(self.problems)))
 
     def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
-        """Note items that another plugin would ask again until they are right: that is no measurement."""
+        """Note a problem if another plugin would rerun items until they pass: that is no measurement."""
         flaky = next(filter(_is_flaky, items), None)
         if flaky is None:
             return
@@ -104,12 +104,12 @@ def _is_flaky(item: pytest.Item) -> bool:
 
 
 def arrange(items: list[pytest.Item], seed: int) -> None:
-    """Put benchmark items into the order phase, run, case, spec; other items keep their places.
+    """Sort benchmark items by phase, run and case; other items keep their positions.
 
-    The specs of a case follow each other in an order shuffled by `seed`, so that drift hits all alike.
+    The specs of a case follow each other in an order shuffled by `seed`, so that drift affects all alike.
     """
-    places = [index for index, item in enumerate(items) if PLANNED in item.stash]
-    planned = [items[index] for index in places]
+    positions = [index for index, item in enumerate(items) if PLANNED in item.stash]
+    planned = [items[index] for index in positions]
     phase_rank: dict[str, int] = {}
     case_rank: dict[str, int] = {}
     for item in planned:
@@ -119,13 +119,13 @@ def arrange(items: list[pytest.Item], seed: int) -> None:
 
     def rank(item: pytest.Item) -> tuple[int, int, int, float]:
         key = item.stash[PLANNED].key
-        # A seed for each item: its place does not depend on which others are selected.
+        # A seed for each item: its position does not depend on which others are selected.
         address = f"{key.phase}/{key.run}/{key.case}/{key.spec}"
         shuffled = random.Random(f"{seed}/{address}").random()
         return (phase_rank[key.phase], key.run, case_rank[key.case], shuffled)
 
     ordered = sorted(planned, key=rank)
-    for index, item in zip(places, ordered, strict=True):
+    for index, item in zip(positions, ordered, strict=True):
         items[index] = item
 
 
@@ -140,7 +140,7 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
 
 
 def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> None:
-    # Each parameter is set up for every item, so a test only gets those that it or its fixtures ask for.
+    # Each parameter is set up for every item, so a test only gets those that it or its fixtures request.
     asked = tuple(name for name in ARGUMENTS if name in metafunc.fixturenames)
     if not asked:
         asked = ARGUMENTS[:1]

@@ -1,4 +1,4 @@
-"""What a project adds by its own hooks: gates, and a runner."""
+"""The extensions of a project by its own hooks: gates and a runner."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ GATES_HOOK = "pytest_selfopt_gates"
 
 
 def project_gates(config: pytest.Config) -> ProjectGates:
-    """A function that asks all implementations of the hook.
+    """Return a function that calls all implementations of the gates hook.
 
-    The function raises SettingsError when one of them fails, or answers something that is no gate of its own.
+    The function raises SettingsError if an implementation fails, or returns anything but new gates.
     """
     hook = config.hook.pytest_selfopt_gates
     if not hook.get_hookimpls():
@@ -62,9 +62,9 @@ _METHODS = ("run", "run_batch", "has_begun", "give_up", "cancel")
 
 
 def project_runner(config: pytest.Config) -> ProjectRunner:
-    """A function that asks the implementations of the hook for the runner of a name.
+    """Return a function that gets a runner from the runner hook, by name.
 
-    It raises SettingsError when none of them knows it, or when one answers something that is no runner.
+    The function raises SettingsError if no implementation knows the name, or one returns anything but a runner.
     """
 
     def ask(name: str, clients: Mapping[str, Client]) -> Runner:
@@ -88,10 +88,10 @@ def project_runner(config: pytest.Config) -> ProjectRunner:
 
 
 def plan_cycle(config: pytest.Config, settings: Settings) -> PlannedCycle:
-    """A cycle with what the project adds to it; it touches no file, server or model before its first plan."""
+    """Make a cycle with the project's extensions; it touches no file, server or model before its first plan."""
     return PlannedCycle(
         settings,
         makes_calls=not looks_only(config),
-        own_gates=project_gates(config),
-        own_runner=project_runner(config),
+        project_gates=project_gates(config),
+        project_runner=project_runner(config),
     )

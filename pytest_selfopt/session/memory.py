@@ -1,19 +1,19 @@
-"""What is done inside pytest, so that sessions of 50,000 trials stay small and quick: all of it, and nowhere else.
+"""All changes to pytest's internals, which keep sessions of 50,000 trials small and fast.
 
-| what is done | relies on | saves |
+| function | relies on | saves |
 | --- | --- | --- |
-| `drop_parameters` | `Function.callspec`, which nobody reads once an item is done | 850 bytes an item |
+| `drop_parameters` | `Function.callspec`, which pytest does not read after an item is done | 850 bytes an item |
 | `drop_keywords` | `TestReport.keywords`, a mapping that may be replaced | 250 bytes an item |
-| `drop_from_terminal` | `TerminalReporter.stats[""]`, a list that a report was put at the end of | 850 bytes an item |
-| `no_traceback` | `Item.repr_failure`, which an item may have of its own | a fifth of the time of a session |
-| `tear_down` | `_pytest.runner.pytest_runtest_teardown`, called for an item that is left out | |
+| `drop_from_terminal` | `TerminalReporter.stats[""]`, a list to which a report was appended | 850 bytes an item |
+| `no_traceback` | `Item.repr_failure`, which an item may override | a fifth of the time of a session |
+| `tear_down` | `_pytest.runner.pytest_runtest_teardown`, called for an item that is skipped | |
 
 All of it holds for pytest 8.4, 9.0 and 9.2; the bytes are those of 9.2, by `python -m tests.performance.memory`.
-`tests/acceptance/test_memory.py` fails where a pytest does not do what one of the first four relies on, and
-`tests/acceptance/test_cycle.py` (what stands up for a module) where it does not do what the last one relies on.
+On a pytest that breaks what the first four rely on, `tests/acceptance/test_memory.py` fails; for the last,
+`tests/acceptance/test_cycle.py` (fixtures of a module).
 
-The first three do nothing while the environment variable SELFOPT_KEEP_ITEMS is set. It is for maintainers, to tell
-whether they are the cause of a fault: outcomes must be the same.
+The first three do nothing while the environment variable SELFOPT_KEEP_ITEMS is set. So maintainers
+can find out whether these cause a fault: outcomes must be the same.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 KEEP_ITEMS = "SELFOPT_KEEP_ITEMS"
-"""The environment variable that has items and reports kept as pytest made them; it is for maintainers."""
+"""The environment variable, for maintainers, that keeps items and reports as pytest made them."""
 
 _NO_KEYWORDS: dict[str, Any] = {}
-"""The keywords of all reports whose own nobody asks for."""
+"""The empty keywords that reports share once their own are dropped."""
 
 
 def _keeps_items() -> bool:
@@ -41,7 +41,7 @@ def _keeps_items() -> bool:
 
 
 def drop_parameters(item: pytest.Item) -> None:
-    """Drop the parameters of an item that is done: pytest keeps all items to the end, and these are most of each."""
+    """Drop the parameters of a finished item: pytest keeps all items, and parameters are most of their size."""
     if isinstance(item, pytest.Function) and not _keeps_items():
         del item.callspec
 
@@ -53,7 +53,7 @@ def drop_keywords(report: pytest.TestReport) -> None:
 
 
 def drop_from_terminal(terminal: TerminalReporter, report: pytest.TestReport) -> None:
-    """Take a report out of those that the terminal keeps without a category, if it came in last."""
+    """Remove the last report from those that the terminal keeps without a category."""
     kept = terminal.stats.get("")
     if kept and kept[-1] is report and not _keeps_items():
         kept.pop()
@@ -61,7 +61,7 @@ def drop_from_terminal(terminal: TerminalReporter, report: pytest.TestReport) ->
 
 @contextmanager
 def no_traceback(item: pytest.Item) -> Iterator[None]:
-    """Keep pytest from making a traceback that nobody reads."""
+    """Keep pytest from rendering a traceback that is not shown."""
     vars(item)["repr_failure"] = lambda _: ""
     try:
         yield
@@ -70,7 +70,7 @@ def no_traceback(item: pytest.Item) -> Iterator[None]:
 
 
 def tear_down(item: pytest.Item, following: pytest.Item | None) -> pytest.CallInfo[None]:
-    """Take down what an item before has left standing and `following` does not need, without running this item."""
+    """Tear down fixtures of an earlier item that `following` does not need, without running this item."""
     return pytest.CallInfo.from_call(
         lambda: pytest_runtest_teardown(item, following),
         when="teardown",

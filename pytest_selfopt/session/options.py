@@ -1,4 +1,4 @@
-"""What pytest's command line says, as settings of a session."""
+"""The settings of a session, from pytest's command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def mode_of(config: pytest.Config) -> Mode:
-    """What the session does with its benchmarks."""
+    """Return the mode of the session."""
     if config.getoption("selfopt_cycle"):
         return Mode.CYCLE
     if config.getoption("selfopt_gate"):
@@ -24,7 +24,7 @@ def mode_of(config: pytest.Config) -> Mode:
 
 
 def looks_only(config: pytest.Config) -> bool:
-    """Whether nothing is run: no call is to be made, nothing written."""
+    """Whether the session runs no item, makes no call and writes nothing."""
     option = config.option
     return bool(option.collectonly or option.setuponly or option.setupplan or option.selfopt_dry_run)
 
@@ -44,18 +44,18 @@ def distributes(config: pytest.Config) -> bool:
 
 
 def terminal_of(config: pytest.Config) -> TerminalReporter | None:
-    """Pytest's own terminal; None without one."""
+    """Return pytest's terminal reporter; None without one."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     return reporter
 
 
 def command_of(config: pytest.Config) -> str:
-    """The command line of a session, for those who read its records."""
+    """Return the command line of a session, for its records."""
     return shlex.join(["pytest", *map(str, config.invocation_params.args)])
 
 
 def lookahead_of(config: pytest.Config) -> Lookahead:
-    """How far calls may run ahead of the items."""
+    """Return how far calls may run ahead of the items."""
     if config.option.usepdb:
         return Lookahead.SINGLE
     if config.option.maxfail:
@@ -64,10 +64,10 @@ def lookahead_of(config: pytest.Config) -> Lookahead:
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """The checked settings of a session.
+    """Load and check the settings of a session.
 
     Raises:
-        SettingsError: when something is configured wrongly.
+        SettingsError: if something is configured wrongly.
     """
     option = config.getoption
     overrides = Overrides(

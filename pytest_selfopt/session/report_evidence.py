@@ -1,4 +1,4 @@
-"""Replay: an item's reply is handed to its test body, and what the body makes of it becomes a trial."""
+"""The evidence on pytest's reports: the outcome of a test body as a trial, in text that can travel."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 EVIDENCE_VERSION = 1
 MAX_SHOWN = 20_000
-"""Characters of a reply that a report shows."""
+"""The most characters of a reply that a report shows."""
 MAX_EVIDENCE = 16_384
-"""Characters of evidence; what is longer is none."""
+"""The most characters of evidence; a longer text is not evidence."""
 
 _TIMED_OUT = re.compile(r"Timeout (>|\()")
 
 
 def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
-    """The outcome that a test body's end stands for, with its reason; None when it decided nothing (a skip)."""
+    """Classify the end of a test body: outcome, error kind and reason; None for a skip."""
     if call.excinfo is None:
         return Outcome.PASS, None, ""
     problem = call.excinfo.value
@@ -39,7 +39,7 @@ def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | 
 
 
 def classify_phase(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
-    """The outcome that one of an item's three phases stands for; what fails around the body is an error of the test."""
+    """Classify one of an item's three phases; a failure outside the body is an error of the test."""
     if call.when == "call":
         return classify_outcome(call)
     problem = call.excinfo and call.excinfo.value
@@ -47,28 +47,28 @@ def classify_phase(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | No
 
 
 def set_evidence(report: pytest.TestReport, evidence: str | None) -> None:
-    """Put evidence on a report: what is in its `__dict__` travels with it from an xdist worker to the controller."""
+    """Put evidence on a report, in its `__dict__`, which travels from an xdist worker to the controller."""
     vars(report)["selfopt"] = evidence
 
 
 def get_evidence(report: pytest.CollectReport | pytest.TestReport) -> str | None:
-    """The evidence on a report; None where the report has no evidence."""
+    """Return the evidence on a report; None without any."""
     evidence: str | None = vars(report).get("selfopt")
     return evidence
 
 
 def to_evidence(trial: Trial) -> str:
-    """The trial as the text that travels on a report: ASCII JSON, version first, of bounded size."""
+    """Serialize a trial for a report: ASCII JSON, version first, of bounded size."""
     evidence = {"version": EVIDENCE_VERSION, **trial.to_json()}
     return json.dumps(evidence, ensure_ascii=True)
 
 
 @lru_cache(maxsize=4)  # several hooks read the same report
 def from_evidence(text: str) -> Trial:
-    """The inverse of `to_evidence`.
+    """Parse a trial; the inverse of `to_evidence`.
 
     Raises:
-        ValueError: when the text is no evidence of this version, or longer than any is.
+        ValueError: if the text is not evidence of this version, or is too long.
     """
     if len(text) > MAX_EVIDENCE:
         raise ValueError(f"{len(text):,} characters are more than any evidence has")
@@ -82,7 +82,7 @@ def from_evidence(text: str) -> Trial:
 
 
 def portable(text: str) -> str:
-    """A text as it can travel from a worker and be printed: of bounded size, and without what no encoding has."""
+    """Return a text that can be sent and printed: of bounded size, and without lone surrogates."""
     if len(text) > MAX_SHOWN:
         text = f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

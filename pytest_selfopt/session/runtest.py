@@ -1,4 +1,4 @@
-"""Replaying: each item gets the reply of its call, and what its body makes of it travels on the report."""
+"""The replay of items: each gets the reply of its call, and its outcome travels on the report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pytest_selfopt.trial import CallResult, ErrorKind
 
 
 class Source(Protocol):
-    """Where replies come from: this process, or the controller of a distributed session."""
+    """The source of replies: this process, or the controller of a distributed session."""
 
     @property
     def settings(self) -> Settings:
@@ -39,13 +39,13 @@ class Source(Protocol):
         """Why no more calls are made; empty while they are."""
 
     def begin(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""
+        """Wait until an item's call is under way; return False if the race has stopped its spec."""
 
     def result(self, key: TrialKey) -> CallResult:
-        """The result of a trial's call, waited for."""
+        """Wait for the result of a trial's call."""
 
-    def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because no item waits for it any more."""
+    def abandon(self, key: TrialKey) -> None:
+        """Abandon a trial's call, because no item waits for it any more."""
 
 
 class RuntestHooks:
@@ -56,42 +56,42 @@ class RuntestHooks:
         self._source = source
         undisturbed.watch()
         self._judges = mode_of(config) is not Mode.PLAIN
-        self._goes_on = True
+        self._should_run = True
         self._running: pytest.Item | None = None
-        self._told = False
-        """Whether the item that is being run has given its evidence."""
+        self._has_evidence = False
+        """Whether the current item has given its evidence."""
         self._received: Received | None = None
-        """What came back for the item that is being run."""
+        """The result and the reply of the current item."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_protocol")
-    def pytest_runtest_protocol_in_turn(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Wait until the item's call is under way: around whatever limits the time of the item itself."""
+    def pytest_runtest_protocol_begin(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Wait until the item's call is under way, outside any time limit on the item itself."""
         planned = item.stash.get(PLANNED, None)
-        self._goes_on, self._told = True, False
+        self._should_run, self._has_evidence = True, False
         if planned is not None and not looks_only(self._config):
-            self._let_go_of_item(item)
+            self._shrink_previous(item)
             try:
                 with undisturbed:
-                    self._goes_on = self._source.begin(planned)
+                    self._should_run = self._source.begin(planned)
             except SelfoptError as problem:
                 pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Leave out items of specs that the race has stopped."""
-        if self._goes_on:
+        """Skip items of specs that the race has stopped."""
+        if self._should_run:
             return None
-        # The item before left standing what this one would have needed, such as the fixtures of their module.
-        self._told = True
+        # The item before has kept the fixtures that this item would have needed, such as those of their module.
+        self._has_evidence = True
         call = memory.tear_down(item, nextitem)
         if call.excinfo is not None:
             report = item.ihook.pytest_runtest_makereport(item=item, call=call)
             item.ihook.pytest_runtest_logreport(report=report)
         return True
 
-    def _let_go_of_item(self, following: pytest.Item) -> None:
-        """Make the item before small."""
+    def _shrink_previous(self, following: pytest.Item) -> None:
+        """Drop the parameters of the item before."""
         done, self._running = self._running, following
         if done is not None and self._judges:
             memory.drop_parameters(done)
@@ -114,8 +114,8 @@ class RuntestHooks:
         yield
 
     def _result(self, planned: PlannedTrial) -> CallResult:
-        """The result of an item's call; when calls can no longer be recorded the session ends at once."""
-        # Each item may have a handler of its own: that of its time limit.
+        """Wait for the result of an item's call; end the session if calls can no longer be recorded."""
+        # Each item may have its own signal handler, such as that of its time limit.
         undisturbed.watch()
         try:
             with undisturbed:
@@ -125,18 +125,18 @@ class RuntestHooks:
         except pytest.fail.Exception:
             # The item's own limit is over (pytest-timeout): no test body will read the reply.
             with undisturbed:
-                self._source.give_up(planned.key)
+                self._source.abandon(planned.key)
             raise
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put the trial on the report, which is what travels between processes."""
+        """Put the trial on the report, which travels between processes."""
         planned = item.stash.get(PLANNED, None)
         if planned is None:
             return (yield)
-        brief = self._is_told_in_a_line(call)
+        brief = self._is_brief(call)
         suppressor: AbstractContextManager[None] = nullcontext()
         if brief:
             suppressor = memory.no_traceback(item)
@@ -145,8 +145,8 @@ class RuntestHooks:
         received = self._received
         if call.when == "teardown":
             self._received = None
-        if call.when != "call" and (self._told or not report.failed):
-            self._leave_without_trial(report)
+        if call.when != "call" and (self._has_evidence or not report.failed):
+            self._clear_evidence(report)
             return report
         outcome = classify_phase(call)
         if outcome is None or report.outcome == "skipped":
@@ -154,30 +154,30 @@ class RuntestHooks:
         model = self._source.settings.model(planned.spec.model)
         trial = make_trial(planned, received, outcome, model)
         set_evidence(report, to_evidence(trial))
-        self._told = True
+        self._has_evidence = True
         if received is not None and call.when == "call":
             self._show_reply(report, received)
         if report.failed and brief:
             report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
         return report
 
-    def _leave_without_trial(self, report: pytest.TestReport) -> None:
-        """Mark a report as no trial: what fails after its body has told its outcome is a failure of the test."""
+    def _clear_evidence(self, report: pytest.TestReport) -> None:
+        """Mark a report as no trial: a failure after the body's outcome is a failure of the test."""
         set_evidence(report, None)
         if report.passed and self._judges:
-            # Nobody asks for the keywords of a set-up that worked, and a worker would send them all.
+            # The keywords of a passed set-up are not used, and a worker would send them all.
             memory.drop_keywords(report)
 
     def _show_reply(self, report: pytest.TestReport, received: Received) -> None:
-        """Give a report the time of the call, and the reply where pytest shows it."""
+        """Give a report the time of the call, and the reply if pytest is to show it."""
         report.duration = received.result.ended - received.result.started
         if received.reply is not None and (report.failed or self._shows_passes):
             text = portable(received.reply.text)
             text = visible(text.replace("\r\n", "\n"))
             report.sections.append(("Captured reply call", text))
 
-    def _is_told_in_a_line(self, call: pytest.CallInfo[None]) -> bool:
-        """Whether an item failed by its answer, or for want of one, and not by its test."""
+    def _is_brief(self, call: pytest.CallInfo[None]) -> bool:
+        """Whether an item failed because of its answer, or the lack of one, and not because of its test."""
         if call.excinfo is None or call.when != "call":
             return False
         outcome = classify_outcome(call)

@@ -22,7 +22,7 @@ from pytest_selfopt.trial import CallResult
 
 
 class SelfoptSession:
-    """Everything of one pytest session that has benchmarks in it and is not distributed."""
+    """A pytest session that has benchmarks and is not distributed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -32,8 +32,8 @@ class SelfoptSession:
         self._collector = BenchmarkCollector(self._plan)
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
-        self._judging = VerdictHooks(config, lambda: self._cycle.started)
-        config.pluginmanager.register(self._judging, "selfopt-judging")
+        self._verdict = VerdictHooks(config, lambda: self._cycle.started)
+        config.pluginmanager.register(self._verdict, "selfopt-judging")
         config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")
 
     @property
@@ -47,27 +47,27 @@ class SelfoptSession:
         return self._cycle.running.stopped_because
 
     def begin(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run; see `RunningCycle.begin`."""
+        """Begin an item; see `RunningCycle.begin`."""
         if self._begun is not None and self._begun != planned.key:
             self._cycle.running.dispatcher.discard(self._begun)
         self._begun = planned.key
         return self._cycle.running.begin(planned)
 
     def result(self, key: TrialKey) -> CallResult:
-        """The result of a trial's call; see `RunningCycle.result`."""
+        """Wait for the result of a trial's call; see `RunningCycle.result`."""
         return self._cycle.running.result(key)
 
-    def give_up(self, key: TrialKey) -> None:
-        """End a trial's call; see `Dispatcher.give_up`."""
-        self._cycle.running.dispatcher.give_up(key)
+    def abandon(self, key: TrialKey) -> None:
+        """Abandon a trial's call; see `Dispatcher.abandon`."""
+        self._cycle.running.dispatcher.abandon(key)
 
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
         self._collector.parametrize(metafunc, marker)
 
     def run_proof(self, status: int) -> int:
-        """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        return run_proof(self._judging.proof, self._config, status)
+        """Prove the rules that this session put on trial, in a following session; return the status of both."""
+        return run_proof(self._verdict.proof, self._config, status)
 
     def close(self) -> None:
         """Release servers, ledger and lock; doing it twice is harmless."""
@@ -75,7 +75,7 @@ class SelfoptSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
-        """Refuse what is wrong, and order the items after every other plugin has had its say."""
+        """Refuse problems, and sort the items after all other plugins."""
         self._collector.stash_planned(items)
         if self._mode is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
@@ -84,7 +84,7 @@ class SelfoptSession:
             plans = self._plan.plans.items()
             idle = [phase for phase, plan in plans if not plan.trial]
             dropped = self._collector.deselect_phases(idle, items)
-            self._judging.nothing_on_trial = bool(dropped) and not self._plan.plans
+            self._verdict.nothing_on_trial = bool(dropped) and not self._plan.plans
             self._config.hook.pytest_deselected(items=dropped)
         yield
         arrange(items, self._cycle.seed)
@@ -94,7 +94,7 @@ class SelfoptSession:
         """Make the calls while pytest's own loop runs."""
         if self._config.option.selfopt_dry_run:
             self._show_dry_run()
-            # Nothing is to be run, and pytest's own loop would.
+            # No item is to be run, but pytest's own loop would run them.
             session.items.clear()
             return (yield)
         selected = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]

@@ -22,13 +22,13 @@ from pytest_selfopt.specs.variants import Variant
 
 
 class SessionCycle:
-    """Holds the cycle of a session: planned when that is first needed, then running."""
+    """The cycle of a session: planned on first use, then running."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._planned: PlannedCycle | None = None
         self.session_plan = SessionPlan(self._plan_phase, self._variant)
-        """What was planned so far."""
+        """The plan so far."""
         self.started: RunningCycle | None = None
         """The cycle whose calls are being made; None before they begin."""
 
@@ -43,7 +43,7 @@ class SessionCycle:
 
     @property
     def planned(self) -> PlannedCycle:
-        """The cycle before its calls begin, made when it is first needed."""
+        """The cycle before its calls begin, made on first use."""
         if self._planned is None:
             self._planned = plan_cycle(self._config, self.settings)
         return self._planned
@@ -53,7 +53,7 @@ class SessionCycle:
         """The cycle whose items are being run.
 
         Raises:
-            SelfoptError: when items are run that no calls were begun for.
+            SelfoptError: if items are run although no calls were begun.
         """
         if self.started is None:
             raise SelfoptError("the session makes no calls, because of an earlier error")
@@ -76,7 +76,7 @@ class SessionCycle:
         """Begin to make the calls of the selected trials.
 
         Raises:
-            SelfoptError: when that is not possible.
+            SelfoptError: if calls cannot be made.
         """
         request = StartRequest(
             session_plan=self.session_plan,
@@ -88,12 +88,12 @@ class SessionCycle:
         self.started = self.planned.start(request)
 
     def stop(self) -> None:
-        """Make no more calls and end the servers; doing it twice is harmless."""
+        """Make no more calls and stop the servers; doing it twice is harmless."""
         if self.started is not None:
             self.started.stop()
 
     def close(self) -> None:
-        """Let go of servers, ledger and lock; doing it twice is harmless."""
+        """Release servers, ledger and lock; doing it twice is harmless."""
         self.stop()
         if self._planned is not None:
             self._planned.close()

@@ -1,4 +1,4 @@
-"""What items carry from collection to their run."""
+"""The data that items carry from collection to their run."""
 
 from __future__ import annotations
 

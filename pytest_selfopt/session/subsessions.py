@@ -1,4 +1,4 @@
-"""`--selfopt-cycles N`: one pytest session after the other, until N are done or nothing is left to try."""
+"""Sessions in a row: `--selfopt-cycles N` until N are done or nothing is left to try, and the proof after a cycle."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 
 CHILD = "PYTEST_SELFOPT_CYCLE_OF"
-"""Set for the sessions of the single cycles, so that options in addopts do not begin another row of them."""
-GOES_ON = (0, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE)
-"""Statuses after which another cycle makes sense: what failed a gate, or is undecided, may be better after the next."""
+"""The environment variable of a subsession, which keeps options in addopts from starting more of them."""
+CONTINUABLE = (0, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE)
+"""The statuses after which another cycle makes sense: it may improve what failed a gate or is undecided."""
 
 
 def which_of(environment: Mapping[str, str]) -> str:
-    """Which of several sessions in a row this one is, such as "cycle 2/3" or "proof"; empty for one of its own."""
+    """Return which subsession this is, such as "cycle 2/3" or "proof"; empty for an ordinary session."""
     which = environment.get(CHILD, "")
     if "/" in which:
         return f"cycle {which}"
@@ -37,7 +37,7 @@ def which_of(environment: Mapping[str, str]) -> str:
 
 
 def begin_cycles(config: pytest.Config, count: int) -> int:
-    """Run the cycles that the command line asks for; the status of the last one."""
+    """Run the cycles that the command line asks for; return the status of the last one."""
     state_dir = config.getoption("selfopt_state_dir")
     try:
         settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
@@ -45,14 +45,14 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
         raise pytest.UsageError(visible(str(problem))) from None
     given = list(map(str, config.invocation_params.args))
     arguments = without_cycles(given)
-    return run_cycles(count, arguments, settings.state_dir, teller(config))
+    return run_cycles(count, arguments, settings.state_dir, make_writer(config))
 
 
-def teller(config: pytest.Config) -> Callable[[str], None]:
-    """A function that writes between sessions, where no reporter exists; under -qq it says nothing."""
+def make_writer(config: pytest.Config) -> Callable[[str], None]:
+    """Return a function that writes between sessions, without a reporter; under -qq it writes nothing."""
     silent = config.get_verbosity() < -1
 
-    def say(text: str) -> None:
+    def write(text: str) -> None:
         texts: list[str] = []
         if not silent:
             texts.append(text)
@@ -63,29 +63,29 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
         # Before a session of its own writes to the same stream.
         sys.stdout.flush()
 
-    return say
+    return write
 
 
-def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, say: Callable[[str], None]) -> int:
-    """Run up to `count` cycles, each in a session of its own with these arguments; the status of the last one.
+def run_cycles(count: int, arguments: Sequence[str], state_dir: Path, write: Callable[[str], None]) -> int:
+    """Run up to `count` cycles, each in a subsession with these arguments; return the status of the last one.
 
     A cycle is a whole session, because what is collected in it follows from what the one before decided.
     """
     status = 0
     for number in range(1, count + 1):
-        say(f"selfopt: cycle {number} of {count}")
+        write(f"selfopt: cycle {number} of {count}")
         before = len(_history(state_dir))
         status = run_session(arguments, f"{number}/{count}")
         entries = _history(state_dir)[before:]
-        why = _end(status, entries)
+        why = _why_stopped(status, entries)
         if why and number < count:
-            say(f"selfopt: stopped after {number} of {count} cycles: {why}")
+            write(f"selfopt: stopped after {number} of {count} cycles: {why}")
             break
     return status
 
 
 def without_cycles(arguments: Sequence[str]) -> list[str]:
-    """The arguments for a single cycle."""
+    """Return the arguments for a single cycle."""
     kept: list[str] = []
     given = iter(arguments)
     for argument in given:
@@ -99,9 +99,9 @@ def without_cycles(arguments: Sequence[str]) -> list[str]:
 
 
 def run_session(arguments: Sequence[str], which: str) -> int:
-    """Run a session of its own with these arguments; `which` one it is stands in its environment."""
-    # In a process group of its own, so that Ctrl-C reaches the session once, from here: a second one would cut it off
-    # while it writes down what it has.
+    """Run a subsession with these arguments and `which` in its environment; return its status."""
+    # In a process group of its own, so that Ctrl-C reaches the session once, from here: a second signal would
+    # interrupt it while it writes its results.
     command = [sys.executable, "-m", "pytest", *arguments]
     environment = {**os.environ, CHILD: which}
     process = subprocess.Popen(command, env=environment, process_group=0)
@@ -128,29 +128,29 @@ def _history(state_dir: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _end(status: int, entries: Sequence[dict[str, Any]]) -> str:
-    """Why no further cycle is to be run; empty when one is."""
-    if status not in GOES_ON:
+def _why_stopped(status: int, entries: Sequence[dict[str, Any]]) -> str:
+    """Return why no further cycle is to be run; empty if one is."""
+    if status not in CONTINUABLE:
         return f"the session ended with {_name_of(status)}"
     if not entries:
-        return "the last one recorded nothing"
+        return "the last cycle recorded nothing"
     if any(entry.get("status") == "stopped" for entry in entries):
         return "its budget is used up"
     last = {entry["phase"]: entry for entry in entries}
-    if not any(map(_goes_on, last.values())):
+    if not any(map(_has_candidates, last.values())):
         return "plateau, nothing untried or undecided is left around what is in force"
     return ""
 
 
 def _name_of(status: int) -> str:
-    """The name of an exit status of pytest's own, such as "internal error"; of another, its number."""
+    """Return the name of an exit status of pytest's own, such as "internal error"; the number of any other."""
     if status not in set(pytest.ExitCode):
         return str(status)
     return pytest.ExitCode(status).name.lower().replace("_", " ")
 
 
-def _goes_on(entry: Mapping[str, Any]) -> bool:
-    """Whether the history tells of candidates for the next cycle."""
+def _has_candidates(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of the history has candidates for the next cycle."""
     return bool(entry.get("next", {}).get("candidates"))
 
 
@@ -158,22 +158,22 @@ _SEVERITY = (EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, EXIT_GATE_FAILED)
 
 
 def run_proof(proof: ProofRun | None, config: pytest.Config, status: int) -> int:
-    """Run the session that proves it, if there is anything; the worse of its status and that before it, `status`."""
-    if proof is None or status not in GOES_ON:
+    """Run the proof's session, if there is a proof; return the worse of its status and `status`."""
+    if proof is None or status not in CONTINUABLE:
         return status
-    say = teller(config)
-    say(f"selfopt: proves {proof.what}")
+    write = make_writer(config)
+    write(f"selfopt: proves {proof.what}")
     if config.get_verbosity() >= 0:
-        say("  (--selfopt-no-prove leaves that to the next cycle)")
+        write("  (--selfopt-no-prove leaves that to the next cycle)")
     proven = run_session(_arguments_for(proof, config), "proof")
-    if proven not in GOES_ON:
-        say(f"selfopt: the proof did not finish (status {proven}); the next cycle continues it")
+    if proven not in CONTINUABLE:
+        write(f"selfopt: the proof did not finish (status {proven}); the next cycle continues it")
         return proven
     return max(status, proven, key=_SEVERITY.index)
 
 
 def _arguments_for(proof: ProofRun, config: pytest.Config) -> list[str]:
-    """The arguments of the session that proves: those of this one, with what is left of its budget."""
+    """Return the arguments of the proof's session: this session's, with the rest of its budget."""
     given = config.invocation_params.args
     arguments = [str(argument) for argument in given if argument != "--selfopt-resume"]
     arguments.append("--selfopt-prove")

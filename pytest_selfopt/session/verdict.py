@@ -1,4 +1,4 @@
-"""Judging: evidence is booked as reports come in, and the session's end decides. Runs in the process that decides."""
+"""The hooks that take evidence from reports and judge it when the session ends, in the process that decides."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _CATEGORIES = {
     Outcome.MISS: "missed",
     Outcome.ERROR: "without answer",
 }
-"""What pytest counts the answers of a cycle as."""
+"""The categories under which pytest counts the answers of a cycle."""
 
 
 class VerdictHooks:
@@ -51,46 +51,46 @@ class VerdictHooks:
         self,
         config: pytest.Config,
         running: Callable[[], RunningCycle | None],
-        turn: Callable[[], AbstractContextManager[None]] = lambda: undisturbed,
+        lock: Callable[[], AbstractContextManager[None]] = lambda: undisturbed,
     ) -> None:
-        """Judge for a session; evidence is booked in its `turn`."""
+        """Judge for a session; evidence is taken in under its `lock`."""
         self._config = config
-        self._turn = turn
+        self._lock = lock
         self._running = running
         self._result: CycleResult | None = None
-        """What the session came to, once it has ended."""
+        """The result of the session, once it has ended."""
         self._page: Path | None = None
-        """The page of the report on it."""
+        """The page of the report on the session."""
         self._judges = mode_of(config) is not Mode.PLAIN
-        self._unmasked = 0
-        """Failures that are no judged misses: no verdict hides them."""
+        self._failures = 0
+        """The number of failures that are no judged misses: no verdict hides them."""
         self._outcome: dict[str, Any] = {}
-        """What is written for machines, once the session has ended."""
+        """The outcome for build servers, once the session has ended."""
         self._file = ""
-        """That of the item that was begun last."""
+        """The file of the item that was begun last."""
         self.nothing_on_trial = False
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Book the evidence that a report carries, and drop what is not read after that."""
+        """Take in the evidence on a report, and drop what is not read later."""
         evidence = get_evidence(report)
         running = self._running()
         if evidence is None or running is None or not self._judges:
-            unmasked = report.failed
+            failed = report.failed
             printed = report.when == "call" or not report.passed
         else:
-            with self._turn():
-                unmasked = printed = self._take(running, evidence, failed=report.failed)
-        self._unmasked += unmasked
+            with self._lock():
+                failed = printed = self._take(running, evidence, failed=report.failed)
+        self._failures += failed
         if printed and running is not None:
             running.make_room()
         yield
         if hasattr(report, "selfopt"):
-            self._let_go(report)
+            self._shrink(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Take the line of progress away when pytest comes to the next file, whose name it writes."""
+        """Erase the progress line before pytest writes the name of the next file."""
         file = nodeid.partition("::")[0]
         running = self._running()
         if running is not None and file != self._file:
@@ -99,7 +99,7 @@ class VerdictHooks:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Take the line of progress away before pytest ends its own, also when it is interrupted."""
+        """Erase the progress line before pytest ends its own line, even after an interruption."""
         try:
             return (yield)
         finally:
@@ -107,8 +107,8 @@ class VerdictHooks:
             if running is not None:
                 running.make_room()
 
-    def _let_go(self, report: pytest.TestReport) -> None:
-        """Make a report small, which pytest's terminal keeps until the end."""
+    def _shrink(self, report: pytest.TestReport) -> None:
+        """Drop what is not read of a report, which pytest's terminal keeps until the end."""
         terminal = terminal_of(self._config)
         uneventful = get_evidence(report) is None and not report.sections
         if terminal is not None and uneventful and not self._config.option.durations:
@@ -118,8 +118,8 @@ class VerdictHooks:
             memory.drop_keywords(report)
 
     def _take(self, running: RunningCycle, evidence: str, *, failed: bool) -> bool:
-        """Take evidence in; whether it stands for a failure that no verdict hides."""
-        trial = _readable(evidence)
+        """Take in evidence; return whether it is a failure that no verdict hides."""
+        trial = _parse_evidence(evidence)
         if trial is None:
             running.note_problem(EvidenceProblem.UNREADABLE)
             return failed
@@ -128,15 +128,15 @@ class VerdictHooks:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note that something could not be collected."""
-        self._unmasked += report.failed
+        self._failures += report.failed
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
-        """In a cycle a wrong answer is data: counted, not printed as a failure."""
+        """Count a cycle's wrong answers as data, and print no failure for them."""
         evidence = get_evidence(report)
         if evidence is None or not self._judges:
             return None
-        trial = _readable(evidence)
+        trial = _parse_evidence(evidence)
         if trial is None or trial.error_kind is ErrorKind.TEST:
             return None
         word = ""
@@ -146,7 +146,7 @@ class VerdictHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Judge what was measured, write what follows, and set the exit status."""
+        """Judge the evidence, write the results, and set the exit status."""
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = EXIT_DECIDED
         running = self._running()
@@ -161,12 +161,12 @@ class VerdictHooks:
             self._result = running.fail(str(problem))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        if not interrupted and not self._unmasked:
+        if not interrupted and not self._failures:
             session.exitstatus = _status_of(self._result)
 
     @pytest.hookimpl(specname="pytest_sessionfinish", trylast=True)
-    def pytest_sessionfinish_and_tell(self, session: pytest.Session) -> None:
-        """Write for machines, after pytest has written its own report."""
+    def pytest_sessionfinish_outputs(self, session: pytest.Session) -> None:
+        """Write the outputs for build servers, after pytest has written its own report."""
         result = self._result
         if result is None:
             return
@@ -202,14 +202,14 @@ class VerdictHooks:
 
     @property
     def proof(self) -> ProofRun | None:
-        """What the session has put on trial, to be proven by one that follows it."""
+        """The proof that a following session is to run."""
         if self._result is None:
             return None
         return self._result.proof
 
 
 def _status_of(result: CycleResult) -> int:
-    """The exit status of a session that was judged."""
+    """Return the exit status of a session that was judged."""
     if result.stopped_because or result.evidence_problems:
         return EXIT_NOT_ENOUGH_EVIDENCE
     if result.settings.mode is not Mode.GATE:
@@ -220,7 +220,7 @@ def _status_of(result: CycleResult) -> int:
 
 
 def _publish(result: CycleResult) -> PublishedReport | None:
-    """Write the report on a cycle that is over, whatever came of it."""
+    """Write the report on a finished cycle, decided or not."""
     if not result.cycle or not result.settings.reports:
         return None
     from pytest_selfopt.report.publish import publish
@@ -228,7 +228,7 @@ def _publish(result: CycleResult) -> PublishedReport | None:
     return publish(result.settings, result.cycle, now=timestamp(time.time()))
 
 
-def _readable(evidence: str) -> Trial | None:
+def _parse_evidence(evidence: str) -> Trial | None:
     try:
         return from_evidence(evidence)
     except ValueError:

@@ -56,7 +56,7 @@ class Desk:
         return StartTrialResponse(should_run=False, results={})
 
     def line(self, name: str = "gw0") -> RpcClient:
-        return RpcClient(*self.board.number, name)
+        return RpcClient(*self.board.address, name)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_closed_controller_ends_all_waits(desk: Desk) -> None:
 
 
 def test_an_unknown_key_is_rejected(desk: Desk) -> None:
-    address, _ = desk.board.number
+    address, _ = desk.board.address
     with pytest.raises(ConnectionLost, match="cannot be reached"):
         RpcClient(address, "00" * 32, "gw0")
     assert desk.line().ask(StartTrial(OTHER)) == StartTrialResponse(should_run=True, results={})
@@ -128,7 +128,7 @@ def test_an_unknown_key_is_rejected(desk: Desk) -> None:
 
 def test_the_server_closes_during_a_handshake(desk: Desk) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.connect(desk.board.number[0])
+        silent.connect(desk.board.address[0])
         closing = threading.Thread(target=desk.board.close, daemon=True)
         closing.start()
         closing.join(10)

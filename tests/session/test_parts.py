@@ -182,7 +182,7 @@ def shown(*, live: bool, quiet: bool = False, silent: bool = False, step: int = 
     progress = Progress(place, live=live, quiet=quiet, silent=silent, clock=lambda: float(next(seconds)))
     for done in range(8):
         progress.tick(label="pass 1", done=done, total=8, in_flight=1)
-    progress.say("done")
+    progress.write_line("done")
     return place.text
 
 

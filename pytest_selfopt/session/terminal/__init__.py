@@ -1,1 +1,1 @@
-"""What a session says on pytest's terminal."""
+"""The output of a session on pytest's terminal."""

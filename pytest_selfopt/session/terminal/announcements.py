@@ -1,4 +1,4 @@
-"""Lines before and during a cycle: its plan, the result of each pass, and the candidates that do not go on."""
+"""Lines before and during a cycle: its plan, the result of each pass, and the candidates that stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Outlook], *, partial: bool) -> list[str]:
-    """Lines on what a cycle is going to do for a phase, and the smallest gain it can find."""
+    """Return lines on a cycle's plan for a phase, and on the smallest gain it can find."""
     purpose = f"phase {plan.phase}"
     if plan.only_proves:
         purpose = "proof of what is on trial"
@@ -36,7 +36,7 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
 
 
 def _describe_calls(plan: PhasePlan, cases: int, outlooks: Sequence[Outlook]) -> list[str]:
-    """Lines on the number of prompts, passes and calls of a plan with candidates."""
+    """Return lines on the number of prompts, passes and calls of a plan with candidates."""
     least = plan.fewest_calls(cases)
     most = plan.most_calls(cases)
     passes = f"{plan.least_passes}"
@@ -69,7 +69,7 @@ def _describe_method(plan: PhasePlan, outlooks: Sequence[Outlook]) -> str:
 
 
 def _describe_findable(outlooks: Sequence[Outlook]) -> str:
-    """The smallest gain that is found in three of four cycles.
+    """Return the smallest gain that three of four cycles find.
 
     Two outlooks give two gains: if answers repeat, and if they vary.
     """
@@ -89,7 +89,7 @@ def _describe_gain(gain: float | None) -> str:
 
 
 def describe_pass(phase: PhaseRun, run: int) -> str:
-    """The result of one pass for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
+    """Return the result of one pass for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
     shares: list[str] = []
     for spec in phase.plan.specs:
         outcomes = [trial.outcome for trial in phase.trials(spec.id) if trial.run == run]
@@ -107,7 +107,7 @@ def _name_of(spec: Spec, baseline: Spec) -> str:
 
 
 def describe_stopped(phase: PhaseRun, announced: Collection[str]) -> list[str]:
-    """Lines on the candidates that newly stopped or continue after all; `announced` were last written as stopped."""
+    """Return lines on candidates that newly stopped, or continue although `announced` as stopped."""
     news = {spec: reason for spec, reason in phase.stopped.items() if spec not in announced}
     for spec in phase.specs:
         if spec in announced and spec not in phase.stopped:

@@ -1,4 +1,4 @@
-"""The result of a phase for somebody who was not there: the verdict, why, what is in force, and what it would take."""
+"""The headline of a phase: the verdict, its reason, the spec in force, and what would decide it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {Verdict.PROMOTE: "green", Verdict.HOLD: "yellow", Verdict.REJECT: "re
 
 
 def headline(conclusion: Conclusion, cycle: int) -> list[StyledText]:
-    """The verdict, and below it why, what is in force, and what would decide it or take it back."""
+    """Return the verdict, its reason, the spec in force, and what would decide it or take it back."""
     winner = conclusion.pick.winner
     leader = leader_of(conclusion)
     lines = [verdict_of(conclusion)]
@@ -35,7 +35,7 @@ def headline(conclusion: Conclusion, cycle: int) -> list[StyledText]:
 
 
 def verdict_of(conclusion: Conclusion) -> StyledText:
-    """The result of a phase in one sentence that stands alone."""
+    """Return the result of a phase in one sentence that stands alone."""
     result = _phase_verdict(conclusion)
     return StyledText(
         f"{result.verdict} {conclusion.phase}: {result.text}",
@@ -45,7 +45,7 @@ def verdict_of(conclusion: Conclusion) -> StyledText:
 
 
 def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
-    """The winner, or else the candidate furthest ahead among those whose verdict decided the phase's."""
+    """Return the winner, or else the candidate furthest ahead among those whose verdict decided the phase's."""
     foremost = _phase_verdict(conclusion).foremost
     for judgement in conclusion.judgements:
         if foremost is not None and judgement.spec == foremost.spec:
@@ -54,7 +54,7 @@ def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
 
 
 def _phase_verdict(conclusion: Conclusion) -> PhaseVerdict:
-    """What the verdict of a phase is put into words from."""
+    """Return the data from which a phase's verdict is put into words."""
     candidates: list[JudgedCandidate] = []
     for judgement in conclusion.judgements:
         candidate = JudgedCandidate(
@@ -81,12 +81,12 @@ def _answers(conclusion: Conclusion, spec: str) -> Answers | None:
 
 
 def change_of(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
-    """What a candidate changes of the baseline."""
+    """Return a candidate's difference from the baseline."""
     return short_difference(conclusion.baseline, parse_spec(judgement.spec))
 
 
 def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
-    """What decided about a candidate: its answers beside the baseline's, and the gate that kept it back."""
+    """Return the reason for a candidate's verdict: its answers beside the baseline's, and the failed gate."""
     tally = judgement.tally
     name = change_of(conclusion, judgement)
     pairs = f"{name} fixed {tally.wins} answers, broke {tally.losses} in {tally.passes} passes"
@@ -101,7 +101,7 @@ def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
 
 
 def _failed_gate(judgement: CandidateJudgement) -> GateResult | None:
-    """The first gate that is not passed; `no_regression` says only what the pairs say already."""
+    """Return the first failed gate, but not `no_regression`, which only repeats the pairs."""
     for gate in judgement.gates:
         if not gate.passed and gate.name != "no_regression":
             return gate

@@ -1,4 +1,4 @@
-"""The place of progress on pytest's terminal: below what pytest has written, never in the middle of it."""
+"""The progress line on pytest's terminal: below pytest's own output, never in the middle of it."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 
-class TerminalPlace:
-    """Lines between those of pytest's own; only the main thread may write them."""
+class TerminalOutput:
+    """Lines between pytest's own; only the main thread may write them."""
 
     def __init__(self, terminal: TerminalReporter) -> None:
         self._terminal = terminal
         self._writer = terminal.config.get_terminal_writer()
-        # A line that is rewritten goes past the writer, which would count all its versions as one long line of pytest.
+        # A rewritten line bypasses the writer, which would count all its versions as one long line of pytest.
         self._stream = sys.stdout
         self._encoding = encoding_of_output()
         self._loud = terminal.config.get_verbosity() > 0
 
     @property
     def columns(self) -> int:
-        """Columns that a line may take that is rewritten: in the last one some terminals go on in the next line."""
+        """The columns of a rewritten line: after the last column some terminals wrap."""
         return self._writer.fullwidth - 1
 
     def line(self, text: str) -> None:
-        """Write a text that stays, folded."""
+        """Write a permanent text, folded."""
         self._leave()
         for line in folded(shown(text, self._encoding), width_for(self._writer.fullwidth)):
             self._writer.line(line)
         self._writer.flush()
 
     def rewrite(self, text: str) -> None:
-        """Write over the line that was last rewritten, or begin one."""
+        """Overwrite the rewritten line, or begin one."""
         self._leave()
         self._write(f"\r{to_left(shown(text, self._encoding), self.columns)}")
 

@@ -1,4 +1,4 @@
-"""Sentences about a session: why nothing was decided, how a warm-up went, what was found, and where everything is."""
+"""Sentences about a session: why it is undecided, its warm-ups, diagnoses and cost, and where its files are."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from pytest_selfopt.specs.spec import short_difference
 if TYPE_CHECKING:
     from pytest_selfopt.cycle.result import CycleResult
 
-NO_FLAWS: Mapping[EvidenceProblem, int] = MappingProxyType({})
+NO_PROBLEMS: Mapping[EvidenceProblem, int] = MappingProxyType({})
 _UNCHANGED = "nothing was promoted or rewritten"
 
 
 def why_undecided(result: CycleResult) -> list[str]:
-    """Why a cycle or a gate decided nothing, and how to go on."""
+    """Return why a cycle or a gate decided nothing, and how to continue."""
     if result.settings.mode is Mode.GATE:
         return _not_gated(result)
     return undecided(result.status, result.counts, result.stopped_because, result.evidence_problems)
 
 
 def _not_gated(result: CycleResult) -> list[str]:
-    """Why a gate decided nothing."""
+    """Return why a gate decided nothing."""
     if result.status == "interrupted":
         return [f"no decision: {UNDECIDED['interrupted']}"]
     if result.evidence_problems:
-        flaws = _flaws(result.evidence_problems)
-        return [f"no decision: the evidence is not whole (trials: {flaws})"]
+        problems = _describe_problems(result.evidence_problems)
+        return [f"no decision: the evidence is not whole (trials: {problems})"]
     return [f"no decision: {result.stopped_because or UNDECIDED['partial']}"]
 
 
-def _flaws(flaws: Mapping[EvidenceProblem, int]) -> str:
-    return "; ".join(f"{number} {flaw}" for flaw, number in flaws.items())
+def _describe_problems(problems: Mapping[EvidenceProblem, int]) -> str:
+    return "; ".join(f"{number} {problem}" for problem, number in problems.items())
 
 
 def undecided(
     status: str,
     counts: Mapping[str, int],
     stopped_because: str = "",
-    flaws: Mapping[EvidenceProblem, int] = NO_FLAWS,
+    problems: Mapping[EvidenceProblem, int] = NO_PROBLEMS,
 ) -> list[str]:
-    """Why a session that recorded trials decided nothing, and how to go on."""
-    kept = f"kept in the ledger: {_booked(counts)}"
-    if flaws:
-        problem = f"the evidence is not whole (trials: {_flaws(flaws)})"
+    """Return why a session that recorded trials decided nothing, and how to continue."""
+    kept = f"kept in the ledger: {_describe_counts(counts)}"
+    if problems:
+        problem = f"the evidence is not whole (trials: {_describe_problems(problems)})"
         next_step = NEXT_STEPS["interrupted"]
         return [f"no decision: {problem}; {_UNCHANGED}", f"{kept}; {next_step}"]
     next_step = NEXT_STEPS.get(status, "")
@@ -64,13 +64,13 @@ def undecided(
     return [f"no decision: {reason}; {_UNCHANGED}", f"{kept}; {next_step}"]
 
 
-def _booked(counts: Mapping[str, int]) -> str:
+def _describe_counts(counts: Mapping[str, int]) -> str:
     amounts = [f"{number} {name}" for name, number in sorted(counts.items())]
     return ", ".join(amounts) or "no calls"
 
 
 def warmup_line(warmup: Warmup) -> str:
-    """How the warm-up call of a spec went."""
+    """Describe the warm-up call of a spec."""
     result = warmup.result
     took = f"{result.ended - result.started:.2f} s"
     subject = f"warm-up of {warmup.spec}"
@@ -85,7 +85,7 @@ def warmup_line(warmup: Warmup) -> str:
 
 
 def diagnosis_line(diagnosis: Diagnosis) -> str:
-    """A finding with the trials it rests on, and how likely they would be by chance."""
+    """Describe a diagnosis, with its trials and their probability by chance."""
     line = f"diagnosis: {diagnosis.kind}: {diagnosis.sentence}"
     grounds: list[str] = []
     if diagnosis.trials:
@@ -98,14 +98,14 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
 
 
 def cost_line(totals: CycleTotals) -> str:
-    """The calls, the time and the money of a cycle."""
+    """Describe the calls, the time and the cost of a cycle."""
     took = format_duration(totals.seconds)
     cost = format_known_cost(totals.known_cost_usd, totals.unpriced)
     return f"{totals.calls:,} calls in {took}, cost {cost}"
 
 
 def closing_lines(result: CycleResult, report: Path | None = None) -> list[str]:
-    """What was written where, what the next cycle does and, last of all, the page of the report, if there is one."""
+    """Return lines on the files written, the next cycle and, last, the page of the report, if any."""
     lines: list[str] = []
     if result.conclusions:
         holds = _describe_rules(result.settings.routing_path)
@@ -128,7 +128,7 @@ def _describe_rules(routing: Path) -> str:
 
 
 def report_lines(result: CycleResult, report: Path | None) -> list[str]:
-    """The page of the report, as it is found from the rootdir; nothing where there is none."""
+    """Return a line with the page of the report, relative to the rootdir; nothing without a page."""
     if report is None:
         return []
     root = result.settings.rootdir

@@ -1,4 +1,4 @@
-"""What was measured of specs, as the rows of a table."""
+"""The metrics of specs, as rows of a table."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ DISPENSABLE = (
     "restraint",
     "errors",
 )
-"""Columns that a narrow terminal does without, in this order."""
+"""The columns that a narrow terminal leaves out, in this order."""
 
 
 def rows_of_phase(conclusion: Conclusion) -> list[tuple[str, ...]]:
-    """The specs of a phase side by side: what was measured of each, and how its misses came about."""
+    """Return the metrics of each spec of a phase, as rows."""
     names = {conclusion.baseline.id: "baseline"}
     for judgement in conclusion.judgements:
         names[judgement.spec] = change_of(conclusion, judgement)
@@ -38,7 +38,7 @@ def rows_of_phase(conclusion: Conclusion) -> list[tuple[str, ...]]:
 
 
 def rows_of(named: Mapping[str, Metrics]) -> list[tuple[str, ...]]:
-    """The heads, and a row for each name."""
+    """Return the heads, and a row for each name."""
     columns = dict(_COLUMNS)
     if any(map(_had_retries, named.values())):
         columns["1st attempt"] = lambda metrics: f"{metrics.first_attempt_accuracy:.3f}"
@@ -55,7 +55,7 @@ def _had_retries(metrics: Metrics) -> bool:
 
 
 def _shown(number: float | None, form: str, unit: str = "") -> str:
-    """A number in a format, with its unit; a dash for None."""
+    """Format a number with its unit; a dash for None."""
     if number is None:
         return "-"
     return f"{number:{form}}{unit}"

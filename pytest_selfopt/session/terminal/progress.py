@@ -1,4 +1,4 @@
-"""Progress while calls are under way: a line that is rewritten on a terminal, one now and then in a log."""
+"""Progress while calls are in flight: a rewritten line on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_selfopt.console.quantities import format_clock
 from pytest_selfopt.console.width import cells
-from pytest_selfopt.session.terminal.live_line import TerminalPlace
+from pytest_selfopt.session.terminal.live_line import TerminalOutput
 from pytest_selfopt.session.terminal.writer import rewrites
 
 if TYPE_CHECKING:
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
 
 LOG_INTERVAL_S = 15.0
 QUIET_LOG_INTERVAL_S = 60.0
-"""Under -q, so that a long session does not look like one that hangs."""
+"""The interval under -q, so that a long session does not seem to hang."""
 TERMINAL_INTERVAL_S = 0.2
 
 
-class Place(Protocol):
-    """Where progress is shown."""
+class ProgressOutput(Protocol):
+    """The output on which progress is shown."""
 
     @property
     def columns(self) -> int:
-        """Columns that a rewritten line may take."""
+        """The columns of a rewritten line."""
 
     def line(self, text: str) -> None:
-        """Write a text that stays."""
+        """Write a permanent text."""
 
     def rewrite(self, text: str) -> None:
-        """Write over the line that was last rewritten, or begin one."""
+        """Overwrite the rewritten line, or begin one."""
 
     def erase(self) -> None:
         """Leave the rewritten line empty for the next writer."""
 
 
 class Progress:
-    """Says how far a session is; only the main thread may call it.
+    """The progress of a session; only the main thread may call it.
 
-    `clock` gives seconds. On a terminal (`live`) one line is rewritten, else a line is added now and then. Of a
-    `quiet` session (-q) that is all; a `silent` one (-qq) says nothing.
+    `clock` gives seconds. On a terminal (`live`) one line is rewritten, else a line is added now and then. A
+    `quiet` session (-q) shows nothing else; a `silent` one (-qq) shows nothing.
     """
 
     def __init__(
         self,
-        place: Place,
+        output: ProgressOutput,
         *,
         live: bool,
         clock: Callable[[], float],
@@ -54,23 +54,23 @@ class Progress:
         silent: bool = False,
         which: str = "",
     ) -> None:
-        """Show it at a place; `which` of several sessions this is, such as "cycle 2/3" (empty: the only one)."""
-        self._place = place
+        """Show progress on an output; `which` names the subsession, such as "cycle 2/3" (empty: no subsession)."""
+        self._output = output
         self._live = live
         self._quiet = quiet or silent
         self._silent = silent
         self._which = which
         self._clock = clock
         self._started = clock()
-        self._said = self._started
+        self._shown_at = self._started
         self._shown = False
 
     @classmethod
     def on(cls, terminal: TerminalReporter, which: str) -> Progress:
-        """Progress on pytest's own terminal; under -v pytest rewrites nothing, because it tells every item."""
+        """Make progress for pytest's terminal; under -v pytest writes a line for each item, so none is rewritten."""
         verbosity = terminal.config.get_verbosity()
         return cls(
-            TerminalPlace(terminal),
+            TerminalOutput(terminal),
             live=rewrites(terminal) and verbosity <= 0,
             clock=time.monotonic,
             quiet=verbosity < 0,
@@ -78,23 +78,23 @@ class Progress:
             which=which,
         )
 
-    def say_all(self, lines: Sequence[str]) -> None:
-        """Write several lines that stay."""
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Write permanent lines."""
         for line in lines:
-            self.say(line)
+            self.write_line(line)
 
-    def say(self, text: str) -> None:
-        """Write a line that stays."""
+    def write_line(self, text: str) -> None:
+        """Write a permanent line."""
         if not self._quiet:
             self.clear()
-            self._place.line(text)
+            self._output.line(text)
 
     @property
     def due(self) -> bool:
-        """Whether it is time to show the state again."""
+        """Whether it is time to show the progress again."""
         if self._silent:
             return False
-        return self._clock() - self._said >= self._interval_s
+        return self._clock() - self._shown_at >= self._interval_s
 
     @property
     def _interval_s(self) -> float:
@@ -105,10 +105,10 @@ class Progress:
         return LOG_INTERVAL_S
 
     def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
-        """Show the state if it is time to."""
+        """Show the progress if it is due."""
         if not self.due:
             return
-        now = self._said = self._clock()
+        now = self._shown_at = self._clock()
         text = describe(
             label=label,
             done=done,
@@ -116,30 +116,30 @@ class Progress:
             in_flight=in_flight,
             elapsed_s=now - self._started,
             which=self._which,
-            most=self._place.columns,
+            most=self._output.columns,
         )
         if not text:
             return
         if self._live:
-            self._place.rewrite(text)
+            self._output.rewrite(text)
             self._shown = True
         else:
-            self._place.line(text)
+            self._output.line(text)
 
     def clear(self) -> None:
-        """Take the rewritten line away, so that something else can be written there."""
+        """Erase the rewritten line, so that other output can be written."""
         if self._shown:
-            self._place.erase()
+            self._output.erase()
             self._shown = False
 
 
 def describe(
     *, label: str, done: int, total: int, in_flight: int, elapsed_s: float, which: str = "", most: int = 1000
 ) -> str:
-    """One line on how far it is, such as "  pass 2  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left".
+    """Return one line of progress, such as "  pass 2  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left".
 
-    `which` of several sessions it is stands before. Where it takes more than `most` columns, what matters least is left
-    out; it is empty where nothing fits.
+    `which` names the subsession. A line of more than `most` columns leaves out the least important parts; it is empty
+    if nothing fits.
     """
     count = f"calls {done}/{total}"
     flight = f"{in_flight} in flight"
@@ -162,7 +162,7 @@ def describe(
 
 
 def _time_left(done: int, total: int, elapsed_s: float) -> str:
-    """The time that is left if calls go on at their mean rate; empty before the first and after the last."""
+    """Return the time that is left if calls go on at their mean rate; empty before the first and after the last."""
     if not 0 < done < total:
         return ""
     left_s = elapsed_s / done * (total - done)

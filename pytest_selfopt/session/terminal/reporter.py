@@ -1,4 +1,4 @@
-"""What a session says while it is under way: what it is going to do, how each pass went, and how far it is."""
+"""The reporter of a session under way: its plan, the result of each pass, and its progress."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter:
-    """Speaks on pytest's terminal, on the main thread only; without one it says nothing."""
+    """A reporter on pytest's terminal, on the main thread only; without a terminal it writes nothing."""
 
     def __init__(self, terminal: TerminalReporter | None) -> None:
-        """Speak on a terminal."""
+        """Report on a terminal, if there is one."""
         self._terminal = terminal
         self._progress: Progress | None = None
         self._start: CycleStart | None = None
         self._stopped: dict[str, frozenset[str]] = {}
-        """The candidates that were last said to be stopped, by phase."""
+        """The candidates last announced as stopped, by phase."""
 
     def on_routing_not_logged(self, problem: str) -> None:
         """Warn that a routing is not logged."""
@@ -38,31 +38,31 @@ class ProgressReporter:
             writer.write_lines([StyledText(text, "yellow")])
 
     def on_start(self, start: CycleStart) -> None:
-        """Say what is going to be done, what is not made again, and what cost to mind."""
+        """Write the plan, the number of calls that are not made again, and the cost warning."""
         self._start = start
         if self._terminal is not None:
             which = which_of(os.environ)
             self._progress = Progress.on(self._terminal, which)
         for plan in start.session_plan.plans.values():
-            self._say_all(_describe(plan, start))
+            self._write_lines(_describe(plan, start))
         if start.resumed:
             resumed = f"{start.resumed:,} calls are in the ledger"
-            self._say_all([f"  resumed: {resumed} and are not made again"])
+            self._write_lines([f"  resumed: {resumed} and are not made again"])
         if start.cost:
-            self._say_all([f"  {start.cost}"])
+            self._write_lines([f"  {start.cost}"])
 
     def on_pass_end(self, phase: str, run: int) -> None:
-        """Say how a pass of a phase went, and who does not go on."""
+        """Write the result of a pass, and the candidates that stopped."""
         if self._start is None:
             return
         measured = self._start.phases[phase]
         announced = self._stopped.get(phase, ())
-        self._say_all([describe_pass(measured, run)])
-        self._say_all(describe_stopped(measured, announced))
+        self._write_lines([describe_pass(measured, run)])
+        self._write_lines(describe_stopped(measured, announced))
         self._stopped[phase] = frozenset(measured.stopped)
 
     def on_wait(self, key: TrialKey) -> None:
-        """Show how far the pass of a trial is, if it is time to."""
+        """Show the progress of a trial's pass, if it is due."""
         if self._start is None or self._progress is None:
             return
         if not self._progress.due:
@@ -75,17 +75,17 @@ class ProgressReporter:
         )
 
     def on_other_output(self) -> None:
-        """Take the rewritten line away."""
+        """Erase the rewritten line."""
         if self._progress is not None:
             self._progress.clear()
 
-    def _say_all(self, lines: Sequence[str]) -> None:
+    def _write_lines(self, lines: Sequence[str]) -> None:
         if self._progress is not None:
-            self._progress.say_all(lines)
+            self._progress.write_lines(lines)
 
 
 def _describe(plan: PhasePlan, start: CycleStart) -> list[str]:
-    """What is going to be done in a phase."""
+    """Return lines on the plan of a phase."""
     cases = len(start.session_plan.cases(plan.phase))
     if not start.cycle:
         return describe_gate(plan, cases, partial=start.partial)
@@ -100,7 +100,7 @@ def _describe(plan: PhasePlan, start: CycleStart) -> list[str]:
 
 
 def _calls_in(calls: Pass) -> int:
-    """The number of calls of a pass that has begun."""
+    """Return the number of calls of a pass that has begun."""
     if not calls.released.is_set():
         return 0
     return sum(key.spec in calls.live for key in calls.keys)

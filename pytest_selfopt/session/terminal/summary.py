@@ -1,4 +1,4 @@
-"""What a session came to, on the terminal: the verdict first, then what it rests on, and what comes next."""
+"""The summary of a session on the terminal: the verdict first, then its evidence, and the next step."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ _CHANGES = ("trial", "skip", "confirmed", "rolled_back")
 
 
 def write_summary(terminal: TerminalReporter, result: CycleResult, report: Path | None) -> None:
-    """Write what was decided and why; for a session without a decision, the reason.
+    """Write the decision and its reasons; for a session without a decision, why there is none.
 
-    With -q only the verdict, what is in force and where the report is; with -qq a line for each phase.
+    With -q only the verdict, the spec in force and the path of the report; with -qq a line for each phase.
     """
     page = TerminalWriter(terminal)
     page.title(f"selfopt cycle {result.cycle}")
@@ -70,14 +70,14 @@ def write_summary(terminal: TerminalReporter, result: CycleResult, report: Path 
 
 
 def _verdicts(result: CycleResult) -> list[StyledText]:
-    """A line for each phase; without any, the first reason why there is no decision."""
+    """Return a line for each phase; without any, the first reason why there is no decision."""
     if result.conclusions:
         return list(map(verdict_of, result.conclusions))
-    return list(_trouble(result))[:1]
+    return list(_problems(result))[:1]
 
 
 def _in_short(result: CycleResult, report: Path | None) -> Iterator[StyledText]:
-    yield from _trouble(result)
+    yield from _problems(result)
     for conclusion in result.conclusions:
         yield verdict_of(conclusion)
         yield StyledText(f"in force now: {conclusion.in_force.id}")
@@ -89,7 +89,7 @@ def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | Non
         page.write_lines(headline(conclusion, result.cycle))
     if result.totals is not None:
         page.write_lines([StyledText(cost_line(result.totals))])
-    page.write_lines(_trouble(result))
+    page.write_lines(_problems(result))
     page.write_lines(map(_warmup, result.warmups))
     for conclusion in result.conclusions:
         _write_phase(page, conclusion)
@@ -111,8 +111,8 @@ def _write_phase(page: TerminalWriter, conclusion: Conclusion) -> None:
     page.write_lines(_details(conclusion, loud=page.verbosity > 0))
 
 
-def _trouble(result: CycleResult) -> Iterator[StyledText]:
-    """What went wrong, and why there is no decision: the reason first."""
+def _problems(result: CycleResult) -> Iterator[StyledText]:
+    """Yield what went wrong, and why there is no decision: the reason first."""
     if result.problem:
         yield StyledText(f"not everything could be written: {result.problem}", "red")
     elif result.status != "decided":
@@ -121,7 +121,7 @@ def _trouble(result: CycleResult) -> Iterator[StyledText]:
 
 
 def _details(conclusion: Conclusion, *, loud: bool) -> Iterator[StyledText]:
-    """What each verdict rests on, what was found, and what is put on trial; `loud` tells passed gates, too."""
+    """Yield the evidence of each verdict, the diagnoses and the rules on trial; `loud` includes passed gates."""
     for judgement in conclusion.judgements:
         yield from _judged(conclusion, judgement, loud=loud)
     if conclusion.pick.winner is None and _has_better(conclusion):
@@ -163,7 +163,7 @@ def _mark(gate: GateResult) -> str:
 
 
 def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
-    """Write how what is in force stands against the bars of a build: the verdict first, then each gate.
+    """Write the result of a gate: the verdict on the build first, then each gate.
 
     With -q only the gates that are not passed; with -qq a line for each phase.
     """
@@ -185,7 +185,7 @@ def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
 
 
 def _build_status(result: CycleResult) -> Verdict:
-    """The verdict on a build: that of the gates of all phases."""
+    """Return the verdict on a build: that of the gates of all phases."""
     gates: list[GateResult] = []
     for outcome in result.gated:
         gates.extend(outcome.gates)

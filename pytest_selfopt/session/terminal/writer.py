@@ -1,4 +1,4 @@
-"""Writing on pytest's terminal: in its width, in signs that it can show, with nothing in a text that controls it."""
+"""The writer for pytest's terminal: folds to its width, keeps to its encoding, and escapes control characters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StyledText:
 
     @property
     def markup(self) -> dict[str, bool]:
-        """What pytest's terminal writer makes of it."""
+        """The markup arguments of pytest's terminal writer."""
         markup: dict[str, bool] = {}
         if self.colour:
             markup[self.colour] = True
@@ -35,7 +35,7 @@ class StyledText:
 
 
 class TerminalWriter:
-    """What is written for people; `verbosity` is pytest's verbosity: 0, more with -v, less with -q."""
+    """A writer of texts for people; `verbosity` is pytest's verbosity: 0, more with -v, less with -q."""
 
     def __init__(self, terminal: TerminalReporter) -> None:
         self._terminal = terminal
@@ -44,7 +44,7 @@ class TerminalWriter:
 
     @property
     def width(self) -> int:
-        """Columns of a line."""
+        """The columns of a line."""
         return width_for(self._terminal.config.get_terminal_writer().fullwidth)
 
     def title(self, text: str) -> None:
@@ -60,7 +60,7 @@ class TerminalWriter:
                 self._terminal.write_line(line, **styled.markup)
 
     def table(self, rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
-        """Write a table, the heads first; in a loud session no column is left out."""
+        """Write a table, the heads first; with -v no column is left out."""
         if self.verbosity > 0:
             dispensable = ()
         cells: list[list[str]] = []
@@ -72,12 +72,12 @@ class TerminalWriter:
 
 
 def encoding_of_output() -> str:
-    """The encoding of what pytest writes to, whatever captures output now."""
+    """Return the encoding of pytest's output, even while output is captured."""
     if sys.__stdout__ is None:
         return "utf-8"
     return sys.__stdout__.encoding or "utf-8"
 
 
 def rewrites(terminal: TerminalReporter) -> bool:
-    """Whether a line can be written over: on a real terminal, not in a log that was told to have colours."""
+    """Whether a line can be rewritten: on a real terminal, not in a log with forced colours."""
     return bool(terminal.isatty) and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

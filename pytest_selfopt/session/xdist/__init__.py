@@ -1,1 +1,1 @@
-"""What a session needs that xdist distributes."""
+"""The distribution of a session by xdist: controller, workers, and their connection."""

@@ -1,7 +1,7 @@
 """The controller of a distributed session: makes all calls, hands out the replies, and judges what the workers report.
 
 So a session has the same calls, limits, passes and verdicts however many processes run its items, whichever of xdist's
-schedulers hands them out, and whatever becomes of the workers.
+schedulers assigns them, and even if workers die.
 """
 
 from __future__ import annotations
@@ -44,114 +44,118 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 STUCK_S = 10.0
-"""How long nothing may be run while a worker waits for the passes before, until it is let go on."""
+"""The seconds without a running item after which a worker waits no longer for the passes before."""
 
 _TICK_S = 0.5
 
 
 class XdistController:
-    """Everything of a distributed session that is not done in its workers; xdist's own hooks tell it of them."""
+    """The part of a distributed session outside its workers; xdist's hooks inform it about them."""
 
     def __init__(
-        self, config: pytest.Config, *, hang_up: Callable[[], None], given_to: Callable[[str], Sequence[str]]
+        self, config: pytest.Config, *, disconnect: Callable[[], None], items_of: Callable[[str], Sequence[str]]
     ) -> None:
-        """Decide for a session; `hang_up` ends the line to all workers, `given_to` tells what items one has to run."""
+        """Control a session; `disconnect` closes all connections, `items_of` returns the items a worker has to run."""
         self._config = config
-        self._turn = threading.Condition(threading.RLock())
-        """Held by the thread that reads or changes what follows; notified when a trial is settled."""
+        self._lock = threading.Condition(threading.RLock())
+        """Held by a thread that reads or changes the attributes below; notified when a trial is closed."""
         self._cycle = SessionCycle(config)
         self._plan = self._cycle.session_plan
-        self._board = PendingTrials({})
+        self._pending = PendingTrials({})
         self._problems: list[str] = []
         self._ended = False
-        self._let_on = False
-        """Whether passes begin although trials before them are open, because those will not come any more."""
+        self._unblocked = False
+        """Whether passes begin despite open trials before them, because those will not come any more."""
         self._changed = time.monotonic()
         self._failure = ""
-        """Why the session cannot go on."""
-        self._judging = VerdictHooks(config, lambda: self._cycle.started, self._in_turn)
-        self._hang_up = hang_up
-        self._given_to = given_to
+        """Why the session cannot continue."""
+        self._verdict = VerdictHooks(config, lambda: self._cycle.started, self._locked)
+        self._disconnect = disconnect
+        self._items_of = items_of
 
     def run_proof(self, status: int) -> int:
-        """Prove what this session has put on trial, in a session that follows it; the status of both."""
-        return run_proof(self._judging.proof, self._config, status)
+        """Prove the rules that this session put on trial, in a following session; return the status of both."""
+        return run_proof(self._verdict.proof, self._config, status)
 
     def close(self) -> None:
         """Release workers, servers, ledger and lock; doing it twice is harmless."""
-        self._hang_up()
+        self._disconnect()
         self._cycle.close()
 
-    # What workers ask, each on a thread of its own.
+    # Requests of workers, each on its own thread.
 
-    def answer(self, worker: str, question: Request) -> Response:
-        """Answer a worker, on a thread that is for it alone.
+    def answer(self, worker: str, request: Request) -> Response:
+        """Respond to a worker, on that worker's own thread.
 
         Raises:
-            SelfoptError: when there is no answer.
+            SelfoptError: if the request fails.
         """
-        match question:
+        match request:
             case PlanRequest(test, suite, phase):
                 return self._answer_plan(test, Path(suite), phase)
             case Collected():
-                self._note_collected(question)
+                self._note_collected(request)
                 return None
             case StartTrial(key):
                 return self._begin(worker, key)
             case Abandon(key):
                 if self._cycle.started is not None:
-                    self._cycle.started.dispatcher.give_up(key)
+                    self._cycle.started.dispatcher.abandon(key)
                 return None
             case _:
                 running = self._cycle.running
-                result = running.wait_for(question.key, self._while_waiting)
+                result = running.wait_for(request.key, self._while_waiting)
                 return Result(result, running.stopped_because)
 
-    def answer_at_once(self, worker: str, question: Request) -> Response:
-        """The answer to what is asked most often, when the reply is there already; None where that has to wait."""
+    def answer_at_once(self, worker: str, request: Request) -> Response:
+        """Respond to the most frequent request if its result is ready; None if it has to wait."""
         running = self._cycle.started
-        if not isinstance(question, StartTrial) or running is None or self._ended:
+        if not isinstance(request, StartTrial) or running is None or self._ended:
             return None
-        key = question.key
+        key = request.key
         live = running.active_specs(key)
         if live is None or key.spec not in live:
             return None
         results = self._results(running, worker, key, live)
-        return StartTrialResponse(should_run=True, results=results, live=live) if key in results else None
+        if key not in results:
+            return None
+        return StartTrialResponse(should_run=True, results=results, live=live)
 
     def _results(
         self, running: RunningCycle, worker: str, key: TrialKey, live: frozenset[str]
     ) -> dict[TrialKey, CallResult]:
-        """The results that are there, of a trial and of what its worker runs in the same pass after it."""
-        given = [one for one in map(self._board.key_of, self._given_to(worker)) if one is not None]
-        following = given[given.index(key) + 1 :] if key in given else []
-        found: dict[TrialKey, CallResult] = {}
-        for one in (key, *following):
-            if one.spec in live and (one.phase, one.run) == (key.phase, key.run):
-                result = running.dispatcher.result_if_there(one)
+        """Return the ready results of a trial and of its worker's next items in the same pass."""
+        keys = list(filter(None, map(self._pending.key_of, self._items_of(worker))))
+        following: list[TrialKey] = []
+        if key in keys:
+            following = keys[keys.index(key) + 1 :]
+        results: dict[TrialKey, CallResult] = {}
+        for ready in (key, *following):
+            if ready.spec in live and (ready.phase, ready.run) == (key.phase, key.run):
+                result = running.dispatcher.result_if_ready(ready)
                 if result is not None:
-                    found[one] = result
-        return found
+                    results[ready] = result
+        return results
 
     def _answer_plan(self, test: str, path: Path, phase: str) -> PlanResponse:
-        with self._turn:
+        with self._lock:
             trials = self._plan.add(test, path, phase)
             return PlanResponse(self._plan.plans[phase], trials[0].suite.content_hash, self._cycle.planned.seed)
 
     def _note_collected(self, collected: Collected) -> None:
-        with self._turn:
-            self._problems += [one for one in collected.problems if one not in self._problems]
+        with self._lock:
+            self._problems += [problem for problem in collected.problems if problem not in self._problems]
             if self._cycle.started is None:
-                self._board = PendingTrials(dict(collected.items))
+                self._pending = PendingTrials(dict(collected.items))
 
     def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
         running = self._cycle.running
         planned = self._plan.planned[key]
-        with self._turn:
-            self._board.waits(worker, key)
+        with self._lock:
+            self._pending.start_waiting(worker, key)
             while not self._may_decide(running, key):
-                self._turn.wait(_TICK_S)
-            self._board.waits_no_more(worker)
+                self._lock.wait(_TICK_S)
+            self._pending.stop_waiting(worker)
             if self._ended:
                 raise SelfoptError("the session is over")
             try:
@@ -161,9 +165,9 @@ class XdistController:
                 raise
             live = running.active_specs(key)
             if live is not None:
-                self._board.settle_all_but(key, live)
+                self._pending.discard_stopped(key, live)
             if not should_run:
-                self._settle(key)
+                self._close_trial(key)
                 return StartTrialResponse(should_run=False, results={}, live=live)
         running.dispatcher.wait_until_begun(key)
         return StartTrialResponse(
@@ -172,44 +176,46 @@ class XdistController:
 
     def _may_decide(self, running: RunningCycle, key: TrialKey) -> bool:
         """Whether the specs that continue to a trial's pass can be decided."""
-        if self._ended or self._let_on or not self._board.open_before(key):
+        if self._ended or self._unblocked or not self._pending.open_before(key):
             return True
         if not running.pass_gate.depends(key):
             return True
         quiet_s = time.monotonic() - self._changed
         stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))
-        self._let_on = stopping or (self._board.is_stalled and quiet_s > STUCK_S and not running.dispatcher.in_flight)
-        return self._let_on
+        self._unblocked = stopping or (
+            self._pending.is_stalled and quiet_s > STUCK_S and not running.dispatcher.in_flight
+        )
+        return self._unblocked
 
     def _while_waiting(self) -> None:
         """Show nothing: only the main thread writes to the terminal."""
 
-    def _settle(self, key: TrialKey) -> bool:
-        """Take a trial off the board; whether its pass has come to its end."""
+    def _close_trial(self, key: TrialKey) -> bool:
+        """Discard a pending trial; return whether its pass has ended."""
         self._changed = time.monotonic()
-        self._turn.notify_all()
-        return self._board.settle(key)
+        self._lock.notify_all()
+        return self._pending.discard(key)
 
-    # What xdist tells, on the main thread.
+    # Events from xdist, on the main thread.
 
     @contextmanager
-    def _in_turn(self) -> Generator[None, None, None]:
-        with undisturbed, self._turn:
+    def _locked(self) -> Generator[None, None, None]:
+        with undisturbed, self._lock:
             yield
 
     def register_hooks(self) -> None:
         """Listen to pytest's hooks from now on."""
         undisturbed.watch()
         manager = self._config.pluginmanager
-        manager.register(self._judging, "selfopt-judging")
-        # After it, and so around it: it has booked a trial before this takes it off the board.
+        manager.register(self._verdict, "selfopt-judging")
+        # After the verdict's hooks, and so around them: they take a trial in before it is discarded here.
         manager.register(self, "selfopt-controller")
 
     def refuse_problems(self) -> None:
         """End the session with all problems that workers found during collection.
 
         Raises:
-            pytest.UsageError: when there was any.
+            pytest.UsageError: if there were any.
         """
         if self._problems:
             raise pytest.UsageError(visible("\n".join(self._problems)))
@@ -218,14 +224,14 @@ class XdistController:
         """Begin to make calls, once everything is collected; doing it twice is harmless.
 
         Raises:
-            pytest.UsageError: when that is not possible.
+            pytest.UsageError: if calls cannot be made.
         """
-        with self._turn:
+        with self._lock:
             if self._config.option.selfopt_prove:
                 idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
-                self._plan.leave_out(idle)
-                self._judging.nothing_on_trial = bool(idle) and not self._plan.plans
-            selected = [self._plan.planned[key] for key in self._board.still_open()]
+                self._plan.remove_phases(idle)
+                self._verdict.nothing_on_trial = bool(idle) and not self._plan.plans
+            selected = [self._plan.planned[key] for key in self._pending.open_trials()]
             if self._cycle.started is not None or not selected or looks_only(self._config):
                 return
             try:
@@ -234,34 +240,34 @@ class XdistController:
                 raise pytest.UsageError(visible(str(problem))) from None
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
-        """Wait for nothing that a worker that is gone could do; its successor collects anew."""
-        with self._in_turn():
-            self._board.waits_no_more(node.gateway.id)
+        """Stop waiting for a worker that is gone; its successor collects again."""
+        with self._locked():
+            self._pending.stop_waiting(node.gateway.id)
             self._changed = time.monotonic()
-            self._turn.notify_all()
+            self._lock.notify_all()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Note that an item is being run."""
-        with self._in_turn():
-            self._board.starts(nodeid)
+        with self._locked():
+            self._pending.start_item(nodeid)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Take a trial off the board when its item is done, or lost with the worker that had it."""
+        """Discard a pending trial when its item is done, or lost with its worker."""
         yield
-        with self._in_turn():
-            key = self._board.key_of(report.nodeid)
-            # As xdist says it of the item that a worker died with.
+        with self._locked():
+            key = self._pending.key_of(report.nodeid)
+            # The phase that xdist reports for the item with which a worker died.
             lost = str(report.when) == "???"
             if report.when == "teardown" or lost:
-                self._board.ends(report.nodeid)
+                self._pending.end_item(report.nodeid)
                 if key is not None:
                     self._finish_item(key, lost=lost)
         if self._failure:
             raise pytest.UsageError(self._failure)
 
     def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
-        ended = self._settle(key)
+        ended = self._close_trial(key)
         running = self._cycle.started
         if running is None:
             return
@@ -277,21 +283,21 @@ class XdistController:
 
     def _decide_next(self, running: RunningCycle, key: TrialKey) -> None:
         try:
-            if not self._board.open_before(TrialKey(key.phase, key.spec, key.case, key.run + 1)):
+            if not self._pending.open_before(TrialKey(key.phase, key.spec, key.case, key.run + 1)):
                 running.decide_next(key)
         except SelfoptError as problem:
             self._failure = str(problem)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Release the workers, and count what they never reported; `VerdictHooks` decides."""
-        with self._in_turn():
+        """Release the workers, and count the trials they never reported; `VerdictHooks` decides."""
+        with self._locked():
             self._ended = True
-            self._turn.notify_all()
-        self._hang_up()
+            self._lock.notify_all()
+        self._disconnect()
         running = self._cycle.started
         if running is not None:
             running.stop()
-            never = len(list(self._board.still_open()))
+            never = len(list(self._pending.open_trials()))
             if never:
                 running.note_problem(EvidenceProblem.LOST, never)

@@ -1,4 +1,4 @@
-"""The board of a distributed session: which trials of which pass are still to be judged, and who waits for what."""
+"""The pending trials of a distributed session, by pass, and the workers that wait for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PassName = tuple[str, int]
 class PendingTrials:
     """Open trials by pass, and the items that are being run.
 
-    A pass may begin when those before it have nothing open, because they decide which specs continue.
+    A pass may begin when no trial of an earlier pass is open, because those decide which specs continue.
     """
 
     def __init__(self, items: Mapping[str, TrialKey]) -> None:
@@ -27,47 +27,47 @@ class PendingTrials:
         """The trial that each worker is kept waiting for, by the worker's name."""
 
     def key_of(self, item: str) -> TrialKey | None:
-        """The trial of an item; None for one that is none of ours."""
+        """Return the trial of an item; None for an item that is no benchmark."""
         return self._keys.get(item)
 
     def open_before(self, key: TrialKey) -> int:
-        """How many trials of the passes before a trial's own are still open."""
+        """Return the number of open trials in the passes before a trial's own."""
         return sum(len(trials) for (phase, run), trials in self._open.items() if phase == key.phase and run < key.run)
 
-    def settle(self, key: TrialKey) -> bool:
-        """Take a trial off the board; whether its pass has come to its end with that."""
+    def discard(self, key: TrialKey) -> bool:
+        """Discard a trial; return whether its pass has ended with it."""
         trials = self._open.get((key.phase, key.run))
         if trials is None or key not in trials:
             return False
         trials.discard(key)
         return not trials
 
-    def settle_all_but(self, key: TrialKey, live: Collection[str]) -> None:
-        """Take the trials of a trial's pass off the board whose specs are not asked in it."""
+    def discard_stopped(self, key: TrialKey, live: Collection[str]) -> None:
+        """Discard the trials of a trial's pass whose specs are not asked in it."""
         trials = self._open.get((key.phase, key.run), set())
-        trials -= {one for one in trials if one.spec not in live}
+        trials -= {trial for trial in trials if trial.spec not in live}
 
-    def still_open(self) -> Iterable[TrialKey]:
-        """All trials that are open."""
+    def open_trials(self) -> Iterable[TrialKey]:
+        """Return all open trials."""
         return (key for trials in self._open.values() for key in trials)
 
-    def starts(self, item: str) -> None:
-        """Note that an item, of whatever kind, is being run."""
+    def start_item(self, item: str) -> None:
+        """Note that an item of any kind is being run."""
         self._running.add(item)
 
-    def ends(self, item: str) -> None:
-        """Note that it is no more."""
+    def end_item(self, item: str) -> None:
+        """Note that an item is not run any more."""
         self._running.discard(item)
 
-    def waits(self, worker: str, key: TrialKey) -> None:
+    def start_waiting(self, worker: str, key: TrialKey) -> None:
         """Note that a worker waits for the passes before a trial."""
         self._waiting[worker] = key
 
-    def waits_no_more(self, worker: str) -> None:
-        """Note that it does not."""
+    def stop_waiting(self, worker: str) -> None:
+        """Note that a worker does not wait any more."""
         self._waiting.pop(worker, None)
 
     @property
     def is_stalled(self) -> bool:
-        """Whether a worker waits for the passes before, and nothing is being run that could end them."""
+        """Whether a worker waits for earlier passes, and no item is being run that could end them."""
         return bool(self._waiting) and not self._running

@@ -1,6 +1,6 @@
-"""What a distributed session begins with: a line to call, and a controller once a worker has met a benchmark.
+"""The xdist plugin: a server for workers, and a controller once a worker has collected a benchmark.
 
-Sessions without benchmarks are distributed, too, and pay for nothing but the line.
+Distributed sessions without benchmarks pay for the server only.
 """
 
 from __future__ import annotations
@@ -20,41 +20,39 @@ if TYPE_CHECKING:
 
 
 class XdistPlugin:
-    """Tells workers where to call, and xdist's news to the controller, if there is one."""
+    """The plugin that gives workers the server's address, and xdist's events to the controller, if any."""
 
-    def __init__(self, config: pytest.Config, key: pytest.StashKey[XdistController], nothing: str) -> None:
-        """Put the controller under `key` into the stash once it is there.
+    def __init__(self, config: pytest.Config, key: pytest.StashKey[XdistController], no_benchmarks: str) -> None:
+        """Put the controller under `key` into the stash once it is made.
 
-        Of a session that judges, `nothing` says why it cannot go on when there is none; it is empty for others.
+        In a session that judges, `no_benchmarks` is the error if there are no benchmarks; it is empty in others.
 
         Raises:
-            pytest.UsageError: when the session is distributed in a way in which nothing can be measured.
+            pytest.UsageError: if the session is distributed in a way that allows no measurement.
         """
-        if nothing:
+        if no_benchmarks:
             _refuse(config)
         self._config = config
         self._key = key
-        self._nothing = nothing
-        self._turn = threading.Lock()
+        self._no_benchmarks = no_benchmarks
+        self._lock = threading.Lock()
         self._controller: XdistController | None = None
         self._session: pytest.Session | None = None
         self._scheduler: OrderedScheduler | None = None
         self._collecting: set[str] = set()
-        """The workers that are still to tell what they have collected."""
-        self._switchboard = RpcServer(self._answer, at_once=self._at_once)
+        """The workers that have not reported their collection yet."""
+        self._server = RpcServer(self._answer, at_once=self._answer_at_once)
 
-    def _at_once(self, worker: str, question: Request) -> Response:
-        return self._controller.answer_at_once(worker, question) if self._controller is not None else None
+    def _answer_at_once(self, worker: str, request: Request) -> Response:
+        return self._controller.answer_at_once(worker, request) if self._controller is not None else None
 
-    def _answer(self, worker: str, question: Request) -> Response:
-        with self._turn:
+    def _answer(self, worker: str, request: Request) -> Response:
+        with self._lock:
             if self._controller is None:
                 from pytest_selfopt.session.xdist.controller import XdistController
 
-                self._controller = XdistController(
-                    self._config, hang_up=self._switchboard.close, given_to=self._given_to
-                )
-        return self._controller.answer(worker, question)
+                self._controller = XdistController(self._config, disconnect=self._server.close, items_of=self._items_of)
+        return self._controller.answer(worker, request)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -63,61 +61,61 @@ class XdistPlugin:
 
     @pytest.hookimpl
     def pytest_xdist_make_scheduler(self, config: pytest.Config) -> OrderedScheduler | None:
-        """Keep the order of a cycle's passes."""
-        if self._nothing:
+        """Make a scheduler that keeps the order of a cycle's passes."""
+        if self._no_benchmarks:
             self._scheduler = OrderedScheduler(config)
         return self._scheduler
 
-    def _given_to(self, worker: str) -> list[str]:
-        return self._scheduler.given_to(worker) if self._scheduler is not None else []
+    def _items_of(self, worker: str) -> list[str]:
+        return self._scheduler.items_of(worker) if self._scheduler is not None else []
 
     @pytest.hookimpl
     def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker where to call."""
-        node.workerinput[INPUT] = self._switchboard.number
+        """Give a worker the server's address."""
+        node.workerinput[INPUT] = self._server.address
         self._collecting.add(node.gateway.id)
 
     @pytest.hookimpl
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
-        """Begin to make calls once all workers have collected."""
+        """Start to make calls once all workers have collected."""
         self._collecting.discard(node.gateway.id)
         controller = self._controller
         if controller is not None and self._key not in self._config.stash:
-            # Its hooks are registered here, on the main thread: it was made on the one that answers a worker.
+            # The hooks are registered here, on the main thread: the controller was made on a worker's thread.
             self._config.stash[self._key] = controller
             controller.register_hooks()
         if controller is not None:
             controller.refuse_problems()
-        self._go_on()
+        self._start_if_collected()
 
     @pytest.hookimpl
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Stop waiting for a worker that is gone."""
         if node.gateway.id in self._collecting:
             self._collecting.discard(node.gateway.id)
-            self._go_on()
+            self._start_if_collected()
 
-    def _go_on(self) -> None:
+    def _start_if_collected(self) -> None:
         failed = self._session is not None and self._session.testsfailed > 0
         if self._collecting or (failed and not self._config.option.continue_on_collection_errors):
             return
         if self._key in self._config.stash:
             self._config.stash[self._key].start()
-        elif self._nothing and not failed:
-            raise pytest.UsageError(self._nothing)
+        elif self._no_benchmarks and not failed:
+            raise pytest.UsageError(self._no_benchmarks)
 
     def pytest_unconfigure(self) -> None:
-        """Hang up."""
-        self._switchboard.close()
+        """Close the server."""
+        self._server.close()
 
 
 def _refuse(config: pytest.Config) -> None:
-    """Refuse what would ask everything several times or from far away."""
+    """Refuse distributions that run items several times, or on other machines."""
     if config.getoption("dist") == "each":
         raise pytest.UsageError(
             "--selfopt-cycle cannot be measured under --dist each, which runs every item in every worker; "
             "use -n with load, worksteal, loadscope, loadfile or loadgroup"
         )
-    far = [place for place in map(str, config.getoption("tx")) if not place.rpartition("*")[2].startswith("popen")]
-    if far:
-        raise pytest.UsageError(f"--selfopt-cycle runs its items on this machine, and --tx {far[0]} is not local")
+    remote = [place for place in map(str, config.getoption("tx")) if not place.rpartition("*")[2].startswith("popen")]
+    if remote:
+        raise pytest.UsageError(f"--selfopt-cycle runs its items on this machine, and --tx {remote[0]} is not local")

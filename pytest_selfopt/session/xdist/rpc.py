@@ -1,6 +1,6 @@
-"""The line between the controller of a distributed session and its workers: a question, then its answer.
+"""The connection between the controller of a distributed session and its workers: a request, then its response.
 
-It is a socket of this machine with a key of its own, because xdist's channel carries nothing from a worker but reports.
+It is a local socket with its own key, because xdist's channel carries only reports from a worker.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _TICK_MS = 200
 
 
 class ConnectionLost(SelfoptError):
-    """The other end is gone."""
+    """A connection whose other end is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What is to be done for the benchmark of a test, a suite file and a phase?"""
+    """A request for the plan of a test's benchmark with a suite file and a phase."""
 
     test: str
     suite: str
@@ -45,7 +45,7 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class PlanResponse:
-    """This is; every process has to have read the same suite, and orders its items by the same seed."""
+    """The plan of a phase; all processes must have read the same suite, and sort their items by the same seed."""
 
     plan: PhasePlan
     suite_hash: str
@@ -54,7 +54,7 @@ class PlanResponse:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """These trials were collected and selected, by the ids of their items; or this is wrong."""
+    """A notice of the collected and selected trials, by the ids of their items, and of problems."""
 
     items: tuple[tuple[str, TrialKey], ...]
     problems: tuple[str, ...]
@@ -62,16 +62,16 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class StartTrial:
-    """Is this trial's item to be run? Waited for until its call is under way."""
+    """A request to start a trial's item; the response comes when its call is under way."""
 
     key: TrialKey
 
 
 @dataclass(frozen=True, slots=True)
 class StartTrialResponse:
-    """It is, or not; with the results that are there already, of its call and those of the items that follow it.
+    """Whether the item is to be run, with the ready results of its call and of the following items.
 
-    `live` are the specs that are asked in its pass, where that is settled: those of others need not be asked about.
+    `live` are the specs that are asked in its pass, if decided: items of other specs need no request.
     """
 
     should_run: bool
@@ -81,14 +81,14 @@ class StartTrialResponse:
 
 @dataclass(frozen=True, slots=True)
 class ResultOf:
-    """What came of this trial's call? Waited for."""
+    """A request for the result of a trial's call; the response comes when the result has arrived."""
 
     key: TrialKey
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """This; and why no more calls are made, if none are."""
+    """The result of a trial's call, and why no more calls are made, if none are."""
 
     result: CallResult
     stopped_because: str
@@ -96,14 +96,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """No item waits for this trial's call any more."""
+    """A notice that no item waits for a trial's call any more."""
 
     key: TrialKey
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """That cannot be done, and why."""
+    """The error of a request that failed."""
 
     why: str
 
@@ -113,13 +113,13 @@ Response: TypeAlias = PlanResponse | StartTrialResponse | Result | ErrorResponse
 
 
 class RpcClient:
-    """A worker's end. A request may be abandoned, as by a time-out: its response is then discarded."""
+    """A worker's end of the connection. The response to an abandoned request, as by a time-out, is discarded."""
 
     def __init__(self, address: str, key: str, name: str) -> None:
-        """Call the controller at an address, and say who calls.
+        """Connect to the controller, and send the worker's name.
 
         Raises:
-            ConnectionLost: when the controller cannot be reached.
+            ConnectionLost: if the controller cannot be reached.
         """
         try:
             self._connection = Client(address, authkey=bytes.fromhex(key))
@@ -130,21 +130,21 @@ class RpcClient:
         self._readable = select.poll()
         self._readable.register(self._connection.fileno(), select.POLLIN)
 
-    def ask(self, question: Request) -> Response:
-        """Ask, and wait for the answer.
+    def ask(self, request: Request) -> Response:
+        """Send a request, and wait for its response.
 
         Raises:
-            LineCut: when the controller is gone.
+            ConnectionLost: if the controller is gone.
         """
         with undisturbed:
             self._asked += 1
-            with _cut_at_the_other_end():
-                self._connection.send((self._asked, question))
+            with _raise_connection_lost():
+                self._connection.send((self._asked, request))
             while True:
-                # Only the waiting may be left in the middle; half an answer that is read would spoil all that follow.
+                # Only the wait may be interrupted: a response that is read in part would spoil all that follow.
                 while not self._readable.poll(_TICK_MS):
                     undisturbed.heed()
-                with _cut_at_the_other_end():
+                with _raise_connection_lost():
                     number, answer = self._connection.recv()
                 if number == self._asked:
                     kept: Response = answer
@@ -152,7 +152,7 @@ class RpcClient:
 
 
 @contextlib.contextmanager
-def _cut_at_the_other_end() -> Iterator[None]:
+def _raise_connection_lost() -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError):
@@ -160,36 +160,36 @@ def _cut_at_the_other_end() -> Iterator[None]:
 
 
 class RpcServer:
-    """The controller's end: each worker is answered on threads of its own."""
+    """The controller's end of the connections: each worker is served on its own threads."""
 
     def __init__(
         self, answer: Callable[[str, Request], Response], *, at_once: Callable[[str, Request], Response]
     ) -> None:
-        """Let `answer` answer the questions of workers, who are named.
+        """Have `answer` respond to requests, given the worker's name.
 
-        `at_once` answers those that nothing has to be waited for, on the thread that reads them; None to all others.
+        `at_once` responds to requests that need not wait, on the thread that reads them; it returns None for others.
         """
         self._answer = answer
         self._at_once = at_once
         self._key = os.urandom(32)
         self._listener = Listener(authkey=self._key)
-        self.number = (str(self._listener.address), self._key.hex())
-        """Where to call, and the key."""
-        self._turn = threading.Lock()
+        self.address = (str(self._listener.address), self._key.hex())
+        """The address and the key for workers."""
+        self._lock = threading.Lock()
         self._connections: set[Connection] = set()
         self._closed = False
-        threading.Thread(target=self._accept, name="selfopt-switchboard", daemon=True).start()
+        threading.Thread(target=self._accept, name="selfopt-connections", daemon=True).start()
 
     def close(self) -> None:
-        """Hang up; doing it twice is harmless."""
-        with self._turn:
+        """Close all connections; doing it twice is harmless."""
+        with self._lock:
             closed, self._closed = self._closed, True
             connections = list(self._connections)
         if closed:
             return
         for connection in connections:
-            _hang_up(connection)
-        # The thread that accepts connections looks up when one comes; it may be gone, so nothing is waited for.
+            _disconnect(connection)
+        # A connection wakes the thread that accepts them; it may be gone, so nothing waits for it here.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
             knock.connect(self._listener.address)
         self._listener.close()
@@ -202,54 +202,54 @@ class RpcServer:
                 if self._closed:
                     return
                 continue
-            with self._turn:
+            with self._lock:
                 if self._closed:
                     connection.close()
                     return
                 self._connections.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), name="selfopt-questions", daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection,), name="selfopt-requests", daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        """Hand questions over in their order; one that ends another comes before that is answered."""
-        questions: queue.SimpleQueue[tuple[int, Request] | None] = queue.SimpleQueue()
-        turn = threading.Lock()
+        """Respond to requests in order; an `Abandon` overtakes the request that it ends."""
+        requests: queue.SimpleQueue[tuple[int, Request] | None] = queue.SimpleQueue()
+        sending = threading.Lock()
         name = ""
 
-        def answer(number: int, question: Request) -> None:
-            answer = self._answered(name, question)
-            with turn, contextlib.suppress(OSError):
+        def answer(number: int, request: Request) -> None:
+            answer = self._respond(name, request)
+            with sending, contextlib.suppress(OSError):
                 connection.send((number, answer))
 
         def answer_all() -> None:
-            while (asked := questions.get()) is not None:
+            while (asked := requests.get()) is not None:
                 answer(*asked)
 
         threading.Thread(target=answer_all, name="selfopt-answers", daemon=True).start()
         with contextlib.suppress(OSError, EOFError):
             name = connection.recv()
             while True:
-                number, question = connection.recv()
-                if isinstance(question, Abandon):
-                    answer(number, question)
-                elif (known := self._at_once(name, question)) is not None:
-                    with turn:
+                number, request = connection.recv()
+                if isinstance(request, Abandon):
+                    answer(number, request)
+                elif (known := self._at_once(name, request)) is not None:
+                    with sending:
                         connection.send((number, known))
                 else:
-                    questions.put((number, question))
-        questions.put(None)
-        with self._turn:
+                    requests.put((number, request))
+        requests.put(None)
+        with self._lock:
             self._connections.discard(connection)
         connection.close()
 
-    def _answered(self, name: str, question: Request) -> Response:
+    def _respond(self, name: str, request: Request) -> Response:
         try:
-            return self._answer(name, question)
+            return self._answer(name, request)
         except SelfoptError as problem:
             return ErrorResponse(str(problem))
 
 
-def _hang_up(connection: Connection) -> None:
-    """End a connection that another thread may be reading from: closing alone would not wake it."""
+def _disconnect(connection: Connection) -> None:
+    """End a connection from which another thread may be reading: closing alone would not wake that thread."""
     with contextlib.suppress(OSError):
         handle = socket.socket(fileno=os.dup(connection.fileno()))
         handle.shutdown(socket.SHUT_RDWR)

@@ -37,20 +37,20 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 
 class WorkerSession:
-    """What a worker does for the benchmarks among its items. It makes no call and writes no file."""
+    """A worker's part of a session with benchmarks. It makes no call and writes no file."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         given = vars(config)["workerinput"]
         address, key = given[INPUT]
-        self._line = RpcClient(address, key, given["workerid"])
+        self._client = RpcClient(address, key, given["workerid"])
         self._plan = SessionPlan(self._plan_for, self._variant)
         self._collector = BenchmarkCollector(self._plan)
         self._seed = 0
         self._ready: dict[TrialKey, CallResult] = {}
-        """The results that came before they were asked for, of the item that is being run and those after it."""
+        """The results that arrived early, of the current item and those after it."""
         self._live: dict[tuple[str, int], frozenset[str]] = {}
-        """The specs that are asked in a pass (phase and run), as far as the controller has said."""
+        """The specs that are asked in a pass (phase and run), as far as the controller has decided."""
         self.stopped_because = ""
         config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")
 
@@ -67,7 +67,7 @@ class WorkerSession:
         return self.settings.variant(name)
 
     def _plan_for(self, test: str, phase: str, suite: Suite) -> PhasePlan:
-        answer = self._line.ask(PlanRequest(test, str(suite.path), phase))
+        answer = self._client.ask(PlanRequest(test, str(suite.path), phase))
         if isinstance(answer, ErrorResponse):
             raise SelfoptError(answer.why)
         assert isinstance(answer, PlanResponse)
@@ -81,7 +81,7 @@ class WorkerSession:
         self._collector.parametrize(metafunc, marker)
 
     def run_proof(self, status: int) -> int:
-        """Leave what is on trial to the controller."""
+        """Leave the proof to the controller."""
         return status
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class WorkerSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
-        """Order the items after every other plugin has had its say."""
+        """Sort the items after all other plugins."""
         self._collector.stash_planned(items)
         if mode_of(self._config) is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
@@ -101,12 +101,12 @@ class WorkerSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Tell the controller what was selected, before xdist tells it the items' names."""
+        """Send the selected trials to the controller, before xdist sends the items' names."""
         selected = [(item.nodeid, item.stash[PLANNED].key) for item in session.items if PLANNED in item.stash]
         self._ask(Collected(tuple(selected), tuple(self._collector.problems)))
 
     def begin(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run, or the race has stopped its spec; waits until its call is under way."""
+        """Wait until an item's call is under way; return False if the race has stopped its spec."""
         key = planned.key
         live = self._live.get((key.phase, key.run))
         if live is not None and key.spec not in live:
@@ -125,7 +125,7 @@ class WorkerSession:
         return answer.should_run
 
     def result(self, key: TrialKey) -> CallResult:
-        """The result of a trial's call, waited for."""
+        """Wait for the result of a trial's call."""
         ready = self._ready.pop(key, None)
         if ready is not None:
             return ready
@@ -136,16 +136,16 @@ class WorkerSession:
         self.stopped_because = answer.stopped_because
         return answer.result
 
-    def give_up(self, key: TrialKey) -> None:
-        """End a trial's call, because no item waits for it any more."""
+    def abandon(self, key: TrialKey) -> None:
+        """Abandon a trial's call, because no item waits for it any more."""
         self._ask(Abandon(key))
 
-    def _ask(self, question: Request) -> Response:
-        """Ask the controller; once it has hung up there is nothing left to do."""
-        if looks_only(self._config) and not isinstance(question, Collected):
+    def _ask(self, request: Request) -> Response:
+        """Send a request to the controller; exit pytest if the connection is lost."""
+        if looks_only(self._config) and not isinstance(request, Collected):
             return None
         try:
-            return self._line.ask(question)
+            return self._client.ask(request)
         except ConnectionLost as problem:
             pytest.exit(str(problem))
 
