@@ -1,1 +1,1 @@
-"""One turn of the loop against disk: from an opened store to what is written at the end. No pytest."""
+"""One cycle against disk: from the opened store to the files written at the end. No pytest."""

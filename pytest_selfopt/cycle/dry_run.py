@@ -37,8 +37,8 @@ def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledge
     price = f"{cost.sentence}{cost_warning(cost, settings)}"
     lines.append(f"  {cases} prompts, {calls} calls, {price}")
     if settings.proves_at_once:
-        turns = can_force_cold_start(settings, plan.baseline.model)
-        proof = most_calls(settings, plan.phase, cases, turns=turns)
+        in_blocks = can_force_cold_start(settings, plan.baseline.model)
+        proof = most_calls(settings, plan.phase, cases, in_blocks=in_blocks)
         promise = "a rule that follows from it is proven at once"
-        lines.append(f"  {promise}, in up to {proof:,} calls more")
+        lines.append(f"  {promise}, in up to {proof:,} more calls")
     return lines

@@ -17,15 +17,15 @@ EXIT_NOT_ENOUGH_EVIDENCE = 10
 
 
 STATUSES: Mapping[int, str] = {
-    EXIT_DECIDED: "a cycle: every phase was decided, and what is in force passes its gates; a gate: every bar is "
-    "reached, and nothing is worse than recorded",
-    EXIT_GATE_FAILED: "what is in force fails restraint, its minimum, a limit or a bar beyond doubt; or something "
+    EXIT_DECIDED: "a cycle: every phase was decided, and the spec in force passes its gates; a gate: every threshold "
+    "is reached, and nothing is worse than recorded",
+    EXIT_GATE_FAILED: "the spec in force fails a gate or a threshold for certain; or something "
     "besides the answers failed (a test body, a fixture, a worker)",
     2: "interrupted; the finished calls of a cycle are in the ledger",
     3: "pytest or a plugin broke",
     4: "something given cannot be used, such as a gate without a configuration; one sentence says what",
-    EXIT_NOT_ENOUGH_EVIDENCE: "not enough evidence: a comparison is on HOLD, a bar is missed too narrowly, too many "
-    "calls gave no answer, evidence is missing or cannot be read, the budget is used up, or only some trials were "
+    EXIT_NOT_ENOUGH_EVIDENCE: "not enough evidence: a comparison is on HOLD, a threshold is missed too narrowly, "
+    "too many calls gave no answer, evidence is missing or cannot be read, the budget is used up, or only some trials were "
     "selected",
 }
 """The meaning of the exit statuses of a cycle or a gate, with and without -n; others are pytest's own."""

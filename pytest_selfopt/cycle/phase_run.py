@@ -107,7 +107,7 @@ class PhaseRun:
 
         Empty for the classic rule, which guarantees nothing.
         """
-        if self.limits.profile is DecisionRule.CLASSIC or self.plan.turns:
+        if self.limits.profile is DecisionRule.CLASSIC or self.plan.block_passes:
             return ()
         if self._churn is None:
             return (self._outlook(STEADY), self._outlook(VARYING))
@@ -131,22 +131,22 @@ class PhaseRun:
 
     def depends(self, run: int) -> bool:
         """Whether earlier runs decide which specs are asked in a run."""
-        if self.plan.turns:
+        if self.plan.block_passes:
             return run > 0
         return run > 0 and (run >= self.plan.least_passes or self.may_stop_early)
 
     def live(self, run: int) -> frozenset[str]:
         """Return the specs that are asked in a run; decided on the first request, after the run before it."""
-        if self.plan.turns:
-            return self._live_in_turn(run)
+        if self.plan.block_passes:
+            return self._live_in_block(run)
         if not self.depends(run):
             return self._all
         if run not in self._live:
             self._live[run] = self._decide(run)
         return self._live[run]
 
-    def _live_in_turn(self, run: int) -> frozenset[str]:
-        """Return the specs that are asked in a run of a turn; the race decides after every round of turns."""
+    def _live_in_block(self, run: int) -> frozenset[str]:
+        """Return the specs that are asked in a run of a block; the race decides after every round of blocks."""
         asked = frozenset(spec.id for spec in self.plan.specs_in(run))
         start = self._round_start(run)
         if start and start not in self._live:
@@ -154,8 +154,8 @@ class PhaseRun:
         return asked & self._live.get(start, self._all)
 
     def _round_start(self, run: int) -> int:
-        """Return the first run of the round of turns that a run is in; in a round every spec has its turn."""
-        return run - run % (self.plan.turns * len(self.plan.specs))
+        """Return the first run of the round of blocks that a run is in; in a round every spec has its block."""
+        return run - run % (self.plan.block_passes * len(self.plan.specs))
 
     def _decide_round(self, start: int) -> frozenset[str]:
         """Return all specs if the race continues with the round that begins at run `start`, otherwise none."""
@@ -164,7 +164,7 @@ class PhaseRun:
         most = self.plan.pass_of(self.plan.most_passes)
         result = step(standings, passes=passes, most=most)
         self.stopped = result.stopped
-        whole = all(self._whole(run, self._live_in_turn(run)) for run in range(start))
+        whole = all(self._whole(run, self._live_in_block(run)) for run in range(start))
         if result.live and whole:
             return self._all
         return frozenset()
@@ -182,7 +182,7 @@ class PhaseRun:
         """Whether the specs of a run are decided."""
         if run < self.plan.least_passes or run in self._live:
             return True
-        return bool(self.plan.turns) and self._round_start(run) in self._live
+        return bool(self.plan.block_passes) and self._round_start(run) in self._live
 
     def _missing_in(self, run: int, spec: str) -> int:
         trials = self._trials[spec].get(run, {})
@@ -278,8 +278,8 @@ class PhaseRun:
         return pooled
 
     def _in_pass(self, trial: Trial) -> Trial:
-        """Number a trial by its pass: in turns, each spec's passes are counted separately."""
-        if not self.plan.turns:
+        """Number a trial by its pass: in blocks, each spec's passes are counted separately."""
+        if not self.plan.block_passes:
             return trial
         return replace(trial, run=self.plan.pass_of(trial.run))
 

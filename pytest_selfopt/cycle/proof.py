@@ -10,7 +10,7 @@ from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.planner import PASSES_OF_A_TURN, ROUNDS_OF_TURNS
+from pytest_selfopt.planning.planner import BLOCKS_OF_A_SPEC, PASSES_OF_A_BLOCK
 from pytest_selfopt.settings import Settings
 
 
@@ -85,14 +85,14 @@ def _describe(trials: Mapping[str, RuleChange]) -> str:
 
 def fewest_calls(plan: PhasePlan, cases: int) -> int:
     """Return the minimum of calls that a proof takes."""
-    if plan.turns:
+    if plan.block_passes:
         return plan.fewest_calls(cases)
     return 2 * plan.least_passes * cases
 
 
-def most_calls(settings: Settings, phase: str, cases: int, *, turns: bool) -> int:
+def most_calls(settings: Settings, phase: str, cases: int, *, in_blocks: bool) -> int:
     """Return the maximum of calls that a proof after a cycle takes."""
-    passes = PASSES_OF_A_TURN * ROUNDS_OF_TURNS
-    if not turns:
+    passes = PASSES_OF_A_BLOCK * BLOCKS_OF_A_SPEC
+    if not in_blocks:
         passes = most_passes(1, settings.phase(phase).limits.min_samples)
     return 2 * cases * passes

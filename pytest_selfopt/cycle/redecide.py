@@ -138,7 +138,7 @@ def _stored_plan(cycle: int, phase: str, stored: Mapping[str, Any]) -> PhasePlan
         least_passes=0,
         most_passes=0,
         trial=stored.get("trial", ""),
-        turns=stored.get("turns", 0),
+        block_passes=stored.get("turns", 0),
     )
 
 

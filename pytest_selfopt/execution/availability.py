@@ -71,11 +71,11 @@ def _advice(model: ModelConfig, error: CallError) -> str:
     if error.kind is ErrorKind.CONNECTION:
         start = "Start it"
         if ollama:
-            start = "Start it, by `ollama serve`"
+            start = "Start it with `ollama serve`"
         return f"; is the server at {model.provider.base_url} running? {start}, or correct base_url"
     if error.kind is ErrorKind.AUTH:
         variable = model.provider.api_key_env or "api_key_env"
         return f"; is the key in {variable} the right one?"
     if ollama and error.status == 404:
-        return f"; get it by `ollama pull {model.name}`"
+        return f"; get it with `ollama pull {model.name}`"
     return ""

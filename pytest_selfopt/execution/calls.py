@@ -73,13 +73,13 @@ class CallFactory:
 
     def warmups(self, plan: PhasePlan, run: int) -> tuple[Call, ...]:
         """Make a warm-up call for each spec of a run that asks for one; never part of the statistics."""
-        turn = ""
-        if plan.turns:
-            turn = f"-run{run}"
+        suffix = ""
+        if plan.block_passes:
+            suffix = f"-run{run}"
         calls: list[Call] = []
         for spec in plan.specs_in(run):
             if spec.warmup:
-                name = f"warmup-{self._cycle}-{spec.id}{turn}"
+                name = f"warmup-{self._cycle}-{spec.id}{suffix}"
                 calls.append(_warmup(name, spec))
                 self._purposes[name] = spec
         return tuple(calls)

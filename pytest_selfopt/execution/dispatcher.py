@@ -26,9 +26,9 @@ MOST_TOGETHER = 8192
 class Lookahead(Enum):
     """The distance by which calls run ahead of the items that are replayed."""
 
-    AHEAD = "a whole pass, for a session that is likely to come to its end"
-    CAREFUL = "what is under way at a time, for one that may end at any item"
-    SINGLE = "not at all, for one that stands still at any item"
+    AHEAD = "a whole pass, for a session that is likely to run to its end"
+    CAREFUL = "as many calls as can be in flight, for a session that may end at any item"
+    SINGLE = "one call, for a session that may stop in a debugger at any item"
 
     def window(self, most: int) -> int | None:
         """Return how many calls are made at a time if `most` can be in flight; None for no bound."""

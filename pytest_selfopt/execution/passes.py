@@ -26,7 +26,7 @@ def make_passes(
 ) -> list[Pass]:
     """Make the passes, in the order of the items; the first passes are released at once.
 
-    `unload` makes the models of specs cold, before a turn that begins cold.
+    `unload` makes the models of specs cold, before a block that begins cold.
     """
     keys: dict[tuple[str, int], list[TrialKey]] = {}
     for trial in selected:
@@ -36,20 +36,20 @@ def make_passes(
     for (phase, run), of_pass in keys.items():
         plan = session_plan.plans[phase]
         overlap = all(settings.model(spec.model).overlap for spec in plan.specs)
-        begins_turn = plan.begins_turn(run)
+        begins_block = plan.begins_block(run)
         specs = plan.specs_in(run)
         warmups: tuple[Call, ...] = ()
-        if phase not in begun or begins_turn:
+        if phase not in begun or begins_block:
             warmups = factory.warmups(plan, run)
         prepare: Callable[[], None] | None = None
-        if begins_turn:
+        if begins_block:
             prepare = partial(unload, specs)
         one_pass = Pass(
             phase=phase,
             run=run,
             keys=tuple(of_pass),
             warmups=warmups,
-            overlap=overlap and not plan.turns,
+            overlap=overlap and not plan.block_passes,
             prepare=prepare,
         )
         begun.add(phase)

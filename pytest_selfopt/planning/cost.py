@@ -56,8 +56,8 @@ def cost_notice(
         return ""
     estimates: list[Estimate] = []
     for plan in plans.values():
-        own = _of_phase(trials, plan.phase)
-        estimate = estimate_phase(plan, own, settings, ledger)
+        of_phase = _of_phase(trials, plan.phase)
+        estimate = estimate_phase(plan, of_phase, settings, ledger)
         estimates.append(estimate)
     cost = together(estimates)
     refuse_cost(cost, settings)
@@ -318,7 +318,7 @@ def confirmed(
     if cost.high_usd is not None and not cost.exceeds(settings.warn_usd):
         return True
     warning = cost_warning(cost, settings)
-    return ask(f"{cost.sentence}{warning}. Go on?")
+    return ask(f"{cost.sentence}{warning}. Continue?")
 
 
 def _parts_of_a_call(

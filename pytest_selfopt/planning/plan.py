@@ -69,8 +69,8 @@ class PhasePlan:
     """The id of the candidate that is the baseline with the rule on trial; empty if no rule is on trial."""
     only_proves: bool = False
     """Whether the session proves the rule on trial, and searches for no new candidates."""
-    turns: int = 0
-    """The passes of a turn, where specs are asked in turns that each begin cold; 0: specs are interleaved."""
+    block_passes: int = 0
+    """The passes of a block, where specs are asked in blocks that each begin cold; 0: specs are interleaved."""
 
     @property
     def specs(self) -> tuple[Spec, ...]:
@@ -78,24 +78,24 @@ class PhasePlan:
         return (self.baseline, *(candidate.spec for candidate in self.candidates))
 
     def specs_in(self, run: int) -> tuple[Spec, ...]:
-        """Return the specs that a run is planned for: all specs, or the one whose turn it is."""
+        """Return the specs that a run is planned for: all specs, or the one whose block it is."""
         specs = self.specs
-        if not self.turns:
+        if not self.block_passes:
             return specs
-        turn = run // self.turns
-        return (specs[turn % len(specs)],)
+        block = run // self.block_passes
+        return (specs[block % len(specs)],)
 
-    def begins_turn(self, run: int) -> bool:
-        """Whether a turn begins with a run."""
-        return self.turns > 0 and run % self.turns == 0
+    def begins_block(self, run: int) -> bool:
+        """Whether a block begins with a run."""
+        return self.block_passes > 0 and run % self.block_passes == 0
 
     def pass_of(self, run: int) -> int:
         """Return the number of the pass that a run is, counted for each spec separately."""
-        if not self.turns:
+        if not self.block_passes:
             return run
-        round_runs = self.turns * len(self.specs)
-        rounds = run // round_runs
-        return rounds * self.turns + run % self.turns
+        round_passes = self.block_passes * len(self.specs)
+        rounds = run // round_passes
+        return rounds * self.block_passes + run % self.block_passes
 
     def fewest_calls(self, cases: int) -> int:
         """Return the calls of the passes that every spec gets."""

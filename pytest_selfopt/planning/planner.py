@@ -29,10 +29,10 @@ from pytest_selfopt.specs.spec import Spec, parse_spec
 
 _T = TypeVar("_T")
 
-PASSES_OF_A_TURN = 3
+PASSES_OF_A_BLOCK = 3
 """The number of first runs that a cold start can affect."""
-ROUNDS_OF_TURNS = 3
-"""The turns of each spec: nine passes in all, enough for specs that are not interleaved."""
+BLOCKS_OF_A_SPEC = 3
+"""The blocks of each spec: nine passes in all, enough for specs that are not interleaved."""
 
 
 _GIVEN = "the baseline was given by --selfopt-baseline, over the routing configuration"
@@ -93,7 +93,7 @@ def plan_phase(
 
 def _candidates_wanted(base: PhasePlan, settings: Settings) -> int:
     """Return the number of candidates to generate beside the rule on trial."""
-    if base.turns or base.only_proves:
+    if base.block_passes or base.only_proves:
         return 0
     return settings.max_candidates - len(base.candidates)
 
@@ -173,7 +173,7 @@ def _with_trial(
     if not tried or not _differs_in_warmup(tried[0].spec, baseline):
         return plan
     if can_force_cold_start(settings, baseline.model):
-        return replace(plan, turns=PASSES_OF_A_TURN)
+        return replace(plan, block_passes=PASSES_OF_A_BLOCK)
     # Interleaved specs share a model, so the warm-up of one would warm the other, too.
     cannot = "its warm-up stays on trial: this server cannot be told to unload the model for a cold start"
     return PhasePlan(
@@ -205,7 +205,7 @@ def _with_warmup(plan: PhasePlan, *, warmup: bool) -> PhasePlan:
         baseline=baseline,
         candidates=tuple(candidates),
         because=(*plan.because, reason),
-        turns=0,
+        block_passes=0,
     )
 
 
@@ -215,9 +215,9 @@ def _from_no_diagnosis(rule: Rule | None) -> bool:
 
 def _passes(plan: PhasePlan, settings: Settings) -> tuple[int, int]:
     """Return the passes that every spec gets, and the most that one candidate may get."""
-    if plan.turns:
-        a_round = plan.turns * len(plan.specs)
-        return a_round, ROUNDS_OF_TURNS * a_round
+    if plan.block_passes:
+        round_passes = plan.block_passes * len(plan.specs)
+        return round_passes, BLOCKS_OF_A_SPEC * round_passes
     least = settings.phase(plan.phase).limits.min_samples
     full = max(FULL_PASSES, least)
     if not settings.race:

@@ -96,7 +96,9 @@ def _restraint(suite: Suite) -> int:
 
 def _variation(known: Known) -> str:
     if known.churn is None:
-        return f"nothing is measured yet: shown for answers that repeat, and for {VARYING:.0%} of repeats that differ"
+        return (
+            f"no repeats are measured yet: shown for answers that repeat, and for {VARYING:.0%} of repeats that differ"
+        )
     return f"in the last cycle {known.churn:.1%} of the repeats of a prompt differed"
 
 

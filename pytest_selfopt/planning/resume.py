@@ -36,7 +36,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
     for candidate in plan.candidates:
         row: Json = {"spec": candidate.spec.id, "why": candidate.why}
         candidates.append(row)
-    own_rules = [rule for rule in rules if rule.phase == plan.phase]
+    rules_of_phase = [rule for rule in rules if rule.phase == plan.phase]
     return {
         "baseline": plan.baseline.id,
         "candidates": candidates,
@@ -45,9 +45,9 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
         "most_passes": plan.most_passes,
         "left": plan.left,
         "trial": plan.trial,
-        "turns": plan.turns,
+        "turns": plan.block_passes,
         "only_proves": plan.only_proves,
-        "rules": list[Json](map(rule_to_json, own_rules)),
+        "rules": list[Json](map(rule_to_json, rules_of_phase)),
         "suites": list[Json](sorted(map(suite_address, suites))),
     }
 
@@ -144,7 +144,7 @@ def resumed_plan(interrupted: InterruptedCycle, phase: str, planned: PhasePlan) 
         most_passes=stored["most_passes"],
         left=stored["left"],
         trial=stored.get("trial", ""),
-        turns=stored.get("turns", 0),
+        block_passes=stored.get("turns", 0),
         only_proves=stored.get("only_proves", False),
         requested=planned.requested,
         forced=planned.forced,

@@ -18,7 +18,7 @@ ARGUMENTS = ("case", "spec", "run", "reply")
 """The arguments that a benchmark test may request by name."""
 
 
-NO_RERUNS = "pytest-rerunfailures would ask until an answer is right, and a cycle counts all the runs it repeats"
+NO_RERUNS = "pytest-rerunfailures would repeat a run until its answer is right, but a cycle counts every run"
 
 
 class BenchmarkCollector:
@@ -95,7 +95,7 @@ class BenchmarkCollector:
             return
         if flaky.config.pluginmanager.hasplugin("rerunfailures"):
             test = flaky.nodeid.partition("[")[0]
-            self.problems.append(f"{test}: {NO_RERUNS}; take the marker flaky away")
+            self.problems.append(f"{test}: {NO_RERUNS}; remove the marker flaky")
 
 
 def _is_flaky(item: pytest.Item) -> bool:

@@ -71,7 +71,7 @@ def from_evidence(text: str) -> Trial:
         ValueError: if the text is not evidence of this version, or is too long.
     """
     if len(text) > MAX_EVIDENCE:
-        raise ValueError(f"{len(text):,} characters are more than any evidence has")
+        raise ValueError(f"{len(text):,} characters exceed the limit of evidence")
     value = json.loads(text)
     if not isinstance(value, dict) or value.pop("version", None) != EVIDENCE_VERSION:
         raise ValueError("no evidence of a version this plugin reads")

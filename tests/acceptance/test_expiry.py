@@ -67,7 +67,7 @@ def test_changed_weights_are_noticed_before_calls(project: Make) -> None:
     made.server.play({**cold_for(2 * (CALLS + 3)), "digests": {"model": "sha-two"}})
     result = made.run("--selfopt-cycle")
     assert "because model digest was sha-one, is sha-two" in said(result)
-    assert "asked in turns of 3 passes, each from a cold start" in said(result)
+    assert "asked in blocks of 3 passes, each from a cold start" in said(result)
     assert kinds(made)[-2:] == ["expired", "confirmed"]
 
 

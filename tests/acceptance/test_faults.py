@@ -380,7 +380,7 @@ def test_rerunning_until_passed_is_refused(project: Make, with_package: Callable
     )
     result = run(made, way)
     assert result.ret == pytest.ExitCode.USAGE_ERROR, said(result)
-    assert "take the marker flaky away" in " ".join(result.stderr.str().split())
+    assert "remove the marker flaky" in " ".join(result.stderr.str().split())
     assert made.server.seen.asked == 0
     again = made.run("--reruns=1", *([] if way == "alone" else [way]), "-k", "item-3 or hello")
     assert again.ret == 1

@@ -46,7 +46,7 @@ def test_models_are_listed_called_and_explained(project: Make, monkeypatch: pyte
     assert found["desk/keyless"].endswith("model 'desk/keyless': the environment variable DESK_KEY is not set")
     assert "cannot connect: Connection refused; is the server at http://127.0.0.1:9/v1 running?" in found["dead/model"]
     assert "auth: HTTP status 401: no such key; is the key in api_key_env the right one?" in found["desk/refused"]
-    assert found["desk/unknown"].endswith("model 'unknown' not found; get it by `ollama pull unknown`")
+    assert found["desk/unknown"].endswith("model 'unknown' not found; get it with `ollama pull unknown`")
     good = "desk (ollama), http://127.0.0.1:"
     assert any(
         good in line and "$0.5 in, unknown out, 8 calls at a time, tier tier3, context 8,192" in line for line in lines

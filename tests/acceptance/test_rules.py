@@ -64,7 +64,7 @@ def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
     assert "on trial: allow_for_bounded_tasks for desk/model in atomic" in said(result)
     assert "selfopt: proves allow_for_bounded_tasks for desk/model in atomic" in said(result)
     assert "selfopt cycle 2, proof of what is on trial" in said(result)
-    assert "asked in turns of 3 passes, each from a cold start" in said(result)
+    assert "asked in blocks of 3 passes, each from a cold start" in said(result)
     assert "pass 1 right: baseline 0/12" in said(result)
     assert "pass 4 right: warm-up off→on 12/12" in said(result)
     assert "confirmed allow_for_bounded_tasks for desk/model in atomic: PROMOTE atomic: fixed 24" in said(result)

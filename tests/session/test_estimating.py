@@ -18,7 +18,7 @@ from pytest_selfopt.planning.cost import confirmed, stages_of
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 from pytest_selfopt.swarm.pattern import parse_pattern
 
-ASKS = "from pytest_selfopt.planning.cost import asker; ask = asker(); print('SAID', ask and ask('Go on?'))"
+ASKS = "from pytest_selfopt.planning.cost import asker; ask = asker(); print('SAID', ask and ask('Continue?'))"
 
 
 def cost(usd: float | None) -> Estimate:
@@ -58,8 +58,8 @@ def test_the_question_states_costs_and_unknowns(settings: Settings) -> None:
     for usd in (0.6, None):
         confirmed(cost(usd), settings, refuse)
     assert asked == [
-        "about $0.6000 at 1,000 tokens per call; that is more than $0.50. Go on?",
-        "cost unknown: m/a has no price. Go on?",
+        "about $0.6000 at 1,000 tokens per call; that is more than $0.50. Continue?",
+        "cost unknown: m/a has no price. Continue?",
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_person_is_asked_at_a_terminal(typed: str, said: str) -> None:
     finally:
         os.close(ours)
         os.close(theirs)
-    assert "Go on? [y/N]" in shown
+    assert "Continue? [y/N]" in shown
     assert f"SAID {said}" in shown
 
 

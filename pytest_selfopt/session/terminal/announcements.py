@@ -28,7 +28,7 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
     if partial:
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
-        watch = f"{plan.least_passes} passes watch over it"
+        watch = f"{plan.least_passes} passes monitor it"
         lines.append(f"  plateau: every neighbour of the baseline was tried; {watch}")
     else:
         lines += _describe_calls(plan, cases, outlooks)
@@ -63,8 +63,8 @@ def _is_swarm(spec: Spec) -> bool:
 
 
 def _describe_method(plan: PhasePlan, outlooks: Sequence[Outlook]) -> str:
-    if plan.turns:
-        return f"asked in turns of {plan.turns} passes, each from a cold start"
+    if plan.block_passes:
+        return f"asked in blocks of {plan.block_passes} passes, each from a cold start"
     return _describe_findable(outlooks)
 
 

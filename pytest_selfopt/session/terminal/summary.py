@@ -46,7 +46,7 @@ _BUILD = {
         bold=True,
     ),
     Verdict.HOLD: StyledText(
-        "the evidence is too short to pass or fail; nothing was written",
+        "the evidence is insufficient to pass or fail; nothing was written",
         "yellow",
         bold=True,
     ),
