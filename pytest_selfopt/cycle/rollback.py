@@ -159,7 +159,7 @@ def _undo(model: str, phase: str, entries: Sequence[dict[str, Any]], current: Ru
 
 
 def _tests_of(entries: Sequence[dict[str, Any]]) -> tuple[int, ...]:
-    """Return the comparisons that promoted a rule."""
+    """Return the numbers of the comparisons that promoted a rule."""
     tests: list[int] = []
     for entry in entries:
         comparison = entry["evidence"].get("comparison")

@@ -181,7 +181,7 @@ class BatchRun:
 
 
 def _total(costs: Sequence[float | None]) -> float | None:
-    """Return the sum of costs in USD; None when one of them is unknown."""
+    """Return the sum of costs in USD; None if one of them is unknown."""
     if None in costs:
         return None
     return sum(filter(None, costs))

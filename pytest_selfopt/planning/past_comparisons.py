@@ -55,7 +55,7 @@ def tried(
 
 def _waits(comparison: Comparison) -> bool:
     """Whether a candidate against the baseline in force needs more passes."""
-    # The candidate was promoted but its baseline is still in force: the rule was never written.
+    # If the candidate was promoted but its baseline is still in force, the rule was never written.
     if comparison.state == "promoted":
         return True
     undecided = comparison.state in ("held", "open")

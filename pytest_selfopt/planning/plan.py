@@ -90,7 +90,7 @@ class PhasePlan:
         return self.block_passes > 0 and run % self.block_passes == 0
 
     def pass_of(self, run: int) -> int:
-        """Return the number of the pass that a run is, counted for each spec separately."""
+        """Return the pass number of a run, counted for each spec separately."""
         if not self.block_passes:
             return run
         round_passes = self.block_passes * len(self.specs)

@@ -29,7 +29,7 @@ def tokens_of_trials(
     trials: Sequence[PlannedTrial],
     known: Sequence[TokensOfSpec],
 ) -> Tokens | None:
-    """Return the tokens of a call of a spec, by earlier calls or by its prompts; None when they are unknown."""
+    """Return the tokens of a call of a spec, by earlier calls or by its prompts; None if they are unknown."""
     earlier = earlier_tokens(model.id, trials[0].spec.variant, known)
     if earlier is not None:
         return earlier

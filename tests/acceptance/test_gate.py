@@ -19,7 +19,7 @@ WAYS = ["", "-n2"]
 
 
 @pytest.fixture
-def apply_route(project: Make) -> Project:
+def routed(project: Make) -> Project:
     """A project in which a cycle has promoted the spec that gets everything right."""
     made = project({"rules": right(constrained=True)})
     made.configure(TWO_SPECS + BARS)

@@ -24,7 +24,7 @@ def router_of(text: str) -> Any:
     return litellm.Router(model_list=config["model_list"], **config["router_settings"])
 
 
-def apply_route(router: Any, name: str) -> dict[str, Any] | None:
+def routed(router: Any, name: str) -> dict[str, Any] | None:
     try:
         entry = router.get_available_deployment(model=name, messages=MESSAGES)
     except litellm.BadRequestError:
@@ -42,7 +42,7 @@ if __name__ == "__main__":
     routers = [router_of(text) for text in question["configs"]]
     answer = {
         "routed": [
-            {name: apply_route(router, name) for name in names}
+            {name: routed(router, name) for name in names}
             for router, names in zip(routers, question["names"], strict=True)
         ],
         "said": [said(routers[0], name) for name in question["calls"]],

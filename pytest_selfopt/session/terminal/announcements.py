@@ -89,7 +89,7 @@ def _describe_gain(gain: float | None) -> str:
 
 
 def describe_pass(phase: PhaseRun, run: int) -> str:
-    """Return the result of one pass for each spec, such as "pass 1: baseline 10/40, few_shot 18/40"."""
+    """Return the result of one pass for each spec, such as "pass 1 right: baseline 10/40, few_shot 18/40"."""
     shares: list[str] = []
     for spec in phase.plan.specs:
         outcomes = [trial.outcome for trial in phase.trials(spec.id) if trial.run == run]

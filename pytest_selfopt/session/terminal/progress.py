@@ -162,7 +162,7 @@ def describe(
 
 
 def _time_left(done: int, total: int, elapsed_s: float) -> str:
-    """Return the time that is left if calls go on at their mean rate; empty before the first and after the last."""
+    """Return the time that is left at the mean rate of calls; empty before the first call and after the last."""
     if not 0 < done < total:
         return ""
     left_s = elapsed_s / done * (total - done)
