@@ -285,7 +285,7 @@ def refuse_cost(estimate: Estimate, settings: Settings) -> None:
         )
 
 
-def asker() -> Ask | None:
+def terminal_question() -> Ask | None:
     """Return a function that asks at the terminal; None if input or output is a file or a pipe."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
@@ -300,12 +300,12 @@ def _ask_at_terminal(question: str) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def confirmed(
+def confirm_cost(
     cost: Estimate,
     settings: Settings,
     ask: Ask | None,
 ) -> bool:
-    """Whether a command may spend: asks the user if the cost is unknown or above the limit.
+    """Return whether a command may spend; ask the user if the cost is unknown or above the limit.
 
     Without `ask` the command runs, bounded by the budget alone.
 

@@ -14,11 +14,14 @@ import pytest
 from pytest_selfopt.economy.estimate import USUAL, CostPart, Estimate
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig
-from pytest_selfopt.planning.cost import confirmed, stages_of
+from pytest_selfopt.planning.cost import confirm_cost, stages_of
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
 from pytest_selfopt.swarm.pattern import parse_pattern
 
-ASKS = "from pytest_selfopt.planning.cost import asker; ask = asker(); print('SAID', ask and ask('Continue?'))"
+ASKS = (
+    "from pytest_selfopt.planning.cost import terminal_question\n"
+    "ask = terminal_question(); print('SAID', ask and ask('Continue?'))"
+)
 
 
 def cost(usd: float | None) -> Estimate:
@@ -43,9 +46,9 @@ def test_confirmation_is_asked_above_the_limit(
         asked.append(question)
         return answer
 
-    assert confirmed(cost(usd), settings, ask) is (answer if questions else True)
+    assert confirm_cost(cost(usd), settings, ask) is (answer if questions else True)
     assert len(asked) == questions
-    assert confirmed(cost(usd), settings, None)
+    assert confirm_cost(cost(usd), settings, None)
 
 
 def test_the_question_states_costs_and_unknowns(settings: Settings) -> None:
@@ -56,7 +59,7 @@ def test_the_question_states_costs_and_unknowns(settings: Settings) -> None:
         return False
 
     for usd in (0.6, None):
-        confirmed(cost(usd), settings, refuse)
+        confirm_cost(cost(usd), settings, refuse)
     assert asked == [
         "about $0.6000 at 1,000 tokens per call; that is more than $0.50. Continue?",
         "cost unknown: m/a has no price. Continue?",
@@ -65,9 +68,9 @@ def test_the_question_states_costs_and_unknowns(settings: Settings) -> None:
 
 def test_exceeding_the_budget_cannot_be_confirmed(settings: Settings) -> None:
     dear = replace(cost(0.1), surely_usd=0.09)
-    assert confirmed(dear, replace(settings, max_cost_usd=0.09), None)
+    assert confirm_cost(dear, replace(settings, max_cost_usd=0.09), None)
     with pytest.raises(SettingsError, match=r"the prompts alone cost \$0\.0900"):
-        confirmed(dear, replace(settings, max_cost_usd=0.08), lambda _: True)
+        confirm_cost(dear, replace(settings, max_cost_usd=0.08), lambda _: True)
 
 
 @pytest.mark.parametrize(("typed", "said"), [("y\n", "True"), ("YES\n", "True"), ("n\n", "False"), ("\n", "False")])

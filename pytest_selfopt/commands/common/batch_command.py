@@ -115,13 +115,13 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
 def confirm_cost(cost: Estimate, settings: Settings, args: argparse.Namespace) -> bool:
     """Say on stderr what it will cost, and ask the person at the terminal where that is much, or unknown."""
-    from pytest_selfopt.planning.cost import asker, confirmed, cost_warning
+    from pytest_selfopt.planning.cost import confirm_cost, cost_warning, terminal_question
 
     sentence = f"{cost.sentence}{cost_warning(cost, settings)}"
     if not sentence.startswith("cost"):
         sentence = f"cost {sentence}"
     write_note(sentence)
-    if args.yes or confirmed(cost, settings, asker()):
+    if args.yes or confirm_cost(cost, settings, terminal_question()):
         return True
     write_note("selfopt: nothing was asked")
     return False
