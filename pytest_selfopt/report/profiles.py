@@ -131,7 +131,7 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
         rows.append((f"suite {name}", f"{_score(score)}, {score.cases} cases"))
     for spec, score in phase.others.items():
         manner = _manner(spec, profile, phase)
-        rows.append(("other manner", f"{manner}: {_score(score)}"))
+        rows.append(("other spec", f"{manner}: {_score(score)}"))
     return Section(title=f"{profile.model} in {phase.phase}", rows=rows)
 
 

@@ -137,7 +137,7 @@ def test_the_keyboard_reaches_everything_in_order(browser: Browser, write: Write
     with visit(browser, write(samples.cycle())) as found:
         drawn(found.page)
         found.page.keyboard.press("Tab")
-        assert found.page.evaluate("() => document.activeElement.textContent") == "To the report"
+        assert found.page.evaluate("() => document.activeElement.textContent") == "Skip to the report"
         found.page.keyboard.press("Enter")
         assert found.page.evaluate("() => document.activeElement.id") == "main"
         reached = set()
