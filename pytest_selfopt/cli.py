@@ -6,8 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_selfopt.commands import (
     batch,
@@ -89,6 +88,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version; only then is it looked up, which takes as long as a command's other imports."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from importlib.metadata import version
+
+        print(version("pytest-selfopt"))
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
@@ -97,8 +106,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--version",
-        action="version",
-        version=version("pytest-selfopt"),
+        action=_ShowVersion,
+        nargs=0,
+        help="show program's version number and exit",
     )
     parser.set_defaults(parser=parser)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -21,7 +20,7 @@ from pytest_selfopt.loop.read_thresholds import read_bars, read_limits
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.read_config import implied_model, read_models, read_providers
-from pytest_selfopt.routing.history import LEDGER
+from pytest_selfopt.project_files import ProjectFiles, locate_project_files, read_settings_table
 from pytest_selfopt.runners.engines import ENGINES
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.config import read_config as read_nats
@@ -35,7 +34,6 @@ from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swa
 DEFAULT_MODEL = "embedded/smollm2-135m"
 RUNNERS = ("local", *ENGINES)
 """The built-in runners; a project may have its own."""
-CONFIG_FILE = "selfopt.toml"
 NO_BARS = GateThresholds()
 
 
@@ -62,7 +60,7 @@ class PhaseSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(ProjectFiles):
     """The complete, validated configuration.
 
     `max_candidates` bounds how many candidates one cycle compares with the baseline; `seed` orders the specs
@@ -70,9 +68,6 @@ class Settings:
     """
 
     mode: Mode
-    rootdir: Path
-    state_dir: Path
-    routing_path: Path
     place: str
     """The place of the settings, for messages such as "configure it in …"."""
     providers: Mapping[str, ProviderConfig]
@@ -115,11 +110,6 @@ class Settings:
     """The runner that makes calls: "local" (this process), an engine, or the project's own runner."""
     nats: NatsConfig
     temporal: TemporalConfig
-
-    @property
-    def ledger_path(self) -> Path:
-        """The file of the ledger, whether it is there or not."""
-        return self.state_dir / LEDGER
 
     def phase(self, name: str) -> PhaseSettings:
         """Return the settings of a phase; an unconfigured one starts from the default model's native API."""
@@ -215,7 +205,7 @@ def load_settings(rootdir: Path, mode: Mode, overrides: Overrides) -> Settings:
     Raises:
         SettingsError: naming file, table, key and value.
     """
-    table = _table(rootdir)
+    table = read_settings_table(rootdir)
     settings = _read(table, rootdir, mode, overrides)
     table.finish()
     return settings
@@ -228,7 +218,7 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
     prices = _prices(table, rootdir)
     models = {name: prices.priced(model) for name, model in read_models(table.table("models"), providers).items()}
     default_model = table.text("model", DEFAULT_MODEL) or DEFAULT_MODEL
-    state_dir = table.text("state_dir", ".selfopt") or ".selfopt"
+    files = locate_project_files(table, rootdir, overrides.state_dir)
     runner = table.text("runner", "local") or "local"
     candidates = table.integer("candidates", 3, least=1, most=50)
     spending = read_spending(table.table("budget"))
@@ -237,8 +227,8 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
     return Settings(
         mode=mode,
         rootdir=rootdir,
-        state_dir=rootdir / (overrides.state_dir or state_dir),
-        routing_path=rootdir / (table.text("routing", "routing_config.json") or "routing_config.json"),
+        state_dir=files.state_dir,
+        routing_path=files.routing_path,
         place=table.place,
         providers=providers,
         models=models,
@@ -274,26 +264,6 @@ def _read(table: Table, rootdir: Path, mode: Mode, overrides: Overrides) -> Sett
 def _usual_limits(table: Table, overrides: Overrides) -> Limits:
     profile = table.text("profile", str(DecisionRule.CALIBRATED), choices=list(map(str, DecisionRule)))
     return Limits(profile=DecisionRule(overrides.profile or profile or DecisionRule.CALIBRATED))
-
-
-def _table(rootdir: Path) -> Table:
-    own, project = rootdir / CONFIG_FILE, rootdir / "pyproject.toml"
-    tool = _document(project).get("tool", {})
-    in_project = tool.get("selfopt") if isinstance(tool, dict) else None
-    if not own.exists():
-        return Table({} if in_project is None else in_project, "pyproject.toml [tool.selfopt]")
-    if in_project is not None:
-        raise SettingsError(f"settings are in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
-    return Table(_document(own), CONFIG_FILE)
-
-
-def _document(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"cannot read {path.name}: {problem}") from None
 
 
 def _prices(table: Table, rootdir: Path) -> PriceFile:

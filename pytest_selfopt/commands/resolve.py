@@ -30,10 +30,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the route, and why it is this one."""
-    from pytest_selfopt.report.explain import route_lines
     from pytest_selfopt.routing.config import read_config
+    from pytest_selfopt.routing.explain_route import explain_route
 
     routing = read_config(args.config)
     route = routing.apply_routing(args.model, args.phase)
-    write_lines(route_lines(route))
+    write_lines(explain_route(route))
     return EXIT_DONE

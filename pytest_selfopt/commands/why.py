@@ -7,7 +7,7 @@ import argparse
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_lines
-from pytest_selfopt.commands.common.project import add_project_options, load_project
+from pytest_selfopt.commands.common.project import add_project_options, load_files
 from pytest_selfopt.errors import SettingsError
 
 
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.report.explain import why
 
     model, phase = _named_rule(args)
-    settings = load_project(args)
-    write_lines(why(settings, model, phase))
+    files = load_files(args)
+    write_lines(why(files, model, phase))
     return EXIT_DONE
 
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.config import ModelConfig, WireName
-from pytest_selfopt.models.http import Transport
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.wire_format import Unsupported, Wire, read_answer
@@ -49,6 +48,9 @@ class HttpClient:
         Raises:
             ModelError: when the address cannot be used.
         """
+        # The library for HTTP takes long to import, and commands that make no call do without it.
+        from pytest_selfopt.models.http import Transport
+
         self._model = model
         self._wire = _WIRES[model.wire]
         self._api_key = api_key

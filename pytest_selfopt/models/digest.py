@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.client import LOOPBACK, missing_key
 from pytest_selfopt.models.config import ModelConfig
@@ -46,6 +44,8 @@ def _hashed(path: Path, _size: int, _changed_ns: int) -> str:
 
 def _digest_in_list(model: ModelConfig) -> str | None:
     """GET /api/tags (https://docs.ollama.com/api/tags); a server that is down has none, and its calls will fail."""
+    import requests
+
     if missing_key(model):
         return None
     key = os.environ.get(model.provider.api_key_env or "", "")

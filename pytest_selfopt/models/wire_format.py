@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.http import HttpReply
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
+
+if TYPE_CHECKING:
+    from pytest_selfopt.models.http import HttpReply
 
 _QUOTED = 120
 _KEY = "[key]"
@@ -143,6 +144,8 @@ def retry_after(header: str | None, *, now: float) -> float | None:
     try:
         seconds = float(header)
     except ValueError:
+        import email.utils
+
         date = email.utils.parsedate_tz(header)
         if date is None:
             return None

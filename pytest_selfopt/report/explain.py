@@ -10,13 +10,13 @@ from typing import Any
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence import ALPHA, bar
+from pytest_selfopt.project_files import ProjectFiles
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.routing.decisions import read_decisions
+from pytest_selfopt.routing.explain_route import explain_route
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, read_history
-from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule, rule_to_json
-from pytest_selfopt.settings import Settings
 
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
@@ -29,53 +29,31 @@ _SHOWN_ELSEWHERE = (
 )
 
 
-def route_lines(route: Route) -> list[str]:
-    """Return the lines on what is in effect for a model in a phase, and why."""
-    settings = {
-        "variant": route.variant,
-        "timeout": route.timeout_s,
-        "retries": route.retries,
-        "isolation": route.isolated,
-        "warm-up": route.enable_warmup,
-        "sampling": route.sampling,
-    }
-    effect = "disabled"
-    if route.allowed:
-        effect = route.model
-    lines = [f"{route.requested} in {route.phase}: {effect}"]
-    for name, value in settings.items():
-        if value is not None:
-            lines.append(f"  {name}: {value}")
-    reasons = route.because or ("no rule applies to it",)
-    lines += [f"  because {reason}" for reason in reasons]
-    return lines
-
-
-def why(settings: Settings, model: str, phase: str) -> Iterator[str]:
+def why(files: ProjectFiles, model: str, phase: str) -> Iterator[str]:
     """Explain the rule for a model in a phase: what it says, the decisions behind it, and their trials.
 
     Raises:
         StateError: if a file cannot be used.
     """
-    routing = read_config(settings.routing_path)
-    yield from route_lines(routing.apply_routing(model, phase))
+    routing = read_config(files.routing_path)
+    yield from explain_route(routing.apply_routing(model, phase))
     rule = routing.get_rule(model, phase)
     if rule is not None:
         yield from _rule_lines(rule)
-    decisions = list(_decisions_on(settings, model, phase))
+    decisions = list(_decisions_on(files, model, phase))
     if decisions:
         yield f"{len(decisions)} decisions"
     else:
-        yield f"no decision on it is logged in {settings.state_dir.name}"
-    cycles = read_history(settings.state_dir / HISTORY)
+        yield f"no decision on it is logged in {files.state_dir.name}"
+    cycles = read_history(files.state_dir / HISTORY)
     for decision in decisions:
         yield from _decision_lines(decision, cycles)
     numbers = {decision["cycle"] for decision in decisions if decision.get("cycle")}
-    yield from _trial_lines(settings, phase, sorted(numbers))
+    yield from _trial_lines(files, phase, sorted(numbers))
 
 
-def _decisions_on(settings: Settings, model: str, phase: str) -> Iterator[_Entry]:
-    for decision in read_decisions(settings.state_dir / DECISIONS):
+def _decisions_on(files: ProjectFiles, model: str, phase: str) -> Iterator[_Entry]:
+    for decision in read_decisions(files.state_dir / DECISIONS):
         if (decision.get("original_model"), decision.get("phase")) == (model, phase):
             yield decision
 
@@ -118,8 +96,8 @@ def _grounds_lines(cycle: _Entry) -> Iterator[str]:
         yield f"    diagnosis {diagnosis['kind']}: {diagnosis['sentence']}"
 
 
-def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Iterator[str]:
-    path = settings.ledger_path
+def _trial_lines(files: ProjectFiles, phase: str, cycles: Sequence[int]) -> Iterator[str]:
+    path = files.ledger_path
     if not cycles or not path.exists():
         return
     with Ledger(path) as ledger:
@@ -133,7 +111,7 @@ def _trial_lines(settings: Settings, phase: str, cycles: Sequence[int]) -> Itera
                 yield f"  {spec}: {passes[spec]} of {number} right"
 
 
-def history(settings: Settings, width: int | None) -> list[str]:
+def history(files: ProjectFiles, width: int | None) -> list[str]:
     """Return the comparisons and decisions of each cycle, the curve of accuracy, and the error budget spent.
 
     Surveys, which decide nothing, have a line each. `width` is that of the terminal; None if there is none.
@@ -141,17 +119,17 @@ def history(settings: Settings, width: int | None) -> list[str]:
     Raises:
         StateError: if there is no history, or it cannot be used.
     """
-    entries = read_history(settings.state_dir / HISTORY)
-    surveys = list(_survey_lines(settings))
+    entries = read_history(files.state_dir / HISTORY)
+    surveys = list(_survey_lines(files))
     if not entries and not surveys:
-        raise NothingRecordedError("history", settings.state_dir)
+        raise NothingRecordedError("history", files.state_dir)
     curve = CURVE
     if width is not None:
         curve = min(CURVE, width - BESIDE_CURVE)
     lines: list[str] = []
     for entry in entries:
         lines += _cycle_lines(entry)
-    return [*lines, *surveys, *_curves(entries, curve), *_budget_lines(settings)]
+    return [*lines, *surveys, *_curves(entries, curve), *_budget_lines(files)]
 
 
 def _cycle_lines(entry: _Entry) -> Iterator[str]:
@@ -170,9 +148,9 @@ def _cycle_lines(entry: _Entry) -> Iterator[str]:
     yield f"  in force afterwards: {entry['baseline_after']}"
 
 
-def _survey_lines(settings: Settings) -> Iterator[str]:
+def _survey_lines(files: ProjectFiles) -> Iterator[str]:
     """Yield a line for each record of `selfopt swarm` and `selfopt batch`, which decide nothing."""
-    path = settings.ledger_path
+    path = files.ledger_path
     if not path.exists():
         return
     with Ledger(path) as ledger:
@@ -216,9 +194,9 @@ def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
     return line
 
 
-def _budget_lines(settings: Settings) -> list[str]:
+def _budget_lines(files: ProjectFiles) -> list[str]:
     """Return the part of the error budget spent by the ledger's comparisons: deleting a report does not refill it."""
-    path = settings.ledger_path
+    path = files.ledger_path
     if not path.exists():
         return []
     with Ledger(path) as ledger:

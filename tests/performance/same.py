@@ -100,7 +100,7 @@ def played(tree: Path, scenario: Scenario) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as place, ScriptedServer(scenario.script) as server:
         folder = Path(place, "project")
         folder.mkdir()
-        _write_project(folder, scenario, server)
+        write_project(folder, scenario, server)
         statuses, printed = [], []
         for arguments in scenario.runs:
             command = [str(tree / ".venv/bin/python"), *arguments]
@@ -120,7 +120,8 @@ def _said(text: str) -> Any:
         return untimed(text)
 
 
-def _write_project(folder: Path, scenario: Scenario, server: ScriptedServer) -> None:
+def write_project(folder: Path, scenario: Scenario, server: ScriptedServer) -> None:
+    """Write a project whose model is on a scripted server."""
     address = server.address if scenario.wire == "ollama" else server.base_url
     provider = f'[tool.selfopt.providers.scripted]\nwire = "{scenario.wire}"\nbase_url = "{address}"\n'
     (folder / "pyproject.toml").write_text(f'[tool.selfopt]\nmodel = "{MODEL}"\n{scenario.settings}{provider}')

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_selfopt.project_files import ProjectFiles
     from pytest_selfopt.settings import Settings
 
 
@@ -43,6 +44,17 @@ def load_project(args: argparse.Namespace) -> Settings:
     rootdir = open_rootdir(args)
     overrides = Overrides(state_dir=given_state_dir(args))
     return load_settings(rootdir, Mode.PLAIN, overrides)
+
+
+def load_files(args: argparse.Namespace) -> ProjectFiles:
+    """The files of the project, for a command that only shows what is recorded.
+
+    Raises:
+        SettingsError: when the settings cannot be read.
+    """
+    from pytest_selfopt.project_files import load_project_files
+
+    return load_project_files(args.rootdir.resolve(), given_state_dir(args))
 
 
 def open_rootdir(args: argparse.Namespace) -> Path:

@@ -1,0 +1,72 @@
+"""The files of a project: its settings, its state directory and its routing configuration."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_selfopt.config_table import Table
+from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.routing.history import LEDGER
+
+CONFIG_FILE = "selfopt.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFiles:
+    """The paths of what a project has recorded, whether the files exist or not."""
+
+    rootdir: Path
+    state_dir: Path
+    routing_path: Path
+
+    @property
+    def ledger_path(self) -> Path:
+        """The file of the ledger."""
+        return self.state_dir / LEDGER
+
+
+def load_project_files(rootdir: Path, state_dir: str | None) -> ProjectFiles:
+    """Locate the files of a project without reading its other settings, for commands that only show what is recorded.
+
+    Raises:
+        SettingsError: when the settings cannot be read.
+    """
+    return locate_project_files(read_settings_table(rootdir), rootdir, state_dir)
+
+
+def locate_project_files(table: Table, rootdir: Path, state_dir: str | None) -> ProjectFiles:
+    """Return the paths by the settings; `state_dir` is the one of the command line."""
+    configured = table.text("state_dir", ".selfopt") or ".selfopt"
+    routing = table.text("routing", "routing_config.json") or "routing_config.json"
+    return ProjectFiles(
+        rootdir=rootdir,
+        state_dir=rootdir / (state_dir or configured),
+        routing_path=rootdir / routing,
+    )
+
+
+def read_settings_table(rootdir: Path) -> Table:
+    """Read `selfopt.toml`, or pyproject.toml `[tool.selfopt]`; empty without both.
+
+    Raises:
+        SettingsError: when a file cannot be read, or settings are in both.
+    """
+    own, project = rootdir / CONFIG_FILE, rootdir / "pyproject.toml"
+    tool = _document(project).get("tool", {})
+    in_project = tool.get("selfopt") if isinstance(tool, dict) else None
+    if not own.exists():
+        return Table({} if in_project is None else in_project, "pyproject.toml [tool.selfopt]")
+    if in_project is not None:
+        raise SettingsError(f"settings are in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
+    return Table(_document(own), CONFIG_FILE)
+
+
+def _document(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise SettingsError(f"cannot read {path.name}: {problem}") from None
