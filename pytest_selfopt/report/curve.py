@@ -237,15 +237,15 @@ def _trials(metrics: Entry, spec: str) -> int | None:
 def _short_name(spec: str) -> str:
     """Return a short name of a spec without a known baseline: its variant."""
     first, *rest = parts = spec.split("/")
-    if _is_temperature(first):
+    if _is_timeout(first):
         return spec
-    for manner, part in zip(parts, rest, strict=False):
-        if _is_temperature(part):
-            return manner
+    for variant, part in zip(parts, rest, strict=False):
+        if _is_timeout(part):
+            return variant
     return spec
 
 
-def _is_temperature(part: str) -> bool:
+def _is_timeout(part: str) -> bool:
     return part[:1] == "t" and part[1:2].isdigit()
 
 

@@ -33,7 +33,7 @@ class CycleLine:
     ended: str
     """When it ended."""
     verdict: str
-    """PROMOTE, HOLD or REJECT; empty where nothing was judged."""
+    """PROMOTE, HOLD or REJECT; empty if nothing was judged."""
     name: str
     """The winner, or the candidates if none won."""
     accuracy_before: float | None
@@ -195,7 +195,7 @@ class Report:
     status: str
     """The status of a cycle: decided, partial, interrupted, stopped or running; of a history: decided or undecided."""
     verdict: str
-    """The best of the phases' verdicts; empty where nothing was judged."""
+    """The best of the phases' verdicts; empty if nothing was judged."""
     headline: str
     """The decision in one sentence."""
     why: tuple[str, ...]

@@ -54,7 +54,7 @@ def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headli
         verdict=verdict,
         headline=f"Nothing was decided in cycle {cycle}: {reason}.",
         why=(),
-        takes=(_sentence(NEXT_STEPS.get(status, "the next cycle begins anew")),),
+        takes=(_sentence(NEXT_STEPS.get(status, "the next cycle starts over")),),
     )
 
 

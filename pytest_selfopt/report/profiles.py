@@ -115,7 +115,7 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
     average = phase.average
     median, most = _seconds(phase.latency_median_s), _seconds(phase.latency_p95_s)
     rows = [
-        ("asked as", _manner(phase.spec, profile, phase)),
+        ("asked as", _short_spec(phase.spec, profile, phase)),
         ("rank", _rank(phase)),
         ("latest", f"{_score(phase.latest)}, cycle {phase.latest_cycle}"),
         ("average", f"{_score(average)}, {average.trials:,} trials of {average.cases} cases"),
@@ -130,8 +130,8 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
     for name, score in phase.suites.items():
         rows.append((f"suite {name}", f"{_score(score)}, {score.cases} cases"))
     for spec, score in phase.others.items():
-        manner = _manner(spec, profile, phase)
-        rows.append(("other spec", f"{manner}: {_score(score)}"))
+        name = _short_spec(spec, profile, phase)
+        rows.append(("other spec", f"{name}: {_score(score)}"))
     return Section(title=f"{profile.model} in {phase.phase}", rows=rows)
 
 
@@ -276,7 +276,7 @@ def _end_of(name: str, room: int) -> str:
     return f"…{name[1 - room :]}"
 
 
-def _manner(spec: str, profile: Profile, phase: PhaseProfile) -> str:
+def _short_spec(spec: str, profile: Profile, phase: PhaseProfile) -> str:
     return spec.removeprefix(f"{profile.model}/{phase.phase}/")
 
 

@@ -218,5 +218,5 @@ def test_a_real_models_reply_is_text(browser: Browser, pytester: pytest.Pytester
             .inner_text()
             .startswith('</script><img src=x onerror="alert(1)">')
         )
-        assert f"it has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
+        assert f"the answer has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
         assert found.serious_violations() == []
