@@ -111,7 +111,9 @@ class VerdictHooks:
         """Make a report small, which pytest's terminal keeps until the end."""
         terminal = terminal_of(self._config)
         uneventful = get_evidence(report) is None and not report.sections
-        if terminal is not None and uneventful and not self._config.option.durations:
+        # Zero asks for the durations of all reports.
+        without_durations = self._config.getoption("durations", None) is None
+        if terminal is not None and uneventful and without_durations:
             memory.drop_from_terminal(terminal, report)
         set_evidence(report, None)
         if report.passed:

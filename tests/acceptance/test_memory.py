@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,3 +132,11 @@ def test_outcomes_do_not_depend_on_what_is_kept(project: Make, monkeypatch: pyte
     small = outcomes(made, way)
     monkeypatch.setenv(KEEP_ITEMS, "1")
     assert outcomes(made, way) == small
+
+
+@pytest.mark.parametrize("durations", ["--durations=0", "--durations=500"])
+def test_durations_include_set_up_and_teardown(project: Make, durations: str) -> None:
+    made = project({"rules": right(constrained=True)})
+    result = made.run("--selfopt-cycle", durations, "--durations-min=0", "-vv")
+    phases = Counter(line.split()[1] for line in result.outlines if re.match(r"\d+\.\d+s (setup|call|teardown) ", line))
+    assert phases["setup"] == phases["teardown"] == phases["call"] > 0
