@@ -1,4 +1,4 @@
-"""Texts that a reader's terminal can show: in its encoding, on one line, with nothing hidden."""
+"""Conversion of texts to what a terminal can show: in its encoding, on one line, with nothing hidden."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _ASCII = str.maketrans(
 )
 
 
-# All blanks but plain ones; how many of those there are is layout.
+# All blanks but spaces: the number of spaces is layout.
 _BLANKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029", " "))
 
 
 def in_encoding(text: str, encoding: str) -> str:
-    """The text in signs that an encoding has: arrows and the like are written in ASCII, all else by its escape."""
+    """Replace characters that an encoding lacks: arrows and the like with ASCII, all others with their escapes."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -48,10 +48,10 @@ def in_encoding(text: str, encoding: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text as one line: what would end it, or leave it, is a blank, and what is hidden in it is shown."""
+    """Put a text on one line: replace tabs and line breaks with blanks, and make hidden characters visible."""
     return visible(text.translate(_BLANKS))
 
 
 def shown(text: str, encoding: str) -> str:
-    """A text of whatever origin as one line that an encoding has, and that controls nothing."""
+    """Turn an untrusted text into one line in an encoding, without control characters."""
     return in_encoding(one_line(text), encoding)

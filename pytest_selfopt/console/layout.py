@@ -1,4 +1,4 @@
-"""Plain text laid out for a width: folded lines, and tables that fit."""
+"""Layout of plain text for a width: folded lines and tables."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from itertools import starmap
 from pytest_selfopt.console.width import cells, head_of, to_left, to_right
 
 LEAST_WIDTH = 20
-"""Narrower than that nothing is laid out; a terminal so narrow wraps by itself."""
+"""The smallest width for layout; a narrower terminal wraps by itself."""
 WIDEST = 100
-"""Longer lines are hard to read."""
-_DEEPER = "  "
-_SEAM = re.compile(r"(?<=[/\\,;:=])")
-"""After these signs a word that is too long for a line is parted, such as the id of a spec."""
+"""The largest width for layout; longer lines are hard to read."""
+_EXTRA_INDENT = "  "
+_BREAK = re.compile(r"(?<=[/\\,;:=])")
+"""The positions at which a word that is too long for a line, such as a spec's id, is split: after these characters."""
 
 
 def width_for(columns: int) -> int:
-    """How wide lines are on a terminal of so many columns."""
+    """Return the width of lines for a terminal with this number of columns."""
     return max(LEAST_WIDTH, min(WIDEST, columns))
 
 
 def folded(text: str, width: int) -> list[str]:
-    """A text as lines of at most `width` columns; what follows the first line is set in deeper than that.
+    """Fold a text into lines of at most `width` columns; lines after the first are indented further.
 
-    A text that fits stays as it is. A word is split only when it is longer than a line.
+    A text that fits is unchanged. A word is split only if it is longer than a line.
     """
     width = max(LEAST_WIDTH, width)
     text = text.rstrip()
     if cells(text) <= width:
         return [text]
     indent = text[: len(text) - len(text.lstrip(" "))][: width // 4]
-    deeper = indent + _DEEPER
+    deeper = indent + _EXTRA_INDENT
     lines: list[str] = []
     line = indent
     for word in text.split():
-        joined = _joined(line, word)
+        joined = _append_word(line, word)
         if cells(joined) <= width:
             line = joined
             continue
@@ -45,21 +45,21 @@ def folded(text: str, width: int) -> list[str]:
         first = indent
         if lines:
             first = deeper
-        *full, line = _parted(word, width, first, deeper)
+        *full, line = _split_word(word, width, first, deeper)
         lines += full
     return [*lines, line]
 
 
-def _joined(line: str, word: str) -> str:
+def _append_word(line: str, word: str) -> str:
     if line.strip():
         return f"{line} {word}"
     return line + word
 
 
-def _parted(word: str, width: int, first: str, deeper: str) -> Iterator[str]:
-    """A word as lines, parted at its seams where it is too long for one, and anywhere when it has no seams."""
+def _split_word(word: str, width: int, first: str, deeper: str) -> Iterator[str]:
+    """Split a word that is too long into lines: at the positions of `_BREAK` if there are any, otherwise anywhere."""
     line = first
-    for piece in _SEAM.split(word):
+    for piece in _BREAK.split(word):
         rest = piece
         while rest:
             if cells(line + rest) <= width:
@@ -76,10 +76,10 @@ def _parted(word: str, width: int, first: str, deeper: str) -> Iterator[str]:
 
 
 def table(rows: Sequence[Sequence[str]], width: int, *, dispensable: Sequence[str] = ()) -> list[str]:
-    """The rows as lines of at most `width` columns; the first of them are the heads.
+    """Format rows as lines of at most `width` columns; the first row is the column heads.
 
-    Where they are wider, columns are left out, the `dispensable` in their order. If that does not do, each row becomes
-    a line with its name and, below it, all of its cells with their heads.
+    If the lines are too wide, the `dispensable` columns are left out, in that order. If that is not enough, each row
+    becomes a line with its name and, below it, all of its cells with their heads.
     """
     kept = rows
     for head in ("", *dispensable):
@@ -92,23 +92,23 @@ def table(rows: Sequence[Sequence[str]], width: int, *, dispensable: Sequence[st
 
 
 def stacked(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """The rows below each other: the name of each, and its cells with their heads."""
+    """Format each row as its name and, below it, its cells with their heads."""
     lines: list[str] = []
     _, *heads = rows[0]
     for name, *row in rows[1:]:
         lines += folded(name, width)
-        text = ", ".join(starmap(_together, zip(heads, row, strict=True)))
+        text = ", ".join(starmap(_join_unbroken, zip(heads, row, strict=True)))
         lines += [line.replace("\0", " ") for line in folded(f"  {text}", width)]
     return lines
 
 
-def _together(head: str, cell: str) -> str:
-    """A head and its cell without blanks, at which a line could end."""
+def _join_unbroken(head: str, cell: str) -> str:
+    """Join a head and its cell, with their blanks replaced so that no line breaks there."""
     return f"{head} {cell}".replace(" ", "\0")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows as lines: the first cells to the left, the others to the right."""
+    """Format rows as lines: the first column aligned left, the others right."""
     widths = _widths(rows)
     return ["  ".join(_padded(row, widths)) for row in rows]
 

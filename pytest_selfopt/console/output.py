@@ -1,4 +1,4 @@
-"""How commands print: folded on a terminal, a sentence a line in a pipe, and as it is where it is for programs."""
+"""Output of commands: folded on a terminal, one sentence per line in a pipe, unchanged if it is for programs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pytest_selfopt.console.encoding import in_encoding, shown
 from pytest_selfopt.console.layout import aligned, folded, table
 
 USUAL = 80
-"""The columns of a terminal that does not tell them."""
+"""The columns of a terminal whose width is unknown."""
 
 
 class Verbatim(str):
-    """A text that programs read, such as JSON: it is printed as it is, in its own lines."""
+    """A text for programs, such as JSON, printed unchanged with its own lines."""
 
     __slots__ = ()
 
 
 class Markdown(Verbatim):
-    """A page for people as well as for programs: where an encoding lacks its arrows they are spelled in ASCII."""
+    """A page for people and programs; its arrows are spelled in ASCII if the encoding lacks them."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """Rows of cells, the heads first; `dispensable` columns are left out where all of them do not fit."""
+    """Rows of cells, the heads first; `dispensable` columns are left out if not all columns fit."""
 
     rows: Sequence[Sequence[str]]
     dispensable: Sequence[str] = ()
@@ -39,7 +39,7 @@ Printed: TypeAlias = str | Verbatim | TextTable
 
 
 def columns_of(stream: TextIO) -> int:
-    """The columns of the terminal that a stream writes to; COLUMNS says otherwise, as it does for other programs."""
+    """Return the columns of the terminal that a stream writes to; COLUMNS overrides them, as in other programs."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):
         return int(given)
@@ -50,16 +50,16 @@ def columns_of(stream: TextIO) -> int:
 
 
 def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> Iterator[str]:
-    """The lines of what a command prints, for a terminal of a width, or for a pipe (None).
+    """Yield the lines of a command's output for a terminal of this width, or for a pipe (None).
 
-    In a pipe nothing is folded, so that `grep` finds whole sentences; control characters are shown there, too, because
-    what is piped is often looked at in the end.
+    In a pipe nothing is folded, so that `grep` finds whole sentences; control characters are made visible there too,
+    because piped output often ends up on a terminal.
     """
     for item in printed:
         if isinstance(item, Markdown):
             yield in_encoding(item, encoding)
         elif isinstance(item, Verbatim):
-            # An escape is what JSON would have, too; another spelling would be another text.
+            # JSON has the same escapes; another spelling would change the text.
             yield item.encode(encoding, "backslashreplace").decode(encoding)
         elif isinstance(item, TextTable):
             for line in _table_lines(item, width, encoding):

@@ -1,4 +1,4 @@
-"""How quantities are written wherever people read them: one rule for each."""
+"""Formats of quantities for people, one for each kind of quantity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RARE = 1e-9
 
 
 def format_clock(seconds: float) -> str:
-    """A running clock in whole seconds, such as 1:05 or 1:02:03."""
+    """Format a running clock in whole seconds, such as 1:05 or 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return f"{minutes}:{rest:02d}"
@@ -20,7 +20,7 @@ def format_clock(seconds: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """How long something took, such as "4.2 s", "5:50 min" or "1:02:03 h"."""
+    """Format a duration, such as "4.2 s", "5:50 min" or "1:02:03 h"."""
     # Round before the unit is chosen: 59.96 s are a minute, never "60.0 s".
     if round(seconds, 1) < 60:
         return f"{max(0.0, seconds):.1f} s"
@@ -31,7 +31,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_cost(usd: float | None) -> str:
-    """USD: cents from a dollar, four decimals below it, and of less than a cent two digits."""
+    """Format USD: two decimals from one dollar, four decimals below, and two significant digits below one cent."""
     if usd is None:
         return UNKNOWN_COST
     if usd <= 0:
@@ -47,7 +47,7 @@ def format_cost(usd: float | None) -> str:
 
 
 def format_known_cost(known_usd: float, unpriced: int) -> str:
-    """The cost of calls in USD; that of `unpriced` ones is said to be unknown, never counted as nothing."""
+    """Format the cost of calls in USD; that of `unpriced` calls is reported as unknown, never counted as zero."""
     known = format_cost(known_usd)
     if not unpriced:
         return known
@@ -57,7 +57,7 @@ def format_known_cost(known_usd: float, unpriced: int) -> str:
 
 
 def format_chance(share: float) -> str:
-    """How likely something is, such as 1.2% or 1 in 13,007."""
+    """Format a probability, such as 1.2% or 1 in 13,007."""
     if share >= 0.001:
         return f"{share:.1%}"
     if share < _RARE:
@@ -66,7 +66,7 @@ def format_chance(share: float) -> str:
 
 
 def format_odds(value: Fraction | float) -> str:
-    """The first number of odds to 1: whole from ten on, powers of ten when they get long."""
+    """Format the first number of odds to 1: whole from ten, as a power of ten from a million."""
     if value < 10:
         return f"{float(value):.1f}"
     if value < 10**6:

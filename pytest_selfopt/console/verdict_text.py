@@ -1,4 +1,4 @@
-"""The words for the verdict of a phase, and for a cycle without one, the same wherever people read them."""
+"""Texts for the verdict of a phase and for an undecided cycle, shared by terminal, page, Markdown and GitHub."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ UNDECIDED: Mapping[str, str] = {
     "running": "the cycle is under way, or was cut off",
     "stopped": "its budget was used up",
 }
-"""Why a cycle decided nothing, by its status."""
+"""The reason why a cycle decided nothing, by its status."""
 NEXT_STEPS: Mapping[str, str] = {
     "interrupted": "pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing",
     "running": "if it was cut off, pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing",
     "stopped": "pytest --selfopt-cycle --selfopt-resume with a larger budget makes the calls that are missing",
     "partial": "pytest --selfopt-cycle without a selection (-k, -m, --lf, -x) decides",
 }
-"""What to do about a cycle that decided nothing, by its status."""
+"""The next step after a cycle that decided nothing, by its status."""
 _SHOWN_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How many answers of a spec were right, of how many."""
+    """The number of a spec's right answers, and of its trials."""
 
     right: int
     trials: int
@@ -47,7 +47,7 @@ class JudgedCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseVerdict:
-    """What the verdict of a phase is put into words from; `winner` is a spec's id, None without one."""
+    """The facts behind the text of a phase's verdict; `winner` is a spec's id, or None."""
 
     winner: str | None
     candidates: Sequence[JudgedCandidate]
@@ -58,7 +58,7 @@ class PhaseVerdict:
 
     @property
     def verdict(self) -> str:
-        """PROMOTE with a winner, HOLD while a candidate may be better, else REJECT."""
+        """PROMOTE if there is a winner, HOLD if a candidate may be better, else REJECT."""
         if self.winner is not None:
             return "PROMOTE"
         for candidate in self.candidates:
@@ -69,7 +69,7 @@ class PhaseVerdict:
 
     @property
     def text(self) -> str:
-        """The result of the phase in one sentence without a full stop, to stand after its verdict or name."""
+        """The result of the phase in one sentence without a full stop, to follow its verdict or name."""
         winner = self._find(self.winner)
         if winner is not None:
             return self._describe_win(winner)
@@ -88,7 +88,7 @@ class PhaseVerdict:
 
     @property
     def foremost(self) -> JudgedCandidate | None:
-        """The winner, or else the one furthest ahead among those whose verdict decided the phase's."""
+        """The winner, or else the candidate furthest ahead among those whose verdict decided the phase's."""
         winner = self._find(self.winner)
         if winner is not None:
             return winner
@@ -109,7 +109,7 @@ class PhaseVerdict:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """Join the first names, and the number of the others."""
     shown = ", ".join(names[:_SHOWN_NAMES])
     more = len(names) - _SHOWN_NAMES
     if more > 0:

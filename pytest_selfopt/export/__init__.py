@@ -1,1 +1,1 @@
-"""One module a foreign format."""
+"""Exports, one module for each foreign format."""

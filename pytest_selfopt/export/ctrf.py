@@ -1,4 +1,4 @@
-"""What a session came to as a report of tests in the Common Test Report Format, for tools that read that.
+"""The outcome of a session as a test report in the Common Test Report Format.
 
 https://ctrf.io/docs/specification
 """
@@ -14,13 +14,13 @@ from pytest_selfopt.export.documents import fields
 from pytest_selfopt.export.junit_github import BEYOND_DOUBT, SUITE, Outcome, gates_of
 
 SPEC_VERSION = "0.1.0"
-"""Of the format."""
+"""The version of the format."""
 
 _STATES = ("passed", "failed", "skipped", "pending", "other")
 
 
 def ctrf(outcome: Outcome, *, report_id: str, version: str) -> dict[str, Any]:
-    """The outcome as such a report; `report_id` is a UUID, `version` that of this package.
+    """Return the outcome as a CTRF report; `report_id` is a UUID, `version` that of this package.
 
     Tests are the gates of each spec (*failed* beyond doubt, *other* where the evidence is short) and the cases of what
     is in force: *passed* where all answers are right, *other* where not, because a wrong answer fails nothing by

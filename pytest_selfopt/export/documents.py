@@ -1,4 +1,4 @@
-"""What documents of all formats are made with."""
+"""Helpers for the documents of all formats."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def fields(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Some fields of an object, in the order of `names`."""
+    """Return some fields of an object, in the order of `names`."""
     return {name: value[name] for name in names}
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are known or set."""
+    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""`selfopt export`: what ledger, settings and routing configuration hold, in the formats of other tools."""
+"""`selfopt export`: ledger, settings and routing configuration in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ USUAL_PHASES = ("atomic", "extended")
 
 
 def export_litellm(settings: Settings) -> LiteLLMConfig:
-    """What is in force, for a LiteLLM proxy or router.
+    """Export what is in force for a LiteLLM proxy or router.
 
     Raises:
-        StateError: when the routing configuration cannot be used.
-        SettingsError: when LiteLLM could ask none of the models.
+        StateError: if the routing configuration cannot be used.
+        SettingsError: if LiteLLM can ask none of the models.
     """
     rules = read_config(settings.routing_path).rules
     in_force = [rule for rule in rules if rule.in_force]
@@ -53,7 +53,7 @@ def export_litellm(settings: Settings) -> LiteLLMConfig:
 
 
 def _models_in_use(settings: Settings, in_force: Sequence[Rule]) -> dict[str, None]:
-    """The names of all models that are configured, start a phase, stand in, or have a rule in force."""
+    """Return the names of all models that are configured, a baseline, a fallback, or have a rule in force."""
     names: list[str | None] = [settings.default_model]
     for name, model in settings.models.items():
         if model.wire != "embedded" or model.path:
@@ -74,10 +74,10 @@ def _model(settings: Settings, name: str) -> ModelConfig | None:
 
 
 def export_trials(settings: Settings, cycle: int | None, form: TableForm) -> Iterator[str]:
-    """The judged trials of a cycle, or of all (None), as the lines of a table.
+    """Yield the judged trials of a cycle, or of all cycles (None), as the lines of a table.
 
     Raises:
-        StateError: when there is no such cycle, or the ledger cannot be used.
+        StateError: if there is no such cycle, or the ledger cannot be used.
     """
     with Ledger(require_ledger(settings.ledger_path)) as ledger:
         trials = ledger.each_trial(_chosen(ledger, cycle))
@@ -88,13 +88,13 @@ def export_trials(settings: Settings, cycle: int | None, form: TableForm) -> Ite
 
 
 def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path], folder: Path) -> Iterator[Path]:
-    """Write a log of Inspect for each spec of a cycle, or of all (None), into a folder; tells each as it is written.
+    """Write an Inspect log for each spec of a cycle, or of all cycles (None), into a folder, and yield each path.
 
-    `suites` are files and folders that hold the questions, which the ledger does not have.
+    `suites` are files and folders with the questions, which the ledger does not contain.
 
     Raises:
-        StateError: when there is no such cycle or no trial of it, or a file cannot be read or written.
-        SuiteError: when a suite cannot be used.
+        StateError: if there is no such cycle or no trial of it, or a file cannot be read or written.
+        SuiteError: if a suite cannot be used.
     """
     cases = _cases(suites)
     with Ledger(require_ledger(settings.ledger_path)) as ledger:
@@ -115,16 +115,16 @@ def export_inspect(settings: Settings, cycle: int | None, suites: Sequence[Path]
 
 
 def _log_of(measured: tuple[int, Trial]) -> tuple[int, str, str]:
-    """Cycle, phase and spec of a trial, which tell the log that it is in."""
+    """Return the cycle, phase and spec of a trial, which identify its log."""
     cycle, trial = measured
     return cycle, trial.phase, trial.spec
 
 
 def unjudged(settings: Settings, cycle: int | None) -> int:
-    """The number of recorded calls without a verdict, in a cycle or in all; they are not exported.
+    """Return the number of recorded calls without a verdict, in a cycle or in all; they are not exported.
 
     Raises:
-        StateError: when there is no such cycle, or the ledger cannot be used.
+        StateError: if there is no such cycle, or the ledger cannot be used.
     """
     with Ledger(require_ledger(settings.ledger_path)) as ledger:
         number = 0
@@ -142,7 +142,7 @@ def _write_log(ledger: Ledger, head: LogHead, cases: Mapping[tuple[str, str], Ca
 
 
 def _cases(suites: Sequence[Path]) -> dict[tuple[str, str], Case]:
-    """The cases of suites by key and content: one that was changed since is another."""
+    """Return the cases of suites by key and content hash, so that a case changed since is a different one."""
     cases: dict[tuple[str, str], Case] = {}
     if not suites:
         return cases

@@ -1,4 +1,4 @@
-"""The trials of a spec in a cycle as a log of Inspect: JSON of version 2, for `inspect view` and `read_eval_log`.
+"""The trials of a spec in a cycle as an Inspect log: JSON of version 2, for `inspect view` and `read_eval_log`.
 
 https://inspect.aisi.org.uk/eval-logs.html
 """
@@ -22,13 +22,13 @@ from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallResult, Outcome, Trial
 
 VERSION = 2
-"""Of Inspect's format."""
+"""The version of Inspect's log format."""
 
 NAME_DIGITS = 22
-"""Of the names of logs and samples, as Inspect has them."""
+"""The number of characters in the ids of logs and samples, as in Inspect."""
 
 SCORER = "selfopt"
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Document = dict[str, Any]
 JudgedCall = tuple[Trial, CallResult]
@@ -36,13 +36,13 @@ JudgedCall = tuple[Trial, CallResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleTally:
-    """What the trials of a spec add up to. Times are seconds since the epoch."""
+    """The sums over the trials of a spec. Times are seconds since the epoch."""
 
     trials: int
     passes: int
     errors: int
     restraint_trials: int
-    """Those with an answer where no tool should be called."""
+    """Answered trials that should call no tool."""
     restraint_calls: int
     unmetered: int
     """Trials without token counts."""
@@ -54,7 +54,7 @@ class SampleTally:
 
 
 def tally_of(calls: Iterable[JudgedCall]) -> SampleTally:
-    """Add trials up, reading them one at a time."""
+    """Add up trials, reading them one at a time."""
     counts: Counter[str] = Counter()
     usage: dict[str, float] = {}
     cases: dict[str, None] = {}
@@ -92,22 +92,22 @@ def tally_of(calls: Iterable[JudgedCall]) -> SampleTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogHead:
-    """Which trials a log is of. `run_id` is a name of the cycle that no other has; `status` is the cycle's."""
+    """The trials that a log covers. `run_id` is a unique name of the cycle; `status` is the cycle's."""
 
     cycle: int
     run_id: str
     status: str
     spec: Spec
     version: str
-    """Of this package."""
+    """The version of this package."""
 
     @property
     def eval_id(self) -> str:
-        """A name of the log that no other has."""
+        """A unique id of the log."""
         return _digest(self.run_id, self.spec.id)
 
     def file_name(self, tally: SampleTally) -> str:
-        """As Inspect names its logs: the time, the task, and what tells it from others."""
+        """Return the name of the log as Inspect has it: time, task and a part of the id."""
         began = datetime.fromtimestamp(tally.began, UTC)
         time = began.strftime("%Y-%m-%dT%H-%M-%S")
         phase = self.spec.phase.replace("_", "-")
@@ -119,8 +119,8 @@ class LogHead:
 def inspect_log(
     head: LogHead, tally: SampleTally, calls: Iterable[JudgedCall], cases: Mapping[tuple[str, str], Case]
 ) -> Iterator[str]:
-    """The pieces of a log's text, a sample at a time. `cases` are the known ones by key and content hash."""
-    # The samples are appended one at a time, so the head is written without its last brace.
+    """Yield the text of a log, one sample at a time. `cases` are the known cases by key and content hash."""
+    # The samples are appended one at a time, so the head is written without its closing brace.
     yield _text(_head(head, tally)).removesuffix("}") + ', "samples": ['
     comma = ""
     for trial, result in calls:
@@ -133,7 +133,7 @@ def inspect_log(
 
 
 def _head(head: LogHead, tally: SampleTally) -> Document:
-    """The log without its samples."""
+    """Return the log without its samples."""
     status = "cancelled"
     if head.status in ("decided", "partial"):
         status = "success"
@@ -142,7 +142,7 @@ def _head(head: LogHead, tally: SampleTally) -> Document:
         "version": VERSION,
         "status": status,
         "eval": _eval(head, tally),
-        # `inspect view` reads heads only, and those only with a plan, in this order.
+        # `inspect view` reads only the head, and needs a plan in it, in this order.
         "plan": {"name": "plan", "steps": [step]},
         "results": _results(tally),
         "stats": _stats(head.spec.model, tally),
@@ -161,7 +161,7 @@ def _stats(model: str, tally: SampleTally) -> Document:
 
 
 def _suite(case: str) -> str:
-    """The suite of a case, which is named SUITE/ID."""
+    """Return the suite of a case, which is named SUITE/ID."""
     return case.partition("/")[0]
 
 
@@ -233,4 +233,4 @@ def _digest(*parts: object) -> str:
 
 def _text(document: Document) -> str:
     # Inspect's reader refuses lone surrogates, which a hostile reply may hold.
-    return _LONE.sub("\ufffd", json.dumps(document, ensure_ascii=False))
+    return _LONE_SURROGATE.sub("\ufffd", json.dumps(document, ensure_ascii=False))

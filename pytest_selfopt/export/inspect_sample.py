@@ -21,17 +21,17 @@ _STOP = {
     "content_filter": "content_filter",
 }
 _VALUES = {Outcome.PASS: "C", Outcome.MISS: "I"}
-_KEPT = (
+_METADATA_FIELDS = (
     *("case_hash", "run", "restraint", "called", "attempts", "first_try"),
     *("waited_s", "in_flight", "lane", "lane_seq", "load_s", "cost_usd"),
 )
 
 
 def sample(model: str, scorer: str, trial: Trial, result: CallResult, case: Case | None) -> Document:
-    """The sample of a trial; runs count from 0, epochs from 1.
+    """Return the sample of a trial; runs count from 0, epochs from 1.
 
-    A miss is scored "I"; an error has no score, and says what happened. Without its `case` the question is unknown, and
-    its name stands there instead.
+    A miss is scored "I"; an error has a message instead of a score. Without `case` the question is unknown, and the
+    name of the case takes its place.
     """
     reply = result.reply
     asked, target = _question(case)
@@ -41,7 +41,7 @@ def sample(model: str, scorer: str, trial: Trial, result: CallResult, case: Case
         "input": asked or trial.case,
         "target": target,
         "messages": [*asked, *_answer(reply, case)],
-        "metadata": {name: getattr(trial, name) for name in _KEPT},
+        "metadata": {name: getattr(trial, name) for name in _METADATA_FIELDS},
         "started_at": iso_time(trial.started),
         "completed_at": iso_time(trial.ended),
         "total_time": trial.ended - trial.started,
@@ -61,7 +61,7 @@ def sample(model: str, scorer: str, trial: Trial, result: CallResult, case: Case
 
 
 def _question(case: Case | None) -> tuple[list[Document], str]:
-    """The messages of a question, and what is expected as JSON; nothing where it is unknown."""
+    """Return the messages of a question and the expectation as JSON; both are empty if the case is unknown."""
     if case is None:
         return [], ""
     target = json.dumps(case.expect.to_json(), sort_keys=True)
@@ -89,7 +89,7 @@ def _score(trial: Trial, reply: Reply | None) -> Document:
 
 
 def usage_of(trial: Trial, reply: Reply | None) -> dict[str, float] | None:
-    """The tokens of a trial by Inspect's names, which count cached ones apart; None when they were not counted."""
+    """Return a trial's tokens by Inspect's names, with cached ones counted apart; None if they were not counted."""
     if trial.tokens_in is None or trial.tokens_out is None:
         return None
     cached = None
@@ -125,7 +125,7 @@ def _output(model: str, reply: Reply, usage: dict[str, float] | None) -> Documen
 
 
 def _answer(reply: Reply | None, case: Case | None) -> Iterator[Document]:
-    """What the model answered, in a conversation step by step with what it was told in turn."""
+    """Yield the model's answer; of a conversation, each step with the tool results and user messages in between."""
     if reply is None:
         return
     if reply.conversation is None:
@@ -144,7 +144,7 @@ def _answer(reply: Reply | None, case: Case | None) -> Iterator[Document]:
 
 
 def _messages(messages: tuple[Message, ...]) -> Iterator[Document]:
-    """The question as its suite has it; results answer the calls before them in their order."""
+    """Yield the messages of a question; tool results belong to the calls before them, in their order."""
     waiting: list[str] = []
     for number, message in enumerate(messages):
         if message.role == "assistant":
@@ -187,5 +187,5 @@ def _tool(name: str, text: str, call: str) -> Document:
 
 
 def iso_time(seconds: float) -> str:
-    """Seconds since the epoch as Inspect writes times, in UTC."""
+    """Format seconds since the epoch as Inspect does, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()

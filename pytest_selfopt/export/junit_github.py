@@ -1,6 +1,6 @@
-"""What a session came to, for machines and build servers: JUnit, annotations of GitHub, and a summary in Markdown.
+"""The outcome of a session for build servers: JUnit, GitHub annotations, and a summary in Markdown.
 
-All render one value, the outcome of a session in the form of `--selfopt-json` (`outcome.schema.json`).
+All of them render the value that `--selfopt-json` writes (`outcome.schema.json`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseV
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 
 Outcome = Mapping[str, Any]
-"""What `--selfopt-json` writes."""
+"""The value that `--selfopt-json` writes."""
 
 SUITE = "selfopt gates"
 
 _END = "</testsuites>"
 BEYOND_DOUBT = "REJECT"
-"""What a gate asks for that has failed, and not only for lack of evidence."""
+"""The verdict asked for by a gate that failed, and not only for lack of evidence."""
 
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def gates_of(outcome: Outcome) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Each gate with its phase and spec."""
+    """Yield each gate with its phase and spec."""
     for phase in outcome["phases"]:
         for spec in phase["specs"]:
             for gate in spec["gates"]:
@@ -36,12 +36,12 @@ def gates_of(outcome: Outcome) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def with_gates(report: str, outcome: Outcome) -> str:
-    """A JUnit report with a suite for the gates: a test case for each spec and gate.
+    """Add a suite for the gates to a JUnit report: a test case for each spec and gate.
 
-    A gate that fails beyond doubt is a failure, one that is not settled an error.
+    A gate that fails beyond doubt is a failure; an unsettled gate is an error.
 
     Raises:
-        ValueError: when the report does not end as pytest's do.
+        ValueError: if the report does not end as pytest's reports do.
     """
     before, end, after = report.rpartition(_END)
     if not end:
@@ -51,7 +51,7 @@ def with_gates(report: str, outcome: Outcome) -> str:
 
 
 def _suite(outcome: Outcome) -> ET.Element:
-    """The suite of the gates, with what the session came to as its properties."""
+    """Return the suite of the gates, with the outcome of the session as its properties."""
     gates = list(gates_of(outcome))
     kinds = Counter(_kind(gate) for _, _, gate in gates)
     suite = ET.Element(
@@ -75,7 +75,7 @@ def _suite(outcome: Outcome) -> ET.Element:
 
 
 def _kind(gate: Mapping[str, Any]) -> str:
-    """What a gate is in JUnit's words; empty when it passed."""
+    """Return JUnit's word for a gate's result; empty if the gate passed."""
     if gate["passed"]:
         return ""
     if gate["asks"] == BEYOND_DOUBT:
@@ -90,7 +90,7 @@ def _add_test_case(suite: ET.Element, classname: str, gate: Mapping[str, Any]) -
         _add_property(numbers, name, gate[name])
     kind = _kind(gate)
     if kind:
-        message = _NO_XML.sub("�", gate["sentence"])
+        message = _NOT_XML.sub("�", gate["sentence"])
         ET.SubElement(case, kind, message=message)
 
 
@@ -100,7 +100,7 @@ def _add_property(properties: ET.Element, name: str, value: Any) -> None:
 
 
 def workflow_commands(outcome: Outcome) -> list[str]:
-    """Workflow commands for the gates that did not pass, of what is in force.
+    """Return workflow commands for the gates that the specs in force did not pass.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
@@ -116,14 +116,14 @@ def workflow_commands(outcome: Outcome) -> list[str]:
 
 
 def _gates_in_force(phase: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The gates of what is in force in a phase."""
+    """Yield the gates of the spec in force in a phase."""
     for spec in phase["specs"]:
         if spec["spec"] == phase["in_force"]:
             yield from spec["gates"]
 
 
 def _command(phase: str, gate: Mapping[str, Any]) -> str:
-    """The workflow command for a gate that did not pass."""
+    """Return the workflow command for a gate that did not pass."""
     level = "warning"
     if gate["asks"] == BEYOND_DOUBT:
         level = "error"
@@ -140,7 +140,7 @@ def _property(text: str) -> str:
 
 
 def summary(outcome: Outcome) -> str:
-    """The outcome as Markdown: the verdict in a sentence, then a table for each phase."""
+    """Return the outcome as Markdown: the verdict in a sentence, then a table for each phase."""
     verdict = _VERDICT.get(outcome["status"], "not decided")
     lines = [f"## selfopt {outcome['kind']}: {verdict}", ""]
     if outcome["why"]:
@@ -159,7 +159,7 @@ def summary(outcome: Outcome) -> str:
 
 
 def _verdict_lines(outcome: Outcome, phase: Mapping[str, Any]) -> list[str]:
-    """What is in force and, after a cycle, the verdict in the words of the terminal and the report."""
+    """Return the lines on what is in force and, after a cycle, the verdict in the words of terminal and report."""
     in_force = f"in force: `{phase['in_force']}`"
     if outcome["kind"] != "cycle":
         return [in_force]
@@ -224,5 +224,5 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A text that no reply can break out of: on one line, without markup of its own."""
+    """Put a text on one line and escape it, so that no reply can break out of the table."""
     return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;")

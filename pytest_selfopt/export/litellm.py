@@ -1,4 +1,4 @@
-"""The routing configuration as one of a LiteLLM proxy or router, and what of it has no counterpart there.
+"""The routing configuration as that of a LiteLLM proxy or router, and the parts without a counterpart there.
 
 https://docs.litellm.ai/docs/proxy/config_settings
 """
@@ -29,18 +29,18 @@ from pytest_selfopt.routing.resolve import Index, Route, index_rules, route
 from pytest_selfopt.routing.rule import Rule
 
 NO_KEY = "no-key"
-"""Sent to servers that ask for none: without it LiteLLM would send whatever key its environment has."""
+"""The key for servers that need none: without it LiteLLM would send any key from its environment."""
 
-_HEAD = "# Written by `selfopt export litellm`; make it anew after a cycle, and restart the proxy.\n"
+_HEAD = "# Written by `selfopt export litellm`; export it again after a cycle, and restart the proxy.\n"
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What is exported. `models` are those in use by their names, None where a model is not configured.
+    """The input of the export. `models` are those in use by name, None for a model that is not configured.
 
-    `fallbacks` are the models that stand in by phase, as they are configured.
+    `fallbacks` are the configured fallback models, by phase.
     """
 
     models: Mapping[str, ModelConfig | None]
@@ -51,7 +51,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiteLLMConfig:
-    """The exported configuration, and what it could not take along."""
+    """The exported configuration, and what could not be exported."""
 
     document: Document
     gaps: tuple[Gap, ...]
@@ -63,8 +63,8 @@ class LiteLLMConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
-    """An entry of its own for a model in a phase, with what its rule sets."""
+class _OwnEntry:
+    """A separate entry for a model in a phase, with the settings of its rule."""
 
     model: str
     settings: Document
@@ -72,15 +72,15 @@ class _Own:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The model that a route has settled on, in a phase."""
+    """The model to which a route leads, in a phase."""
 
     model: str
     phase: str
-    own: Mapping[str, _Own]
+    own: Mapping[str, _OwnEntry]
 
     @property
     def name(self) -> str:
-        """The entry that is asked."""
+        """The name of the entry in LiteLLM's model list."""
         name = _name(self.model, self.phase)
         if name in self.own:
             return name
@@ -88,10 +88,10 @@ class _Target:
 
 
 def litellm_config(sources: Sources) -> LiteLLMConfig:
-    """Make a configuration in which MODEL is each model, and MODEL/PHASE the one that stands for it in that phase.
+    """Make a configuration in which MODEL is a model, and MODEL/PHASE the model that is used for it in that phase.
 
-    Routes are aliases, because LiteLLM's `fallbacks` act on failed calls only; aliases do not chain there, so each
-    names the last model of its chain. Settings of a rule make a deployment of their own.
+    Routes are aliases, because LiteLLM's `fallbacks` act on failed calls only; aliases do not chain there, so each one
+    names the last model of its chain. The settings of a rule make a separate deployment.
     """
     index = index_rules(sources.rules)
     served, gaps = _served(sources.models)
@@ -114,11 +114,11 @@ def litellm_config(sources: Sources) -> LiteLLMConfig:
         "model_list": _model_list(served, own),
         "router_settings": {name: value for name, value in router_settings.items() if value},
     }
-    return LiteLLMConfig(document=document, gaps=(*gaps, *_forgotten(sources.rules)))
+    return LiteLLMConfig(document=document, gaps=(*gaps, *_inactive_rules(sources.rules)))
 
 
 def _routes(index: Index, sources: Sources) -> list[Route]:
-    """The route of each model in each phase."""
+    """Return the route of each model in each phase."""
     routes = []
     for model, phase in itertools.product(sources.models, sources.phases):
         routes.append(route(index, model, phase))
@@ -126,7 +126,7 @@ def _routes(index: Index, sources: Sources) -> list[Route]:
 
 
 def _usable_routes(routes: Sequence[Route], served: Mapping[str, Document]) -> tuple[list[Route], list[Gap]]:
-    """The routes that LiteLLM can take, and why it cannot take the others."""
+    """Return the routes that LiteLLM can take, and the reasons why it cannot take the others."""
     names = Counter([*served, *map(_route_name, routes)])
     usable: list[Route] = []
     gaps: list[Gap] = []
@@ -139,20 +139,20 @@ def _usable_routes(routes: Sequence[Route], served: Mapping[str, Document]) -> t
     return usable, gaps
 
 
-def _own_entries(usable: Iterable[Route], models: Mapping[str, ModelConfig | None]) -> dict[str, _Own]:
-    """The entries of models whose rule sets something in a phase, by name."""
-    own: dict[str, _Own] = {}
+def _own_entries(usable: Iterable[Route], models: Mapping[str, ModelConfig | None]) -> dict[str, _OwnEntry]:
+    """Return the entries of models whose rule sets something in a phase, by name."""
+    own: dict[str, _OwnEntry] = {}
     for settled in usable:
         if settled.rerouted:
             continue
         settings = _own_settings(settled, models)
         if settings:
-            own[_route_name(settled)] = _Own(settled.model, settings)
+            own[_route_name(settled)] = _OwnEntry(settled.model, settings)
     return own
 
 
-def _model_list(served: Mapping[str, Document], own: Mapping[str, _Own]) -> list[Document]:
-    """The deployments: each model, then each model in a phase whose rule sets something."""
+def _model_list(served: Mapping[str, Document], own: Mapping[str, _OwnEntry]) -> list[Document]:
+    """Return the deployments: each model, then each model in a phase whose rule sets something."""
     deployments = dict(served)
     for name, entry in own.items():
         deployments[name] = {**served[entry.model], **entry.settings}
@@ -160,7 +160,7 @@ def _model_list(served: Mapping[str, Document], own: Mapping[str, _Own]) -> list
 
 
 def _aliases(targets: Mapping[str, _Target]) -> dict[str, str]:
-    """The entry that stands for each route, where it has another name."""
+    """Return the entry for each route that has a different name."""
     return {name: target.name for name, target in targets.items() if target.name != name}
 
 
@@ -173,7 +173,7 @@ def _name(model: str, phase: str) -> str:
 
 
 def _served(models: Mapping[str, ModelConfig | None]) -> tuple[dict[str, Document], list[Gap]]:
-    """The parameters of each model that LiteLLM can ask, and why it cannot ask the others."""
+    """Return the parameters of each model that LiteLLM can ask, and the reasons why it cannot ask the others."""
     served: dict[str, Document] = {}
     gaps: list[Gap] = []
     for name, model in models.items():
@@ -187,7 +187,7 @@ def _served(models: Mapping[str, ModelConfig | None]) -> tuple[dict[str, Documen
 
 
 def _unservable(name: str, model: ModelConfig | None) -> str:
-    """Why LiteLLM cannot ask a model; empty when it can."""
+    """Return the reason why LiteLLM cannot ask a model; empty if it can."""
     if model is None:
         return "it is not configured, so its address is unknown"
     if model.members:
@@ -202,20 +202,20 @@ def _unservable(name: str, model: ModelConfig | None) -> str:
 
 
 def _unusable_address(text: str) -> str:
-    """Why an address cannot be written down; empty when it can."""
+    """Return the reason why an address cannot be exported; empty if it can."""
     try:
         where = urlsplit(text)
     except ValueError as problem:
-        return f"its base_url is no address: {problem}"
+        return f"its base_url is not an address: {problem}"
     if where.scheme not in ("http", "https") or not where.netloc:
-        return "its base_url is no address that begins with http:// or https://"
+        return "its base_url does not begin with http:// or https://"
     if "@" in where.netloc or where.query:
         return "its base_url may hold a secret, which is never written; name the key's variable in api_key_env"
     return ""
 
 
 def _params(model: ModelConfig) -> Document:
-    """How LiteLLM asks a model; the key stands there as the name of the variable that holds it."""
+    """Return the LiteLLM parameters of a model; the key is given as the name of its environment variable."""
     provider = model.provider
     key = NO_KEY
     if provider.api_key_env:
@@ -237,12 +237,12 @@ def _params(model: ModelConfig) -> Document:
 
 
 def _per_token(price: float) -> float:
-    """USD per million tokens as USD a token, without the last digits that the division invents."""
+    """Convert USD per million tokens to USD per token, without the spurious digits of the division."""
     return float(f"{price / MILLION:.12g}")
 
 
 def _prefix(model: ModelConfig) -> str:
-    """What LiteLLM calls the provider."""
+    """Return LiteLLM's name of the provider."""
     openrouter = PROVIDERS["openrouter"]
     if model.provider.base_url == openrouter.base_url and model.wire == "openai":
         return openrouter.name
@@ -252,14 +252,14 @@ def _prefix(model: ModelConfig) -> str:
 
 
 def _own_settings(settled: Route, models: Mapping[str, ModelConfig | None]) -> Document:
-    """What the rule of a route sets that LiteLLM can send or do, by its names for it."""
+    """Return the settings of a route's rule that LiteLLM supports, by LiteLLM's names."""
     sampling = carried_sampling(settled.sampling or {}, models.get(settled.model))
     limits = {"timeout": settled.timeout_s, "num_retries": settled.retries}
     return sampling | without_none(limits)
 
 
 def _unroutable(settled: Route, served: Mapping[str, Document], names: Counter[str]) -> str:
-    """Why a route cannot be expressed; empty when it can."""
+    """Return the reason why a route cannot be exported; empty if it can."""
     name = _route_name(settled)
     if not settled.allowed:
         why = "; ".join(settled.because)
@@ -276,7 +276,7 @@ def _unroutable(settled: Route, served: Mapping[str, Document], names: Counter[s
 def _fallbacks(
     routes: Iterable[Route], index: Index, targets: Mapping[str, _Target], configured: Mapping[str, str]
 ) -> Iterator[dict[str, list[str]]]:
-    """For failed calls: the model that stands in for the one a route has settled on."""
+    """Yield, for each route, the fallback of its model for failed calls."""
     for settled in routes:
         name = _route_name(settled)
         fallback = _fallback_model(settled, index) or configured.get(settled.phase)
@@ -288,17 +288,17 @@ def _fallbacks(
 
 
 def _fallback_model(settled: Route, index: Index) -> str | None:
-    """The model that the rule of a route names for failed calls."""
+    """Return the fallback model in the rule of a route."""
     rule = index.get((settled.model, settled.phase))
     if rule is None:
         return None
     return rule.fallback_model
 
 
-def _forgotten(rules: Iterable[Rule]) -> list[Gap]:
-    """The rules that are only remembered."""
+def _inactive_rules(rules: Iterable[Rule]) -> list[Gap]:
+    """Return a gap for the rules that are no longer in force."""
     number = sum(not rule.in_force for rule in rules)
     if not number:
         return []
     what = f"rules that were rolled back or have expired ({number})"
-    return [Gap(what=what, why="they are not in force; LiteLLM has no place for a memory")]
+    return [Gap(what=what, why="they are not in force; LiteLLM keeps no record of past rules")]

@@ -1,4 +1,4 @@
-"""What of models and rules has no counterpart in LiteLLM, each with its reason: nothing is dropped without a word."""
+"""Parts of models and rules without a counterpart in LiteLLM, each with its reason; nothing is dropped silently."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pytest_selfopt.specs.request import Sampling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Something that was not exported, and why."""
+    """Something that was not exported, and the reason."""
 
     what: str
     why: str
 
     @property
     def sentence(self) -> str:
-        """For people, on one line."""
+        """The gap in a sentence on one line."""
         return " ".join(f"no counterpart for {self.what}: {self.why}".split())
 
 
 def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
-    """What is configured of a model that LiteLLM can be asked for, and does not know."""
+    """Yield the settings of an exported model that LiteLLM does not have."""
     whose = f"of the model {model.id}"
     if model.price_in is None or model.price_out is None:
         yield Gap(
             what=f"an unknown price {whose}",
-            why="LiteLLM takes the one of its own list, or counts zero where that has none",
+            why="LiteLLM uses the price in its own list, or counts zero if it has none",
         )
     if model.tier is not None:
         yield Gap(what=f"the tier {model.tier} {whose}", why="it groups models for estimates and swarms")
@@ -45,7 +45,7 @@ def gaps_of_model(model: ModelConfig) -> Iterator[Gap]:
 
 
 def gaps_of_providers(asked: Sequence[ModelConfig]) -> Iterator[Gap]:
-    """What is configured of providers for all their models together; `asked` is the model of each entry there."""
+    """Yield the limits that a provider shares among its models; `asked` has the model of each LiteLLM entry."""
     providers: dict[str, ProviderConfig] = {}
     entries: Counter[str] = Counter()
     for model in asked:
@@ -60,7 +60,7 @@ def gaps_of_providers(asked: Sequence[ModelConfig]) -> Iterator[Gap]:
 
 
 def carried_sampling(drawn: Mapping[str, Any], model: ModelConfig | None) -> dict[str, Any]:
-    """What of a rule's sampling LiteLLM can send to a model."""
+    """Return the part of a rule's sampling that LiteLLM can send to a model."""
     known = {name: drawn.get(name) for name in Sampling.__dataclass_fields__}
     # Anthropic's format has no seed, and LiteLLM refuses every call that sets one.
     if model is not None and model.wire == "anthropic":
@@ -69,7 +69,7 @@ def carried_sampling(drawn: Mapping[str, Any], model: ModelConfig | None) -> dic
 
 
 def gaps_of_rule(rule: Rule, model: ModelConfig | None) -> Iterator[Gap]:
-    """What a rule in force says that LiteLLM cannot do."""
+    """Yield the parts of a rule in force that LiteLLM cannot do."""
     whose = f"of the rule for {rule.model} in {rule.phase}"
     for what, why in (*_uncarried_settings(rule), *_uncarried_grounds(rule)):
         yield Gap(what=f"{what} {whose}", why=why)
@@ -81,22 +81,22 @@ def gaps_of_rule(rule: Rule, model: ModelConfig | None) -> Iterator[Gap]:
 
 
 def _uncarried_settings(rule: Rule) -> Iterator[tuple[str, str]]:
-    """The settings of a rule that LiteLLM has no counterpart for, each with its reason."""
+    """Yield the settings of a rule without a counterpart in LiteLLM, each with its reason."""
     if not rule.allow:
         return
     if rule.enable_warmup is True:
         yield "the warm-up", "LiteLLM makes no unscored first call"
     if rule.variant is not None:
-        yield f"the variant {rule.variant}", "how a prompt is put is up to the caller"
+        yield f"the variant {rule.variant}", "the caller builds the prompt"
     if rule.isolated is True:
         yield "the isolation", "LiteLLM shares connections and knows no prompt cache"
 
 
 def _uncarried_grounds(rule: Rule) -> Iterator[tuple[str, str]]:
-    """What else a rule holds that LiteLLM has no place for, each with its reason."""
+    """Yield the other parts of a rule without a place in LiteLLM, each with its reason."""
     if rule.on_trial:
         yield "the trial", "the rule is exported as it is in force; export again once it is settled"
     if rule.reason or rule.evidence or rule.premises:
-        yield "the grounds", "LiteLLM has no place for reason, evidence and premises; `selfopt why` tells them"
+        yield "the grounds", "LiteLLM has no place for reason, evidence and premises; `selfopt why` shows them"
     if rule.extra:
         yield f"the fields {', '.join(sorted(rule.extra))}", "this version does not know them"

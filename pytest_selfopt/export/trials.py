@@ -1,4 +1,4 @@
-"""The trials of a ledger as a table: CSV for spreadsheets, JSON for programs; one at a time, however many there are."""
+"""The trials of a ledger as a table: CSV for spreadsheets, JSON for programs; written one at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pytest_selfopt.trial import Json, Trial
 
 VERSION = 1
-"""Of both forms: raised when a column changes its meaning or goes away, not when one is added at the end."""
+"""The version of both forms: raised when a column changes its meaning or is removed, not when one is appended."""
 
 COLUMNS = ("cycle", *Trial.__dataclass_fields__)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -20,22 +20,22 @@ CycleTrial = tuple[int, Trial]
 
 
 def trials_csv(trials: Iterable[CycleTrial]) -> Iterator[str]:
-    """The lines of a CSV file with a head, each with its end.
+    """Yield the lines of a CSV file with a head, each with its line end.
 
-    What is unknown is empty. A text that a spreadsheet could take for a formula gets a ' in front, and so does one that
-    begins with a ', so that taking one ' away always gives the text back.
+    Unknown values are empty. A text that a spreadsheet could take for a formula, or that begins with a ', is prefixed
+    with a ', so that removing one ' always restores the text.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
     for measured in trials:
-        yield _taken(buffer)
+        yield _drain(buffer)
         writer.writerow(map(_cell, _row(measured).values()))
-    yield _taken(buffer)
+    yield _drain(buffer)
 
 
 def trials_json(trials: Iterable[CycleTrial]) -> Iterator[str]:
-    """The lines of a JSON document, each with its end: one trial a line, null for what is unknown."""
+    """Yield the lines of a JSON document, each with its line end: one trial per line, null for unknown values."""
     before = f'{{"version": {VERSION}, "trials": ['
     for measured in trials:
         yield f"{before}\n"
@@ -52,7 +52,7 @@ def _row(measured: CycleTrial) -> dict[str, Json]:
     return row
 
 
-def _taken(buffer: io.StringIO) -> str:
+def _drain(buffer: io.StringIO) -> str:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -1,1 +1,1 @@
-"""What was measured and decided, for people to read later: of one cycle, and over all of them."""
+"""Reports for people on what was measured and decided, in one cycle and over all cycles."""

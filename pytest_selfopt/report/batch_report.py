@@ -1,4 +1,4 @@
-"""`selfopt swarm` and `selfopt batch`: whom they ask, and what they say about it."""
+"""The output of `selfopt swarm` and `selfopt batch`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pytest_selfopt.trial import Outcome, Trial
 
 VERSION = 1
 _DISPENSABLE = ("trials", "interval", "median", "restraint")
-"""Columns that a narrow terminal does without, in this order."""
+"""Columns left out on a narrow terminal, in this order."""
 
 
 def gain_of(settings: Settings, questions: Questions, result: BatchResult) -> Gain:
-    """What the swarm of a survey bought."""
+    """Return the gain of a batch's swarm over its members."""
     spec = questions.specs[0]
     swarm = settings.swarm(spec.model)
     assert swarm is not None
@@ -33,18 +33,18 @@ def gain_of(settings: Settings, questions: Questions, result: BatchResult) -> Ga
 
 
 def swarm_lines(settings: Settings, questions: Questions, result: BatchResult) -> Iterator[Printed]:
-    """A swarm's answers beside those of its members, for people."""
+    """Yield the lines that compare a swarm with its members."""
     spec = questions.specs[0]
     metrics = _metrics(questions, result)[0]
-    yield f"{spec.id}: {_asked(questions)}"
+    yield f"{spec.id}: {_describe_questions(questions)}"
     yield _rows([("swarm", metrics)])
     if result.parts:
         yield from _gain_lines(gain_of(settings, questions, result))
-    yield from _ends(result)
+    yield from _closing_lines(result)
 
 
 def _gain_lines(bought: Gain) -> Iterator[str]:
-    yield "its members alone, by what each said first:"
+    yield "its members alone, by their first answers:"
     for member in sorted(bought.members, key=attrgetter("accuracy"), reverse=True):
         asked = member.answers + member.errors
         line = f"  {member.model}: {member.passes} of {asked} right ({member.accuracy:.2f})"
@@ -57,25 +57,25 @@ def _gain_lines(bought: Gain) -> Iterator[str]:
 
 
 def batch_lines(questions: Questions, result: BatchResult, notes: Sequence[str]) -> Iterator[Printed]:
-    """Every model's numbers, the best first, for people."""
-    yield _asked(questions)
+    """Yield the lines with each model's numbers, the best first."""
+    yield _describe_questions(questions)
     seam = f"/{questions.specs[0].phase}/"
     rows = []
-    for metrics in sorted(_metrics(questions, result), key=_place):
+    for metrics in sorted(_metrics(questions, result), key=_sort_key):
         model, _, _ = metrics.spec.partition(seam)
         rows.append((model, metrics))
     yield _rows(rows)
     yield from notes
-    yield from _ends(result)
+    yield from _closing_lines(result)
 
 
-def _place(metrics: Metrics) -> tuple[float, float, str]:
-    """By what models are sorted: the most accurate first, of these the cheapest."""
+def _sort_key(metrics: Metrics) -> tuple[float, float, str]:
+    """Return the sort key of a model: the most accurate first, among equals the cheapest."""
     return (-metrics.accuracy, metrics.cost_usd or 0.0, metrics.spec)
 
 
 def to_json(settings: Settings, questions: Questions, result: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
-    """The same for programs; "version" counts the form."""
+    """Return the results as JSON values; "version" is that of the form."""
     value: dict[str, Any] = {
         "version": VERSION,
         "cycle": result.cycle,
@@ -136,7 +136,7 @@ def _gain_json(bought: Gain) -> dict[str, Any]:
 
 
 def complete(result: BatchResult) -> bool:
-    """Whether every question got an answer."""
+    """Tell whether every question was answered."""
     answered = sum(trial.outcome is not Outcome.ERROR for trial in result.trials)
     return not result.stopped and answered == result.planned
 
@@ -157,7 +157,7 @@ def _suite_names(questions: Questions) -> list[str]:
     return [suite.name for suite in questions.suites]
 
 
-def _asked(questions: Questions) -> str:
+def _describe_questions(questions: Questions) -> str:
     cases = len(list(_cases(questions)))
     suites = ", ".join(_suite_names(questions))
     runs = "1 run"
@@ -167,7 +167,7 @@ def _asked(questions: Questions) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, Metrics]]) -> TextTable:
-    """The numbers of each model, or swarm."""
+    """Return the numbers of each model or swarm as a table."""
     heads = ("model", "trials", "accuracy", "interval", "restraint", "errors", "median", "cost")
     return TextTable([heads, *starmap(_row, rows)], dispensable=_DISPENSABLE)
 
@@ -192,7 +192,7 @@ def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
     )
 
 
-def _ends(result: BatchResult) -> Iterator[str]:
+def _closing_lines(result: BatchResult) -> Iterator[str]:
     yield from result.notes
     calls = f"{result.calls:,} calls"
     if result.votes:
@@ -201,4 +201,4 @@ def _ends(result: BatchResult) -> Iterator[str]:
     cost = format_cost(result.cost_usd)
     yield f"{calls} in {took}, cost {cost}; recorded as cycle {result.cycle}"
     if result.stopped:
-        yield f"not all was asked: {result.stopped}"
+        yield f"some prompts were not asked: {result.stopped}"

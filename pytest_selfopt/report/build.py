@@ -1,4 +1,4 @@
-"""Reports: what ledger, history, log and routing configuration hold, put together, and written for people."""
+"""Construction of reports from ledger, history, decisions log and routing configuration."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ from pytest_selfopt.settings import Settings
 from pytest_selfopt.trial import Outcome, Trial
 
 MOST_EVENTS = 200
-"""Decisions that the report over all cycles lists; the log has all of them."""
+"""The decisions in the report over all cycles; the log has all of them."""
 _NO_TOTALS = CycleTotals(trials=0, calls=0, tokens=0, known_cost_usd=0.0, unpriced=0, seconds=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportInputs:
-    """Everything that a report is made of; `ledger` is None where it no longer exists."""
+    """The sources of a report; `ledger` is None if it no longer exists."""
 
     settings: Settings
     ledger: Ledger | None
     cycles: Mapping[int, Entry]
-    """Of the ledger, by number; surveys are none."""
+    """The cycles of the ledger by number, without surveys."""
     surveys: frozenset[int]
     history: tuple[Entry, ...]
     decisions: tuple[Entry, ...]
     counts: Counts
     phases: dict[tuple[int, str], PhaseReport] = field(default_factory=dict)
-    """Those that were put together already, by cycle and phase: the last ones are in two reports."""
+    """The phase reports built so far, by cycle and phase: the last ones are in two reports."""
 
 
 def build_reports(settings: Settings, cycles: Sequence[int | None], *, now: str) -> list[Report]:
-    """The reports on cycles, and over all of them (None), as of `now` (ISO 8601, UTC).
+    """Build the reports on cycles and over all cycles (None), as of `now` (ISO 8601, UTC).
 
     Raises:
-        StateError: when nothing was recorded of one, or a file cannot be used.
+        StateError: if nothing was recorded of a cycle, or a file cannot be used.
     """
     path = settings.ledger_path
     with ExitStack() as held:
@@ -163,7 +163,7 @@ def _report_on_all(stored: ReportInputs, now: str) -> Report:
 
 
 def _last_cycles(entries: Iterable[Entry]) -> dict[str, int]:
-    """The number of the last cycle of each phase."""
+    """Return the number of the last cycle of each phase."""
     last: dict[str, int] = {}
     for entry in entries:
         phase = text_in(entry, "phase")
@@ -174,7 +174,7 @@ def _last_cycles(entries: Iterable[Entry]) -> dict[str, int]:
 
 
 def _moments(stored: ReportInputs, decided: Iterable[Entry], name: str) -> Iterator[str]:
-    """When the cycles of the ledger, or else of the history, started or ended (`name`), as far as it is known."""
+    """Yield the known times at which the cycles of the ledger, or else of the history, started or ended (`name`)."""
     if stored.cycles:
         moments = [_moment(row, name) for row in stored.cycles.values()]
     else:
@@ -203,7 +203,7 @@ def _report(
     started: str,
     ended: str,
 ) -> Report:
-    """The parts that both kinds of report have; what is over cycles goes no further than `until`."""
+    """Build the parts that both kinds of report have; those over cycles end with cycle `until`."""
     history: Sequence[Entry] = stored.history
     if until is not None:
         history = [entry for entry in history if (whole_in(entry, "cycle") or 0) <= until]
@@ -283,7 +283,7 @@ def _entry_of_phase(entries: Iterable[Entry], phase: str) -> Entry:
 
 
 def _failures(stored: ReportInputs, story: PhaseStory, hot: Sequence[HotCase]) -> tuple[Failure, ...]:
-    """The hot cases with their texts; only these replies are read, which are most of a ledger."""
+    """Return the hot cases with their texts; only their replies are read, as replies are most of a ledger."""
     if stored.ledger is None or not hot:
         return ()
     questions = stored.ledger.questions([case.last.case_hash for case in hot])
@@ -300,7 +300,7 @@ def _failures(stored: ReportInputs, story: PhaseStory, hot: Sequence[HotCase]) -
 
 
 def _last_answers(ledger: Ledger, story: PhaseStory, hot: Sequence[HotCase]) -> dict[str, str]:
-    """What was answered wrongly in the last failed trial of each hot case, by case."""
+    """Return the wrong answer in the last failed trial of each hot case, by case."""
     wanted = {(case.case, case.last.run) for case in hot}
     answers = {}
     calls = ledger.each_judged_call(story.cycle, story.phase, story.in_force)
@@ -349,6 +349,6 @@ def _moment(row: Entry, name: str) -> str:
 
 
 def as_json(report: Report) -> str:
-    """The report in the form of `report/report.schema.json`."""
+    """Return the report as JSON in the form of `report/report.schema.json`."""
     text = json.dumps(to_json(report), indent=1, ensure_ascii=True, allow_nan=False)
     return f"{text}\n"

@@ -1,4 +1,4 @@
-"""What the charts of a page draw: a few numbers a spec and cycle, however many trials there were."""
+"""The data of a page's charts: a few numbers per spec and cycle, whatever the number of trials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_selfopt.report.phase_document import PhaseReport, SpecReport
 
 
 def chart_data(report: Report) -> dict[str, Any]:
-    """The numbers by phase: `specs` for the charts of a phase, and `curve` for its accuracy over the cycles."""
+    """Return the numbers by phase: `specs` for its charts, and `curve` for its accuracy over the cycles."""
     charts: dict[str, Any] = {}
     for phase in report.phases:
         specs = filter(None, map(_spec, phase.specs))
@@ -23,7 +23,7 @@ def chart_data(report: Report) -> dict[str, Any]:
 
 
 def can_weigh(phase: PhaseReport, what: str) -> bool:
-    """Whether specs differ in `what` ("cost" or "latency"), so that it can be weighed against accuracy."""
+    """Tell whether specs differ in `what` ("cost" or "latency"), so that it can be weighed against accuracy."""
     values = set()
     for spec in phase.specs:
         measured = spec.measured
@@ -37,7 +37,7 @@ def can_weigh(phase: PhaseReport, what: str) -> bool:
 
 
 def _spec(spec: SpecReport) -> dict[str, Any] | None:
-    """What is drawn of a spec; None where nothing of it was measured."""
+    """Return the numbers to draw for a spec; None if it was not measured."""
     measured = spec.measured
     if measured is None:
         return None

@@ -1,4 +1,4 @@
-"""What was in force after each cycle: as it was believed then, and as it is known now from the cycles after it."""
+"""The accuracy in force after each cycle: as believed then, and as known now from later cycles."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from pytest_selfopt.report.json_fields import (
 from pytest_selfopt.report.phases import name_of, verdict_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}
-"""What kinds of a cycle's decisions are called on the curve, those that say more first."""
+"""The curve's words for the kinds of a cycle's decisions, the most telling first."""
 ROLLED_BACK = "rolled back"
 
 Address = tuple[int, str, str]
 """Cycle, phase and spec."""
 Counts = Mapping[Address, Sequence[CaseCount]]
-"""How the cases of a cycle went, by cycle, phase and spec."""
+"""The counts of cases, by cycle, phase and spec."""
 
 
 def by_address(counts: Iterable[CaseCount]) -> Counts:
-    """Counts of cases by the cycle, phase and spec that they belong to."""
+    """Group counts of cases by their cycle, phase and spec."""
     addressed: defaultdict[Address, list[CaseCount]] = defaultdict(list)
     for count in counts:
         addressed[count.cycle, count.phase, count.spec].append(count)
@@ -43,12 +43,12 @@ def by_address(counts: Iterable[CaseCount]) -> Counts:
 
 
 def in_force_in(history: Sequence[Entry]) -> frozenset[str]:
-    """The specs that any cycle of the history left in force: the counts of others draw no point."""
+    """Return the specs that any cycle of the history left in force: only their counts draw a point."""
     return frozenset(text_in(entry, "baseline_after") for entry in history) - {""}
 
 
 def curve_of(history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry]) -> tuple[CurvePoint, ...]:
-    """The points of all phases, phase by phase and cycle by cycle; cycles that decided nothing have none."""
+    """Return the points of all phases, by phase and cycle; cycles that decided nothing have none."""
     suites = {address: _suite(cases) for address, cases in counts.items()}
     known = _known_later(counts, suites)
     phases: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -56,7 +56,7 @@ def curve_of(history: Sequence[Entry], counts: Counts, decisions: Sequence[Entry
         phases[text_in(entry, "phase")].append(entry)
     points: list[CurvePoint] = []
     for phase, entries in phases.items():
-        decided = _Decided.of_phase(phase, decisions)
+        decided = _PhaseDecisions.of_phase(phase, decisions)
         points += _points(phase, entries, counts, suites, known, decided)
     return tuple(points)
 
@@ -67,7 +67,7 @@ def _points(
     counts: Counts,
     suites: Mapping[Address, str],
     known_later: Mapping[Address, Score],
-    decided: _Decided,
+    decided: _PhaseDecisions,
 ) -> Iterator[CurvePoint]:
     before: Entry = NOTHING
     name = ""
@@ -81,7 +81,7 @@ def _points(
         if text_in(entry, "winner"):
             name = name_of(spec, text_in(entry, "baseline_before"))
         elif event or not name:
-            name = _settled(spec)
+            name = _short_name(spec)
         before = entry
         believed = _score(counts[address])
         point = CurvePoint(
@@ -104,7 +104,7 @@ def _points(
 
 
 def _with_known(point: CurvePoint, known: Score | None) -> CurvePoint:
-    """The point with what later cycles found, if they found anything."""
+    """Return the point with the accuracy in later cycles, if there is any."""
     if known is None:
         return point
     return replace(
@@ -117,7 +117,7 @@ def _with_known(point: CurvePoint, known: Score | None) -> CurvePoint:
 
 
 def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address, Score]:
-    """What the later cycles found of a spec over the same suite, if any."""
+    """Return the scores of specs in later cycles over the same suite, by address."""
     sums: defaultdict[tuple[str, str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
     scores = {}
     # From the last cycle to the first, so that each is added to the sums once, however many there are.
@@ -133,14 +133,14 @@ def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Decided:
-    """What was decided of a phase: the kinds of decisions of each cycle, and when something was taken back."""
+class _PhaseDecisions:
+    """The decisions on a phase: their kinds by cycle, and the times of rollbacks."""
 
     kinds: Mapping[int | None, set[str]]
     taken_back: Sequence[str]
 
     @staticmethod
-    def of_phase(phase: str, decisions: Sequence[Entry]) -> _Decided:
+    def of_phase(phase: str, decisions: Sequence[Entry]) -> _PhaseDecisions:
         kinds: defaultdict[int | None, set[str]] = defaultdict(set)
         taken_back = []
         for decision in decisions:
@@ -150,14 +150,14 @@ class _Decided:
             kinds[whole_in(decision, "cycle")].add(kind)
             if kind == "rollback":
                 taken_back.append(text_in(decision, "timestamp"))
-        return _Decided(kinds=kinds, taken_back=taken_back)
+        return _PhaseDecisions(kinds=kinds, taken_back=taken_back)
 
     def event(self, entry: Entry, before: Entry) -> str:
-        """What brought into force what is so after a cycle; `before` is the entry of the phase's cycle before it."""
+        """Return the event that put a spec into force; `before` is the entry of the phase's previous cycle."""
         if text_in(entry, "winner"):
             return "promoted"
-        # A rollback is logged under the cycle whose decision it takes back, and times are whole seconds:
-        # that a cycle began with something else than the one before had left tells that it was taken back in between.
+        # A rollback is logged under the cycle whose decision it undoes, and times are whole seconds: a cycle that
+        # began with another spec than its predecessor left shows that there was a rollback in between.
         changed = before and text_in(before, "baseline_after") != text_in(entry, "baseline_before")
         if changed and self._took_back_between(text_in(before, "ended"), text_in(entry, "ended")):
             return ROLLED_BACK
@@ -172,7 +172,7 @@ class _Decided:
 
 
 def cycle_lines(history: Sequence[Entry]) -> tuple[CycleLine, ...]:
-    """A line for each phase of each cycle."""
+    """Return a line for each phase of each cycle."""
     return tuple(map(_line, history))
 
 
@@ -203,7 +203,7 @@ def _line(entry: Entry) -> CycleLine:
 
 
 def _subject(winner: str, verdicts: Iterable[Entry], before: str) -> str:
-    """The name of what won, or the names of all that was tried."""
+    """Return the name of the winner, or else the names of all candidates."""
     if winner:
         return name_of(winner, before)
     names = []
@@ -218,7 +218,7 @@ def _sum_in(entries: Iterable[Entry], name: str) -> int:
 
 
 def _cost(measured: Iterable[Entry]) -> float | None:
-    """USD of all specs together; None when there is none, or the cost of one is unknown."""
+    """Return USD of all specs together; None if there are no specs, or the cost of one is unknown."""
     costs = []
     for numbers in measured:
         cost = number_in(numbers, "cost_usd")
@@ -234,18 +234,18 @@ def _trials(metrics: Entry, spec: str) -> int | None:
     return count_in(entry_in(metrics, spec), "trials") or None
 
 
-def _settled(spec: str) -> str:
-    """What a spec is called where nothing says what it was changed from: its manner of asking."""
+def _short_name(spec: str) -> str:
+    """Return a short name of a spec without a known baseline: its variant."""
     first, *rest = parts = spec.split("/")
-    if _is_temperature(first):
+    if _is_timeout(first):
         return spec
-    for manner, part in zip(parts, rest, strict=False):
-        if _is_temperature(part):
-            return manner
+    for variant, part in zip(parts, rest, strict=False):
+        if _is_timeout(part):
+            return variant
     return spec
 
 
-def _is_temperature(part: str) -> bool:
+def _is_timeout(part: str) -> bool:
     return part[:1] == "t" and part[1:2].isdigit()
 
 
@@ -254,7 +254,7 @@ def _score(cases: Iterable[CaseCount]) -> Score:
 
 
 def _suite(cases: Iterable[CaseCount]) -> str:
-    """What was asked, in short: alike when the very same cases were."""
+    """Return a fingerprint of the cases asked, equal only for the same cases."""
     hashes = sorted({count.case_hash for count in cases})
     text = "\n".join(hashes)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,8 +1,8 @@
-"""What a report says, as plain data: the page, the Markdown and the JSON are made of this one value and nothing else.
+"""A report as plain data: the page, the Markdown and the JSON are made from this value alone.
 
-Texts are as models, servers and users wrote them, cut to a length that a page can bear; whoever writes them out makes
-them harmless. Accuracies are shares from 0 to 1 with 95 % intervals that mind how repeats of one case hang together;
-latencies are in seconds, costs in USD, times in ISO 8601 (UTC). None is unknown, or not measured.
+Texts are as models, servers and users wrote them, cut to a length that suits a page; each renderer escapes them.
+Accuracies are shares from 0 to 1 with 95 % intervals that allow for the correlation of repeats of one case; latencies
+are in seconds, costs in USD, times in ISO 8601 (UTC). None is unknown, or not measured.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pytest_selfopt.report.phase_document import PhaseReport
 
 VERSION = 3
-"""Of the report as JSON (`report.schema.json`)."""
+"""The version of the report as JSON (`report.schema.json`)."""
 
 Kind = Literal["cycle", "history"]
 
@@ -33,33 +33,33 @@ class CycleLine:
     ended: str
     """When it ended."""
     verdict: str
-    """PROMOTE, HOLD or REJECT; empty where nothing was judged."""
+    """PROMOTE, HOLD or REJECT; empty if nothing was judged."""
     name: str
-    """What won, or what was tried without winning."""
+    """The winner, or the candidates if none won."""
     accuracy_before: float | None
-    """Of what was in force before the cycle."""
+    """The accuracy of the spec in force before the cycle."""
     trials_before: int | None
-    """How many trials that rests on."""
+    """The number of trials behind it."""
     accuracy_after: float | None
-    """Of what the cycle left in force."""
+    """The accuracy of the spec that the cycle left in force."""
     trials_after: int | None
-    """How many trials that rests on."""
+    """The number of trials behind it."""
     trials: int
-    """Of all specs together."""
+    """The trials of all specs together."""
     calls: int
-    """Attempts, of all specs together."""
+    """The attempts of all specs together."""
     cost_usd: float | None
-    """Of all specs together; None when that of one is unknown."""
+    """The cost of all specs together; None if that of one is unknown."""
     sentence: str
-    """What came of it."""
+    """The result in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """What was in force for a phase after a cycle: what was believed of it then, and what is known of it now.
+    """The spec in force for a phase after a cycle, with its accuracy as believed then and as known now.
 
-    What is known rests on the trials of all later cycles over the same suite: those by which it was chosen are left
-    out, because a winner looks better in them than it is.
+    The known accuracy rests on the trials of all later cycles over the same suite. The trials by which the spec was
+    chosen are left out, because a winner looks better in them than it is.
     """
 
     cycle: int
@@ -67,13 +67,13 @@ class CurvePoint:
     phase: str
     """The name of the phase."""
     spec: str
-    """What was in force."""
+    """The spec in force."""
     name: str
-    """The same in short."""
+    """Its short name."""
     suite: str
-    """It changes where accuracies cannot be compared any more, because other cases were asked."""
+    """A fingerprint of the cases; accuracies can be compared only where it is the same."""
     event: str
-    """What brought it into force: promoted, rolled back, confirmed, expired, trial, or nothing new."""
+    """The event that put it into force: promoted, rolled back, confirmed, expired or trial; empty without one."""
     believed: float
     """The accuracy by which the cycle judged."""
     believed_low: float
@@ -81,15 +81,15 @@ class CurvePoint:
     believed_high: float
     """The upper end of its interval."""
     believed_trials: int
-    """How many trials it rests on."""
+    """The number of trials behind it."""
     known: float | None
-    """The accuracy in all later cycles; None when it was not measured since."""
+    """The accuracy in all later cycles; None if it was not measured since."""
     known_low: float | None
     """The lower end of its interval."""
     known_high: float | None
     """The upper end of its interval."""
     known_trials: int
-    """How many trials it rests on."""
+    """The number of trials behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,77 +97,77 @@ class Event:
     """A line of the decisions log."""
 
     timestamp: str
-    """When it was decided."""
+    """The time of the decision."""
     cycle: int
-    """The number of the cycle; 0 for what happened outside of one."""
+    """The number of the cycle; 0 for a decision outside of cycles."""
     kind: str
-    """What was decided, such as promote or rollback."""
+    """The kind of decision, such as promote or rollback."""
     phase: str
-    """The phase it is about."""
+    """The phase that it concerns."""
     model: str
-    """The model that was asked for."""
+    """The requested model."""
     effective: str
-    """The model that is in effect."""
+    """The model in effect."""
     reason: str
-    """Why, in words."""
+    """The reason in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleReport:
-    """A rule: what it says, what it rests on, and its life so far, oldest first."""
+    """A rule: its settings, its grounds, and its history, oldest first."""
 
     model: str
-    """The model it is about."""
+    """The model to which it applies."""
     phase: str
-    """The phase it is about."""
+    """The phase to which it applies."""
     status: str
     """kept, trial, confirmed, rolled_back or expired."""
     says: tuple[str, ...]
-    """What it sets, a phrase for each setting."""
+    """Its settings, a phrase for each."""
     reason: str
-    """Why it was made."""
+    """The reason why it was made."""
     source: str
-    """Who made it."""
+    """The maker of the rule."""
     cycle: int | None
     """The number of the cycle that made it."""
     timestamp: str
-    """When it was made."""
+    """The time at which it was made."""
     evidence: tuple[str, ...]
     """The numbers of its proof, such as "fixed 20"."""
     rests_on: tuple[str, ...]
-    """Its premises: it is proven anew when one of them changes."""
+    """Its premises: it is proven again when one of them changes."""
     events: tuple[Event, ...]
-    """What was decided of it, oldest first."""
+    """The decisions on it, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What it took."""
+    """The calls, time and money spent."""
 
     calls: int
-    """Every attempt counts."""
+    """The calls, with every attempt counted."""
     trials: int
-    """Calls that count, judged or not yet."""
+    """The calls that count, judged or not yet."""
     seconds: float
-    """From the beginning to the end of each cycle."""
+    """The time from the beginning to the end of each cycle."""
     tokens: int
-    """Asked and answered, as far as servers tell."""
+    """The tokens in and out, as far as servers report them."""
     known_cost_usd: float
-    """Of the calls whose cost is known."""
+    """The cost of the calls whose cost is known."""
     unpriced: int
     """Trials of unknown cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much of the bound on false promotions is spent, in all cycles together."""
+    """The part of the bound on false promotions that all cycles together have spent."""
 
     comparisons: int
-    """How many were opened."""
+    """The number of comparisons opened."""
     spent: float
     """The sum of their shares."""
     alpha: float
-    """The bound: the chance that anything false is ever promoted is at most this."""
+    """The bound on the chance that anything false is ever promoted."""
     next_odds: float
     """The odds that the next comparison has to reach."""
 
@@ -177,47 +177,47 @@ class Report:
     """A report on a cycle, or on the whole history."""
 
     version: int
-    """Of this form."""
+    """The version of this form."""
     kind: Kind
-    """A cycle, or the whole history."""
+    """The scope: a cycle, or the whole history."""
     project: str
     """The name of the project's folder."""
     product: str
-    """The name and version of what made it."""
+    """The name and version of the program that made the report."""
     generated: str
-    """When it was made."""
+    """The time at which the report was made."""
     cycle: int | None
-    """The number of the cycle; of a history, that of the last one."""
+    """The number of the cycle; of a history, that of the last cycle."""
     started: str
-    """When the cycle, or the first one, began."""
+    """The beginning of the cycle, or of the first cycle."""
     ended: str
-    """When the cycle, or the last one, ended."""
+    """The end of the cycle, or of the last cycle."""
     status: str
-    """Of a cycle: decided, partial, interrupted, stopped or running; of a history: decided or undecided."""
+    """The status of a cycle: decided, partial, interrupted, stopped or running; of a history: decided or undecided."""
     verdict: str
-    """The best of the phases' verdicts; empty where nothing was judged."""
+    """The best of the phases' verdicts; empty if nothing was judged."""
     headline: str
-    """What was decided, in one sentence."""
+    """The decision in one sentence."""
     why: tuple[str, ...]
-    """On what grounds."""
+    """The grounds of the decision."""
     takes: tuple[str, ...]
-    """What comes next, or what it would take."""
+    """The next steps, or what another verdict would take."""
     spent: Spent
-    """What it took."""
+    """The calls, time and money spent."""
     phases: tuple[PhaseReport, ...]
-    """Those of the cycle; of a history, the last decided state of each."""
+    """The phases of the cycle; of a history, the last decided state of each phase."""
     cycles: tuple[CycleLine, ...]
-    """All of them up to this one, oldest first."""
+    """All cycles up to this one, oldest first."""
     curve: tuple[CurvePoint, ...]
-    """What was in force after each of them."""
+    """The spec in force after each of these cycles."""
     rules: tuple[RuleReport, ...]
-    """Those of the routing configuration."""
+    """The rules of the routing configuration."""
     events: tuple[Event, ...]
-    """Of the cycle; of a history, the last ones of all."""
+    """The decisions of the cycle; of a history, the last decisions."""
     budget: Budget | None
-    """Of the whole history; None without a ledger."""
+    """The error budget of the whole history; None without a ledger."""
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The report as plain JSON values, as `report.schema.json` describes them."""
+    """Return the report as plain JSON values, as `report.schema.json` describes them."""
     return asdict(report)

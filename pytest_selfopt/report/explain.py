@@ -1,4 +1,4 @@
-"""`selfopt why` and `selfopt history`: what is in force, how that came about, and on which trials it rests."""
+"""`selfopt why` and `selfopt history`: what is in force, the decisions behind it, and their trials."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ CURVE = 40
 
 BESIDE_CURVE = len("  1234  0.425    promoted")
 _Entry = Mapping[str, Any]
-_TOLD = ("model", "phase", "reason", "evidence", "status", "source", "cycle", "timestamp", "premises", "before")
+_SHOWN_ELSEWHERE = (
+    *("model", "phase", "reason", "evidence", "status"),
+    *("source", "cycle", "timestamp", "premises", "before"),
+)
 
 
 def why(files: ProjectFiles, model: str, phase: str) -> Iterator[str]:
     """Explain the rule for a model in a phase: what it says, the decisions behind it, and their trials.
 
     Raises:
-        StateError: when a file cannot be used.
+        StateError: if a file cannot be used.
     """
     routing = read_config(files.routing_path)
     yield from explain_route(routing.apply_routing(model, phase))
@@ -41,7 +44,7 @@ def why(files: ProjectFiles, model: str, phase: str) -> Iterator[str]:
     if decisions:
         yield f"{len(decisions)} decisions"
     else:
-        yield f"no decision about it is logged in {files.state_dir.name}"
+        yield f"no decision on it is logged in {files.state_dir.name}"
     cycles = read_history(files.state_dir / HISTORY)
     for decision in decisions:
         yield from _decision_lines(decision, cycles)
@@ -57,12 +60,12 @@ def _decisions_on(files: ProjectFiles, model: str, phase: str) -> Iterator[_Entr
 
 def _rule_lines(rule: Rule) -> Iterator[str]:
     status = rule.status or "not on trial"
-    origin = rule.source or "unknown hands"
+    origin = rule.source or "an unknown source"
     if rule.cycle:
         origin += f", cycle {rule.cycle}"
     yield f"  the rule is {status}, from {origin}"
     for name, value in rule_to_json(rule).items():
-        if name not in _TOLD:
+        if name not in _SHOWN_ELSEWHERE:
             yield f"    {name}: {value}"
     for name, value in (rule.premises or {}).items():
         yield f"    rests on {name} {value}"
@@ -109,12 +112,12 @@ def _trial_lines(files: ProjectFiles, phase: str, cycles: Sequence[int]) -> Iter
 
 
 def history(files: ProjectFiles, width: int | None) -> list[str]:
-    """What each cycle compared and decided, how the accuracy rose, and how much of the error budget is spent.
+    """Return the comparisons and decisions of each cycle, the curve of accuracy, and the error budget spent.
 
-    Surveys, which decide nothing, stand in a line each. `width` is that of the terminal, if it is one.
+    Surveys, which decide nothing, have a line each. `width` is that of the terminal; None if there is none.
 
     Raises:
-        StateError: when there is no history, or it cannot be used.
+        StateError: if there is no history, or it cannot be used.
     """
     entries = read_history(files.state_dir / HISTORY)
     surveys = list(_survey_lines(files))
@@ -146,7 +149,7 @@ def _cycle_lines(entry: _Entry) -> Iterator[str]:
 
 
 def _survey_lines(files: ProjectFiles) -> Iterator[str]:
-    """What `selfopt swarm` and `selfopt batch` have recorded, which decides nothing."""
+    """Yield a line for each record of `selfopt swarm` and `selfopt batch`, which decide nothing."""
     path = files.ledger_path
     if not path.exists():
         return
@@ -171,7 +174,7 @@ def _comparison(verdict: _Entry) -> str:
 
 
 def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
-    """The measured accuracy of what was in force after each cycle, phase by phase; bars of up to `most` signs."""
+    """Return the accuracy of the spec in force after each cycle, by phase, as bars of up to `most` characters."""
     lines = []
     for phase in dict.fromkeys(map(itemgetter("phase"), entries)):
         lines += ["", f"accuracy of what is in force in {phase}, by cycle"]
@@ -192,7 +195,7 @@ def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
 
 
 def _budget_lines(files: ProjectFiles) -> list[str]:
-    """How much of the bound on false promotions is spent, by the ledger: deleting a report does not refill it."""
+    """Return the part of the error budget spent by the ledger's comparisons: deleting a report does not refill it."""
     path = files.ledger_path
     if not path.exists():
         return []

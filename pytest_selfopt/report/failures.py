@@ -1,4 +1,4 @@
-"""Hot failures: the cases that the spec in force keeps failing, with what was asked, expected and got."""
+"""Hot failures: the cases that the spec in force keeps failing, with prompt, expectation and answer."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class HotCase:
 
     @property
     def failed(self) -> int:
-        """In how many runs it was not right."""
+        """The number of runs that were not right."""
         return len(self._wrong)
 
     @property
     def last(self) -> Trial:
-        """The last trial that was not right; of equal trials, one that had an answer."""
+        """The last trial that was not right, if possible one with an answer."""
         missed = [trial for trial in self.trials if trial.outcome is Outcome.MISS]
         return (missed or self._wrong)[-1]
 
@@ -41,7 +41,7 @@ class HotCase:
 
 
 def hot_cases(trials: Iterable[Trial]) -> tuple[list[HotCase], int]:
-    """The cases among the trials of a spec that are hot, worst first, and how many more there are than are listed."""
+    """Return the hot cases among the trials of a spec, worst first, and the number of those not listed."""
     by_case: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         by_case[trial.case].append(trial)
@@ -60,7 +60,7 @@ def _failed_share(case: HotCase) -> float:
 
 
 def failure_of(hot: HotCase, *, prompt: str, expected: str, got: str) -> Failure:
-    """A hot case with its texts, cut to what a page can bear."""
+    """Return a hot case with its texts, cut to a length that suits a page."""
     runs = 1 + max(trial.run for trial in hot.trials)
     letters: Mapping[str, str] = outcomes_of(hot.trials, runs)
     return Failure(

@@ -1,4 +1,4 @@
-"""How numbers and outcomes are written for people; what is unknown is a dash."""
+"""Formats of numbers and outcomes for people; unknown values are a dash."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ UNKNOWN = "–"
 
 
 def share(value: float | None) -> str:
-    """A share from 0 to 1, such as 0.425."""
+    """Format a share from 0 to 1, such as 0.425."""
     if value is None:
         return UNKNOWN
     return f"{value:.3f}"
 
 
 def number(value: float | None) -> str:
-    """The number of a gate, or its limit, with no more digits than matter."""
+    """Format the number or limit of a gate with its significant digits only."""
     if value is None:
         return UNKNOWN
     if abs(value) >= 1e9:
@@ -40,14 +40,14 @@ def number(value: float | None) -> str:
 
 
 def count(value: int | None) -> str:
-    """A whole number with separators, such as 12,480."""
+    """Format a whole number with separators, such as 12,480."""
     if value is None:
         return UNKNOWN
     return f"{value:,}"
 
 
 def seconds(value: float | None) -> str:
-    """A latency, such as "2.42 s" or "85 ms"."""
+    """Format a latency, such as "2.42 s" or "85 ms"."""
     if value is None:
         return UNKNOWN
     if value >= 0.1:
@@ -56,7 +56,7 @@ def seconds(value: float | None) -> str:
 
 
 def cost(spent: Spent) -> str:
-    """What was spent in USD."""
+    """Format the cost in USD."""
     known = spent.known_cost_usd or 0.0
     if spent.unpriced >= spent.calls:
         known = 0.0
@@ -64,26 +64,26 @@ def cost(spent: Spent) -> str:
 
 
 def odds(value: float | None) -> str:
-    """Odds against luck, such as 630:1."""
+    """Format odds against luck, such as 630:1."""
     if value is None:
         return UNKNOWN
     return f"{format_odds(value)}:1"
 
 
 def chance(value: float | None) -> str:
-    """How likely something is by chance."""
+    """Format a probability by chance; empty if it is unknown."""
     if value is None:
         return ""
     return f"by chance {format_chance(value)}"
 
 
 def words(name: str) -> str:
-    """A name of the code as words: min_samples is "min samples"."""
+    """Turn a name of the code into words: min_samples is "min samples"."""
     return name.replace("_", " ")
 
 
 def moment(timestamp: str) -> str:
-    """A time of the ledger without its seconds: 2026-11-27T06:19:23Z is "2026-11-27 06:19 UTC"."""
+    """Format a timestamp without its seconds: 2026-11-27T06:19:23Z is "2026-11-27 06:19 UTC"."""
     day, _, clock = timestamp.partition("T")
     if not clock:
         return timestamp
@@ -91,7 +91,7 @@ def moment(timestamp: str) -> str:
 
 
 def differs(strip: Strip) -> bool:
-    """Whether the specs that ran the cases of a strip did not all do as well, as far as each of them ran."""
+    """Tell whether specs differ on the cases of a strip, over the runs that each spec made."""
     shares = set()
     for outcomes in strip.outcomes:
         judged = outcomes.replace(".", "")
@@ -101,7 +101,7 @@ def differs(strip: Strip) -> bool:
 
 
 def gate_names(phase: PhaseReport) -> list[str]:
-    """The gates that any spec of a phase was held against, those first that one of them did not pass."""
+    """Return the names of all gates of a phase's specs, those that a spec failed first."""
     failed, all_names = [], []
     for spec in phase.specs:
         for gate in spec.gates:
@@ -112,30 +112,30 @@ def gate_names(phase: PhaseReport) -> list[str]:
 
 
 def interval(measured: Measured) -> str:
-    """The 95 % interval of an accuracy."""
+    """Format the 95 % interval of an accuracy."""
     return f"{measured.low:.2f}–{measured.high:.2f}"
 
 
 def believed(point: CurvePoint) -> str:
-    """What was believed of what is in force, and on how many trials."""
+    """Format the accuracy as believed at the cycle, with its number of trials."""
     return f"{point.believed:.3f} ({point.believed_trials:,} trials)"
 
 
 def known(point: CurvePoint) -> str:
-    """What is known of it now from later cycles, and on how many trials."""
+    """Format the accuracy as known now from later cycles, with its number of trials."""
     if point.known is None:
         return "not measured since"
     return f"{point.known:.3f} ({point.known_trials:,} trials)"
 
 
 def rise(line: CycleLine) -> str:
-    """The accuracy of what was in force before and after a cycle."""
+    """Format the accuracy in force before and after a cycle."""
     before, after = share(line.accuracy_before), share(line.accuracy_after)
     return f"{before} → {after}"
 
 
 def rise_rests_on(line: CycleLine) -> str:
-    """On how many trials those two rest."""
+    """Format the numbers of trials behind these two accuracies."""
     before, after = count(line.trials_before), count(line.trials_after)
     return f"of {before} / {after} trials"
 
@@ -147,4 +147,4 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )
 } | {"duration": format_duration, "money": format_cost}  # fmt: skip
-"""By the names under which templates use them."""
+"""The filters of the templates, by name."""

@@ -1,4 +1,4 @@
-"""The result of a cycle in a few sentences: whether anything was promoted, why or why not, and what it would take."""
+"""The result of a cycle in a few sentences: what was promoted, why or why not, and what comes next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The verdict, and the sentences that go with it."""
+    """The verdict and its sentences."""
 
     verdict: str
     headline: str
@@ -30,7 +30,7 @@ class Headline:
 
 
 def headline_of_cycle(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headline:
-    """What a cycle came to."""
+    """Return the headline of a cycle."""
     if status != "decided":
         return _undecided(cycle, status, phases)
     several = len(phases) > 1
@@ -54,7 +54,7 @@ def _undecided(cycle: int, status: str, phases: Sequence[PhaseReport]) -> Headli
         verdict=verdict,
         headline=f"Nothing was decided in cycle {cycle}: {reason}.",
         why=(),
-        takes=(_sentence(NEXT_STEPS.get(status, "the next cycle begins anew")),),
+        takes=(_sentence(NEXT_STEPS.get(status, "the next cycle starts over")),),
     )
 
 
@@ -66,7 +66,7 @@ def _first_sentence(phases: Sequence[PhaseReport]) -> str:
 
 
 def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport]) -> Headline:
-    """Where all cycles have led; `lines` are those of all cycles, oldest first."""
+    """Return the headline over all cycles; `lines` are those of all cycles, oldest first."""
     cycles = len({line.cycle for line in lines})
     promoted = [line for line in lines if line.verdict == "PROMOTE"]
     states = []
@@ -91,7 +91,7 @@ def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
     several = len(phases) > 1
     sentences: list[str] = []
     for phase in phases:
-        sentences += _takes(phase, several=several)
+        sentences += _next_sentences(phase, several=several)
     return tuple(sentences)
 
 
@@ -105,7 +105,7 @@ def _promotion(line: CycleLine) -> str:
 
 
 def _right_of(accuracy: float | None, trials: int | None) -> str:
-    """How many of some trials were right, such as "7 of 8"; empty where it is unknown."""
+    """Format right answers of trials, such as "7 of 8"; empty if unknown."""
     if accuracy is None or not trials:
         return ""
     return f"{round(accuracy * trials):,} of {trials:,}"
@@ -125,7 +125,7 @@ def _result(phase: PhaseReport) -> str:
 
 
 def verdict_of(phase: PhaseReport) -> PhaseVerdict:
-    """What the verdict of a phase is put into words from."""
+    """Return the facts from which the verdict of a phase is put into words."""
     candidates: list[JudgedCandidate] = []
     for spec in _judged(phase):
         candidate = JudgedCandidate(
@@ -167,9 +167,9 @@ def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
 
 
 def _grounds(phase: PhaseReport, *, several: bool) -> Iterator[str]:
-    """The sentence of the verdict that matters most: the winner's, or that of the candidate furthest ahead.
+    """Yield the sentence of the most important verdict: that of the winner, or of the candidate furthest ahead.
 
-    Where nothing was compared, it is what was diagnosed of what is in force.
+    If nothing was compared, it is the first diagnosis of the spec in force.
     """
     prefix = ""
     if several:
@@ -195,7 +195,7 @@ def _right(measured: Measured) -> str:
 
 
 def _sentence_of(phase: PhaseReport, spec: str) -> str:
-    """The recorded sentence on a candidate, without its verdict, which stands elsewhere."""
+    """Return the recorded sentence on a candidate without its verdict, which is shown elsewhere."""
     report = _find(phase, spec)
     if report is None or not report.sentence:
         return "no reason is recorded"
@@ -207,7 +207,7 @@ def _sentence(text: str) -> str:
     return f"{first.upper()}{rest}."
 
 
-def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
+def _next_sentences(phase: PhaseReport, *, several: bool) -> list[str]:
     where = ""
     if several:
         where = f" for {phase.phase}"
@@ -224,7 +224,7 @@ def _takes(phase: PhaseReport, *, several: bool) -> list[str]:
         sentences.append(f"The next cycle tries {changes}{where}.")
     elif not phase.takes:
         sentences.append(
-            f"Nothing untried is left{where}: other prompts, another model, or more in [tool.selfopt.search] are what "
+            f"Nothing untried is left{where}: only other prompts, another model, or more in [tool.selfopt.search] "
             "could still be better."
         )
     return sentences

@@ -1,6 +1,6 @@
-"""Reading entries that other versions may have written: what is missing or strange is empty, and nothing is raised.
+"""Readers of entries that other versions may have written: a missing or invalid value is empty, never an error.
 
-Numbers beyond what anything here can come to are strange, too, so that whatever is reckoned with them is finite.
+Numbers that are too large are invalid too, so that all calculations with them are finite.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ NOTHING: Entry = {}
 
 LARGEST_NUMBER = 1e300
 LARGEST_WHOLE = (1 << 53) - 1
-"""What every reader of JSON has exactly (RFC 8259, 6)."""
+"""The largest whole number that every reader of JSON represents exactly (RFC 8259, 6)."""
 
 
 def text_in(entry: Entry, name: str) -> str:
-    """The text under a name; empty when there is none."""
+    """Return the text under a name; empty if there is none."""
     value = entry.get(name)
     if isinstance(value, str):
         return value
@@ -28,7 +28,7 @@ def text_in(entry: Entry, name: str) -> str:
 
 
 def first_text_in(entries: Iterable[Entry], name: str) -> str:
-    """The first text under a name that is not empty; empty when there is none."""
+    """Return the first nonempty text under a name; empty if there is none."""
     for entry in entries:
         text = text_in(entry, name)
         if text:
@@ -37,12 +37,12 @@ def first_text_in(entries: Iterable[Entry], name: str) -> str:
 
 
 def number_in(entry: Entry, name: str) -> float | None:
-    """The finite number under a name."""
+    """Return the finite number under a name."""
     return _number(entry.get(name))
 
 
 def share_in(entry: Entry, name: str) -> float | None:
-    """The number from 0 to 1 under a name."""
+    """Return the number from 0 to 1 under a name."""
     value = number_in(entry, name)
     if value is None or not 0 <= value <= 1:
         return None
@@ -50,17 +50,17 @@ def share_in(entry: Entry, name: str) -> float | None:
 
 
 def whole_in(entry: Entry, name: str) -> int | None:
-    """The whole number under a name."""
+    """Return the whole number under a name."""
     return _whole(entry.get(name))
 
 
 def count_in(entry: Entry, name: str) -> int:
-    """The whole number under a name that is no less than 0; 0 when there is none."""
+    """Return the whole number under a name; 0 if it is negative or missing."""
     return max(0, whole_in(entry, name) or 0)
 
 
 def entry_in(entry: Entry, name: str) -> Entry:
-    """The object under a name; an empty one when there is none."""
+    """Return the object under a name; an empty one if there is none."""
     value = entry.get(name)
     if isinstance(value, Mapping):
         return value
@@ -68,22 +68,22 @@ def entry_in(entry: Entry, name: str) -> Entry:
 
 
 def entries_in(entry: Entry, name: str) -> list[Entry]:
-    """The objects in the list under a name."""
+    """Return the objects in the list under a name."""
     return [value for value in _list(entry, name) if isinstance(value, Mapping)]
 
 
 def texts_in(entry: Entry, name: str) -> tuple[str, ...]:
-    """The texts in the list under a name."""
+    """Return the texts in the list under a name."""
     return tuple(value for value in _list(entry, name) if isinstance(value, str))
 
 
 def wholes_in(entry: Entry, name: str) -> tuple[int, ...]:
-    """The whole numbers in the list under a name."""
+    """Return the whole numbers in the list under a name."""
     return tuple(_known(map(_whole, _list(entry, name))))
 
 
 def numbers_in(entry: Entry, name: str) -> tuple[float, ...]:
-    """The finite numbers in the list under a name."""
+    """Return the finite numbers in the list under a name."""
     return tuple(_known(map(_number, _list(entry, name))))
 
 

@@ -1,4 +1,4 @@
-"""The report as Markdown: what SELF_OPTIMIZING_REPORT.md holds, and what goes into the summary of a job.
+"""The report as Markdown, for SELF_OPTIMIZING_REPORT.md and for the summary of a job.
 
 GitHub shows no more than 1 MiB of a summary, and readers stop earlier: long lists and texts continue in the page.
 """
@@ -27,8 +27,8 @@ _GLYPHS = str.maketrans({"P": "●", "M": "×", "E": "!", ".": "·"})
 
 
 def as_markdown(report: Report) -> str:
-    """The report on a cycle or over all cycles."""
-    lines = [f"# {plain(report.headline)}", "", _place(report), "", *_lead(report)]
+    """Render the report on a cycle or over all cycles."""
+    lines = [f"# {plain(report.headline)}", "", _status_line(report), "", *_lead(report)]
     phases: list[str] = []
     for phase in report.phases:
         phases += ["", *_phase(phase)]
@@ -44,7 +44,7 @@ def as_markdown(report: Report) -> str:
     return whole(lines, MOST_BYTES)
 
 
-def _place(report: Report) -> str:
+def _status_line(report: Report) -> str:
     scope = "all cycles"
     if report.kind == "cycle":
         scope = f"cycle {report.cycle}"
@@ -201,7 +201,7 @@ def _strips(phase: PhaseReport) -> list[str]:
 
 
 def _in_columns(rows: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[str]:
-    """The rows with their cells below each other, each with its name behind it."""
+    """Align rows in columns, each row followed by its name."""
     columns = zip(*rows, strict=True)
     widths = [max(map(len, column)) for column in columns]
     for row, name in zip(rows, names, strict=True):
@@ -233,7 +233,7 @@ def _failures(phase: PhaseReport) -> Iterator[str]:
 def _got(failure: Failure) -> str:
     if failure.got_length <= len(failure.got):
         return failure.got
-    return f"(the beginning; it has {failure.got_length:,} characters)\n{failure.got}"
+    return f"(cut; the answer has {failure.got_length:,} characters)\n{failure.got}"
 
 
 def _diagnoses(phase: PhaseReport) -> list[str]:
@@ -270,7 +270,7 @@ def _next(phase: PhaseReport) -> list[str]:
 
 
 def _over_cycles(report: Report) -> list[str]:
-    """The section on all cycles, with an empty line before it; empty without cycles."""
+    """Return the section on all cycles, preceded by an empty line; nothing without cycles."""
     if not report.cycles:
         return []
     lines = ["", "## Over the cycles", ""]
@@ -299,7 +299,7 @@ def _cycle_row(line: CycleLine) -> list[str]:
 
 
 def _last(items: Sequence[_Item], most: int) -> tuple[Sequence[_Item], list[str]]:
-    """The last `most` items, and the lines that say how many come before those."""
+    """Return the last `most` items, and the lines that give the number of earlier ones."""
     left = len(items) - most
     if left <= 0:
         return items, []
@@ -317,7 +317,7 @@ def _bar(point: CurvePoint) -> str:
 
 def _rules(rules: Sequence[RuleReport]) -> list[str]:
     if not rules:
-        return ["There is no rule."]
+        return ["There are no rules."]
     heads = ["model", "phase", "status", "says", "because", "evidence", "rests on", "life"]
     return table(heads, map(_rule_row, rules))
 
@@ -358,7 +358,7 @@ def _budget(budget: Budget) -> str:
 
 def _events(events: Sequence[Event]) -> list[str]:
     if not events:
-        return ["None was logged."]
+        return ["No decisions were logged."]
     shown, left = _last(events, MOST_DECISIONS)
     return [*left, *map(_event_line, shown)]
 

@@ -1,4 +1,4 @@
-"""Untrusted texts in Markdown: none of them can become a table, a link, a picture, HTML, or a mention."""
+"""Escaping of untrusted texts for Markdown: none can become a table, link, image, HTML, or mention."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterable, Sequence
 from pytest_selfopt.console.sanitize import visible
 
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-# In code nothing can be escaped.
+# Nothing can be escaped in code.
 _UNQUOTED = str.maketrans({"`": "’", "|": "¦"})
-# Within a word an underscore means nothing, and names are full of them; a hash at the end would end a heading.
+# An underscore within a word has no meaning, and names are full of them; a final hash would close a heading.
 _SPECIAL = re.compile(r"[<>&|\[\]`*~\\]|(?<![^\W_])_|_(?![^\W_])|#$")
-# GitHub makes links of bare addresses, and notifies users who are mentioned.
+# GitHub turns bare addresses into links and notifies mentioned users.
 _ADDRESS = re.compile(r"(?i)(?<![a-z])(?:(https?|ftp|mailto|xmpp):|(www)\.)")
 _MENTION = re.compile(r"@(?=\S)")
 _OPENING = re.compile(r"^(\d*)([#+\-=:.)])")
-_LEFT_OUT = "\nWhat follows is left out here, because it is too long; the page has it.\n"
+_LEFT_OUT = "\nThe rest is left out here because it is too long; the page has it.\n"
 _LONGEST_FENCE = 4096
 LONGEST = 2000
-"""Of a text, in characters, with those that are shown by their code point."""
+"""The maximum length of a text in characters, including visible code points."""
 
 
 def plain(text: str) -> str:
-    """A text on one line that is nothing but text."""
+    """Escape a text and put it on one line."""
     escaped = _SPECIAL.sub(_escaped_sign, _short_line(text))
     unlinked = _ADDRESS.sub(_escaped_address, escaped)
     return _MENTION.sub("@<!-- -->", unlinked)
@@ -47,24 +47,24 @@ def _escaped_address(match: re.Match[str]) -> str:
 
 
 def paragraph(text: str) -> str:
-    """A text that begins a line, where signs mean more: it becomes no heading, list or rule."""
+    """Escape a text that begins a line, so that it is no heading, list or rule."""
     return _OPENING.sub(r"\1\\\2", plain(text))
 
 
 def code(text: str) -> str:
-    """A short text as code."""
+    """Format a short text as code."""
     return f"`{_short_line(text).translate(_UNQUOTED)}`"
 
 
 def block(text: str) -> list[str]:
-    """The lines of a text as a block of code, whatever fences are in it."""
+    """Return the lines of a text as a code block, with a fence longer than any in it."""
     longest = max(map(len, re.findall("`{3,}", text)), default=2)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}text", *visible(text).split("\n"), fence]
 
 
 def whole(lines: Iterable[str], most: int) -> str:
-    """Lines as a document of at most so many bytes: what is more is left out, and a block of code is ended."""
+    """Join lines to a document of at most `most` bytes: the rest is left out, and an open code block is closed."""
     kept: list[str] = []
     fence = ""
     left = most - len(_LEFT_OUT.encode()) - _LONGEST_FENCE
@@ -80,7 +80,7 @@ def whole(lines: Iterable[str], most: int) -> str:
 
 
 def _fence_after(line: str, fence: str) -> str:
-    """The fence of the block of code that is open after a line; empty where none is."""
+    """Return the fence of the code block that is open after a line; empty if none is."""
     if line == fence:
         return ""
     if fence or not line.startswith("```"):
@@ -89,7 +89,7 @@ def _fence_after(line: str, fence: str) -> str:
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table; without rows, a sentence."""
+    """Return the lines of a table; a sentence if there are no rows."""
     lines = list(map(_row, rows))
     if not lines:
         return ["Nothing was measured."]
@@ -98,7 +98,7 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def cut(text: str, most: int) -> str:
-    """A text with what it hides made visible; at most so many characters of it, and an ellipsis."""
+    """Cut a text to at most `most` characters and an ellipsis, with hidden characters made visible."""
     shown = visible(text[: most + 1])
     if len(shown) <= most:
         return shown

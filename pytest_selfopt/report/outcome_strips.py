@@ -1,4 +1,4 @@
-"""Strips: how each case went under each spec, run by run, with cases that went alike put together."""
+"""Strips: the outcomes of each case under each spec, run by run, with equal cases grouped."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pytest_selfopt.report.phase_document import Strip
 from pytest_selfopt.trial import Outcome, Trial
 
 MOST_STRIPS = 150
-"""Groups of cases that are listed; behind them stand those that passed everywhere."""
+"""The maximum number of listed groups; groups that passed everywhere come last."""
 MOST_NAMES = 20
-"""Names of cases that a group lists."""
+"""The maximum number of case names that a group lists."""
 
 LETTERS = {Outcome.PASS: "P", Outcome.MISS: "M", Outcome.ERROR: "E"}
 NO_TRIAL = "."
 
 
 def outcomes_of(trials: Sequence[Trial], runs: int) -> dict[str, str]:
-    """A letter a run for each case of one spec, `runs` letters long."""
+    """Return `runs` letters for each case of one spec, one per run."""
     by_case: defaultdict[str, list[str]] = defaultdict(lambda: [NO_TRIAL] * runs)
     for trial in trials:
         letters = by_case[trial.case]
@@ -30,10 +30,10 @@ def outcomes_of(trials: Sequence[Trial], runs: int) -> dict[str, str]:
 
 
 def strips_of(by_spec: Mapping[str, Sequence[Trial]], in_force: str) -> tuple[tuple[Strip, ...], int]:
-    """The strips of a phase, and how many cases those have that are not listed.
+    """Return the strips of a phase, and the number of cases in strips that are not listed.
 
-    `by_spec` has the trials of each spec. What fails most under the spec in force stands first; then what the specs
-    differ on; of equal rank, larger groups come first.
+    `by_spec` has the trials of each spec. Cases that fail most under the spec in force come first, then those on which
+    specs differ, then larger groups.
     """
     specs = list(by_spec)
     place = 0
@@ -49,7 +49,7 @@ def strips_of(by_spec: Mapping[str, Sequence[Trial]], in_force: str) -> tuple[tu
 
 
 def _groups(by_spec: Mapping[str, Sequence[Trial]]) -> dict[tuple[bool, tuple[str, ...]], list[str]]:
-    """The names of the cases that went alike, by whether no tool is needed and their letters under each spec."""
+    """Group the names of cases by whether they need no tool, and by their letters under each spec."""
     runs = 0
     restraints = {}
     for trial in chain.from_iterable(by_spec.values()):
@@ -58,14 +58,14 @@ def _groups(by_spec: Mapping[str, Sequence[Trial]]) -> dict[tuple[bool, tuple[st
     outcomes = [outcomes_of(trials, runs) for trials in by_spec.values()]
     groups: defaultdict[tuple[bool, tuple[str, ...]], list[str]] = defaultdict(list)
     for case, restraint in restraints.items():
-        # The race stops most specs early: runs after that are not shown as missing.
+        # The race stops most specs early; their later runs are not shown as missing.
         letters = tuple(by_case.get(case, "").rstrip(NO_TRIAL) for by_case in outcomes)
         groups[restraint, letters].append(case)
     return groups
 
 
 def _rank(place: int, strip: Strip) -> tuple[float, bool, int]:
-    """By what strips are sorted; `place` is that of the spec in force."""
+    """Return the sort key of a strip; `place` is the position of the spec in force."""
     share = 1.0
     letters = strip.outcomes[place]
     judged = letters.replace(NO_TRIAL, "")

@@ -1,4 +1,4 @@
-"""The report as one HTML file that loads nothing from elsewhere: styles, scripts and data are in it."""
+"""The report as one self-contained HTML file with its styles, scripts and data."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.formats import FILTERS
 
 SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "page.js")
-"""In the order in which they need each other."""
+"""The scripts of the page, each after those that it needs."""
 
 _JSON_IN_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def page(report: Report) -> str:
-    """The page of a report: one self-contained HTML document.
+    """Render the page of a report: one self-contained HTML document.
 
-    Nothing in it can load or send anything: its content-security-policy forbids everything but its own scripts, which
-    it names by their hashes, and its own styles. Texts of models are escaped by the template engine, and what they hide
-    is made visible.
+    Nothing in it can load or send anything: its content-security-policy forbids everything but its own styles and its
+    own scripts, which it names by their hashes. The template engine escapes the texts of models, and hidden characters
+    are made visible.
     """
     scripts = list(map(_asset, SCRIPTS))
     return (
@@ -46,7 +46,7 @@ def page(report: Report) -> str:
 
 def _policy(scripts: list[str]) -> str:
     hashes = " ".join(map(_hash_source, scripts))
-    # The charts set styles of their own, which cannot load anything either.
+    # The charts set inline styles, which cannot load anything either.
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -54,13 +54,13 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _hash_source(script: str) -> str:
-    """A script as a source of a content-security-policy, which allows no other text."""
+    """Return the source by which a content-security-policy allows exactly this script."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _data(value: dict[str, Any]) -> str:
-    """JSON that cannot end the element it stands in."""
+    """Serialize JSON so that it cannot close its HTML element."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.translate(_JSON_IN_HTML)
 
@@ -71,14 +71,14 @@ def _asset(name: str) -> str:
 
 
 def _compiled() -> FileSystemBytecodeCache | None:
-    """Where compiled templates are kept, a folder of the user's own among temporary files.
+    """Return the cache of compiled templates, in a temporary folder of the user; None if there is none.
 
-    Compiling them takes most of the time that a small page takes.
+    Most of the time for a small page is spent on compiling them.
     """
     try:
         return FileSystemBytecodeCache()
     except (OSError, RuntimeError):
-        return None  # no such folder can be made, or another user's folder is in its place
+        return None  # the folder cannot be made, or belongs to another user
 
 
 @cache
@@ -90,14 +90,14 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_finalize,
     )
     environment.filters.update(FILTERS)
     return environment
 
 
-def _shown(value: object) -> object:
-    """What is put out for a value: texts have nothing hidden in them, and what is unknown is a dash."""
+def _finalize(value: object) -> object:
+    """Convert a value for output: make hidden characters visible, and None a dash."""
     if value is None:
         return "–"
     if isinstance(value, str) and not isinstance(value, Markup):

@@ -1,7 +1,7 @@
-"""What a report says of a phase, as plain data.
+"""The report on a phase as plain data.
 
-Accuracies are shares from 0 to 1 with 95 % intervals that mind how repeats of one case hang together; latencies are in
-seconds, costs in USD. None is unknown, or not measured.
+Accuracies are shares from 0 to 1 with 95 % intervals that allow for the correlation of repeats of one case; latencies
+are in seconds, costs in USD. None is unknown, or not measured.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 VERDICTS = ("PROMOTE", "HOLD", "REJECT")
-"""The best first: of several, that is the verdict on all of them."""
+"""The verdicts, best first: the best of several is the verdict on all of them."""
 
 Role = Literal["baseline", "candidate"]
 
 
 def best_verdict(verdicts: Collection[str]) -> str:
-    """The best of some verdicts; empty where none is among them."""
+    """Return the best of some verdicts; empty if there is none."""
     for verdict in VERDICTS:
         if verdict in verdicts:
             return verdict
@@ -26,20 +26,20 @@ def best_verdict(verdicts: Collection[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What a gate found of a spec."""
+    """The result of a gate for a spec."""
 
     name: str
-    """Of the gate, such as no_regression."""
+    """The name of the gate, such as no_regression."""
     passed: bool
-    """Whether its limit is kept."""
+    """Whether the spec passed it."""
     asks: str
-    """The verdict that it asks for when it is not passed."""
+    """The verdict that the gate asks for if it is not passed."""
     value: float | None
-    """The number that it found."""
+    """The measured number."""
     limit: float | None
-    """The number that it was held against."""
+    """The limit for this number."""
     sentence: str
-    """What it found, in words."""
+    """The result in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,9 @@ class Measured:
     """The numbers of a spec over the trials of a cycle; latency, tokens and cost are those of answered trials."""
 
     trials: int
-    """All of them, those without an answer included."""
+    """All trials, including those without an answer."""
     cases: int
-    """How many there are; 0 where only the history knows them."""
+    """The number of cases; 0 if the numbers are from the history only."""
     passes: int
     """Trials that were right."""
     misses: int
@@ -63,37 +63,37 @@ class Measured:
     high: float
     """The upper end of its interval."""
     run_accuracies: tuple[float, ...]
-    """The accuracy of each run, in their order."""
+    """The accuracy of each run, in order."""
     restraint: float | None
-    """Of the trials that need no tool, the share in which none was called."""
+    """The share of the trials needing no tool in which none was called."""
     restraint_trials: int
-    """How many trials that rests on."""
+    """The number of trials behind it."""
     errors_by_kind: Mapping[str, int]
-    """How many errors there are of each kind."""
+    """The number of errors of each kind."""
     latency_median_s: float | None
-    """Of the answers, in seconds."""
+    """The median latency of the answers, in seconds."""
     latency_p95_s: float | None
-    """What 95 % of the answers took at most, in seconds."""
+    """The latency that 95 % of the answers did not exceed, in seconds."""
     tokens_in: int | None
-    """Asked, of all answers together."""
+    """The prompt tokens of all answers together."""
     tokens_out: int | None
-    """Answered, of all answers together."""
+    """The answer tokens of all answers together."""
     cost_usd: float | None
-    """Of all its trials; None when that of one is unknown."""
+    """The cost of all trials; None if that of one is unknown."""
     cost_of_1000_usd: float | None
-    """Of a thousand answers like these."""
+    """The cost of a thousand answers like these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecReport:
-    """One configuration that was measured, and what was decided of it. The baseline is compared with nothing."""
+    """A measured configuration and the verdict on it. The baseline is compared with nothing."""
 
     spec: str
     """Its id."""
     name: str
-    """Short and unlike those of the others in its phase: "baseline", or what it changes."""
+    """Its short name, unique in its phase: "baseline", or what it changes."""
     role: Role
-    """What it was in this comparison."""
+    """Its role in the comparison."""
     in_force: bool
     """Whether the cycle left it in force."""
     verdict: str
@@ -101,19 +101,19 @@ class SpecReport:
     sentence: str
     """The verdict with its grounds."""
     comparison: int | None
-    """The number of its comparison among all that spend a share of the error budget."""
+    """The number of its comparison among those that spend a share of the error budget."""
     fixed: int | None
-    """Answers that it has right and the baseline wrong."""
+    """The answers that it has right and the baseline wrong."""
     broken: int | None
-    """Answers that the baseline has right and it wrong."""
+    """The answers that the baseline has right and it wrong."""
     passes: int | None
-    """Passes that were compared."""
+    """The passes that were compared."""
     odds: float | None
-    """Against luck, as they were judged."""
+    """The odds against luck by which it was judged."""
     needed: float | None
-    """The odds that they had to reach."""
+    """The odds that it had to reach."""
     gates: tuple[Gate, ...]
-    """Those it was held against; of what is in force without a comparison, those it has to pass for itself."""
+    """The gates applied to it; for a spec in force without a comparison, those that need no baseline."""
     measured: Measured | None
     """Its numbers in this cycle."""
     front_by_cost: bool
@@ -124,70 +124,70 @@ class SpecReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Cases that went alike, as letters: P is a pass, M a miss, E an error, and "." a run that has no trial of it."""
+    """Cases with equal outcomes, as letters: P is a pass, M a miss, E an error, and "." a run without a trial."""
 
     cases: tuple[str, ...]
-    """The names of some of them."""
+    """The names of some of the cases."""
     count: int
-    """How many there are."""
+    """The number of cases."""
     restraint: bool
-    """Whether no tool should be called in them."""
+    """Whether the cases need no tool."""
     outcomes: tuple[str, ...]
-    """A text for each spec of the phase, a letter a run."""
+    """A text for each spec of the phase, with one letter per run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A case that the spec in force failed in two or more runs: what was asked, expected, and last got instead."""
+    """A case that the spec in force failed in two or more runs: the prompt, the expectation and the last answer."""
 
     case: str
     """Its name."""
     failed: int
-    """Runs in which it was not right."""
+    """The runs in which it was not right."""
     trials: int
-    """Runs in which it was asked."""
+    """The runs in which it was asked."""
     outcomes: str
-    """A letter a run, as in strips."""
+    """One letter per run, as in strips."""
     prompt: str
-    """What was asked; empty where the ledger does not know it."""
+    """The prompt; empty if the ledger does not have it."""
     expected: str
-    """What was expected, in words; empty where the ledger does not know it."""
+    """The expectation in words; empty if the ledger does not have it."""
     got: str
-    """What was answered last; empty when nothing came."""
+    """The last answer; empty if there was none."""
     got_length: int
-    """The characters of that before it was cut."""
+    """The length of the answer in characters before it was cut."""
     reason: str
-    """Why it is not right."""
+    """The reason why the answer is not right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What was diagnosed of the spec in force: the trials it rests on, and how likely they would be by chance."""
+    """A diagnosis of the spec in force, with its trials and its probability by chance."""
 
     kind: str
-    """What was found, such as cold start."""
+    """The kind of diagnosis, such as cold start."""
     sentence: str
-    """The same with its numbers."""
+    """The diagnosis in words, with its numbers."""
     chance: float | None
-    """How likely it would be by chance."""
+    """The probability that the finding is due to chance."""
     trials: int
-    """How many it rests on."""
+    """The number of trials behind it."""
     cases: tuple[str, ...]
-    """Those it is about."""
+    """The cases that it concerns."""
     runs: tuple[int, ...]
-    """Those it is about, from 0."""
+    """The runs that it concerns, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """What the next cycle is going to try beside what is in force, and why."""
+    """A candidate of the next cycle."""
 
     spec: str
     """Its id."""
     change: str
-    """What it changes of what is in force."""
+    """The change from the spec in force."""
     why: str
-    """Why it is tried."""
+    """The reason to try it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,56 +197,56 @@ class Warmup:
     spec: str
     """The configuration that was warmed up."""
     answered: bool
-    """Whether an answer came."""
+    """Whether the model answered."""
     latency_s: float | None
-    """How long that took, in seconds."""
+    """The latency of the answer, in seconds."""
     error: str
-    """What went wrong; empty when nothing did."""
+    """The error; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseReport:
-    """What a cycle found of a phase."""
+    """The results of a cycle for a phase."""
 
     phase: str
-    """Its name."""
+    """The name of the phase."""
     cycle: int
     """The number of the cycle."""
     status: str
-    """How the cycle ended: decided, partial, interrupted, stopped or running."""
+    """The status of the cycle: decided, partial, interrupted, stopped or running."""
     proof: bool
-    """Whether it only proved what was on trial."""
+    """Whether the cycle only proved what was on trial."""
     verdict: str
-    """PROMOTE, HOLD or REJECT; empty where nothing was decided."""
+    """PROMOTE, HOLD or REJECT; empty if nothing was decided."""
     sentence: str
     """The reason for the verdict."""
     takes: str
-    """What it would take to come to another one."""
+    """What another verdict would take."""
     baseline: str
     """The spec that the cycle began with."""
     in_force: str
     """The spec that the cycle left in force."""
     winner: str | None
-    """The spec that was promoted, if one was."""
+    """The promoted spec, if there is one."""
     cases: int
-    """How many were asked."""
+    """The number of cases asked."""
     runs: int
-    """How many passes were made."""
+    """The number of passes made."""
     specs: tuple[SpecReport, ...]
-    """The baseline first."""
+    """The specs, the baseline first."""
     strips: tuple[Strip, ...]
-    """How each case went, those that fail most first."""
+    """The outcomes of the cases, those that fail most first."""
     strips_left: int
-    """Cases that are not listed."""
+    """The number of cases that are not listed."""
     failures: tuple[Failure, ...]
     """The cases that keep failing, worst first."""
     failures_left: int
-    """Cases that keep failing and are not listed."""
+    """The number of cases that keep failing and are not listed."""
     diagnoses: tuple[Diagnosis, ...]
-    """What was found of the spec in force."""
+    """The diagnoses of the spec in force."""
     next: tuple[Try, ...]
-    """What the next cycle is going to try."""
+    """The candidates of the next cycle."""
     next_left: int
-    """Untried neighbours beyond those."""
+    """The number of further untried neighbours."""
     warmups: tuple[Warmup, ...]
     """The warm-up calls of the cycle."""

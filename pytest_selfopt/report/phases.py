@@ -1,4 +1,4 @@
-"""One phase of a cycle: from its plan, its entry in the history and its trials to what a report says of it."""
+"""The report on one phase of a cycle, from its plan, its entry in the history and its trials."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ _PER = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseStory:
-    """What is stored of a phase of a cycle.
+    """The stored data on a phase of a cycle.
 
-    `entry` is that of the history and `plan` that of the ledger, each empty when there is none.
+    `entry` is from the history and `plan` from the ledger; each is empty if there is none.
     """
 
     phase: str
@@ -82,12 +82,12 @@ class PhaseStory:
 
     @property
     def verdicts(self) -> list[Entry]:
-        """The verdicts on the candidates, as the history has them."""
+        """The verdicts on the candidates in the history."""
         return entries_in(self.entry, "verdicts")
 
 
 def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -> PhaseReport:
-    """What a report says of a phase; `failures` are those it lists, and how many it does not."""
+    """Build the report on a phase; `failures` are the listed ones, and the number of the others."""
     by_spec = _trials_by_spec(story)
     cases = tuple(dict.fromkeys(trial.case for trial in story.trials))
     strips, strips_left = strips_of(by_spec, story.in_force)
@@ -104,7 +104,7 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         proof=story.entry.get("proof") is True,
         verdict=verdict_of(winner, story.verdicts),
         sentence=text_in(story.entry, "reason"),
-        takes=first_text_in(_leading(story.verdicts), "takes"),
+        takes=first_text_in(_furthest_first(story.verdicts), "takes"),
         baseline=story.baseline,
         in_force=story.in_force,
         winner=winner,
@@ -123,7 +123,7 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
 
 
 def verdict_of(winner: str | None, verdicts: Iterable[Entry]) -> str:
-    """PROMOTE where something was promoted, else the best verdict on a candidate; empty where there is none."""
+    """Return PROMOTE if there is a winner, else the best verdict on a candidate; empty without verdicts."""
     if winner:
         return VERDICTS[0]
     judged = {text_in(verdict, "verdict") for verdict in verdicts}
@@ -134,7 +134,7 @@ def verdict_of(winner: str | None, verdicts: Iterable[Entry]) -> str:
 
 
 def name_of(spec: str, baseline: str) -> str:
-    """What a spec changes of the baseline, in short; the id itself where one of them cannot be read."""
+    """Describe in short what a spec changes of the baseline; return its id if one of the two does not parse."""
     if spec == baseline:
         return "baseline"
     try:
@@ -150,13 +150,13 @@ def _trials_by_spec(story: PhaseStory) -> dict[str, list[Trial]]:
     return trials
 
 
-def _leading(verdicts: Iterable[Entry]) -> list[Entry]:
-    """Sort verdicts, those that are furthest ahead first."""
+def _furthest_first(verdicts: Iterable[Entry]) -> list[Entry]:
+    """Sort verdicts, the furthest ahead first."""
     return sorted(verdicts, key=_lag)
 
 
 def _lag(verdict: Entry) -> int:
-    """How many more answers a candidate broke than it fixed."""
+    """Return how many more answers a candidate broke than it fixed."""
     return count_in(verdict, "broken") - count_in(verdict, "fixed")
 
 
@@ -169,25 +169,25 @@ def _spec_reports(story: PhaseStory, by_spec: Mapping[str, Sequence[Trial]], cas
 
 
 def _numbers(story: PhaseStory, spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Measured | None:
-    """The numbers of a spec by its trials, or by the history; None where neither has any."""
+    """Return the numbers of a spec from its trials, or else from the history; None if neither has any."""
     if trials:
         return _measured(evaluate(spec, trials, cases), trials)
     stored = entry_in(entry_in(story.entry, "metrics"), spec)
     if not stored:
         return None
-    return _remembered(stored)
+    return _measured_in_history(stored)
 
 
 def _spec(story: PhaseStory, spec: str, measured: Measured | None) -> SpecReport:
     verdict = _named(story.verdicts, "spec", spec)
     comparison = whole_in(verdict, "comparison")
     gates = entries_in(verdict, "gates")
-    # Without the number of a comparison there were no odds to judge by, whatever the gate's numbers are.
+    # Without a comparison's number the spec was not judged by odds, whatever the gate's numbers are.
     tested = NOTHING
     if comparison is not None:
         tested = _named(gates, "name", "no_regression")
     in_force = spec == story.in_force
-    # Of what is in force without a comparison, the gates that it has to pass for itself.
+    # A spec in force without a comparison has only the gates that need no baseline.
     if in_force and not gates:
         gates = entries_in(story.entry, "gates")
     return SpecReport(
@@ -217,7 +217,7 @@ def _role(spec: str, baseline: str) -> Role:
 
 
 def _named(entries: Iterable[Entry], field: str, name: str) -> Entry:
-    """The first entry with this text in a field; an empty one when there is none."""
+    """Return the first entry with this text in a field; an empty one if there is none."""
     for entry in entries:
         if text_in(entry, field) == name:
             return entry
@@ -265,14 +265,14 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
 
 
 def _cost_of_1000(cost: float | None, answers: int) -> float | None:
-    """USD that a thousand answers cost at the rate of so many."""
+    """Return the cost of a thousand answers in USD, from that of `answers`."""
     if cost is None or not answers:
         return None
     return cost / answers * _PER
 
 
-def _remembered(entry: Entry) -> Measured:
-    """The numbers that the history has of a spec whose trials are not in the ledger any more."""
+def _measured_in_history(entry: Entry) -> Measured:
+    """Return the history's numbers of a spec whose trials are no longer in the ledger."""
     trials = count_in(entry, "trials")
     accuracy = share_in(entry, "accuracy") or 0.0
     stored_kinds = entry_in(entry, "errors_by_kind")
@@ -306,7 +306,7 @@ def _remembered(entry: Entry) -> Measured:
 
 
 def _with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
-    """The specs with those marked that no other beats; a spec with an unknown number is on no front and beats none."""
+    """Mark the specs that no other beats; a spec with an unknown number is on no front and beats none."""
     by_cost = _front(specs, "cost_of_1000_usd")
     by_latency = _front(specs, "latency_median_s")
     marked = []
@@ -317,7 +317,7 @@ def _with_fronts(specs: Sequence[SpecReport]) -> tuple[SpecReport, ...]:
 
 
 def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
-    """The ids of the specs that no other beats in accuracy and a field of `Measured`, of which less is better."""
+    """Return the ids of the specs on the Pareto front of accuracy and a field of `Measured`; less of it is better."""
     points: dict[str, tuple[float, float]] = {}
     for spec in specs:
         value = getattr(spec.measured, by, None)
@@ -327,7 +327,7 @@ def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
 
 
 def _beaten(point: tuple[float, float], points: Iterable[tuple[float, float]]) -> bool:
-    """Whether one of the points is as good as this one in both numbers, and better in one."""
+    """Tell whether one of the points is at least as good as this one in both numbers, and better in one."""
     accuracy, value = point
     for other in points:
         as_good = other[0] >= accuracy and other[1] <= value

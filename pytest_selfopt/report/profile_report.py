@@ -1,6 +1,6 @@
-"""`selfopt profile`: what the ledger and the history know of models, and the maps over all of them.
+"""`selfopt profile`: the profiles of models by ledger and history, and the maps over all models.
 
-The JSON for programs is written here, with null for what is unknown; `profiles` writes the forms for people.
+This module writes the JSON, with null for unknown values; `profiles` writes the forms for people.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
 
 VERSION = 1
-"""Of the profiles as JSON."""
+"""The version of the profiles as JSON."""
 
 Form = Literal["table", "json", "md"]
 FORMS: tuple[Form, ...] = ("table", "json", "md")
@@ -37,12 +37,12 @@ FORMS: tuple[Form, ...] = ("table", "json", "md")
 def profile_lines(
     settings: Settings, model: str | None, phase: str | None, *, form: Form, width: int | None
 ) -> list[Printed]:
-    """The profile of a model, or of all of them (None) with the maps; of one phase, or of all of them (None).
+    """Return the profile of a model, or of all models (None) with the maps; of one phase, or of all phases (None).
 
-    `width` is that of the terminal (None: of nothing, and lines are as in a narrow one).
+    `width` is that of the terminal; None if there is none, and lines are as in a narrow one.
 
     Raises:
-        SelfoptError: when nothing was measured, no model has that name, or a file cannot be used.
+        SelfoptError: if nothing was measured, no model has that name, or a file cannot be used.
     """
     profiles = _profiles(settings, phase)
     front, elite = fronts(profiles), elites(profiles)
@@ -77,7 +77,7 @@ def _profiles(settings: Settings, phase: str | None) -> tuple[Profile, ...]:
 
 
 def _seen(settings: Settings) -> Iterator[Observation]:
-    """The diagnoses of all cycles; they are about what was left in force."""
+    """Yield the diagnoses of all cycles; they concern the spec that a cycle left in force."""
     for entry in read_history(settings.state_dir / HISTORY):
         spec = str(entry.get("baseline_after"))
         for diagnosis in entry.get("diagnoses", ()):
@@ -86,7 +86,7 @@ def _seen(settings: Settings) -> Iterator[Observation]:
 
 
 def _configs(settings: Settings, names: Sequence[str]) -> Iterator[tuple[str, ModelConfig]]:
-    """The models that are still configured; the price of the others is unknown."""
+    """Yield the models that are still configured; the price of the others is unknown."""
     for name in names:
         try:
             yield name, settings.model(name)
@@ -115,7 +115,7 @@ def _json(value: object) -> list[Printed]:
 def document(
     profiles: Sequence[Profile], fronts: Sequence[Front] | None = None, elites: Sequence[Elite] | None = None
 ) -> dict[str, Json]:
-    """Profiles as one JSON object; without the maps where they are None."""
+    """Return profiles as one JSON object; without the maps if they are None."""
     value: dict[str, Json] = {"version": VERSION, "profiles": list[Json](map(_profile_json, profiles))}
     if fronts is not None:
         value["fronts"] = list[Json](map(_front_json, fronts))

@@ -22,7 +22,7 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of what is shown: a table with `names` above its columns, or facts (pairs) without; then sentences."""
+    """A part of the output: a table with `names` as heads, or name-value pairs without heads; then sentences."""
 
     title: str
     rows: Sequence[Sequence[str]]
@@ -31,7 +31,7 @@ class Section:
 
 
 def model_sections(profile: Profile, fronts: Sequence[Front], elites: Sequence[Elite]) -> list[Section]:
-    """Everything about one model; `fronts` and `elites` are those over all models."""
+    """Return the sections on one model; `fronts` and `elites` are those over all models."""
     rows = [
         ("prices", _prices(profile)),
         ("trials", _trials(profile)),
@@ -54,7 +54,7 @@ def _trials(profile: Profile) -> str:
 
 
 def all_sections(profiles: Sequence[Profile], fronts: Sequence[Front], elites: Sequence[Elite]) -> list[Section]:
-    """All models side by side, phase by phase, then what they cost, and the maps."""
+    """Return the sections on all models: a ranking for each phase, then their prices, and the maps."""
     phases, sections = [], []
     for front in fronts:
         phases.append(front.phase)
@@ -66,7 +66,7 @@ def all_sections(profiles: Sequence[Profile], fronts: Sequence[Front], elites: S
 
 
 def as_text(sections: Sequence[Section], width: int = WIDTH) -> list[str]:
-    """The sections as lines of at most so many columns."""
+    """Render sections as lines of at most `width` columns."""
     lines: list[str] = []
     for section in sections:
         if lines:
@@ -88,7 +88,7 @@ def _table_lines(section: Section, width: int) -> Iterator[str]:
 
 
 def _fact_lines(facts: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Names with their values beside them, folded into a column of their own."""
+    """Yield names with their values beside them, folded in a separate column."""
     names = [name for name, _ in facts]
     room = max(map(len, names), default=0)
     margin = " " * (room + 4)
@@ -100,7 +100,7 @@ def _fact_lines(facts: Sequence[Sequence[str]], width: int) -> Iterator[str]:
 
 
 def as_markdown(sections: Sequence[Section]) -> list[str]:
-    """The sections as a page."""
+    """Render sections as a Markdown page."""
     lines = ["# Profiles", ""]
     for section in sections:
         lines += [f"## {plain(section.title)}", ""]
@@ -115,7 +115,7 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
     average = phase.average
     median, most = _seconds(phase.latency_median_s), _seconds(phase.latency_p95_s)
     rows = [
-        ("asked as", _manner(phase.spec, profile, phase)),
+        ("asked as", _short_spec(phase.spec, profile, phase)),
         ("rank", _rank(phase)),
         ("latest", f"{_score(phase.latest)}, cycle {phase.latest_cycle}"),
         ("average", f"{_score(average)}, {average.trials:,} trials of {average.cases} cases"),
@@ -130,13 +130,13 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
     for name, score in phase.suites.items():
         rows.append((f"suite {name}", f"{_score(score)}, {score.cases} cases"))
     for spec, score in phase.others.items():
-        manner = _manner(spec, profile, phase)
-        rows.append(("other manner", f"{manner}: {_score(score)}"))
+        name = _short_spec(spec, profile, phase)
+        rows.append(("other spec", f"{name}: {_score(score)}"))
     return Section(title=f"{profile.model} in {phase.phase}", rows=rows)
 
 
 def _places(profile: Profile, phase: PhaseProfile, fronts: Sequence[Front], elites: Sequence[Elite]) -> str:
-    """Where the maps of a phase have a model."""
+    """Describe the position of a model on the maps of a phase."""
     (front,) = (front for front in fronts if front.phase == phase.phase)
     places = _place(profile.model, front)
     for elite in elites:
@@ -161,7 +161,7 @@ def _ranking(phase: str, profiles: Sequence[Profile]) -> Section:
                 continue
             ranked.append((profile, asked))
             if asked.rank is not None and not asked.rank.same_questions:
-                notes = ("not all were asked the same questions, so that places may say more of those",)
+                notes = ("not all models were asked the same questions, so ranks may reflect the questions",)
     ranked.sort(key=_ranking_place)
     return Section(
         title=f"{phase}: models by average accuracy, each as it is asked now",
@@ -172,7 +172,7 @@ def _ranking(phase: str, profiles: Sequence[Profile]) -> Section:
 
 
 def _ranking_place(ranked: tuple[Profile, PhaseProfile]) -> tuple[float, str]:
-    """By what a ranking is sorted: the most accurate first, of equal ones by name."""
+    """Return the sort key of a ranking: the most accurate first, among equals by name."""
     profile, phase = ranked
     return (-phase.average.accuracy, profile.model)
 
@@ -222,7 +222,7 @@ def _front_section(front: Front) -> Section:
     notes = [f"{by} beats {', '.join(models)}" for by, models in beaten.items()]
     if partly:
         models = ", ".join(partly)
-        notes.append(f"compared on what is known, the rest being unknown: {models}")
+        notes.append(f"compared only on their known numbers: {models}")
     return Section(
         title=f"{front.phase}: Pareto front of accuracy, latency and cost",
         names=("model", "accuracy", "median", "$/1000", "front"),
@@ -248,7 +248,7 @@ def _elites_section(elites: Sequence[Elite]) -> Section:
         rows.append((elite.model, elite.phase, elite.tier, score, str(elite.of)))
         if elite.level:
             level = ", ".join(elite.level)
-            notes.append(f"{elite.phase}, {elite.tier}: the intervals do not tell {elite.model} from {level}")
+            notes.append(f"{elite.phase}, {elite.tier}: the intervals do not distinguish {elite.model} from {level}")
     return Section(
         title="Elites: the most accurate model of each phase and cost tier",
         names=("model", "phase", "tier", "accuracy", "of"),
@@ -258,7 +258,7 @@ def _elites_section(elites: Sequence[Elite]) -> Section:
 
 
 def _shortened(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """The rows with the beginnings of the first cells cut off where that makes them fit and keeps them apart."""
+    """Cut off the beginnings of the first cells to fit the width, unless that makes two of them equal."""
     names, *others = zip(*rows, strict=True)
     taken = 0
     for column in others:
@@ -276,7 +276,7 @@ def _end_of(name: str, room: int) -> str:
     return f"…{name[1 - room :]}"
 
 
-def _manner(spec: str, profile: Profile, phase: PhaseProfile) -> str:
+def _short_spec(spec: str, profile: Profile, phase: PhaseProfile) -> str:
     return spec.removeprefix(f"{profile.model}/{phase.phase}/")
 
 
@@ -330,7 +330,7 @@ def _per_price_sentence(phase: PhaseProfile) -> str:
     score = _per_price(phase)
     if not phase.price:
         return score
-    return f"{score} a dollar, at ${phase.price:.3g} per million tokens as they were used"
+    return f"{score} per dollar, at ${phase.price:.3g} per million tokens in the observed mix"
 
 
 def _cost_sentence(phase: PhaseProfile) -> str:
@@ -348,7 +348,7 @@ def _rank(phase: PhaseProfile) -> str:
         span = f"{rank.best}"
     sentence = f"{rank.place} of {rank.of}, by the intervals {span}"
     if not rank.same_questions:
-        sentence += "; not all were asked the same questions"
+        sentence += "; not all models were asked the same questions"
     return sentence
 
 

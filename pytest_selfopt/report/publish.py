@@ -1,4 +1,4 @@
-"""Reports as files: after a cycle, and on request."""
+"""Report files, written after a cycle and on request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARKDOWN = "SELF_OPTIMIZING_REPORT.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedReport:
-    """What was written after a cycle: its page (None: it could not be), its Markdown, and what went wrong."""
+    """The report written after a cycle: its page (None if writing failed), its Markdown, and the problem."""
 
     page: Path | None
     markdown: str
@@ -35,12 +35,12 @@ class PublishedReport:
 def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
     """Write the pages of a cycle and over all cycles, the cycle as JSON, and all cycles as Markdown.
 
-    Read and write errors are reported, never raised: no verdict depends on it.
+    Read and write errors are reported, never raised: no verdict depends on the report.
     """
     folder = settings.state_dir / FOLDER
     text = ""
     try:
-        # Whatever a killed session was writing, also of an earlier cycle.
+        # A killed session may have left half-written files, also of an earlier cycle.
         remove_leftovers(folder / "*")
         of_cycle, of_all = build_reports(settings, [cycle, None], now=now)
         text = as_markdown(of_cycle)
@@ -56,7 +56,7 @@ def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
 
 
 def in_form(report: Report, form: Form) -> str:
-    """A report as a page, as Markdown or as JSON."""
+    """Render a report as a page, as Markdown or as JSON."""
     if form == "html":
         from pytest_selfopt.report.page import page
 
@@ -69,14 +69,14 @@ def in_form(report: Report, form: Form) -> str:
 def report_to(
     settings: Settings, cycle: int | None, *, form: Form, output: Path | None, show: bool, now: str
 ) -> Sequence[Printed]:
-    """Make a report and write it; the lines to print: where it is, or the text itself.
+    """Build and write a report, and return what to print: the path of the file, or the text itself.
 
-    `output` is a file, or "-" to print it; without one a page is written among the others, and a text is printed.
-    `show` opens the page in a browser.
+    `output` is a file, or "-" to print the report; without it a page is written among the others, and other forms are
+    printed. `show` opens the page in a browser.
 
     Raises:
-        StateError: when nothing was recorded, or a file cannot be used.
-        SettingsError: when what is to be shown is no page in a file.
+        StateError: if nothing was recorded, or a file cannot be used.
+        SettingsError: if `show` is asked for anything but a page in a file.
     """
     if show and (form != "html" or output == Path("-")):
         raise SettingsError("--open shows a page in a browser; leave out --format and -o -, or leave out --open")

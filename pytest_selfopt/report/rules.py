@@ -1,4 +1,4 @@
-"""The rules of the routing configuration with what they rest on, and their life in the decisions log."""
+"""The rules of the routing configuration with their grounds, and their history in the decisions log."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SAID = {
     "isolation": "isolation",
     "sampling": "sampling",
 }
-"""What a rule may set, and how that is called."""
+"""The settings of a rule, and their names for people."""
 
 
 def events_of(decisions: Sequence[Entry]) -> tuple[Event, ...]:
-    """The lines of the decisions log."""
+    """Return the lines of the decisions log as events."""
     return tuple(map(_event, decisions))
 
 
@@ -38,12 +38,12 @@ def _event(decision: Entry) -> Event:
 
 
 def rule_reports(rules: Sequence[Rule], events: Sequence[Event]) -> tuple[RuleReport, ...]:
-    """The rules, each with the events that are about its model and phase."""
+    """Return the reports on rules, each with the events of its model and phase."""
     return tuple(_rule(rule, events) for rule in rules)
 
 
 def says(rule: Rule) -> tuple[str, ...]:
-    """What a rule sets, a phrase for each setting."""
+    """Return a phrase for each setting of a rule."""
     values = rule_to_json(rule)
     phrases = []
     if not rule.allow:

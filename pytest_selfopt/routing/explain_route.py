@@ -22,6 +22,6 @@ def explain_route(route: Route) -> list[str]:
     for name, value in settings.items():
         if value is not None:
             lines.append(f"  {name}: {value}")
-    reasons = route.because or ("no rule is about it",)
+    reasons = route.because or ("no rule applies to it",)
     lines += [f"  because {reason}" for reason in reasons]
     return lines

@@ -45,7 +45,7 @@ def test_why_explains_decision_gates_and_trials(project: Make, name: list[str]) 
 
 def test_why_says_when_nothing_is_known(project: Make) -> None:
     made = project()
-    assert "no rule is about it" in made.selfopt("why", "nobody", "atomic").stdout
+    assert "no rule applies to it" in made.selfopt("why", "nobody", "atomic").stdout
     wrong = made.selfopt("why", "nobody")
     assert (wrong.returncode, 'name a rule as "model::phase"' in wrong.stderr) == (4, True)
 

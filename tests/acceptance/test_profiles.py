@@ -68,7 +68,7 @@ def test_a_profile_shows_what_cycles_measured(project: Make) -> None:
     assert said["score per price"] == "unknown"
     assert said["maps"] == "on the Pareto front; elite of unpriced"
     assert said["suite items"] == "1.000 (0.76-1.00), 12 cases"
-    assert said["other manner"] == "native_api/t60/r1/i0: 0.250 (0.09-0.54)"
+    assert said["other spec"] == "native_api/t60/r1/i0: 0.250 (0.09-0.54)"
     assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
@@ -90,7 +90,7 @@ def test_all_models_appear_with_the_maps(project: Make) -> None:
     by_name = {one["model"]: one for one in [*front["members"], *front["beaten"]]}
     assert by_name[MODEL]["cost_of_1000_usd"] is None
     assert by_name[MODEL]["compared_on"] == ["accuracy", "latency"]
-    assert "compared on what is known, the rest being unknown: scripted/model" in " ".join(shown.stdout.split())
+    assert "compared only on their known numbers: scripted/model" in " ".join(shown.stdout.split())
     assert {one["tier"]: one["model"] for one in value["elites"]} == {"tier1": LONG, "tier2": OTHER, "unpriced": MODEL}
     other = next(one for one in value["profiles"] if one["model"] == OTHER)
     atomic = other["phases"]["atomic"]

@@ -137,7 +137,7 @@ def test_the_keyboard_reaches_everything_in_order(browser: Browser, write: Write
     with visit(browser, write(samples.cycle())) as found:
         drawn(found.page)
         found.page.keyboard.press("Tab")
-        assert found.page.evaluate("() => document.activeElement.textContent") == "To the report"
+        assert found.page.evaluate("() => document.activeElement.textContent") == "Skip to the report"
         found.page.keyboard.press("Enter")
         assert found.page.evaluate("() => document.activeElement.id") == "main"
         reached = set()
@@ -218,5 +218,5 @@ def test_a_real_models_reply_is_text(browser: Browser, pytester: pytest.Pytester
             .inner_text()
             .startswith('</script><img src=x onerror="alert(1)">')
         )
-        assert f"it has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
+        assert f"the answer has {len(reply):,} characters" in found.page.locator(".failures").inner_text()
         assert found.serious_violations() == []

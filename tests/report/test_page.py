@@ -121,4 +121,4 @@ def test_the_largest_page_is_below_two_megabytes() -> None:
 
 
 def test_a_megabyte_reply_is_marked_as_cut() -> None:
-    assert "it has 1,048,576 characters" in page(samples.hostile())
+    assert "the answer has 1,048,576 characters" in page(samples.hostile())

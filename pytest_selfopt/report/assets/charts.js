@@ -19,7 +19,7 @@
 
   const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
   const whole01 = { domain: [0, 1], label: "accuracy", grid: true, ticks: 5 };
-  // As much of the scale as the intervals need, in steps of a tenth.
+  // The part of the scale that the intervals need, in steps of a tenth.
   function accuracyAxis(points) {
     const values = points.flatMap((one) => [one.low, one.high, one.knownLow ?? one.low, one.knownHigh ?? one.high]);
     const domain = [Math.floor(Math.min(...values) * 10) / 10, Math.ceil(Math.max(...values) * 10) / 10];
@@ -28,7 +28,7 @@
   const tip = (points, x, y, title) =>
     Plot.tip(points, Plot.pointer({ x, y, title, fill: "var(--paper)", stroke: "var(--soft)", lineWidth: 40 }));
 
-  // A label under each name: names alike would share a row.
+  // Rows are labelled by position, because equal names would share a row.
   function overview(specs, width) {
     const most = 12;
     const kept = specs.length <= most ? specs : [...specs].sort((a, b) => b.inForce - a.inForce || (a.role > b.role ? 1 : -1) || b.accuracy - a.accuracy).slice(0, most);
@@ -98,8 +98,8 @@
     curve: (of, width, figure) => curve(of.curve, width, figure.closest(".overview") !== null),
   };
 
-  // What a pointer shows by hovering, the keyboard shows by going from mark to mark.
-  // Axes and lines say nothing that the marks do not; what has a label needs a role, too.
+  // The keyboard shows at each mark what a pointer shows by hovering.
+  // Axes and lines add nothing to the marks; an element with a label also needs a role.
   function makeWalkable(svg) {
     for (const part of svg.querySelectorAll("g[aria-label]")) {
       if (part.getAttribute("aria-label") === "dot") part.setAttribute("role", "group");

@@ -1,9 +1,9 @@
-// What can be done on the page: filter rows, see the reason behind a cell, print all of it.
+// The page's functions: filter rows, show the reason behind a cell, print everything.
 "use strict";
 (() => {
   const whole = new Intl.NumberFormat("en-US");
 
-  // The runs of a strip as shapes for the eye, and as words for those who listen.
+  // The runs of a strip as shapes, and as words for screen readers.
   const KINDS = { P: ["p", "passed"], M: ["m", "missed"], E: ["e", "error"], ".": ["n", "not run"] };
   for (const strip of document.querySelectorAll(".strip")) {
     const words = document.createElement("span");
@@ -66,7 +66,7 @@
     for (const event of ["pointerleave", "blur"]) cell.addEventListener(event, hide);
   }
   addEventListener("keydown", (event) => event.key === "Escape" && hide());
-  // Whoever goes to a cell by keyboard makes the page scroll.
+  // Moving to a cell by keyboard can make the page scroll.
   addEventListener("scroll", () => open && place(), { capture: true, passive: true });
 
   const opened = [];
