@@ -29,7 +29,7 @@ def started(server: DevServer) -> Iterator[str]:
     """A server that runs; its address."""
     with server.start() as running:
         deadline = time.monotonic() + 20
-        while not listens(server.port) and time.monotonic() < deadline:
+        while not server.listens(running) and time.monotonic() < deadline:
             time.sleep(0.02)
         try:
             yield server.address

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from pytest_selfopt.errors import RunnerError
 
 LOOPBACK = "127.0.0.1"
@@ -40,10 +42,19 @@ class DevServer:
             quiet = {**os.environ, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}
             return subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=quiet)
 
-    def listens(self) -> bool:
-        """Whether the server accepts connections at its address."""
+    def is_occupied(self) -> bool:
+        """Whether any program accepts connections at the server's address."""
         with socket.socket() as probe:
             return probe.connect_ex((LOOPBACK, self.port)) == 0
+
+    def listens(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether the started server itself accepts connections: another program may have its port for a moment."""
+        try:
+            connections = psutil.Process(process.pid).net_connections("tcp")
+        except psutil.Error:
+            return False
+        ports = [connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN]
+        return self.port in ports
 
 
 def nats_server(state_dir: Path, port: int | None = None) -> DevServer:

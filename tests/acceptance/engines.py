@@ -16,7 +16,7 @@ from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, s
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import wait_until
 from tests.ledger_file import open_ledger
-from tests.servers import free_port, listens
+from tests.servers import free_port
 
 Make = Callable[..., Project]
 CASES = int(os.environ.get("SELFOPT_ENGINE_CASES", CALLS + RESTRAINT))
@@ -77,14 +77,14 @@ class Engine:
         self.name = name
         server = SERVERS[kind.name](place, free_port())
         self._server = replace(server, command=(*server.command, *kind.talkative))
-        self.url, self.port = server.address, server.port
+        self.url = server.address
         self.use = ("--selfopt-runner", kind.name)
         self.workers: list[subprocess.Popen[str]] = []
         self.start()
 
     def start(self) -> None:
         self.running = self._server.start()
-        wait_until(lambda: listens(self.port))
+        wait_until(lambda: self._server.listens(self.running))
 
     def kill(self) -> None:
         self.running.kill()

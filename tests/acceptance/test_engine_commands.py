@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_one_command_runs_a_server_until_stopped(tmp_path: Path, name: str, how:
     assert rest == ""
     assert not listens(port)
     assert any((tmp_path / ".selfopt" / name).iterdir())
+
+
+def test_another_listener_is_not_the_server(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        server = SERVERS["nats"](tmp_path, other.getsockname()[1])
+        sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        try:
+            assert server.is_occupied()
+            assert not server.listens(sleeper)
+        finally:
+            sleeper.kill()
+            sleeper.wait()
+            assert sleeper.stdin is not None
+            sleeper.stdin.close()
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if port is not None and not 1 <= port <= MAX_PORT:
         raise SettingsError(f"--port {port}: must be 1 to {MAX_PORT}")
     server = SERVERS[args.engine](load_project(args).state_dir, port)
-    if server.listens():
+    if server.is_occupied():
         raise RunnerError(f"{server.address} is already in use; choose another port with --port")
     # Whatever signal ends this command, it ends the server, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -81,7 +81,7 @@ def _serve(engine: str, server: DevServer) -> int:
 
 def _wait_until_listening(process: subprocess.Popen[bytes], server: DevServer) -> None:
     """Wait until the server listens, or has ended."""
-    while process.poll() is None and not server.listens():
+    while process.poll() is None and not server.listens(process):
         time.sleep(LISTENING_INTERVAL_S)
 
 
