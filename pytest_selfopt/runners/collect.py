@@ -35,6 +35,9 @@ def hand_over(
     deadline = float("inf")
     while came < expected:
         batch: list[Finished | None] = []
+        # A runner that stopped before this batch began puts nothing into its queue.
+        if stopping():
+            deadline = min(deadline, time.monotonic() + STOPPING_S)
         # Results that come together are stored in one transaction and wake the reader once.
         time.sleep(GATHER_S)
         with contextlib.suppress(queue.Empty):
@@ -42,8 +45,6 @@ def hand_over(
             while True:
                 batch.append(done.get_nowait())
         finished = [entry for entry in batch if entry is not None]
-        if stopping():
-            deadline = min(deadline, time.monotonic() + STOPPING_S)
         came += sum(map(counts, finished))
         if finished:
             on_results(finished)

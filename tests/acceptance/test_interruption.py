@@ -76,7 +76,7 @@ def test_ctrl_c_loses_no_finished_call(project: Make, after: int) -> None:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert time.monotonic() - began < 15
-    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "no decision: the session was interrupted" in " ".join(output.split())
     assert answered <= finished_calls(made.path) <= len(made.server.seen.requests)
     assert unfinished_calls(made.path) == 0

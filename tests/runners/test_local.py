@@ -162,6 +162,16 @@ def test_cancelling_stops_running_and_pending_calls() -> None:
     assert runner.run(call()).error == CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
 
 
+def test_a_batch_after_cancelling_ends_at_once() -> None:
+    runner, client = runner_of([Reply()])
+    runner.cancel()
+    batch = threading.Thread(target=runner.run_batch, args=([call()], lambda _: None), daemon=True)
+    batch.start()
+    batch.join(5)
+    assert not batch.is_alive()
+    assert not client.asked
+
+
 def test_cancelling_ends_a_retry_wait() -> None:
     runner, client = runner_of([error(ErrorKind.SERVER, 60), Reply()])
     threading.Timer(0.1, runner.cancel).start()
