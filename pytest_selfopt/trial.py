@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any, TypeAlias
 
@@ -28,7 +28,13 @@ class ErrorKind(StrEnum):
     SERVER = "server"
     REQUEST = "request"
     MALFORMED = "malformed"
+    EMPTY = "empty"
+    """The model ended its reply without saying anything: neither text nor a call."""
+    CUT_OFF = "cut_off"
+    """The reply reached the limit of tokens before the model said anything, as when all of them went into thinking."""
     REFUSED = "refused"
+    QUOTA = "quota"
+    """The provider's quota, credit or daily limit is used up; asking again is in vain for a long time."""
     CANCELLED = "cancelled"
     WORKER_LOST = "worker_lost"
     """The process that made the call died, and so did those that retried it."""
@@ -40,6 +46,10 @@ TRANSIENT = frozenset(
     {ErrorKind.TIMEOUT, ErrorKind.CONNECTION, ErrorKind.RATE_LIMIT, ErrorKind.SERVER, ErrorKind.MALFORMED}
 )
 """Errors that a retry may cure; a wrong key or request stays wrong."""
+
+
+UNMADE = frozenset({ErrorKind.CANCELLED, ErrorKind.QUOTA})
+"""Errors of calls that were not made, or not to their end; a resumed cycle makes them again."""
 
 
 UNREACHED = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.WORKER_LOST})
@@ -81,8 +91,27 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """An assistant's message as its provider sent it, which goes back unchanged in a conversation.
+
+    Signatures of thoughts are checked by providers, and ids of calls tie their results to them. `ids` are those of
+    the calls, in their order; `wire` is the wire format of `message`.
+    """
+
+    wire: str
+    message: Json
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A model's answer, in the same form for every provider."""
+    """A model's answer, in the same form for every provider.
+
+    `finish_reason` is the provider's, as the OpenAI format names it: "stop", "length", "tool_calls" or another word.
+    `tokens_in` include those read from a cache (`tokens_cached`) and written to it (`tokens_cache_write`);
+    `tokens_out` include those of the model's thinking (`tokens_reasoning`). `cost_usd` is the provider's own figure.
+    `sent` has the sampling parameters as they were really sent, under their names on the wire.
+    """
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -95,9 +124,17 @@ class Reply:
     tokens_in: int | None = None
     tokens_out: int | None = None
     tokens_cached: int | None = None
+    tokens_cache_write: int | None = None
+    tokens_reasoning: int | None = None
+    cost_usd: float | None = None
     latency_s: float = 0.0
     load_s: float | None = None
     first_token_s: float | None = None
+    off_schema: bool = False
+    """Whether the text does not have the form that the request demands: the server did not constrain it."""
+    sent: dict[str, Json] = field(default_factory=dict)
+    echo: Echo | None = field(default=None, compare=False, repr=False)
+    """The message to send back; kept only while the conversation goes on."""
     conversation: Conversation | None = None
     """The steps of a case with several turns; `tool_calls` are then those of all steps, `text` is the last one's,
     tokens and latency are sums."""
@@ -105,12 +142,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallError:
-    """The reason why a call has no reply. The message is for people and contains no secret."""
+    """The reason why a call has no reply. The message is for people and contains no secret.
+
+    `reply` is what came instead of an answer, if the model was asked: its tokens are billed.
+    """
 
     kind: ErrorKind
     message: str
     status: int | None = None
     retry_after_s: float | None = None
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +196,8 @@ class CallResult:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the call was abandoned before it finished; it may be made again."""
-        return self.error is not None and self.error.kind is ErrorKind.CANCELLED
+        """Whether the call was not made to its end; it may be made again."""
+        return self.error is not None and self.error.kind in UNMADE
 
     @property
     def first_try(self) -> bool:
@@ -196,6 +237,8 @@ class Trial:
     lane: str = ""
     lane_seq: int = 0
     served_model: str = ""
+    finish_reason: str = ""
+    """The reason why the reply ended, such as "stop" or "length"; empty if unknown."""
 
     def to_json(self) -> dict[str, Json]:
         """Return all fields that differ from their defaults as plain JSON values."""
@@ -213,7 +256,7 @@ class Trial:
         return cls(**known)
 
 
-_REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model")
+_REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model", "finish_reason")
 
 
 def share_texts(values: dict[str, Any]) -> None:
@@ -221,64 +264,3 @@ def share_texts(values: dict[str, Any]) -> None:
     for name in _REPEATED:
         if name in values:
             values[name] = sys.intern(values[name])
-
-
-def reply_to_json(reply: Reply) -> dict[str, Json]:
-    """Return all fields of a reply as plain JSON values."""
-    # Not dataclasses.asdict, whose deep copies take ten times as long; a reply is stored for every call.
-    values: dict[str, Any] = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
-    values["tool_calls"] = _calls_to_json(reply.tool_calls)
-    if reply.conversation is not None:
-        values["conversation"] = {
-            "steps": [
-                {
-                    "turn": step.turn,
-                    "text": step.text,
-                    "calls": _calls_to_json(step.calls),
-                    "results": list(step.results),
-                }
-                for step in reply.conversation.steps
-            ],
-            "states": list(reply.conversation.states),
-            "unfinished": reply.conversation.unfinished,
-        }
-    return values
-
-
-def reply_from_json(value: dict[str, Any]) -> Reply:
-    """The inverse of `reply_to_json`; fields this version does not know are ignored."""
-    known = {name: value[name] for name in Reply.__dataclass_fields__ if name in value}
-    known["tool_calls"] = _calls_from_json(known.get("tool_calls", ()))
-    talk = known.get("conversation")
-    if talk is not None:
-        steps = [
-            Step(
-                turn=one["turn"],
-                text=one["text"],
-                calls=_calls_from_json(one["calls"]),
-                results=tuple(one["results"]),
-            )
-            for one in talk["steps"]
-        ]
-        known["conversation"] = Conversation(
-            steps=tuple(steps), states=tuple(talk["states"]), unfinished=talk["unfinished"]
-        )
-    return Reply(**known)
-
-
-def error_from_json(value: dict[str, Any]) -> CallError:
-    """Return an error from plain JSON values."""
-    return CallError(**{**value, "kind": ErrorKind(value["kind"])})
-
-
-def attempt_from_json(value: dict[str, Any]) -> FailedAttempt:
-    """Return a failed attempt from plain JSON values."""
-    return FailedAttempt(error=error_from_json(value["error"]), started=value["started"], ended=value["ended"])
-
-
-def _calls_to_json(calls: tuple[ToolCall, ...]) -> list[Json]:
-    return [{"name": call.name, "arguments": call.arguments} for call in calls]
-
-
-def _calls_from_json(values: Any) -> tuple[ToolCall, ...]:
-    return tuple(ToolCall(name=call["name"], arguments=call["arguments"]) for call in values)

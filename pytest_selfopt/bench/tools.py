@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_selfopt.trial import Json, ToolCall
+from pytest_selfopt.trial import Echo, Json, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,13 +14,14 @@ class Message:
     """One message of a conversation.
 
     An assistant's message may hold `calls`. The messages of role "tool" after it hold their results, in the same order;
-    `tool` names the tool called.
+    `tool` names the tool called, `echo` is an assistant's message in its provider's own form.
     """
 
     role: str
     content: str
     calls: tuple[ToolCall, ...] = ()
     tool: str = ""
+    echo: Echo | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Json]:
         """Return role and content, and calls and tool if set."""

@@ -11,7 +11,7 @@ from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.ledger.records import TokensOfSpec
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_tokens, most_tokens_in
-from pytest_selfopt.specs.request import ChatRequest, Sampling
+from pytest_selfopt.specs.request import ChatRequest
 
 USUAL_TOKENS = 1_000
 """Tokens in and out together of a call about which nothing is known."""
@@ -38,9 +38,9 @@ class Tokens:
     calls: int = 0
 
 
-_ANSWER = Sampling().max_tokens
-USUAL = Tokens(tokens_in=USUAL_TOKENS - _ANSWER, tokens_out=_ANSWER, basis=Basis.USUAL)
-"""An answer at the default limit; the rest is the prompt."""
+USUAL_ANSWER_TOKENS = 64
+USUAL = Tokens(tokens_in=USUAL_TOKENS - USUAL_ANSWER_TOKENS, tokens_out=USUAL_ANSWER_TOKENS, basis=Basis.USUAL)
+"""A short answer; the rest is the prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,12 +306,15 @@ def model_and_variant(spec: str, phase: str) -> tuple[str, str]:
     return model, rest.partition("/")[0]
 
 
-def most_tokens(requests: Sequence[ChatRequest]) -> Tokens | None:
-    """Return the mean upper bound of the requests' tokens; None without requests."""
+def most_tokens(requests: Sequence[ChatRequest], max_tokens: int) -> Tokens | None:
+    """Return the mean upper bound of the requests' tokens; None without requests.
+
+    `max_tokens` limits the answers to requests without a limit of their own.
+    """
     if not requests:
         return None
     tokens_in = sum(map(most_tokens_in, requests))
-    tokens_out = sum(request.sampling.max_tokens for request in requests)
+    tokens_out = sum(request.sampling.max_tokens or max_tokens for request in requests)
     return Tokens(
         tokens_in=tokens_in / len(requests),
         tokens_out=tokens_out / len(requests),

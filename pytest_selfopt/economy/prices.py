@@ -23,6 +23,14 @@ LOCAL = ("ollama", "ollama_chat", "vllm", "hosted_vllm", "lm_studio", "llamafile
 FREE = ":free"
 """OpenRouter's suffix for models that cost nothing."""
 
+_ENTRIES = {
+    "price_in": "input_cost_per_token",
+    "price_out": "output_cost_per_token",
+    "price_cache_read": "cache_read_input_token_cost",
+    "price_cache_write": "cache_creation_input_token_cost",
+}
+"""The prices of a model, and the members of a file's entry that state them."""
+
 DIGITS = 9
 """Decimals of a price in USD per million tokens: 1.5e-07 per token is 0.15, not 0.15000000000000002."""
 
@@ -45,14 +53,11 @@ class PriceFile:
         key = self._key(model)
         if key is None:
             return model
-        # Read both first: an invalid price in the file is an error even if the model has its own.
-        price_in = self._price(key, "input_cost_per_token")
-        price_out = self._price(key, "output_cost_per_token")
-        if model.price_in is not None:
-            price_in = model.price_in
-        if model.price_out is not None:
-            price_out = model.price_out
-        return replace(model, price_in=price_in, price_out=price_out)
+        # All are read first: an invalid price in the file is an error even if the model has its own.
+        prices = {name: self._price(key, entry) for name, entry in _ENTRIES.items()}
+        own = {name: getattr(model, name) for name in _ENTRIES}
+        changed: dict[str, Any] = {name: price for name, price in prices.items() if own[name] is None}
+        return replace(model, **changed)
 
     def _key(self, model: ModelConfig) -> str | None:
         """Return the key of a model's entry: its id, PROVIDER/NAME, or the bare name if the provider is the same."""

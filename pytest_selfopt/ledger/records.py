@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_selfopt.trial import (
@@ -15,11 +15,15 @@ from pytest_selfopt.trial import (
     Outcome,
     Reply,
     Trial,
+    share_texts,
+)
+from pytest_selfopt.trial_json import (
     attempt_from_json,
+    attempt_to_json,
     error_from_json,
+    error_to_json,
     reply_from_json,
     reply_to_json,
-    share_texts,
 )
 
 
@@ -134,7 +138,7 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         latency_s = result.reply.latency_s
         reply_text = dump(reply_to_json(result.reply))
     if result.error:
-        error_text = dump(asdict(result.error))
+        error_text = dump(error_to_json(result.error))
     return (
         record.id,
         cycle,
@@ -162,7 +166,7 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         text(reply.served_model),
         reply_text,
         error_text,
-        dump(list(map(asdict, result.failed_attempts))),
+        dump(list(map(attempt_to_json, result.failed_attempts))),
     )
 
 

@@ -8,13 +8,32 @@ from typing import Any
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire_format import Unsupported, count, item, optional, tool_call, tool_calls, typed, with_ids
+from pytest_selfopt.models.reading import (
+    count,
+    item,
+    name_of,
+    optional,
+    tool_call,
+    tool_calls,
+    typed,
+    without_thinking,
+)
+from pytest_selfopt.models.wire_format import LENGTH, STOP, Unsupported, failed_generation, with_ids
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
+from pytest_selfopt.trial import CallError, Echo, ErrorKind, Json, Reply, ToolCall
 
+NAME = "anthropic"
 VERSION = "2023-06-01"
 
-_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
+_FINISH = {
+    "end_turn": STOP,
+    "stop_sequence": STOP,
+    "max_tokens": LENGTH,
+    "model_context_window_exceeded": LENGTH,
+    "tool_use": "tool_calls",
+}
+_PAUSED = "pause_turn"
+"""The provider interrupts a long turn of its own tools and waits to be asked to continue it."""
 _UNKNOWN_KEYWORDS = frozenset(
     {"minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 )
@@ -69,23 +88,29 @@ class AnthropicWire:
         answer = typed(value, "", dict)
         blocks = list(map(_block, item(answer, "content", list), itertools.count()))
         stop = optional(answer, "stop_reason", str) or ""
-        if stop == "refusal":
-            return CallError(kind=ErrorKind.REFUSED, message="the provider refused to answer (stop_reason refusal)")
+        if stop == _PAUSED:
+            return failed_generation(stop, latency_s)
         uses = [block for block in blocks if block.get("type") == "tool_use"]
         calls, undecodable = tool_calls(list(map(_call, uses)))
         usage = optional(answer, "usage", dict) or {}
-        return Reply(
+        reply = Reply(
             text=_text(blocks),
             tool_calls=calls,
             undecodable=undecodable,
             finish_reason=_FINISH.get(stop, stop),
-            served_model=optional(answer, "model", str) or "",
-            provider_id=optional(answer, "id", str) or "",
+            served_model=name_of(answer, "model"),
+            provider_id=name_of(answer, "id"),
             tokens_in=_tokens_in(usage),
             tokens_out=count(usage, "output_tokens"),
             tokens_cached=count(usage, "cache_read_input_tokens"),
+            tokens_cache_write=count(usage, "cache_creation_input_tokens"),
             latency_s=latency_s,
+            echo=_echo(blocks, uses),
         )
+        if stop == "refusal":
+            message = "the provider refused to answer (stop_reason refusal)"
+            return CallError(kind=ErrorKind.REFUSED, message=message, reply=reply)
+        return reply
 
 
 def _block(block: object, index: int) -> dict[str, Any]:
@@ -95,7 +120,15 @@ def _block(block: object, index: int) -> dict[str, Any]:
 
 def _text(blocks: Sequence[dict[str, Any]]) -> str:
     texts = [item(block, "text", str) for block in blocks if block.get("type") == "text"]
-    return "".join(texts)
+    return without_thinking("".join(texts))
+
+
+def _echo(blocks: Sequence[dict[str, Any]], uses: Sequence[dict[str, Any]]) -> Echo | None:
+    """Return the turn as it goes back in a conversation, with its signed thoughts; None without calls that have ids."""
+    ids = [name_of(use, "id") for use in uses]
+    if not uses or not all(ids):
+        return None
+    return Echo(wire=NAME, message=list(blocks), ids=tuple(ids))
 
 
 def _tokens_in(usage: dict[str, Any]) -> int | None:
@@ -137,6 +170,9 @@ def _content(group: Sequence[tuple[Message, Sequence[str]]]) -> Json:
         return "\n\n".join(message.content for message in messages)
     blocks: list[Json] = []
     for message, ids in group:
+        if message.echo is not None and message.echo.wire == NAME and isinstance(message.echo.message, list):
+            blocks += message.echo.message
+            continue
         if message.role == "tool":
             blocks.append({"type": "tool_result", "tool_use_id": ids[0], "content": message.content})
         elif message.content:

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.config import ModelConfig, WireName
+from pytest_selfopt.models.failures import find_error
+from pytest_selfopt.models.isolation import Isolation
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
-from pytest_selfopt.models.wire_format import Unsupported, Wire, read_answer
+from pytest_selfopt.models.parameters import (
+    MOST_ADJUSTMENTS,
+    REFUSING_STATUSES,
+    Lesson,
+    Parameters,
+    accepted_parameters,
+    apply_parameters,
+    learn,
+    unwrapped_text,
+    wrapped_schema,
+)
+from pytest_selfopt.models.wire_format import LENGTH, Sent, Unsupported, Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, ErrorKind, Reply
+from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
+
+if TYPE_CHECKING:
+    from pytest_selfopt.models.http import HttpReply
 
 _WIRES: Mapping[WireName, Wire] = {
     "openai": OpenAIWire(),
@@ -24,6 +43,8 @@ _WIRES: Mapping[WireName, Wire] = {
     "anthropic": AnthropicWire(),
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+AZURE = ".azure.com"
+"""The end of the hosts that take a key in a header of its own, too."""
 
 
 class Client(Protocol):
@@ -54,6 +75,10 @@ class HttpClient:
         self._model = model
         self._wire = _WIRES[model.wire]
         self._api_key = api_key
+        self._parameters = accepted_parameters(model)
+        self._lessons: dict[str, None] = {}
+        self._isolation = Isolation(model, base_url or model.provider.base_url)
+        self._learning = threading.Lock()
         try:
             address = urlsplit(base_url or model.provider.base_url)
             host = address.hostname
@@ -63,29 +88,118 @@ class HttpClient:
             raise ModelError(f"model {model.id!r}: base_url must begin with http:// or https://")
         if address.username or address.password:
             raise ModelError(f"model {model.id!r}: base_url must not contain a password; set api_key_env instead")
-        url = address.geturl().rstrip("/") + self._wire.path
-        self._transport = Transport(url, trust_env=host not in LOOPBACK, connections=model.max_concurrency)
+        self._host = host
+        # The query, such as Azure's api-version, stays behind the path.
+        whole = address._replace(path=address.path.rstrip("/") + self._wire.path)
+        self._transport = Transport(whole.geturl(), trust_env=host not in LOOPBACK, connections=model.max_concurrency)
+
+    @property
+    def lessons(self) -> tuple[str, ...]:
+        """Sentences on what the server has refused, and what is sent instead."""
+        return tuple(self._lessons)
+
+    @property
+    def isolation(self) -> str:
+        """A sentence on what isolates calls at this server; empty if that is not known yet."""
+        return self._isolation.sentence
 
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
-        """Make one attempt; see `Client.ask`."""
+        """Make one attempt; see `Client.ask`. What a server refuses by name is adapted to, within the same attempt."""
         missing = missing_key(self._model)
         if missing:
             return CallError(kind=ErrorKind.AUTH, message=missing)
         key = self._api_key or os.environ.get(self._model.provider.api_key_env or "", "")
+        request = replace(request, sampling=request.sampling.limited(self._model.max_tokens))
+        deadline = time.perf_counter() + timeout_s
+        for _ in range(MOST_ADJUSTMENTS):
+            parameters = self._parameters
+            answer, body = self._ask_once(request, parameters, key, timeout_s)
+            lesson = _lesson_of(answer, parameters, body)
+            timeout_s = deadline - time.perf_counter()
+            if lesson is None or timeout_s <= 0:
+                break
+            self._learn(parameters, lesson)
+        if isinstance(answer, Answered):
+            return answer.result
+        return answer
+
+    def _ask_once(
+        self, request: ChatRequest, parameters: Parameters, key: str, timeout_s: float
+    ) -> tuple[Answered | CallError, dict[str, Json]]:
+        """Send a request once; return what came, and the body that was sent."""
+        wrapped = request.answer_schema is not None and parameters.object_root
+        if request.answer_schema is not None and wrapped:
+            request = replace(request, answer_schema=wrapped_schema(request.answer_schema))
         try:
             body = self._wire.body(self._model, request)
         except Unsupported as problem:
-            return CallError(kind=ErrorKind.REQUEST, message=str(problem))
+            return CallError(kind=ErrorKind.REQUEST, message=str(problem)), {}
+        sampling = apply_parameters(body, parameters)
+        if request.fresh:
+            body.update(self._isolation.members(key))
         began = time.perf_counter()
-        answer = self._transport.post(body, self._wire.headers(key), timeout_s=timeout_s, fresh=request.fresh)
-        if isinstance(answer, CallError):
-            return answer
-        latency_s = time.perf_counter() - began
-        return read_answer(self._wire, answer, key=key, latency_s=latency_s, now=time.time())
+        headers = self._headers(key)
+        http = self._transport.post(body, headers, timeout_s=timeout_s, fresh=request.fresh)
+        if isinstance(http, CallError):
+            return http, body
+        sent = Sent(key=key, latency_s=time.perf_counter() - began, at=time.time(), sampling=sampling)
+        result = read_answer(self._wire, http, sent)
+        if isinstance(result, Reply) and request.answer_schema is not None:
+            result = checked_answer(result, wrapped=wrapped)
+        return Answered(http=http, result=result), body
+
+    def _headers(self, key: str) -> dict[str, str]:
+        headers = self._wire.headers(key)
+        if key and self._host.endswith(AZURE):
+            headers["api-key"] = key
+        return headers
+
+    def _learn(self, before: Parameters, lesson: Lesson) -> None:
+        """Heed a lesson from now on; another thread may have learned it, too."""
+        with self._learning:
+            self._lessons[lesson.sentence] = None
+            if self._parameters == before:
+                self._parameters = lesson.parameters
 
     def abort(self) -> None:
         """End all attempts in flight and refuse further ones."""
         self._transport.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A server's answer, and what it means."""
+
+    http: HttpReply
+    result: Reply | CallError
+
+
+def _lesson_of(answer: Answered | CallError, parameters: Parameters, body: Mapping[str, Json]) -> Lesson | None:
+    """Return what an answer teaches about the parameters that the model accepts; None if nothing."""
+    if not isinstance(answer, Answered) or answer.http.status not in REFUSING_STATUSES:
+        return None
+    if not isinstance(answer.result, CallError) or answer.result.kind is not ErrorKind.REQUEST:
+        return None
+    try:
+        error = find_error(json.loads(answer.http.body))
+    except (ValueError, RecursionError):
+        return None
+    if error is None:
+        return None
+    return learn(parameters, body, error)
+
+
+def checked_answer(reply: Reply, *, wrapped: bool) -> Reply:
+    """Return a reply to a request with a schema: unwrapped, and marked if its server did not constrain the answer.
+
+    Every schema of ours is that of an object. What it holds is the graders' business.
+    """
+    if reply.tool_calls or reply.undecodable or reply.finish_reason == LENGTH:
+        return reply
+    text = reply.text
+    if wrapped:
+        text = unwrapped_text(text)
+    return replace(reply, text=text, off_schema=not text.lstrip().startswith("{"))
 
 
 def missing_key(model: ModelConfig) -> str:

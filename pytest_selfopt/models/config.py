@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from pytest_selfopt.trial import Json
 
 WireName = Literal["openai", "ollama", "anthropic", "embedded"]
 WIRES: tuple[WireName, ...] = get_args(WireName)
+
+USUAL_MAX_TOKENS = 4096
+"""The limit of tokens of an answer whose spec has none: enough for models that think before they answer."""
+EMBEDDED_MAX_TOKENS = 64
+"""The same for embedded models, which do not think, and seldom stop by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +36,26 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterSettings:
+    """What the user says of the parameters that a model accepts; what is missing or None is left to what is known.
+
+    `names` has the name under which a sampling parameter is sent, or None for one that is not sent. `object_root`
+    wraps schemas whose root is not an object's, `strict` is sent with a schema, `extra` are further members of a body.
+    """
+
+    names: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    object_root: bool | None = None
+    strict: bool | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """How to reach a model. Prices are USD per million tokens; None is unknown, never zero.
 
+    `price_cache_read` and `price_cache_write` are those of prompt tokens that come from a cache, or go into it.
     `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of similar prices.
+    `max_tokens` limits answers whose spec names no limit.
     `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the next pass of a cycle begins while the
     previous one waits for its last replies, which suits servers whose models are always loaded. One worker makes all
     calls to a `pinned` model, because each worker has its own server, and warmth is the server's. `path` (a GGUF file)
@@ -44,6 +68,10 @@ class ModelConfig:
     max_concurrency: int = 8
     price_in: float | None = None
     price_out: float | None = None
+    price_cache_read: float | None = None
+    price_cache_write: float | None = None
+    max_tokens: int = USUAL_MAX_TOKENS
+    parameters: ParameterSettings = ParameterSettings()
     tier: str | None = None
     context: int | None = None
     keep_alive: str | None = None
@@ -120,6 +148,7 @@ def _embedded_model(model_id: str) -> ModelConfig:
         provider=PROVIDERS["embedded"],
         name=model_id.partition("/")[2],
         max_concurrency=4,
+        max_tokens=EMBEDDED_MAX_TOKENS,
         context=2048,
     )
 

@@ -7,22 +7,26 @@ from typing import Any
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.wire_format import (
-    bearer,
+from pytest_selfopt.models.reading import (
     count,
-    function_tool,
     item,
+    name_of,
     optional,
     seconds,
-    set_sampling,
+    text_of,
     tool_call,
     tool_calls,
     typed,
 )
+from pytest_selfopt.models.wire_format import bearer, failed_generation, function_tool, set_sampling
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallError, Json, Reply, ToolCall
+from pytest_selfopt.trial import CallError, Echo, Json, Reply, ToolCall
 
+NAME = "ollama"
 NANOSECONDS = 1e9
+
+_UNFINISHED = ("load", "unload")
+"""Reasons with which Ollama says that it only loaded or unloaded the model, and asked it nothing."""
 
 
 class OllamaWire:
@@ -60,26 +64,28 @@ class OllamaWire:
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
         """Read the message; Ollama's times are in nanoseconds."""
         answer = typed(value, "", dict)
-        if isinstance(answer.get("error"), str):
-            raise ValueError("an error in place of an answer")
         message = item(answer, "message", dict)
         if answer.get("done") is not True:
             raise ValueError("cut off (done is not true)")
+        finish = name_of(answer, "done_reason")
+        if finish in _UNFINISHED:
+            return failed_generation(finish, latency_s)
         entries = optional(message, "tool_calls", list) or []
         calls, undecodable = tool_calls(list(map(_call, entries, itertools.count())))
         load_s = seconds(answer, "load_duration", per=NANOSECONDS)
         prompt_s = seconds(answer, "prompt_eval_duration", per=NANOSECONDS)
         return Reply(
-            text=optional(message, "content", str) or "",
+            text=text_of(message.get("content"), "message.content"),
             tool_calls=calls,
             undecodable=undecodable,
-            finish_reason=optional(answer, "done_reason", str) or "",
-            served_model=optional(answer, "model", str) or "",
+            finish_reason=finish,
+            served_model=name_of(answer, "model"),
             tokens_in=count(answer, "prompt_eval_count"),
             tokens_out=count(answer, "eval_count"),
             latency_s=latency_s,
             load_s=load_s,
             first_token_s=_first_token_s(load_s, prompt_s),
+            echo=_echo(message),
         )
 
 
@@ -89,7 +95,16 @@ def _first_token_s(load_s: float | None, prompt_s: float | None) -> float | None
     return (load_s or 0.0) + prompt_s
 
 
+def _echo(message: dict[str, Any]) -> Echo | None:
+    """Return the message as it goes back in a conversation; None if there is nothing in it but its text."""
+    if not message.get("tool_calls") and not message.get("thinking"):
+        return None
+    return Echo(wire=NAME, message=message)
+
+
 def _message(message: Message) -> Json:
+    if message.echo is not None and message.echo.wire == NAME:
+        return message.echo.message
     value: dict[str, Json] = {"role": message.role, "content": message.content}
     if message.calls:
         value["tool_calls"] = list(map(_sent_call, message.calls))

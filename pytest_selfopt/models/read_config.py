@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
 from pytest_selfopt.config_table import Table
-from pytest_selfopt.models.config import EMBEDDED_MODELS, PROVIDERS, WIRES, ModelConfig, ProviderConfig, WireName
+from pytest_selfopt.models.config import (
+    EMBEDDED_MAX_TOKENS,
+    EMBEDDED_MODELS,
+    PROVIDERS,
+    USUAL_MAX_TOKENS,
+    WIRES,
+    ModelConfig,
+    ParameterSettings,
+    ProviderConfig,
+    WireName,
+)
+from pytest_selfopt.trial import Json
 
 MOST_CONCURRENT = 4096
+MOST_TOKENS = 1_000_000
+
+_OWN = frozenset(
+    {"model", "messages", "tools", "system", "stream", "options", "format", "response_format", "output_config"}
+)
+_RENAMED = ("temperature", "top_p", "seed", "max_tokens")
+"""The sampling parameters that `parameters` can rename or leave out."""
 
 
 def read_providers(table: Table) -> dict[str, ProviderConfig]:
@@ -93,6 +112,10 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
         max_concurrency=table.integer("max_concurrency", provider.max_concurrency, least=1, most=MOST_CONCURRENT),
         price_in=table.number("price_in", None, least=0, most=1e6),
         price_out=table.number("price_out", None, least=0, most=1e6),
+        price_cache_read=table.number("price_cache_read", None, least=0, most=1e6),
+        price_cache_write=table.number("price_cache_write", None, least=0, most=1e6),
+        max_tokens=table.integer("max_tokens", _usual_max_tokens(provider), least=1, most=MOST_TOKENS),
+        parameters=_parameters(table),
         tier=table.text("tier"),
         context=_context(table),
         keep_alive=table.text("keep_alive"),
@@ -103,6 +126,60 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
     )
     table.finish()
     return config
+
+
+def _usual_max_tokens(provider: ProviderConfig) -> int:
+    if provider.wire == "embedded":
+        return EMBEDDED_MAX_TOKENS
+    return USUAL_MAX_TOKENS
+
+
+def _parameters(table: Table) -> ParameterSettings:
+    """Read the table `parameters` of a model."""
+    entries = table.table("parameters")
+    root = entries.text("schema_root", choices=("any", "object"))
+    object_root = None
+    if root is not None:
+        object_root = root == "object"
+    settings = ParameterSettings(
+        names=_parameter_names(entries),
+        object_root=object_root,
+        strict=entries.flag("strict"),
+        extra=_extra(entries),
+    )
+    entries.finish()
+    return settings
+
+
+def _parameter_names(entries: Table) -> dict[str, str | None]:
+    """Read the names under which parameters are sent: a name, true for its own, false for not at all."""
+    names: dict[str, str | None] = {}
+    for name in _RENAMED:
+        value = entries.raw(name)
+        if value is None:
+            continue
+        if value is True:
+            value = name
+        if value is not False and (not isinstance(value, str) or not value):
+            entries.refuse(name, f"{value!r}: expected false (not sent), true, or the name under which it is sent")
+        names[name] = value or None
+    return names
+
+
+def _extra(entries: Table) -> dict[str, Json]:
+    """Read the members that are added to each request."""
+    extra = entries.raw("extra")
+    if extra is None:
+        return {}
+    if not isinstance(extra, dict):
+        entries.refuse("extra", f"{extra!r}: expected a table of members that are added to each request")
+    for name in _OWN & extra.keys():
+        entries.refuse("extra", f"{name!r} belongs to every request; only other members can be added")
+    try:
+        json.dumps(extra, allow_nan=False)
+    except (TypeError, ValueError) as problem:
+        entries.refuse("extra", f"cannot be sent as JSON: {problem}")
+    return extra
 
 
 def _context(table: Table) -> int | None:

@@ -1,29 +1,27 @@
-"""What all wire formats share: their protocol, and reading values from untrusted answers."""
+"""What all wire formats share: their protocol, and reading answers."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.failures import ServerError, failure, find_error, unparsed_call
+from pytest_selfopt.models.reading import no_constant, quoted
 from pytest_selfopt.specs.request import ChatRequest, Sampling
-from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply, ToolCall
+from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
 
 if TYPE_CHECKING:
     from pytest_selfopt.models.http import HttpReply
 
-_QUOTED = 120
 _KEY = "[key]"
-_STATUS_KINDS = {
-    401: ErrorKind.AUTH,
-    403: ErrorKind.AUTH,
-    408: ErrorKind.TIMEOUT,
-    429: ErrorKind.RATE_LIMIT,
-    504: ErrorKind.TIMEOUT,
-}
+
+STOP = "stop"
+LENGTH = "length"
+"""The finish reason of a reply that reached its limit of tokens, whatever the provider calls it."""
 
 
 class Unsupported(ValueError):
@@ -31,7 +29,7 @@ class Unsupported(ValueError):
 
 
 class Wire(Protocol):
-    """One wire format. All three parts are pure."""
+    """One wire format. All its parts are pure."""
 
     path: str
     """The path after the base address."""
@@ -47,34 +45,87 @@ class Wire(Protocol):
         """
 
     def reply(self, value: Any, latency_s: float) -> Reply | CallError:
-        """Read the reply from a decoded answer.
+        """Read the reply from a decoded answer; one without text and calls is taken for what it is by the caller.
 
         Raises:
             ValueError: if the shape is wrong; the message says how, as in "without choices".
         """
 
 
-def read_answer(wire: Wire, answer: HttpReply, *, key: str, latency_s: float, now: float) -> Reply | CallError:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What is known of a request when its answer is read.
+
+    `at` is the time of the answer in seconds since the epoch, `latency_s` how many seconds it took; `sampling` are the
+    parameters as they were sent. `key` is redacted wherever the server repeats it.
+    """
+
+    key: str
+    latency_s: float
+    at: float
+    sampling: dict[str, Json]
+
+    @property
+    def max_tokens(self) -> Json:
+        """The limit of tokens that was sent; None if none was."""
+        for name in ("max_tokens", "max_completion_tokens", "num_predict"):
+            if name in self.sampling:
+                return self.sampling[name]
+        return None
+
+
+def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
     """Read the reply from a server's answer, or return what is wrong. No shape is assumed.
 
-    A server may repeat its key, plainly or with JSON escapes: the result never contains it. `now` is in seconds since
-    the epoch, for a Retry-After with a date.
+    A server may repeat its key, plainly or with JSON escapes: the result never contains it.
     """
     body = answer.body
-    if key:
-        body = body.replace(key.encode(), _KEY.encode())
+    if sent.key:
+        body = body.replace(sent.key.encode(), _KEY.encode())
     try:
         value: Any = json.loads(body, parse_constant=no_constant)
-        if key:
-            value = _without_key(value, key)
-        if answer.status != 200:
-            return _refused(answer, _error_text(value) or body, now)
-        return wire.reply(value, latency_s)
+        if sent.key:
+            value = _without_key(value, sent.key)
+        error = find_error(value)
+        if error is None and answer.status == 200:
+            return _settled(wire.reply(value, sent.latency_s), sent)
     except (ValueError, RecursionError) as problem:
-        if answer.status != 200:
-            return _refused(answer, body, now)
-        message = f"the reply is {_fault(problem)}: {quoted(body)}"
-        return CallError(kind=ErrorKind.MALFORMED, message=message, status=answer.status)
+        if answer.status == 200:
+            message = f"the reply is {_fault(problem)}: {quoted(body)}"
+            return CallError(kind=ErrorKind.MALFORMED, message=message, status=answer.status)
+        error = None
+    return _failed(error or ServerError(), answer, sent, body)
+
+
+def _failed(error: ServerError, answer: HttpReply, sent: Sent, body: bytes) -> Reply | CallError:
+    """Return what an error means: the model's unreadable call is its reply."""
+    unparsed = unparsed_call(error)
+    if unparsed is not None:
+        return replace(unparsed, latency_s=sent.latency_s, sent=sent.sampling)
+    return failure(error, status=answer.status, headers=answer.headers, now=sent.at, body=body)
+
+
+def _settled(reply: Reply | CallError, sent: Sent) -> Reply | CallError:
+    """Return a reply that answers, or the error that the lack of an answer is: no answer is no restraint."""
+    if isinstance(reply, CallError):
+        return reply
+    reply = replace(reply, sent=sent.sampling)
+    if reply.refusal:
+        said = quoted(reply.refusal.encode("utf-8", "backslashreplace"))
+        return CallError(kind=ErrorKind.REFUSED, message=f"the model refused to answer: {said}", reply=reply)
+    if reply.text.strip() or reply.tool_calls or reply.undecodable:
+        return reply
+    thought = ""
+    if reply.tokens_reasoning:
+        thought = f", {reply.tokens_reasoning:,} of them for thinking"
+    if reply.finish_reason == LENGTH:
+        limit = sent.max_tokens or reply.tokens_out
+        message = f"no answer within the limit of {limit} tokens{thought}; raise max in the spec"
+        return CallError(kind=ErrorKind.CUT_OFF, message=message, reply=reply)
+    finish = reply.finish_reason or "unknown"
+    tokens = f"{reply.tokens_out or 0:,} tokens{thought}"
+    message = f"the reply has neither text nor a call (finish reason {finish}, {tokens})"
+    return CallError(kind=ErrorKind.EMPTY, message=message, reply=reply)
 
 
 def _fault(problem: Exception) -> str:
@@ -92,6 +143,18 @@ def _without_key(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         return {_without_key(name, key): _without_key(part, key) for name, part in value.items()}
     return value
+
+
+def failed_generation(finish: str, latency_s: float) -> CallError:
+    """Return the error of a reply that its server says it could not finish."""
+    message = f"the server could not finish the reply (finish reason {finish}) after {latency_s:.1f} s"
+    return CallError(kind=ErrorKind.SERVER, message=message, status=200)
+
+
+def filtered(finish: str, reply: Reply) -> CallError:
+    """Return the error of a reply that the provider's filter withheld."""
+    message = f"the provider's content filter refused to answer (finish reason {finish})"
+    return CallError(kind=ErrorKind.REFUSED, message=message, reply=reply)
 
 
 def function_tool(tool: dict[str, Json]) -> Json:
@@ -114,161 +177,31 @@ def set_sampling(values: dict[str, Json], sampling: Sampling) -> None:
         values["seed"] = sampling.seed
 
 
-def tool_call(name: str, arguments: object) -> ToolCall | str:
-    """Read a call, whose arguments may be JSON text; else say what is wrong (the model's fault, not the server's)."""
-    value = arguments
-    try:
-        if isinstance(arguments, str):
-            value = json.loads(arguments or "{}", parse_constant=no_constant)
-    except (ValueError, RecursionError):
-        return f"calls {name} with arguments that are not valid JSON"
-    if not isinstance(value, dict):
-        return f"calls {name} with arguments that are not an object"
-    return ToolCall(name=name, arguments=value)
-
-
-def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
-    """Return the calls; if any is undecodable, return none and the reason."""
-    calls: list[ToolCall] = []
-    for call in read_calls:
-        if isinstance(call, str):
-            return (), call
-        calls.append(call)
-    return tuple(calls), ""
-
-
-def retry_after(header: str | None, *, now: float) -> float | None:
-    """Read a Retry-After header (seconds or an HTTP date) as seconds to wait; None if missing or invalid."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        import email.utils
-
-        date = email.utils.parsedate_tz(header)
-        if date is None:
-            return None
-        seconds = email.utils.mktime_tz(date) - now
-    if seconds < math.inf:
-        return max(0.0, seconds)
-    return None
-
-
-def quoted(body: bytes) -> str:
-    """Return the beginning of a body on one line, with control characters escaped."""
-    text = body[: _QUOTED * 4].decode("utf-8", "backslashreplace")
-    text = ascii(text)[1:-1]
-    if not text:
-        return "(empty)"
-    if len(text) <= _QUOTED:
-        return text
-    return text[: _QUOTED - 1] + "…"
-
-
-def typed(value: Any, name: str, kind: type) -> Any:
-    """Return a value of type `kind`.
-
-    Raises:
-        ValueError: if it has another type.
-    """
-    if not isinstance(value, kind):
-        raise ValueError(f"of the wrong shape ({name or 'it'} should be a {kind.__name__})")
-    return value
-
-
-def item(value: Mapping[str, Any], name: str, kind: type) -> Any:
-    """Return a required member.
-
-    Raises:
-        ValueError: if it is missing or has another type.
-    """
-    if name not in value:
-        raise ValueError(f"without {name}")
-    return typed(value[name], name, kind)
-
-
-def optional(value: Mapping[str, Any], name: str, kind: type) -> Any:
-    """Return an optional member; None if missing or null.
-
-    Raises:
-        ValueError: if it has another type.
-    """
-    if value.get(name) is None:
-        return None
-    return typed(value[name], name, kind)
-
-
-def count(value: Mapping[str, Any], name: str) -> int | None:
-    """Read a number of tokens; None if unknown."""
-    number = value.get(name)
-    if not isinstance(number, int) or isinstance(number, bool):
-        return None
-    if number < 0:
-        return None
-    return number
-
-
-def seconds(value: Mapping[str, Any], name: str, *, per: float) -> float | None:
-    """Read a duration in units of 1/`per` s as seconds; None if unknown."""
-    number = value.get(name)
-    if not isinstance(number, int | float) or isinstance(number, bool):
-        return None
-    if 0 <= number < math.inf:
-        return number / per
-    return None
-
-
-def no_constant(name: str) -> NoReturn:
-    """Reject NaN and the infinities, which are not JSON.
-
-    Raises:
-        ValueError: always.
-    """
-    raise ValueError(f"of the wrong shape ({name} is not a JSON number)")
-
-
-def _error_text(value: Any) -> bytes | None:
-    """Return the provider's message in a decoded error body, or None."""
-    if not isinstance(value, dict):
-        return None
-    message = value.get("error")
-    if isinstance(message, dict):
-        message = message.get("message")
-    if not isinstance(message, str):
-        return None
-    return message.encode("utf-8", "backslashreplace")
-
-
-def _refused(answer: HttpReply, text: bytes, now: float) -> CallError:
-    return CallError(
-        kind=_kind_of_status(answer.status),
-        message=f"HTTP status {answer.status}: {quoted(text)}",
-        status=answer.status,
-        retry_after_s=retry_after(answer.headers.get("Retry-After"), now=now),
-    )
-
-
-def _kind_of_status(status: int) -> ErrorKind:
-    if status in _STATUS_KINDS:
-        return _STATUS_KINDS[status]
-    if status >= 500:
-        return ErrorKind.SERVER
-    return ErrorKind.REQUEST
-
-
 def with_ids(messages: Sequence[Message]) -> list[tuple[Message, tuple[str, ...]]]:
     """Pair each message with the ids of its calls, or with the id of the call whose result it is."""
     pairs: list[tuple[Message, tuple[str, ...]]] = []
     waiting: list[str] = []
     for place, message in enumerate(messages):
         if message.role != "tool":
-            ids = tuple(f"call_{place}_{number}" for number in range(len(message.calls)))
+            ids = _ids_of(message, place)
             # A message without calls leaves outstanding results pending.
             waiting = list(ids) or waiting
         elif waiting:
             ids = (waiting.pop(0),)
         else:
-            ids = (f"call_{place}",)
+            ids = (_new_id(place, 0),)
         pairs.append((message, ids))
     return pairs
+
+
+def _ids_of(message: Message, place: int) -> tuple[str, ...]:
+    """Return the ids of a message's calls: those of its provider, if it came from one."""
+    if message.echo is not None and len(message.echo.ids) == len(message.calls):
+        return message.echo.ids
+    numbers = range(len(message.calls))
+    return tuple(_new_id(place, number) for number in numbers)
+
+
+def _new_id(place: int, number: int) -> str:
+    """Return an id of nine letters and digits: Mistral takes no other, and all take these."""
+    return f"call{place % 1000:03}{number % 100:02}"

@@ -38,7 +38,7 @@ def tokens_of_trials(
     if any(trial.case.world for trial in trials):
         return None
     try:
-        return most_tokens(list(map(_request, trials)))
+        return most_tokens(list(map(_request, trials)), model.max_tokens)
     except SpecError:
         # The trials of a variant that cannot ask become errors; that is no reason to refuse the session.
         return None
@@ -61,7 +61,8 @@ def tokens_of_suites(
         return earlier
     if not suites:
         return USUAL
-    return most_tokens(_requests(suites, settings, spec))
+    model = settings.model(spec.model)
+    return most_tokens(_requests(suites, settings, spec), model.max_tokens)
 
 
 def _requests(

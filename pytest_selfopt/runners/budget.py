@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.cost import UNBILLED, cost_of, cost_of_result, most_it_can_cost
+from pytest_selfopt.models.cost import UNBILLED, cost_of_answer, cost_of_result, most_it_can_cost
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, CallResult, Reply
 
@@ -26,6 +26,9 @@ class CallBudget:
 
     The maximum cost of an attempt is reserved before it is sent, and replaced by its actual cost afterwards. An attempt
     of unknown cost, such as one that timed out, counts at its maximum.
+
+    Some models think beyond the limit of tokens, so that an attempt costs more than its maximum. A model's first
+    attempt is therefore made alone; where one was dearer than it could be, twice as much is reserved for each.
     """
 
     def __init__(
@@ -45,12 +48,17 @@ class CallBudget:
         self.cost_usd = cost_usd
         self._reserved: list[float] = []
         self._settled = threading.Condition()
+        self._dearest: dict[str, float] = {}
+        """The dearest attempt of each model whose first is over, in USD."""
+        self._first: set[str] = set()
+        """The models whose first attempt is under way."""
         self.spent = ""
         """Why no further attempt is admitted; empty while the budget lasts."""
 
     def admit(self, model: str, request: ChatRequest) -> float | None:
         """Reserve for an attempt and return the USD reserved; None if it must not be made."""
         with self._settled:
+            self._await_first(model)
             most = self._most_cost(model, request)
             # Calls in flight may cost less than reserved; used attempts do not come back.
             while not self.spent and self._has_calls and not self._affords(most) and self._reserved:
@@ -59,6 +67,7 @@ class CallBudget:
                 self.spent = self._reason()
                 self._settled.notify_all()
             if self.spent:
+                self._over(model, None)
                 return None
             self.calls += 1
             self._reserved.append(most)
@@ -68,13 +77,11 @@ class CallBudget:
         """Replace the reservation of an attempt by its actual cost."""
         with self._settled:
             self._reserved.remove(reserved)
-            if isinstance(answer, Reply):
-                cost = cost_of(answer, self._models[model])
-                if cost is None:
-                    cost = reserved
-                self.cost_usd += cost
-            elif answer.kind not in UNBILLED:
-                self.cost_usd += reserved
+            cost = cost_of_answer(answer, self._models[model])
+            if cost is None:
+                cost = reserved
+            self.cost_usd += cost
+            self._over(model, cost, answered=isinstance(answer, Reply) or answer.kind not in UNBILLED)
             self._settled.notify_all()
 
     def admit_call(self, model: str, request: ChatRequest, attempts: int, *, least: int) -> Reservation | None:
@@ -84,6 +91,7 @@ class CallBudget:
         has a reservation.
         """
         with self._settled:
+            self._await_first(model)
             most = self._most_cost(model, request)
             while not self.spent:
                 fitting = self._fitting(attempts, most)
@@ -96,6 +104,7 @@ class CallBudget:
                     self._settled.notify_all()
                 else:
                     self._settled.wait()
+            self._over(model, None)
             return None
 
     def settle_call(self, model: str, reservation: Reservation, result: CallResult) -> None:
@@ -111,13 +120,35 @@ class CallBudget:
                 if cost is None:
                     cost = reservation.cost_usd * made / reservation.attempts
                 self.cost_usd += cost
+                self._over(model, cost / made, answered=result.error is None or result.error.kind not in UNBILLED)
+            else:
+                self._over(model, None)
             self._settled.notify_all()
+
+    def _await_first(self, model: str) -> None:
+        """Wait until the first attempt of a model is over, or make this one the first."""
+        if self._max_cost is None:
+            return
+        while model in self._first and not self.spent:
+            self._settled.wait()
+        if model not in self._dearest:
+            self._first.add(model)
+
+    def _over(self, model: str, cost: float | None, *, answered: bool = False) -> None:
+        """Note that an attempt is over; one that was `answered` says what the model's attempts cost."""
+        self._first.discard(model)
+        if answered and cost is not None:
+            self._dearest[model] = max(cost, self._dearest.get(model, 0.0))
 
     def _most_cost(self, model: str, request: ChatRequest) -> float:
         """Return the USD to reserve for an attempt; 0 if USD are not bounded or prices are unknown."""
         if self._max_cost is None:
             return 0.0
-        return most_it_can_cost(request, self._models[model]) or 0.0
+        most = most_it_can_cost(request, self._models[model]) or 0.0
+        dearest = self._dearest.get(model, 0.0)
+        if dearest > most:
+            return 2 * dearest
+        return most
 
     def _fitting(self, attempts: int, most: float) -> int:
         """Return how many of `attempts` fit at this cost each."""

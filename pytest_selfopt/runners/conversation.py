@@ -54,7 +54,8 @@ class _Talk:
             self.replies.append(reply)
             results = [result_of(self.world, call) for call in reply.tool_calls]
             self.steps.append(Step(turn=number, text=reply.text, calls=reply.tool_calls, results=tuple(results)))
-            self._messages.append(Message(role="assistant", content=reply.text, calls=reply.tool_calls))
+            message = Message(role="assistant", content=reply.text, calls=reply.tool_calls, echo=answer.echo)
+            self._messages.append(message)
             if not reply.tool_calls:
                 return True
             for call, result in zip(reply.tool_calls, results, strict=True):

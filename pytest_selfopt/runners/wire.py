@@ -18,12 +18,12 @@ from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.specs.variants import Variant
-from pytest_selfopt.trial import (
-    CallResult,
-    Json,
-    ToolCall,
+from pytest_selfopt.trial import CallResult, Json, ToolCall
+from pytest_selfopt.trial_json import (
     attempt_from_json,
+    attempt_to_json,
     error_from_json,
+    error_to_json,
     reply_from_json,
     reply_to_json,
 )
@@ -110,7 +110,7 @@ def result_to_bytes(result: CallResult) -> bytes:
         "error": None,
         "started": result.started,
         "ended": result.ended,
-        "failed_attempts": list(map(asdict, result.failed_attempts)),
+        "failed_attempts": list(map(attempt_to_json, result.failed_attempts)),
         "answers": result.answers,
         "waited_s": result.waited_s,
         "queue_depth": result.queue_depth,
@@ -120,7 +120,7 @@ def result_to_bytes(result: CallResult) -> bytes:
     if result.reply is not None:
         value["reply"] = reply_to_json(result.reply)
     if result.error is not None:
-        value["error"] = asdict(result.error)
+        value["error"] = error_to_json(result.error)
     return _dump(value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.trial import Json
@@ -10,12 +10,21 @@ from pytest_selfopt.trial import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """Sampling parameters. Unset values are left to the server."""
+    """Sampling parameters. Unset values are left to the server.
+
+    `max_tokens` limits the tokens of an answer, thinking included; unset, it is the model's own limit.
+    """
 
     temperature: float = 0.0
-    max_tokens: int = 64
+    max_tokens: int | None = None
     top_p: float | None = None
     seed: int | None = None
+
+    def limited(self, max_tokens: int) -> Sampling:
+        """Return the sampling with this limit of tokens, unless it has one."""
+        if self.max_tokens is not None:
+            return self
+        return replace(self, max_tokens=max_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

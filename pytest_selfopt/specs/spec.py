@@ -20,8 +20,6 @@ _ID = re.compile(
     rf"(?:/temp(?P<temperature>{_NUMBER}))?(?:/max(?P<max_tokens>\d+))?"
     rf"(?:/topp(?P<top_p>{_NUMBER}))?(?:/seed(?P<seed>\d+))?"
 )
-_DIMENSIONS = {"timeout_s": "timeout", "isolated": "isolation", "warmup": "warm-up"}
-"""Display names of the fields of a spec, where they differ."""
 _SWITCH = {True: "on", False: "off"}
 _FORM = "MODEL/PHASE/VARIANT/tSECONDS/rRETRIES/i0|i1, such as embedded/smollm2-135m/atomic/native_api/t60/r1/i0"
 
@@ -119,7 +117,7 @@ def _sampling_parts(drawn: Sampling) -> Iterator[str]:
     usual = DEFAULT_SAMPLING
     if drawn.temperature != usual.temperature:
         yield f"temp{_plain(drawn.temperature)}"
-    if drawn.max_tokens != usual.max_tokens:
+    if drawn.max_tokens is not None:
         yield f"max{drawn.max_tokens}"
     if drawn.top_p is not None:
         yield f"topp{_plain(drawn.top_p)}"
@@ -129,13 +127,11 @@ def _sampling_parts(drawn: Sampling) -> Iterator[str]:
 
 def difference(before: Spec, after: Spec) -> str:
     """Describe the changes from `before` to `after`, such as "variant native_api → few_shot"."""
+    old, new = _dimensions(before), _dimensions(after)
     changes = []
-    for name in Spec.__dataclass_fields__:
-        if getattr(before, name) == getattr(after, name):
-            continue
-        old, new = _shown(name, before), _shown(name, after)
-        dimension = _DIMENSIONS.get(name, name)
-        changes.append(f"{dimension} {old} → {new}")
+    for dimension, value in old.items():
+        if new[dimension] != value:
+            changes.append(f"{dimension} {value} → {new[dimension]}")
     return ", ".join(changes) or "no change"
 
 
@@ -155,7 +151,7 @@ def _check_name(field: str, name: str) -> None:
 def _check_sampling(drawn: Sampling) -> None:
     if not 0 <= drawn.temperature <= 5 or not _is_plain(drawn.temperature):
         raise SpecError(f"temperature {drawn.temperature:g}: must be 0 to 5 with at most three decimals")
-    if not 1 <= drawn.max_tokens <= 1_000_000:
+    if drawn.max_tokens is not None and not 1 <= drawn.max_tokens <= 1_000_000:
         raise SpecError(f"max_tokens {drawn.max_tokens}: must be 1 to 1,000,000")
     if drawn.top_p is not None and not (0 < drawn.top_p <= 1 and _is_plain(drawn.top_p)):
         raise SpecError(f"top_p {drawn.top_p:g}: must be 0.001 to 1 with at most three decimals")
@@ -173,13 +169,25 @@ def _plain(number: float) -> str:
     return f"{number:.3f}".rstrip("0").rstrip(".")
 
 
-def _shown(name: str, spec: Spec) -> str:
-    value: object = getattr(spec, name)
-    if name == "timeout_s":
-        return f"{spec.timeout_s:g} s"
-    if isinstance(value, bool):
-        return _SWITCH[value]
-    if isinstance(value, Sampling):
-        temperature = f"temperature {value.temperature:g}"
-        return f"({temperature}, at most {value.max_tokens} tokens)"
-    return str(value)
+def _dimensions(spec: Spec) -> dict[str, str]:
+    """Return the values of a spec's dimensions in words, by display name."""
+    drawn = spec.sampling
+    return {
+        "model": spec.model,
+        "phase": spec.phase,
+        "variant": spec.variant,
+        "timeout": f"{spec.timeout_s:g} s",
+        "retries": str(spec.retries),
+        "isolation": _SWITCH[spec.isolated],
+        "warm-up": _SWITCH[spec.warmup],
+        "temperature": f"{drawn.temperature:g}",
+        "max_tokens": _shown(drawn.max_tokens),
+        "top_p": _shown(drawn.top_p),
+        "seed": _shown(drawn.seed),
+    }
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "default"
+    return f"{value:g}"

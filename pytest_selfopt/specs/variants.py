@@ -156,7 +156,8 @@ def _told(messages: Sequence[Message]) -> tuple[Message, ...]:
                 result = f"{plain.pop().content}\n{result}"
             plain.append(Message(role="user", content=result))
         else:
-            plain.append(message)
+            # The provider's own form of it would bring back what was read out of its text.
+            plain.append(replace(message, echo=None))
     return tuple(plain)
 
 

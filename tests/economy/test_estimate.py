@@ -161,11 +161,11 @@ def test_similar_earlier_calls_count_first() -> None:
 @given(st.text(max_size=30), st.integers(1, 500))
 def test_the_byte_bound_exceeds_any_tokenizer(text: str, most: int) -> None:
     request = ChatRequest(messages=(Message(role="user", content=text),), sampling=Sampling(max_tokens=most))
-    found = most_tokens([request])
+    found = most_tokens([request], 64)
     assert found is not None
     assert found.tokens_in >= len(text)
     assert (found.tokens_out, found.basis) == (most, Basis.BYTES)
-    assert most_tokens([]) is None
+    assert most_tokens([], 64) is None
 
 
 def test_the_upper_bound_pays_the_judge() -> None:

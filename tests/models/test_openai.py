@@ -18,7 +18,8 @@ from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.http import MAX_REPLY_BYTES, HttpReply
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.models.wire_format import read_answer, retry_after
+from pytest_selfopt.models.waits import retry_after
+from pytest_selfopt.models.wire_format import Sent, read_answer
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 
@@ -43,7 +44,7 @@ def ask(then: dict[str, Any], *, timeout_s: float = 5.0, request: ChatRequest = 
 
 def read(status: int, body: bytes) -> Reply | CallError:
     answer = HttpReply(status=status, headers={}, body=body)
-    return read_answer(OpenAIWire(), answer, key="", latency_s=1.0, now=0.0)
+    return read_answer(OpenAIWire(), answer, Sent(key="", latency_s=1.0, at=0.0, sampling={}))
 
 
 def test_a_request_says_what_was_asked() -> None:
@@ -165,7 +166,8 @@ def test_a_fresh_request_opens_a_new_connection() -> None:
         client = HttpClient(config(server.base_url))
         for fresh in (False, False, True, True):
             client.ask(ChatRequest(messages=REQUEST.messages, fresh=fresh), timeout_s=5)
-        assert server.seen.connections == 3
+        # Two connections of their own, one for the others, and one to ask whose server it is.
+        assert server.seen.connections == 4
 
 
 def test_a_key_appears_only_in_its_header(monkeypatch: pytest.MonkeyPatch) -> None:

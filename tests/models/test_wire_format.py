@@ -18,7 +18,7 @@ from pytest_selfopt.models.http import HttpReply
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
-from pytest_selfopt.models.wire_format import Wire, read_answer
+from pytest_selfopt.models.wire_format import Sent, Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 
@@ -54,7 +54,7 @@ def sent(wire: WireName, request: ChatRequest, **change: Any) -> dict[str, Any]:
 
 def read(wire: WireName, value: object) -> Reply | CallError:
     answer = HttpReply(status=200, headers={}, body=json.dumps(value).encode())
-    return read_answer(WIRES[wire], answer, key="", latency_s=1.0, now=0.0)
+    return read_answer(WIRES[wire], answer, Sent(key="", latency_s=1.0, at=0.0, sampling={}))
 
 
 def reply(answer: Reply | CallError) -> Reply:
@@ -72,7 +72,7 @@ def test_ollama_requests_are_unstreamed_and_native() -> None:
         "format": RICH.answer_schema,
         "keep_alive": "30m",
     }
-    assert sent("ollama", HELLO)["options"] == {"temperature": 0.0, "num_predict": 64}
+    assert sent("ollama", HELLO)["options"] == {"temperature": 0.0, "num_predict": 4096}
 
 
 def test_anthropic_gets_system_text_and_adapted_schema() -> None:
@@ -158,7 +158,7 @@ def test_every_format_gives_the_same_reply(wire: WireName) -> None:
         ({"body": "<html>Bad gateway</html>"}, ErrorKind.MALFORMED, "the reply is not JSON: <html>"),
         ({"body": "[]"}, ErrorKind.MALFORMED, "of the wrong shape"),
         ({"body": "{}"}, ErrorKind.MALFORMED, "the reply is without"),
-        ({"body": '{"error": "it broke"}'}, ErrorKind.MALFORMED, "the reply is"),
+        ({"body": '{"error": "it broke"}'}, ErrorKind.SERVER, "an error in place of an answer: it broke"),
         ({"text": "cut off", "truncate": 20}, ErrorKind.CONNECTION, "broke before the reply was complete"),
         ({"drop": True}, ErrorKind.CONNECTION, ""),
     ],
@@ -171,11 +171,11 @@ def test_every_format_gives_the_same_error(wire: WireName, then: dict[str, Any],
     assert error.retry_after_s == then.get("retry_after")
 
 
-def test_provider_refusals_are_errors_model_refusals_are_not() -> None:
-    refused = ask("anthropic", {"refusal": "no"})
+@pytest.mark.parametrize("wire", ["openai", "anthropic"])
+def test_a_refusal_is_no_answer(wire: WireName) -> None:
+    refused = ask(wire, {"refusal": "I will not."})
     assert isinstance(refused, CallError)
     assert refused.kind is ErrorKind.REFUSED
-    assert reply(ask("openai", {"refusal": "I will not."})).refusal == "I will not."
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,9 @@ def test_any_field_value_is_handled(wire: WireName, data: st.DataObject, value: 
 @given(st.sampled_from(list(WIRES)), st.integers(200, 599), st.binary(max_size=60))
 def test_any_bytes_are_handled(wire: WireName, status: int, body: bytes) -> None:
     answer = HttpReply(status=status, headers={}, body=body)
-    assert isinstance(read_answer(WIRES[wire], answer, key="k", latency_s=1.0, now=0.0), Reply | CallError)
+    assert isinstance(
+        read_answer(WIRES[wire], answer, Sent(key="k", latency_s=1.0, at=0.0, sampling={})), Reply | CallError
+    )
 
 
 @pytest.mark.parametrize("status", [200, 401])
@@ -237,7 +239,7 @@ def test_a_key_is_redacted_in_any_json_spelling(status: int, written: str) -> No
     message = f'{{"role": "assistant", "content": "{said}", "tool_calls": null}}'
     body = f'{{"choices": [{{"message": {message}}}], "error": {{"message": "{said}"}}}}'.encode()
     answer = HttpReply(status=status, headers={}, body=body)
-    found = read_answer(OpenAIWire(), answer, key="sk-a/b+c", latency_s=1.0, now=0.0)
+    found = read_answer(OpenAIWire(), answer, Sent(key="sk-a/b+c", latency_s=1.0, at=0.0, sampling={}))
     shown = found.text if isinstance(found, Reply) else found.message
     assert shown.endswith("You sent [key].")
 

@@ -18,7 +18,8 @@ from pytest_selfopt.runners.conversation import Dialogue, converse
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import VARIANTS
-from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall, reply_from_json, reply_to_json
+from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
+from pytest_selfopt.trial_json import reply_from_json, reply_to_json
 
 NOTES = "pytest_selfopt.bench.worlds:Notes"
 MODEL = ModelConfig(id="m", provider=ProviderConfig(name="p", wire="openai", base_url="http://h/v1"), name="m")
@@ -148,16 +149,16 @@ def test_each_format_carries_calls_and_results() -> None:
             "role": "assistant",
             "content": "I look.",
             "tool_calls": [
-                {"id": "call_1_0", "type": "function", "function": {"name": "list_notes", "arguments": "{}"}},
+                {"id": "call00100", "type": "function", "function": {"name": "list_notes", "arguments": "{}"}},
                 {
-                    "id": "call_1_1",
+                    "id": "call00101",
                     "type": "function",
                     "function": {"name": "append_to_note", "arguments": '{"title": "list", "text": "bread"}'},
                 },
             ],
         },
-        {"role": "tool", "content": '["list"]', "tool_call_id": "call_1_0"},
-        {"role": "tool", "content": "\"added to 'list'\"", "tool_call_id": "call_1_1"},
+        {"role": "tool", "content": '["list"]', "tool_call_id": "call00100"},
+        {"role": "tool", "content": "\"added to 'list'\"", "tool_call_id": "call00101"},
     ]
     messages = OllamaWire().body(MODEL, requests[1])["messages"]
     assert isinstance(messages, list)
@@ -172,10 +173,10 @@ def test_each_format_carries_calls_and_results() -> None:
             "role": "assistant",
             "content": [
                 {"type": "text", "text": "I look."},
-                {"type": "tool_use", "id": "call_1_0", "name": "list_notes", "input": {}},
+                {"type": "tool_use", "id": "call00100", "name": "list_notes", "input": {}},
                 {
                     "type": "tool_use",
-                    "id": "call_1_1",
+                    "id": "call00101",
                     "name": "append_to_note",
                     "input": {"title": "list", "text": "bread"},
                 },
@@ -184,8 +185,8 @@ def test_each_format_carries_calls_and_results() -> None:
         {
             "role": "user",
             "content": [
-                {"type": "tool_result", "tool_use_id": "call_1_0", "content": '["list"]'},
-                {"type": "tool_result", "tool_use_id": "call_1_1", "content": "\"added to 'list'\""},
+                {"type": "tool_result", "tool_use_id": "call00100", "content": '["list"]'},
+                {"type": "tool_result", "tool_use_id": "call00101", "content": "\"added to 'list'\""},
             ],
         },
     ]

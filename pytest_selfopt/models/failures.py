@@ -1,0 +1,266 @@
+"""What servers say in place of an answer, and what kind of error that is.
+
+The words of some thirty servers are known (docs/how-to/models.md); what is unknown is classified by its status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_selfopt.models.reading import quoted
+from pytest_selfopt.models.waits import wait_of
+from pytest_selfopt.trial import CallError, ErrorKind, Reply
+
+LONG_WAIT_S = 120.0
+"""A wait that no call is kept for, in seconds: what is over sooner is a rate limit, whatever its words."""
+
+_KINDS_OF_STATUS = {
+    401: ErrorKind.AUTH,
+    402: ErrorKind.QUOTA,
+    403: ErrorKind.AUTH,
+    408: ErrorKind.TIMEOUT,
+    413: ErrorKind.REQUEST,  # Groq names it a rate limit, but the prompt will never fit.
+    429: ErrorKind.RATE_LIMIT,
+    498: ErrorKind.RATE_LIMIT,  # Groq: the capacity of its flex tier is used up.
+    504: ErrorKind.TIMEOUT,
+}
+_KINDS_OF_WORD = {
+    "insufficient_quota": ErrorKind.QUOTA,
+    "insufficient_balance": ErrorKind.QUOTA,
+    "insufficient_credits": ErrorKind.QUOTA,
+    "billing_error": ErrorKind.QUOTA,
+    "billing_hard_limit_reached": ErrorKind.QUOTA,
+    "billing_not_active": ErrorKind.QUOTA,
+    "budget_exceeded": ErrorKind.QUOTA,
+    "payment_required": ErrorKind.QUOTA,
+    "authentication_error": ErrorKind.AUTH,
+    "permission_error": ErrorKind.AUTH,
+    "invalid_api_key": ErrorKind.AUTH,
+    "unauthenticated": ErrorKind.AUTH,
+    "permission_denied": ErrorKind.AUTH,
+    "rate_limit_error": ErrorKind.RATE_LIMIT,
+    "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
+    "rate_limited": ErrorKind.RATE_LIMIT,
+    "resource_exhausted": ErrorKind.RATE_LIMIT,
+    "too_many_requests": ErrorKind.RATE_LIMIT,
+    "timeout_error": ErrorKind.TIMEOUT,
+    "deadline_exceeded": ErrorKind.TIMEOUT,
+    "timeout": ErrorKind.TIMEOUT,
+    "content_filter": ErrorKind.REFUSED,
+    "content_policy_violation": ErrorKind.REFUSED,
+    "responsibleaipolicyviolation": ErrorKind.REFUSED,
+    "overloaded_error": ErrorKind.SERVER,
+    "api_error": ErrorKind.SERVER,
+    "server_error": ErrorKind.SERVER,
+    "internal_server_error": ErrorKind.SERVER,
+    "internal": ErrorKind.SERVER,
+    "unavailable": ErrorKind.SERVER,
+    "service_unavailable": ErrorKind.SERVER,
+    "engine_overloaded": ErrorKind.SERVER,
+    "invalid_request_error": ErrorKind.REQUEST,
+    "invalid_argument": ErrorKind.REQUEST,
+    "not_found_error": ErrorKind.REQUEST,
+    "not_found": ErrorKind.REQUEST,
+    "request_too_large": ErrorKind.REQUEST,
+    "context_length_exceeded": ErrorKind.REQUEST,
+    "failed_precondition": ErrorKind.REQUEST,
+    "badrequesterror": ErrorKind.REQUEST,
+    "notfounderror": ErrorKind.REQUEST,
+}
+"""Kinds by code, type or status word, in lower case."""
+
+_SPENT = re.compile(
+    r"credit balance is too low|(?:insufficient|not enough|out of|no) (?:\w+ )?(?:credit|balance|fund|quota)"
+    r"|exceeded your current quota|budget has been exceeded|exceeded budget|spend(?:ing)? (?:limit|cap)"
+    r"|payment required|monthly (?:limit|spend|quota|usage)|usage limit|requires more credits|never purchased credits"
+    r"|per[- ]?day|daily (?:limit|quota)|free-models-per-day",
+    re.IGNORECASE,
+)
+"""What providers say when a quota, a credit or a day's limit is used up."""
+
+_SPENDING_STATUSES = (400, 402, 403, 429)
+"""The statuses with which they say it."""
+
+_PER_DAY = re.compile(r"per[- ]?day|daily", re.IGNORECASE)
+
+_FILTERED = re.compile(r"content (?:filter|management policy)|flagged (?:as|for|by)|moderation", re.IGNORECASE)
+
+_CUT_OFF = re.compile(r"could not finish the message because max_tokens", re.IGNORECASE)
+"""OpenAI's models that think answer so, with status 400, when all tokens went into thinking."""
+
+_UNPARSED_CALL = re.compile(
+    r"error parsing tool call|failed to parse input at pos|does not match the expected \S+ format"
+    r"|tool call validation failed|failed to call a function",
+    re.IGNORECASE,
+)
+"""What servers say when their parser cannot read the call that the model wrote."""
+
+_NO_ENDPOINT = re.compile(r"unexpected endpoint|returning 200 anyway", re.IGNORECASE)
+_HINT = "; does base_url lack its /v1?"
+
+_MAX_HTTP_STATUS = 599
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerError:
+    """An error as a server describes it: texts may be empty, `details` are as it sent them."""
+
+    message: str = ""
+    words: tuple[str, ...] = ()
+    """Its code, type and status word, in lower case."""
+    param: str = ""
+    code: int | None = None
+    details: Any = None
+    failed_generation: str = ""
+    """What the model wrote, if the server could not read it."""
+
+
+def find_error(value: Any) -> ServerError | None:
+    """Return the error in a decoded body; None if it has none.
+
+    Known forms: {"error": {…}}, {"error": "text"}, {"type": "error", …}, {"object": "error", …}, a list of one of
+    these (Google), {"detail": …} (FastAPI), {"message": …, "code": …} (Mistral, Cerebras).
+    """
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        return None
+    found = value.get("error")
+    if isinstance(found, dict):
+        return _server_error(found)
+    if isinstance(found, str) and found:
+        return _server_error({**value, "message": found})
+    if found:
+        return _server_error({"message": str(found)})
+    if "choices" in value or "content" in value:
+        return None
+    if str(value.get("object", "")).lower() == "error" or value.get("type") == "error":
+        return _server_error(value)
+    if value.get("detail"):
+        return _server_error({"message": _text_of(value["detail"]), "details": value["detail"]})
+    if isinstance(value.get("message"), str) and ("code" in value or "type" in value):
+        return _server_error(value)
+    return None
+
+
+def failure(error: ServerError, *, status: int, headers: Mapping[str, str], now: float, body: bytes) -> CallError:
+    """Return what an error of a server means; `body` is quoted if it has no message.
+
+    `now` is in seconds since the epoch. An error within HTTP 200 is classified by its own code and type.
+    """
+    wait_s = wait_of(headers, error.details, now=now)
+    own = status
+    if status == 200 and error.code is not None:
+        own = error.code
+    kind = _kind_of(error, own, wait_s)
+    text = error.message.encode("utf-8", "backslashreplace") or body
+    said = quoted(text)
+    hint = ""
+    if _NO_ENDPOINT.search(error.message):
+        kind, hint = ErrorKind.REQUEST, _HINT
+    place = f"HTTP status {status}"
+    if status == 200:
+        place = "an error in place of an answer"
+    return CallError(kind=kind, message=f"{place}: {said}{hint}", status=status, retry_after_s=wait_s)
+
+
+def unparsed_call(error: ServerError) -> Reply | None:
+    """Return the reply of a model whose tool call its server could not read; None if that is not what happened.
+
+    The model wrote it, so it is the model's miss, however the server words its status.
+    """
+    if "tool_use_failed" not in error.words and not _UNPARSED_CALL.search(error.message):
+        return None
+    said = quoted(error.message.encode("utf-8", "backslashreplace"))
+    return Reply(text=error.failed_generation, undecodable=f"the server could not read its tool call ({said})")
+
+
+def _kind_of(error: ServerError, status: int, wait_s: float | None) -> ErrorKind:
+    if _CUT_OFF.search(error.message):
+        return ErrorKind.CUT_OFF
+    kinds = [_KINDS_OF_WORD[word] for word in error.words if word in _KINDS_OF_WORD]
+    if ErrorKind.QUOTA in kinds:
+        return ErrorKind.QUOTA
+    if status in _SPENDING_STATUSES and _is_spent(error, wait_s):
+        return ErrorKind.QUOTA
+    if ErrorKind.REFUSED in kinds or (status in (400, 403) and _FILTERED.search(error.message)):
+        return ErrorKind.REFUSED
+    if status == 200:
+        # A server error, unless its words say otherwise.
+        return next(iter(kinds), ErrorKind.SERVER)
+    if status in _KINDS_OF_STATUS:
+        return _KINDS_OF_STATUS[status]
+    if status >= 500:
+        return ErrorKind.SERVER
+    return ErrorKind.REQUEST
+
+
+def _is_spent(error: ServerError, wait_s: float | None) -> bool:
+    """Whether a quota is used up for long: Google words its limits by the minute like those by the day."""
+    text = f"{error.message} {_text_of(error.details)}"
+    if not _SPENT.search(text):
+        return False
+    return wait_s is None or wait_s > LONG_WAIT_S or _PER_DAY.search(text) is not None
+
+
+def _server_error(entry: Mapping[str, Any]) -> ServerError:
+    message = _message_of(entry)
+    words: list[str] = []
+    for name in ("code", "type", "status"):
+        word = entry.get(name)
+        if isinstance(word, str):
+            words.append(word.lower())
+    inner = entry.get("innererror")
+    if isinstance(inner, dict) and isinstance(inner.get("code"), str):
+        words.append(inner["code"].lower())
+    return ServerError(
+        message=message,
+        words=tuple(words),
+        param=_string(entry.get("param")),
+        code=_status_in(entry),
+        details=entry.get("details"),
+        failed_generation=_string(entry.get("failed_generation")),
+    )
+
+
+def _message_of(entry: Mapping[str, Any]) -> str:
+    """Return the message of an error, with that of the provider behind a router (OpenRouter's `metadata.raw`)."""
+    message = _text_of(entry.get("message"))
+    metadata = entry.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("raw"):
+        return f"{message}: {_text_of(metadata['raw'])}"
+    return message
+
+
+def _status_in(entry: Mapping[str, Any]) -> int | None:
+    """Return the HTTP status that an error names as its code or status, a number or digits; None if none."""
+    for name in ("code", "status", "status_code"):
+        code = entry.get(name)
+        if isinstance(code, str) and code.isdecimal():
+            code = int(code)
+        if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= _MAX_HTTP_STATUS:
+            return code
+    return None
+
+
+def _text_of(value: Any) -> str:
+    """Return a text as it is, the messages of a list joined, and nothing for a missing value."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(map(_text_of, value))
+    if isinstance(value, dict) and "msg" in value:
+        place = ".".join(map(str, value.get("loc") or ()))
+        return f"{place}: {value['msg']}"
+    return str(value)
+
+
+def _string(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return ""

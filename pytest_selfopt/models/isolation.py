@@ -1,0 +1,103 @@
+"""What keeps a call apart from the ones before it at its server: a switch for the prompt cache, where there is one."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_selfopt.models.config import PROVIDERS, ModelConfig
+from pytest_selfopt.trial import Json
+
+ASKING_TIMEOUT_S = 2.0
+
+
+def _without_cache() -> dict[str, Json]:
+    return {"cache_prompt": False}
+
+
+def _own_cache() -> dict[str, Json]:
+    return {"cache_salt": uuid.uuid4().hex}
+
+
+_SWITCHES: Mapping[str, tuple[str, Callable[[], dict[str, Json]]]] = {
+    "llamacpp": ("llama.cpp takes no tokens from its cache (cache_prompt)", _without_cache),
+    "vllm": ("vLLM shares its cache with no other call (cache_salt)", _own_cache),
+}
+"""What servers offer, by the owner that they name in their list of models."""
+
+_ON_REQUEST = "anthropic"
+"""The wire format whose provider caches only what a request marks, which ours never do."""
+
+
+class Isolation:
+    """The isolation of calls at one server, which is asked once who it is, with the first isolated call."""
+
+    def __init__(self, model: ModelConfig, base_url: str) -> None:
+        self._model = model
+        self._base_url = base_url
+        self._asking = threading.Lock()
+        self._owner: str | None = None
+        """Whose server it is, by its own words; empty if it does not say, None if it was not asked yet."""
+
+    @property
+    def sentence(self) -> str:
+        """What isolates calls; empty if the server was not asked yet."""
+        if self._owner is None:
+            return ""
+        if self._owner in _SWITCHES:
+            return f"i1 isolates: {_SWITCHES[self._owner][0]}"
+        if self._is_provider and self._model.wire == _ON_REQUEST:
+            return "i1 isolates: the provider caches only what a request marks, and none does"
+        return "i1 means no more than a connection of its own: this server is not known to offer a switch for its cache"
+
+    def members(self, key: str) -> dict[str, Json]:
+        """Return the members of a request's body that isolate it; none if the server offers nothing."""
+        with self._asking:
+            if self._owner is None:
+                self._owner = self._ask_owner(key)
+        if self._owner not in _SWITCHES:
+            return {}
+        return _SWITCHES[self._owner][1]()
+
+    @property
+    def _is_provider(self) -> bool:
+        """Whether the address is that of a provider known by name, which is nobody's own server."""
+        return any(provider.base_url == self._base_url for provider in PROVIDERS.values() if provider.api_key_env)
+
+    def _ask_owner(self, key: str) -> str:
+        if self._model.wire == "embedded":
+            return "llamacpp"
+        if self._is_provider or self._model.wire == "ollama":
+            return ""
+        if self._model.wire == _ON_REQUEST:
+            # Neither llama.cpp nor LiteLLM heeds a switch on this wire.
+            return ""
+        models = list_models(self._model, self._base_url, key)
+        owners = {model.get("owned_by") for model in models}
+        for owner in _SWITCHES:
+            if owner in owners:
+                return owner
+        return ""
+
+
+def list_models(model: ModelConfig, base_url: str, key: str) -> list[dict[str, Any]]:
+    """Return what a server says of its models (GET /v1/models); nothing if it does not say."""
+    import requests
+
+    address = urlsplit(base_url)
+    path = "/v1/models" if model.wire == "anthropic" else "/models"
+    url = address._replace(path=address.path.rstrip("/") + path).geturl()
+    headers = {"Authorization": f"Bearer {key}", "x-api-key": key} if key else {}
+    try:
+        with requests.Session() as session:
+            session.trust_env = address.hostname not in ("127.0.0.1", "localhost", "::1")
+            answer = session.get(url, headers=headers, timeout=ASKING_TIMEOUT_S).json()
+    except (requests.RequestException, ValueError):
+        return []
+    entries = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)]

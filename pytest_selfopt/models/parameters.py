@@ -1,0 +1,298 @@
+"""The parameters that a model accepts: by its family, by its settings, and by what its server has refused.
+
+Sampling parameters have the names of the OpenAI format here. What a server refuses is left out, or sent under another
+name, and everybody is told: the ledger has what was really sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.models.failures import ServerError
+from pytest_selfopt.trial import Json
+
+SAMPLING = ("temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "num_predict", "random_seed")
+"""The names of sampling parameters on any wire."""
+LIMIT = "max_tokens"
+NEW_LIMIT = "max_completion_tokens"
+WRAPPED = "answer"
+"""The member that holds an answer whose schema has to be an object's."""
+
+REFUSING_STATUSES = (400, 422)
+MOST_ADJUSTMENTS = 6
+"""How often one call is sent again because of what a server has refused."""
+
+_LEAST_LIMIT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What is sent to a model: `names` of sampling parameters that it knows by another name, or not at all (None).
+
+    `most_tokens` is the highest limit of tokens that it accepts. With `only_one` it takes a temperature or a `top_p`,
+    but not both. With `object_root` the schema of an answer has to be an object's, `strict` is sent if it is not None.
+    `extra` are members of the body beyond those of a request.
+    """
+
+    names: Mapping[str, str | None] = field(default_factory=dict)
+    most_tokens: int | None = None
+    only_one: bool = False
+    object_root: bool = False
+    strict: bool | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+    def renamed(self, name: str, other: str | None) -> Parameters:
+        """Return the parameters with another name for one of them; None leaves it out."""
+        return replace(self, names={**self.names, name: other})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What a refusal teaches: the parameters to send from now on, and a sentence on it."""
+
+    parameters: Parameters
+    sentence: str
+
+
+_NO_SAMPLING: Mapping[str, str | None] = {"temperature": None, "top_p": None}
+
+_OPENAI = re.compile(r"(?:gpt-|o\d|chatgpt-)")
+_THINKING = re.compile(r"o\d|gpt-[5-9]")
+_TUNABLE = re.compile(r"gpt-5-chat|gpt-5\.[1-4](?!\d)")
+"""Models of the thinking families that take a temperature, at least while they are not told to think."""
+
+_CLAUDE = re.compile(r"claude-(?:opus|sonnet|haiku)-(\d+)(?:-(\d{1,2})(?!\d))?")
+_CLAUDE_WITHOUT_SAMPLING = re.compile(r"claude-(?:fable|mythos)")
+_FIRST_WITH_ONE = (4, 1)
+_FIRST_WITHOUT = (4, 7)
+
+
+def accepted_parameters(model: ModelConfig) -> Parameters:
+    """Return what is known of a model before it was asked: its family's ways, changed by its own settings."""
+    known = _of_family(model)
+    own = model.parameters
+    names = {**known.names, **own.names}
+    changed = replace(known, names=names, extra=own.extra)
+    if own.object_root is not None:
+        changed = replace(changed, object_root=own.object_root)
+    if own.strict is not None:
+        changed = replace(changed, strict=own.strict)
+    return changed
+
+
+def _of_family(model: ModelConfig) -> Parameters:
+    """Return the ways of a model's family, as of November 2026 (docs/how-to/models.md has the sources)."""
+    # Routers, whose models have the provider in their name, adapt parameters themselves.
+    if model.wire == "openai" and _OPENAI.match(model.name):
+        return _of_openai(model.name)
+    if model.wire == "anthropic":
+        return _of_claude(model.name)
+    return Parameters()
+
+
+def _of_openai(name: str) -> Parameters:
+    if not _THINKING.match(name):
+        return Parameters(object_root=True)
+    names: dict[str, str | None] = {LIMIT: NEW_LIMIT}
+    if not _TUNABLE.match(name):
+        names |= _NO_SAMPLING
+    return Parameters(names=names, object_root=True)
+
+
+def _of_claude(name: str) -> Parameters:
+    if _CLAUDE_WITHOUT_SAMPLING.match(name):
+        return Parameters(names=_NO_SAMPLING)
+    match = _CLAUDE.match(name)
+    if match is None:
+        return Parameters()
+    version = (int(match[1]), int(match[2] or 0))
+    if version >= _FIRST_WITHOUT:
+        return Parameters(names=_NO_SAMPLING)
+    return Parameters(only_one=version >= _FIRST_WITH_ONE)
+
+
+def apply_parameters(body: dict[str, Json], parameters: Parameters) -> dict[str, Json]:
+    """Adapt a new body to what its model accepts, in place; return the sampling parameters as they are sent."""
+    values = body.get("options")
+    if not isinstance(values, dict):
+        values = body
+    for name in SAMPLING:
+        if name in values:
+            _send(values, name, parameters)
+    if parameters.only_one and "temperature" in values:
+        values.pop("top_p", None)
+    answer_format = body.get("response_format")
+    if parameters.strict is not None and isinstance(answer_format, dict):
+        schema = answer_format["json_schema"]
+        assert isinstance(schema, dict)
+        schema["strict"] = parameters.strict
+    body.update(parameters.extra)
+    return {name: values[name] for name in SAMPLING if name in values}
+
+
+def _send(values: dict[str, Json], name: str, parameters: Parameters) -> None:
+    """Send a parameter under the name by which the model knows it, if it does."""
+    value = values.pop(name)
+    known = LIMIT if name == "num_predict" else name
+    other = parameters.names.get(known, name)
+    if known == LIMIT and parameters.most_tokens is not None and isinstance(value, int):
+        value = min(value, parameters.most_tokens)
+    if other is not None:
+        values[other] = value
+
+
+def wrapped_schema(schema: dict[str, Json]) -> dict[str, Json]:
+    """Return a schema whose root is an object: one with the answer as its only member, unless it is one already."""
+    if schema.get("type") == "object":
+        return schema
+    return {
+        "type": "object",
+        "properties": {WRAPPED: schema},
+        "required": [WRAPPED],
+        "additionalProperties": False,
+    }
+
+
+def unwrapped_text(text: str) -> str:
+    """Return the answer within a text of a wrapped schema; any other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, dict) and list(value) == [WRAPPED]:
+        return json.dumps(value[WRAPPED], ensure_ascii=False)
+    return text
+
+
+_REFUSED = re.compile(
+    r"unsupported|not supported|n.t supported|does(?: not|n.t) support|do(?: not|n.t) support|unrecognized|unknown"
+    r"|extra_forbidden|extra inputs|not permitted|not allowed|cannot find field|not a valid field|deprecated"
+    r"|may only be|only the default|cannot both|use only one|cannot be set",
+    re.IGNORECASE,
+)
+_TOO_HIGH = re.compile(
+    r"too large|too high|at most|maximum|exceed|greater than|less than or equal|must be <=|>\s*\d", re.IGNORECASE
+)
+_AT_MOST = re.compile(
+    r"at most (\d+)|> (\d+), which is the maximum|less than or equal to (\d+)|<= ?(\d+)", re.IGNORECASE
+)
+_ONLY_ONE = re.compile(r"cannot both|use only one", re.IGNORECASE)
+_NO_EFFORT = re.compile(r"set reasoning_effort to 'none'", re.IGNORECASE)
+_OBJECT_ROOT = re.compile(
+    r"type: \"object\"|root.{0,40}object|top.?level.{0,40}(?:object|anyof)|must be an object", re.IGNORECASE
+)
+
+
+def learn(parameters: Parameters, body: Mapping[str, Json], error: ServerError) -> Lesson | None:
+    """Return what a refusal of a request with this body teaches; None if nothing that another request could heed."""
+    text = _all_texts(error)
+    values = body.get("options")
+    if not isinstance(values, dict):
+        values = dict(body)
+    named = [name for name in SAMPLING if name in values and _names(text, error.param, name)]
+    for name in named:
+        lesson = _on_sampling(parameters, name, values[name], text)
+        if lesson is not None:
+            return lesson
+    if _NO_EFFORT.search(text) and "reasoning_effort" not in body:
+        extra = {**parameters.extra, "reasoning_effort": "none"}
+        sentence = "reasoning_effort is sent as none, without which the model takes no tools"
+        return Lesson(parameters=replace(parameters, extra=extra), sentence=sentence)
+    return _on_schema(parameters, body, text, error.param)
+
+
+def _on_sampling(parameters: Parameters, name: str, value: Json, text: str) -> Lesson | None:
+    limits = (LIMIT, NEW_LIMIT, "num_predict")
+    if name in limits and isinstance(value, int) and _TOO_HIGH.search(text) and not _renames(name, text):
+        return _on_limit(parameters, value, text)
+    if not _REFUSED.search(text):
+        return None
+    if name == LIMIT:
+        return _rename(parameters, NEW_LIMIT)
+    if name == NEW_LIMIT:
+        return _rename(parameters, LIMIT)
+    if name in ("temperature", "top_p") and _ONLY_ONE.search(text):
+        sentence = "top_p is not sent: the model takes it or a temperature, but not both"
+        return Lesson(parameters=replace(parameters, only_one=True), sentence=sentence)
+    return Lesson(parameters=parameters.renamed(name, None), sentence=f"{name} is not sent: the model refuses it")
+
+
+def _renames(name: str, text: str) -> bool:
+    """Whether a refusal of the limit of tokens asks for its other name."""
+    return name == LIMIT and NEW_LIMIT in text and _REFUSED.search(text) is not None
+
+
+def _on_limit(parameters: Parameters, value: int, text: str) -> Lesson | None:
+    """Learn the highest limit of tokens, from the text or by halving."""
+    most = value // 2
+    for match in _AT_MOST.finditer(text):
+        stated = int(next(filter(None, match.groups())))
+        if stated < value:
+            most = stated
+    if most < _LEAST_LIMIT:
+        return None
+    sentence = f"at most {most:,} tokens are asked for: the model refuses {value:,}"
+    return Lesson(parameters=replace(parameters, most_tokens=most), sentence=sentence)
+
+
+def _rename(parameters: Parameters, other: str) -> Lesson | None:
+    if parameters.names.get(LIMIT, LIMIT) == other:
+        return None
+    sentence = f"the limit of tokens is sent as {other}, as the model asks"
+    return Lesson(parameters=parameters.renamed(LIMIT, other), sentence=sentence)
+
+
+def _on_schema(parameters: Parameters, body: Mapping[str, Json], text: str, param: str) -> Lesson | None:
+    if "response_format" not in body and "output_config" not in body:
+        return None
+    if parameters.strict is not None and _names(text, param, "strict") and _REFUSED.search(text):
+        sentence = "strict is not sent: the model refuses it"
+        return Lesson(parameters=replace(parameters, strict=None), sentence=sentence)
+    if not parameters.object_root and _OBJECT_ROOT.search(text):
+        sentence = "answers under a schema are wrapped in an object, as the model asks"
+        return Lesson(parameters=replace(parameters, object_root=True), sentence=sentence)
+    return None
+
+
+def _names(text: str, param: str, name: str) -> bool:
+    """Whether a refusal names a parameter, as it was sent or in camel case (xAI)."""
+    if param == name:
+        return True
+    first, *others = name.split("_")
+    camel = first + "".join(map(str.capitalize, others))
+    return re.search(rf"(?<!\w)(?:{name}|{camel})(?!\w)", text) is not None
+
+
+def _all_texts(error: ServerError) -> str:
+    """Return all that a server says about an error."""
+    return f"{error.message} {error.details or ''}"
+
+
+def adjustments(asked: Mapping[str, Json], sent: Mapping[str, Json]) -> tuple[str, ...]:
+    """Describe how the sampling that was `sent` differs from what was `asked` of the model; empty if it does not."""
+    if not sent:
+        return ()
+    notes = list(_left_out(asked, sent))
+    limit, sent_limit = asked.get(LIMIT), _limit_in(sent)
+    if isinstance(limit, int) and isinstance(sent_limit, int) and sent_limit < limit:
+        notes.append(f"at most {sent_limit:,} tokens instead of {limit:,}")
+    return tuple(notes)
+
+
+def _left_out(asked: Mapping[str, Json], sent: Mapping[str, Json]) -> Iterable[str]:
+    for name in ("temperature", "top_p", "seed"):
+        if asked.get(name) is not None and name not in sent and f"random_{name}" not in sent:
+            yield f"{name} not sent"
+    if asked.get(LIMIT) is not None and _limit_in(sent) is None:
+        yield f"{LIMIT} not sent"
+
+
+def _limit_in(sent: Mapping[str, Json]) -> Json:
+    for name in (LIMIT, NEW_LIMIT, "num_predict"):
+        if name in sent:
+            return sent[name]
+    return None

@@ -1,0 +1,162 @@
+"""Reading values from untrusted answers: no shape is assumed, and every complaint says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from pytest_selfopt.trial import ToolCall
+
+_QUOTED = 120
+
+
+def tool_call(name: str, arguments: object) -> ToolCall | str:
+    """Read a call, whose arguments may be JSON text; else say what is wrong (the model's fault, not the server's)."""
+    value = arguments
+    if arguments is None:
+        value = {}
+    try:
+        if isinstance(arguments, str):
+            value = json.loads(arguments.strip() or "{}", parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        return f"calls {name} with arguments that are not valid JSON"
+    if not isinstance(value, dict):
+        return f"calls {name} with arguments that are not an object"
+    return ToolCall(name=name, arguments=value)
+
+
+def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
+    """Return the calls; if any is undecodable, return none and the reason."""
+    calls: list[ToolCall] = []
+    for call in read_calls:
+        if isinstance(call, str):
+            return (), call
+        calls.append(call)
+    return tuple(calls), ""
+
+
+def typed(value: Any, name: str, kind: type) -> Any:
+    """Return a value of type `kind`.
+
+    Raises:
+        ValueError: if it has another type.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"of the wrong shape ({name or 'it'} should be a {kind.__name__})")
+    return value
+
+
+def item(value: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return a required member.
+
+    Raises:
+        ValueError: if it is missing or has another type.
+    """
+    if name not in value:
+        raise ValueError(f"without {name}")
+    return typed(value[name], name, kind)
+
+
+def optional(value: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return an optional member; None if missing or null.
+
+    Raises:
+        ValueError: if it has another type.
+    """
+    if value.get(name) is None:
+        return None
+    return typed(value[name], name, kind)
+
+
+def count(value: Mapping[str, Any], name: str) -> int | None:
+    """Read a number of tokens; None if unknown."""
+    number = value.get(name)
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    if number < 0:
+        return None
+    return number
+
+
+def seconds(value: Mapping[str, Any], name: str, *, per: float) -> float | None:
+    """Read a duration in units of 1/`per` s as seconds; None if unknown."""
+    number = value.get(name)
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    if 0 <= number < math.inf:
+        return number / per
+    return None
+
+
+def no_constant(name: str) -> NoReturn:
+    """Reject NaN and the infinities, which are not JSON.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"of the wrong shape ({name} is not a JSON number)")
+
+
+def quoted(body: bytes) -> str:
+    """Return the beginning of a body on one line, with control characters escaped."""
+    text = body[: _QUOTED * 4].decode("utf-8", "backslashreplace")
+    text = ascii(text)[1:-1]
+    if not text:
+        return "(empty)"
+    if len(text) <= _QUOTED:
+        return text
+    return text[: _QUOTED - 1] + "…"
+
+
+_THINKING = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
+
+
+def without_thinking(text: str) -> str:
+    """Return a text without the thoughts that a server without a parser for them leaves in front of the answer.
+
+    Thoughts that never end leave no answer. Some chat templates write the opening tag themselves, so that only the
+    closing one comes back.
+    """
+    for opening, closing in _THINKING:
+        begins = text.lstrip().startswith(opening)
+        thoughts, closed, answer = text.partition(closing)
+        if closed and (begins or opening not in thoughts):
+            return answer.lstrip()
+        if begins:
+            return ""
+    return text
+
+
+def text_of(content: Any, place: str) -> str:
+    """Return the text of a message's content, which may be a list of parts (Mistral), without thoughts.
+
+    Raises:
+        ValueError: if it has another shape.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return without_thinking(content)
+    if not isinstance(content, list):
+        raise ValueError(f"of the wrong shape ({place} should be a str or a list)")
+    texts: list[str] = []
+    for index, part in enumerate(content):
+        entry = typed(part, f"{place}[{index}]", dict)
+        if entry.get("type", "text") in ("text", "output_text"):
+            texts.append(item(entry, "text", str))
+    return without_thinking("".join(texts))
+
+
+def name_of(value: Mapping[str, Any], name: str) -> str:
+    """Return an optional name or id as text: some servers number theirs."""
+    found = value.get(name)
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        return ""
+    return str(found)
+
+
+def amount(value: Mapping[str, Any], name: str) -> float | None:
+    """Read an amount of USD; None if unknown."""
+    return seconds(value, name, per=1)
