@@ -190,6 +190,13 @@ class CallResult:
     """Position of this call in its lane (what shares warmth: one model on one server), from 0."""
 
     @property
+    def received(self) -> Reply | None:
+        """What the model sent: its reply, or what came in place of an answer; None if nothing came."""
+        if self.reply is None and self.error is not None:
+            return self.error.reply
+        return self.reply
+
+    @property
     def attempts(self) -> int:
         """The number of times the call was sent."""
         return len(self.failed_attempts) + self.answers

@@ -10,13 +10,15 @@ UNDECIDED: Mapping[str, str] = {
     "interrupted": "the session was interrupted",
     "partial": "only some of the planned trials were selected",
     "running": "the cycle is under way, or was cut off",
-    "stopped": "its budget was used up",
+    "stopped": "its budget or quota was used up",
 }
 """The reason why a cycle decided nothing, by its status."""
 NEXT_STEPS: Mapping[str, str] = {
     "interrupted": "pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing",
     "running": "if it was cut off, pytest --selfopt-cycle --selfopt-resume makes only the calls that are missing",
-    "stopped": "pytest --selfopt-cycle --selfopt-resume with a larger budget makes the calls that are missing",
+    "stopped": (
+        "with a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume makes the calls that are missing"
+    ),
     "partial": "pytest --selfopt-cycle without a selection (-k, -m, --lf, -x) decides",
 }
 """The next step after a cycle that decided nothing, by its status."""

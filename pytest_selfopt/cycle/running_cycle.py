@@ -21,7 +21,7 @@ from pytest_selfopt.execution.backends import CallBackend
 from pytest_selfopt.ledger.ledger import CycleStatus
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, Trial
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
 
 
 class RunningCycle:
@@ -103,9 +103,21 @@ class RunningCycle:
     def wait_for(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
         """Wait for the result of a trial's call, on any thread; see `result`."""
         result = self.dispatcher.result(key, while_waiting)
-        if self._budget is not None and result.cancelled:
+        # A plain session is a test like any other: it fails by what it meets.
+        if result.error is not None and result.cancelled and self.settings.mode is not Mode.PLAIN:
+            self._stop_calls(result.error, result.lane)
+        elif self._budget is not None and result.cancelled:
             self.stopped_because = self._budget.spent
         return result
+
+    def _stop_calls(self, error: CallError, model: str) -> None:
+        """Note why no more calls are made: the budget or a quota is used up."""
+        if self.stopped_because:
+            return
+        if self._budget is not None and self._budget.spent:
+            self.stopped_because = self._budget.spent
+        elif error.kind is ErrorKind.QUOTA:
+            self.stopped_because = f"{model} takes no more calls: {error.message}"
 
     def take(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""

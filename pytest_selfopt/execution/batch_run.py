@@ -124,9 +124,11 @@ class BatchRun:
         factory = CallFactory(cycle, planned, self.settings)
         budget = make_budget(self.settings, models, spent=(0, 0.0))
         by_id = {factory.id_of(key): trial for key, trial in planned.items()}
+        spent: list[str] = []
 
         def take(finished: Sequence[Finished]) -> None:
             done = [answer for answer in finished if not answer.result.cancelled]
+            spent.extend(filter(None, map(_spent_quota, finished)))
             records = [factory.record(answer.call, answer.result) for answer in done]
             ledger.record_calls(cycle, records)
             outcomes: list[tuple[str, Trial]] = []
@@ -150,6 +152,8 @@ class BatchRun:
                 runner.run_batch(list(map(factory.call, keys)), take)
                 if budget is not None and budget.spent:
                     return budget.spent
+                if spent:
+                    return spent[0]
         except KeyboardInterrupt:
             runner.cancel()
             return INTERRUPTED
@@ -178,6 +182,14 @@ class BatchRun:
             parts = self._parts.setdefault(planned.spec.id, [])
             parts.append(replace(trial, spec=call.model))
         return trial
+
+
+def _spent_quota(finished: Finished) -> str:
+    """Say that a model's quota is used up, if that is what the call met."""
+    error = finished.result.error
+    if error is None or error.kind is not ErrorKind.QUOTA:
+        return ""
+    return f"{finished.call.model} takes no more calls: {error.message}"
 
 
 def _total(costs: Sequence[float | None]) -> float | None:

@@ -10,7 +10,7 @@ from enum import Enum
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
-from pytest_selfopt.runners.runner import Call, Finished, Runner
+from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
 from pytest_selfopt.trial import CallResult
 
 TICK_S = 0.2
@@ -116,6 +116,13 @@ class Dispatcher:
     def in_flight(self) -> int:
         """The number of calls in flight."""
         return self._runner.in_flight
+
+    @property
+    def held(self) -> tuple[str, float] | None:
+        """The model that calls last had to wait for at its server's wish, and until when; None if not known."""
+        if isinstance(self._runner, Holding):
+            return self._runner.held
+        return None
 
     def was_answered(self, key: TrialKey) -> bool:
         """Whether a trial's call has ended without being abandoned, and its item is not done."""

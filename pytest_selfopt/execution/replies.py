@@ -64,10 +64,11 @@ def make_trial(
     if received is None:
         return trial
     trial = _with_result(trial, received.result, model)
-    if received.reply is None:
+    came = received.reply or received.result.received
+    if came is None:
         return trial
-    called = planned.case.oversteps(received.reply)
-    return _with_reply(trial, received.reply, called=called)
+    called = received.reply is not None and planned.case.oversteps(received.reply)
+    return _with_reply(trial, came, called=called)
 
 
 def _with_result(
@@ -91,7 +92,7 @@ def _with_result(
 
 
 def _with_reply(trial: Trial, reply: Reply, *, called: bool) -> Trial:
-    """Return the trial with the latency and the tokens of its reply; `called` is whether the reply calls a tool."""
+    """Return the trial with the latency and the tokens of what came; `called` is whether it calls a tool."""
     return replace(
         trial,
         called=called,
@@ -100,6 +101,7 @@ def _with_reply(trial: Trial, reply: Reply, *, called: bool) -> Trial:
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
         served_model=one_line(reply.served_model),
+        finish_reason=one_line(reply.finish_reason),
     )
 
 

@@ -89,7 +89,7 @@ SELECT cycle, phase, spec, "case", run,
     case_hash, started, ended,
     latency_s, load_s, tokens_in, tokens_out, cost_usd,
     attempts, first_try, waited_s, in_flight,
-    lane, lane_seq, served_model
+    lane, lane_seq, served_model, finish_reason
 FROM call
 WHERE cycle IN (SELECT value FROM json_each(?)) AND purpose = 'trial' AND outcome IS NOT NULL
 """
@@ -123,16 +123,17 @@ INSERT OR IGNORE INTO call (
     id, cycle, purpose, phase, spec, "case", case_hash, run, restraint,
     started, ended, attempts, first_try, waited_s,
     queue_depth, in_flight, lane, lane_seq,
-    latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model,
+    latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, finish_reason,
     reply, error, attempt_errors
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
 def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
     """Return the values of `INSERT_CALL`, in its order."""
     result = record.result
-    reply = result.reply or Reply()
+    # What came in place of an answer has its tokens and its end, too.
+    reply = result.received or Reply()
     latency_s = reply_text = error_text = None
     if result.reply:
         latency_s = result.reply.latency_s
@@ -164,6 +165,7 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         reply.tokens_out,
         record.cost_usd,
         text(reply.served_model),
+        text(reply.finish_reason),
         reply_text,
         error_text,
         dump(list(map(attempt_to_json, result.failed_attempts))),

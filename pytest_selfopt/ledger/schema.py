@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import NothingRecordedError, StateError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 PATIENCE_S = 10.0
 """Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
@@ -49,7 +49,8 @@ CREATE TABLE call (
     tokens_out INTEGER, -- tokens answered, where the server tells
     cost_usd REAL, -- USD, missing when unknown
     served_model TEXT NOT NULL, -- the model that the server says has answered
-    reply TEXT, -- JSON: the answer, missing without one
+    finish_reason TEXT NOT NULL DEFAULT '', -- why the reply ended, such as stop or length, empty when unknown
+    reply TEXT, -- JSON: the answer and the sampling that was really sent, missing without an answer
     error TEXT, -- JSON: why there is no answer, missing when there is one
     attempt_errors TEXT NOT NULL, -- JSON: the attempts that failed before the last
     outcome TEXT, -- pass, miss or error, missing until it is judged
@@ -106,6 +107,9 @@ UPDATE comparison SET test = number, share = 0.5 / ((number + 9) * (number + 10)
 CREATE UNIQUE INDEX comparison_by_test ON comparison (test);
 """,
     3: _QUESTIONS,
+    4: """
+ALTER TABLE call ADD COLUMN finish_reason TEXT NOT NULL DEFAULT '';
+""",
 }
 """The statements that upgrade a ledger from each version to the next."""
 

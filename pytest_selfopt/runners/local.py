@@ -17,6 +17,7 @@ from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, Slot
 from pytest_selfopt.runners.conversation import Ask, converse
+from pytest_selfopt.runners.quota import SpentQuotas, without_long_wait
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
@@ -87,6 +88,9 @@ class LocalRunner:
         self._begun: set[str] = set()
         self._given_up: dict[str, CallError] = {}
         self._interrupts: dict[str, Interrupt] = {}
+        self._quotas = SpentQuotas()
+        self.held: tuple[str, float] | None = None
+        """The model that calls last had to wait for at its server's wish, and until when (seconds since the epoch)."""
 
     @property
     def in_flight(self) -> int:
@@ -197,6 +201,10 @@ class LocalRunner:
             slot = self._slots.take(call.model)
             if slot is None:
                 return _CANCELLED
+            refusal = self._quotas.refusal(call.model)
+            if refusal is not None:
+                self._slots.give_back(slot, refusal)
+                return refusal
             if course.first is None:
                 course.first, course.started = slot, self._clock()
                 course.sequence, course.began = self._next_in(call.lane), slot.given_at
@@ -223,6 +231,8 @@ class LocalRunner:
             elif not self._cancelled.is_set():
                 with self._interruptible(call.id):
                     answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
+                answer = without_long_wait(answer, call.options.max_retry_after_s, self._clock())
+                self._quotas.note(call.model, answer)
                 self._heed(call, answer)
         # A client may be the project's code: its exception is this call's error, and must not end a thread that
         # others wait for.
@@ -253,7 +263,8 @@ class LocalRunner:
     def _heed(self, call: Call, answer: Reply | CallError) -> None:
         """Hold back other calls to a server that said when to ask again."""
         if isinstance(answer, CallError) and answer.kind is ErrorKind.RATE_LIMIT and answer.retry_after_s:
-            self._slots.hold(call.model, min(answer.retry_after_s, call.options.max_retry_after_s))
+            self._slots.hold(call.model, answer.retry_after_s)
+            self.held = (call.model, self._clock() + answer.retry_after_s)
 
     def _pause(
         self, answer: Reply | CallError, failed: Sequence[FailedAttempt], options: RunnerOptions, *, elapsed_s: float

@@ -132,6 +132,7 @@ class RemoteRunner:
         """The ids of calls whose results were handed over; nothing else is kept of them."""
         self._failure: SelfoptError | None = None
         self._cancelled = threading.Event()
+        self._began = time.time()
         self.made_twice = 0
         """The number of calls begun again because their worker was lost."""
         engine.start(self, cycle)
@@ -284,8 +285,18 @@ class RemoteRunner:
             if call_id not in self._over:
                 known = self._known.setdefault(call_id, _Known())
                 if known.result is None:
-                    known.result = result
+                    known.result = self._with_old_quota(result)
                     self._finish(call_id)
+
+    def _with_old_quota(self, result: CallResult) -> CallResult:
+        """Return a result; a quota that was spent before this session is a rate limit, and no reason to stop again.
+
+        Workers store what they were told, so that such a call cannot be made again.
+        """
+        error = result.error
+        if error is None or error.kind is not ErrorKind.QUOTA or result.ended >= self._began:
+            return result
+        return replace(result, error=replace(error, kind=ErrorKind.RATE_LIMIT))
 
     def failed(self, problem: SelfoptError) -> None:
         """End all batches with a problem."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pytest_selfopt.runners.conversation import Dialogue
 from pytest_selfopt.specs.request import ChatRequest
@@ -78,3 +78,12 @@ class Runner(Protocol):
 
     def cancel(self) -> None:
         """Abort all calls in flight and start no more; calls that were begun end as cancelled."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A runner that knows when a server made its calls wait."""
+
+    @property
+    def held(self) -> tuple[str, float] | None:
+        """The model that calls last had to wait for, and until when, in seconds since the epoch; None if none."""

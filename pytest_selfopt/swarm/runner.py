@@ -13,7 +13,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.collect import hand_over
-from pytest_selfopt.runners.runner import Call, Finished, Runner
+from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
 from pytest_selfopt.swarm.execution_state import MemberCall, SwarmExecution
 from pytest_selfopt.swarm.permits import Permits
 from pytest_selfopt.swarm.swarm import MOST_IN_ALL, Swarm
@@ -71,6 +71,13 @@ class SwarmRunner:
     def in_flight(self) -> int:
         """The number of calls in flight."""
         return self._inner.in_flight
+
+    @property
+    def held(self) -> tuple[str, float] | None:
+        """The model that calls last had to wait for at its server's wish, and until when; None if not known."""
+        if isinstance(self._inner, Holding):
+            return self._inner.held
+        return None
 
     def run(self, call: Call) -> CallResult:
         """Carry out one call and return its result."""

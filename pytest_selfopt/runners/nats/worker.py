@@ -223,9 +223,11 @@ class NatsWorker:
             result = failed(ErrorKind.WORKER_LOST, why)
         else:
             result = await self._carry_out(message)
-        if not result.cancelled:
+        if result.error is None or result.error.kind is not ErrorKind.CANCELLED:
             await self._store(subject, call_id, self._to_bytes(result))
-        return True
+            return True
+        # What was not made because a quota is used up comes again later.
+        return call_id in self._aborted
 
     async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
         """Whether another worker says, within `courtesy_s` seconds, that it is making the call."""

@@ -151,8 +151,8 @@ class TemporalWorker:
         if isinstance(call, CallResult):
             return result_to_bytes(call)
         result = self._duty.executor.carry_out(call)
-        if result.cancelled:
-            raise ApplicationError("aborted, because its worker ends")
+        if result.error is not None and result.error.kind is ErrorKind.CANCELLED:
+            raise ApplicationError(f"not made: {result.error.message}")
         data = result_to_bytes(result)
         if len(data) > MOST_REPLY_BYTES:
             why = f"the reply is {len(data):,} bytes long, but Temporal's history takes at most {MOST_REPLY_BYTES:,}"

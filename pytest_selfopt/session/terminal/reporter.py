@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 
+ANNOUNCED_WAIT_S = 5.0
+"""Waits from this length on are announced, in seconds."""
+
+
 class ProgressReporter:
     """A reporter on pytest's terminal, on the main thread only; without a terminal it writes nothing."""
 
@@ -29,6 +34,8 @@ class ProgressReporter:
         self._start: CycleStart | None = None
         self._stopped: dict[str, frozenset[str]] = {}
         """The candidates last announced as stopped, by phase."""
+        self._announced_wait = 0.0
+        """The end of the wait that was announced last, in seconds since the epoch."""
 
     def on_routing_not_logged(self, problem: str) -> None:
         """Warn that a routing is not logged."""
@@ -62,9 +69,10 @@ class ProgressReporter:
         self._stopped[phase] = frozenset(measured.stopped)
 
     def on_wait(self, key: TrialKey) -> None:
-        """Show the progress of a trial's pass, if it is due."""
+        """Show the progress of a trial's pass, if it is due; announce a wait at once."""
         if self._start is None or self._progress is None:
             return
+        self._announce_wait(self._start.dispatcher.held)
         if not self._progress.due:
             return
         self._progress.tick(
@@ -73,6 +81,17 @@ class ProgressReporter:
             total=sum(map(_calls_in, self._start.passes)),
             in_flight=self._start.dispatcher.in_flight,
         )
+
+    def _announce_wait(self, held: tuple[str, float] | None) -> None:
+        """Say until when calls wait at a server's wish, unless it is soon or was said."""
+        if held is None:
+            return
+        model, until = held
+        if until - time.time() < ANNOUNCED_WAIT_S or until < self._announced_wait + ANNOUNCED_WAIT_S:
+            return
+        self._announced_wait = until
+        clock = time.strftime("%H:%M:%S", time.localtime(until))
+        self._write_lines([f"  waits until {clock}, as {model} asks (rate limit)"])
 
     def on_other_output(self) -> None:
         """Erase the rewritten line."""
