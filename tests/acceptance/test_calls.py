@@ -12,7 +12,7 @@ from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
-PRICES = "price_in = 100.0\nprice_out = 100.0"
+PRICES = "price_in = 100.0\nprice_out = 100.0\nmax_tokens = 64"
 ONLY_BASELINE = "[tool.selfopt.search]\nvariants = []\ntimeouts = []\nretries = []\nisolation = []\nwarmup = []"
 
 
@@ -29,7 +29,7 @@ def test_an_exhausted_call_budget_holds(project: Make, calls: int) -> None:
     assert made.server.seen.asked == calls
     assert result.parseoutcomes()["skipped"] == 1
     assert f"HOLD: the budget of {calls} calls (--selfopt-max-calls) is used up" in said(result)
-    assert "with a larger budget makes the calls that are missing" in said(result)
+    assert "with a larger budget or new quota, pytest" in said(result)
     assert len(column(made, "id")) == calls
     assert not (made.path / "routing_config.json").exists()
     (entry,) = made.history()

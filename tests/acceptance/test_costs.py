@@ -15,7 +15,7 @@ from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
-PRICES = "price_in = 10\nprice_out = 20\n"
+PRICES = "price_in = 10\nprice_out = 20\nmax_tokens = 64\n"
 TIERS = (*BANDS, "best8")
 EIGHT = range(8)
 

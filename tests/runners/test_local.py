@@ -84,7 +84,13 @@ def test_the_servers_retry_delay_is_respected() -> None:
 
 def test_an_excessive_retry_delay_is_not_awaited() -> None:
     runner, client = runner_of([error(ErrorKind.RATE_LIMIT, 3600), Reply()])
-    assert runner.run(call(retries=1)).error == error(ErrorKind.RATE_LIMIT, 3600)
+    ended = runner.run(call(retries=1)).error
+    assert ended is not None
+    assert ended.kind is ErrorKind.QUOTA
+    assert "asks for a wait of 1:00:00 h, until 20" in ended.message
+    after = runner.run(call("next")).error
+    assert after is not None
+    assert after.kind is ErrorKind.CANCELLED
     assert client.asked == 1
 
 
