@@ -69,6 +69,47 @@ def test_first_counts_the_requests_that_match() -> None:
     assert said == ["warm", "500", "500", "warm"]
 
 
+FINISHED = {
+    "v1/chat/completions": ("choices", 0, "finish_reason"),
+    "v1/messages": ("stop_reason",),
+    "api/chat": ("done_reason",),
+}
+COUNTED = {
+    "v1/chat/completions": ("usage", "completion_tokens"),
+    "v1/messages": ("usage", "output_tokens"),
+    "api/chat": ("eval_count",),
+}
+
+
+def member(value: Any, *path: str | int) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+@pytest.mark.parametrize("path", FINISHED)
+def test_a_rule_sets_headers_finish_and_usage(path: str) -> None:
+    counts = {COUNTED[path][-1]: 777}
+    headers = {"Retry-After": 3, "content-type": "application/problem+json", "X-Request": "r-1"}
+    then = {"text": "Well", "finish": "length", "usage": counts, "headers": headers}
+    with ScriptedServer({"rules": [{"when": {"first": 1}, "then": then}]}) as server:
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
+        answer, usual = (requests.post(f"{server.address}/{path}", json=body, timeout=10) for _ in range(2))
+    assert member(answer.json(), *FINISHED[path]) == "length"
+    assert member(answer.json(), *COUNTED[path]) == 777
+    assert {name: answer.headers[name] for name in headers} == {name: str(value) for name, value in headers.items()}
+    assert member(usual.json(), *FINISHED[path]) in ("stop", "end_turn")
+    assert member(usual.json(), *COUNTED[path]) < 777
+    assert usual.headers["content-type"] == "application/json"
+
+
+def test_an_error_carries_headers_too() -> None:
+    then = {"status": 429, "retry_after": 2, "headers": {"x-ratelimit-reset-requests": "6m0s"}}
+    with ScriptedServer({"default": then}) as server:
+        refused = requests.post(f"{server.address}/api/chat", json={"model": "m"}, timeout=10)
+    assert (refused.headers["retry-after"], refused.headers["x-ratelimit-reset-requests"]) == ("2", "6m0s")
+
+
 def test_an_idle_model_loads_again() -> None:
     script = {"load": 0.3, "unload_after": 0.2, "default": {"text": "ok"}}
     with ScriptedServer(script) as server:
@@ -101,6 +142,9 @@ def test_requests_seen_can_be_queried() -> None:
         ({"default": {"expected": True}}, "script default: expected: needs a `suite`"),
         ({"default": {"call": "f"}}, "call: expected a name and arguments"),
         ({"default": {"calls": {"name": "f"}}}, "calls: expected a list of calls"),
+        ({"default": {"headers": {"x": True}}}, "headers: expected a string or a number as the value of 'x'"),
+        ({"default": {"headers": {"x": "a\r\nb: c"}}}, "headers: expected printable ASCII, got 'x: a\\r\\nb: c'"),
+        ({"default": {"usage": [1]}}, "usage: expected a mapping with strings as keys"),
         ({"default": {"status": 42}}, "status: 42 is outside 100 to 599"),
         ({"latency": "soon"}, "script: latency: expected a number, got 'soon' (str)"),
         ({"rules": {}}, None),

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then, parse_script
+from pytest_selfopt.models.scripted.read_script import parse_script
+from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then
 from pytest_selfopt.models.scripted.wire_formats import Format, format_at, said_by
 
 TRICKLE_S = 0.05
@@ -245,7 +246,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             return
         body = _body(wire, asked, then, load_s, took_s)
-        head = _head_of_answer(then.status, len(body), then.retry_after)
+        head = _head_of_answer(then.status, len(body), _headers_of(then))
         if then.trickle:
             self._trickle(head + body)
             return
@@ -304,16 +305,25 @@ def _head(text: bytes) -> tuple[str, str, dict[str, str]]:
     return method, path, headers
 
 
-def _head_of_answer(status: int, length: int, retry_after: float | None = None) -> bytes:
-    """Return the head of an answer with `length` bytes of JSON; `retry_after` is in seconds."""
-    lines = [
-        f"HTTP/1.1 {status} {_reason(status)}",
-        "Content-Type: application/json",
-        f"Content-Length: {length}",
-    ]
-    if retry_after is not None:
-        lines.append(f"Retry-After: {retry_after:g}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+def _head_of_answer(status: int, length: int, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the head of an answer with `length` bytes of JSON; `headers` are added, or replace those of a name."""
+    lines = {
+        "content-type": "Content-Type: application/json",
+        "content-length": f"Content-Length: {length}",
+    }
+    for name, value in (headers or {}).items():
+        lines[name.lower()] = f"{name}: {value}"
+    head = [f"HTTP/1.1 {status} {_reason(status)}", *lines.values()]
+    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+
+
+def _headers_of(then: Then) -> dict[str, str]:
+    """Return the headers that a rule adds."""
+    headers: dict[str, str] = {}
+    if then.retry_after is not None:
+        headers["Retry-After"] = f"{then.retry_after:g}"
+    headers.update(then.headers)
+    return headers
 
 
 def _reason(status: int) -> str:

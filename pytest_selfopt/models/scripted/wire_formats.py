@@ -22,7 +22,11 @@ _ANTHROPIC_ERRORS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A model's answer before encoding; times are in seconds, and `took_s` includes `load_s`."""
+    """A model's answer before encoding; times are in seconds, and `took_s` includes `load_s`.
+
+    `finish` is the reason why the answer ended (None: the format's usual one), `usage` replaces members of the format's
+    token counts.
+    """
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -31,6 +35,8 @@ class Said:
     tokens_out: int
     load_s: float
     took_s: float
+    finish: str | None
+    usage: Mapping[str, Json]
 
 
 class Format(Protocol):
@@ -60,11 +66,10 @@ class OpenAIFormat:
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
         """Return the body of an answer with one choice."""
-        finish = "tool_calls" if output.calls else "stop"
         choice = {
             "index": 0,
             "message": _openai_message(output),
-            "finish_reason": finish,
+            "finish_reason": output.finish or _openai_finish(output),
         }
         usage = {
             "prompt_tokens": output.tokens_in,
@@ -76,12 +81,18 @@ class OpenAIFormat:
             "created": int(time.time()),
             "model": asked.model,
             "choices": [choice],
-            "usage": usage,
+            "usage": {**usage, **output.usage},
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
         """Return the body that goes with a status other than 200."""
         return {"error": {"message": message, "code": status}}
+
+
+def _openai_finish(output: Said) -> str:
+    if output.calls:
+        return "tool_calls"
+    return "stop"
 
 
 def _openai_message(output: Said) -> dict[str, Any]:
@@ -127,13 +138,14 @@ class OllamaFormat:
             "created_at": created,
             "message": _ollama_message(output),
             "done": True,
-            "done_reason": "stop",
+            "done_reason": output.finish or "stop",
             "total_duration": int(output.took_s * _NANOSECONDS),
             "load_duration": int(output.load_s * _NANOSECONDS),
             "prompt_eval_count": output.tokens_in,
             "prompt_eval_duration": half_ns,
             "eval_count": output.tokens_out,
             "eval_duration": half_ns,
+            **output.usage,
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
@@ -184,9 +196,9 @@ class AnthropicFormat:
             "role": "assistant",
             "model": asked.model,
             "content": _anthropic_blocks(output),
-            "stop_reason": _anthropic_stop(output),
+            "stop_reason": output.finish or _anthropic_stop(output),
             "stop_sequence": None,
-            "usage": usage,
+            "usage": {**usage, **output.usage},
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
@@ -247,6 +259,8 @@ def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
         tokens_out=max(1, len(text) // 4),
         load_s=load_s,
         took_s=took_s,
+        finish=then.finish,
+        usage=then.usage,
     )
 
 
