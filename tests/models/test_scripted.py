@@ -51,6 +51,24 @@ def test_a_suite_names_cases_and_expectations(tmp_path: Path) -> None:
         assert say(server, "What is 17 + 25?") == "Perhaps 41."
 
 
+def test_an_expected_answer_keeps_its_rules_other_settings(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SUITE))
+    then = {"expected": True, "latency": 0.2, "headers": {"x-request-id": "r-1"}, "finish": "length"}
+    script = parse_script(
+        {"suite": "items.jsonl", "rules": [{"when": {}, "then": then}], "default": {"text": "What?", "status": 503}},
+        folder=tmp_path,
+    )
+    with ScriptedServer(script) as server:
+        began = time.monotonic()
+        body = {"model": "m", "messages": [{"role": "user", "content": "What is 17 + 25?"}]}
+        answer = requests.post(f"{server.base_url}/chat/completions", json=body, timeout=10)
+        assert time.monotonic() - began >= 0.2
+        (choice,) = answer.json()["choices"]
+        assert (choice["message"]["content"], choice["finish_reason"]) == ("42.0", "length")
+        assert answer.headers["x-request-id"] == "r-1"
+        assert say(server, "unknown") == "503"
+
+
 def test_chance_depends_on_prompt_and_count_only() -> None:
     script = {"seed": 3, "rules": [{"when": {"chance": 0.5}, "then": {"text": "yes"}}], "default": {"text": "no"}}
     prompts = [f"Question {index}" for index in range(40)]

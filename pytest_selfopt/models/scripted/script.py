@@ -7,7 +7,8 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from pytest_selfopt.specs.variants import TOLD_RESULT
 from pytest_selfopt.trial import Json, ToolCall
@@ -111,6 +112,11 @@ class Then:
     latency: float | None = None
 
 
+_UNSET = Then()
+_ANSWER = frozenset({"text", "calls", "reply", "refusal", "expected"})
+"""What `expected` replaces in a rule."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """The behaviour of a scripted model; `prompts` (by case id) and `answers` (by prompt) come from its suite.
@@ -178,7 +184,18 @@ class Play:
         if not then.expected:
             return then
         default = self._script.default
-        return self._script.answers.get(asked.prompt, default)
+        answer = self._script.answers.get(asked.prompt, default)
+        return _beside(then, answer)
+
+
+def _beside(then: Then, answer: Then) -> Then:
+    """Return `answer` with all that a rule sets beside it, such as a latency or headers."""
+    kept: dict[str, Any] = {}
+    for setting in fields(Then):
+        value = getattr(then, setting.name)
+        if setting.name not in _ANSWER and value != getattr(_UNSET, setting.name):
+            kept[setting.name] = value
+    return replace(answer, **kept)
 
 
 def _address_of(asked: Asked) -> str:
