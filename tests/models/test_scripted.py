@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +152,22 @@ def test_requests_seen_can_be_queried() -> None:
         assert (seen["asked"], seen["in_flight"], seen["most_in_flight"]) == (1, 0, 1)
         assert requests.get(f"{server.address}/nothing", timeout=5).status_code == 404
         assert requests.post(f"{server.base_url}/chat/completions", data="{", timeout=5).status_code == 400
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    look_up = b"GET /seen HTTP/1.1\r\n\r\n"
+    wrong = b"POST /api/chat HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]"
+    body = json.dumps({"model": "m", "messages": [], "keep_alive": 0}).encode()
+    unload = b"POST /api/chat HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": False}).encode()
+    ask = b"POST /api/chat HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with ScriptedServer({}) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(look_up + wrong + unload + ask + look_up + look_up[:-1])
+        received = b""
+        while b'"asked": 1' not in received:
+            received += connection.recv(65536)
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"400", b"200", b"200", b"200"]
+    assert re.findall(rb'"asked": (\d)', received) == [b"0", b"1"]
 
 
 @pytest.mark.parametrize(
