@@ -135,7 +135,7 @@ def test_an_idle_model_loads_again() -> None:
     with ScriptedServer(script) as server:
 
         def load_s() -> float:
-            body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+            body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
             answer = requests.post(f"{server.address}/api/chat", json=body, timeout=10).json()
             return float(answer["load_duration"]) / 1e9
 
@@ -165,7 +165,9 @@ def test_pipelined_requests_are_answered_in_order() -> None:
         connection.sendall(look_up + wrong + unload + ask + look_up + look_up[:-1])
         received = b""
         while b'"asked": 1' not in received:
-            received += connection.recv(65536)
+            data = connection.recv(65536)
+            assert data
+            received += data
     assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"400", b"200", b"200", b"200"]
     assert re.findall(rb'"asked": (\d)', received) == [b"0", b"1"]
 

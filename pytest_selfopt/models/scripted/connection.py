@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
-from pytest_selfopt.models.scripted.responses import Response, json_response, packets, response_to
+from pytest_selfopt.models.scripted.responses import Request, Response, json_response, packets, response_to
 from pytest_selfopt.models.scripted.script import Asked, Script, Then
-from pytest_selfopt.models.scripted.wire_formats import Format, format_at
+from pytest_selfopt.models.scripted.wire_formats import Format, format_at, said_by
 
 TRICKLE_S = 0.05
 
@@ -107,14 +107,15 @@ class Connection(asyncio.Protocol):
             self._send(json_response(400, refusal))
             return
         asked = wire.read(value)
-        served = replace(asked, model=self._server.script.served_as or asked.model)
         if not asked.messages and value.get("keep_alive") in (0, "0s"):
             self._unload(wire, asked)
             return
         self._busy = True
         then, delay_s, load_s = self._server.arrived(asked, value, headers)
+        served = replace(asked, model=self._server.script.served_as or asked.model)
+        request = Request(wire=wire, asked=served, body=value)
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(delay_s, self._act, wire, served, then, load_s, delay_s)
+        self._timer = loop.call_later(delay_s, self._act, request, then, load_s, delay_s)
 
     def _look_up(self, method: str, path: str) -> None:
         body = None
@@ -126,22 +127,23 @@ class Connection(asyncio.Protocol):
             self._send(json_response(200, body))
 
     def _unload(self, wire: Format, asked: Asked) -> None:
+        """Unload a model; the answer is not streamed, whatever the request wants."""
         self._server.unload(asked.model)
-        then = Then(text="")
-        self._send(response_to(wire, asked, then, load_s=0.0, took_s=0.0))
+        output = said_by(Then(text="", finish="unload"), asked, load_s=0.0, took_s=0.0)
+        self._send(json_response(200, wire.answer(asked, output)))
 
     def _send(self, response: Response) -> None:
         """Send a response at once."""
         if self._transport is not None:
             self._transport.write(b"".join(packets(response)))
 
-    def _act(self, wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> None:
+    def _act(self, request: Request, then: Then, load_s: float, took_s: float) -> None:
         if self._transport is None or then.hang:
             return
         if then.drop:
             self._transport.close()
             return
-        response = response_to(wire, asked, then, load_s=load_s, took_s=took_s)
+        response = response_to(request, then, load_s=load_s, took_s=took_s)
         written = packets(response, truncate=then.truncate, trickle=then.trickle)
         if then.trickle:
             self._trickle(then, written)

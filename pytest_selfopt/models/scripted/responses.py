@@ -5,7 +5,7 @@ from __future__ import annotations
 import http
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_selfopt.models.scripted.script import Asked, Then
@@ -13,6 +13,15 @@ from pytest_selfopt.models.scripted.wire_formats import Format, said_by
 
 _JSON = "application/json"
 _LAST_CHUNK = b"0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request in a wire format, with its decoded body."""
+
+    wire: Format
+    asked: Asked
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +40,26 @@ def json_response(status: int, value: Mapping[str, Any]) -> Response:
     return Response(status=status, parts=(json.dumps(value).encode(),))
 
 
-def response_to(wire: Format, asked: Asked, then: Then, *, load_s: float, took_s: float) -> Response:
-    """Return what a rule answers to a request; `took_s` seconds went by, `load_s` of them for loading the model."""
+def response_to(request: Request, then: Then, *, load_s: float, took_s: float) -> Response:
+    """Return what a rule answers to a request: a stream if the request wants one and the answer is well-formed.
+
+    `took_s` seconds went by, `load_s` of them for loading the model.
+    """
+    wire, asked = request.wire, request.asked
     headers = _headers_of(then)
     if then.body is not None:
-        body = then.body.encode("utf-8", "surrogatepass")
-        return Response(status=then.status, headers=headers, parts=(body,))
+        raw = then.body.encode("utf-8", "surrogatepass")
+        return Response(status=then.status, headers=headers, parts=(raw,))
     if then.status != 200:
         message = then.message or f"scripted status {then.status}"
-        value = wire.refuse(then.status, message)
-    else:
-        output = said_by(then, asked, load_s=load_s, took_s=took_s)
-        value = wire.answer(asked, output)
-    return Response(status=then.status, headers=headers, parts=(json.dumps(value).encode(),))
+        refusal = wire.refuse(then.status, message)
+        return replace(json_response(then.status, refusal), headers=headers)
+    output = said_by(then, asked, load_s=load_s, took_s=took_s)
+    answer = wire.answer(asked, output)
+    if not wire.stream.is_wanted(request.body):
+        return replace(json_response(200, answer), headers=headers)
+    events = tuple(wire.stream.events(answer, request.body))
+    return Response(headers=headers, content_type=wire.stream.content_type, parts=events, streamed=True)
 
 
 def packets(response: Response, *, truncate: int | None = None, trickle: bool = False) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_selfopt.models.scripted.script import Asked, Then
+from pytest_selfopt.models.scripted.streams import AnthropicStream, OllamaStream, OpenAIStream, Stream
 from pytest_selfopt.trial import Json, ToolCall
 
 _NANOSECONDS = 1e9
@@ -42,6 +43,10 @@ class Said:
 class Format(Protocol):
     """One wire format, seen from the server."""
 
+    @property
+    def stream(self) -> Stream:
+        """How answers are streamed."""
+
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
 
@@ -54,6 +59,8 @@ class Format(Protocol):
 
 class OpenAIFormat:
     """POST /v1/chat/completions."""
+
+    stream = OpenAIStream()
 
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
@@ -119,6 +126,8 @@ def _openai_calls(calls: tuple[ToolCall, ...]) -> list[dict[str, Any]]:
 class OllamaFormat:
     """POST /api/chat; times are nanoseconds."""
 
+    stream = OllamaStream()
+
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
         return Asked(
@@ -169,6 +178,8 @@ def _ollama_call(call: ToolCall) -> dict[str, Any]:
 
 class AnthropicFormat:
     """POST /v1/messages."""
+
+    stream = AnthropicStream()
 
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request; the instructions become a message of role "system"."""
