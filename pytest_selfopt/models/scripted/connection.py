@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -26,8 +26,8 @@ class Host(Protocol):
     def ended(self, connection: Connection) -> None:
         """Remove a connection."""
 
-    def look_up(self, path: str) -> dict[str, Any] | None:
-        """Return the body for a GET request; None if the path is unknown."""
+    def look_up(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the response to a request that concerns no chat."""
 
     def arrived(self, asked: Asked, body: dict[str, Any], headers: dict[str, str]) -> tuple[Then, float, float]:
         """Record a request; return what to do, after how many seconds, and how many of them loading takes."""
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
     def _handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         wire = format_at(path)
         if method != "POST" or wire is None:
-            self._look_up(method, path)
+            self._send(self._server.look_up(method, path, headers, body))
             return
         value = _object_in(body)
         if value is None:
@@ -116,15 +116,6 @@ class Connection(asyncio.Protocol):
         request = Request(wire=wire, asked=served, body=value)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(delay_s, self._act, request, then, load_s, delay_s)
-
-    def _look_up(self, method: str, path: str) -> None:
-        body = None
-        if method == "GET":
-            body = self._server.look_up(path)
-        if body is None:
-            self._send(json_response(404, {"error": f"nothing is served at {path}"}))
-        else:
-            self._send(json_response(200, body))
 
     def _unload(self, wire: Format, asked: Asked) -> None:
         """Unload a model; the answer is not streamed, whatever the request wants."""

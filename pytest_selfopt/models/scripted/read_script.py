@@ -59,7 +59,9 @@ def parse_script(value: object, place: str = "script", *, folder: Path = Path())
         load=table.number("load", 0.0, least=0, most=LONGEST_S) or 0.0,
         unload_after=table.number("unload_after", None, least=0, most=LONGEST_S),
         served_as=table.text("served_as") or "",
+        models=table.texts("models", ()),
         digests=_digests(table),
+        owned_by=table.text("owned_by") or Script().owned_by,
         prompts={case.id: case.prompt for case in cases},
         answers=_expected_answers(cases),
     )

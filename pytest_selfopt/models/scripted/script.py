@@ -121,8 +121,8 @@ _ANSWER = frozenset({"text", "calls", "reply", "refusal", "expected"})
 class Script:
     """The behaviour of a scripted model; `prompts` (by case id) and `answers` (by prompt) come from its suite.
 
-    `served_as` is the model name in answers (empty: the name in the request), `digests` are those of the weights in
-    Ollama's list, by model.
+    `served_as` is the model name in answers (empty: the name in the request). Lists of models have `models`, those of
+    `digests`, and those asked so far; `digests` are those of the weights in Ollama's list, `owned_by` is in OpenAI's.
     """
 
     rules: tuple[tuple[When, Then], ...] = ()
@@ -132,7 +132,9 @@ class Script:
     load: float = 0.0
     unload_after: float | None = None
     served_as: str = ""
+    models: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    owned_by: str = "scripted"
     prompts: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Then] = field(default_factory=dict)
 
@@ -145,6 +147,12 @@ class Play:
         self._applied = [0] * len(script.rules)
         self._asked: Counter[str] = Counter()
         self._since_load: dict[str, float] = {}
+        self._models: dict[str, None] = {}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that were asked so far."""
+        return tuple(self._models)
 
     def unload(self, model: str) -> None:
         """Unload a model, so that it is cold again."""
@@ -158,6 +166,8 @@ class Play:
         """
         address = _address_of(asked)
         self._asked[address] += 1
+        if asked.model:
+            self._models[asked.model] = None
         since_load = self._count(asked)
         for index, (when, then) in enumerate(self._script.rules):
             if not when.fits(asked, self._script.prompts, in_flight, since_load):

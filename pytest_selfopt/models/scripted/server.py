@@ -12,13 +12,13 @@ from typing import Any, Self
 
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.scripted.connection import Connection
+from pytest_selfopt.models.scripted.model_lists import ModelLists
 from pytest_selfopt.models.scripted.read_script import parse_script
+from pytest_selfopt.models.scripted.responses import Response, json_response
 from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then
 
 SEEN_PATH = "/seen"
 """Path whose GET returns what the server has seen, as JSON."""
-TAGS_PATH = "/api/tags"
-"""Path of Ollama's list of models."""
 
 _BACKLOG = 2048
 
@@ -102,13 +102,13 @@ class ScriptedServer:
 
     # The methods below run on the server's own thread.
 
-    def look_up(self, path: str) -> dict[str, Any] | None:
-        """Return the body for a GET request; None if the path is unknown."""
-        if path == SEEN_PATH:
-            return asdict(self.seen)
-        if path == TAGS_PATH:
-            return {"models": _ollama_models(self.script.digests)}
-        return None
+    def look_up(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the response to a request that concerns no chat."""
+        if (method, path) == ("GET", SEEN_PATH):
+            return json_response(200, asdict(self.seen))
+        lists = ModelLists(self.script, self._play.models)
+        response = lists.look_up(method, path, headers, body)
+        return response or json_response(404, {"error": f"nothing is served at {path}"})
 
     def began(self, connection: Connection) -> None:
         """Add a connection."""
@@ -162,15 +162,6 @@ def _script_of(script: Script | Mapping[str, Any]) -> Script:
     if isinstance(script, Script):
         return script
     return parse_script(script)
-
-
-def _ollama_models(digests: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the entries of Ollama's list of models."""
-    models: list[dict[str, str]] = []
-    for name, digest in digests.items():
-        entry = {"name": name, "model": name, "digest": digest}
-        models.append(entry)
-    return models
 
 
 def _listening(port: int) -> socket.socket:

@@ -16,7 +16,12 @@ _NANOSECONDS = 1e9
 _ANTHROPIC_ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
     429: "rate_limit_error",
+    504: "timeout_error",
     529: "overloaded_error",
 }
 
@@ -78,17 +83,13 @@ class OpenAIFormat:
             "message": _openai_message(output),
             "finish_reason": output.finish or _openai_finish(output),
         }
-        usage = {
-            "prompt_tokens": output.tokens_in,
-            "completion_tokens": output.tokens_out,
-        }
         return {
             "id": "scripted",
             "object": "chat.completion",
             "created": int(time.time()),
             "model": asked.model,
             "choices": [choice],
-            "usage": {**usage, **output.usage},
+            "usage": _openai_usage(output),
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
@@ -100,6 +101,19 @@ def _openai_finish(output: Said) -> str:
     if output.calls:
         return "tool_calls"
     return "stop"
+
+
+def _openai_usage(output: Said) -> dict[str, Json]:
+    """Return the token counts, and their sum unless the rule sets it."""
+    usage: dict[str, Json] = {
+        "prompt_tokens": output.tokens_in,
+        "completion_tokens": output.tokens_out,
+        **output.usage,
+    }
+    tokens_in, tokens_out = usage["prompt_tokens"], usage["completion_tokens"]
+    if isinstance(tokens_in, int) and isinstance(tokens_out, int):
+        usage.setdefault("total_tokens", tokens_in + tokens_out)
+    return usage
 
 
 def _openai_message(output: Said) -> dict[str, Any]:
