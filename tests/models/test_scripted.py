@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -51,6 +53,24 @@ def test_a_suite_names_cases_and_expectations(tmp_path: Path) -> None:
         assert say(server, "What is 17 + 25?") == "Perhaps 41."
 
 
+def test_an_expected_answer_keeps_its_rules_other_settings(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in SUITE))
+    then = {"expected": True, "latency": 0.2, "headers": {"x-request-id": "r-1"}, "finish": "length"}
+    script = parse_script(
+        {"suite": "items.jsonl", "rules": [{"when": {}, "then": then}], "default": {"text": "What?", "status": 503}},
+        folder=tmp_path,
+    )
+    with ScriptedServer(script) as server:
+        began = time.monotonic()
+        body = {"model": "m", "messages": [{"role": "user", "content": "What is 17 + 25?"}]}
+        answer = requests.post(f"{server.base_url}/chat/completions", json=body, timeout=10)
+        assert time.monotonic() - began >= 0.2
+        (choice,) = answer.json()["choices"]
+        assert (choice["message"]["content"], choice["finish_reason"]) == ("42.0", "length")
+        assert answer.headers["x-request-id"] == "r-1"
+        assert say(server, "unknown") == "503"
+
+
 def test_chance_depends_on_prompt_and_count_only() -> None:
     script = {"seed": 3, "rules": [{"when": {"chance": 0.5}, "then": {"text": "yes"}}], "default": {"text": "no"}}
     prompts = [f"Question {index}" for index in range(40)]
@@ -69,12 +89,53 @@ def test_first_counts_the_requests_that_match() -> None:
     assert said == ["warm", "500", "500", "warm"]
 
 
+FINISHED = {
+    "v1/chat/completions": ("choices", 0, "finish_reason"),
+    "v1/messages": ("stop_reason",),
+    "api/chat": ("done_reason",),
+}
+COUNTED = {
+    "v1/chat/completions": ("usage", "completion_tokens"),
+    "v1/messages": ("usage", "output_tokens"),
+    "api/chat": ("eval_count",),
+}
+
+
+def member(value: Any, *path: str | int) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+@pytest.mark.parametrize("path", FINISHED)
+def test_a_rule_sets_headers_finish_and_usage(path: str) -> None:
+    counts = {COUNTED[path][-1]: 777}
+    headers = {"Retry-After": 3, "content-type": "application/problem+json", "X-Request": "r-1"}
+    then = {"text": "Well", "finish": "length", "usage": counts, "headers": headers}
+    with ScriptedServer({"rules": [{"when": {"first": 1}, "then": then}]}) as server:
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
+        answer, usual = (requests.post(f"{server.address}/{path}", json=body, timeout=10) for _ in range(2))
+    assert member(answer.json(), *FINISHED[path]) == "length"
+    assert member(answer.json(), *COUNTED[path]) == 777
+    assert {name: answer.headers[name] for name in headers} == {name: str(value) for name, value in headers.items()}
+    assert member(usual.json(), *FINISHED[path]) in ("stop", "end_turn")
+    assert member(usual.json(), *COUNTED[path]) < 777
+    assert usual.headers["content-type"] == "application/json"
+
+
+def test_an_error_carries_headers_too() -> None:
+    then = {"status": 429, "retry_after": 2, "headers": {"x-ratelimit-reset-requests": "6m0s"}}
+    with ScriptedServer({"default": then}) as server:
+        refused = requests.post(f"{server.address}/api/chat", json={"model": "m"}, timeout=10)
+    assert (refused.headers["retry-after"], refused.headers["x-ratelimit-reset-requests"]) == ("2", "6m0s")
+
+
 def test_an_idle_model_loads_again() -> None:
     script = {"load": 0.3, "unload_after": 0.2, "default": {"text": "ok"}}
     with ScriptedServer(script) as server:
 
         def load_s() -> float:
-            body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+            body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
             answer = requests.post(f"{server.address}/api/chat", json=body, timeout=10).json()
             return float(answer["load_duration"]) / 1e9
 
@@ -93,6 +154,24 @@ def test_requests_seen_can_be_queried() -> None:
         assert requests.post(f"{server.base_url}/chat/completions", data="{", timeout=5).status_code == 400
 
 
+def test_pipelined_requests_are_answered_in_order() -> None:
+    look_up = b"GET /seen HTTP/1.1\r\n\r\n"
+    wrong = b"POST /api/chat HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]"
+    body = json.dumps({"model": "m", "messages": [], "keep_alive": 0}).encode()
+    unload = b"POST /api/chat HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": False}).encode()
+    ask = b"POST /api/chat HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with ScriptedServer({}) as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(look_up + wrong + unload + ask + look_up + look_up[:-1])
+        received = b""
+        while b'"asked": 1' not in received:
+            data = connection.recv(65536)
+            assert data
+            received += data
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"400", b"200", b"200", b"200"]
+    assert re.findall(rb'"asked": (\d)', received) == [b"0", b"1"]
+
+
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
@@ -101,6 +180,9 @@ def test_requests_seen_can_be_queried() -> None:
         ({"default": {"expected": True}}, "script default: expected: needs a `suite`"),
         ({"default": {"call": "f"}}, "call: expected a name and arguments"),
         ({"default": {"calls": {"name": "f"}}}, "calls: expected a list of calls"),
+        ({"default": {"headers": {"x": True}}}, "headers: expected a string or a number as the value of 'x'"),
+        ({"default": {"headers": {"x": "a\r\nb: c"}}}, "headers: expected printable ASCII, got 'x: a\\r\\nb: c'"),
+        ({"default": {"usage": [1]}}, "usage: expected a mapping with strings as keys"),
         ({"default": {"status": 42}}, "status: 42 is outside 100 to 599"),
         ({"latency": "soon"}, "script: latency: expected a number, got 'soon' (str)"),
         ({"rules": {}}, None),

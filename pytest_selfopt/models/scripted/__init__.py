@@ -22,7 +22,8 @@ The first rule that applies gives the answer, else the default. `docs/how-to/scr
 
 from __future__ import annotations
 
-from pytest_selfopt.models.scripted.script import Script, Then, When, load_script, parse_script
+from pytest_selfopt.models.scripted.read_script import load_script, parse_script
+from pytest_selfopt.models.scripted.script import Script, Then, When
 from pytest_selfopt.models.scripted.server import ScriptedServer
 
 __all__ = ["Script", "ScriptedServer", "Then", "When", "load_script", "parse_script"]

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import http
-import json
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then, parse_script
-from pytest_selfopt.models.scripted.wire_formats import Format, format_at, said_by
+from pytest_selfopt.models.scripted.connection import Connection
+from pytest_selfopt.models.scripted.model_lists import ModelLists
+from pytest_selfopt.models.scripted.read_script import parse_script
+from pytest_selfopt.models.scripted.responses import Response, json_response
+from pytest_selfopt.models.scripted.script import Asked, Play, Script, Then
 
-TRICKLE_S = 0.05
 SEEN_PATH = "/seen"
 """Path whose GET returns what the server has seen, as JSON."""
-TAGS_PATH = "/api/tags"
-"""Path of Ollama's list of models."""
 
 _BACKLOG = 2048
 
@@ -58,7 +56,7 @@ class ScriptedServer:
         self._socket = _listening(port)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, name="selfopt-scripted", daemon=True)
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
 
     @property
     def address(self) -> str:
@@ -85,7 +83,7 @@ class ScriptedServer:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         listening = self._loop.run_until_complete(
-            self._loop.create_server(lambda: _Connection(self), sock=self._socket, backlog=_BACKLOG)
+            self._loop.create_server(lambda: Connection(self), sock=self._socket, backlog=_BACKLOG)
         )
         self._loop.call_soon(self._serving.set)
         try:
@@ -97,27 +95,27 @@ class ScriptedServer:
             self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
-    def play(self, script: Mapping[str, Any]) -> None:
+    def play(self, script: Script | Mapping[str, Any]) -> None:
         """Switch to another script, as if the model had been replaced."""
-        self.script = parse_script(script)
+        self.script = _script_of(script)
         self._play = Play(self.script)
 
     # The methods below run on the server's own thread.
 
-    def look_up(self, path: str) -> dict[str, Any] | None:
-        """Return the body for a GET request; None if the path is unknown."""
-        if path == SEEN_PATH:
-            return asdict(self.seen)
-        if path == TAGS_PATH:
-            return {"models": _ollama_models(self.script.digests)}
-        return None
+    def look_up(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the response to a request that concerns no chat."""
+        if (method, path) == ("GET", SEEN_PATH):
+            return json_response(200, asdict(self.seen))
+        lists = ModelLists(self.script, self._play.models)
+        response = lists.look_up(method, path, headers, body)
+        return response or json_response(404, {"error": f"nothing is served at {path}"})
 
-    def began(self, connection: _Connection) -> None:
+    def began(self, connection: Connection) -> None:
         """Add a connection."""
         self.seen.connections += 1
         self._connections.add(connection)
 
-    def ended(self, connection: _Connection) -> None:
+    def ended(self, connection: Connection) -> None:
         """Remove a connection."""
         self._connections.discard(connection)
 
@@ -160,179 +158,10 @@ class ScriptedServer:
         return max(0.0, self._loaded_at[model] - now)
 
 
-class _Connection(asyncio.Protocol):
-    """One keep-alive connection, which answers its requests in order."""
-
-    def __init__(self, server: ScriptedServer) -> None:
-        self._server = server
-        self._buffer = bytearray()
-        self._busy = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.began(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        self._next()
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self._server.ended(self)
-        self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._over()
-
-    def abort(self) -> None:
-        """Break the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _next(self) -> None:
-        """Handle the next request once it is complete and the previous one is answered."""
-        end = self._buffer.find(b"\r\n\r\n")
-        if self._busy or end < 0:
-            return
-        method, path, headers = _head(bytes(self._buffer[:end]))
-        length = int(headers.get("content-length", "0"))
-        if len(self._buffer) < end + 4 + length:
-            return
-        body = bytes(self._buffer[end + 4 : end + 4 + length])
-        del self._buffer[: end + 4 + length]
-        self._handle(method, path, headers, body)
-
-    def _handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
-        wire = format_at(path)
-        if method != "POST" or wire is None:
-            self._look_up(method, path)
-            return
-        try:
-            value = json.loads(body)
-        except ValueError:
-            self._send_json(400, wire.refuse(400, "the request is not JSON"))
-            return
-        asked = wire.read(value)
-        served = replace(asked, model=self._server.script.served_as or asked.model)
-        if not asked.messages and value.get("keep_alive") in (0, "0s"):
-            self._unload(wire, asked)
-            return
-        self._busy = True
-        then, delay_s, load_s = self._server.arrived(asked, value, headers)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(delay_s, self._act, wire, served, then, load_s, delay_s)
-
-    def _look_up(self, method: str, path: str) -> None:
-        body = None
-        if method == "GET":
-            body = self._server.look_up(path)
-        if body is None:
-            self._send_json(404, {"error": f"nothing is served at {path}"})
-        else:
-            self._send_json(200, body)
-
-    def _unload(self, wire: Format, asked: Asked) -> None:
-        self._server.unload(asked.model)
-        output = said_by(Then(text=""), asked, load_s=0.0, took_s=0.0)
-        self._send_json(200, wire.answer(asked, output))
-
-    def _act(self, wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> None:
-        if self._transport is None or then.hang:
-            return
-        if then.drop:
-            self._transport.close()
-            return
-        body = _body(wire, asked, then, load_s, took_s)
-        head = _head_of_answer(then.status, len(body), then.retry_after)
-        if then.trickle:
-            self._trickle(head + body)
-            return
-        # The head of a truncated body states the full length.
-        self._transport.write(head + body[: then.truncate])
-        if then.truncate is not None:
-            self._transport.close()
-        self._over()
-        self._next()
-
-    def _trickle(self, rest: bytes) -> None:
-        if self._transport is None:
-            return
-        self._transport.write(rest[:1])
-        if len(rest) > 1:
-            self._timer = asyncio.get_running_loop().call_later(TRICKLE_S, self._trickle, rest[1:])
-        else:
-            self._over()
-
-    def _over(self) -> None:
-        if self._busy:
-            self._busy = False
-            self._server.left()
-
-    def _send_json(self, status: int, value: dict[str, Any]) -> None:
-        if self._transport is not None:
-            body = json.dumps(value).encode()
-            head = _head_of_answer(status, len(body))
-            self._transport.write(head + body)
-
-
 def _script_of(script: Script | Mapping[str, Any]) -> Script:
     if isinstance(script, Script):
         return script
     return parse_script(script)
-
-
-def _ollama_models(digests: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the entries of Ollama's list of models."""
-    models: list[dict[str, str]] = []
-    for name, digest in digests.items():
-        entry = {"name": name, "model": name, "digest": digest}
-        models.append(entry)
-    return models
-
-
-def _head(text: bytes) -> tuple[str, str, dict[str, str]]:
-    """Return method, path and headers (names in lower case) of a request."""
-    first, *rest = text.decode("latin-1").split("\r\n")
-    method, path, *_ = [*first.split(" "), "", ""]
-    path = path.partition("?")[0]
-    headers: dict[str, str] = {}
-    for line in rest:
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return method, path, headers
-
-
-def _head_of_answer(status: int, length: int, retry_after: float | None = None) -> bytes:
-    """Return the head of an answer with `length` bytes of JSON; `retry_after` is in seconds."""
-    lines = [
-        f"HTTP/1.1 {status} {_reason(status)}",
-        "Content-Type: application/json",
-        f"Content-Length: {length}",
-    ]
-    if retry_after is not None:
-        lines.append(f"Retry-After: {retry_after:g}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _reason(status: int) -> str:
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return "Scripted"
-
-
-def _body(wire: Format, asked: Asked, then: Then, load_s: float, took_s: float) -> bytes:
-    if then.body is not None:
-        return then.body.encode("utf-8", "surrogatepass")
-    if then.status != 200:
-        message = then.message or f"scripted status {then.status}"
-        refusal = wire.refuse(then.status, message)
-        return json.dumps(refusal).encode()
-    output = said_by(then, asked, load_s=load_s, took_s=took_s)
-    answer = wire.answer(asked, output)
-    return json.dumps(answer).encode()
 
 
 def _listening(port: int) -> socket.socket:

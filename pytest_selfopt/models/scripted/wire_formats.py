@@ -9,20 +9,30 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_selfopt.models.scripted.script import Asked, Then
+from pytest_selfopt.models.scripted.streams import AnthropicStream, OllamaStream, OpenAIStream, Stream
 from pytest_selfopt.trial import Json, ToolCall
 
 _NANOSECONDS = 1e9
 _ANTHROPIC_ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
     429: "rate_limit_error",
+    504: "timeout_error",
     529: "overloaded_error",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A model's answer before encoding; times are in seconds, and `took_s` includes `load_s`."""
+    """A model's answer before encoding; times are in seconds, and `took_s` includes `load_s`.
+
+    `finish` is the reason why the answer ended (None: the format's usual one), `usage` replaces members of the format's
+    token counts.
+    """
 
     text: str
     calls: tuple[ToolCall, ...]
@@ -31,10 +41,16 @@ class Said:
     tokens_out: int
     load_s: float
     took_s: float
+    finish: str | None
+    usage: Mapping[str, Json]
 
 
 class Format(Protocol):
     """One wire format, seen from the server."""
+
+    @property
+    def stream(self) -> Stream:
+        """How answers are streamed."""
 
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
@@ -49,6 +65,8 @@ class Format(Protocol):
 class OpenAIFormat:
     """POST /v1/chat/completions."""
 
+    stream = OpenAIStream()
+
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
         return Asked(
@@ -60,15 +78,10 @@ class OpenAIFormat:
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
         """Return the body of an answer with one choice."""
-        finish = "tool_calls" if output.calls else "stop"
         choice = {
             "index": 0,
             "message": _openai_message(output),
-            "finish_reason": finish,
-        }
-        usage = {
-            "prompt_tokens": output.tokens_in,
-            "completion_tokens": output.tokens_out,
+            "finish_reason": output.finish or _openai_finish(output),
         }
         return {
             "id": "scripted",
@@ -76,12 +89,31 @@ class OpenAIFormat:
             "created": int(time.time()),
             "model": asked.model,
             "choices": [choice],
-            "usage": usage,
+            "usage": _openai_usage(output),
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
         """Return the body that goes with a status other than 200."""
         return {"error": {"message": message, "code": status}}
+
+
+def _openai_finish(output: Said) -> str:
+    if output.calls:
+        return "tool_calls"
+    return "stop"
+
+
+def _openai_usage(output: Said) -> dict[str, Json]:
+    """Return the token counts, and their sum unless the rule sets it."""
+    usage: dict[str, Json] = {
+        "prompt_tokens": output.tokens_in,
+        "completion_tokens": output.tokens_out,
+        **output.usage,
+    }
+    tokens_in, tokens_out = usage["prompt_tokens"], usage["completion_tokens"]
+    if isinstance(tokens_in, int) and isinstance(tokens_out, int):
+        usage.setdefault("total_tokens", tokens_in + tokens_out)
+    return usage
 
 
 def _openai_message(output: Said) -> dict[str, Any]:
@@ -108,6 +140,8 @@ def _openai_calls(calls: tuple[ToolCall, ...]) -> list[dict[str, Any]]:
 class OllamaFormat:
     """POST /api/chat; times are nanoseconds."""
 
+    stream = OllamaStream()
+
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request."""
         return Asked(
@@ -127,13 +161,14 @@ class OllamaFormat:
             "created_at": created,
             "message": _ollama_message(output),
             "done": True,
-            "done_reason": "stop",
+            "done_reason": output.finish or "stop",
             "total_duration": int(output.took_s * _NANOSECONDS),
             "load_duration": int(output.load_s * _NANOSECONDS),
             "prompt_eval_count": output.tokens_in,
             "prompt_eval_duration": half_ns,
             "eval_count": output.tokens_out,
             "eval_duration": half_ns,
+            **output.usage,
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
@@ -157,6 +192,8 @@ def _ollama_call(call: ToolCall) -> dict[str, Any]:
 
 class AnthropicFormat:
     """POST /v1/messages."""
+
+    stream = AnthropicStream()
 
     def read(self, body: Mapping[str, Any]) -> Asked:
         """Read the decoded body of a request; the instructions become a message of role "system"."""
@@ -184,9 +221,9 @@ class AnthropicFormat:
             "role": "assistant",
             "model": asked.model,
             "content": _anthropic_blocks(output),
-            "stop_reason": _anthropic_stop(output),
+            "stop_reason": output.finish or _anthropic_stop(output),
             "stop_sequence": None,
-            "usage": usage,
+            "usage": {**usage, **output.usage},
         }
 
     def refuse(self, status: int, message: str) -> dict[str, Any]:
@@ -247,6 +284,8 @@ def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
         tokens_out=max(1, len(text) // 4),
         load_s=load_s,
         took_s=took_s,
+        finish=then.finish,
+        usage=then.usage,
     )
 
 
