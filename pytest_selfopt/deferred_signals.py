@@ -6,13 +6,18 @@ generator that holds a lock have such places); the next thread that needs the lo
 
 from __future__ import annotations
 
+import _thread
 import inspect
+import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 _RAISING = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM)
+
+_LATER_S = 0.001
 
 
 class Undisturbed:
@@ -64,8 +69,17 @@ class Undisturbed:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._depth:
             self._came.append(number)
+        elif frame is not None and frame.f_lineno is None:
+            # pytest cannot show a traceback that ends at an instruction without a line; the next one has one. Not
+            # `threading.Thread`, which may hold a lock that the interrupted code holds.
+            _thread.start_new_thread(_send_again, (number,))
         else:
             self._handlers[number](number, frame)
+
+
+def _send_again(number: int) -> None:
+    time.sleep(_LATER_S)
+    os.kill(os.getpid(), number)
 
 
 def _on_main_thread() -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_selfopt.models.reading import quoted
@@ -22,6 +22,7 @@ _KINDS_OF_STATUS = {
     402: ErrorKind.QUOTA,
     403: ErrorKind.AUTH,
     408: ErrorKind.TIMEOUT,
+    424: ErrorKind.SERVER,
     413: ErrorKind.REQUEST,  # Groq names it a rate limit, but the prompt will never fit.
     429: ErrorKind.RATE_LIMIT,
     498: ErrorKind.RATE_LIMIT,  # Groq: the capacity of its flex tier is used up.
@@ -35,7 +36,13 @@ _KINDS_OF_WORD = {
     "billing_hard_limit_reached": ErrorKind.QUOTA,
     "billing_not_active": ErrorKind.QUOTA,
     "budget_exceeded": ErrorKind.QUOTA,
-    "payment_required": ErrorKind.QUOTA,
+    "credit_limit": ErrorKind.QUOTA,
+    "credit_balance_exhausted": ErrorKind.QUOTA,
+    "enforced_spend_limit_reached": ErrorKind.QUOTA,
+    "organization_usage_limit_exceeded": ErrorKind.QUOTA,
+    "organization_spend_limit_exceeded": ErrorKind.QUOTA,
+    "project_spend_limit_exceeded": ErrorKind.QUOTA,
+    "max_tokens_exceeded": ErrorKind.CUT_OFF,
     "authentication_error": ErrorKind.AUTH,
     "permission_error": ErrorKind.AUTH,
     "invalid_api_key": ErrorKind.AUTH,
@@ -50,6 +57,8 @@ _KINDS_OF_WORD = {
     "deadline_exceeded": ErrorKind.TIMEOUT,
     "timeout": ErrorKind.TIMEOUT,
     "content_filter": ErrorKind.REFUSED,
+    "refusal": ErrorKind.REFUSED,
+    "flagged_input": ErrorKind.REFUSED,
     "content_policy_violation": ErrorKind.REFUSED,
     "responsibleaipolicyviolation": ErrorKind.REFUSED,
     "overloaded_error": ErrorKind.SERVER,
@@ -66,6 +75,7 @@ _KINDS_OF_WORD = {
     "not_found": ErrorKind.REQUEST,
     "request_too_large": ErrorKind.REQUEST,
     "context_length_exceeded": ErrorKind.REQUEST,
+    "exceed_context_size_error": ErrorKind.REQUEST,
     "failed_precondition": ErrorKind.REQUEST,
     "badrequesterror": ErrorKind.REQUEST,
     "notfounderror": ErrorKind.REQUEST,
@@ -73,30 +83,38 @@ _KINDS_OF_WORD = {
 """Kinds by code, type or status word, in lower case."""
 
 _SPENT = re.compile(
-    r"credit balance is too low|(?:insufficient|not enough|out of|no) (?:\w+ )?(?:credit|balance|fund|quota)"
-    r"|exceeded your current quota|budget has been exceeded|exceeded budget|spend(?:ing)? (?:limit|cap)"
-    r"|payment required|monthly (?:limit|spend|quota|usage)|usage limit|requires more credits|never purchased credits"
-    r"|per[- ]?day|daily (?:limit|quota)|free-models-per-day",
+    r"credit balance is too low|credits? (?:are|is) depleted|(?:insufficient|not enough|out of|no|any) (?:\w+ )?"
+    r"(?:credit|balance|fund|quota)|exceeded your current quota|budget has been exceeded|exceeded budget"
+    r"|(?:spend|spending|credit) (?:limit|cap)|payment required|failure to pay|used all av|exhausted your"
+    r"|monthly (?:limit|spend|quota|usage)|/ month|usage limit|requires more credits|never purchased credits"
+    r"|\bbudget\b|per[- ]?day|daily (?:limit|quota)|free-models-per-day",
     re.IGNORECASE,
 )
 """What providers say when a quota, a credit or a day's limit is used up."""
 
-_SPENDING_STATUSES = (400, 402, 403, 429)
+_SPENDING_STATUSES = (200, 400, 402, 403, 412, 429)
 """The statuses with which they say it."""
+
+_WRONG_KEY = re.compile(r"api key not valid|incorrect api key|invalid api key|api_key_invalid", re.IGNORECASE)
+_TOO_LONG = re.compile(r"context (?:length|size|window|overflow)", re.IGNORECASE)
+_CRASHED = re.compile(r"has crashed|model unloaded|failed to load|not loaded in memory", re.IGNORECASE)
 
 _PER_DAY = re.compile(r"per[- ]?day|daily", re.IGNORECASE)
 
 _FILTERED = re.compile(r"content (?:filter|management policy)|flagged (?:as|for|by)|moderation", re.IGNORECASE)
 
-_CUT_OFF = re.compile(r"could not finish the message because max_tokens", re.IGNORECASE)
+_CUT_OFF = re.compile(r"could not finish the message because max_tokens|max_tokens_exceeded", re.IGNORECASE)
 """OpenAI's models that think answer so, with status 400, when all tokens went into thinking."""
 
 _UNPARSED_CALL = re.compile(
-    r"error parsing tool call|failed to parse input at pos|does not match the expected \S+ format"
-    r"|tool call validation failed|failed to call a function",
+    r"error parsing tool call|failed to parse (?:input at pos|tool call arguments|generated text)"
+    r"|does not match the expected \S+ format|tool call validation failed|failed to call a function",
     re.IGNORECASE,
 )
 """What servers say when their parser cannot read the call that the model wrote."""
+
+_UNREADABLE = frozenset({"tool_use_failed", "json_validate_failed"})
+"""Groq's codes for a call, or an answer under a schema, that the model wrote and nobody can read."""
 
 _NO_ENDPOINT = re.compile(r"unexpected endpoint|returning 200 anyway", re.IGNORECASE)
 _HINT = "; does base_url lack its /v1?"
@@ -114,6 +132,8 @@ class ServerError:
     param: str = ""
     code: int | None = None
     details: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The headers of the provider behind a router, as its error tells them."""
     failed_generation: str = ""
     """What the model wrote, if the server could not read it."""
 
@@ -146,25 +166,29 @@ def find_error(value: Any) -> ServerError | None:
     return None
 
 
-def failure(error: ServerError, *, status: int, headers: Mapping[str, str], now: float, body: bytes) -> CallError:
-    """Return what an error of a server means; `body` is quoted if it has no message.
+def failure(error: ServerError, *, status: int, headers: Mapping[str, str], now: float) -> CallError:
+    """Return what an error of a server means.
 
     `now` is in seconds since the epoch. An error within HTTP 200 is classified by its own code and type.
     """
     wait_s = wait_of(headers, error.details, now=now)
+    if wait_s is None:
+        wait_s = wait_of(error.headers, None, now=now)
     own = status
     if status == 200 and error.code is not None:
         own = error.code
     kind = _kind_of(error, own, wait_s)
-    text = error.message.encode("utf-8", "backslashreplace") or body
-    said = quoted(text)
     hint = ""
     if _NO_ENDPOINT.search(error.message):
         kind, hint = ErrorKind.REQUEST, _HINT
     place = f"HTTP status {status}"
     if status == 200:
         place = "an error in place of an answer"
-    return CallError(kind=kind, message=f"{place}: {said}{hint}", status=status, retry_after_s=wait_s)
+    return CallError(kind=kind, message=f"{place}: {_quoted(error)}{hint}", status=status, retry_after_s=wait_s)
+
+
+def _quoted(error: ServerError) -> str:
+    return quoted(error.message.encode("utf-8", "backslashreplace"))
 
 
 def unparsed_call(error: ServerError) -> Reply | None:
@@ -172,22 +196,24 @@ def unparsed_call(error: ServerError) -> Reply | None:
 
     The model wrote it, so it is the model's miss, however the server words its status.
     """
-    if "tool_use_failed" not in error.words and not _UNPARSED_CALL.search(error.message):
+    if not _UNREADABLE.intersection(error.words) and not _UNPARSED_CALL.search(error.message):
         return None
-    said = quoted(error.message.encode("utf-8", "backslashreplace"))
-    return Reply(text=error.failed_generation, undecodable=f"the server could not read its tool call ({said})")
+    return Reply(text=error.failed_generation, undecodable=f"the server could not read it ({_quoted(error)})")
 
 
 def _kind_of(error: ServerError, status: int, wait_s: float | None) -> ErrorKind:
-    if _CUT_OFF.search(error.message):
-        return ErrorKind.CUT_OFF
     kinds = [_KINDS_OF_WORD[word] for word in error.words if word in _KINDS_OF_WORD]
-    if ErrorKind.QUOTA in kinds:
-        return ErrorKind.QUOTA
+    for decisive in (ErrorKind.CUT_OFF, ErrorKind.QUOTA, ErrorKind.REFUSED):
+        if decisive in kinds:
+            return decisive
+    own = _kind_of_text(error.message, status)
+    if own is not None:
+        return own
     if status in _SPENDING_STATUSES and _is_spent(error, wait_s):
         return ErrorKind.QUOTA
-    if ErrorKind.REFUSED in kinds or (status in (400, 403) and _FILTERED.search(error.message)):
-        return ErrorKind.REFUSED
+    if status == 402 and wait_s is not None and wait_s <= LONG_WAIT_S:
+        # OpenRouter: the balance does not suffice for all the requests in flight.
+        return ErrorKind.RATE_LIMIT
     if status == 200:
         # A server error, unless its words say otherwise.
         return next(iter(kinds), ErrorKind.SERVER)
@@ -196,6 +222,21 @@ def _kind_of(error: ServerError, status: int, wait_s: float | None) -> ErrorKind
     if status >= 500:
         return ErrorKind.SERVER
     return ErrorKind.REQUEST
+
+
+def _kind_of_text(message: str, status: int) -> ErrorKind | None:
+    """Return the kind of an error that only its text tells; None if it does not."""
+    if _CUT_OFF.search(message):
+        return ErrorKind.CUT_OFF
+    if status in (400, 403) and _FILTERED.search(message):
+        return ErrorKind.REFUSED
+    if status == 400 and _WRONG_KEY.search(message):
+        return ErrorKind.AUTH
+    if status == 400 and _CRASHED.search(message):
+        return ErrorKind.SERVER
+    if status in (200, 403, 500) and _TOO_LONG.search(message):
+        return ErrorKind.REQUEST
+    return None
 
 
 def _is_spent(error: ServerError, wait_s: float | None) -> bool:
@@ -213,17 +254,36 @@ def _server_error(entry: Mapping[str, Any]) -> ServerError:
         word = entry.get(name)
         if isinstance(word, str):
             words.append(word.lower())
-    inner = entry.get("innererror")
-    if isinstance(inner, dict) and isinstance(inner.get("code"), str):
-        words.append(inner["code"].lower())
+    words += _inner_words(entry)
     return ServerError(
         message=message,
         words=tuple(words),
         param=_string(entry.get("param")),
         code=_status_in(entry),
         details=entry.get("details"),
+        headers=_inner_headers(entry),
         failed_generation=_string(entry.get("failed_generation")),
     )
+
+
+def _inner_words(entry: Mapping[str, Any]) -> list[str]:
+    """Return the words of inner parts: of Azure's `innererror`, OpenRouter's `metadata`, Anthropic's `details`."""
+    words: list[str] = []
+    for name, member in (("innererror", "code"), ("metadata", "error_type"), ("details", "error_code")):
+        part = entry.get(name)
+        if isinstance(part, dict) and isinstance(part.get(member), str):
+            words.append(part[member].lower())
+    metadata = entry.get("metadata")
+    if isinstance(metadata, dict) and "flagged_input" in metadata:
+        words.append("flagged_input")
+    return words
+
+
+def _inner_headers(entry: Mapping[str, Any]) -> dict[str, str]:
+    metadata = entry.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("headers"), dict):
+        return {}
+    return {str(name): str(value) for name, value in metadata["headers"].items()}
 
 
 def _message_of(entry: Mapping[str, Any]) -> str:

@@ -37,8 +37,10 @@ from pytest_selfopt.trial import CallError, Echo, Json, Reply, ToolCall
 
 NAME = "openai"
 
-_UNFINISHED = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "timeout"})
-"""Finish reasons of replies that the server could not finish (OpenRouter, vLLM, SGLang, DeepSeek, Mistral)."""
+_UNFINISHED = frozenset(
+    {"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "timeout", "load", "unload"}
+)
+"""Finish reasons of replies that the server could not finish (OpenRouter, vLLM, SGLang, DeepSeek, Mistral, Ollama)."""
 _FILTERED = frozenset(
     {"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive"}
 )
@@ -50,7 +52,7 @@ _ENDED = {
     "stop_sequence": "stop",
     "function_call": "tool_calls",
 }
-_UNREADABLE = frozenset({"malformed_function_call", "unexpected_tool_call"})
+_UNREADABLE = frozenset({"malformed_function_call", "unexpected_tool_call", "function_call_filter"})
 """Finish reasons of Gemini for a call that it could not read itself."""
 
 _ECHOED = ("reasoning_content", "reasoning", "reasoning_details", "extra_content", "thought_signature")
@@ -91,7 +93,7 @@ class OpenAIWire:
         # Once a generation has begun, OpenRouter can no longer change the status of its answer.
         error = find_error(first)
         if error is not None:
-            return failure(error, status=200, headers={}, now=0.0, body=b"")
+            return failure(error, status=200, headers={}, now=0.0)
         finish = _finish(first)
         if finish in _UNFINISHED:
             return failed_generation(finish, latency_s)
@@ -122,8 +124,9 @@ def _with_message(reply: Reply, choice: dict[str, Any]) -> Reply:
     """
     finish = reply.finish_reason
     message = optional(choice, "message", dict)
-    if message is None and finish not in _UNREADABLE:
+    if message is None and not finish:
         raise ValueError("without message")
+    # Gemini leaves out a message in which there would be nothing.
     message = message or {}
     entries = optional(message, "tool_calls", list) or []
     if not entries and isinstance(message.get("function_call"), dict):
@@ -143,7 +146,8 @@ def _with_message(reply: Reply, choice: dict[str, Any]) -> Reply:
 
 def _finish(choice: dict[str, Any]) -> str:
     """Return a finish reason in OpenAI's words; in lower case, as some servers shout theirs."""
-    finish = name_of(choice, "finish_reason").lower()
+    # Gemini adds its own word: "content_filter: PROHIBITED_CONTENT".
+    finish = name_of(choice, "finish_reason").lower().partition(":")[0]
     if finish in _ENDED_AT_LIMIT:
         return LENGTH
     return _ENDED.get(finish, finish)

@@ -94,15 +94,17 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
             message = f"the reply is {_fault(problem)}: {quoted(body)}"
             return CallError(kind=ErrorKind.MALFORMED, message=message, status=answer.status)
         error = None
-    return _failed(error or ServerError(), answer, sent, body)
+    if error is None:
+        error = ServerError(message=body.decode("utf-8", "backslashreplace"))
+    return _failed(error, answer, sent)
 
 
-def _failed(error: ServerError, answer: HttpReply, sent: Sent, body: bytes) -> Reply | CallError:
+def _failed(error: ServerError, answer: HttpReply, sent: Sent) -> Reply | CallError:
     """Return what an error means: the model's unreadable call is its reply."""
     unparsed = unparsed_call(error)
     if unparsed is not None:
         return replace(unparsed, latency_s=sent.latency_s, sent=sent.sampling)
-    return failure(error, status=answer.status, headers=answer.headers, now=sent.at, body=body)
+    return failure(error, status=answer.status, headers=answer.headers, now=sent.at)
 
 
 def _settled(reply: Reply | CallError, sent: Sent) -> Reply | CallError:

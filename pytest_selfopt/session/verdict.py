@@ -64,6 +64,8 @@ class VerdictHooks:
         self._judges = mode_of(config) is not Mode.PLAIN
         self._failures = 0
         """The number of failures that are no judged misses: no verdict hides them."""
+        self._interrupted = False
+        """Whether the session was interrupted; pytest may fail before it sets its status."""
         self._outcome: dict[str, Any] = {}
         """The outcome for build servers, once the session has ended."""
         self._file = ""
@@ -147,6 +149,11 @@ class VerdictHooks:
         return _CATEGORIES[trial.outcome], "", word
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the session was interrupted."""
+        self._interrupted = True
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge the evidence, write the results, and set the exit status."""
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -155,7 +162,8 @@ class VerdictHooks:
         if not self._judges or running is None:
             return
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        interrupted = not ended_well or bool(session.shouldfail) or bool(session.shouldstop)
+        stopped = bool(session.shouldfail) or bool(session.shouldstop)
+        interrupted = self._interrupted or stopped or not ended_well
         try:
             with undisturbed:
                 self._result = running.finish(interrupted=interrupted)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case, Example
+from pytest_selfopt.bench.extract import json_in
 from pytest_selfopt.bench.tool_calls import properties_of
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
@@ -227,8 +228,34 @@ def _closed(properties: dict[str, Json]) -> dict[str, Json]:
     }
 
 
+_CALL_MARKS = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "<function=", "<function_calls>", "<|tool_call")
+"""What models write in front of a call, which a server with a parser for it never leaves in the text."""
+_CALL_MEMBERS = ("arguments", "parameters")
+
+
 def _read_native(reply: Reply) -> Reply:
-    return reply
+    """Return the reply; a call that its server left in the text is undecodable, which is no restraint either."""
+    if reply.tool_calls or reply.undecodable or not _leaks_call(reply.text):
+        return reply
+    return replace(reply, undecodable=_LEAKED)
+
+
+_LEAKED = (
+    "wrote its call as text, which the server did not read: start it with its parser for tool calls (vLLM and SGLang: "
+    "--tool-call-parser, llama.cpp: --jinja), or take another variant"
+)
+
+
+def _leaks_call(text: str) -> bool:
+    """Whether a text holds a call in one of the forms that models are trained on."""
+    if any(mark in text for mark in _CALL_MARKS) or "DSML" in text:
+        return True
+    value = json_in(text)
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return False
+    return any(isinstance(value.get(member), dict) for member in _CALL_MEMBERS)
 
 
 def read_json_answer(reply: Reply) -> Reply:

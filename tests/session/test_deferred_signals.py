@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any
 
 import pytest
@@ -211,3 +212,25 @@ def test_discarded_results_are_not_awaited() -> None:
         # The item ends, as by a time limit, while another thread waits for its reply.
         calls.result(key, lambda: calls.discard(key))
     calls.wait_until_begun(key)
+
+
+def test_a_signal_waits_for_a_line() -> None:
+    def work() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    # As at the instructions that a compiler adds: no line of the source is theirs.
+    without_lines = FunctionType(work.__code__.replace(co_linetable=b""), globals())
+
+    def run() -> None:
+        without_lines()
+        time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run()
+    assert all(entry.tb_lineno is not None for entry in _entries(caught.tb))
+
+
+def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
