@@ -64,7 +64,8 @@ def _describe(availability: Availability) -> list[str]:
     if model.context:
         facts.append(f"context {model.context:,} tokens")
     joined = ", ".join(filter(None, facts))
-    return [model.id, f"  {joined}", f"  {availability.sentence}"]
+    sentences = (availability.sentence, *availability.notes)
+    return [model.id, f"  {joined}", *(f"  {sentence}" for sentence in sentences)]
 
 
 def _describe_prices(model: ModelConfig) -> str:

@@ -194,7 +194,7 @@ class RunningCycle:
             phases=self._phases,
             stopped_because=self.stopped_because,
             evidence_problems=dict(self._evidence_problems),
-            notes=(*self._store.notes, *self._backend.notes()),
+            notes=(*self._store.notes, *self._backend.notes(), *self._recorder.notes.lines()),
         )
 
     def _finish_gate(self, *, interrupted: bool) -> CycleResult:

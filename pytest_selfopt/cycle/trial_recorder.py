@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Finished
@@ -25,12 +26,15 @@ class TrialRecorder:
         self._recorded = set(stored)
         """The calls in the ledger whose outcome is not recorded yet."""
         self._judged: list[tuple[str, Trial]] = []
+        self.notes = ReplyNotes()
 
     def record_calls(self, finished: Sequence[Finished]) -> None:
         """Store finished calls before any thread reads their replies; runs on the dispatcher's thread.
 
         A call that was cancelled is not finished: it may be made again.
         """
+        for outcome in finished:
+            self.notes.add(outcome.call, outcome.result)
         if self._ledger is None:
             return
         whole = [outcome for outcome in finished if not outcome.result.cancelled]

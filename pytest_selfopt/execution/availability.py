@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.calls import WARMUP_PROMPT, WARMUP_TIMEOUT_S
 from pytest_selfopt.execution.model_pool import ModelPool
+from pytest_selfopt.models.client import Client, HttpClient
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
 
-PROBE = ChatRequest(messages=(Message(role="user", content=WARMUP_PROMPT),), sampling=Sampling(max_tokens=16))
+PROBE = ChatRequest(
+    messages=(Message(role="user", content=WARMUP_PROMPT),),
+    sampling=Sampling(max_tokens=16),
+    fresh=True,
+)
+"""A short question, isolated, so that the server is asked what isolates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +29,8 @@ class Availability:
     model: ModelConfig
     answers: bool | None
     sentence: str
+    notes: tuple[str, ...] = ()
+    """What its server refused and how it isolates, in sentences."""
 
 
 def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
@@ -49,20 +57,41 @@ def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
         pool.check()
         if not ask:
             return Availability(model=model, answers=None, sentence="nothing is missing; not asked")
-        return _asked(model, pool.client(model).ask(PROBE, timeout_s=WARMUP_TIMEOUT_S))
+        return _probed(model, pool.client(model))
     except SelfoptError as problem:
         return Availability(model=model, answers=False, sentence=f"cannot be asked: {problem}")
     finally:
         pool.stop()
 
 
+def _probed(model: ModelConfig, client: Client) -> Availability:
+    asked = _asked(model, client.ask(PROBE, timeout_s=WARMUP_TIMEOUT_S))
+    if not isinstance(client, HttpClient) or not asked.answers:
+        return asked
+    return replace(asked, notes=(*client.lessons, client.isolation))
+
+
 def _asked(model: ModelConfig, answer: Reply | CallError) -> Availability:
     if isinstance(answer, Reply):
-        sentence = f"answers, in {answer.latency_s:.2f} s"
-        return Availability(model=model, answers=True, sentence=sentence)
+        return _answering(model, answer)
+    if answer.reply is not None and answer.kind in (ErrorKind.CUT_OFF, ErrorKind.EMPTY):
+        # A model that thinks does not come to an answer in so few tokens.
+        return _answering(model, answer.reply)
     advice = _advice(model, answer)
     sentence = f"does not answer: {answer.kind}: {answer.message}{advice}"
     return Availability(model=model, answers=False, sentence=sentence)
+
+
+def _answering(model: ModelConfig, reply: Reply) -> Availability:
+    sentence = f"answers, in {reply.latency_s:.2f} s{_served_as(model, reply)}"
+    return Availability(model=model, answers=True, sentence=sentence)
+
+
+def _served_as(model: ModelConfig, reply: Reply) -> str:
+    """Say which model has answered, if its server names another than the one that was asked."""
+    if reply.served_model in ("", model.name):
+        return ""
+    return f", as {reply.served_model!r} (asked for {model.name!r})"
 
 
 def _advice(model: ModelConfig, error: CallError) -> str:
@@ -78,4 +107,6 @@ def _advice(model: ModelConfig, error: CallError) -> str:
         return f"; is the key in {variable} the right one?"
     if ollama and error.status == 404:
         return f"; get it with `ollama pull {model.name}`"
+    if model.wire == "openai" and error.status == 404 and "/v" not in model.provider.base_url:
+        return "; does base_url lack its /v1?"
     return ""

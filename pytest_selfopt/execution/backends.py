@@ -112,8 +112,8 @@ class LocalBackend:
         self._pool.stop()
 
     def notes(self) -> list[str]:
-        """Return no sentences."""
-        return []
+        """Return a sentence on each model whose isolated calls are not isolated."""
+        return self._pool.notes()
 
 
 class RemoteBackend:

@@ -14,7 +14,7 @@ from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.runners.conversation import Dialogue
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.settings import Settings
-from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.specs.variants import build_request
 from pytest_selfopt.swarm.execution_state import MARK
@@ -22,6 +22,8 @@ from pytest_selfopt.trial import CallResult
 
 WARMUP_PROMPT = "What is 2+2?"
 WARMUP_TIMEOUT_S = 10.0
+WARMUP_MAX_TOKENS = 64
+"""A warm-up is over with the first tokens, whatever a model that thinks has still to say."""
 
 
 class CallFactory:
@@ -143,7 +145,7 @@ def _warmup(name: str, spec: Spec) -> Call:
     return Call(
         id=name,
         model=spec.model,
-        request=ChatRequest(messages=(message,)),
+        request=ChatRequest(messages=(message,), sampling=Sampling(max_tokens=WARMUP_MAX_TOKENS)),
         options=options,
         lane=spec.model,
     )

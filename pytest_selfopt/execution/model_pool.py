@@ -13,6 +13,7 @@ from pytest_selfopt.planning.capabilities import can_unload, project_client, req
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.trial import CallError, Reply
 
 UNLOAD_TIMEOUT_S = 30.0
 
@@ -25,6 +26,7 @@ class ModelPool:
         self.models: Mapping[str, ModelConfig] = {model.id: model for model in models}
         self._log_dir = log_dir
         self._servers: list[EmbeddedServer] = []
+        self._clients: dict[str, Client] = {}
 
     def check(self) -> None:
         """Check all models, without starting a server.
@@ -35,13 +37,22 @@ class ModelPool:
         for model in self.models.values():
             require_model(model)
 
+    def notes(self) -> list[str]:
+        """Return a sentence on each model whose isolated calls are not isolated."""
+        notes: list[str] = []
+        for name, client in self._clients.items():
+            if isinstance(client, HttpClient) and client.isolation_gap:
+                notes.append(f"{name}: {client.isolation_gap}")
+        return notes
+
     def start(self) -> dict[str, Client]:
         """Start what has to be started and return the clients by model id.
 
         Raises:
             ModelError: if a server cannot be started, or an address or a key cannot be used.
         """
-        return {name: self.client(model) for name, model in self.models.items()}
+        self._clients = {name: self.client(model) for name, model in self.models.items()}
+        return self._clients
 
     def client(self, model: ModelConfig) -> Client:
         """Make a client of a model; start its server if it is embedded.
@@ -50,7 +61,7 @@ class ModelPool:
             ModelError: if the server cannot be started, or an address or a key cannot be used.
         """
         if model.provider.client:
-            return project_client(model)(model)
+            return LimitedClient(project_client(model)(model), model.max_tokens)
         if model.wire != "embedded":
             return HttpClient(model)
         log_path: Path | None = None
@@ -87,6 +98,23 @@ class ModelPool:
         """Stop every server; doing it twice is harmless."""
         while self._servers:
             self._servers.pop().stop()
+
+
+class LimitedClient:
+    """A project's own client, whose requests always have a limit of tokens."""
+
+    def __init__(self, client: Client, max_tokens: int) -> None:
+        self._client = client
+        self._max_tokens = max_tokens
+
+    def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
+        """Make one attempt; see `Client.ask`."""
+        sampling = request.sampling.limited(self._max_tokens)
+        return self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s)
+
+    def abort(self) -> None:
+        """End all attempts in flight and refuse further ones."""
+        self._client.abort()
 
 
 def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:

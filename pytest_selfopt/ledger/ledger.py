@@ -80,12 +80,13 @@ class Warmup:
 
     def to_json(self) -> dict[str, Json]:
         """Return whether it was answered, its duration in seconds, and its error."""
-        reply, error = self.result.reply, self.result.error
+        reply, error = self.result.received, self.result.error
         seconds = self.result.ended - self.result.started
         load_s = message = None
         if reply:
             load_s = reply.load_s
-        if error:
+        # A warm-up that was cut off has warmed the model, too.
+        elif error:
             message = f"{error.kind}: {error.message}"
         return {
             "spec": self.spec,

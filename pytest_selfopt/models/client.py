@@ -103,6 +103,11 @@ class HttpClient:
         """A sentence on what isolates calls at this server; empty if that is not known yet."""
         return self._isolation.sentence
 
+    @property
+    def isolation_gap(self) -> str:
+        """A sentence on why isolated calls are not isolated; empty if they are, or if none was made."""
+        return self._isolation.gap
+
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
         """Make one attempt; see `Client.ask`. What a server refuses by name is adapted to, within the same attempt."""
         missing = missing_key(self._model)

@@ -28,6 +28,8 @@ _SWITCHES: Mapping[str, tuple[str, Callable[[], dict[str, Json]]]] = {
 }
 """What servers offer, by the owner that they name in their list of models."""
 
+_NO_SWITCH = "i1 means no more than a connection of its own: its server is not known to offer a switch for its cache"
+
 _ON_REQUEST = "anthropic"
 """The wire format whose provider caches only what a request marks, which ours never do."""
 
@@ -49,9 +51,20 @@ class Isolation:
             return ""
         if self._owner in _SWITCHES:
             return f"i1 isolates: {_SWITCHES[self._owner][0]}"
-        if self._is_provider and self._model.wire == _ON_REQUEST:
+        if self._marks_decide:
             return "i1 isolates: the provider caches only what a request marks, and none does"
-        return "i1 means no more than a connection of its own: this server is not known to offer a switch for its cache"
+        return _NO_SWITCH
+
+    @property
+    def gap(self) -> str:
+        """Why calls are not isolated from each other; empty if they are, or if the server was not asked yet."""
+        if self._owner is None or self._owner in _SWITCHES or self._marks_decide:
+            return ""
+        return _NO_SWITCH
+
+    @property
+    def _marks_decide(self) -> bool:
+        return self._is_provider and self._model.wire == _ON_REQUEST
 
     def members(self, key: str) -> dict[str, Json]:
         """Return the members of a request's body that isolate it; none if the server offers nothing."""

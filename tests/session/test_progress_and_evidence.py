@@ -116,7 +116,8 @@ def test_an_undecided_session_says_why() -> None:
         "HOLD: the budget of 5 calls (--selfopt-max-calls) is used up; nothing was promoted or rewritten",
         (
             "kept in the ledger: no calls; "
-            "with a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume makes the calls that are missing"
+            "with a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume "
+            "makes the calls that are missing"
         ),
     ]
     assert undecided("partial", {"pass": 1})[0].startswith("no decision: only some of the planned trials were selected")

@@ -74,11 +74,12 @@ def warmup_line(warmup: Warmup) -> str:
     result = warmup.result
     took = f"{result.ended - result.started:.2f} s"
     subject = f"warm-up of {warmup.spec}"
-    if result.reply is None:
+    reply = result.received
+    if reply is None:
         error = result.error
         assert error is not None
         return f"{subject} failed after {took}: {error.kind}: {error.message}"
-    load_s = result.reply.load_s
+    load_s = reply.load_s
     if load_s:
         took += f", {load_s:.2f} s of it loading"
     return f"{subject}: answered in {took}"

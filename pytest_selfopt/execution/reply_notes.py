@@ -1,0 +1,59 @@
+"""Notes on the replies of a session that concern its models, not its answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+
+from pytest_selfopt.models.parameters import adjustments
+from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.trial import CallResult, Reply
+
+
+class ReplyNotes:
+    """Collects what replies show: sampling not sent as asked, schemas that bind nobody, isolation that leaks."""
+
+    def __init__(self) -> None:
+        self._adjusted: dict[str, dict[str, None]] = {}
+        self._constrained: Counter[str] = Counter()
+        self._off_schema: Counter[str] = Counter()
+        self._isolated_tokens: Counter[str] = Counter()
+        self._cached_tokens: Counter[str] = Counter()
+
+    def add(self, call: Call, result: CallResult) -> None:
+        """Take in a finished call."""
+        reply = result.received
+        if reply is None:
+            return
+        for note in adjustments(asdict(call.request.sampling), reply.sent):
+            self._adjusted.setdefault(call.model, {})[note] = None
+        if call.request.answer_schema is not None:
+            self._constrained[call.model] += 1
+            self._off_schema[call.model] += reply.off_schema
+        if call.request.fresh:
+            self._add_isolated(call.model, reply)
+
+    def _add_isolated(self, model: str, reply: Reply) -> None:
+        self._isolated_tokens[model] += reply.tokens_in or 0
+        self._cached_tokens[model] += reply.tokens_cached or 0
+
+    def lines(self) -> tuple[str, ...]:
+        """Return one sentence on each thing that was seen."""
+        lines: list[str] = []
+        for model, notes in self._adjusted.items():
+            lines.append(f"{model}: {', '.join(notes)}; the model does not take it otherwise")
+        for model, number in self._off_schema.items():
+            if number:
+                total = self._constrained[model]
+                lines.append(
+                    f"{model}: {number:,} of {total:,} answers under a schema do not begin as one: "
+                    "its server does not constrain them"
+                )
+        for model, cached in self._cached_tokens.items():
+            if cached:
+                total = self._isolated_tokens[model]
+                lines.append(
+                    f"{model}: isolated calls (i1) took {cached:,} of their {total:,} prompt tokens from a cache: "
+                    "its server offers no switch that would prevent it"
+                )
+        return tuple(lines)
