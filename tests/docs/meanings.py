@@ -58,6 +58,10 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "max_concurrency": "calls to it under way at a time",
         "price_in": "USD per million tokens asked; by default that of the price file, else unknown, never zero",
         "price_out": "USD per million tokens answered; as above",
+        "price_cache_read": "USD per million prompt tokens that come from a cache; by default that of the price file, "
+        "else `price_in`",
+        "price_cache_write": "USD per million prompt tokens that go into a cache; as above",
+        "max_tokens": "the limit of tokens of an answer whose spec names none, thinking included",
         "tier": "a name for models of like price",
         "context": "tokens of its window",
         "keep_alive": 'Ollama: how long it stays loaded, such as `"30m"`',
@@ -66,6 +70,12 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "pinned": "whether one worker makes all its calls; by default for embedded models",
         "path": "embedded models: a GGUF file",
         "port": "embedded models: the port of their server; 0 takes any",
+    },
+    "[tool.selfopt.models.MODEL.parameters]": {
+        "schema_root": "`object` for a server that takes only schemas whose root is an object; by default what is known "
+        "of the model; `temperature`, `top_p`, `seed`, `max_tokens` and `extra` are described under "
+        "[What a model refuses](../how-to/models.md#what-a-model-refuses)",
+        "strict": "sent with a schema; by default it is not",
     },
     "[tool.selfopt.budget]": {
         "warn": "USD above which a cycle warns before it begins",

@@ -153,7 +153,7 @@ def test_models_shows_answering_and_silent_models(place: Place) -> None:
     )
     printed = place.run(f"{command.removeprefix('$ ')} --no-ask")
     for line in output.splitlines():
-        if "answer" not in line and "127.0.0.1" not in line:
+        if "answer" not in line and "isolates" not in line and "127.0.0.1" not in line:
             assert line.strip() in printed
     refused = place.run("selfopt models ollama/llama3.2:1b", status=1)
     assert "does not answer: connection: cannot connect: Connection refused; is the server at" in refused

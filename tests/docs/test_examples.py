@@ -15,6 +15,7 @@ import pytest
 from pytest_selfopt.loop.build_gate import GateThresholds
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.models.config import PROVIDERS
+from pytest_selfopt.models.parameters import accepted_parameters
 from pytest_selfopt.models.scripted import ScriptedServer, Then, When, load_script
 from pytest_selfopt.routing.config import read_config
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -114,12 +115,15 @@ def test_the_documented_prices_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_documented_models_are_accepted(tmp_path: Path) -> None:
-    one, several = blocks("docs/how-to/models.md", "toml", 2)
-    (tmp_path / "pyproject.toml").write_text(one + several)
+    one, several, thinker = blocks("docs/how-to/models.md", "toml", 3)
+    (tmp_path / "pyproject.toml").write_text(one + several + thinker)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
     assert settings.model("desk/llama").name == "llama-3.2-3b"
     assert settings.model("desk/other").provider.max_concurrency == 16
     assert settings.model("ollama/llama3.2:1b").provider.wire == "ollama"
+    parameters = accepted_parameters(settings.model("desk/thinker"))
+    assert parameters.names == {"temperature": None, "max_tokens": "max_completion_tokens"}
+    assert (parameters.object_root, parameters.strict, parameters.extra) == (True, True, {"reasoning_effort": "low"})
 
 
 def test_the_documented_providers_are_built_in() -> None:
