@@ -72,8 +72,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "port": "embedded models: the port of their server; 0 takes any",
     },
     "[tool.selfopt.models.MODEL.parameters]": {
-        "schema_root": "`object` for a server that takes only schemas whose root is an object; by default what is known "
-        "of the model; `temperature`, `top_p`, `seed`, `max_tokens` and `extra` are described under "
+        "schema_root": "`object` for a server that takes only schemas whose root is an object; by default what is "
+        "known of the model; `temperature`, `top_p`, `seed`, `max_tokens` and `extra` are described under "
         "[What a model refuses](../how-to/models.md#what-a-model-refuses)",
         "strict": "sent with a schema; by default it is not",
     },
