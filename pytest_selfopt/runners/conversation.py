@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, Environment, result_of, state_of
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import SpecError
+from pytest_selfopt.models.cost import UNBILLED
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import Variant, build_request, read_reply
@@ -86,7 +88,7 @@ def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
                 talk.say(case.turns[number - 2])
             ended = talk.turn(number)
             if isinstance(ended, CallError):
-                return ended
+                return _with_earlier(ended, talk.replies)
             states.append(state_of(talk.world))
             if not ended:
                 unfinished = number
@@ -99,19 +101,41 @@ def converse(dialogue: Dialogue, ask: Ask) -> Reply | CallError:
 def _together(
     replies: Sequence[Reply], steps: Sequence[Step], states: Sequence[dict[str, Json]], unfinished: int | None
 ) -> Reply:
-    last = replies[-1]
     return replace(
-        last,
+        _summed(replies),
         tool_calls=tuple(itertools.chain.from_iterable(step.calls for step in steps)),
         undecodable=_first_filled(reply.undecodable for reply in replies),
         refusal=_first_filled(reply.refusal for reply in replies),
+        conversation=Conversation(steps=tuple(steps), states=tuple(states), unfinished=unfinished),
+    )
+
+
+def _with_earlier(error: CallError, replies: Sequence[Reply]) -> CallError:
+    """Return the error with what came before it, which is billed, unless the cost of the error itself is unknown."""
+    came = list(replies)
+    if error.reply is not None:
+        came.append(error.reply)
+    elif error.kind not in UNBILLED:
+        return error
+    if not came:
+        return error
+    return replace(error, reply=_summed(came))
+
+
+def _summed(replies: Sequence[Reply]) -> Reply:
+    """Return the last reply, with the tokens, the cost and the latency of all."""
+    first, last = replies[0], replies[-1]
+    return replace(
+        last,
         tokens_in=_sum([reply.tokens_in for reply in replies]),
         tokens_out=_sum([reply.tokens_out for reply in replies]),
         tokens_cached=_sum([reply.tokens_cached for reply in replies]),
+        tokens_cache_write=_sum([reply.tokens_cache_write for reply in replies]),
+        tokens_reasoning=_sum([reply.tokens_reasoning for reply in replies]),
+        cost_usd=_sum([reply.cost_usd for reply in replies]),
         latency_s=sum(reply.latency_s for reply in replies),
-        load_s=replies[0].load_s,
-        first_token_s=replies[0].first_token_s,
-        conversation=Conversation(steps=tuple(steps), states=tuple(states), unfinished=unfinished),
+        load_s=first.load_s,
+        first_token_s=first.first_token_s,
     )
 
 
@@ -120,9 +144,12 @@ def _first_filled(texts: Iterable[str]) -> str:
     return next(filter(None, texts), "")
 
 
-def _sum(values: Sequence[int | None]) -> int | None:
+_Number = TypeVar("_Number", int, float)
+
+
+def _sum(values: Sequence[_Number | None]) -> _Number | None:
     """Return the sum; None (unknown) if any value is."""
-    total = 0
+    total: _Number = 0
     for value in values:
         if value is None:
             return None

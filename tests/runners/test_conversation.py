@@ -112,6 +112,69 @@ def test_a_failed_call_ends_the_conversation() -> None:
     assert talk(case(), ADD, error)[0] == error
 
 
+def test_earlier_steps_of_a_failed_conversation_are_billed() -> None:
+    error, _ = talk(case(), ADD, CallError(kind=ErrorKind.SERVER, message="down"))
+    assert isinstance(error, CallError)
+    assert error.reply is not None
+    assert (error.kind, error.reply.tokens_in, error.reply.tokens_out) == (ErrorKind.SERVER, 10, 2)
+
+
+CALL = {"name": "append_to_note", "arguments": '{"title": "list", "text": "bread"}'}
+OPENAI_MESSAGE = {
+    "role": "assistant",
+    "content": None,
+    "reasoning_content": "They want bread.",
+    "tool_calls": [
+        {
+            "id": "fc_7",
+            "type": "function",
+            "function": CALL,
+            "extra_content": {"google": {"thought_signature": "c2ln"}},
+        }
+    ],
+}
+ANTHROPIC_BLOCKS = [
+    {"type": "thinking", "thinking": "They want bread.", "signature": "c2ln"},
+    {"type": "tool_use", "id": "toolu_7", "name": CALL["name"], "input": {"title": "list", "text": "bread"}},
+]
+OLLAMA_MESSAGE = {
+    "role": "assistant",
+    "content": "",
+    "thinking": "They want bread.",
+    "tool_calls": [{"function": {"name": CALL["name"], "arguments": {"title": "list", "text": "bread"}}}],
+}
+
+
+def test_openai_messages_go_back_unchanged() -> None:
+    came = OpenAIWire().reply({"choices": [{"message": OPENAI_MESSAGE, "finish_reason": "tool_calls"}]}, 1.0)
+    _, requests = talk(case(), came, says())
+    messages: Any = OpenAIWire().body(MODEL, requests[1])["messages"]
+    assert messages[1] == OPENAI_MESSAGE
+    assert messages[2]["tool_call_id"] == "fc_7"
+
+
+def test_anthropic_thoughts_go_back_signed() -> None:
+    came = AnthropicWire().reply({"content": ANTHROPIC_BLOCKS, "stop_reason": "tool_use"}, 1.0)
+    _, requests = talk(case(), came, says())
+    messages: Any = AnthropicWire().body(MODEL, requests[1])["messages"]
+    assert messages[1] == {"role": "assistant", "content": ANTHROPIC_BLOCKS}
+    assert messages[2]["content"][0]["tool_use_id"] == "toolu_7"
+
+
+def test_ollama_messages_go_back_unchanged() -> None:
+    came = OllamaWire().reply({"done": True, "message": OLLAMA_MESSAGE}, 1.0)
+    _, requests = talk(case(), came, says())
+    messages: Any = OllamaWire().body(MODEL, requests[1])["messages"]
+    assert messages[1] == OLLAMA_MESSAGE
+
+
+def test_another_wire_gets_its_own_form() -> None:
+    came = OpenAIWire().reply({"choices": [{"message": OPENAI_MESSAGE, "finish_reason": "tool_calls"}]}, 1.0)
+    _, requests = talk(case(), came, says())
+    messages: Any = AnthropicWire().body(MODEL, requests[1])["messages"]
+    assert [block["type"] for block in messages[1]["content"]] == ["tool_use"]
+
+
 def test_an_environment_error_is_the_benchmarks_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     from pytest_selfopt.bench.worlds.notes import Notes
 
