@@ -96,7 +96,7 @@ def most_together(path: Path, model: str) -> int:
 
 
 def test_a_pinned_model_gets_a_replacement_worker(project: Make, engine: Engine) -> None:
-    made = far(project, engine, {"latency": 0.1})
+    made = far(project, engine, {"latency": 0.2})
     (made.path / "pyproject.toml").write_text(
         (made.path / "pyproject.toml").read_text().replace("max_concurrency = 8", "max_concurrency = 8\npinned = true")
     )
@@ -106,6 +106,7 @@ def test_a_pinned_model_gets_a_replacement_worker(project: Make, engine: Engine)
     assert made.server.seen.most_in_flight == 2
     busy = [one for one in workers if any(made.server.port == link.raddr.port for link in links(one) if link.raddr)]
     assert len(busy) == 1
+    wait_until(lambda: made.server.seen.in_flight > 0)
     busy[0].kill()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output

@@ -209,7 +209,9 @@ def test_older_versions_records_can_be_reported(project: Make) -> None:
     made = promoted(project)
     ledger = made.path / ".selfopt" / "ledger.sqlite"
     with open_ledger(ledger) as connection:
-        connection.executescript("DROP TABLE question; PRAGMA user_version = 3;")
+        connection.executescript(
+            "DROP TABLE question; ALTER TABLE call DROP COLUMN finish_reason; PRAGMA user_version = 3;"
+        )
     connection.close()
     path = made.path / ".selfopt" / "meta_loop_history.json"
     history = json.loads(path.read_text())

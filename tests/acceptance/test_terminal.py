@@ -28,7 +28,7 @@ def test_plain(number):
 def slow(project: Make, delay_s: float = 0.0) -> Project:
     """A project whose model takes its time, so that there is progress to be shown."""
     rules = [{**one, "then": {**one["then"], "latency": delay_s}} for one in right(constrained=True)]
-    return project({"rules": rules, "default": {"text": "Hello!", "latency": delay_s}})
+    return project({"rules": rules, "default": {"reply": "Hello!", "latency": delay_s}})
 
 
 def cycle(made: Project, width: int, *arguments: str, **environment: str) -> Seen:

@@ -197,7 +197,7 @@ def test_headlines_say_what_happened() -> None:
     assert "[tool.selfopt.search]" in nothing.takes[0]
     stopped = headline_of_cycle(3, "stopped", [phase_report(story({**held, "reason": "its budget is spent"}), ((), 0))])
     assert stopped.headline == "Nothing was decided in cycle 3: its budget is spent."
-    assert "with a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume" in stopped.takes[0]
+    assert "With a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume" in stopped.takes[0]
 
 
 def test_an_unjudged_history_has_no_verdict() -> None:
