@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from tests.performance.real_servers.cycles import Route
@@ -22,6 +23,7 @@ from tests.performance.real_servers.servers import (
 
 ASKED = "asked"
 """The name under which llama.cpp, which has one model, is asked."""
+OUTAGE = "a candidate that is down"
 
 
 def llama_routes(llama: str) -> list[Route]:
@@ -39,20 +41,14 @@ def litellm_routes(folder: Path, llama: str, running: ExitStack) -> list[Route]:
     On its Anthropic endpoint it asks what it has under `openai/` for responses, and others for chat completions.
     """
     address, key = running.enter_context(litellm_proxy(folder, llama))
-    base_url = f"{address}/v1"
+    chat = Route(server=LITELLM, tried="openai/", wire="openai", base_url=f"{address}/v1", model=PLAIN, key=key)
+    messages = replace(chat, wire="anthropic", base_url=address)
     return [
-        Route(server=LITELLM, tried="openai/", wire="openai", base_url=base_url, model=PLAIN, key=key),
-        Route(server=LITELLM, tried="openai/", wire="anthropic", base_url=address, model=PLAIN, key=key),
-        Route(server=LITELLM, tried="hosted_vllm/", wire="anthropic", base_url=address, model=BRIDGED, key=key),
-        Route(
-            server=LITELLM,
-            tried="a candidate that is down",
-            wire="openai",
-            base_url=base_url,
-            model=PLAIN,
-            key=key,
-            down=DOWN,
-        ),
+        chat,
+        messages,
+        replace(messages, tried="hosted_vllm/", model=BRIDGED),
+        replace(chat, tried=OUTAGE, down=DOWN),
+        replace(messages, tried=OUTAGE, model=BRIDGED, down=DOWN),
     ]
 
 
