@@ -44,6 +44,7 @@ class AnthropicWire:
     """Claude; instructions are sent apart from the messages, answer schemas as `output_config.format`."""
 
     path = "/v1/messages"
+    counts_within_limit = True
 
     def headers(self, key: str) -> dict[str, str]:
         """Return the API version and the key."""

@@ -29,7 +29,7 @@ from pytest_selfopt.models.parameters import (
     unwrapped_text,
     wrapped_schema,
 )
-from pytest_selfopt.models.wire_format import LENGTH, Sent, Unsupported, Wire, read_answer
+from pytest_selfopt.models.wire_format import Sent, Unsupported, Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
 
@@ -199,7 +199,7 @@ def checked_answer(reply: Reply, *, wrapped: bool) -> Reply:
 
     Every schema of ours is that of an object. What it holds is the graders' business.
     """
-    if reply.tool_calls or reply.undecodable or reply.finish_reason == LENGTH:
+    if reply.tool_calls or reply.undecodable:
         return reply
     text = reply.text
     if wrapped:

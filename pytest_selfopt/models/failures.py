@@ -95,7 +95,11 @@ _SPENT = re.compile(
 _SPENDING_STATUSES = (200, 400, 402, 403, 412, 429)
 """The statuses with which they say it."""
 
-_WRONG_KEY = re.compile(r"api key not valid|incorrect api key|invalid api key|api_key_invalid", re.IGNORECASE)
+_WRONG_KEY = re.compile(
+    r"api key not valid|incorrect api key|invalid api key|api_key_invalid|no connected db", re.IGNORECASE
+)
+"""What providers say of a wrong key with status 400; LiteLLM looks such a key up in a database that it may not have."""
+
 _TOO_LONG = re.compile(r"context (?:length|size|window|overflow)", re.IGNORECASE)
 _CRASHED = re.compile(r"has crashed|model unloaded|failed to load|not loaded in memory", re.IGNORECASE)
 

@@ -33,6 +33,7 @@ class OllamaWire:
     """Ollama, with native tools, constrained answers and load times."""
 
     path = "/api/chat"
+    counts_within_limit = True
 
     def headers(self, key: str) -> dict[str, str]:
         """Return no headers, or a bearer token for an Ollama behind a proxy that requires one."""

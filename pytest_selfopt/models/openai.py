@@ -63,6 +63,7 @@ class OpenAIWire:
     """OpenAI, OpenRouter, vLLM, llama.cpp, LM Studio and compatible servers."""
 
     path = "/chat/completions"
+    counts_within_limit = False
 
     def headers(self, key: str) -> dict[str, str]:
         """Return a bearer token."""

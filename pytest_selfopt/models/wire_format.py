@@ -34,6 +34,9 @@ class Wire(Protocol):
     path: str
     """The path after the base address."""
 
+    counts_within_limit: bool
+    """Whether tokens out, as this format counts them, cannot exceed the limit of tokens."""
+
     def headers(self, key: str) -> dict[str, str]:
         """Return the headers of a request; `key` is empty if there is none."""
 
@@ -88,7 +91,7 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
             value = _without_key(value, sent.key)
         error = find_error(value)
         if error is None and answer.status == 200:
-            return _settled(wire.reply(value, sent.latency_s), sent)
+            return _settled(wire.reply(value, sent.latency_s), wire, sent)
     except (ValueError, RecursionError) as problem:
         if answer.status == 200:
             message = f"the reply is {_fault(problem)}: {quoted(body)}"
@@ -107,11 +110,19 @@ def _failed(error: ServerError, answer: HttpReply, sent: Sent) -> Reply | CallEr
     return failure(error, status=answer.status, headers=answer.headers, now=sent.at)
 
 
-def _settled(reply: Reply | CallError, sent: Sent) -> Reply | CallError:
+def _settled(reply: Reply | CallError, wire: Wire, sent: Sent) -> Reply | CallError:
     """Return a reply that answers, or the error that the lack of an answer is: no answer is no restraint."""
     if isinstance(reply, CallError):
         return reply
-    reply = replace(reply, sent=sent.sampling)
+    finish = reply.finish_reason
+    if wire.counts_within_limit and _is_full(reply, sent):
+        # LiteLLM's proxy calls a reply that was cut off complete.
+        finish = LENGTH
+    reply = replace(reply, finish_reason=finish, sent=sent.sampling)
+    if finish == LENGTH and reply.tool_calls:
+        # llama.cpp passes half a call on as a whole one without arguments.
+        undecodable = f"its call was cut off at the limit of {sent.max_tokens or reply.tokens_out} tokens"
+        reply = replace(reply, tool_calls=(), undecodable=undecodable)
     if reply.refusal:
         said = quoted(reply.refusal.encode("utf-8", "backslashreplace"))
         return CallError(kind=ErrorKind.REFUSED, message=f"the model refused to answer: {said}", reply=reply)
@@ -128,6 +139,12 @@ def _settled(reply: Reply | CallError, sent: Sent) -> Reply | CallError:
     tokens = f"{reply.tokens_out or 0:,} tokens{thought}"
     message = f"the reply has neither text nor a call (finish reason {finish}, {tokens})"
     return CallError(kind=ErrorKind.EMPTY, message=message, reply=reply)
+
+
+def _is_full(reply: Reply, sent: Sent) -> bool:
+    """Whether a reply has as many tokens as it may have."""
+    limit = sent.max_tokens
+    return isinstance(limit, int) and reply.tokens_out is not None and reply.tokens_out >= limit
 
 
 def _fault(problem: Exception) -> str:

@@ -206,6 +206,21 @@ def test_invalid_arguments_are_the_models_mistake(wire: WireName, value: object)
     assert reply(read(wire, value)).undecodable == "calls f with arguments that are not an object"
 
 
+@pytest.mark.parametrize("wire", ["anthropic", "ollama"])
+def test_a_reply_as_long_as_it_may_be_is_cut_off(wire: WireName) -> None:
+    limited = ChatRequest(messages=HELLO.messages, sampling=Sampling(max_tokens=3))
+    assert reply(ask(wire, {"text": "Twelve chars"}, limited)).finish_reason == "length"
+    assert reply(ask(wire, {"text": "Eight ch"}, limited)).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_half_a_call_is_no_call(wire: WireName) -> None:
+    then = {"calls": [{"name": "f", "arguments": {}}], "finish": "max_tokens" if wire == "anthropic" else "length"}
+    found = reply(ask(wire, then, ChatRequest(messages=HELLO.messages, tools=(TOOL,))))
+    assert found.tool_calls == ()
+    assert found.undecodable == "its call was cut off at the limit of 4096 tokens"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

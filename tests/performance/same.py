@@ -155,14 +155,24 @@ def _document(path: Path) -> Any:
     return {name: part for name, part in value.items() if name not in ("timestamp", "generated_at")}
 
 
+def _around(text: str, other: str) -> str:
+    """What a text has around the first place where it differs from another."""
+    pairs = zip(text, other, strict=False)
+    first = next((place for place, (one, another) in enumerate(pairs) if one != another), len(other))
+    return text[max(0, first - 200) : first + 600]
+
+
 def main() -> None:
     """Print what differs, scenario by scenario; the status is 1 where anything does."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
+    parser.add_argument("--only", default="", help="only scenarios whose name contains this")
     options = parser.parse_args()
     differing = 0
     for scenario in scenarios():
+        if options.only not in scenario.name:
+            continue
         old, new = (played(tree.resolve(), scenario) for tree in (options.old, options.new))
         differences = [name for name in old if old[name] != new[name]]
         differing += bool(differences)
@@ -170,7 +180,7 @@ def main() -> None:
             f"{scenario.name}: {old['asked']} calls, statuses {old['statuses']}: {', '.join(differences) or 'the same'}"
         )
         for name in differences:
-            print(f"  old {name}: {old[name][:1500]}\n  new {name}: {new[name][:1500]}")
+            print(f"  old {name}: {_around(old[name], new[name])}\n  new {name}: {_around(new[name], old[name])}")
     sys.exit(1 if differing else 0)
 
 
