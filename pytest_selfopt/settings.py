@@ -27,7 +27,7 @@ from pytest_selfopt.runners.nats.config import read_config as read_nats
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.config import read_config as read_temporal
 from pytest_selfopt.specs.neighbours import SearchSpace
-from pytest_selfopt.specs.spec import NAME, Spec, parse_spec
+from pytest_selfopt.specs.spec import MOST_TOKENS, NAME, Spec, parse_spec
 from pytest_selfopt.specs.variants import VARIANTS, Variant, variant_named
 from pytest_selfopt.swarm.swarm import Swarm, SwarmSettings, as_model, parse_swarm_name, read_swarms
 
@@ -288,6 +288,7 @@ def _actions(table: Table, overrides: Overrides) -> tuple[Switches, bool]:
         fall_back=on("fall_back") and overrides.enforce,
         retry=on("retry") and overrides.enforce,
         longer_timeout=on("longer_timeout") and overrides.enforce,
+        more_tokens=on("more_tokens") and overrides.enforce,
     )
     at_once = on("prove")
     table.finish()
@@ -340,10 +341,14 @@ def _space(table: Table, own: tuple[str, ...]) -> SearchSpace:
         retries=tuple(int(value) for value in table.numbers("retries", usual.retries)),
         isolation=table.flags("isolation", usual.isolation),
         warmup=table.flags("warmup", usual.warmup),
+        max_tokens=tuple(int(value) for value in table.numbers("max_tokens", usual.max_tokens)),
     )
     for name in space.variants:
         if name not in usual.variants:
             table.refuse("variants", f"{name!r} is not one of {', '.join(usual.variants)}")
+    for limit in space.max_tokens:
+        if not 1 <= limit <= MOST_TOKENS:
+            table.refuse("max_tokens", f"{limit} must be 1 to {MOST_TOKENS:,}")
     table.finish()
     return space
 

@@ -247,6 +247,11 @@ class Trial:
     finish_reason: str = ""
     """The reason why the reply ended, such as "stop" or "length"; empty if unknown."""
 
+    @property
+    def at_limit(self) -> bool:
+        """Whether the reply ended at its limit of tokens, with or without an answer."""
+        return self.finish_reason == "length" or self.error_kind is ErrorKind.CUT_OFF
+
     def to_json(self) -> dict[str, Json]:
         """Return all fields that differ from their defaults as plain JSON values."""
         values = ((name, getattr(self, name), field.default) for name, field in self.__dataclass_fields__.items())

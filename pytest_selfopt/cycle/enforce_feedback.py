@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SelfoptError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, trial_sentence
-from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, remedy
+from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, trial_sentence, with_value_of
+from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, remedy
+from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
@@ -124,18 +125,27 @@ def _completed(
             return replace(wanted, fallback=rule.fallback_model)
         fallback = fallback_for(model, phase, settings, routing, ledger)
         return replace(wanted, fallback=fallback)
-    if wanted.action not in (RETRY, LONGER_TIMEOUT):
-        return wanted
-    if wanted.retries is not None or wanted.timeout is not None:
+    if wanted.action not in _VALUED or _has_value(wanted):
         return wanted
     start = replace(settings.phase(phase).baseline, model=model)
     route = routing.without_trials().apply_routing(model, phase)
-    better = remedy(wanted.action, apply_route(start, route), settings.space)
+    spec = apply_route(start, route)
+    max_tokens = None
+    if wanted.action == MORE_TOKENS:
+        # Only here, because the other actions need no known model.
+        max_tokens = max_tokens_of(spec, settings)
+    better = remedy(wanted.action, spec, settings.space, max_tokens=max_tokens)
     if better is None:
         return wanted
-    if wanted.action == RETRY:
-        return replace(wanted, retries=better.retries)
-    return replace(wanted, timeout=better.timeout_s)
+    return with_value_of(better, wanted)
+
+
+_VALUED = (RETRY, LONGER_TIMEOUT, MORE_TOKENS)
+"""The actions that set a value of the search space."""
+
+
+def _has_value(wanted: Recommendation) -> bool:
+    return (wanted.retries, wanted.timeout, wanted.max_tokens) != (None, None, None)
 
 
 def _check(routing: RoutingConfig, change: RuleChange, settings: Settings) -> None:
@@ -177,6 +187,7 @@ def _in_effect(fresh: RoutingConfig, change: RuleChange) -> bool:
         _agrees(rule.enable_warmup, route.enable_warmup)
         and _agrees(rule.retries, route.retries)
         and _agrees(rule.timeout_s, route.timeout_s)
+        and (rule.sampling is None or rule.sampling == route.sampling)
     )
 
 

@@ -18,6 +18,7 @@ from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates import Verdict
+from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
@@ -156,18 +157,23 @@ def _stopped_entry(plan: PhasePlan, reason: str, *, cycle: int, began: float) ->
 
 
 def _completed(evidence: PhaseEvidence, phase: PhaseRun, state: CycleStore) -> PhaseEvidence:
-    """Add the premises, the search space and the fallback to the evidence."""
+    """Add the premises, the search space, the limits of tokens and the fallback to the evidence."""
     settings, model = state.settings, evidence.baseline.model
     suites = suites_as_premises(phase.suites)
     fallback = fallback_for(model, evidence.phase, settings, state.routing, state.ledger)
     served = _served(phase)
     premises: dict[str, Mapping[str, str]] = {}
+    limits: dict[str, int] = {}
     for spec in phase.plan.specs:
         provenance = state.provenance.of(spec, served=served)
         premises[spec.id] = {**provenance, **suites}
+        max_tokens = max_tokens_of(spec, settings)
+        if max_tokens is not None:
+            limits[spec.id] = max_tokens
     return replace(
         evidence,
         space=settings.space,
+        max_tokens=limits,
         fallback=fallback,
         premises=premises,
     )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP
+from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, WARM_UP
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Json
 
 
@@ -61,6 +62,7 @@ class Switches:
     fall_back: bool = True
     retry: bool = True
     longer_timeout: bool = True
+    more_tokens: bool = True
 
     def allows(self, action: str) -> bool:
         """Whether an action of a recommendation is on."""
@@ -69,6 +71,7 @@ class Switches:
             FALL_BACK: self.fall_back,
             RETRY: self.retry,
             LONGER_TIMEOUT: self.longer_timeout,
+            MORE_TOKENS: self.more_tokens,
         }
         return on.get(action, True)
 
@@ -146,9 +149,20 @@ def _has_failed(rule: Rule, wanted: Recommendation) -> bool:
     """Whether a rule records that the same action with the same values was rolled back."""
     if rule.status != "rolled_back" or (rule.evidence or {}).get("action") != wanted.action:
         return False
-    asked = (wanted.fallback, wanted.retries, wanted.timeout)
-    tried = (rule.fallback_model, rule.retries, rule.timeout_s)
+    asked = (wanted.fallback, wanted.retries, wanted.timeout, wanted.max_tokens)
+    tried = (rule.fallback_model, rule.retries, rule.timeout_s, rule.max_tokens)
     return all(ours is None or ours == theirs for ours, theirs in zip(asked, tried, strict=True))
+
+
+def with_value_of(better: Spec, wanted: Recommendation) -> Recommendation:
+    """Return a recommendation with the value that `better`, the spec it leads to, has for its action's setting."""
+    if wanted.action == RETRY:
+        return replace(wanted, retries=better.retries)
+    if wanted.action == LONGER_TIMEOUT:
+        return replace(wanted, timeout=better.timeout_s)
+    if wanted.action == MORE_TOKENS:
+        return replace(wanted, max_tokens=better.sampling.max_tokens)
+    return wanted
 
 
 def trial_sentence(wanted: Recommendation) -> str:
@@ -185,6 +199,11 @@ def _longer_timeout(before: Rule, wanted: Recommendation) -> Rule | str:
     return obstacle or replace(before, timeout_s=wanted.timeout)
 
 
+def _more_tokens(before: Rule, wanted: Recommendation) -> Rule | str:
+    obstacle = _no_higher(before, "max_tokens", before.max_tokens, wanted.max_tokens)
+    return obstacle or replace(before, sampling={**(before.sampling or {}), "max_tokens": wanted.max_tokens})
+
+
 def _no_higher(before: Rule, name: str, current: float | None, value: float | None) -> str:
     """Say why a setting is not raised to a value; empty if it is."""
     if value is None:
@@ -199,5 +218,6 @@ _ACTIONS: Mapping[str, Callable[[Rule, Recommendation], Rule | str]] = {
     FALL_BACK: _fall_back,
     RETRY: _retry,
     LONGER_TIMEOUT: _longer_timeout,
+    MORE_TOKENS: _more_tokens,
 }
 """The function of each action: from the present rule to the new one, or to the reason for skipping it."""

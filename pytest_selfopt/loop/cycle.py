@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches
+from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, with_value_of
 from pytest_selfopt.loop.diagnosis.diagnose import diagnose
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
-from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRY, WARM_UP, remedy
+from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, WARM_UP, remedy
 from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar
@@ -52,7 +52,9 @@ class PhaseEvidence:
     trial: str = ""
     """The id of the contender that is the baseline with the rule on trial; empty if there is none."""
     space: SearchSpace = USUAL_SPACE
-    """The search space, from which higher retries and time-outs are taken."""
+    """The search space, from which higher retries, time-outs and limits of tokens are taken."""
+    max_tokens: Mapping[str, int] = field(default_factory=dict)
+    """The limit of tokens of each spec's answers, by id; a spec whose limit is unknown is missing."""
     premises: Mapping[str, Premises] = field(default_factory=dict)
     """The premises of each spec's results, by id."""
     fallback: str | None = None
@@ -106,7 +108,8 @@ def conclude(
     picked = pick(judgements, metrics, promote=switches.promote)
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
-    diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits)
+    max_tokens = evidence.max_tokens.get(in_force.id)
+    diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits, max_tokens=max_tokens)
     recommendations = _recommendations(diagnoses, in_force, evidence)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
@@ -173,18 +176,30 @@ def _recommendations(
 ) -> tuple[Recommendation, ...]:
     recommendations = []
     for diagnosis in diagnoses:
-        recommendation = recommend(diagnosis, in_force, fallback=evidence.fallback, space=evidence.space)
+        recommendation = recommend(
+            diagnosis,
+            in_force,
+            fallback=evidence.fallback,
+            space=evidence.space,
+            max_tokens=evidence.max_tokens.get(in_force.id),
+        )
         if recommendation is not None:
             recommendations.append(recommendation)
     return tuple(recommendations)
 
 
 def recommend(
-    diagnosis: Diagnosis, spec: Spec, *, fallback: str | None = None, space: SearchSpace = USUAL_SPACE
+    diagnosis: Diagnosis,
+    spec: Spec,
+    *,
+    fallback: str | None = None,
+    space: SearchSpace = USUAL_SPACE,
+    max_tokens: int | None = None,
 ) -> Recommendation | None:
     """Return the recommendation that follows from a diagnosis of `spec`; None if there is nothing to do.
 
-    `fallback` replaces a model that is to be disabled; `space` has the next settings to try.
+    `fallback` replaces a model that is to be disabled; `space` has the next settings to try; `max_tokens` is the
+    present limit of the spec's answers, if it is known.
     """
     action = diagnosis.action
     if action is None:
@@ -200,12 +215,10 @@ def recommend(
         return replace(recommendation, type="routing", allow=True, requirements=("warm-up",))
     if action == FALL_BACK:
         return replace(recommendation, type="routing", allow=False, fallback=fallback)
-    better = remedy(action, spec, space)
-    if action == RETRY and better is not None:
-        return replace(recommendation, retries=better.retries)
-    if action == LONGER_TIMEOUT and better is not None:
-        return replace(recommendation, timeout=better.timeout_s)
-    return recommendation
+    better = remedy(action, spec, space, max_tokens=max_tokens)
+    if better is None:
+        return recommendation
+    return with_value_of(better, recommendation)
 
 
 def _judge(

@@ -46,6 +46,11 @@ def binomial_tail(successes: int, trials: int, share: float) -> float:
     return incomplete_beta(trials - successes, successes + 1, 1 - share)
 
 
+def at_least(successes: int, trials: int, share: float) -> float:
+    """Return the probability of at least that many successes in `trials`, each with probability `share`."""
+    return binomial_tail(trials - successes, trials, 1 - share)
+
+
 def incomplete_beta(a: float, b: float, x: float) -> float:
     """Return the regularised incomplete beta function I_x(a, b)."""
     if x <= 0:

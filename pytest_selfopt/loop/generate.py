@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.loop.diagnosis.remedies import remedy
+from pytest_selfopt.loop.diagnosis.remedies import MORE_TOKENS, remedy
 from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
 from pytest_selfopt.specs.spec import Spec
 
@@ -39,21 +39,28 @@ def generate(
     rejected: Collection[str] = (),
     measured: Collection[str] = (),
     asked_for: Sequence[str] = (),
+    max_tokens: int | None = None,
     limit: int = 3,
 ) -> Generation:
     """Choose at most `limit` candidates.
 
     First come the `held` ids, whose comparisons with this baseline need more evidence; then the remedies that the last
     diagnosis `asked_for`; then untried neighbours in the order of the space, with those already `measured` against
-    another baseline last. `rejected` ids lost against this baseline and are not tried again.
+    another baseline last. `rejected` ids lost against this baseline and are not tried again. `max_tokens` is the limit
+    of the baseline's answers, if it is known.
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
+    reachable = dict(around)
+    # The only remedy that is no neighbour.
+    raised = remedy(MORE_TOKENS, baseline, space, max_tokens=max_tokens)
+    if raised is not None:
+        reachable[raised.id] = raised
     chosen: dict[str, Candidate] = {}
     for name in held:
-        if name in around:
-            _add(chosen, around[name], "goes on: the last cycle left it undecided")
+        if name in reachable:
+            _add(chosen, reachable[name], "goes on: the last cycle left it undecided")
     for action in asked_for:
-        asked = remedy(action, baseline, space)
+        asked = remedy(action, baseline, space, max_tokens=max_tokens)
         if asked is not None and asked.id not in rejected:
             _add(chosen, asked, f"the last diagnosis asks for it ({action})")
     left = [spec for spec in around.values() if spec.id not in rejected]

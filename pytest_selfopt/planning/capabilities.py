@@ -1,4 +1,4 @@
-"""The capabilities of the configured models: unloading, cold starts, keys and servers."""
+"""The capabilities of the configured models: unloading, cold starts, limits of answers, keys and servers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import find_model_file
 from pytest_selfopt.runners.engines import ENGINES
 from pytest_selfopt.settings import Settings
+from pytest_selfopt.specs.spec import Spec
 
 
 def can_unload(model: ModelConfig) -> bool:
@@ -26,6 +27,22 @@ def can_force_cold_start(settings: Settings, model: str) -> bool:
 def makes_calls_here(settings: Settings) -> bool:
     """Whether the session itself asks the models, and so needs their keys and servers."""
     return settings.runner not in ENGINES
+
+
+def max_tokens_of(spec: Spec, settings: Settings) -> int | None:
+    """Return the limit of tokens of a spec's answers: its own, or its model's; None if members of a swarm differ.
+
+    Raises:
+        SettingsError: if the model, or a member, is unknown.
+    """
+    if spec.sampling.max_tokens is not None:
+        return spec.sampling.max_tokens
+    model = settings.model(spec.model)
+    members = list(map(settings.model, model.members)) or [model]
+    limits = {member.max_tokens for member in members}
+    if len(limits) > 1:
+        return None
+    return limits.pop()
 
 
 def require_model(model: ModelConfig) -> None:

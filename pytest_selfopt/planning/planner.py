@@ -11,7 +11,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
-from pytest_selfopt.planning.capabilities import can_force_cold_start
+from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     measured_specs,
@@ -24,7 +24,6 @@ from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.neighbours import SearchSpace
-from pytest_selfopt.specs.request import Sampling
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
 _T = TypeVar("_T")
@@ -80,6 +79,7 @@ def plan_phase(
         rejected=rejected | on_trial,
         measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
+        max_tokens=max_tokens_of(base.baseline, settings),
         limit=_candidates_wanted(base, settings),
     )
     plan = replace(
@@ -268,10 +268,10 @@ def baseline_of(
 
 
 def apply_route(start: Spec, route: Route) -> Spec:
-    """Apply a route to the spec `start`: the effective model, and the settings of its rule."""
+    """Apply a route to the spec `start`: the effective model, and the settings that its rule does not leave open."""
     sampling = start.sampling
     if route.sampling is not None:
-        sampling = Sampling(**route.sampling)
+        sampling = replace(sampling, **route.sampling)
     return replace(
         start,
         model=route.model,

@@ -127,6 +127,7 @@ def _recommendation(value: Any) -> Recommendation:
         requirements=_requirements(value),
         retries=_number(value, "retries", int, most=10),
         timeout=_number(value, "timeout", (int, float), most=86_400),
+        max_tokens=_number(value, "max_tokens", int, most=1_000_000),
         diagnosis=value.get("diagnosis"),
     )
 

@@ -69,6 +69,15 @@ class Rule:
         return self.status == "trial"
 
     @property
+    def max_tokens(self) -> int | None:
+        """The limit of tokens that its sampling sets; None if it sets none."""
+        limit = (self.sampling or {}).get("max_tokens")
+        # Not isinstance: true and false are no limits.
+        if type(limit) is not int:
+            return None
+        return limit
+
+    @property
     def untried(self) -> Rule | None:
         """The rule without what is on trial, or None."""
         if not self.on_trial:
@@ -87,7 +96,7 @@ class Rule:
 class Recommendation:
     """A diagnosis's recommendation, in the form of the feedback file; `target` is "model::phase".
 
-    `retries` and `timeout` (seconds) are the recommended new values.
+    `retries`, `timeout` (seconds) and `max_tokens` are the recommended new values.
     """
 
     type: str
@@ -99,6 +108,7 @@ class Recommendation:
     requirements: tuple[str, ...] | None = None
     retries: int | None = None
     timeout: float | None = None
+    max_tokens: int | None = None
     diagnosis: str | None = None
 
 

@@ -13,7 +13,7 @@ from pytest_selfopt.specs.spec import Spec
 class SearchSpace:
     """The values that each dimension of a spec may take; an empty dimension is not searched.
 
-    `timeouts_s` are seconds; `retries` are attempts after the first.
+    `timeouts_s` are seconds; `retries` are attempts after the first; `max_tokens` limit an answer.
     """
 
     variants: tuple[str, ...] = ("native_api", "atomic", "schema", "few_shot")
@@ -22,6 +22,9 @@ class SearchSpace:
     retries: tuple[int, ...] = (0, 1, 2, 3)
     isolation: tuple[bool, ...] = (False, True)
     warmup: tuple[bool, ...] = (False, True)
+    # Not among the neighbours: a limit changes nothing as long as no answer reaches it, so that trying another would
+    # spend passes, and a share of the error budget, on a difference that cannot show. The diagnosis asks for it.
+    max_tokens: tuple[int, ...] = (256, 1024, 4096, 16384)
 
 
 USUAL_SPACE = SearchSpace()

@@ -10,6 +10,8 @@ from pytest_selfopt.errors import SpecError
 from pytest_selfopt.specs.request import Sampling
 
 DEFAULT_SAMPLING = Sampling()
+MOST_TOKENS = 1_000_000
+"""The highest limit of tokens that an answer may have."""
 
 _MODEL = r"[A-Za-z0-9](?:[A-Za-z0-9._:/@+-]*[A-Za-z0-9])?"
 NAME = r"[a-z][a-z0-9_]*"
@@ -151,8 +153,8 @@ def _check_name(field: str, name: str) -> None:
 def _check_sampling(drawn: Sampling) -> None:
     if not 0 <= drawn.temperature <= 5 or not _is_plain(drawn.temperature):
         raise SpecError(f"temperature {drawn.temperature:g}: must be 0 to 5 with at most three decimals")
-    if drawn.max_tokens is not None and not 1 <= drawn.max_tokens <= 1_000_000:
-        raise SpecError(f"max_tokens {drawn.max_tokens}: must be 1 to 1,000,000")
+    if drawn.max_tokens is not None and not 1 <= drawn.max_tokens <= MOST_TOKENS:
+        raise SpecError(f"max_tokens {drawn.max_tokens}: must be 1 to {MOST_TOKENS:,}")
     if drawn.top_p is not None and not (0 < drawn.top_p <= 1 and _is_plain(drawn.top_p)):
         raise SpecError(f"top_p {drawn.top_p:g}: must be 0.001 to 1 with at most three decimals")
     if drawn.seed is not None and drawn.seed < 0:

@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind, Matrix
+from pytest_selfopt.loop.diagnosis.cut_offs import cut_offs
+from pytest_selfopt.loop.diagnosis.kinds import STRAY_SHARE, Diagnosis, DiagnosisKind, Matrix
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRIED, RETRY
 from pytest_selfopt.loop.diagnosis.run_effects import cold_errors, run_effect
-from pytest_selfopt.loop.distributions import binomial_tail, wilson
+from pytest_selfopt.loop.distributions import at_least, binomial_tail, wilson
 from pytest_selfopt.loop.evaluate import coin_flips
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.loop.wording import listed_cases, listed_counts
 from pytest_selfopt.trial import ErrorKind, Trial
 
 INFRASTRUCTURE_SHARE = 0.05
-STRAY_SHARE = 0.01
-"""The share of failed calls or stray answers if nothing is wrong: the null hypothesis of the tests."""
 PERFECT_SHARE = 0.003
 GOOD_SHARE = 0.05
 """The failure rate of a good but imperfect model: the null hypothesis for a perfect result."""
@@ -27,21 +26,27 @@ CEILING_SHARE = 0.75
 NEVER_PASSES = 0.10
 
 
-def diagnose(trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: Limits) -> tuple[Diagnosis, ...]:
-    """Diagnose one spec, the main finding first; a second finding may name prompts that always fail."""
+def diagnose(
+    trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: Limits, *, max_tokens: int | None = None
+) -> tuple[Diagnosis, ...]:
+    """Diagnose one spec, the main finding first; a second finding may name prompts that always fail.
+
+    `max_tokens` is the limit of its answers; None if it is unknown.
+    """
     if not trials:
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence="there are no trials to look at"),)
     matrix = Matrix(trials=trials, cases=cases)
     findings = []
-    for finding in _findings(matrix, phase, limits):
+    for finding in _findings(matrix, phase, limits, max_tokens):
         number = matrix.count(finding.runs, finding.cases)
         findings.append(replace(finding, trials=number))
     return tuple(findings)
 
 
-def _findings(matrix: Matrix, phase: str, limits: Limits) -> list[Diagnosis]:
+def _findings(matrix: Matrix, phase: str, limits: Limits, max_tokens: int | None) -> list[Diagnosis]:
     main = (
-        _trouble(matrix)
+        cut_offs(matrix, max_tokens)
+        or _trouble(matrix)
         or _perfect(matrix)
         or _incapable(matrix, phase, limits)
         or run_effect(matrix)
@@ -72,7 +77,7 @@ def _trouble(matrix: Matrix) -> Diagnosis | None:
     finding = Diagnosis(
         kind=DiagnosisKind.INFRASTRUCTURE,
         sentence=f"{unanswered}; that says nothing about the model, so no rule follows from it{most_said}",
-        chance=_at_least(number, trials, STRAY_SHARE),
+        chance=at_least(number, trials, STRAY_SHARE),
         runs=tuple(sorted(matrix.errors_by_run)),
     )
     if matrix.errors_by_kind[ErrorKind.TIMEOUT] <= number / 2:
@@ -133,7 +138,7 @@ def _flaky(matrix: Matrix) -> Diagnosis | None:
             f"{len(wavering)} of {len(rows)} prompts sometimes pass and sometimes fail: {_named(wavering)}; {helps}"
         ),
         # A prompt wavers by chance if at least one of its runs strays.
-        chance=_at_least(len(wavering), len(rows), 1 - (1 - STRAY_SHARE) ** runs),
+        chance=at_least(len(wavering), len(rows), 1 - (1 - STRAY_SHARE) ** runs),
         cases=wavering,
     )
     if not unanswered:
@@ -179,7 +184,7 @@ def _ceiling(matrix: Matrix) -> Diagnosis | None:
             f"and make {share:.0%} of the failures: {_named(never)}"
         ),
         # If failures were spread over prompts at random, each prompt would always fail with this probability.
-        chance=_at_least(len(never), len(matrix.rows), (failures / answers) ** len(matrix.runs)),
+        chance=at_least(len(never), len(matrix.rows), (failures / answers) ** len(matrix.runs)),
         cases=tuple(never),
     )
 
@@ -196,13 +201,8 @@ def _steady(matrix: Matrix, limits: Limits) -> Diagnosis:
     return Diagnosis(
         kind=DiagnosisKind.SUBOPTIMAL,
         sentence=f"steady, with {passed} of {trials} answers right and no pattern in what fails",
-        chance=_at_least(failed, trials, PERFECT_SHARE),
+        chance=at_least(failed, trials, PERFECT_SHARE),
     )
-
-
-def _at_least(number: int, trials: int, share: float) -> float:
-    """Return the probability of at least `number` successes in `trials`, each with probability `share`."""
-    return binomial_tail(trials - number, trials, 1 - share)
 
 
 def _named(cases: Sequence[str]) -> str:

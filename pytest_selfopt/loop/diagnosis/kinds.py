@@ -11,10 +11,14 @@ from functools import cached_property
 from pytest_selfopt.loop.evaluate import Spread, answered_rows, outcomes_by_run, spread
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
+STRAY_SHARE = 0.01
+"""The share of failed calls or stray answers if nothing is wrong: the null hypothesis of the tests."""
+
 
 class DiagnosisKind(StrEnum):
     """The kind of a diagnosis."""
 
+    CUT_OFF = "cut off"
     INFRASTRUCTURE = "infrastructure trouble"
     TIMEOUTS = "time-outs"
     PERFECT = "perfect"

@@ -16,6 +16,7 @@ WARM_UP = "allow_for_bounded_tasks"
 FALL_BACK = "disable_for_stateful"
 RETRY = "retry"
 LONGER_TIMEOUT = "longer_timeout"
+MORE_TOKENS = "more_tokens"
 
 RETRIED = TRANSIENT - {ErrorKind.RATE_LIMIT}
 """Errors that consume retries; rate limits are waited out separately."""
@@ -25,8 +26,12 @@ LOADING = frozenset({ErrorKind.TIMEOUT, ErrorKind.SERVER})
 """Errors of a model that is still loading; a refused connection means that there is no server."""
 
 
-def remedy(action: str, spec: Spec, space: SearchSpace) -> Spec | None:
-    """Return the neighbour of a spec that an action asks for; None if the space has none or the action is another."""
+def remedy(action: str, spec: Spec, space: SearchSpace, *, max_tokens: int | None = None) -> Spec | None:
+    """Return the neighbour of a spec that an action asks for; None if the space has none or the action is another.
+
+    `max_tokens` is the present limit of the spec's answers: its own, or else its model's. None is unknown; no limit is
+    known to be higher then.
+    """
     if action == WARM_UP and True in space.warmup and not spec.warmup:
         return replace(spec, warmup=True)
     retries = _next_above(spec.retries, space.retries)
@@ -35,7 +40,15 @@ def remedy(action: str, spec: Spec, space: SearchSpace) -> Spec | None:
     timeout_s = _next_above(spec.timeout_s, space.timeouts_s)
     if action == LONGER_TIMEOUT and timeout_s is not None:
         return replace(spec, timeout_s=timeout_s)
+    if action == MORE_TOKENS and max_tokens is not None:
+        return _with_more_tokens(spec, _next_above(max_tokens, space.max_tokens))
     return None
+
+
+def _with_more_tokens(spec: Spec, max_tokens: int | None) -> Spec | None:
+    if max_tokens is None:
+        return None
+    return replace(spec, sampling=replace(spec.sampling, max_tokens=max_tokens))
 
 
 def _next_above(value: float, allowed: Sequence[_Number]) -> _Number | None:
@@ -48,7 +61,8 @@ def curable(baseline: Spec, candidate: Spec) -> frozenset[ErrorKind]:
     """Return the kinds of errors that the difference between two specs can affect.
 
     The time-out decides which answers arrive in time, as may a warm-up if loading takes long; retries decide which
-    errors are final. A trial that ends in such an error is evidence about the change.
+    errors are final, and the limit of tokens which answers are cut off before they begin. A trial that ends in such an
+    error is evidence about the change.
     """
     if baseline.model != candidate.model:
         return frozenset()
@@ -59,4 +73,6 @@ def curable(baseline: Spec, candidate: Spec) -> frozenset[ErrorKind]:
         kinds |= LOADING
     if baseline.retries != candidate.retries:
         kinds |= RETRIED
+    if baseline.sampling.max_tokens != candidate.sampling.max_tokens:
+        kinds |= {ErrorKind.CUT_OFF}
     return kinds
