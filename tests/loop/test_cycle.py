@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.evidence import tally
 from pytest_selfopt.loop.generate import generate
@@ -68,6 +70,19 @@ def test_candidates_are_neighbours_that_never_lost() -> None:
             break
         tried += [candidate.spec.id for candidate in generation.candidates]
     assert sorted(tried) == sorted(everybody)
+
+
+@pytest.mark.parametrize(("limit", "raised"), [(64, "max256"), (256, "max1024")])
+def test_only_a_diagnosis_asks_for_more_tokens(limit: int, raised: str) -> None:
+    """Held, it goes on, unless the limit that it was to raise is another one now."""
+    more = f"{BASELINE.id}/{raised}"
+    unasked = generate(BASELINE, SearchSpace(), max_tokens=limit, limit=50)
+    asked = generate(BASELINE, SearchSpace(), asked_for=["more_tokens"], max_tokens=limit)
+    held = generate(BASELINE, SearchSpace(), held=[f"{BASELINE.id}/max256"], max_tokens=limit)
+    assert not any("/max" in candidate.spec.id for candidate in unasked.candidates)
+    assert asked.candidates[0].spec.id == more
+    goes_on = held.candidates[0].why.startswith("goes on")
+    assert goes_on is (raised == "max256")
 
 
 def test_held_candidates_come_first_measured_ones_last() -> None:

@@ -17,18 +17,20 @@ from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind
 from pytest_selfopt.loop.diagnosis.run_effects import order_chance
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.trial import Trial
-from tests.loop.worlds import WORLDS, flaky, matrix, names
+from tests.loop.worlds import MAX_TOKENS, WORLDS, flaky, matrix, names
 
 LIMITS = Limits()
 
 
-def of_trials(trials: list[Trial], *, phase: str = "extended") -> tuple[Diagnosis, ...]:
+def of_trials(
+    trials: list[Trial], *, phase: str = "extended", max_tokens: int | None = MAX_TOKENS
+) -> tuple[Diagnosis, ...]:
     cases = len({trial.case for trial in trials})
-    return diagnose(trials, names(cases), phase, LIMITS)
+    return diagnose(trials, names(cases), phase, LIMITS, max_tokens=max_tokens)
 
 
-def of_rows(rows: list[str], *, phase: str = "extended") -> Diagnosis:
-    return of_trials(matrix(rows), phase=phase)[0]
+def of_rows(rows: list[str], *, phase: str = "extended", max_tokens: int | None = MAX_TOKENS) -> Diagnosis:
+    return of_trials(matrix(rows), phase=phase, max_tokens=max_tokens)[0]
 
 
 def slow_start(place: int) -> float:
@@ -116,6 +118,91 @@ def test_a_timeout_while_loading_is_cold(cold: int) -> None:
 def test_other_errors_are_no_cold_start(row: str) -> None:
     """A refused connection is no model that loads; time-outs in the middle, at the end or throughout are no start."""
     assert of_rows([row] * 12).kind is not DiagnosisKind.COLD_START
+
+
+@pytest.mark.parametrize(
+    ("letters", "trials", "kind"),
+    [
+        ("C" * 7, 140, "cut off"),
+        ("C" * 6, 140, "cannot tell"),
+        ("L" * 7, 140, "cut off"),
+        ("L" * 6, 140, "prompts that always fail"),
+        ("R" * 140, 140, "perfect"),
+        ("C", 20, "cut off"),
+        ("C" * 20 + "E" * 20, 140, "cut off"),
+        ("C" * 20 + "E" * 21, 140, "infrastructure trouble"),
+        ("C" * 20 + "T" * 21, 140, "time-outs"),
+    ],
+)
+def test_five_percent_cut_off_are_a_finding(letters: str, trials: int, kind: str) -> None:
+    """At exactly that share, and only if not more trials have other errors."""
+    rows = list(letters.ljust(trials, "P"))
+    assert of_rows(rows).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["CCCP"], "3 of 4 answers ended at the limit of 64 tokens, 3 of them before a word was said; raise max"),
+        (["LLPP"], "2 of 4 answers ended at the limit of 64 tokens; raise max"),
+        (
+            ["CLRR"],
+            (
+                "4 of 4 answers ended at the limit of 64 tokens, 1 of them before a word was said, "
+                "2 of them right all the same; raise max"
+            ),
+        ),
+    ],
+)
+def test_a_cut_off_says_what_is_known(rows: list[str], sentence: str) -> None:
+    found = of_rows(rows)
+    assert (found.kind, found.sentence, found.action) == (DiagnosisKind.CUT_OFF, sentence, "more_tokens")
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "counted", "expected", "action"),
+    [
+        (64, 64, "at the limit of 64 tokens", "more_tokens"),
+        (64, None, "at the limit of 64 tokens", "more_tokens"),
+        (64, 190, "at the limit of 64 tokens", "more_tokens"),
+        (None, 190, "at the limit of 190 tokens", "more_tokens"),
+        (None, None, "at the limit of tokens", "more_tokens"),
+        (4096, 1900, "at a limit after at most 1900 tokens, although 4096 were allowed", None),
+    ],
+)
+def test_only_the_specs_own_limit_is_raised(
+    max_tokens: int | None, counted: int | None, expected: str, action: str | None
+) -> None:
+    """A conversation counts the tokens of all its answers; a server or a window may end them before the spec does."""
+    trials = [replace(trial, tokens_out=counted) for trial in matrix(["CPP"] * 4)]
+    (found,) = of_trials(trials, max_tokens=max_tokens)
+    assert f"4 of 12 answers ended {expected}, 4 of them before" in found.sentence
+    assert found.action == action
+
+
+def test_a_cut_off_names_its_prompts_and_chance() -> None:
+    found = of_rows(["PPPPPPP", "CCPPPPP", "PPPPPPL"])
+    assert (found.cases, found.trials, found.runs) == (names(3)[1:], 14, ())
+    assert found.chance == pytest.approx(1 - 0.99**21 - 21 * 0.01 * 0.99**20 - 210 * 0.01**2 * 0.99**19)
+
+
+def test_ledgers_without_reasons_know_empty_cut_offs() -> None:
+    trials = [replace(trial, finish_reason="") for trial in matrix(["CCCLLL"])]
+    assert "3 of 6 answers ended at the limit" in of_trials(trials)[0].sentence
+
+
+@given(
+    rows=st.lists(st.text("PFETCLR", min_size=3, max_size=3), min_size=1, max_size=8),
+    max_tokens=st.none() | st.integers(1, 100),
+)
+def test_cut_offs_are_neither_less_nor_more(rows: list[str], max_tokens: int | None) -> None:
+    letters = Counter("".join(rows))
+    failed, others = letters["C"] + letters["L"], letters["E"] + letters["T"]
+    expected = failed > 0 and 20 * failed >= 3 * len(rows) and failed >= others
+    found = of_rows(rows, max_tokens=max_tokens)
+    assert (found.kind is DiagnosisKind.CUT_OFF) is expected
+    if expected:
+        assert found.sentence.startswith(f"{failed + letters['R']} of {3 * len(rows)} answers ended at")
 
 
 def test_every_lane_has_to_begin_slowly() -> None:
@@ -207,7 +294,7 @@ def test_too_few_runs_are_inconclusive() -> None:
 
 
 rectangles = st.integers(1, 7).flatmap(
-    lambda runs: st.lists(st.text("PFET", min_size=runs, max_size=runs), min_size=1, max_size=6)
+    lambda runs: st.lists(st.text("PFETCLR", min_size=runs, max_size=runs), min_size=1, max_size=6)
 )
 
 

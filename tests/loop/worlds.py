@@ -9,8 +9,18 @@ from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 RUNS = 7
 SPEC = "m/atomic/native_api/t60/r1/i0"
-OUTCOMES = {"P": Outcome.PASS, "F": Outcome.MISS, "E": Outcome.ERROR, "T": Outcome.ERROR}
-ERRORS = {"E": ErrorKind.CONNECTION, "T": ErrorKind.TIMEOUT}
+OUTCOMES = {
+    "P": Outcome.PASS,
+    "F": Outcome.MISS,
+    "E": Outcome.ERROR,
+    "T": Outcome.ERROR,
+    "C": Outcome.ERROR,
+    "L": Outcome.MISS,
+    "R": Outcome.PASS,
+}
+ERRORS = {"E": ErrorKind.CONNECTION, "T": ErrorKind.TIMEOUT, "C": ErrorKind.CUT_OFF}
+AT_LIMIT = "CLR"
+MAX_TOKENS = 64
 
 
 def names(count: int) -> tuple[str, ...]:
@@ -21,7 +31,8 @@ def names(count: int) -> tuple[str, ...]:
 def matrix(rows: Sequence[str], *, spec: str = SPEC, latency: Callable[[int], float] = lambda _: 1.0) -> list[Trial]:
     """Trials from one string a case, one letter a run: P pass, F miss, E connection error, T time-out.
 
-    They are called run by run in one lane; `latency` gives the seconds of an answer by its place in the lane.
+    Answers that ended at their limit of `MAX_TOKENS`: C before a word was said, L with a wrong text, R right. They are
+    called run by run in one lane; `latency` gives the seconds of an answer by its place in the lane.
     """
     trials: list[Trial] = []
     for run in range(len(rows[0])):
@@ -37,6 +48,8 @@ def matrix(rows: Sequence[str], *, spec: str = SPEC, latency: Callable[[int], fl
                     error_kind=ERRORS.get(letter),
                     started=float(place),
                     latency_s=None if letter in ERRORS else latency(place),
+                    tokens_out=MAX_TOKENS if letter in AT_LIMIT else None,
+                    finish_reason="length" if letter in AT_LIMIT else "stop",
                     lane="m@server",
                     lane_seq=place,
                 )
@@ -101,6 +114,19 @@ def _ceiling(rng: random.Random, cases: int) -> list[str]:
     return draw(rng, [[0.0 if case < never else 0.995] * RUNS for case in range(cases)])
 
 
+def _cut_off(rng: random.Random, cases: int) -> list[str]:
+    """Some prompts make the model think long: most of their answers end at the limit, some in the midst of a word."""
+    long = max(1, round(cases * rng.choice((0.2, 0.4))))
+    rows = draw(rng, [[rate] * RUNS for rate in good(rng, cases)])
+    wordless = with_errors(rng, rows[:long], "C", [0.6] * RUNS)
+    return [*with_errors(rng, wordless, "L", [0.2] * RUNS), *rows[long:]]
+
+
+def _at_the_limit(rng: random.Random, cases: int) -> list[str]:
+    """Every answer goes on to its limit, and is right long before."""
+    return with_errors(rng, ["P" * RUNS] * cases, "R", [0.9] * RUNS)
+
+
 def _suboptimal(rng: random.Random, cases: int) -> list[str]:
     return draw(rng, [[rng.choice((1.0, 1.0, 0.9, 0.85))] * RUNS for _ in range(cases)])
 
@@ -111,6 +137,8 @@ WORLDS: Mapping[str, Callable[[random.Random, int], list[str]]] = {
     "infrastructure trouble": _outage,
     "time-outs": _slow,
     "correlated runs": _shared,
+    "cut off": _cut_off,
+    "perfect, at the limit": _at_the_limit,
     "cold start": _cold,
     "cold start, by time-outs": _loading,
     "drift": _drifting,

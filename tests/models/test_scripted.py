@@ -123,6 +123,27 @@ def test_a_rule_sets_headers_finish_and_usage(path: str) -> None:
     assert usual.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("path", "limited"),
+    [
+        ("v1/chat/completions", {"max_tokens": 63}),
+        ("v1/chat/completions", {"max_completion_tokens": 63}),
+        ("v1/messages", {"max_tokens": 63}),
+        ("api/chat", {"options": {"num_predict": 63}}),
+    ],
+)
+def test_a_low_limit_cuts_answers_off(path: str, limited: dict[str, Any]) -> None:
+    cut = {"when": {"max_tokens_below": 64}, "then": {"finish": "length"}}
+    raised = json.loads(json.dumps(limited).replace("63", "64"))
+    answers = []
+    with ScriptedServer({"rules": [cut]}) as server:
+        for limit in (limited, raised, {"options": None}):
+            body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": False, **limit}
+            answers.append(requests.post(f"{server.address}/{path}", json=body, timeout=10).json())
+    assert [member(answer, *FINISHED[path]) == "length" for answer in answers] == [True, False, False]
+    assert member(answers[0], *COUNTED[path]) == 63
+
+
 def test_an_error_carries_headers_too() -> None:
     then = {"status": 429, "retry_after": 2, "headers": {"x-ratelimit-reset-requests": "6m0s"}}
     with ScriptedServer({"default": then}) as server:

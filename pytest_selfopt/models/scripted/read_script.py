@@ -153,6 +153,7 @@ def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, The
         first=_whole(when, "first", least=1, most=10**9),
         cold=_whole(when, "cold", least=1, most=10**9),
         step=_whole(when, "step", least=0, most=10**6),
+        max_tokens_below=_whole(when, "max_tokens_below", least=1, most=10**9),
         chance=_chance(when),
     )
     if condition.case is not None and all(case.id != condition.case for case in cases):

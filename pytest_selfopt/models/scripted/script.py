@@ -27,6 +27,8 @@ class Asked:
     """Whether tools are offered in the format's own fields."""
     constrained: bool = False
     """Whether an answer schema is given."""
+    max_tokens: int | None = None
+    """The limit of tokens of the answer; None if there is none."""
 
     @property
     def prompt(self) -> str:
@@ -51,6 +53,11 @@ def _is_said(role: str, text: str) -> bool:
     return role == "user" and not text.startswith(TOLD_RESULT)
 
 
+def _is_limited(asked: Asked, tokens: int) -> bool:
+    """Whether an answer must have fewer than this many tokens."""
+    return asked.max_tokens is not None and asked.max_tokens < tokens
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
     """The condition of a rule; a field that is None matches every request."""
@@ -65,6 +72,7 @@ class When:
     first: int | None = None
     cold: int | None = None
     step: int | None = None
+    max_tokens_below: int | None = None
     chance: float = 1.0
 
     def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int, since_load: float) -> bool:
@@ -80,6 +88,7 @@ class When:
             and (self.native is None or self.native == asked.native)
             and (self.constrained is None or self.constrained == asked.constrained)
             and (self.step is None or self.step == asked.step)
+            and (self.max_tokens_below is None or _is_limited(asked, self.max_tokens_below))
             and (self.busy is None or in_flight > self.busy)
             and (self.cold is None or since_load < self.cold)
         )

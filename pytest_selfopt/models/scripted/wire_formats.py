@@ -13,6 +13,7 @@ from pytest_selfopt.models.scripted.streams import AnthropicStream, OllamaStream
 from pytest_selfopt.trial import Json, ToolCall
 
 _NANOSECONDS = 1e9
+_ENDED_AT_LIMIT = ("length", "max_tokens")
 _ANTHROPIC_ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -74,6 +75,7 @@ class OpenAIFormat:
             messages=_messages(body),
             native=bool(body.get("tools")),
             constrained=bool(body.get("response_format")),
+            max_tokens=_whole(body.get("max_completion_tokens") or body.get("max_tokens")),
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
@@ -149,6 +151,7 @@ class OllamaFormat:
             messages=_messages(body),
             native=bool(body.get("tools")),
             constrained=bool(body.get("format")),
+            max_tokens=_whole(_options(body).get("num_predict")),
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
@@ -175,6 +178,13 @@ class OllamaFormat:
         """Return the body that goes with a status other than 200; Ollama does not repeat the status in it."""
         del status
         return {"error": message}
+
+
+def _options(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = body.get("options")
+    if not isinstance(options, dict):
+        return {}
+    return options
 
 
 def _ollama_message(output: Said) -> dict[str, Any]:
@@ -207,6 +217,7 @@ class AnthropicFormat:
             messages=messages,
             native=bool(body.get("tools")),
             constrained=isinstance(config, dict) and bool(config.get("format")),
+            max_tokens=_whole(body.get("max_tokens")),
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
@@ -273,15 +284,21 @@ def format_at(path: str) -> Format | None:
 
 
 def said_by(then: Then, asked: Asked, *, load_s: float, took_s: float) -> Said:
-    """Return the answer that a rule dictates; tokens are estimated at four characters each."""
+    """Return the answer that a rule dictates.
+
+    Tokens are estimated at four characters each; an answer that ended at its limit has as many tokens as that.
+    """
     text, calls = _text_and_calls(then, native=asked.native)
+    tokens_out = max(1, len(text) // 4)
+    if then.finish in _ENDED_AT_LIMIT and asked.max_tokens is not None:
+        tokens_out = asked.max_tokens
     characters = sum(len(content) for _, content in asked.messages)
     return Said(
         text=text,
         calls=calls,
         refusal=then.refusal or "",
         tokens_in=characters // 4,
-        tokens_out=max(1, len(text) // 4),
+        tokens_out=tokens_out,
         load_s=load_s,
         took_s=took_s,
         finish=then.finish,
@@ -310,6 +327,13 @@ def _calls_as_text(calls: tuple[ToolCall, ...]) -> str:
 
 def _call_as_json(call: ToolCall) -> dict[str, Json]:
     return {"tool": call.name, "arguments": call.arguments}
+
+
+def _whole(value: object) -> int | None:
+    """Return a limit in a request, if it is a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return None
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
