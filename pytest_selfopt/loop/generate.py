@@ -46,8 +46,8 @@ def generate(
 
     First come the `held` ids, whose comparisons with this baseline need more evidence; then the remedies that the last
     diagnosis `asked_for`; then untried neighbours in the order of the space, with those already `measured` against
-    another baseline last. `rejected` ids lost against this baseline and are not tried again. `max_tokens` is the limit
-    of the baseline's answers, if it is known.
+    another baseline last. `rejected` ids are left out: they lost against this baseline, or are on trial as a rule.
+    `max_tokens` is the limit of the baseline's answers, if it is known.
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
     reachable = dict(around)
@@ -57,7 +57,7 @@ def generate(
         reachable[raised.id] = raised
     chosen: dict[str, Candidate] = {}
     for name in held:
-        if name in reachable:
+        if name in reachable and name not in rejected:
             _add(chosen, reachable[name], "goes on: the last cycle left it undecided")
     for action in asked_for:
         asked = remedy(action, baseline, space, max_tokens=max_tokens)

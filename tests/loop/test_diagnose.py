@@ -143,7 +143,7 @@ def test_five_percent_cut_off_are_a_finding(letters: str, trials: int, kind: str
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (["CCCP"], "3 of 4 answers ended at the limit of 64 tokens, 3 of them before a word was said; raise max"),
+        (["CCCP"], "3 of 4 answers ended at the limit of 64 tokens, all of them before a word was said; raise max"),
         (["LLPP"], "2 of 4 answers ended at the limit of 64 tokens; raise max"),
         (
             ["CLRR"],
@@ -176,7 +176,7 @@ def test_only_the_specs_own_limit_is_raised(
     """A conversation counts the tokens of all its answers; a server or a window may end them before the spec does."""
     trials = [replace(trial, tokens_out=counted) for trial in matrix(["CPP"] * 4)]
     (found,) = of_trials(trials, max_tokens=max_tokens)
-    assert f"4 of 12 answers ended {expected}, 4 of them before" in found.sentence
+    assert f"4 of 12 answers ended {expected}, all of them before" in found.sentence
     assert found.action == action
 
 

@@ -35,7 +35,7 @@ def cut_offs(matrix: Matrix, max_tokens: int | None) -> Diagnosis | None:
     cases = {trial.case for trial in failed}
     return Diagnosis(
         kind=DiagnosisKind.CUT_OFF,
-        sentence=f"{len(ended)} of {trials} answers ended {where}{_parts(wordless, right)}; {_advice(action)}",
+        sentence=f"{len(ended)} of {trials} answers ended {where}{_parts(len(ended), wordless, right)}; {_advice(action)}",
         chance=at_least(len(failed), trials, STRAY_SHARE),
         cases=tuple(filter(cases.__contains__, matrix.cases)),
         action=action,
@@ -58,11 +58,13 @@ def _limit(longest: int | None, max_tokens: int | None) -> tuple[str, str | None
     return f"at the limit of {limit} tokens", MORE_TOKENS
 
 
-def _parts(wordless: int, right: int) -> str:
+def _parts(ended: int, wordless: int, right: int) -> str:
     """Say how many of the answers were empty, and how many right; empty if none was either."""
     parts = ""
-    if wordless:
-        parts += f", {wordless} of them before a word was said"
+    if wordless == ended:
+        parts = ", all of them before a word was said"
+    elif wordless:
+        parts = f", {wordless} of them before a word was said"
     if right:
         parts += f", {right} of them right all the same"
     return parts
