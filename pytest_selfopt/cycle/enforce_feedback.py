@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SelfoptError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, trial_sentence, with_value_of
+from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, highest_tried, trial_sentence, with_value_of
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, remedy
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
@@ -133,7 +133,7 @@ def _completed(
     max_tokens = None
     if wanted.action == MORE_TOKENS:
         # Only here, because the other actions need no known model.
-        max_tokens = max_tokens_of(spec, settings)
+        max_tokens = highest_tried(routing.rules, spec, max_tokens_of(spec, settings))
     better = remedy(wanted.action, spec, settings.space, max_tokens=max_tokens)
     if better is None:
         return wanted

@@ -21,6 +21,7 @@ from pytest_selfopt.loop.gates import Verdict
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.planning.planner import plan_phase
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import RoutingConfig, save_config
@@ -86,11 +87,19 @@ def _conclude_phases(
 
 
 def _plan_following(state: CycleStore, phases: Sequence[PhaseRun], routing: RoutingConfig) -> dict[str, PhasePlan]:
-    """Return the plans of the next cycle, by phase."""
+    """Return the plans of the next cycle, by phase; it searches again, even if this one only proved rules."""
+    settings = replace(state.settings, only_proves=False)
     following: dict[str, PhasePlan] = {}
     for phase in phases:
         name = phase.plan.phase
-        following[name] = state.planned(name, phase.suites[0], routing)
+        following[name] = plan_phase(
+            name,
+            phase.suites[0],
+            settings=settings,
+            routing=routing,
+            ledger=state.ledger,
+            provenance=state.provenance,
+        )
     return following
 
 

@@ -147,11 +147,29 @@ def _acted(before: Rule, wanted: Recommendation, rules: Sequence[Rule], switches
 
 def _has_failed(rule: Rule, wanted: Recommendation) -> bool:
     """Whether a rule records that the same action with the same values was rolled back."""
-    if rule.status != "rolled_back" or (rule.evidence or {}).get("action") != wanted.action:
+    if not _tells_of(rule, wanted.action):
         return False
     asked = (wanted.fallback, wanted.retries, wanted.timeout, wanted.max_tokens)
     tried = (rule.fallback_model, rule.retries, rule.timeout_s, rule.max_tokens)
     return all(ours is None or ours == theirs for ours, theirs in zip(asked, tried, strict=True))
+
+
+def highest_tried(rules: Iterable[Rule], spec: Spec, max_tokens: int | None) -> int | None:
+    """Return the highest limit of tokens that was too low for a spec: its present one, or one that was rolled back.
+
+    Thoughts may need much more than one step adds, so that a step in vain says nothing about the next one.
+    """
+    for rule in rules:
+        if (rule.model, rule.phase) != (spec.model, spec.phase) or not _tells_of(rule, MORE_TOKENS):
+            continue
+        if max_tokens is not None and rule.max_tokens is not None:
+            max_tokens = max(max_tokens, rule.max_tokens)
+    return max_tokens
+
+
+def _tells_of(rule: Rule, action: str) -> bool:
+    """Whether a rule records that an action was rolled back."""
+    return rule.status == "rolled_back" and (rule.evidence or {}).get("action") == action
 
 
 def with_value_of(better: Spec, wanted: Recommendation) -> Recommendation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, with_value_of
+from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, highest_tried, with_value_of
 from pytest_selfopt.loop.diagnosis.diagnose import diagnose
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, WARM_UP, remedy
@@ -110,7 +110,8 @@ def conclude(
     in_force = _in_force(evidence, picked, trial)
     max_tokens = evidence.max_tokens.get(in_force.id)
     diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits, max_tokens=max_tokens)
-    recommendations = _recommendations(diagnoses, in_force, evidence)
+    max_tokens = highest_tried(rules, in_force, max_tokens)
+    recommendations = _recommendations(diagnoses, in_force, evidence, max_tokens)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
         rules,
@@ -172,16 +173,12 @@ def _in_force(evidence: PhaseEvidence, picked: Pick, trial: CandidateJudgement |
 
 
 def _recommendations(
-    diagnoses: Sequence[Diagnosis], in_force: Spec, evidence: PhaseEvidence
+    diagnoses: Sequence[Diagnosis], in_force: Spec, evidence: PhaseEvidence, max_tokens: int | None
 ) -> tuple[Recommendation, ...]:
     recommendations = []
     for diagnosis in diagnoses:
         recommendation = recommend(
-            diagnosis,
-            in_force,
-            fallback=evidence.fallback,
-            space=evidence.space,
-            max_tokens=evidence.max_tokens.get(in_force.id),
+            diagnosis, in_force, fallback=evidence.fallback, space=evidence.space, max_tokens=max_tokens
         )
         if recommendation is not None:
             recommendations.append(recommendation)
@@ -199,7 +196,7 @@ def recommend(
     """Return the recommendation that follows from a diagnosis of `spec`; None if there is nothing to do.
 
     `fallback` replaces a model that is to be disabled; `space` has the next settings to try; `max_tokens` is the
-    present limit of the spec's answers, if it is known.
+    highest limit of the spec's answers that was too low, if it is known.
     """
     action = diagnosis.action
     if action is None:

@@ -47,7 +47,7 @@ def generate(
     First come the `held` ids, whose comparisons with this baseline need more evidence; then the remedies that the last
     diagnosis `asked_for`; then untried neighbours in the order of the space, with those already `measured` against
     another baseline last. `rejected` ids are left out: they lost against this baseline, or are on trial as a rule.
-    `max_tokens` is the limit of the baseline's answers, if it is known.
+    `max_tokens` is the highest limit of the baseline's answers that was too low, if it is known.
     """
     around = {spec.id: spec for spec in neighbours(baseline, space)}
     reachable = dict(around)

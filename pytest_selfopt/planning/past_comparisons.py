@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pytest_selfopt.ledger.ledger import Comparison, Ledger
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
@@ -51,6 +52,17 @@ def tried(
     waiting = tuple(row.candidate for row in about if _waits(row))
     tried = frozenset(row.candidate for row in about)
     return waiting, tried.difference(waiting)
+
+
+def highest_rejected(rejected: Iterable[str], baseline: Spec, max_tokens: int | None) -> int | None:
+    """Return the highest limit of tokens that was too low: the baseline's, or that of a rejected remedy."""
+    for name in rejected:
+        spec = parse_spec(name)
+        limit = spec.sampling.max_tokens
+        same = replace(spec, sampling=replace(spec.sampling, max_tokens=baseline.sampling.max_tokens)) == baseline
+        if same and limit is not None and max_tokens is not None:
+            max_tokens = max(max_tokens, limit)
+    return max_tokens
 
 
 def _waits(comparison: Comparison) -> bool:

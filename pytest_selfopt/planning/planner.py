@@ -14,6 +14,7 @@ from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
+    highest_rejected,
     measured_specs,
     tried,
 )
@@ -79,7 +80,7 @@ def plan_phase(
         rejected=rejected | on_trial,
         measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
-        max_tokens=max_tokens_of(base.baseline, settings),
+        max_tokens=highest_rejected(rejected, base.baseline, max_tokens_of(base.baseline, settings)),
         limit=_candidates_wanted(base, settings),
     )
     plan = replace(

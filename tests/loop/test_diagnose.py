@@ -180,6 +180,23 @@ def test_only_the_specs_own_limit_is_raised(
     assert found.action == action
 
 
+@pytest.mark.parametrize(
+    ("letters", "kind"),
+    [
+        ("FFFFF", "prompts that always fail"),
+        ("FFFF", "cut off"),
+        ("FFFFP", "cut off"),
+        ("CCCCCFFFFF", "cut off"),
+    ],
+)
+def test_who_talks_on_is_not_cut_off(letters: str, kind: str) -> None:
+    """Answers that end by themselves are wrong as often, if there are enough; prompts without a tool do not count."""
+    answers = letters.ljust(80, "L") + "P" * 20
+    rows = [answers[start : start + 20] for start in range(0, 100, 20)]
+    trials = [replace(trial, restraint=trial.case == "suite/c4") for trial in matrix(rows)]
+    assert of_trials(trials, phase="atomic")[0].kind == kind
+
+
 def test_a_cut_off_names_its_prompts_and_chance() -> None:
     found = of_rows(["PPPPPPP", "CCPPPPP", "PPPPPPL"])
     assert (found.cases, found.trials, found.runs) == (names(3)[1:], 14, ())
@@ -196,13 +213,15 @@ def test_ledgers_without_reasons_know_empty_cut_offs() -> None:
     max_tokens=st.none() | st.integers(1, 100),
 )
 def test_cut_offs_are_neither_less_nor_more(rows: list[str], max_tokens: int | None) -> None:
-    letters = Counter("".join(rows))
-    failed, others = letters["C"] + letters["L"], letters["E"] + letters["T"]
-    expected = failed > 0 and 20 * failed >= 3 * len(rows) and failed >= others
+    letters, trials = Counter("".join(rows)), 3 * len(rows)
+    by_itself, at_limit = letters["P"] + letters["F"], letters["R"] + letters["L"]
+    talks_on = 20 * by_itself >= trials and letters["P"] * at_limit <= letters["R"] * by_itself
+    failed = letters["C"] + letters["L"] * (not talks_on)
+    expected = failed > 0 and 20 * failed >= trials and failed >= letters["E"] + letters["T"]
     found = of_rows(rows, max_tokens=max_tokens)
     assert (found.kind is DiagnosisKind.CUT_OFF) is expected
     if expected:
-        assert found.sentence.startswith(f"{failed + letters['R']} of {3 * len(rows)} answers ended at")
+        assert found.sentence.startswith(f"{letters['C'] + at_limit} of {trials} answers ended at")
 
 
 def test_every_lane_has_to_begin_slowly() -> None:

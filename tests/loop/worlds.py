@@ -127,6 +127,11 @@ def _at_the_limit(rng: random.Random, cases: int) -> list[str]:
     return with_errors(rng, ["P" * RUNS] * cases, "R", [0.9] * RUNS)
 
 
+def _rambling(rng: random.Random, cases: int) -> list[str]:
+    """Nothing is right, whether the model comes to an end or talks on to its limit."""
+    return with_errors(rng, ["F" * RUNS] * cases, "L", [0.6] * RUNS)
+
+
 def _suboptimal(rng: random.Random, cases: int) -> list[str]:
     return draw(rng, [[rng.choice((1.0, 1.0, 0.9, 0.85))] * RUNS for _ in range(cases)])
 
@@ -139,6 +144,7 @@ WORLDS: Mapping[str, Callable[[random.Random, int], list[str]]] = {
     "correlated runs": _shared,
     "cut off": _cut_off,
     "perfect, at the limit": _at_the_limit,
+    "capability limit, at the limit": _rambling,
     "cold start": _cold,
     "cold start, by time-outs": _loading,
     "drift": _drifting,

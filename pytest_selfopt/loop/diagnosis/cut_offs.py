@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 
 from pytest_selfopt.loop.diagnosis.kinds import STRAY_SHARE, Diagnosis, DiagnosisKind, Matrix
@@ -11,7 +13,7 @@ from pytest_selfopt.loop.evaluate import known
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 CUT_OFF_SHARE = Fraction(1, 20)
-"""The share of trials that must have ended at the limit without being right; exact, as it decides at its own value."""
+"""The share of trials that must be cut off; exact, because it decides at its own value."""
 NEARLY_THE_LIMIT = 0.9
 """The share of the limit that the longest of these answers must have; below it, another limit ended them."""
 
@@ -20,31 +22,44 @@ def cut_offs(matrix: Matrix, max_tokens: int | None) -> Diagnosis | None:
     """Diagnose answers that ended at the limit of tokens instead of being right.
 
     `max_tokens` is the limit of the spec; None if it is unknown. A right answer that ended there is only mentioned,
-    because more tokens cannot improve it. If more trials have other errors, those are the finding.
+    because more tokens cannot improve it. Wrong ones do not count if those that ended by themselves are wrong as often:
+    the model talks on, and it is not the limit that makes it wrong. If more trials have other errors, those are the
+    finding.
     """
     ended = [trial for trial in matrix.trials if trial.at_limit]
-    failed = [trial for trial in ended if _is_cut_off(trial)]
-    wordless = sum(trial.error_kind is ErrorKind.CUT_OFF for trial in failed)
+    failed = [trial for trial in ended if trial.error_kind is ErrorKind.CUT_OFF]
+    wordless, trials = len(failed), len(matrix.trials)
     other_errors = len(matrix.errors) - wordless
-    trials = len(matrix.trials)
+    if not _talks_on(matrix.trials):
+        failed += [trial for trial in ended if trial.outcome is Outcome.MISS]
     if not failed or len(failed) < CUT_OFF_SHARE * trials or len(failed) < other_errors:
         return None
     right = sum(trial.outcome is Outcome.PASS for trial in ended)
     longest = max(known(trial.tokens_out for trial in ended), default=None)
     where, action = _limit(longest, max_tokens)
+    parts = _parts(len(ended), wordless, right)
     cases = {trial.case for trial in failed}
     return Diagnosis(
         kind=DiagnosisKind.CUT_OFF,
-        sentence=f"{len(ended)} of {trials} answers ended {where}{_parts(len(ended), wordless, right)}; {_advice(action)}",
+        sentence=f"{len(ended)} of {trials} answers ended {where}{parts}; {_advice(action)}",
         chance=at_least(len(failed), trials, STRAY_SHARE),
         cases=tuple(filter(cases.__contains__, matrix.cases)),
         action=action,
     )
 
 
-def _is_cut_off(trial: Trial) -> bool:
-    """Whether a trial that ended at the limit is not right; other errors, as of the test itself, have other causes."""
-    return trial.outcome is Outcome.MISS or trial.error_kind is ErrorKind.CUT_OFF
+def _talks_on(trials: Sequence[Trial]) -> bool:
+    """Whether enough answers ended by themselves, and are right no more often than those that ended at the limit.
+
+    Prompts that need no tool are left out: with them, any text is right.
+    """
+    passes, answers = Counter[bool](), Counter[bool]()
+    for trial in trials:
+        if trial.outcome is not Outcome.ERROR and not trial.restraint:
+            answers[trial.at_limit] += 1
+            passes[trial.at_limit] += trial.outcome is Outcome.PASS
+    enough = answers[False] >= CUT_OFF_SHARE * len(trials)
+    return enough and passes[False] * answers[True] <= passes[True] * answers[False]
 
 
 def _limit(longest: int | None, max_tokens: int | None) -> tuple[str, str | None]:

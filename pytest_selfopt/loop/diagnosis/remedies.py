@@ -29,8 +29,8 @@ LOADING = frozenset({ErrorKind.TIMEOUT, ErrorKind.SERVER})
 def remedy(action: str, spec: Spec, space: SearchSpace, *, max_tokens: int | None = None) -> Spec | None:
     """Return the neighbour of a spec that an action asks for; None if the space has none or the action is another.
 
-    `max_tokens` is the present limit of the spec's answers: its own, or else its model's. None is unknown; no limit is
-    known to be higher then.
+    `max_tokens` is the limit of tokens to exceed: the present one (the spec's own, or else its model's), or a higher
+    one that was tried in vain. None is unknown, so that no limit is known to be higher.
     """
     if action == WARM_UP and True in space.warmup and not spec.warmup:
         return replace(spec, warmup=True)
