@@ -48,6 +48,10 @@ TRANSIENT = frozenset(
 """Errors that a retry may cure; a wrong key or request stays wrong."""
 
 
+USUAL_ENDS = frozenset({"", "stop", "tool_calls"})
+"""Finish reasons of replies that ended by themselves or with a call, or whose reason is unknown."""
+
+
 UNMADE = frozenset({ErrorKind.CANCELLED, ErrorKind.QUOTA})
 """Errors of calls that were not made, or not to their end; a resumed cycle makes them again."""
 

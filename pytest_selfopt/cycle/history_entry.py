@@ -101,6 +101,7 @@ def metrics_entry(metrics: Metrics) -> dict[str, Any]:
         "restraint": metrics.restraint,
         "trials": metrics.trials,
         "errors_by_kind": dict(metrics.errors_by_kind),
+        "unusual_ends": dict(metrics.unusual_ends),
         "latency_median_s": metrics.latency_median_s,
         "latency_p95_s": metrics.latency_p95_s,
         "tokens_in": metrics.tokens_in,

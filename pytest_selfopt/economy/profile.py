@@ -84,6 +84,8 @@ class PhaseProfile:
     latency_p95_s: float | None
     errors: Mapping[str, int]
     """Trials without an answer, by kind."""
+    ends: Mapping[str, int]
+    """Replies that ended neither by themselves nor with a call, by finish reason."""
     cost: float | None
     """The cost of `PER` answers: the mean of the known costs, if nearly all are known."""
     unpriced: int
@@ -213,6 +215,7 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
         latency_median_s=median_s,
         latency_p95_s=p95_s,
         errors=_errors(counts, {spec}),
+        ends=_ends(counts, spec),
         cost=_cost(ours),
         unpriced=totals_of(ours).unpriced,
         price=price,
@@ -257,6 +260,11 @@ def _errors(counts: Counts, specs: set[str]) -> dict[str, int]:
         if error.spec in specs:
             kinds[error.kind] += error.count
     return dict(kinds.most_common())
+
+
+def _ends(counts: Counts, spec: str) -> dict[str, int]:
+    reasons = Counter({end.reason: end.count for end in counts.ends if end.spec == spec})
+    return dict(reasons.most_common())
 
 
 def _findings(name: str, seen: Sequence[Observation]) -> tuple[Finding, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.schema import connect
+from pytest_selfopt.trial import USUAL_ENDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,15 @@ class ErrorCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndCount:
+    """The number of a spec's replies with one finish reason other than the usual ones."""
+
+    spec: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
     """The spec that a cycle left in force for a phase: its baseline, if it decided nothing."""
 
@@ -89,6 +99,7 @@ class Counts:
     cases: tuple[CaseCount, ...]
     latencies: tuple[Latency, ...]
     errors: tuple[ErrorCount, ...]
+    ends: tuple[EndCount, ...]
     in_force: tuple[InForce, ...]
     """Specs in force, oldest cycle first."""
     picked: frozenset[tuple[str, int]]
@@ -130,6 +141,14 @@ WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
     AND outcome = 'error' AND (:phase IS NULL OR phase = :phase)
 GROUP BY 1, 2
 """
+_ENDS = """
+SELECT spec, finish_reason AS reason, count(*) AS count
+FROM call
+WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
+    AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
+    AND finish_reason NOT IN (SELECT value FROM json_each(:usual))
+GROUP BY 1, 2
+"""
 _CYCLES = "SELECT id, plan, result FROM cycle ORDER BY id"
 _PHASES = "SELECT DISTINCT phase FROM call WHERE purpose IN ('trial', 'stage') ORDER BY 1"
 _PROMOTED = "SELECT candidate, cycles FROM comparison WHERE state = 'promoted'"
@@ -156,6 +175,8 @@ def _counts(connection: sqlite3.Connection, phase: str | None) -> Counts:
     cases = map(_case, read(_CASES, {"phase": phase, "specs": None}))
     latencies = [Latency(**dict(row)) for row in read(_LATENCIES, of_phase)]
     errors = [ErrorCount(**dict(row)) for row in read(_ERRORS, of_phase)]
+    usual = json.dumps(sorted(USUAL_ENDS))
+    ends = [EndCount(**dict(row)) for row in read(_ENDS, {**of_phase, "usual": usual})]
     in_force = chain.from_iterable(map(_in_force, read(_CYCLES)))
     picked = chain.from_iterable(map(_picked, read(_PROMOTED)))
     phases = map(itemgetter("phase"), read(_PHASES))
@@ -163,6 +184,7 @@ def _counts(connection: sqlite3.Connection, phase: str | None) -> Counts:
         cases=tuple(cases),
         latencies=tuple(latencies),
         errors=tuple(errors),
+        ends=tuple(ends),
         in_force=tuple(in_force),
         picked=frozenset(picked),
         phases=tuple(phases),

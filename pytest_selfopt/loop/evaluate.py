@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
-from pytest_selfopt.trial import Outcome, Trial
+from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial
 
 _Value = TypeVar("_Value")
 
@@ -76,6 +76,8 @@ class Metrics:
     unpriced: int
     """The number of calls of unknown cost."""
     errors_by_kind: Mapping[str, int]
+    unusual_ends: Mapping[str, int]
+    """The number of replies that ended neither by themselves nor with a call, by finish reason."""
     first_attempt_passes: int
     """Passes without a retry; attempts rejected by a rate limit never reached the model and do not count."""
     attempts: int
@@ -143,6 +145,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         known_cost_usd=known_cost,
         unpriced=unpriced,
         errors_by_kind=_errors_by_kind(trials),
+        unusual_ends=_unusual_ends(trials),
         first_attempt_passes=sum(trial.first_try for trial in passes),
         attempts=sum(trial.attempts for trial in trials),
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
@@ -196,6 +199,11 @@ def _passed(trial: Trial) -> bool:
 def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
     kinds = filter(None, (trial.error_kind for trial in trials))
     return dict(Counter(map(str, kinds)))
+
+
+def _unusual_ends(trials: Sequence[Trial]) -> dict[str, int]:
+    ends = Counter(trial.finish_reason for trial in trials)
+    return {reason: number for reason, number in ends.most_common() if reason not in USUAL_ENDS}
 
 
 def _if_complete(cost: float, unpriced: int) -> float | None:

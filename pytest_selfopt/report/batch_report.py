@@ -106,6 +106,7 @@ def _metrics_json(metrics: Metrics) -> dict[str, Any]:
         "misses": metrics.misses,
         "errors": metrics.errors,
         "errors_by_kind": dict(metrics.errors_by_kind),
+        "unusual_ends": dict(metrics.unusual_ends),
         "accuracy": accuracy,
         "accuracy_interval": interval,
         "restraint": metrics.restraint,

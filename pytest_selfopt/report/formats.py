@@ -82,6 +82,18 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def ended(reason: str) -> str:
+    """Say how replies ended, by their finish reason: length is "ended at the limit of tokens"."""
+    return _ENDED.get(reason) or f"ended with {words(reason)}"
+
+
+_ENDED = {
+    "length": "ended at the limit of tokens",
+    "content_filter": "ended by a filter",
+    "refusal": "ended by a refusal",
+}
+
+
 def moment(timestamp: str) -> str:
     """Format a timestamp without its seconds: 2026-11-27T06:19:23Z is "2026-11-27 06:19 UTC"."""
     day, _, clock = timestamp.partition("T")
@@ -143,7 +155,7 @@ def rise_rests_on(line: CycleLine) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        share, number, count, seconds, cost, odds, chance, words, moment, differs,
+        share, number, count, seconds, cost, odds, chance, words, ended, moment, differs,
         interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )
 } | {"duration": format_duration, "money": format_cost}  # fmt: skip

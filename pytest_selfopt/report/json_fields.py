@@ -67,6 +67,12 @@ def entry_in(entry: Entry, name: str) -> Entry:
     return NOTHING
 
 
+def counts_in(entry: Entry, name: str) -> dict[str, int]:
+    """Return the whole numbers in the object under a name."""
+    counts = entry_in(entry, name)
+    return {key: count_in(counts, key) for key in counts}
+
+
 def entries_in(entry: Entry, name: str) -> list[Entry]:
     """Return the objects in the list under a name."""
     return [value for value in _list(entry, name) if isinstance(value, Mapping)]

@@ -172,9 +172,11 @@ def _errors(measured: Measured) -> str:
     for kind, number in measured.errors_by_kind.items():
         name = formats.words(kind)
         kinds.append(f"{number} {name}")
-    if not kinds:
-        return str(measured.errors)
-    return f"{measured.errors} ({', '.join(kinds)})"
+    errors = str(measured.errors)
+    if kinds:
+        errors = f"{errors} ({', '.join(kinds)})"
+    ends = [f"{number} {formats.ended(reason)}" for reason, number in measured.unusual_ends.items()]
+    return "; ".join([errors, *ends])
 
 
 def _fronts(spec: SpecReport) -> str:

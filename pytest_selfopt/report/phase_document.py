@@ -70,6 +70,8 @@ class Measured:
     """The number of trials behind it."""
     errors_by_kind: Mapping[str, int]
     """The number of errors of each kind."""
+    unusual_ends: Mapping[str, int]
+    """The number of replies that ended neither by themselves nor with a call, by finish reason, such as length."""
     latency_median_s: float | None
     """The median latency of the answers, in seconds."""
     latency_p95_s: float | None

@@ -14,6 +14,7 @@ from pytest_selfopt.report.json_fields import (
     NOTHING,
     Entry,
     count_in,
+    counts_in,
     entries_in,
     entry_in,
     first_text_in,
@@ -255,6 +256,7 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
         restraint=metrics.restraint,
         restraint_trials=metrics.restraint_trials,
         errors_by_kind=dict(metrics.errors_by_kind),
+        unusual_ends=dict(metrics.unusual_ends),
         latency_median_s=metrics.latency_median_s,
         latency_p95_s=metrics.latency_p95_s,
         tokens_in=metrics.tokens_in,
@@ -275,8 +277,7 @@ def _measured_in_history(entry: Entry) -> Measured:
     """Return the history's numbers of a spec whose trials are no longer in the ledger."""
     trials = count_in(entry, "trials")
     accuracy = share_in(entry, "accuracy") or 0.0
-    stored_kinds = entry_in(entry, "errors_by_kind")
-    kinds = {name: count_in(stored_kinds, name) for name in stored_kinds}
+    kinds = counts_in(entry, "errors_by_kind")
     errors = min(trials, sum(kinds.values()))
     passes = round(accuracy * trials)
     low, high = 0.0, 1.0
@@ -296,6 +297,7 @@ def _measured_in_history(entry: Entry) -> Measured:
         restraint=number_in(entry, "restraint"),
         restraint_trials=0,
         errors_by_kind=kinds,
+        unusual_ends=counts_in(entry, "unusual_ends"),
         latency_median_s=number_in(entry, "latency_median_s"),
         latency_p95_s=number_in(entry, "latency_p95_s"),
         tokens_in=whole_in(entry, "tokens_in"),

@@ -166,6 +166,7 @@ def _phase_json(phase: PhaseProfile) -> dict[str, Json]:
         "latency_median_s": phase.latency_median_s,
         "latency_p95_s": phase.latency_p95_s,
         "errors": dict[str, Json](phase.errors),
+        "unusual_ends": dict[str, Json](phase.ends),
         "cost_of_1000_usd": phase.cost,
         "unpriced_answers": phase.unpriced,
         "price_usd_per_million": phase.price,

@@ -13,6 +13,7 @@ from pytest_selfopt.economy.pareto import Elite, Front, Point
 from pytest_selfopt.economy.profile import PER, Finding, PhaseProfile, Profile
 from pytest_selfopt.economy.score import Score
 from pytest_selfopt.economy.trend import TrendWord
+from pytest_selfopt.report.formats import ended
 from pytest_selfopt.report.markdown_escape import plain, table
 
 WIDTH = 80
@@ -123,6 +124,7 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
         ("restraint", _restraint(phase)),
         ("latency", f"median {median}, 95 % within {most}"),
         ("errors", _errors(phase.errors, average.trials)),
+        *_ends(phase.ends, average.trials),
         ("cost", _cost_sentence(phase)),
         ("score per price", _per_price_sentence(phase)),
         ("maps", places),
@@ -355,6 +357,13 @@ def _rank(phase: PhaseProfile) -> str:
 def _errors(errors: Mapping[str, int], trials: int) -> str:
     shares = [f"{kind} {count:,} ({count / trials:.1%})" for kind, count in errors.items()]
     return ", ".join(shares) or "none"
+
+
+def _ends(ends: Mapping[str, int], trials: int) -> Iterator[tuple[str, str]]:
+    """Yield a row with the replies that ended otherwise than usual, if there are any."""
+    shares = [f"{count:,} ({count / trials:.1%}) {ended(reason)}" for reason, count in ends.items()]
+    if shares:
+        yield "answers", ", ".join(shares)
 
 
 def _finding(finding: Finding) -> str:

@@ -162,3 +162,22 @@ def test_feedback_by_hand_raises_the_limit(project: Make) -> None:
     undone = made.selfopt("rollback", f"{MODEL}::atomic").stdout
     assert "as it was before" in undone
     assert made.routing()["rules"][0]["sampling"] == {"max_tokens": 256}
+
+
+def test_reports_count_how_answers_ended(project: Make) -> None:
+    made = thinking(project)
+    filtered = {"when": {"prompt": "item 8."}, "then": {"text": "<b>no</b>", "finish": "strange_<i>"}}
+    made.server.play({"rules": [*cut_off(), filtered, *right()], "default": {"text": "Hello!"}})
+    made.run("--selfopt-cycle", "--selfopt-no-prove")
+    assert (
+        "15 (15 cut off); 15 ended at the limit of tokens; 3 ended with strange"
+        in made.selfopt("report", "--format", "md").stdout
+    )
+    document = json.loads(made.selfopt("report", "--format", "json").stdout)
+    assert document["phases"][0]["specs"][0]["measured"]["unusual_ends"] == {"length": 15, "strange_<i>": 3}
+    page = (made.path / ".selfopt" / "reports" / "cycle-1.html").read_text()
+    assert "<small>15 ended at the limit of tokens</small><small>3 ended with strange &lt;i&gt;</small>" in page
+    (metrics,) = made.history()[0]["metrics"].values()
+    assert metrics["unusual_ends"] == {"length": 15, "strange_<i>": 3}
+    profile = " ".join(made.selfopt("profile", MODEL).stdout.split())
+    assert "answers 15 (41.7%) ended at the limit of tokens, 3 (8.3%) ended with strange <i>" in profile

@@ -228,6 +228,7 @@ class Cycle:
             known_cost_usd=0.0,
             unpriced=0,
             errors_by_kind={},
+            unusual_ends={},
             first_attempt_passes=sum(right),
             attempts=cases * len(passes),
             most_in_flight=1,

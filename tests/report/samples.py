@@ -39,6 +39,7 @@ def measured(
         restraint=1.0,
         restraint_trials=30,
         errors_by_kind={},
+        unusual_ends={},
         latency_median_s=latency,
         latency_p95_s=latency * 1.4,
         tokens_in=trials * 210,
