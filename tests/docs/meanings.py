@@ -91,6 +91,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "fall_back": "put the fallback on trial for a model that is not up to a phase",
         "retry": "put more retries on trial after calls without an answer",
         "longer_timeout": "put a longer time-out on trial after calls that timed out",
+        "more_tokens": "put a higher limit of tokens on trial after answers that were cut off",
         "prove": "measure what is on trial right after the cycle",
     },
     "[tool.selfopt.tiers]": {"TIER": "models by name, for swarms and `selfopt batch`"},
@@ -111,6 +112,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "retries": "attempts after the first that a candidate may make",
         "isolation": "whether a candidate is asked on fresh connections, without prompt cache",
         "warmup": "whether a candidate is asked one question that does not count first",
+        "max_tokens": "limits of an answer's tokens; the next higher one is tried only if a diagnosis asks for it",
     },
     "[tool.selfopt.nats]": {
         "ack_wait": "seconds after which the calls of a silent worker go to another one",
