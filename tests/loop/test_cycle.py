@@ -94,3 +94,9 @@ def test_held_candidates_come_first_measured_ones_last() -> None:
     names = [candidate.spec.id for candidate in generation.candidates]
     assert names[:2] == [held, asked]
     assert names[-2:] == measured
+
+
+def test_what_is_on_trial_is_no_candidate() -> None:
+    """An undecided rule on trial is held, too, and the session asks it anyway."""
+    generation = generate(BASELINE, SearchSpace(), held=[CANDIDATE.id], rejected=[CANDIDATE.id], limit=20)
+    assert CANDIDATE.id not in [candidate.spec.id for candidate in generation.candidates]
