@@ -207,7 +207,7 @@ def test_invalid_arguments_are_the_models_mistake(wire: WireName, value: object)
 
 
 @pytest.mark.parametrize("wire", ["anthropic", "ollama"])
-def test_a_reply_as_long_as_it_may_be_is_cut_off(wire: WireName) -> None:
+def test_a_full_reply_is_cut_off(wire: WireName) -> None:
     limited = ChatRequest(messages=HELLO.messages, sampling=Sampling(max_tokens=3))
     assert reply(ask(wire, {"text": "Twelve chars"}, limited)).finish_reason == "length"
     assert reply(ask(wire, {"text": "Eight ch"}, limited)).finish_reason == "stop"
