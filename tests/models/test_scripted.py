@@ -89,6 +89,30 @@ def test_first_counts_the_requests_that_match() -> None:
     assert said == ["warm", "500", "500", "warm"]
 
 
+def test_after_counts_them_too() -> None:
+    script = {"rules": [{"when": {"after": 1, "first": 2}, "then": {"status": 429}}], "default": {"text": "well"}}
+    with ScriptedServer(script) as server:
+        said = [say(server, "Hello") for _ in range(3)]
+    assert said == ["well", "429", "well"]
+
+
+WARMER: dict[str, dict[str, Any]] = {
+    "v1/chat/completions": {"temperature": 1},
+    "v1/messages": {"temperature": 1},
+    "api/chat": {"options": {"temperature": 1}},
+}
+
+
+@pytest.mark.parametrize("path", WARMER)
+def test_has_looks_for_members_of_the_body(path: str) -> None:
+    body = {"model": "m", "messages": [], "stream": False}
+    warmer = {**body, **WARMER[path]}
+    with ScriptedServer({"rules": [{"when": {"has": "temperature"}, "then": {"status": 400}}]}) as server:
+        url = f"{server.address}/{path}"
+        statuses = [requests.post(url, json=sent, timeout=10).status_code for sent in (warmer, body)]
+    assert statuses == [400, 200]
+
+
 FINISHED = {
     "v1/chat/completions": ("choices", 0, "finish_reason"),
     "v1/messages": ("stop_reason",),

@@ -29,6 +29,8 @@ class Asked:
     """Whether an answer schema is given."""
     max_tokens: int | None = None
     """The limit of tokens of the answer; None if there is none."""
+    members: frozenset[str] = frozenset()
+    """The names of the members of the body, and of those of Ollama's `options`."""
 
     @property
     def prompt(self) -> str:
@@ -68,15 +70,17 @@ class When:
     model: str | None = None
     native: bool | None = None
     constrained: bool | None = None
+    has: str | None = None
     busy: int | None = None
     first: int | None = None
+    after: int | None = None
     cold: int | None = None
     step: int | None = None
     max_tokens_below: int | None = None
     chance: float = 1.0
 
     def fits(self, asked: Asked, prompts: Mapping[str, str], in_flight: int, since_load: float) -> bool:
-        """Whether a request matches; the caller checks `first` and `chance`.
+        """Whether a request matches; `takes` checks `first` and `after`, the caller `chance`.
 
         `since_load` is the number of earlier requests since the model was loaded; infinity once it is warm.
         """
@@ -87,11 +91,16 @@ class When:
             and (self.model is None or self.model == asked.model)
             and (self.native is None or self.native == asked.native)
             and (self.constrained is None or self.constrained == asked.constrained)
+            and (self.has is None or self.has in asked.members)
             and (self.step is None or self.step == asked.step)
             and (self.max_tokens_below is None or _is_limited(asked, self.max_tokens_below))
             and (self.busy is None or in_flight > self.busy)
             and (self.cold is None or since_load < self.cold)
         )
+
+    def takes(self, number: int) -> bool:
+        """Whether the rule applies to the matching request of this number, from 1."""
+        return (self.first is None or number <= self.first) and (self.after is None or number > self.after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +191,7 @@ class Play:
             if not when.fits(asked, self._script.prompts, in_flight, since_load):
                 continue
             self._applied[index] += 1
-            if when.first is not None and self._applied[index] > when.first:
+            if not when.takes(self._applied[index]):
                 continue
             seed = f"{self._script.seed}/{index}/{address}/{self._asked[address]}"
             drawn = random.Random(seed).random()

@@ -76,6 +76,7 @@ class OpenAIFormat:
             native=bool(body.get("tools")),
             constrained=bool(body.get("response_format")),
             max_tokens=_whole(body.get("max_completion_tokens") or body.get("max_tokens")),
+            members=frozenset(body),
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
@@ -152,6 +153,7 @@ class OllamaFormat:
             native=bool(body.get("tools")),
             constrained=bool(body.get("format")),
             max_tokens=_whole(_options(body).get("num_predict")),
+            members=frozenset((*body, *_options(body))),
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
@@ -218,6 +220,7 @@ class AnthropicFormat:
             native=bool(body.get("tools")),
             constrained=isinstance(config, dict) and bool(config.get("format")),
             max_tokens=_whole(body.get("max_tokens")),
+            members=frozenset(body),
         )
 
     def answer(self, asked: Asked, output: Said) -> dict[str, Any]:
