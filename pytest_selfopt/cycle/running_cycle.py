@@ -117,7 +117,10 @@ class RunningCycle:
         if self._budget is not None and self._budget.spent:
             self.stopped_because = self._budget.spent
         elif error.kind is ErrorKind.QUOTA:
-            self.stopped_because = f"{model} takes no more calls: {error.message}"
+            self.stopped_because = _spent_quota(model, error)
+        elif self.dispatcher.spent is not None:
+            # The call was not made, because another one, such as a warm-up, had met the end of the quota.
+            self.stopped_because = _spent_quota(*self.dispatcher.spent)
 
     def take(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""
@@ -254,3 +257,7 @@ class RunningCycle:
             proof=proof,
             notes=(*result.notes, *finished.notes, *filter(None, [waits])),
         )
+
+
+def _spent_quota(model: str, error: CallError) -> str:
+    return f"{model} takes no more calls: {error.message}"

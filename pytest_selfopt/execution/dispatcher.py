@@ -11,7 +11,7 @@ from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
-from pytest_selfopt.trial import CallResult
+from pytest_selfopt.trial import CallError, CallResult
 
 TICK_S = 0.2
 """The seconds between wake-ups of a thread that waits for a reply, to show progress and notice Ctrl-C."""
@@ -122,6 +122,13 @@ class Dispatcher:
         """The model that calls last had to wait for at its server's wish, and until when; None if not known."""
         if isinstance(self._runner, Holding):
             return self._runner.held
+        return None
+
+    @property
+    def spent(self) -> tuple[str, CallError] | None:
+        """The model whose quota was used up first, and the answer that said so; None if that is not known."""
+        if isinstance(self._runner, Holding):
+            return self._runner.spent
         return None
 
     def was_answered(self, key: TrialKey) -> bool:

@@ -97,6 +97,11 @@ class LocalRunner:
         """The number of calls in flight."""
         return self._slots.in_flight
 
+    @property
+    def spent(self) -> tuple[str, CallError] | None:
+        """The model whose quota was used up first, and the answer that said so; None if none was."""
+        return self._quotas.first
+
     def run(self, call: Call) -> CallResult:
         """Carry out one call in the calling thread."""
         return self._carry_out(call, time.monotonic(), self._slots.waiting)

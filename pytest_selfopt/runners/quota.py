@@ -37,11 +37,14 @@ class SpentQuotas:
         self._clock = clock
         self._lock = threading.Lock()
         self._spent: dict[str, tuple[CallError, float]] = {}
+        self.first: tuple[str, CallError] | None = None
+        """The model whose quota was used up first, and the answer that said so; None if none was."""
 
     def note(self, model: str, answer: Reply | CallError) -> None:
         """Note an answer of a model."""
         if isinstance(answer, CallError) and answer.kind is ErrorKind.QUOTA:
             with self._lock:
+                self.first = self.first or (model, answer)
                 self._spent[model] = (answer, self._clock() + FORGOTTEN_AFTER_S)
 
     def refusal(self, model: str) -> CallError | None:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from pytest_selfopt.runners.conversation import Dialogue
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import CallResult
+from pytest_selfopt.trial import CallError, CallResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,12 @@ class Runner(Protocol):
 
 @runtime_checkable
 class Holding(Protocol):
-    """A runner that knows when a server made its calls wait."""
+    """A runner that knows when a server made its calls wait, or took no more of them."""
 
     @property
     def held(self) -> tuple[str, float] | None:
         """The model that calls last had to wait for, and until when, in seconds since the epoch; None if none."""
+
+    @property
+    def spent(self) -> tuple[str, CallError] | None:
+        """The model whose quota was used up first, and the answer that said so; None if none was."""

@@ -11,7 +11,7 @@ from pytest_selfopt.swarm.pattern import PatternStep
 from pytest_selfopt.swarm.prompts import combining, refining
 from pytest_selfopt.swarm.swarm import Swarm
 from pytest_selfopt.swarm.voting import Vote, vote
-from pytest_selfopt.trial import CallError, CallResult, Reply
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply
 
 MARK = "#"
 """Separator in the id of a stage's call, between the swarm call's id and stage and place."""
@@ -81,11 +81,10 @@ class SwarmExecution:
                 return calls
 
     def _cancelled(self) -> CallError | None:
-        """Return the error of the stage's first cancelled call, or None."""
-        for result in self._done:
-            if result is not None and result.error and result.cancelled:
-                return result.error
-        return None
+        """Return the error of a call of the stage that is to be made again, or None; a spent quota says why."""
+        errors = [result.error for result in self._done if result is not None and result.error and result.cancelled]
+        errors.sort(key=lambda error: error.kind is not ErrorKind.QUOTA)
+        return next(iter(errors), None)
 
     def _replies(self) -> list[Reply | None]:
         """Return the reply at each place of the stage."""

@@ -79,6 +79,13 @@ class SwarmRunner:
             return self._inner.held
         return None
 
+    @property
+    def spent(self) -> tuple[str, CallError] | None:
+        """The model whose quota was used up first, and the answer that said so; None if that is not known."""
+        if isinstance(self._inner, Holding):
+            return self._inner.spent
+        return None
+
     def run(self, call: Call) -> CallResult:
         """Carry out one call and return its result."""
         if call.model not in self._swarms:

@@ -25,6 +25,7 @@ from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.subsessions import run_proof
 from pytest_selfopt.session.verdict import VerdictHooks
+from pytest_selfopt.session.xdist.main_loop import run_on_main_thread
 from pytest_selfopt.session.xdist.pending import PendingTrials
 from pytest_selfopt.session.xdist.rpc import (
     Abandon,
@@ -67,6 +68,8 @@ class XdistController:
         self._unblocked = False
         """Whether passes begin despite open trials before them, because those will not come any more."""
         self._changed = time.monotonic()
+        self._held: tuple[str, float] | None = None
+        """The last wait that the main thread was told of."""
         self._failure = ""
         """Why the session cannot continue."""
         self._verdict = VerdictHooks(config, lambda: self._cycle.started, self._locked)
@@ -104,7 +107,7 @@ class XdistController:
                 return None
             case _:
                 running = self._cycle.running
-                result = running.wait_for(request.key, self._while_waiting)
+                result = running.wait_for(request.key, lambda: self._while_waiting(request.key))
                 return Result(result, running.stopped_because)
 
     def answer_at_once(self, worker: str, request: Request) -> Response:
@@ -187,8 +190,15 @@ class XdistController:
         )
         return self._unblocked
 
-    def _while_waiting(self) -> None:
-        """Show nothing: only the main thread writes to the terminal."""
+    def _while_waiting(self, key: TrialKey) -> None:
+        """Let the main thread announce a wait: no item ends meanwhile, and only that thread writes to the terminal."""
+        running = self._cycle.running
+        held = running.dispatcher.held
+        if held == self._held:
+            return
+        self._held = held
+        dsession = self._config.pluginmanager.get_plugin("dsession")
+        run_on_main_thread(dsession, lambda: running.show_progress(key))
 
     def _close_trial(self, key: TrialKey) -> bool:
         """Discard a pending trial; return whether its pass has ended."""
