@@ -134,8 +134,9 @@ def _why_stopped(status: int, entries: Sequence[dict[str, Any]]) -> str:
         return f"the session ended with {_name_of(status)}"
     if not entries:
         return "the last cycle recorded nothing"
-    if any(entry.get("status") == "stopped" for entry in entries):
-        return "its budget is used up"
+    for entry in entries:
+        if entry.get("status") == "stopped":
+            return str(entry["reason"])
     last = {entry["phase"]: entry for entry in entries}
     if not any(map(_has_candidates, last.values())):
         return "plateau, nothing untried or undecided is left around what is in force"
