@@ -89,8 +89,6 @@ class AnthropicWire:
         answer = typed(value, "", dict)
         blocks = list(map(_block, item(answer, "content", list), itertools.count()))
         stop = optional(answer, "stop_reason", str) or ""
-        if stop == _PAUSED:
-            return failed_generation(stop, latency_s)
         uses = [block for block in blocks if block.get("type") == "tool_use"]
         calls, undecodable = tool_calls(list(map(_call, uses)))
         usage = optional(answer, "usage", dict) or {}
@@ -108,6 +106,8 @@ class AnthropicWire:
             latency_s=latency_s,
             echo=_echo(blocks, uses),
         )
+        if stop == _PAUSED:
+            return failed_generation(stop, reply)
         if stop == "refusal":
             message = "the provider refused to answer (stop_reason refusal)"
             return CallError(kind=ErrorKind.REFUSED, message=message, reply=reply)

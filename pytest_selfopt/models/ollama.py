@@ -69,13 +69,11 @@ class OllamaWire:
         if answer.get("done") is not True:
             raise ValueError("cut off (done is not true)")
         finish = name_of(answer, "done_reason")
-        if finish in _UNFINISHED:
-            return failed_generation(finish, latency_s)
         entries = optional(message, "tool_calls", list) or []
         calls, undecodable = tool_calls(list(map(_call, entries, itertools.count())))
         load_s = seconds(answer, "load_duration", per=NANOSECONDS)
         prompt_s = seconds(answer, "prompt_eval_duration", per=NANOSECONDS)
-        return Reply(
+        reply = Reply(
             text=text_of(message.get("content"), "message.content"),
             tool_calls=calls,
             undecodable=undecodable,
@@ -88,6 +86,9 @@ class OllamaWire:
             first_token_s=_first_token_s(load_s, prompt_s),
             echo=_echo(message),
         )
+        if finish in _UNFINISHED:
+            return failed_generation(finish, reply)
+        return reply
 
 
 def _first_token_s(load_s: float | None, prompt_s: float | None) -> float | None:

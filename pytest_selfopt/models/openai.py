@@ -26,6 +26,7 @@ from pytest_selfopt.models.reading import (
 from pytest_selfopt.models.wire_format import (
     LENGTH,
     bearer,
+    billed,
     failed_generation,
     filtered,
     function_tool,
@@ -91,13 +92,7 @@ class OpenAIWire:
         if not choice:
             raise ValueError("without choices")
         first = typed(choice[0], "choices[0]", dict)
-        # Once a generation has begun, OpenRouter can no longer change the status of its answer.
-        error = find_error(first)
-        if error is not None:
-            return failure(error, status=200, headers={}, now=0.0)
         finish = _finish(first)
-        if finish in _UNFINISHED:
-            return failed_generation(finish, latency_s)
         usage = optional(value, "usage", dict) or {}
         reply = Reply(
             finish_reason=finish,
@@ -112,6 +107,13 @@ class OpenAIWire:
             latency_s=latency_s,
             first_token_s=_first_token_s(value),
         )
+        # Once a generation has begun, OpenRouter can no longer change the status of its answer.
+        error = find_error(first)
+        if error is not None:
+            failed = failure(error, status=200, headers={}, now=0.0)
+            return replace(failed, reply=billed(reply))
+        if finish in _UNFINISHED:
+            return failed_generation(finish, reply)
         if finish in _FILTERED:
             return filtered(finish, reply)
         return _with_message(reply, first)

@@ -92,6 +92,8 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
         error = find_error(value)
         if error is None and answer.status == 200:
             return _settled(wire.reply(value, sent.latency_s), wire, sent)
+        if error is not None and answer.status == 200:
+            return _with_billed(_failed(error, answer, sent), wire, value, sent.latency_s)
     except (ValueError, RecursionError) as problem:
         if answer.status == 200:
             message = f"the reply is {_fault(problem)}: {quoted(body)}"
@@ -108,6 +110,20 @@ def _failed(error: ServerError, answer: HttpReply, sent: Sent) -> Reply | CallEr
     if unparsed is not None:
         return replace(unparsed, latency_s=sent.latency_s, sent=sent.sampling)
     return failure(error, status=answer.status, headers=answer.headers, now=sent.at)
+
+
+def _with_billed(failed: Reply | CallError, wire: Wire, value: Any, latency_s: float) -> Reply | CallError:
+    """Return a failure with what is billed for it: OpenRouter may name an error beside a reply and its usage."""
+    if isinstance(failed, Reply) or not isinstance(value, dict) or not value.get("usage"):
+        return failed
+    rest = {name: part for name, part in value.items() if name != "error"}
+    try:
+        came = wire.reply(rest, latency_s)
+    except ValueError:
+        return failed
+    if isinstance(came, CallError):
+        return replace(failed, reply=came.reply)
+    return replace(failed, reply=billed(came))
 
 
 def _settled(reply: Reply | CallError, wire: Wire, sent: Sent) -> Reply | CallError:
@@ -164,10 +180,17 @@ def _without_key(value: Any, key: str) -> Any:
     return value
 
 
-def failed_generation(finish: str, latency_s: float) -> CallError:
+def failed_generation(finish: str, reply: Reply) -> CallError:
     """Return the error of a reply that its server says it could not finish."""
-    message = f"the server could not finish the reply (finish reason {finish}) after {latency_s:.1f} s"
-    return CallError(kind=ErrorKind.SERVER, message=message, status=200)
+    message = f"the server could not finish the reply (finish reason {finish}) after {reply.latency_s:.1f} s"
+    return CallError(kind=ErrorKind.SERVER, message=message, status=200, reply=billed(reply))
+
+
+def billed(reply: Reply) -> Reply | None:
+    """Return a reply that failed if its server says what it used or costs: that is billed all the same."""
+    if reply.tokens_in is None and reply.cost_usd is None:
+        return None
+    return reply
 
 
 def filtered(finish: str, reply: Reply) -> CallError:

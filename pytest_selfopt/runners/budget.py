@@ -81,7 +81,10 @@ class CallBudget:
             if cost is None:
                 cost = reserved
             self.cost_usd += cost
-            self._over(model, cost, answered=isinstance(answer, Reply) or answer.kind not in UNBILLED)
+            error = None
+            if isinstance(answer, CallError):
+                error = answer
+            self._over(model, cost, answered=_is_typical(error))
             self._settled.notify_all()
 
     def admit_call(self, model: str, request: ChatRequest, attempts: int, *, least: int) -> Reservation | None:
@@ -120,7 +123,7 @@ class CallBudget:
                 if cost is None:
                     cost = reservation.cost_usd * made / reservation.attempts
                 self.cost_usd += cost
-                self._over(model, cost / made, answered=result.error is None or result.error.kind not in UNBILLED)
+                self._over(model, cost / made, answered=_is_typical(result.error))
             else:
                 self._over(model, None)
             self._settled.notify_all()
@@ -172,3 +175,8 @@ class CallBudget:
             f"the budget of ${self._max_cost:g} (--selfopt-max-cost) is used up: {format_cost(self.cost_usd)} spent, "
             "and another call could exceed it"
         )
+
+
+def _is_typical(error: CallError | None) -> bool:
+    """Whether an attempt that ended in this error, or in none, says what attempts of its model cost."""
+    return error is None or error.reply is not None or error.kind not in UNBILLED
