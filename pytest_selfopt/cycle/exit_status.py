@@ -25,8 +25,8 @@ STATUSES: Mapping[int, str] = {
     3: "pytest or a plugin broke",
     4: "something given cannot be used, such as a gate without a configuration; one sentence says what",
     EXIT_NOT_ENOUGH_EVIDENCE: "not enough evidence: a comparison is on HOLD, a threshold is missed too narrowly, "
-    "too many calls gave no answer, evidence is missing or cannot be read, the budget is used up, or only some trials "
-    "were selected",
+    "too many calls gave no answer, evidence is missing or cannot be read, the budget or a quota is used up, or only "
+    "some trials were selected",
 }
 """The meaning of the exit statuses of a cycle or a gate, with and without -n; others are pytest's own."""
 

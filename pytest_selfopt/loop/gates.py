@@ -236,11 +236,15 @@ def restraint(measured: GateInput, limits: Limits) -> GateResult:
 
 
 def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResult | None:
-    """Whether a model can do stateful work at all; failures alone can decide it before all passes are made."""
+    """Whether a model can do stateful work at all; failures alone can decide it before all passes are made.
+
+    Calls without an answer might have been right: they reject nothing.
+    """
     if measured.phase != EXTENDED:
         return None
     metrics, limit = measured.metrics, limits.extended_phase_min_accuracy
     hopeless = is_hopeless(measured.phase, metrics, limits)
+    too_few = metrics.passes + metrics.errors < limit * metrics.trials
     sentence = f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limit:.2f}"
     if hopeless:
         sentence = f"all {metrics.misses} answers are wrong: 20:1 against the {limit:.2f} that the extended phase needs"
@@ -250,7 +254,7 @@ def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResu
         value=metrics.accuracy,
         limit=limit,
         sentence=sentence,
-        asks=Verdict.REJECT,
+        asks=reject_or_hold(reject=hopeless or too_few),
         certain=hopeless,
     )
 

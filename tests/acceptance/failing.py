@@ -66,9 +66,8 @@ def configure(made: Project, extra: str = "", *, wire: str = "openai", variants:
 
 
 def verdicts(made: Project) -> dict[str, str]:
-    """The verdicts of the last cycle on candidates, by their specs."""
-    last = made.history()[-1]["cycle"]
-    judged = [one for entry in made.history() if entry["cycle"] == last for one in entry["verdicts"]]
+    """The last verdict on each candidate, by its spec."""
+    judged = [one for entry in made.history() for one in entry["verdicts"]]
     return {one["spec"]: one["verdict"] for one in judged}
 
 

@@ -33,11 +33,12 @@ def test_items(case, reply):
 def test_words(case, reply):
     case.check(reply)
 """
+BASELINES = f"{MODEL}/atomic/native_api/t60/r0/i0", f"{MODEL}/words/atomic/t60/r0/i0"
 BOTH_WAYS = f"""
 [tool.selfopt.phases.atomic]
-baseline = "{MODEL}/atomic/native_api/t60/r0/i0"
+baseline = "{BASELINES[0]}"
 [tool.selfopt.phases.words]
-baseline = "{MODEL}/words/atomic/t60/r0/i0"
+baseline = "{BASELINES[1]}"
 """
 NATIVE_FIRST, NATIVE_SECOND = f"{MODEL}/atomic/atomic/t60/r0/i0", f"{MODEL}/words/native_api/t60/r0/i0"
 """The candidates of the two phases: one against native calls, one that makes them."""
@@ -149,9 +150,12 @@ def test_an_outage_decides_neither_way(project: Make, name: str) -> None:
         hasty = ("--selfopt-runner", "hasty")
     result = made.run("--selfopt-cycle", *hasty)
     assert result.ret == 10, said(result)
-    assert verdicts(made) == {NATIVE_FIRST: "HOLD", NATIVE_SECOND: "HOLD"}
+    assert {NATIVE_FIRST: "HOLD", NATIVE_SECOND: "HOLD"}.items() <= verdicts(made).items()
     assert f"12 of 12 calls gave no answer (12 {kind})" in said(result)
-    assert [(rule["phase"], rule["variant"]) for rule in made.routing()["rules"]] == [("words", "atomic")]
+    assert {entry["baseline_after"] for entry in made.history()} == set(BASELINES)
+    variants = {(rule["phase"], rule["variant"]) for rule in made.routing()["rules"] if "variant" in rule}
+    assert variants == {("words", "atomic")}
+    assert disallowed(made) == []
 
 
 NEEDLESS = [{"when": {"native": False}, "then": {"call": call("0")}}]

@@ -141,6 +141,14 @@ def test_a_spent_quota_fails_a_plain_session(project: Make, way: str) -> None:
     assert made.server.seen.asked <= IN_FLIGHT
 
 
+def test_a_spent_quota_ends_a_row_of_cycles(project: Make) -> None:
+    made = running_out(project, "openai: 429 insufficient_quota")
+    result = made.run("--selfopt-cycles", "3")
+    assert result.ret == 10
+    assert f"stopped after 1 of 3 cycles: {MODEL} takes no more calls: HTTP status 429" in said(result)
+    assert made.server.seen.asked <= ANSWERED + IN_FLIGHT
+
+
 def test_a_spent_quota_ends_a_batch(project: Make) -> None:
     made = running_out(project, "openrouter: 402 more credits or fewer tokens")
     shown = made.selfopt("batch", "mine", "--suite", "items.jsonl", "--runs", "5", "--yes")

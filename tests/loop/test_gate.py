@@ -236,6 +236,13 @@ def test_the_current_spec_must_pass_its_gates() -> None:
     assert weak == {**sound, "errors": False, "min_samples": False, "extended_phase_min_accuracy": False}
 
 
+@pytest.mark.parametrize(("rows", "asks"), [(["EEE"] * 4, "HOLD"), (["EEE", "FFF", "FFF", "FFF"], "REJECT")])
+def test_missing_answers_never_fail_the_extended_phase(rows: list[str], asks: str) -> None:
+    gates = absolute_gates(measured(matrix(rows), 4), "extended", LIMITS)
+    (gate,) = [gate for gate in gates if gate.name == "extended_phase_min_accuracy"]
+    assert (gate.passed, gate.asks) == (False, asks)
+
+
 def timed(*seconds: float, in_flight: int = 1) -> Metrics:
     trials = matrix(["P"] * len(seconds), latency=lambda place: seconds[place])
     return measured([replace(trial, in_flight=in_flight) for trial in trials], len(seconds))

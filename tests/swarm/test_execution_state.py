@@ -122,6 +122,13 @@ def test_a_cancelled_call_makes_the_answer_repeatable() -> None:
     assert result.cancelled
 
 
+def test_a_spent_quota_tells_why_calls_were_cancelled() -> None:
+    spent = CallError(kind=ErrorKind.QUOTA, message="no credit is left")
+    cancelled = CallError(kind=ErrorKind.CANCELLED, message="no credit is left")
+    result, _ = answered(course_of(":10"), lambda call: spent if call.model == "c" else cancelled)
+    assert result.error == spent
+
+
 @given(
     st.lists(st.sampled_from("012"), min_size=1, max_size=4).map("".join),
     st.integers(1, 10),
