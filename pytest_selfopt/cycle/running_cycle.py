@@ -18,8 +18,9 @@ from pytest_selfopt.cycle.result import CycleResult
 from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.execution.backends import CallBackend
-from pytest_selfopt.ledger.ledger import CycleStatus
+from pytest_selfopt.ledger.ledger import CycleStatus, Ledger
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
+from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
 
@@ -215,6 +216,8 @@ class RunningCycle:
     def _finish_undecided(self, store: CycleStore, *, interrupted: bool) -> CycleResult:
         """Record the end of a cycle that decides nothing."""
         ledger = store.ledger
+        if self._budget is not None:
+            self._add_unrecorded(ledger, self._budget)
         status = self._undecided_status(store, interrupted=interrupted)
         result = replace(
             self._result(), status=status, warmups=ledger.warmups(self._cycle), counts=ledger.counts(self._cycle)
@@ -226,6 +229,13 @@ class RunningCycle:
             store, tuple(self._phases.values()), self.stopped_because, cycle=self._cycle, began=self._began
         )
         return replace(result, notes=(*result.notes, *notes))
+
+    def _add_unrecorded(self, ledger: Ledger, budget: CallBudget) -> None:
+        """Add what was spent on calls that are not recorded, so that a resumed cycle keeps within its budget."""
+        attempts, usd = ledger.spent(self._cycle)
+        missing = (max(0, budget.calls - attempts), max(0.0, budget.cost_usd - usd))
+        if any(missing):
+            ledger.add_unrecorded(self._cycle, attempts=missing[0], usd=missing[1])
 
     def _undecided_status(self, store: CycleStore, *, interrupted: bool) -> CycleStatus:
         if interrupted or self._evidence_problems:

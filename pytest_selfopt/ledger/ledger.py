@@ -43,6 +43,9 @@ NAME_DIGITS = 16
 PAGE_ROWS = 200
 """Rows read at a time when streaming."""
 
+_UNRECORDED = "unrecorded"
+"""The member of a cycle's result with the attempts of calls that were cut off."""
+
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
 ComparisonState = Literal["open", "held", "promoted", "rejected"]
 
@@ -217,9 +220,26 @@ class Ledger:
         return {row["id"]: result_of(row) for row in rows}
 
     def spent(self, cycle: int) -> tuple[int, float]:
-        """Return the attempts and USD of a cycle; calls of unknown cost count as the most expensive known one."""
+        """Return the attempts and USD of a cycle, with what `add_unrecorded` has stored.
+
+        Calls of unknown cost count as the most expensive known one.
+        """
         row = self._read(queries.SPENT, (cycle,))[0]
-        return row["attempts"], row["cost"]
+        attempts, usd = self._unrecorded(cycle)
+        return row["attempts"] + attempts, row["cost"] + usd
+
+    def add_unrecorded(self, cycle: int, *, attempts: int, usd: float) -> None:
+        """Add attempts of a stopped cycle that no recorded call has, and their USD, to what `spent` returns.
+
+        A call that the end of the budget cuts off between a billed attempt and its retry is made again, but paid for.
+        """
+        before = self._unrecorded(cycle)
+        self.store_result(cycle, {_UNRECORDED: {"attempts": before[0] + attempts, "usd": before[1] + usd}})
+
+    def _unrecorded(self, cycle: int) -> tuple[int, float]:
+        result = self._read("SELECT result FROM cycle WHERE id = ?", (cycle,))[0]["result"]
+        unrecorded = (json.loads(result or "null") or {}).get(_UNRECORDED, {})
+        return unrecorded.get("attempts", 0), unrecorded.get("usd", 0.0)
 
     def warmups(self, cycle: int) -> tuple[Warmup, ...]:
         """Return the warm-up calls of a cycle, in the order they were sent."""

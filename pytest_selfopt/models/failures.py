@@ -83,11 +83,11 @@ _KINDS_OF_WORD = {
 """Kinds by code, type or status word, in lower case."""
 
 _SPENT = re.compile(
-    r"credit balance is too low|credits? (?:are|is) depleted|(?:insufficient|not enough|out of|no|any) (?:\w+ )?"
-    r"(?:credit|balance|fund|quota)|exceeded your current quota|budget has been exceeded|exceeded budget"
-    r"|(?:spend|spending|credit) (?:limit|cap)|payment required|failure to pay|used all av|exhausted your"
-    r"|monthly (?:limit|spend|quota|usage)|/ month|usage limit|requires more credits|never purchased credits"
-    r"|\bbudget\b|per[- ]?day|daily (?:limit|quota)|free-models-per-day",
+    r"credit balance is too low|credits? (?:are|is) depleted|\b(?:insufficient|not enough|out of|no|any) (?:\w+ )?"
+    r"(?:credit|balance|fund|quota)s?\b|exceeded your current quota|budget (?:limit |has been )?exceeded"
+    r"|exceeded (?:\w+ ){0,2}budget|over budget|(?:spend|spending|credit) (?:limit|cap)|payment required|failure to pay"
+    r"|used all av|exhausted your|monthly (?:limit|spend|quota|usage)|/ month|usage limit|requires more credits"
+    r"|never purchased credits|per[- ]?day|daily (?:limit|quota)|free-models-per-day",
     re.IGNORECASE,
 )
 """What providers say when a quota, a credit or a day's limit is used up."""

@@ -49,9 +49,9 @@ class SpentQuotas:
 
     def refusal(self, model: str) -> CallError | None:
         """Return the error of a call that is not made because the model's quota is used up; None if it may be made."""
-        if model not in self._spent:
-            return None
         with self._lock:
+            if model not in self._spent:
+                return None
             answer, until = self._spent[model]
             if self._clock() >= until:
                 del self._spent[model]

@@ -130,3 +130,14 @@ def test_replies_that_become_dearer_stay_within_budget(project: Make) -> None:
     spent = 16 * (100 * 10 + 5 * 20) / MILLION + (made.server.seen.asked - 16) * DEAR
     assert 0.8 < spent <= 1.00
     assert recorded(made) == pytest.approx(spent)
+
+
+def test_a_cut_off_call_is_paid_for(project: Make) -> None:
+    failing = {"rules": [], "default": {"body": json.dumps(failed("error"))}}
+    made = priced(project, failing, extra="max_tokens = 64\n")
+    settings = (made.path / "pyproject.toml").read_text()
+    (made.path / "pyproject.toml").write_text(settings.replace("/t60/r0/i0", "/t60/r1/i0"))
+    budget = ("--selfopt-cycle", "--selfopt-max-cost", "0.50")
+    assert made.run(*budget).ret == 10
+    assert made.run(*budget, "--selfopt-resume").ret == 10
+    assert 0.4 < made.server.seen.asked * DEAR <= 0.50
