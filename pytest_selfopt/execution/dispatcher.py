@@ -79,6 +79,10 @@ class Dispatcher:
         window: int | None = None,
     ) -> None:
         self._runner = runner
+        # Once, because a check against a protocol takes longer than the bookkeeping of a call.
+        self._holding: Holding | None = None
+        if isinstance(runner, Holding):
+            self._holding = runner
         self._passes = tuple(passes)
         self._call_for = call_for
         self._id_of = id_of
@@ -120,16 +124,16 @@ class Dispatcher:
     @property
     def held(self) -> tuple[str, float] | None:
         """The model that calls last had to wait for at its server's wish, and until when; None if not known."""
-        if isinstance(self._runner, Holding):
-            return self._runner.held
-        return None
+        if self._holding is None:
+            return None
+        return self._holding.held
 
     @property
     def spent(self) -> tuple[str, CallError] | None:
         """The model whose quota was used up first, and the answer that said so; None if that is not known."""
-        if isinstance(self._runner, Holding):
-            return self._runner.spent
-        return None
+        if self._holding is None:
+            return None
+        return self._holding.spent
 
     def was_answered(self, key: TrialKey) -> bool:
         """Whether a trial's call has ended without being abandoned, and its item is not done."""

@@ -82,45 +82,41 @@ _KINDS_OF_WORD = {
 }
 """Kinds by code, type or status word, in lower case."""
 
-_SPENT = re.compile(
+_SPENT = (
     r"credit balance is too low|credits? (?:are|is) depleted|\b(?:insufficient|not enough|out of|no|any) (?:\w+ )?"
     r"(?:credit|balance|fund|quota)s?\b|exceeded your current quota|budget (?:limit |has been )?exceeded"
     r"|exceeded (?:\w+ ){0,2}budget|over budget|(?:spend|spending|credit) (?:limit|cap)|payment required|failure to pay"
     r"|used all av|exhausted your|monthly (?:limit|spend|quota|usage)|/ month|usage limit|requires more credits"
-    r"|never purchased credits|per[- ]?day|daily (?:limit|quota)|free-models-per-day",
-    re.IGNORECASE,
+    r"|never purchased credits|per[- ]?day|daily (?:limit|quota)|free-models-per-day"
 )
 """What providers say when a quota, a credit or a day's limit is used up."""
 
 _SPENDING_STATUSES = (200, 400, 402, 403, 412, 429)
 """The statuses with which they say it."""
 
-_WRONG_KEY = re.compile(
-    r"api key not valid|incorrect api key|invalid api key|api_key_invalid|no connected db", re.IGNORECASE
-)
+_WRONG_KEY = r"api key not valid|incorrect api key|invalid api key|api_key_invalid|no connected db"
 """What providers say of a wrong key with status 400; LiteLLM looks such a key up in a database that it may not have."""
 
-_TOO_LONG = re.compile(r"context (?:length|size|window|overflow)", re.IGNORECASE)
-_CRASHED = re.compile(r"has crashed|model unloaded|failed to load|not loaded in memory", re.IGNORECASE)
+_TOO_LONG = r"context (?:length|size|window|overflow)"
+_CRASHED = r"has crashed|model unloaded|failed to load|not loaded in memory"
 
-_PER_DAY = re.compile(r"per[- ]?day|daily", re.IGNORECASE)
+_PER_DAY = r"per[- ]?day|daily"
 
-_FILTERED = re.compile(r"content (?:filter|management policy)|flagged (?:as|for|by)|moderation", re.IGNORECASE)
+_FILTERED = r"content (?:filter|management policy)|flagged (?:as|for|by)|moderation"
 
-_CUT_OFF = re.compile(r"could not finish the message because max_tokens|max_tokens_exceeded", re.IGNORECASE)
+_CUT_OFF = r"could not finish the message because max_tokens|max_tokens_exceeded"
 """OpenAI's models that think answer so, with status 400, when all tokens went into thinking."""
 
-_UNPARSED_CALL = re.compile(
+_UNPARSED_CALL = (
     r"error parsing tool call|failed to parse (?:input at pos|tool call arguments|generated text)"
-    r"|does not match the expected \S+ format|tool call validation failed|failed to call a function",
-    re.IGNORECASE,
+    r"|does not match the expected \S+ format|tool call validation failed|failed to call a function"
 )
 """What servers say when their parser cannot read the call that the model wrote."""
 
 _UNREADABLE = frozenset({"tool_use_failed", "json_validate_failed"})
 """Groq's codes for a call, or an answer under a schema, that the model wrote and nobody can read."""
 
-_NO_ENDPOINT = re.compile(r"unexpected endpoint|returning 200 anyway", re.IGNORECASE)
+_NO_ENDPOINT = r"unexpected endpoint|returning 200 anyway"
 _HINT = "; does base_url lack its /v1?"
 
 _MAX_HTTP_STATUS = 599
@@ -140,6 +136,11 @@ class ServerError:
     """The headers of the provider behind a router, as its error tells them."""
     failed_generation: str = ""
     """What the model wrote, if the server could not read it."""
+
+
+def search(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text, in capitals or not; compiled only when a server says something wrong."""
+    return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def find_error(value: Any) -> ServerError | None:
@@ -183,7 +184,7 @@ def failure(error: ServerError, *, status: int, headers: Mapping[str, str], now:
         own = error.code
     kind = _kind_of(error, own, wait_s)
     hint = ""
-    if _NO_ENDPOINT.search(error.message):
+    if search(_NO_ENDPOINT, error.message):
         kind, hint = ErrorKind.REQUEST, _HINT
     place = f"HTTP status {status}"
     if status == 200:
@@ -200,7 +201,7 @@ def unparsed_call(error: ServerError) -> Reply | None:
 
     The model wrote it, so it is the model's miss, however the server words its status.
     """
-    if not _UNREADABLE.intersection(error.words) and not _UNPARSED_CALL.search(error.message):
+    if not _UNREADABLE.intersection(error.words) and not search(_UNPARSED_CALL, error.message):
         return None
     return Reply(text=error.failed_generation, undecodable=f"the server could not read it ({_quoted(error)})")
 
@@ -230,15 +231,15 @@ def _kind_of(error: ServerError, status: int, wait_s: float | None) -> ErrorKind
 
 def _kind_of_text(message: str, status: int) -> ErrorKind | None:
     """Return the kind of an error that only its text tells; None if it does not."""
-    if _CUT_OFF.search(message):
+    if search(_CUT_OFF, message):
         return ErrorKind.CUT_OFF
-    if status in (400, 403) and _FILTERED.search(message):
+    if status in (400, 403) and search(_FILTERED, message):
         return ErrorKind.REFUSED
-    if status == 400 and _WRONG_KEY.search(message):
+    if status == 400 and search(_WRONG_KEY, message):
         return ErrorKind.AUTH
-    if status == 400 and _CRASHED.search(message):
+    if status == 400 and search(_CRASHED, message):
         return ErrorKind.SERVER
-    if status in (200, 403, 500) and _TOO_LONG.search(message):
+    if status in (200, 403, 500) and search(_TOO_LONG, message):
         return ErrorKind.REQUEST
     return None
 
@@ -246,9 +247,9 @@ def _kind_of_text(message: str, status: int) -> ErrorKind | None:
 def _is_spent(error: ServerError, wait_s: float | None) -> bool:
     """Whether a quota is used up for long: Google words its limits by the minute like those by the day."""
     text = f"{error.message} {_text_of(error.details)}"
-    if not _SPENT.search(text):
+    if not search(_SPENT, text):
         return False
-    return wait_s is None or wait_s > LONG_WAIT_S or _PER_DAY.search(text) is not None
+    return wait_s is None or wait_s > LONG_WAIT_S or search(_PER_DAY, text)
 
 
 def _server_error(entry: Mapping[str, Any]) -> ServerError:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.config import ModelConfig
-from pytest_selfopt.models.failures import ServerError
+from pytest_selfopt.models.failures import ServerError, search
 from pytest_selfopt.trial import Json
 
 SAMPLING = ("temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "num_predict", "random_seed")
@@ -60,13 +60,13 @@ class Lesson:
 
 _NO_SAMPLING: Mapping[str, str | None] = {"temperature": None, "top_p": None}
 
-_OPENAI = re.compile(r"(?:gpt-|o\d|chatgpt-)")
-_THINKING = re.compile(r"o\d|gpt-[5-9]")
-_TUNABLE = re.compile(r"gpt-5-chat|gpt-5\.[1-4](?!\d)")
+_OPENAI = r"(?:gpt-|o\d|chatgpt-)"
+_THINKING = r"o\d|gpt-[5-9]"
+_TUNABLE = r"gpt-5-chat|gpt-5\.[1-4](?!\d)"
 """Models of the thinking families that take a temperature, at least while they are not told to think."""
 
-_CLAUDE = re.compile(r"claude-(?:opus|sonnet|haiku)-(\d+)(?:-(\d{1,2})(?!\d))?")
-_CLAUDE_WITHOUT_SAMPLING = re.compile(r"claude-(?:fable|mythos)")
+_CLAUDE = r"claude-(?:opus|sonnet|haiku)-(\d+)(?:-(\d{1,2})(?!\d))?"
+_CLAUDE_WITHOUT_SAMPLING = r"claude-(?:fable|mythos)"
 _FIRST_WITH_ONE = (4, 1)
 _FIRST_WITHOUT = (4, 7)
 
@@ -87,7 +87,7 @@ def accepted_parameters(model: ModelConfig) -> Parameters:
 def _of_family(model: ModelConfig) -> Parameters:
     """Return the ways of a model's family, as of November 2026 (docs/how-to/models.md has the sources)."""
     # Routers, whose models have the provider in their name, adapt parameters themselves.
-    if model.wire == "openai" and _OPENAI.match(model.name):
+    if model.wire == "openai" and re.match(_OPENAI, model.name):
         return _of_openai(model.name)
     if model.wire == "anthropic":
         return _of_claude(model.name)
@@ -95,18 +95,18 @@ def _of_family(model: ModelConfig) -> Parameters:
 
 
 def _of_openai(name: str) -> Parameters:
-    if not _THINKING.match(name):
+    if not re.match(_THINKING, name):
         return Parameters(object_root=True)
     names: dict[str, str | None] = {LIMIT: NEW_LIMIT}
-    if not _TUNABLE.match(name):
+    if not re.match(_TUNABLE, name):
         names |= _NO_SAMPLING
     return Parameters(names=names, object_root=True)
 
 
 def _of_claude(name: str) -> Parameters:
-    if _CLAUDE_WITHOUT_SAMPLING.match(name):
+    if re.match(_CLAUDE_WITHOUT_SAMPLING, name):
         return Parameters(names=_NO_SAMPLING)
-    match = _CLAUDE.match(name)
+    match = re.match(_CLAUDE, name)
     if match is None:
         return Parameters()
     version = (int(match[1]), int(match[2] or 0))
@@ -168,23 +168,16 @@ def unwrapped_text(text: str) -> str:
     return text
 
 
-_REFUSED = re.compile(
+_REFUSED = (
     r"unsupported|not supported|n.t supported|does(?: not|n.t) support|do(?: not|n.t) support|unrecognized|unknown"
     r"|extra_forbidden|extra inputs|not permitted|not allowed|cannot find field|not a valid field|deprecated"
-    r"|may only be|only the default|cannot both|use only one|cannot be set",
-    re.IGNORECASE,
+    r"|may only be|only the default|cannot both|use only one|cannot be set"
 )
-_TOO_HIGH = re.compile(
-    r"too large|too high|at most|maximum|exceed|greater than|less than or equal|must be <=|>\s*\d", re.IGNORECASE
-)
-_AT_MOST = re.compile(
-    r"at most (\d+)|> (\d+), which is the maximum|less than or equal to (\d+)|<= ?(\d+)", re.IGNORECASE
-)
-_ONLY_ONE = re.compile(r"cannot both|use only one", re.IGNORECASE)
-_NO_EFFORT = re.compile(r"set reasoning_effort to 'none'", re.IGNORECASE)
-_OBJECT_ROOT = re.compile(
-    r"type: \"object\"|root.{0,40}object|top.?level.{0,40}(?:object|anyof)|must be an object", re.IGNORECASE
-)
+_TOO_HIGH = r"too large|too high|at most|maximum|exceed|greater than|less than or equal|must be <=|>\s*\d"
+_AT_MOST = r"at most (\d+)|> (\d+), which is the maximum|less than or equal to (\d+)|<= ?(\d+)"
+_ONLY_ONE = r"cannot both|use only one"
+_NO_EFFORT = r"set reasoning_effort to 'none'"
+_OBJECT_ROOT = r"type: \"object\"|root.{0,40}object|top.?level.{0,40}(?:object|anyof)|must be an object"
 
 
 def learn(parameters: Parameters, body: Mapping[str, Json], error: ServerError) -> Lesson | None:
@@ -198,7 +191,7 @@ def learn(parameters: Parameters, body: Mapping[str, Json], error: ServerError) 
         lesson = _on_sampling(parameters, name, values[name], text)
         if lesson is not None:
             return lesson
-    if _NO_EFFORT.search(text) and "reasoning_effort" not in body:
+    if search(_NO_EFFORT, text) and "reasoning_effort" not in body:
         extra = {**parameters.extra, "reasoning_effort": "none"}
         sentence = "reasoning_effort is sent as none, without which the model takes no tools"
         return Lesson(parameters=replace(parameters, extra=extra), sentence=sentence)
@@ -207,15 +200,15 @@ def learn(parameters: Parameters, body: Mapping[str, Json], error: ServerError) 
 
 def _on_sampling(parameters: Parameters, name: str, value: Json, text: str) -> Lesson | None:
     limits = (LIMIT, NEW_LIMIT, "num_predict")
-    if name in limits and isinstance(value, int) and _TOO_HIGH.search(text) and not _renames(name, text):
+    if name in limits and isinstance(value, int) and search(_TOO_HIGH, text) and not _renames(name, text):
         return _on_limit(parameters, value, text)
-    if not _REFUSED.search(text):
+    if not search(_REFUSED, text):
         return None
     if name == LIMIT:
         return _rename(parameters, NEW_LIMIT)
     if name == NEW_LIMIT:
         return _rename(parameters, LIMIT)
-    if name in ("temperature", "top_p") and _ONLY_ONE.search(text):
+    if name in ("temperature", "top_p") and search(_ONLY_ONE, text):
         sentence = "top_p is not sent: the model takes it or a temperature, but not both"
         return Lesson(parameters=replace(parameters, only_one=True), sentence=sentence)
     return Lesson(parameters=parameters.renamed(name, None), sentence=f"{name} is not sent: the model refuses it")
@@ -223,13 +216,13 @@ def _on_sampling(parameters: Parameters, name: str, value: Json, text: str) -> L
 
 def _renames(name: str, text: str) -> bool:
     """Whether a refusal of the limit of tokens asks for its other name."""
-    return name == LIMIT and NEW_LIMIT in text and _REFUSED.search(text) is not None
+    return name == LIMIT and NEW_LIMIT in text and search(_REFUSED, text)
 
 
 def _on_limit(parameters: Parameters, value: int, text: str) -> Lesson | None:
     """Learn the highest limit of tokens, from the text or by halving."""
     most = value // 2
-    for match in _AT_MOST.finditer(text):
+    for match in re.finditer(_AT_MOST, text, re.IGNORECASE):
         stated = int(next(filter(None, match.groups())))
         if stated < value:
             most = stated
@@ -249,10 +242,10 @@ def _rename(parameters: Parameters, other: str) -> Lesson | None:
 def _on_schema(parameters: Parameters, body: Mapping[str, Json], text: str, param: str) -> Lesson | None:
     if "response_format" not in body and "output_config" not in body:
         return None
-    if parameters.strict is not None and _names(text, param, "strict") and _REFUSED.search(text):
+    if parameters.strict is not None and _names(text, param, "strict") and search(_REFUSED, text):
         sentence = "strict is not sent: the model refuses it"
         return Lesson(parameters=replace(parameters, strict=None), sentence=sentence)
-    if not parameters.object_root and _OBJECT_ROOT.search(text):
+    if not parameters.object_root and search(_OBJECT_ROOT, text):
         sentence = "answers under a schema are wrapped in an object, as the model asks"
         return Lesson(parameters=replace(parameters, object_root=True), sentence=sentence)
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -43,6 +42,8 @@ def retry_after(header: str | None, *, now: float) -> float | None:
         return None
     seconds = _number(header)
     if seconds is None:
+        import email.utils
+
         date = email.utils.parsedate_tz(header)
         if date is None:
             return None
