@@ -128,3 +128,23 @@ def test_wrong_settings_are_refused_with_position(tmp_path: Path, text: str, sen
     with pytest.raises(SettingsError) as refused:
         loaded(tmp_path, text)
     assert sentence in str(refused.value)
+
+
+def test_models_tells_what_a_server_really_does(project: Make) -> None:
+    refused = {"status": 400, "message": "Unsupported parameter: 'temperature' is not supported with this model."}
+    lost = {"body": '{"error": "Unexpected endpoint or method. (POST /chat/completions). Returning 200 anyway"}'}
+    made = project(
+        {
+            "served_as": "qwen3-0.6b",
+            "rules": [
+                {"when": {"has": "temperature", "prompt": "2+2"}, "then": refused},
+            ],
+            "default": {"finish": "length"},
+        }
+    )
+    lines = models(made.path, "scripted/model").stdout.splitlines()
+    assert any(line.endswith(", as 'qwen3-0.6b' (asked for 'model')") for line in lines)
+    assert "  temperature is not sent: the model refuses it" in lines
+    assert any(line.startswith("  i1 means no more than a connection of its own") for line in lines)
+    made.server.play({"default": lost})
+    assert "; does base_url lack its /v1?" in models(made.path, "scripted/model").stdout
