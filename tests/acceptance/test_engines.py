@@ -153,6 +153,30 @@ def test_a_server_restart_repeats_no_call(project: Make, own_engine: Engine, tur
     assert made.server.seen.asked == attempts(made.path) == PLANNED
 
 
+ANSWERED = 20
+REFUSED = {"status": 429, "body": '{"error": {"code": "insufficient_quota", "message": "Your quota is used up."}}'}
+
+
+def test_a_spent_quota_stops_the_session(project: Make, engine: Engine) -> None:
+    spent = {"when": {"after": ANSWERED}, "then": REFUSED}
+    made = far(project, engine, {"rules": [spent, *BETTER["rules"]], "latency": 0.02})
+    engine.work(made)
+    result = made.run("--selfopt-cycle", *engine.use)
+    assert result.ret == 10, said(result)
+    assert f"{MODEL} takes no more calls: HTTP status 429: Your quota is used up." in said(result)
+    refused = made.server.seen.asked - ANSWERED
+    assert 0 < refused <= MOST
+    assert "nothing was promoted or rewritten" in said(result)
+    engine.end_workers()
+    made.server.play(BETTER)
+    engine.work(made)
+    resumed = made.run("--selfopt-cycle", "--selfopt-resume", *engine.use)
+    assert resumed.ret in (0, 10), said(resumed)
+    # What a worker saw refused is recorded as that; all else is asked.
+    assert made.server.seen.asked == PLANNED
+    assert sum(trials(made.path).values()) == PLANNED
+
+
 @pytest.mark.parametrize("turn", TRIES)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_ended_session_resumes_and_stores_once(
