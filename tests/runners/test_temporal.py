@@ -214,6 +214,28 @@ def test_a_resumed_workflow_can_abandon_a_call(target: str) -> None:
     assert error.kind is ErrorKind.TIMEOUT
 
 
+def test_a_call_that_ends_while_it_is_sent_is_done(target: str) -> None:
+    model, first, second = Model(0.5), Box(), Box()
+    config = TemporalConfig(target=target, name="ending", heartbeat_s=2)
+    with Hands(config, model):
+        engine = an_engine(config, 1)
+        engine.connect()
+        engine.start(first, "cycle")
+        engine.send(calls(4))
+        first.wait(lambda: bool(first.begun))
+        engine.stop()
+        engine = an_engine(config, 1)
+        engine.connect()
+        engine.start(second, "cycle")
+        second.wait(lambda: bool(second.results))
+        engine.send(calls(4))
+        second.wait(lambda: len(second.results) == 4)
+        time.sleep(0.5)
+        engine.stop()
+    assert second.problem is None
+    assert sorted(model.made) == [f"call-{index}" for index in range(4)]
+
+
 def test_calls_of_a_lost_worker_are_moved(target: str) -> None:
     async def scenario() -> tuple[list[str], dict[str, int]]:
         client = await connect(TemporalConfig(target=target), Cipher(None), "test")

@@ -176,12 +176,17 @@ class TemporalEngine:
         for course in self._under_way():
             held |= course.calls
         for call in calls:
-            if call.id in self._asked:
+            # The result of a call that an earlier session sent may arrive while this one is sending it.
+            if call.id in self._asked or self._has_ended(call.id):
                 continue
             self._asked[call.id] = call
             if call.id not in held:
                 self._put(call)
         self._more.set()
+
+    def _has_ended(self, call_id: str) -> bool:
+        """Whether the result of a call was reported."""
+        return any(call_id in course.ended for course in self._courses)
 
     def _under_way(self) -> list[WorkflowResults]:
         """Return the workflows that have not ended."""

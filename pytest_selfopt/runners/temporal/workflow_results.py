@@ -64,6 +64,8 @@ class WorkflowResults:
     """The queues with its pinned calls."""
     left: set[str] = field(default_factory=set)
     """The calls that are in flight or still to begin."""
+    ended: set[str] = field(default_factory=set)
+    """The calls whose results were reported."""
     ending: str = ""
     cancelled: bool = False
     """Whether the workflow was asked to end early."""
@@ -200,6 +202,7 @@ class WorkflowResults:
         del self._activities[scheduled]
         self.left.discard(call_id)
         if result is not None:
+            self.ended.add(call_id)
             inbox.ended(call_id, result)
 
 
