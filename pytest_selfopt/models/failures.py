@@ -154,11 +154,11 @@ def find_error(value: Any) -> ServerError | None:
     if not isinstance(value, dict):
         return None
     found = value.get("error")
-    if isinstance(found, dict):
+    if isinstance(found, dict) and any(found.values()):
         return _server_error(found)
     if isinstance(found, str) and found:
         return _server_error({**value, "message": found})
-    if found:
+    if found and not isinstance(found, dict):
         return _server_error({"message": str(found)})
     if "choices" in value or "content" in value:
         return None

@@ -77,6 +77,11 @@ def test_a_reply_is_read_whole() -> None:
     assert reply.latency_s > 0
 
 
+@pytest.mark.parametrize("error", [None, "", {}, {"code": 0, "message": ""}])
+def test_an_empty_error_is_none(error: Any) -> None:
+    assert isinstance(ask({"body": json.dumps({**GOOD, "error": error})}), Reply)
+
+
 def test_a_native_tool_call_is_read() -> None:
     request = ChatRequest(messages=REQUEST.messages, tools=({"name": "f"},))
     reply = ask({"call": {"name": "f", "arguments": {"x": [1]}}}, request=request)
