@@ -172,8 +172,8 @@ def test_a_spent_quota_stops_the_session(project: Make, engine: Engine) -> None:
     engine.work(made)
     resumed = made.run("--selfopt-cycle", "--selfopt-resume", *engine.use)
     assert resumed.ret in (0, 10), said(resumed)
-    # What a worker saw refused is recorded as that; all else is asked.
-    assert made.server.seen.asked == PLANNED
+    # What a worker has stored as refused is recorded as that; all else is asked.
+    assert PLANNED <= made.server.seen.asked <= PLANNED + refused
     assert sum(trials(made.path).values()) == PLANNED
 
 
