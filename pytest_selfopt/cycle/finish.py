@@ -13,7 +13,8 @@ from pytest_selfopt.cycle.feedback_file import write_feedback_file
 from pytest_selfopt.cycle.history_entry import history_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
-from pytest_selfopt.ledger.ledger import ComparisonState, Ledger
+from pytest_selfopt.ledger.comparisons import ComparisonState
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.gate import CandidateJudgement

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.ledger.ledger import Comparison
+from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence import Tally, bar, tally

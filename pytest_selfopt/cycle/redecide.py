@@ -10,7 +10,8 @@ from pytest_selfopt.cycle.finish import evidence_of
 from pytest_selfopt.cycle.history_entry import verdict_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import SpecError, StateError
-from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.ledger.comparisons import Comparison
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.loop.cycle import Conclusion, conclude
 from pytest_selfopt.loop.gates import no_project_gates

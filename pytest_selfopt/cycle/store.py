@@ -12,7 +12,8 @@ from pytest_selfopt.bench.suites import Suite
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
-from pytest_selfopt.ledger.ledger import NAME_DIGITS, Comparison, Ledger
+from pytest_selfopt.ledger.comparisons import Comparison
+from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.evidence import bar
 from pytest_selfopt.loop.gates import ProjectGates

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger import queries
+from pytest_selfopt.ledger.comparisons import Comparison, ComparisonState, comparison_of, open_comparison
 from pytest_selfopt.ledger.records import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
@@ -47,30 +48,6 @@ _UNRECORDED = "unrecorded"
 """The member of a cycle's result with the attempts of calls that were cut off."""
 
 CycleStatus = Literal["running", "decided", "partial", "interrupted", "stopped"]
-ComparisonState = Literal["open", "held", "promoted", "rejected"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One comparison of a candidate with a baseline on one suite: the unit of the error budget.
-
-    `number` counts all comparisons ever opened; `test` is its index j among those that spend a `share` of the error
-    budget (None: it spends none and guarantees nothing); `cycles` are the cycles whose trials belong to it.
-    """
-
-    number: int
-    test: int | None
-    share: float
-    phase: str
-    baseline: str
-    candidate: str
-    suite_hash: str
-    state: ComparisonState
-    cycles: tuple[int, ...]
-    wins: int = 0
-    losses: int = 0
-    passes: int = 0
-    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +264,7 @@ class Ledger:
     def comparisons(self, phase: str | None = None) -> tuple[Comparison, ...]:
         """Return all comparisons ever opened, or those of one phase, in order."""
         rows = self._read(queries.COMPARISONS, (phase, phase))
-        return tuple(map(_comparison, rows))
+        return tuple(map(comparison_of, rows))
 
     def open_comparison(
         self,
@@ -307,29 +284,7 @@ class Ledger:
         """
         key = (phase, baseline, candidate, suite_hash)
         with self._writing() as connection:
-            # Not INSERT OR IGNORE: an ignored insert would still consume a number.
-            row = connection.execute(queries.FIND_COMPARISON, key).fetchone()
-            if row is None:
-                connection.execute(
-                    "INSERT INTO comparison (phase, baseline, candidate, suite_hash, state, cycles) "
-                    "VALUES (?, ?, ?, ?, 'open', '[]')",
-                    key,
-                )
-                row = connection.execute(queries.FIND_COMPARISON, key).fetchone()
-            cycles = json.loads(row["cycles"])
-            test, share = row["test"], row["share"]
-            if share_of is not None and test is None:
-                cycles = []
-                test = connection.execute("SELECT coalesce(max(test), 0) + 1 FROM comparison").fetchone()[0]
-                share = share_of(test)
-            if cycle not in cycles:
-                cycles.append(cycle)
-            connection.execute(
-                "UPDATE comparison SET state = 'open', cycles = ?, test = ?, share = ? WHERE number = ?",
-                (dump(cycles), test, share, row["number"]),
-            )
-        opened = {"state": "open", "cycles": tuple(cycles), "test": test, "share": share}
-        return Comparison(**{**dict(row), **opened})
+            return open_comparison(connection, key, cycle=cycle, share_of=share_of)
 
     def settle_comparison(
         self, number: int, *, state: ComparisonState, wins: int, losses: int, passes: int, sentence: str
@@ -413,8 +368,3 @@ def _cycle(row: sqlite3.Row) -> dict[str, Any]:
 
 def _warmup(row: sqlite3.Row) -> Warmup:
     return Warmup(phase=row["phase"], spec=row["spec"], result=result_of(row))
-
-
-def _comparison(row: sqlite3.Row) -> Comparison:
-    cycles = tuple(json.loads(row["cycles"]))
-    return Comparison(**{**dict(row), "cycles": cycles})

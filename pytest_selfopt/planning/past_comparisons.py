@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pytest_selfopt.ledger.ledger import Comparison, Ledger
+from pytest_selfopt.ledger.comparisons import Comparison
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
 from pytest_selfopt.specs.spec import Spec, parse_spec

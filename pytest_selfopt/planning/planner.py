@@ -57,15 +57,7 @@ def plan_phase(
         SettingsError: if the baseline's model or variant is unknown, or the model is disabled without a fallback.
     """
     base = _base_plan(phase, settings, routing)
-    model = settings.model(base.baseline.model)
-    if model.members and _converses(suite):
-        raise SettingsError(
-            f"{base.baseline.model} cannot be the baseline of phase {phase!r}: "
-            "a swarm answers single questions, and "
-            f"{suite.name} holds conversations of several turns; "
-            "name one model"
-        )
-    settings.variant(base.baseline.variant)
+    _require_answers(base, suite, settings)
     if settings.mode is Mode.PLAIN:
         return base
     if settings.mode is Mode.GATE:
@@ -90,6 +82,23 @@ def plan_phase(
     )
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)
+
+
+def _require_answers(base: PhasePlan, suite: Suite, settings: Settings) -> None:
+    """Check that the baseline can be asked the suite.
+
+    Raises:
+        SettingsError: if its model or variant is unknown, or a swarm would have to hold a conversation.
+    """
+    model = settings.model(base.baseline.model)
+    if model.members and _converses(suite):
+        raise SettingsError(
+            f"{base.baseline.model} cannot be the baseline of phase {base.phase!r}: "
+            "a swarm answers single questions, and "
+            f"{suite.name} holds conversations of several turns; "
+            "name one model"
+        )
+    settings.variant(base.baseline.variant)
 
 
 def _candidates_wanted(base: PhasePlan, settings: Settings) -> int:
