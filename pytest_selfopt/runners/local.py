@@ -19,10 +19,10 @@ from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, Slot
 from pytest_selfopt.runners.conversation import Ask, converse
 from pytest_selfopt.runners.quota import SpentQuotas, without_long_wait
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
+from pytest_selfopt.runners.without_reply import GIVEN_UP
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
 
-_GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
 _ABORTED = CallError(kind=ErrorKind.CANCELLED, message="cancelled while it was under way")
 _CANCELLED = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
 
@@ -128,7 +128,7 @@ class LocalRunner:
 
     def give_up(self, call_id: str) -> None:
         """Abort one call; it ends as a time-out and is not retried."""
-        self._end(call_id, _GIVEN_UP)
+        self._end(call_id, GIVEN_UP)
 
     def abort(self, call_id: str) -> None:
         """Abort one call; it ends as cancelled."""

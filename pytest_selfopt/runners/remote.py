@@ -17,6 +17,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.budget import CallBudget, Reservation
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished
+from pytest_selfopt.runners.without_reply import UNFINISHED, ended_now
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
 
 LOST = "lost with the worker that made it"
@@ -156,8 +157,7 @@ class RemoteRunner:
         results: list[Finished] = []
         self.run_batch([call], results.extend)
         if not results:
-            error = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it had ended")
-            return CallResult(error=error, started=time.time(), ended=time.time(), lane=call.lane)
+            return ended_now(UNFINISHED, lane=call.lane)
         return results[0].result
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
@@ -231,8 +231,7 @@ class RemoteRunner:
 
     def _refuse(self, call: Call, why: str) -> None:
         error = CallError(kind=ErrorKind.CANCELLED, message=why)
-        now = time.time()
-        result = CallResult(error=error, started=now, ended=now, lane=call.lane)
+        result = ended_now(error, lane=call.lane)
         with self._turn:
             sent = self._sent.pop(call.id, None)
         if sent is not None:

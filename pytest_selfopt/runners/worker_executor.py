@@ -14,6 +14,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_from_bytes
+from pytest_selfopt.runners.without_reply import ended_now
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
@@ -68,8 +69,7 @@ def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallR
     """Return the failed result of a call that was not made, or whose reply (in `result`) cannot be passed on."""
     error = CallError(kind=kind, message=why)
     if result is None:
-        now = time.time()
-        return CallResult(error=error, started=now, ended=now)
+        return ended_now(error)
     return CallResult(error=error, started=result.started, ended=result.ended)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,12 +13,12 @@ from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
+from pytest_selfopt.runners.without_reply import GIVEN_UP, UNFINISHED, ended_now
 from pytest_selfopt.swarm.execution_state import MemberCall, SwarmExecution
 from pytest_selfopt.swarm.permits import Permits
 from pytest_selfopt.swarm.swarm import MOST_IN_ALL, Swarm
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
-_GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
 _NO_CONVERSATION = CallError(
     kind=ErrorKind.REQUEST, message="a swarm answers single questions; conversations of several turns need one model"
 )
@@ -93,7 +92,7 @@ class SwarmRunner:
         results: list[Finished] = []
         self.run_batch([call], results.extend)
         if not results:
-            return _ended(call, _cancelled())
+            return _ended(call, UNFINISHED)
         return results[0].result
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
@@ -237,13 +236,13 @@ class SwarmRunner:
             result = self._asked(entry, call)
         except SelfoptError as problem:
             self._fail(problem)
-            result = _ended(call, _cancelled())
+            result = _ended(call, UNFINISHED)
         self._permits.leave(entry.course.swarm.id)
         self._take(entry, call, result, reported=result.cancelled)
 
     def _asked(self, entry: _Open, call: Call) -> CallResult:
         if entry.given_up:
-            return _ended(call, _GIVEN_UP)
+            return _ended(call, GIVEN_UP)
         return self._inner.run(call)
 
     def _take(self, entry: _Open, call: Call, result: CallResult, *, reported: bool) -> None:
@@ -261,7 +260,7 @@ class SwarmRunner:
         if following is None:
             return
         if entry.given_up:
-            self._finish(entry, course.ended_by(_GIVEN_UP))
+            self._finish(entry, course.ended_by(GIVEN_UP))
         elif isinstance(following, CallResult):
             self._finish(entry, following)
         else:
@@ -284,10 +283,5 @@ class SwarmRunner:
         return cost_of_result(part.result, self._models[part.call.model])
 
 
-def _cancelled() -> CallError:
-    return CallError(kind=ErrorKind.CANCELLED, message="cancelled before it had ended")
-
-
 def _ended(call: Call, error: CallError) -> CallResult:
-    now = time.time()
-    return CallResult(error=error, started=now, ended=now, answers=0, lane=call.lane)
+    return ended_now(error, lane=call.lane, answers=0)

@@ -19,7 +19,8 @@ from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+from pytest_selfopt.runners.without_reply import ended_now
+from pytest_selfopt.trial import CallError, ErrorKind
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -253,10 +254,8 @@ class NatsEngine:
             kind=ErrorKind.REQUEST,
             message=f"the call is {size:,} bytes long, but the NATS server accepts only {most:,} (max_payload)",
         )
-        now = time.time()
         self._open.pop(call.id, None)
-        result = CallResult(error=error, started=now, ended=now, lane=call.lane)
-        self._inbox.ended(call.id, result)
+        self._inbox.ended(call.id, ended_now(error, lane=call.lane))
 
     async def _receive(self, message: Msg) -> None:
         number = message.metadata.sequence.stream

@@ -21,7 +21,8 @@ from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, e
 from pytest_selfopt.runners.temporal.shared import MOST_BYTES, WORKFLOW, CallPayload, CallPayloads, errand_of, take_some
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.worker_directory import Places
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+from pytest_selfopt.runners.without_reply import GIVEN_UP, ended_now
+from pytest_selfopt.trial import CallError, ErrorKind
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
@@ -41,8 +42,6 @@ _PAUSE_S = 0.3
 _LOOK_S = 0.5
 _TASK_TIMEOUT = timedelta(seconds=5)
 """Silence of a worker over a workflow, whose code takes milliseconds, after which another worker gets it."""
-
-_GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
 
 
 class TemporalEngine:
@@ -216,11 +215,9 @@ class TemporalEngine:
             self._waiting[queue].append(errand)
 
     def _refuse(self, call_id: str, why: str) -> None:
-        now = time.time()
         lane = self._asked.pop(call_id).lane
         error = CallError(kind=ErrorKind.REQUEST, message=why)
-        result = CallResult(error=error, started=now, ended=now, lane=lane)
-        self._inbox.ended(call_id, result)
+        self._inbox.ended(call_id, ended_now(error, lane=lane))
 
     async def _hand_on(self) -> None:
         """Give waiting calls to workflows as places become free."""
@@ -357,9 +354,7 @@ class TemporalEngine:
         call = self._asked.pop(call_id, None)
         if call is None:
             return
-        now = time.time()
-        result = CallResult(error=_GIVEN_UP, started=now, ended=now, lane=call.lane)
-        self._inbox.ended(call_id, result)
+        self._inbox.ended(call_id, ended_now(GIVEN_UP, lane=call.lane))
         for waiting in self._waiting.values():
             waiting[:] = [errand for errand in waiting if errand.id != call_id]
         courses = [course for course in self._courses if call_id in course.left]
