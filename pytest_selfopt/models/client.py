@@ -16,6 +16,7 @@ from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.config import ModelConfig, WireName
 from pytest_selfopt.models.failures import find_error
 from pytest_selfopt.models.isolation import Isolation
+from pytest_selfopt.models.lookup import LOOPBACK
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.parameters import (
@@ -42,7 +43,6 @@ _WIRES: Mapping[WireName, Wire] = {
     "ollama": OllamaWire(),
     "anthropic": AnthropicWire(),
 }
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 AZURE = ".azure.com"
 """The end of the hosts that take a key in a header of its own, too."""
 

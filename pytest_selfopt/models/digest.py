@@ -7,14 +7,13 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pytest_selfopt.errors import ModelError
-from pytest_selfopt.models.client import LOOPBACK, missing_key
+from pytest_selfopt.models.client import missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import find_model_file
+from pytest_selfopt.models.lookup import get_json
 
-LIST_TIMEOUT_S = 2.0
 DIGITS = 16
 
 
@@ -44,22 +43,13 @@ def _hashed(path: Path, _size: int, _changed_ns: int) -> str:
 
 def _digest_in_list(model: ModelConfig) -> str | None:
     """GET /api/tags (https://docs.ollama.com/api/tags); a server that is down has none, and its calls will fail."""
-    import requests
-
     if missing_key(model):
         return None
     key = os.environ.get(model.provider.api_key_env or "", "")
-    headers: dict[str, str] = {}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    address = f"{model.provider.base_url.rstrip('/')}/api/tags"
+    listed = get_json(model.provider.base_url, "/api/tags", key)
     try:
-        with requests.Session() as session:
-            session.trust_env = urlsplit(address).hostname not in LOOPBACK
-            response = session.get(address, headers=headers, timeout=LIST_TIMEOUT_S)
-            entries = response.json()["models"]
-        digest = _digests_by_name(entries).get(model.name)
-    except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError):
+        digest = _digests_by_name(listed["models"]).get(model.name)
+    except (LookupError, TypeError, AttributeError):
         return None
     if not isinstance(digest, str):
         return None

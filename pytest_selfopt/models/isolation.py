@@ -6,12 +6,10 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig
+from pytest_selfopt.models.lookup import get_json
 from pytest_selfopt.trial import Json
-
-ASKING_TIMEOUT_S = 2.0
 
 
 def _without_cache() -> dict[str, Json]:
@@ -88,29 +86,13 @@ class Isolation:
         if self._model.wire == _ON_REQUEST:
             # Neither llama.cpp nor LiteLLM heeds a switch on this wire.
             return ""
-        models = list_models(self._model, self._base_url, key)
-        owners = {model.get("owned_by") for model in models}
-        for owner in _SWITCHES:
-            if owner in owners:
-                return owner
-        return ""
+        owners = _owners(get_json(self._base_url, "/models", key))
+        return next(filter(owners.__contains__, _SWITCHES), "")
 
 
-def list_models(model: ModelConfig, base_url: str, key: str) -> list[dict[str, Any]]:
-    """Return what a server says of its models (GET /v1/models); nothing if it does not say."""
-    import requests
-
-    address = urlsplit(base_url)
-    path = "/v1/models" if model.wire == "anthropic" else "/models"
-    url = address._replace(path=address.path.rstrip("/") + path).geturl()
-    headers = {"Authorization": f"Bearer {key}", "x-api-key": key} if key else {}
-    try:
-        with requests.Session() as session:
-            session.trust_env = address.hostname not in ("127.0.0.1", "localhost", "::1")
-            answer = session.get(url, headers=headers, timeout=ASKING_TIMEOUT_S).json()
-    except (requests.RequestException, ValueError):
-        return []
-    entries = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(entries, list):
-        return []
-    return [entry for entry in entries if isinstance(entry, dict)]
+def _owners(listed: Any) -> set[str]:
+    """Return who owns the models of a list (GET /v1/models), by the server's own words; no shape is assumed."""
+    if not isinstance(listed, dict) or not isinstance(listed.get("data"), list):
+        return set()
+    entries = [entry for entry in listed["data"] if isinstance(entry, dict)]
+    return {owner for owner in (entry.get("owned_by") for entry in entries) if isinstance(owner, str)}

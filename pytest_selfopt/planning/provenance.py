@@ -17,9 +17,9 @@ from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.provenance import Premises
-from pytest_selfopt.models.client import LOOPBACK
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.digest import digest_of
+from pytest_selfopt.models.lookup import LOOPBACK
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import Variant, build_request
