@@ -114,7 +114,8 @@ class Reply:
     `finish_reason` is the provider's, as the OpenAI format names it: "stop", "length", "tool_calls" or another word.
     `tokens_in` include those read from a cache (`tokens_cached`) and written to it (`tokens_cache_write`);
     `tokens_out` include those of the model's thinking (`tokens_reasoning`). `cost_usd` is the provider's own figure.
-    `sent` has the sampling parameters as they were really sent, under their names on the wire.
+    `sent` has the sampling parameters as they were really sent, under their names on the wire, and `adjustments` say
+    what of the sampling that was asked for the model does not take.
     """
 
     text: str = ""
@@ -137,6 +138,7 @@ class Reply:
     off_schema: bool = False
     """Whether the text does not have the form that the request demands: the server did not constrain it."""
     sent: dict[str, Json] = field(default_factory=dict)
+    adjustments: tuple[str, ...] = ()
     echo: Echo | None = field(default=None, compare=False, repr=False)
     """The message to send back; kept only while the conversation goes on."""
     conversation: Conversation | None = None

@@ -15,7 +15,7 @@ from pytest_selfopt.trial import (
     ToolCall,
 )
 
-_RARE = ("tokens_cache_write", "tokens_reasoning", "cost_usd", "off_schema")
+_RARE = ("tokens_cache_write", "tokens_reasoning", "cost_usd", "off_schema", "adjustments")
 """Fields that most replies leave at their defaults: left out where they do, to keep the ledger small."""
 
 
@@ -25,7 +25,7 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
     values: dict[str, Any] = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
     del values["echo"]
     for name in _RARE:
-        if values[name] is None or values[name] is False:
+        if values[name] is None or values[name] is False or values[name] == ():
             del values[name]
     values["tool_calls"] = _calls_to_json(reply.tool_calls)
     if reply.conversation is not None:
@@ -49,6 +49,7 @@ def reply_from_json(value: dict[str, Any]) -> Reply:
     """The inverse of `reply_to_json`; fields this version does not know are ignored."""
     known = {name: value[name] for name in Reply.__dataclass_fields__ if name in value}
     known["tool_calls"] = _calls_from_json(known.get("tool_calls", ()))
+    known["adjustments"] = tuple(known.get("adjustments", ()))
     talk = known.get("conversation")
     if talk is not None:
         steps = [

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 
-from pytest_selfopt.models.parameters import adjustments
 from pytest_selfopt.runners.runner import Call
-from pytest_selfopt.specs.request import Sampling
-from pytest_selfopt.trial import CallResult, Json, Reply
+from pytest_selfopt.trial import CallResult, Reply
 
 
 class ReplyNotes:
@@ -16,7 +13,6 @@ class ReplyNotes:
 
     def __init__(self) -> None:
         self._adjusted: dict[str, dict[str, None]] = {}
-        self._last_sampling: dict[str, tuple[Sampling, dict[str, Json]]] = {}
         self._constrained: Counter[str] = Counter()
         self._off_schema: Counter[str] = Counter()
         self._isolated_tokens: Counter[str] = Counter()
@@ -27,21 +23,13 @@ class ReplyNotes:
         reply = result.received
         if reply is None:
             return
-        self._add_sampling(call, reply)
+        for note in reply.adjustments:
+            self._adjusted.setdefault(call.model, {})[note] = None
         if call.request.answer_schema is not None:
             self._constrained[call.model] += 1
             self._off_schema[call.model] += reply.off_schema
         if call.request.fresh:
             self._add_isolated(call.model, reply)
-
-    def _add_sampling(self, call: Call, reply: Reply) -> None:
-        """Note how the sampling that was sent differs from what was asked, unless it is that of the last call."""
-        sampling = (call.request.sampling, reply.sent)
-        if self._last_sampling.get(call.model) == sampling:
-            return
-        self._last_sampling[call.model] = sampling
-        for note in adjustments(asdict(call.request.sampling), reply.sent):
-            self._adjusted.setdefault(call.model, {})[note] = None
 
     def _add_isolated(self, model: str, reply: Reply) -> None:
         self._isolated_tokens[model] += reply.tokens_in or 0

@@ -24,6 +24,7 @@ from pytest_selfopt.models.parameters import (
     REFUSING_STATUSES,
     Lesson,
     Parameters,
+    SentSampling,
     accepted_parameters,
     apply_parameters,
     learn,
@@ -118,8 +119,8 @@ class HttpClient:
         deadline = time.perf_counter() + timeout_s
         for _ in range(MOST_ADJUSTMENTS):
             parameters = self._parameters
-            answer, body = self._ask_once(request, parameters, key, timeout_s)
-            lesson = _lesson_of(answer, parameters, body)
+            answer = self._ask_once(request, parameters, key, timeout_s)
+            lesson = _lesson_of(answer, parameters)
             timeout_s = deadline - time.perf_counter()
             if lesson is None or timeout_s <= 0:
                 break
@@ -130,15 +131,15 @@ class HttpClient:
 
     def _ask_once(
         self, request: ChatRequest, parameters: Parameters, key: str, timeout_s: float
-    ) -> tuple[Answered | CallError, dict[str, Json]]:
-        """Send a request once; return what came, and the body that was sent."""
+    ) -> Answered | CallError:
+        """Send a request once."""
         wrapped = request.answer_schema is not None and parameters.object_root
         if request.answer_schema is not None and wrapped:
             request = replace(request, answer_schema=wrapped_schema(request.answer_schema))
         try:
             body = self._wire.body(self._model, request)
         except Unsupported as problem:
-            return CallError(kind=ErrorKind.REQUEST, message=str(problem)), {}
+            return CallError(kind=ErrorKind.REQUEST, message=str(problem))
         sampling = apply_parameters(body, parameters)
         if request.fresh:
             body.update(self._isolation.members(key))
@@ -146,12 +147,18 @@ class HttpClient:
         headers = self._headers(key)
         http = self._transport.post(body, headers, timeout_s=timeout_s, fresh=request.fresh)
         if isinstance(http, CallError):
-            return http, body
-        sent = Sent(key=key, latency_s=time.perf_counter() - began, at=time.time(), sampling=sampling)
+            return http
+        sent = Sent(
+            key=key,
+            latency_s=time.perf_counter() - began,
+            at=time.time(),
+            sampling=sampling.sent,
+            adjustments=sampling.adjustments,
+        )
         result = read_answer(self._wire, http, sent)
         if isinstance(result, Reply) and request.answer_schema is not None:
             result = checked_answer(result, wrapped=wrapped)
-        return Answered(http=http, result=result), body
+        return Answered(body=body, sampling=sampling, http=http, result=result)
 
     def _headers(self, key: str) -> dict[str, str]:
         headers = self._wire.headers(key)
@@ -171,15 +178,17 @@ class HttpClient:
         self._transport.abort()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A server's answer, and what it means."""
+    """A request with its server's answer, and what that means."""
 
+    body: Mapping[str, Json]
+    sampling: SentSampling
     http: HttpReply
     result: Reply | CallError
 
 
-def _lesson_of(answer: Answered | CallError, parameters: Parameters, body: Mapping[str, Json]) -> Lesson | None:
+def _lesson_of(answer: Answered | CallError, parameters: Parameters) -> Lesson | None:
     """Return what an answer teaches about the parameters that the model accepts; None if nothing."""
     if not isinstance(answer, Answered) or answer.http.status not in REFUSING_STATUSES:
         return None
@@ -191,7 +200,7 @@ def _lesson_of(answer: Answered | CallError, parameters: Parameters, body: Mappi
         return None
     if error is None:
         return None
-    return learn(parameters, body, error)
+    return learn(parameters, answer.body, answer.sampling, error)
 
 
 def checked_answer(reply: Reply, *, wrapped: bool) -> Reply:

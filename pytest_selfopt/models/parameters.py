@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.failures import ServerError, search
 from pytest_selfopt.trial import Json
 
-SAMPLING = ("temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "num_predict", "random_seed")
-"""The names of sampling parameters on any wire."""
+SAMPLING = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "max_tokens": "max_tokens",
+    "num_predict": "max_tokens",
+}
+"""The names of sampling parameters in a new body of any wire format, and what they are here."""
 LIMIT = "max_tokens"
 NEW_LIMIT = "max_completion_tokens"
 WRAPPED = "answer"
@@ -115,34 +121,59 @@ def _of_claude(name: str) -> Parameters:
     return Parameters(only_one=version >= _FIRST_WITH_ONE)
 
 
-def apply_parameters(body: dict[str, Json], parameters: Parameters) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentSampling:
+    """The sampling parameters of one request: as they were `sent`, by their names there, and what each is here.
+
+    `adjustments` say what was left out or lowered because the model does not take it otherwise.
+    """
+
+    sent: dict[str, Json]
+    names: Mapping[str, str]
+    adjustments: tuple[str, ...] = ()
+
+
+def apply_parameters(body: dict[str, Json], parameters: Parameters) -> SentSampling:
     """Adapt a new body to what its model accepts, in place; return the sampling parameters as they are sent."""
     values = body.get("options")
     if not isinstance(values, dict):
         values = body
-    for name in SAMPLING:
-        if name in values:
-            _send(values, name, parameters)
-    if parameters.only_one and "temperature" in values:
-        values.pop("top_p", None)
-    answer_format = body.get("response_format")
-    if parameters.strict is not None and isinstance(answer_format, dict):
-        schema = answer_format["json_schema"]
-        assert isinstance(schema, dict)
-        schema["strict"] = parameters.strict
+    asked = {name: values.pop(name) for name in SAMPLING if name in values}
+    sent: dict[str, Json] = {}
+    names: dict[str, str] = {}
+    adjustments: list[str] = []
+    for name, value in asked.items():
+        known = SAMPLING[name]
+        other = parameters.names.get(known, name)
+        if other is None or (known == "top_p" and parameters.only_one and "temperature" in names.values()):
+            adjustments.append(f"{known} not sent")
+            continue
+        sent[other], names[other] = value, known
+        if known == LIMIT:
+            sent[other] = _lowered(value, parameters.most_tokens, adjustments)
+    values.update(sent)
+    if parameters.strict is not None:
+        _set_strict(body, parameters)
     body.update(parameters.extra)
-    return {name: values[name] for name in SAMPLING if name in values}
+    return SentSampling(sent=sent, names=names, adjustments=tuple(adjustments))
 
 
-def _send(values: dict[str, Json], name: str, parameters: Parameters) -> None:
-    """Send a parameter under the name by which the model knows it, if it does."""
-    value = values.pop(name)
-    known = LIMIT if name == "num_predict" else name
-    other = parameters.names.get(known, name)
-    if known == LIMIT and parameters.most_tokens is not None and isinstance(value, int):
-        value = min(value, parameters.most_tokens)
-    if other is not None:
-        values[other] = value
+def _lowered(value: Json, most: int | None, adjustments: list[str]) -> Json:
+    """Return a limit of tokens of at most `most`; note it if it is lowered."""
+    if most is None or not isinstance(value, int) or value <= most:
+        return value
+    adjustments.append(f"at most {most:,} tokens instead of {value:,}")
+    return most
+
+
+def _set_strict(body: Mapping[str, Json], parameters: Parameters) -> None:
+    """Set `strict` of the schema in a body of the OpenAI format, if it has one."""
+    answer_format = body.get("response_format")
+    if not isinstance(answer_format, dict):
+        return
+    schema = answer_format["json_schema"]
+    assert isinstance(schema, dict)
+    schema["strict"] = parameters.strict
 
 
 def wrapped_schema(schema: dict[str, Json]) -> dict[str, Json]:
@@ -180,17 +211,16 @@ _NO_EFFORT = r"set reasoning_effort to 'none'"
 _OBJECT_ROOT = r"type: \"object\"|root.{0,40}object|top.?level.{0,40}(?:object|anyof)|must be an object"
 
 
-def learn(parameters: Parameters, body: Mapping[str, Json], error: ServerError) -> Lesson | None:
+def learn(
+    parameters: Parameters, body: Mapping[str, Json], sampling: SentSampling, error: ServerError
+) -> Lesson | None:
     """Return what a refusal of a request with this body teaches; None if nothing that another request could heed."""
     text = _all_texts(error)
-    values = body.get("options")
-    if not isinstance(values, dict):
-        values = dict(body)
-    named = [name for name in SAMPLING if name in values and _names(text, error.param, name)]
-    for name in named:
-        lesson = _on_sampling(parameters, name, values[name], text)
-        if lesson is not None:
-            return lesson
+    for name, value in sampling.sent.items():
+        if _names(text, error.param, name):
+            lesson = _on_sampling(parameters, sampling.names[name], name, value, text)
+            if lesson is not None:
+                return lesson
     if search(_NO_EFFORT, text) and "reasoning_effort" not in body:
         extra = {**parameters.extra, "reasoning_effort": "none"}
         sentence = "reasoning_effort is sent as none, without which the model takes no tools"
@@ -198,25 +228,24 @@ def learn(parameters: Parameters, body: Mapping[str, Json], error: ServerError) 
     return _on_schema(parameters, body, text, error.param)
 
 
-def _on_sampling(parameters: Parameters, name: str, value: Json, text: str) -> Lesson | None:
-    limits = (LIMIT, NEW_LIMIT, "num_predict")
-    if name in limits and isinstance(value, int) and search(_TOO_HIGH, text) and not _renames(name, text):
-        return _on_limit(parameters, value, text)
-    if not search(_REFUSED, text):
-        return None
-    if name == LIMIT:
+def _on_sampling(parameters: Parameters, known: str, name: str, value: Json, text: str) -> Lesson | None:
+    """Learn from a text that names a parameter, `known` here, by the `name` under which it was sent."""
+    refused = search(_REFUSED, text)
+    if known == LIMIT:
+        asks_for_other_name = refused and name != NEW_LIMIT and NEW_LIMIT in text
+        if isinstance(value, int) and search(_TOO_HIGH, text) and not asks_for_other_name:
+            return _on_limit(parameters, value, text)
+        if not refused:
+            return None
+        if name == NEW_LIMIT:
+            return _rename(parameters, LIMIT)
         return _rename(parameters, NEW_LIMIT)
-    if name == NEW_LIMIT:
-        return _rename(parameters, LIMIT)
-    if name in ("temperature", "top_p") and search(_ONLY_ONE, text):
+    if not refused:
+        return None
+    if known in ("temperature", "top_p") and search(_ONLY_ONE, text):
         sentence = "top_p is not sent: the model takes it or a temperature, but not both"
         return Lesson(parameters=replace(parameters, only_one=True), sentence=sentence)
-    return Lesson(parameters=parameters.renamed(name, None), sentence=f"{name} is not sent: the model refuses it")
-
-
-def _renames(name: str, text: str) -> bool:
-    """Whether a refusal of the limit of tokens asks for its other name."""
-    return name == LIMIT and NEW_LIMIT in text and search(_REFUSED, text)
+    return Lesson(parameters=parameters.renamed(known, None), sentence=f"{known} is not sent: the model refuses it")
 
 
 def _on_limit(parameters: Parameters, value: int, text: str) -> Lesson | None:
@@ -263,29 +292,3 @@ def _names(text: str, param: str, name: str) -> bool:
 def _all_texts(error: ServerError) -> str:
     """Return all that a server says about an error."""
     return f"{error.message} {error.details or ''}"
-
-
-def adjustments(asked: Mapping[str, Json], sent: Mapping[str, Json]) -> tuple[str, ...]:
-    """Describe how the sampling that was `sent` differs from what was `asked` of the model; empty if it does not."""
-    if not sent:
-        return ()
-    notes = list(_left_out(asked, sent))
-    limit, sent_limit = asked.get(LIMIT), _limit_in(sent)
-    if isinstance(limit, int) and isinstance(sent_limit, int) and sent_limit < limit:
-        notes.append(f"at most {sent_limit:,} tokens instead of {limit:,}")
-    return tuple(notes)
-
-
-def _left_out(asked: Mapping[str, Json], sent: Mapping[str, Json]) -> Iterable[str]:
-    for name in ("temperature", "top_p", "seed"):
-        if asked.get(name) is not None and name not in sent and f"random_{name}" not in sent:
-            yield f"{name} not sent"
-    if asked.get(LIMIT) is not None and _limit_in(sent) is None:
-        yield f"{LIMIT} not sent"
-
-
-def _limit_in(sent: Mapping[str, Json]) -> Json:
-    for name in (LIMIT, NEW_LIMIT, "num_predict"):
-        if name in sent:
-            return sent[name]
-    return None

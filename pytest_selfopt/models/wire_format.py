@@ -60,13 +60,15 @@ class Sent:
     """What is known of a request when its answer is read.
 
     `at` is the time of the answer in seconds since the epoch, `latency_s` how many seconds it took; `sampling` are the
-    parameters as they were sent. `key` is redacted wherever the server repeats it.
+    parameters as they were sent, `adjustments` what of them was left out or lowered. `key` is redacted wherever the
+    server repeats it.
     """
 
     key: str
     latency_s: float
     at: float
     sampling: dict[str, Json]
+    adjustments: tuple[str, ...] = ()
 
     @property
     def max_tokens(self) -> Json:
@@ -108,7 +110,7 @@ def _failed(error: ServerError, answer: HttpReply, sent: Sent) -> Reply | CallEr
     """Return what an error means: the model's unreadable call is its reply."""
     unparsed = unparsed_call(error)
     if unparsed is not None:
-        return replace(unparsed, latency_s=sent.latency_s, sent=sent.sampling)
+        return replace(unparsed, latency_s=sent.latency_s, sent=sent.sampling, adjustments=sent.adjustments)
     return failure(error, status=answer.status, headers=answer.headers, now=sent.at)
 
 
@@ -134,7 +136,7 @@ def _settled(reply: Reply | CallError, wire: Wire, sent: Sent) -> Reply | CallEr
     if wire.counts_within_limit and _is_full(reply, sent):
         # LiteLLM's proxy calls a reply that was cut off complete.
         finish = LENGTH
-    reply = replace(reply, finish_reason=finish, sent=sent.sampling)
+    reply = replace(reply, finish_reason=finish, sent=sent.sampling, adjustments=sent.adjustments)
     if finish == LENGTH and reply.tool_calls:
         # llama.cpp passes half a call on as a whole one without arguments.
         undecodable = f"its call was cut off at the limit of {sent.max_tokens or reply.tokens_out} tokens"

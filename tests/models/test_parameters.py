@@ -14,7 +14,6 @@ from pytest_selfopt.models.parameters import (
     Lesson,
     Parameters,
     accepted_parameters,
-    adjustments,
     apply_parameters,
     learn,
     unwrapped_text,
@@ -25,12 +24,19 @@ from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, Json, Reply
 
 HELLO = ChatRequest(messages=(Message(role="user", content="Hello"),))
+NONE = Parameters()
 SCHEMA: dict[str, Json] = {"anyOf": [{"type": "object"}, {"type": "array"}]}
 
 
 def model(name: str, wire: WireName = "openai", base_url: str = "", **change: Any) -> ModelConfig:
     provider = ProviderConfig(name="p", wire=wire, base_url=base_url)
     return ModelConfig(id="m", provider=provider, name=name, **change)
+
+
+def refused(sent: dict[str, Json], error: ServerError, parameters: Parameters = NONE) -> Lesson | None:
+    """What the refusal of a body teaches that was sent with these parameters."""
+    sampling = apply_parameters(sent, parameters)
+    return learn(parameters, sent, sampling, error)
 
 
 def body(**change: Json) -> dict[str, Json]:
@@ -57,7 +63,7 @@ def body(**change: Json) -> dict[str, Json]:
     ],
 )
 def test_a_family_gets_what_it_accepts(name: str, wire: WireName, sent: dict[str, Json]) -> None:
-    assert apply_parameters(body(top_p=0.9), accepted_parameters(model(name, wire))) == sent
+    assert apply_parameters(body(top_p=0.9), accepted_parameters(model(name, wire))).sent == sent
 
 
 def test_settings_come_before_the_family() -> None:
@@ -66,13 +72,17 @@ def test_settings_come_before_the_family() -> None:
     )
     parameters = accepted_parameters(model("gpt-5", parameters=own))
     sent = body(seed=3)
-    assert apply_parameters(sent, parameters) == {"temperature": 0.0, "random_seed": 3, "max_completion_tokens": 100}
+    assert apply_parameters(sent, parameters).sent == {
+        "temperature": 0.0,
+        "random_seed": 3,
+        "max_completion_tokens": 100,
+    }
     assert sent["reasoning_effort"] == "low"
 
 
 def test_ollamas_options_are_adapted_too() -> None:
     sent: dict[str, Json] = {"options": {"temperature": 0.5, "num_predict": 100, "num_ctx": 4096}}
-    assert apply_parameters(sent, Parameters(names={"temperature": None})) == {"num_predict": 100}
+    assert apply_parameters(sent, Parameters(names={"temperature": None})).sent == {"num_predict": 100}
     assert sent == {"options": {"num_predict": 100, "num_ctx": 4096}}
 
 
@@ -102,16 +112,16 @@ REFUSALS: list[tuple[str, dict[str, Json]]] = [
 
 @pytest.mark.parametrize(("message", "sent"), REFUSALS)
 def test_a_refusal_teaches_what_to_send(message: str, sent: dict[str, Json]) -> None:
-    lesson = learn(Parameters(), body(), ServerError(message=message))
+    lesson = refused(body(), ServerError(message=message))
     assert isinstance(lesson, Lesson)
-    assert apply_parameters(body(), lesson.parameters) == sent
+    assert apply_parameters(body(), lesson.parameters).sent == sent
 
 
 def test_temperature_and_top_p_exclude_each_other() -> None:
     error = ServerError(message="`temperature` and `top_p` cannot both be specified for this model.")
-    lesson = learn(Parameters(), body(top_p=0.9), error)
+    lesson = refused(body(top_p=0.9), error)
     assert lesson is not None
-    assert apply_parameters(body(top_p=0.9), lesson.parameters) == {"temperature": 0.0, "max_tokens": 100}
+    assert apply_parameters(body(top_p=0.9), lesson.parameters).sent == {"temperature": 0.0, "max_tokens": 100}
 
 
 @pytest.mark.parametrize(
@@ -124,14 +134,14 @@ def test_temperature_and_top_p_exclude_each_other() -> None:
     ],
 )
 def test_other_errors_teach_nothing(error: ServerError) -> None:
-    assert learn(Parameters(), body(), error) is None
+    assert refused(body(), error) is None
 
 
 def test_a_root_that_is_no_object_is_wrapped() -> None:
     error = ServerError(
         message="""Invalid schema for response_format 'answer': schema must be a JSON Schema of 'type: "object"'"""
     )
-    lesson = learn(Parameters(), body(response_format={"type": "json_schema", "json_schema": {}}), error)
+    lesson = refused(body(response_format={"type": "json_schema", "json_schema": {}}), error)
     assert lesson is not None
     assert lesson.parameters.object_root
     wrapped = wrapped_schema(SCHEMA)
@@ -165,13 +175,21 @@ def test_endless_refusals_end() -> None:
 
 
 def test_what_was_not_sent_is_described() -> None:
-    asked: dict[str, Json] = {"temperature": 0.0, "top_p": None, "seed": 3, "max_tokens": 100}
-    assert adjustments(asked, {"temperature": 0.0, "max_tokens": 100, "seed": 3}) == ()
-    assert adjustments(asked, {"max_completion_tokens": 50, "random_seed": 3}) == (
-        "temperature not sent",
-        "at most 50 tokens instead of 100",
-    )
-    assert adjustments(asked, {}) == ()
+    parameters = Parameters(names={"temperature": None, "seed": "rng"}, most_tokens=50)
+    sampling = apply_parameters(body(seed=3), parameters)
+    assert sampling.sent == {"rng": 3, "max_tokens": 50}
+    assert sampling.adjustments == ("temperature not sent", "at most 50 tokens instead of 100")
+    assert apply_parameters(body(seed=3), Parameters(names={"seed": "rng"})).adjustments == ()
+    nothing = Parameters(names={"temperature": None, "max_tokens": None})
+    assert apply_parameters(body(), nothing).adjustments == ("temperature not sent", "max_tokens not sent")
+
+
+def test_a_renamed_parameter_is_learned_by_its_name() -> None:
+    error = ServerError(message="Unknown parameter: 'rng'.")
+    lesson = refused(body(seed=3), error, Parameters(names={"seed": "rng"}))
+    assert lesson is not None
+    assert lesson.sentence == "seed is not sent: the model refuses it"
+    assert "rng" not in apply_parameters(body(seed=3), lesson.parameters).sent
 
 
 def test_a_schema_that_binds_nobody_shows() -> None:
