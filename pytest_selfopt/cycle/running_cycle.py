@@ -21,6 +21,7 @@ from pytest_selfopt.execution.backends import CallBackend
 from pytest_selfopt.ledger.ledger import CycleStatus, Ledger
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.runners.budget import CallBudget
+from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
 
@@ -118,10 +119,10 @@ class RunningCycle:
         if self._budget is not None and self._budget.spent:
             self.stopped_because = self._budget.spent
         elif error.kind is ErrorKind.QUOTA:
-            self.stopped_because = _spent_quota(model, error)
+            self.stopped_because = spent_sentence(model, error)
         elif self.dispatcher.spent is not None:
             # The call was not made, because another one, such as a warm-up, had met the end of the quota.
-            self.stopped_because = _spent_quota(*self.dispatcher.spent)
+            self.stopped_because = spent_sentence(*self.dispatcher.spent)
 
     def take(self, trial: Trial) -> None:
         """Take a judged trial into the evidence and the ledger."""
@@ -267,7 +268,3 @@ class RunningCycle:
             proof=proof,
             notes=(*result.notes, *finished.notes, *filter(None, [waits])),
         )
-
-
-def _spent_quota(model: str, error: CallError) -> str:
-    return f"{model} takes no more calls: {error.message}"

@@ -20,6 +20,7 @@ from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.history import prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.swarm.execution_state import MARK
@@ -189,7 +190,7 @@ def _spent_quota(finished: Finished) -> str:
     error = finished.result.error
     if error is None or error.kind is not ErrorKind.QUOTA:
         return ""
-    return f"{finished.call.model} takes no more calls: {error.message}"
+    return spent_sentence(finished.call.model, error)
 
 
 def _total(costs: Sequence[float | None]) -> float | None:

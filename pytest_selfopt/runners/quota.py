@@ -29,6 +29,11 @@ def without_long_wait(answer: Reply | CallError, max_wait_s: float, at: float) -
     return replace(answer, kind=ErrorKind.QUOTA, message=message)
 
 
+def spent_sentence(model: str, error: CallError) -> str:
+    """Say that a model's quota is used up, as its server words it."""
+    return f"{model} takes no more calls: {error.message}"
+
+
 class SpentQuotas:
     """The models whose quota is used up, from the first answer that says so; any thread may ask."""
 
