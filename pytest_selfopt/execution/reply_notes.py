@@ -51,7 +51,6 @@ class ReplyNotes:
             if cached:
                 total = self._isolated_tokens[model]
                 lines.append(
-                    f"{model}: isolated calls (i1) took {cached:,} of their {total:,} prompt tokens from a cache: "
-                    "its server offers no switch that would prevent it"
+                    f"{model}: isolated calls (i1) took {cached:,} of their {total:,} prompt tokens from a cache"
                 )
         return tuple(lines)

@@ -154,6 +154,7 @@ class HttpClient:
             at=time.time(),
             sampling=sampling.sent,
             adjustments=sampling.adjustments,
+            max_tokens=sampling.max_tokens,
         )
         result = read_answer(self._wire, http, sent)
         if isinstance(result, Reply) and request.answer_schema is not None:

@@ -132,6 +132,15 @@ class SentSampling:
     names: Mapping[str, str]
     adjustments: tuple[str, ...] = ()
 
+    @property
+    def max_tokens(self) -> int | None:
+        """The limit of tokens that was sent; None if none was."""
+        for name, known in self.names.items():
+            limit = self.sent[name]
+            if known == LIMIT and isinstance(limit, int):
+                return limit
+        return None
+
 
 def apply_parameters(body: dict[str, Json], parameters: Parameters) -> SentSampling:
     """Adapt a new body to what its model accepts, in place; return the sampling parameters as they are sent."""

@@ -60,8 +60,8 @@ class Sent:
     """What is known of a request when its answer is read.
 
     `at` is the time of the answer in seconds since the epoch, `latency_s` how many seconds it took; `sampling` are the
-    parameters as they were sent, `adjustments` what of them was left out or lowered. `key` is redacted wherever the
-    server repeats it.
+    parameters as they were sent, `adjustments` what of them was left out or lowered, `max_tokens` the limit of tokens
+    if one was sent. `key` is redacted wherever the server repeats it.
     """
 
     key: str
@@ -69,14 +69,7 @@ class Sent:
     at: float
     sampling: dict[str, Json]
     adjustments: tuple[str, ...] = ()
-
-    @property
-    def max_tokens(self) -> Json:
-        """The limit of tokens that was sent; None if none was."""
-        for name in ("max_tokens", "max_completion_tokens", "num_predict"):
-            if name in self.sampling:
-                return self.sampling[name]
-        return None
+    max_tokens: int | None = None
 
 
 def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
@@ -161,8 +154,9 @@ def _settled(reply: Reply | CallError, wire: Wire, sent: Sent) -> Reply | CallEr
 
 def _is_full(reply: Reply, sent: Sent) -> bool:
     """Whether a reply has as many tokens as it may have."""
-    limit = sent.max_tokens
-    return isinstance(limit, int) and reply.tokens_out is not None and reply.tokens_out >= limit
+    if sent.max_tokens is None or reply.tokens_out is None:
+        return False
+    return reply.tokens_out >= sent.max_tokens
 
 
 def _fault(problem: Exception) -> str:

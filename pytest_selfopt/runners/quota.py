@@ -17,9 +17,10 @@ FORGOTTEN_AFTER_S = 60.0
 def without_long_wait(answer: Reply | CallError, max_wait_s: float, at: float) -> Reply | CallError:
     """Return an answer; a rate limit that asks for a wait of more than `max_wait_s` seconds is a spent quota.
 
-    `at` is the time of the answer in seconds since the epoch.
+    A spent quota says until when it asks to wait, if it asks for that. `at` is the time of the answer in seconds since
+    the epoch.
     """
-    if isinstance(answer, Reply) or answer.kind is not ErrorKind.RATE_LIMIT:
+    if isinstance(answer, Reply) or answer.kind not in (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA):
         return answer
     wait_s = answer.retry_after_s
     if wait_s is None or wait_s <= max_wait_s:

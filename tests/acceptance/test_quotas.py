@@ -28,6 +28,7 @@ HEALTHY = {"rules": finds(native=False)}
 """A server on which the candidate, which is told the tools in words, is better."""
 WAIT = {"status": 429, "latency": 0.6, "headers": {"Retry-After": 6}}
 LONG_WAIT = {"status": 429, "message": "Slow down.", "headers": {"Retry-After": 3723}}
+DAILY = {**LONG_WAIT, "message": "Your daily limit is reached."}
 SPENT = {
     "openai: 429 insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
     "openrouter: 402 more credits or fewer tokens": "This request requires more credits, or fewer max_tokens.",
@@ -41,7 +42,7 @@ RUNS_OUT = [("a long wait", "-n2"), ("openai: 429 insufficient_quota", "-n2"), *
 
 def running_out(project: Make, name: str, *, after: int = ANSWERED) -> Project:
     """A project whose server refuses all calls after some, in one of the ways of `SPENT`."""
-    refusal, wire = LONG_WAIT, "openai"
+    refusal, wire = {"a daily limit": DAILY}.get(name, LONG_WAIT), "openai"
     if name in SHAPE:
         refusal, wire = reply_of(SHAPE[name]), SHAPE[name].wire
     when: dict[str, Any] = {}
@@ -91,12 +92,14 @@ def test_a_spent_quota_stops_a_resumable_cycle(project: Make, name: str, way: st
     assert refused(made) == []
 
 
-def test_a_long_wait_says_until_when(project: Make) -> None:
-    made = running_out(project, "a long wait")
+@pytest.mark.parametrize(("name", "words"), [("a long wait", "Slow down."), ("a daily limit", "Your daily limit")])
+def test_a_long_wait_says_until_when(project: Make, name: str, words: str) -> None:
+    made = running_out(project, name)
     began = time.time()
     sentence = said(made.run("--selfopt-cycle"))
-    until = re.search(r"until (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): HTTP status 429: Slow down\.", sentence)
+    until = re.search(r"until (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): HTTP status 429: (.*)", sentence)
     assert until is not None
+    assert until[2].startswith(words)
     assert 3722 < datetime.fromisoformat(until[1]).timestamp() - began < 3723 + 30
 
 
