@@ -94,9 +94,12 @@ def test_the_summary_has_what_replies_cost(project: Make, name: str) -> None:
     assert any(f"cost ${spent:.{digits}f}" in said(result) for digits in (2, 4))
 
 
-@pytest.mark.parametrize("way", ["alone", "-n2"])
+ALONE = [(name, "alone") for name in ("only in the total", "told apart without a total", "the provider's own figure")]
+
+
+# The controller keeps the budget of a distributed session as any other: one kind of usage stands for all.
 @pytest.mark.parametrize("limit", ["", "max_tokens = 64\n"], ids=["usual", "thinks beyond its limit"])
-@pytest.mark.parametrize("name", ["only in the total", "told apart without a total", "the provider's own figure"])
+@pytest.mark.parametrize(("name", "way"), [*ALONE, ("only in the total", "-n2")])
 def test_the_budget_holds_by_what_replies_cost(project: Make, name: str, limit: str, way: str) -> None:
     usage, each = USAGES[name]
     made = priced(project, says(usage), extra=limit)
