@@ -140,7 +140,9 @@ def test_a_spent_quota_fails_a_plain_session(project: Make, way: str) -> None:
     result = run(made, way)
     assert result.ret == 1
     assert result.parseoutcomes() == {"failed": CASES}
-    assert said(result).count("You exceeded your current quota") == CASES
+    told = [line for line in result.outlines if line.startswith("items.jsonl:")]
+    assert len(told) == CASES
+    assert all("You exceeded your current quota" in line for line in told)
     assert made.server.seen.asked <= IN_FLIGHT
 
 
