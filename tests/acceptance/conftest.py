@@ -75,8 +75,7 @@ def said(result: pytest.RunResult) -> str:
 
 def selfopt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a command answers in a folder; nobody can answer it."""
-    command = [warm.python(), "-m", "pytest_selfopt.cli", *arguments]
-    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170)
+    return warm.run(folder, "-m", "pytest_selfopt.cli", *arguments)
 
 
 @dataclass

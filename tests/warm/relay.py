@@ -36,12 +36,7 @@ def main() -> None:
     if HEEDED_AT_START & os.environ.keys():
         os.execv(os.environ[COLD], [os.environ[COLD], *sys.argv[1:]])
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    connection.connect(os.environ[SOCKET])
-    request = marshal.dumps((sys.argv[1:], dict(os.environ), os.getcwd()))  # noqa: PTH109
-    streams = array.array("i", [0, 1, 2])
-    connection.sendmsg([to_bytes(len(request))], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
-    connection.sendall(request)
-    pid = from_bytes(connection.recv(NUMBER_BYTES))
+    pid = start(connection, sys.argv[1:], dict(os.environ), os.getcwd(), [0, 1, 2])  # noqa: PTH109
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(number, lambda received, _: os.kill(pid, received))
     status = from_bytes(connection.recv(NUMBER_BYTES))
@@ -50,6 +45,18 @@ def main() -> None:
             _signal.signal(-status, _signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
+
+
+def start(
+    connection: _socket.socket, arguments: list[str], environment: dict[str, str], folder: str, streams: list[int]
+) -> int:
+    """Have a process forked, and give its pid; the connection then tells its status, or ends it when it is closed."""
+    connection.connect(os.environ[SOCKET])
+    request = marshal.dumps((arguments, environment, folder))
+    handed_on = array.array("i", streams)
+    connection.sendmsg([to_bytes(len(request))], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed_on)])
+    connection.sendall(request)
+    return from_bytes(connection.recv(NUMBER_BYTES))
 
 
 def to_bytes(number: int) -> bytes:
