@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from pytest_selfopt.bench.environment import World
-from pytest_selfopt.bench.expect import Expectation, NoCall
-from pytest_selfopt.bench.goal import Goal
-from pytest_selfopt.bench.judgement import Judgement
-from pytest_selfopt.bench.read_expect import expectation_from_json
-from pytest_selfopt.bench.read_goal import goal_from_json
+from pytest_selfopt.bench.grading.expect import Expectation, NoCall
+from pytest_selfopt.bench.grading.goal import Goal
+from pytest_selfopt.bench.grading.judgement import Judgement
+from pytest_selfopt.bench.grading.read_expect import expectation_from_json
+from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.trial import Json, Reply, ToolCall
 

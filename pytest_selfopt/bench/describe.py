@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pytest_selfopt.bench.call_format import show, show_calls
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.expect import (
+from pytest_selfopt.bench.grading.expect import (
     AnyCall,
     Calls,
     Contains,
@@ -19,8 +19,8 @@ from pytest_selfopt.bench.expect import (
     Number,
     Regex,
 )
-from pytest_selfopt.bench.goal import Goal
-from pytest_selfopt.bench.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.goal import Goal
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.trial import Conversation, Json, Reply
 

@@ -34,7 +34,7 @@ from typing import (
 )
 
 from pytest_selfopt.bench.call_format import show
-from pytest_selfopt.bench.json_schema import first_problem
+from pytest_selfopt.bench.grading.json_schema import first_problem
 from pytest_selfopt.bench.tools import Tool, tools_by_name
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.import_string import imported

@@ -11,10 +11,9 @@ from typing import TypeAlias
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.environment import state_of
-from pytest_selfopt.bench.expect import AnyCall, Calls, NoCall
-from pytest_selfopt.bench.goal import Goal
-from pytest_selfopt.bench.suites import Suite
-from pytest_selfopt.bench.tool_calls import (
+from pytest_selfopt.bench.grading.expect import AnyCall, Calls, NoCall
+from pytest_selfopt.bench.grading.goal import Goal
+from pytest_selfopt.bench.grading.tool_calls import (
     ExpectedCall,
     Schema,
     has_type,
@@ -22,6 +21,7 @@ from pytest_selfopt.bench.tool_calls import (
     required_of,
     type_of,
 )
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.trial import Json
 
 ALIKE = 0.8

@@ -39,7 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every finding, and how many of them are errors."""
     from pytest_selfopt.bench.lint import check_suites
-    from pytest_selfopt.bench.suites import load_suite, suite_files
+    from pytest_selfopt.bench.loading.suites import load_suite, suite_files
 
     files = suite_files(args.path)
     add_suite_folders(files)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from functools import cached_property
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.cycle.cycle_calls import CycleCalls, StartRequest, make_cycle_calls
 from pytest_selfopt.cycle.dry_run import dry_run
 from pytest_selfopt.cycle.observer import CycleStart

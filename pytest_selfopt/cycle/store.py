@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_selfopt.bench.describe import asked, expected
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.models.cost import cost_of_result

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.suites import load_suite, suite_files
+from pytest_selfopt.bench.loading.suites import load_suite, suite_files
 from pytest_selfopt.errors import SettingsError, StateError
 from pytest_selfopt.export.inspect_log import LogHead, inspect_log, tally_of
 from pytest_selfopt.export.litellm import LiteLLMConfig, Sources, litellm_config

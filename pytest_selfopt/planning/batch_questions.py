@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
+from pytest_selfopt.bench.loading.suites import Suite, load_suite, suite_files
 from pytest_selfopt.errors import ModelError, SettingsError, SpecError
 from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey

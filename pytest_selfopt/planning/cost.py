@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_selfopt.bench.suites import Suite, load_suite, suite_files
+from pytest_selfopt.bench.loading.suites import Suite, load_suite, suite_files
 from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.economy.estimate import (
     CostPart,

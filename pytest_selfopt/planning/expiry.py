@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.provenance import Premises, expire, together

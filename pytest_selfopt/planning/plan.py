@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import Variant

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence import bar

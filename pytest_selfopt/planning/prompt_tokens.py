@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.economy.estimate import (
     USUAL,
     Tokens,

@@ -11,8 +11,8 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.expect import NoCall
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.grading.expect import NoCall
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.ledger.ledger import Ledger

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.generate import Candidate

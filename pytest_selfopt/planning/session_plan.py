@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.specs.spec import Spec

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pytest
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.cycle.cycle_calls import StartRequest
 from pytest_selfopt.cycle.planned_cycle import PlannedCycle
 from pytest_selfopt.cycle.running_cycle import RunningCycle

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.extract import json_in
-from pytest_selfopt.bench.tool_calls import properties_of
+from pytest_selfopt.bench.grading.extract import json_in
+from pytest_selfopt.bench.grading.tool_calls import properties_of
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.import_string import imported

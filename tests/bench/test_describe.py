@@ -10,7 +10,7 @@ import pytest
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.describe import LONGEST, answered, asked, expected
-from pytest_selfopt.bench.suites import load_suite
+from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.trial import Conversation, Reply, Step, ToolCall
 from tests.packages import ROOT
 

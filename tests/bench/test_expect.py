@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.case import Case, Miss
-from pytest_selfopt.bench.expect import Number
-from pytest_selfopt.bench.extract import last_number
-from pytest_selfopt.bench.read_expect import expectation_from_json
+from pytest_selfopt.bench.grading.expect import Number
+from pytest_selfopt.bench.grading.extract import last_number
+from pytest_selfopt.bench.grading.read_expect import expectation_from_json
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.trial import Reply, ToolCall
 

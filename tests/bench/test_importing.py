@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.bench.importing import import_from
-from pytest_selfopt.bench.suites import load_suite
+from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.errors import SuiteError
 from tests import warm
 

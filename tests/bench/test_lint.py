@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.bench.lint import check_suites
-from pytest_selfopt.bench.suites import load_suite
+from pytest_selfopt.bench.loading.suites import load_suite
 from tests import warm
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.bench.suites import Suite, load_suite
+from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.errors import SuiteError
 
 TOOL = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.bench.tool_calls import ExpectedCall, mismatch, unmatched
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, mismatch, unmatched
 from pytest_selfopt.trial import ToolCall
 
 SCHEMA: dict[str, Any] = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.expect import NoCall
+from pytest_selfopt.bench.grading.expect import NoCall
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.specs.request import ChatRequest, Sampling

@@ -1,6 +1,6 @@
 """The Berkeley Function-Calling Leaderboard, versions 3 and 4: its data files with their possible answers.
 
-Calls are judged by the rules of its checker (see `bench/tool_calls.py`).
+Calls are judged by the rules of its checker (see `bench/grading/tool_calls.py`).
 """
 
 from __future__ import annotations

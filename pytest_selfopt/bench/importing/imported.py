@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.call_format import line
-from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
 

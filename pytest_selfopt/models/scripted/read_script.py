@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.expect import Calls, Contains, Exact, NoCall, Number
-from pytest_selfopt.bench.suites import load_suite
-from pytest_selfopt.bench.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.expect import Calls, Contains, Exact, NoCall, Number
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
+from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.scripted.script import Script, Then, When

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pytest
 
-from pytest_selfopt.bench.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import SelfoptError, SuiteError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan

@@ -14,8 +14,8 @@ from pytest_selfopt.bench.environment import (
     result_of,
     state_of,
 )
-from pytest_selfopt.bench.goal import Goal, TurnGoal
-from pytest_selfopt.bench.read_expect import expected_calls, first_unknown
+from pytest_selfopt.bench.grading.goal import Goal, TurnGoal
+from pytest_selfopt.bench.grading.read_expect import expected_calls, first_unknown
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
-from pytest_selfopt.bench.extract import NO_JSON, json_in, last_number
-from pytest_selfopt.bench.goal import Goal
-from pytest_selfopt.bench.json_schema import first_problem
-from pytest_selfopt.bench.judgement import RIGHT, Judgement, judged, wrong
-from pytest_selfopt.bench.tool_calls import ExpectedCall, schemas_by_name, unmatched
+from pytest_selfopt.bench.grading.extract import NO_JSON, json_in, last_number
+from pytest_selfopt.bench.grading.goal import Goal
+from pytest_selfopt.bench.grading.json_schema import first_problem
+from pytest_selfopt.bench.grading.judgement import RIGHT, Judgement, judged, wrong
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, schemas_by_name, unmatched
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.import_string import imported
 from pytest_selfopt.trial import Json, Reply

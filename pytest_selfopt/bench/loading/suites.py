@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json

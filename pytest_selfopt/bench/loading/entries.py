@@ -11,10 +11,10 @@ from typing import Any, TypeGuard
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
-from pytest_selfopt.bench.expect import Calls, Expectation
-from pytest_selfopt.bench.read_expect import expectation_from_json, first_unknown
-from pytest_selfopt.bench.read_goal import goal_from_json
-from pytest_selfopt.bench.tool_calls import check_possible
+from pytest_selfopt.bench.grading.expect import Calls, Expectation
+from pytest_selfopt.bench.grading.read_expect import expectation_from_json, first_unknown
+from pytest_selfopt.bench.grading.read_goal import goal_from_json
+from pytest_selfopt.bench.grading.tool_calls import check_possible
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall

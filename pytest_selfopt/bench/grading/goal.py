@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.environment import FAILED
-from pytest_selfopt.bench.judgement import Judgement, judged, wrong
-from pytest_selfopt.bench.tool_calls import (
+from pytest_selfopt.bench.grading.judgement import Judgement, judged, wrong
+from pytest_selfopt.bench.grading.tool_calls import (
     ExpectedCall,
     Schema,
     mismatch,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pytest_selfopt.bench.call_format import mistaken, show
-from pytest_selfopt.bench.expect import (
+from pytest_selfopt.bench.grading.expect import (
     AnyCall,
     BrokenGrader,
     Calls,
@@ -22,8 +22,8 @@ from pytest_selfopt.bench.expect import (
     Regex,
     grader_named,
 )
-from pytest_selfopt.bench.json_schema import check_schema
-from pytest_selfopt.bench.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.json_schema import check_schema
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
 
