@@ -16,8 +16,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Machines are noisy: no property is about how long a single example takes.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("SELFOPT_EXAMPLES", "100")))
+settings.load_profile("ours")
 
 # These modules have the longest tests, most of which wait; at the end of a run they would be waited for alone.
 _FIRST = ("tests/acceptance/test_engines.py", "tests/report/test_litellm.py", "tests/models/test_embedded.py")
