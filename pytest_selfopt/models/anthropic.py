@@ -16,10 +16,10 @@ from pytest_selfopt.models.reading import (
     tool_call,
     tool_calls,
     typed,
-    without_thinking,
 )
 from pytest_selfopt.models.wire_format import LENGTH, STOP, Unsupported, failed_generation, with_ids
 from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.thinking import without_thinking
 from pytest_selfopt.trial import CallError, Echo, ErrorKind, Json, Reply, ToolCall
 
 NAME = "anthropic"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from pytest_selfopt.specs.call_values import Undecodable, read_arguments
+from pytest_selfopt.specs.thinking import without_thinking
 from pytest_selfopt.trial import ToolCall
 
 _QUOTED = 120
@@ -14,17 +15,10 @@ _QUOTED = 120
 
 def tool_call(name: str, arguments: object) -> ToolCall | str:
     """Read a call, whose arguments may be JSON text; else say what is wrong (the model's fault, not the server's)."""
-    value = arguments
-    if arguments is None:
-        value = {}
     try:
-        if isinstance(arguments, str):
-            value = json.loads(arguments.strip() or "{}", parse_constant=no_constant)
-    except (ValueError, RecursionError):
-        return f"calls {name} with arguments that are not valid JSON"
-    if not isinstance(value, dict):
-        return f"calls {name} with arguments that are not an object"
-    return ToolCall(name=name, arguments=value)
+        return ToolCall(name=name, arguments=read_arguments(arguments))
+    except Undecodable as problem:
+        return f"calls {name} with {problem}"
 
 
 def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
@@ -108,25 +102,6 @@ def quoted(body: bytes) -> str:
     if len(text) <= _QUOTED:
         return text
     return text[: _QUOTED - 1] + "…"
-
-
-_THINKING = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
-
-
-def without_thinking(text: str) -> str:
-    """Return a text without the thoughts that a server without a parser for them leaves in front of the answer.
-
-    Thoughts that never end leave no answer. Some chat templates write the opening tag themselves, so that only the
-    closing one comes back.
-    """
-    for opening, closing in _THINKING:
-        begins = text.lstrip().startswith(opening)
-        thoughts, closed, answer = text.partition(closing)
-        if closed and (begins or opening not in thoughts):
-            return answer.lstrip()
-        if begins:
-            return ""
-    return text
 
 
 def text_of(content: Any, place: str) -> str:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.grading.extract import json_in
 from pytest_selfopt.bench.grading.tool_calls import properties_of
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.import_string import imported
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
+from pytest_selfopt.specs.spoken_calls import read_spoken
 from pytest_selfopt.trial import Json, Reply, ToolCall
 
 INSTRUCTION = 'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
@@ -228,94 +228,53 @@ def _closed(properties: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-_CALL_MARKS = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "<function=", "<function_calls>", "<|tool_call")
-"""What models write in front of a call, which a server with a parser for it never leaves in the text."""
-_CALL_MEMBERS = ("arguments", "parameters")
-
-
-def _read_native(reply: Reply) -> Reply:
-    """Return the reply; a call that its server left in the text is undecodable, which is no restraint either."""
-    if reply.tool_calls or reply.undecodable or not _leaks_call(reply.text):
-        return reply
-    return replace(reply, undecodable=_LEAKED)
-
-
 _LEAKED = (
     "wrote its call as text, which the server did not read: start it with its parser for tool calls (vLLM and SGLang: "
     "--tool-call-parser, llama.cpp: --jinja), or take another variant"
 )
 
 
-def _leaks_call(text: str) -> bool:
-    """Whether a text holds a call in one of the forms that models are trained on."""
-    if any(mark in text for mark in _CALL_MARKS) or "DSML" in text:
-        return True
-    value = json_in(text)
-    if isinstance(value, list) and value:
-        value = value[0]
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        return False
-    return any(isinstance(value.get(member), dict) for member in _CALL_MEMBERS)
+def _read_native(reply: Reply) -> Reply:
+    """Return the reply; a call that its server left in the text is undecodable, which is no restraint either."""
+    if reply.tool_calls or reply.undecodable:
+        return reply
+    spoken = read_spoken(reply.text)
+    if spoken.calls or spoken.undecodable:
+        return replace(reply, undecodable=_LEAKED)
+    return _with_words(reply, spoken.words)
 
 
 def read_json_answer(reply: Reply) -> Reply:
-    """Find the calls in a text that should be one JSON object.
+    """Find the calls in a text, which should be one JSON object.
 
-    Plain text is a reply without calls. A text that begins like a call but does not decode is marked `undecodable`: it
-    cannot be carried out, but it does not count as restraint either.
+    Plain text is a reply without calls. A text that sets out to be a call but does not decode is marked `undecodable`:
+    it cannot be carried out, but it does not count as restraint either.
     """
     if reply.tool_calls:
         return reply
-    start = reply.text.find("{")
-    listed = reply.text.find("[")
-    if 0 <= listed < start and reply.text[listed + 1 : start].strip() == "":
-        start = listed
-    if start < 0:
-        return reply
-    try:
-        value, _ = json.JSONDecoder().raw_decode(reply.text, start)
-    except (ValueError, RecursionError) as problem:
-        if _tries(reply.text):
-            return _undecodable(reply, f"is not valid JSON ({problem})")
-        return reply
-    return _with_calls(reply, value)
+    spoken = read_spoken(reply.text)
+    if spoken.undecodable:
+        return replace(reply, undecodable=_with_cut(spoken.undecodable, reply))
+    if spoken.calls:
+        return replace(reply, tool_calls=spoken.calls)
+    if spoken.reply is not None:
+        return replace(reply, text=spoken.reply)
+    return _with_words(reply, spoken.words)
 
 
-def _tries(text: str) -> bool:
-    return '"tool"' in text or '"arguments"' in text or "'tool'" in text
-
-
-def _undecodable(reply: Reply, why: str) -> Reply:
-    reason = f"looks like a tool call but {why}"
+def _with_cut(reason: str, reply: Reply) -> str:
     if reply.finish_reason == "length":
-        reason = f"{reason}; it was cut off at the token limit"
-    return replace(reply, undecodable=reason)
+        return f"{reason}; it was cut off at the token limit"
+    return reason
 
 
-def _with_calls(reply: Reply, value: object) -> Reply:
-    entries = [value]
-    if isinstance(value, list):
-        entries = value
-    wanted = [entry for entry in entries if isinstance(entry, dict) and entry.get("tool") is not None]
-    if not wanted:
-        return _with_words(reply, value)
-    calls: list[ToolCall] = []
-    for entry in wanted:
-        name, arguments = entry["tool"], entry.get("arguments", {})
-        if not isinstance(name, str) or not isinstance(arguments, dict):
-            return _undecodable(reply, "its tool is not a name or its arguments are not an object")
-        calls.append(ToolCall(name=name, arguments=arguments))
-    return replace(reply, tool_calls=tuple(calls))
-
-
-def _with_words(reply: Reply, value: object) -> Reply:
-    """Return the reply with the text in its JSON object, if any."""
-    if not isinstance(value, dict):
+def _with_words(reply: Reply, words: str) -> Reply:
+    """Return the reply without thoughts; nothing but thoughts is no answer, and so no restraint."""
+    if words == reply.text:
         return reply
-    text = value.get("reply")
-    if not isinstance(text, str):
-        return reply
-    return replace(reply, text=text)
+    if not words.strip():
+        return replace(reply, text=words, undecodable="says nothing but its thoughts")
+    return replace(reply, text=words)
 
 
 _BUILT_IN = (

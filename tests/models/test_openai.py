@@ -89,6 +89,14 @@ def test_a_native_tool_call_is_read() -> None:
     assert reply.tool_calls == (ToolCall(name="f", arguments={"x": [1]}),)
 
 
+@pytest.mark.parametrize("arguments", [None, "", "null", " {} ", {}])
+def test_missing_arguments_are_an_empty_object(arguments: object) -> None:
+    message = {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}
+    reply = ask({"body": json.dumps({"choices": [{"message": message}]})})
+    assert isinstance(reply, Reply)
+    assert reply.tool_calls == (ToolCall(name="f", arguments={}),)
+
+
 @pytest.mark.parametrize("arguments", ["{", "[1]", "NaN", '{"x": NaN}'])
 def test_broken_arguments_are_the_models_doing(arguments: str) -> None:
     message = {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]}

@@ -202,6 +202,17 @@ def test_without_tool_fields_calls_are_text() -> None:
     assert requests[1].tools == ()
 
 
+def test_all_calls_of_a_text_are_carried_out() -> None:
+    first = '{"tool": "append_to_note", "arguments": {"title": "list", "text": "bread"}}'
+    said = says(f"{first}\n{first.replace('bread', 'milk')}")
+    reply, requests = talk(case(), said, says('{"reply": "Done."}'), variant="atomic")
+    assert isinstance(reply, Reply)
+    assert reply.conversation is not None
+    assert [call.arguments["text"] for call in reply.conversation.steps[0].calls] == ["bread", "milk"]
+    assert json.loads(requests[1].messages[2].content)[1]["arguments"]["text"] == "milk"
+    assert requests[1].messages[3].content.count("Result of append_to_note") == 2
+
+
 def test_each_format_carries_calls_and_results() -> None:
     two = replace(says("I look."), tool_calls=(*calls("list_notes").tool_calls, *ADD.tool_calls))
     _, requests = talk(case(), two, says())

@@ -137,7 +137,7 @@ def test_a_json_reply_reads_as_text() -> None:
         (Reply(text='{"tool": "f", "argum', finish_reason="length"), "it was cut off at the token limit"),
         (Reply(text='{"tool": f}'), "is not valid JSON"),
         (Reply(text='{"tool": 3}'), "its tool is not a name"),
-        (Reply(text='{"tool": "f", "arguments": [1]}'), "its arguments are not an object"),
+        (Reply(text='{"tool": "f", "arguments": [1]}'), "has arguments that are not an object"),
     ],
 )
 def test_a_malformed_call_says_why(reply: Reply, why: str) -> None:
