@@ -155,6 +155,17 @@ def _dollars(text: str) -> float:
     return amount
 
 
+def _tags(text: str) -> str:
+    from pytest_selfopt.bench.tag_expression import read_tags
+
+    try:
+        read_tags(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r}: {problem}") from None
+    # The text, because workers of a distributed session get nothing else.
+    return text
+
+
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--selfopt-cycle": {
         "action": "store_true",
@@ -200,6 +211,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "N",
         "type": _at_least_one,
         "help": "Compare at most N candidates with the baseline in this cycle (default: 3).",
+    },
+    "--selfopt-tags": {
+        "metavar": "EXPRESSION",
+        "type": _tags,
+        "help": "Ask only cases of whose tags this is true, such as 'slow and not paid'; like every selection, it "
+        "decides nothing.",
     },
     "--selfopt-seed": {
         "metavar": "N",

@@ -13,6 +13,7 @@ from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.stash import PLANNED
+from pytest_selfopt.session.tag_selection import deselect_by_tags
 
 ARGUMENTS = ("case", "spec", "run", "reply")
 """The arguments that a benchmark test may request by name."""
@@ -78,6 +79,15 @@ class BenchmarkCollector:
                 kept.append(item)
         items[:] = kept
         return dropped
+
+    def deselect_tags(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect the items that `--selfopt-tags` leaves out; note a problem for each tag that no case has."""
+        text = config.option.selfopt_tags
+        if not text:
+            return
+        dropped, problems = deselect_by_tags(text, items)
+        self.problems += problems
+        config.hook.pytest_deselected(items=dropped)
 
     def refuse_problems(self) -> None:
         """End the session with all problems found during collection.

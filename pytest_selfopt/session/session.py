@@ -15,6 +15,7 @@ from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.session.subsessions import run_proof
+from pytest_selfopt.session.tag_selection import tags_as_marks
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.settings import Mode, Settings
@@ -79,6 +80,7 @@ class SelfoptSession:
         self._collector.stash_planned(items)
         if self._mode is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
+        self._collector.deselect_tags(self._config, items)
         self._collector.refuse_problems()
         if self._config.option.selfopt_prove:
             plans = self._plan.plans.items()
@@ -86,7 +88,8 @@ class SelfoptSession:
             dropped = self._collector.deselect_phases(idle, items)
             self._verdict.nothing_on_trial = bool(dropped) and not self._plan.plans
             self._config.hook.pytest_deselected(items=dropped)
-        yield
+        with tags_as_marks(self._config, items):
+            yield
         arrange(items, self._cycle.seed)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

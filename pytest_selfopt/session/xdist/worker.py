@@ -15,6 +15,7 @@ from pytest_selfopt.session.collection import BenchmarkCollector, arrange
 from pytest_selfopt.session.options import looks_only, mode_of, settings_of
 from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.stash import PLANNED
+from pytest_selfopt.session.tag_selection import tags_as_marks
 from pytest_selfopt.session.xdist.rpc import (
     INPUT,
     Abandon,
@@ -93,10 +94,12 @@ class WorkerSession:
         self._collector.stash_planned(items)
         if mode_of(self._config) is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
+        self._collector.deselect_tags(self._config, items)
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
             self._config.hook.pytest_deselected(items=self._collector.deselect_phases(idle, items))
-        yield
+        with tags_as_marks(self._config, items):
+            yield
         arrange(items, self._seed)
 
     @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,78 @@
+"""Cases selected by their tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Project, right, said, suite_lines
+
+TAGS = {"item-0": ["slow", "paid"], "item-1": ["slow"], "item-2": ["skip", "area:billing"]}
+CONFTEST = """
+def pytest_collection_modifyitems(items):
+    for item in items:
+        assert "skip" not in [mark.name for mark in item.iter_markers()]
+
+def pytest_runtest_setup(item):
+    assert "slow" not in [mark.name for mark in item.iter_markers()]
+"""
+OTHER = """
+import pytest
+
+@pytest.mark.parametrize("number", [1])
+def test_other(number):
+    pass
+"""
+
+
+def tagged() -> list[dict[str, Any]]:
+    lines = suite_lines()
+    for line in lines:
+        if line.get("id") in TAGS:
+            line["tags"] = TAGS[line["id"]]
+    return lines
+
+
+@pytest.fixture
+def tags(project: Callable[..., Project]) -> Project:
+    made = project({"rules": right()})
+    made.write_suite(tagged())
+    made.pytester.makeconftest(CONFTEST)
+    made.pytester.makepyfile(test_other=OTHER)
+    return made
+
+
+def test_tags_select_cases_only(tags: Project) -> None:
+    result = tags.run("-v", "--selfopt-tags", "slow and not paid")
+    result.assert_outcomes(passed=2, deselected=11)
+    assert "item-1" in said(result)
+    assert "test_other" in said(result)
+
+
+def test_selected_cycle_decides_nothing(tags: Project) -> None:
+    result = tags.run("test_items.py", "--selfopt-cycle", "--selfopt-tags", "paid or area:billing", "-n2")
+    assert "no decision: only some of the planned trials were selected" in said(result)
+    assert "--selfopt-tags" in said(result)
+    # Two cases, the baseline and three candidates, in the passes that all specs get.
+    assert tags.server.seen.asked == 2 * 4 * 3
+
+
+def test_unknown_tag_is_refused(tags: Project) -> None:
+    result = tags.run("--selfopt-tags", "slwo", "-n2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--selfopt-tags: no case has the tag 'slwo'; did you mean 'slow'?"])
+    assert not tags.server.seen.asked
+
+
+def test_wrong_expression_is_refused(tags: Project) -> None:
+    result = tags.run("--selfopt-tags", "slow and")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--selfopt-tags: 'slow and': a tag is missing at the end*"])
+
+
+def test_tags_answer_m_alone(tags: Project) -> None:
+    result = tags.run("-m", "(slow or skip) and not paid")
+    # The case with the tag skip, which is a marker with arguments, is neither skipped nor selected.
+    result.assert_outcomes(passed=1, deselected=12)
