@@ -41,6 +41,8 @@ class Case:
 
     `source` is its place ("file:line"), `suite` the stem of that file. In a task of several turns, `messages` end with
     the user's first message and `turns` are the user's later ones; in each turn the model may answer `steps` times.
+    `weight` is what an answer counts in accuracy. `expected_failure` says why no right answer is expected yet; such a
+    case is asked and shown, but counts neither way.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Case:
     expect: Expectation
     tools: tuple[Tool, ...] = ()
     tags: tuple[str, ...] = ()
+    weight: float = 1.0
+    expected_failure: str = ""
     world: World | None = None
     turns: tuple[str, ...] = ()
     steps: int = USUAL_STEPS
@@ -76,10 +80,13 @@ class Case:
 
     @cached_property
     def content_hash(self) -> str:
-        """A short hash of everything that decides question and judgement; source and tags do not count."""
+        """A short hash of everything that decides question and judgement.
+
+        Source and tags do not, nor how much the case counts: its recorded answers stay what they are.
+        """
         value = self.to_json()
-        for name in ("tags", "suite", "source"):
-            del value[name]
+        for name in ("tags", "weight", "expected_failure", "suite", "source"):
+            value.pop(name, None)
         text = json.dumps(value, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -106,11 +113,15 @@ class Case:
 
     def to_json(self) -> dict[str, Json]:
         """The case as plain JSON values, the form in which worker processes receive it."""
-        talk: dict[str, Json] = {}
+        further: dict[str, Json] = {}
+        if self.weight != 1:
+            further["weight"] = self.weight
+        if self.expected_failure:
+            further["expected_failure"] = self.expected_failure
         if self.world is not None:
-            talk["world"] = self.world.to_json()
-            talk["turns"] = list(self.turns)
-            talk["steps"] = self.steps
+            further["world"] = self.world.to_json()
+            further["turns"] = list(self.turns)
+            further["steps"] = self.steps
         return {
             "id": self.id,
             "messages": [message.to_json() for message in self.messages],
@@ -119,7 +130,7 @@ class Case:
             "tags": list(self.tags),
             "suite": self.suite,
             "source": self.source,
-            **talk,
+            **further,
         }
 
     @classmethod
@@ -134,6 +145,8 @@ class Case:
             tools=tools,
             expect=expect,
             tags=tuple(value["tags"]),
+            weight=value.get("weight", 1.0),
+            expected_failure=value.get("expected_failure", ""),
             world=world,
             turns=turns,
             steps=value.get("steps", USUAL_STEPS),

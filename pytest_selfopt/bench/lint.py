@@ -66,7 +66,10 @@ def _suite(suite: Suite) -> Iterator[LintFinding]:
 
 def _restraint(suite: Suite) -> LintFinding:
     """Count the cases for which calling no tool is right; wrong if there are none, or too many."""
-    cases = suite.cases
+    cases = suite.counted
+    if not cases:
+        sentence = "every case is an expected failure: nothing is measured"
+        return LintFinding(place=suite.path.name, sentence=sentence, wrong=True)
     restrained = sum(case.restraint for case in cases)
     share = restrained / len(cases)
     called = any(case.tools for case in cases)
@@ -76,6 +79,9 @@ def _restraint(suite: Suite) -> LintFinding:
     elif share > MANY_RESTRAINED:
         note = ": a model that never calls anything does well here"
     sentence = f"{len(cases)} cases, {restrained} of them for restraint ({share:.0%}){note}"
+    expected = len(suite.cases) - len(cases)
+    if expected:
+        sentence += f"; besides, {expected} expected failures, which count neither way"
     return LintFinding(place=suite.path.name, sentence=sentence, wrong=bool(note))
 
 

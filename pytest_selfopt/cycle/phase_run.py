@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from types import MappingProxyType
 
+from pytest_selfopt.bench.expected_failure import ExpectedFailure
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.diagnosis.remedies import curable
@@ -18,7 +20,7 @@ from pytest_selfopt.loop.race import RaceState, obstacles, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import parse_spec
-from pytest_selfopt.trial import Trial
+from pytest_selfopt.trial import Outcome, Trial
 
 EARLIER_RUNS = 1_000
 """The factor that keeps runs of several cycles apart: run r of cycle c counts as c × this + r."""
@@ -37,7 +39,8 @@ class PhaseRun:
     """The state of one phase in a session.
 
     `comparisons` are those opened for the plan's candidates, by spec id; `earlier` are the trials of earlier cycles
-    that belong to them, by cycle number; `churn` is the known share of the baseline's repeats that differ.
+    that belong to them, by cycle number; `churn` is the known share of the baseline's repeats that differ. `reasons`
+    say why further cases are expected to fail, whose trials count neither way.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class PhaseRun:
         earlier: Mapping[int, Sequence[Trial]],
         project_gates: ProjectGates,
         churn: float | None,
+        reasons: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.plan = plan
         self.cases = tuple(cases)
@@ -59,6 +63,7 @@ class PhaseRun:
         self.comparisons = comparisons
         self.project_gates = project_gates
         self._churn = churn
+        self._reasons = reasons
         self._earlier = earlier
         self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
         """The trials by spec, run and case."""
@@ -87,6 +92,18 @@ class PhaseRun:
             in_order = map(by_case.get, self.cases)
             trials.extend(filter(None, in_order))
         return tuple(trials)
+
+    def expected_failures(self) -> tuple[ExpectedFailure, ...]:
+        """Return what came of the cases that are expected to fail, of those that were asked."""
+        failures: list[ExpectedFailure] = []
+        runs = self._trials[self.plan.baseline.id].values()
+        for case, reason in self._reasons.items():
+            trials = [by_case[case] for by_case in runs if case in by_case]
+            passes = sum(trial.outcome is Outcome.PASS for trial in trials)
+            if trials:
+                failure = ExpectedFailure(case=case, reason=reason, passes=passes, trials=len(trials))
+                failures.append(failure)
+        return tuple(failures)
 
     def metrics(self, spec: str) -> Metrics:
         """Return the metrics of a spec in this session."""

@@ -14,6 +14,7 @@ from pytest_selfopt.cycle.observer import CycleStart
 from pytest_selfopt.cycle.pass_gate import PassGate
 from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore, open_cycle_store, open_session_store
+from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.loop.gates import ProjectGates
@@ -106,6 +107,8 @@ class PlannedCycle:
         return running
 
     def _start(self, request: StartRequest, began: float, undo: ExitStack) -> RunningCycle:
+        if self.settings.mode is not Mode.PLAIN:
+            _require_cases(request.session_plan)
         cost = cost_notice(request.session_plan.plans, request.selected, self.settings, self._store.ledger)
         backend = self._begin_backend(request, undo)
         opened = self._open(request)
@@ -158,6 +161,21 @@ class PlannedCycle:
         """Close the ledger and free the lock; doing it twice is harmless."""
         if self._opened is not None:
             self._opened.close()
+
+
+def _require_cases(session_plan: SessionPlan) -> None:
+    """Refuse a phase of which nothing counts.
+
+    Raises:
+        SettingsError: if all of its cases are expected to fail.
+    """
+    for phase in session_plan.plans:
+        if not session_plan.cases(phase):
+            raise SettingsError(
+                f"phase {phase!r}: every case is an expected failure, which counts neither way, so nothing could be "
+                "decided and nothing was asked; remove expected_failure from a case, or run pytest without "
+                "--selfopt-cycle and --selfopt-gate"
+            )
 
 
 def _announce(request: StartRequest, opened: OpenedCycle, calls: CycleCalls, cost: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from pytest_selfopt.bench.expected_failure import begin_to_pass
 from pytest_selfopt.cycle.build_gate import gate
 from pytest_selfopt.cycle.cycle_calls import CycleCalls
 from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
@@ -199,8 +200,13 @@ class RunningCycle:
             phases=self._phases,
             stopped_because=self.stopped_because,
             evidence_problems=dict(self._evidence_problems),
-            notes=(*self._store.notes, *self._backend.notes(), *self._recorder.notes.lines()),
+            notes=(*self._store.notes, *self._backend.notes(), *self._recorder.notes.lines(), *self._passing()),
         )
+
+    def _passing(self) -> Iterator[str]:
+        """Yield a sentence on each case that was expected to fail and begins to pass."""
+        for phase in self._phases.values():
+            yield from begin_to_pass(phase.expected_failures())
 
     def _finish_gate(self, *, interrupted: bool) -> CycleResult:
         """Judge a gate's phases by their thresholds; partial or incomplete evidence decides nothing."""

@@ -131,6 +131,7 @@ class SessionStore:
                 earlier={},
                 project_gates=self._project_gates,
                 churn=None,
+                reasons=session_plan.expected_failures(name),
             )
             phases[name] = phase
         return phases
@@ -296,7 +297,11 @@ class CycleStore(SessionStore):
         stored: dict[str, Json] = {}
         for name, plan in session_plan.plans.items():
             suites = session_plan.suites(name)
-            stored[name] = to_stored(plan, suites, self._began.rules)
+            entry = to_stored(plan, suites, self._began.rules)
+            reasons = session_plan.expected_failures(name)
+            if reasons:
+                entry["expected_failures"] = dict[str, Json](reasons)
+            stored[name] = entry
         return stored
 
     def _record_plans(self, session_plan: SessionPlan, cycle: int) -> None:
@@ -331,6 +336,7 @@ class CycleStore(SessionStore):
             earlier=self.ledger.trials(sorted(earlier), plan.phase),
             project_gates=self._project_gates,
             churn=known_churn(self.ledger, plan.baseline),
+            reasons=session_plan.expected_failures(plan.phase),
         )
 
     def _open_comparisons(self, plan: PhasePlan, suites: Sequence[Suite], cycle: int) -> dict[str, Comparison]:

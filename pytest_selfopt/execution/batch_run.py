@@ -45,6 +45,8 @@ class BatchResult:
     """The cost of all calls, including those without a usable answer; None if any cost is unknown."""
     took_s: float
     planned: int
+    expected: tuple[Trial, ...] = ()
+    """The trials of cases that are expected to fail, which are no part of `trials` and `planned`."""
     stopped: str = ""
     interrupted: bool = False
     notes: tuple[str, ...] = ()
@@ -59,6 +61,7 @@ class BatchRun:
     command: str
     say: Callable[[int, int, int], None]
     _trials: list[Trial] = field(default_factory=list)
+    _expected: list[Trial] = field(default_factory=list)
     _parts: dict[str, list[Trial]] = field(default_factory=dict)
     _votes: int = 0
     _calls: int = 0
@@ -93,7 +96,8 @@ class BatchRun:
             calls=self._calls,
             cost_usd=_total(self._costs),
             took_s=time.time() - began,
-            planned=len(planned),
+            planned=_counted(planned),
+            expected=tuple(self._expected),
             stopped=stopped,
             interrupted=stopped == INTERRUPTED,
             notes=tuple(backend.notes()),
@@ -126,6 +130,7 @@ class BatchRun:
         budget = make_budget(self.settings, models, spent=(0, 0.0))
         by_id = {factory.id_of(key): trial for key, trial in planned.items()}
         spent: list[str] = []
+        counted = _counted(planned)
 
         def take(finished: Sequence[Finished]) -> None:
             done = [answer for answer in finished if not answer.result.cancelled]
@@ -135,10 +140,11 @@ class BatchRun:
             outcomes: list[tuple[str, Trial]] = []
             for answer in done:
                 trial = self._judge(answer, by_id)
-                outcomes.append((answer.call.id, trial))
+                if trial is not None:
+                    outcomes.append((answer.call.id, trial))
             ledger.record_outcomes(outcomes)
             errors = sum(trial.outcome is Outcome.ERROR for trial in self._trials)
-            self.say(len(self._trials), len(planned), errors)
+            self.say(len(self._trials), counted, errors)
 
         purpose = RunnerPurpose(
             cycle=ledger.name_of(cycle),
@@ -164,8 +170,11 @@ class BatchRun:
         self,
         answer: Finished,
         by_id: Mapping[str, PlannedTrial],
-    ) -> Trial:
-        """Judge an answer and return its trial; the trials of swarm members are kept apart."""
+    ) -> Trial | None:
+        """Judge an answer and return its trial; the trials of swarm members are kept apart.
+
+        A member's answer to a case that is expected to fail has no trial, which statistics would count.
+        """
         call = answer.call
         swarm_call, mark, position = call.id.rpartition(MARK)
         planned = by_id[swarm_call or call.id]
@@ -175,7 +184,11 @@ class BatchRun:
         if mark or not self.settings.swarm(call.model):
             self._calls += answer.result.attempts
             self._costs.append(trial.cost_usd)
-        if not mark:
+        if planned.case.expected_failure:
+            if mark:
+                return None
+            self._expected.append(trial)
+        elif not mark:
             self._trials.append(trial)
         elif call.model == planned.spec.model:
             self._votes += 1
@@ -183,6 +196,11 @@ class BatchRun:
             parts = self._parts.setdefault(planned.spec.id, [])
             parts.append(replace(trial, spec=call.model))
         return trial
+
+
+def _counted(planned: Mapping[TrialKey, PlannedTrial]) -> int:
+    """Return the number of trials that count: all but those of expected failures."""
+    return sum(not trial.case.expected_failure for trial in planned.values())
 
 
 def _spent_quota(finished: Finished) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.describe import asked, expected
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.bench.tools import Message
-from pytest_selfopt.ledger.records import CallRecord, Question
+from pytest_selfopt.ledger.records import CallPurpose, CallRecord, Question
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.runners.conversation import Dialogue
@@ -109,7 +110,7 @@ class CallFactory:
             case = self._planned[purpose].case
             record = replace(
                 record,
-                purpose="trial",
+                purpose=_purpose_of(case),
                 spec=purpose.spec,
                 case=purpose.case,
                 case_hash=case.content_hash,
@@ -120,6 +121,13 @@ class CallFactory:
             return record
         spec = replace(parse_spec(record.spec), model=call.model)
         return replace(record, purpose="stage", spec=spec.id)
+
+
+def _purpose_of(case: Case) -> CallPurpose:
+    """Return the purpose of a case's calls: what is expected to fail is no trial, which statistics would count."""
+    if case.expected_failure:
+        return "expected_failure"
+    return "trial"
 
 
 def _dialogue(trial: PlannedTrial) -> Dialogue | None:

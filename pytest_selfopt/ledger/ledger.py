@@ -20,6 +20,7 @@ from pytest_selfopt.ledger.comparisons import Comparison, ComparisonState, compa
 from pytest_selfopt.ledger.records import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
+    SELECT_EXPECTED_FAILURES,
     SELECT_JUDGED_CALLS,
     SELECT_TOKENS,
     SELECT_TOTALS,
@@ -240,6 +241,11 @@ class Ledger:
     def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
         """Yield the trials of a spec with the calls they judge, run by run."""
         return map(judged_call_of, self._stream(SELECT_JUDGED_CALLS, (cycle, phase, spec)))
+
+    def expected_failures(self, cycle: int, phase: str) -> dict[str, tuple[int, int]]:
+        """Return the right answers and all trials of each case that was expected to fail, in the order asked."""
+        rows = self._read(SELECT_EXPECTED_FAILURES, (cycle, phase))
+        return {row["case"]: (row["passes"], row["trials"]) for row in rows}
 
     def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
         """Return passes and answers of each spec in a phase, over all cycles."""

@@ -26,16 +26,19 @@ from pytest_selfopt.trial_json import (
     reply_to_json,
 )
 
+CallPurpose = Literal["trial", "stage", "warmup", "expected_failure"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """One finished call in stored form, before it is judged.
 
-    `purpose` is "trial", "stage" for a call of a swarm's member, or "warmup" for a call that no statistic counts.
+    `purpose` is "trial", "stage" for a call of a swarm's member, or, for calls that no statistic counts, "warmup" or
+    "expected_failure".
     """
 
     id: str
-    purpose: Literal["trial", "stage", "warmup"]
+    purpose: CallPurpose
     phase: str
     spec: str
     case: str
@@ -68,14 +71,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleTotals:
-    """CycleTotals of cycles: trials, calls made for them, tokens, known USD, and duration in seconds."""
+    """CycleTotals of cycles: trials, calls made, tokens, known USD, and duration in seconds.
+
+    Answers to cases that are expected to fail are no trials, but take calls and tokens, and cost.
+    """
 
     trials: int
     calls: int
     tokens: int
     known_cost_usd: float
     unpriced: int
-    """The number of trials of unknown cost."""
+    """The number of answers of unknown cost."""
     seconds: float
 
 
@@ -95,6 +101,13 @@ WHERE cycle IN (SELECT value FROM json_each(?)) AND purpose = 'trial' AND outcom
 """
 SELECT_TRIALS = f"{_OF_TRIALS} AND phase = ? ORDER BY cycle, started, id"
 SELECT_ALL_TRIALS = f"{_OF_TRIALS} ORDER BY cycle, started, id"
+SELECT_EXPECTED_FAILURES = """
+SELECT "case", sum(outcome = 'pass') AS passes, count(*) AS trials
+FROM call
+WHERE cycle = ? AND phase = ? AND purpose = 'expected_failure' AND outcome IS NOT NULL
+GROUP BY "case"
+ORDER BY min(started), "case"
+"""
 SELECT_JUDGED_CALLS = """
 SELECT * FROM call
 WHERE cycle = ? AND phase = ? AND spec = ? AND purpose = 'trial' AND outcome IS NOT NULL
@@ -111,12 +124,12 @@ GROUP BY phase, spec
 ORDER BY phase, spec
 """
 SELECT_TOTALS = """
-SELECT count(*) AS trials, coalesce(sum(attempts), 0) AS calls,
+SELECT coalesce(sum(purpose = 'trial'), 0) AS trials, coalesce(sum(attempts), 0) AS calls,
     coalesce(sum(coalesce(tokens_in, 0) + coalesce(tokens_out, 0)), 0) AS tokens,
     coalesce(sum(cost_usd), 0) AS known_cost_usd, count(*) - count(cost_usd) AS unpriced,
     (SELECT coalesce(sum(ended - started), 0) FROM cycle WHERE ? IS NULL OR id = ?) AS seconds
 FROM call
-WHERE purpose = 'trial' AND (? IS NULL OR cycle = ?)
+WHERE purpose IN ('trial', 'expected_failure') AND (? IS NULL OR cycle = ?)
 """
 INSERT_CALL = """
 INSERT OR IGNORE INTO call (

@@ -27,7 +27,7 @@ CREATE TABLE cycle (
 CREATE TABLE call (
     id TEXT PRIMARY KEY, -- a hash of cycle, phase, spec, case and run, so that no call counts twice
     cycle INTEGER NOT NULL REFERENCES cycle (id), -- the cycle that it was made in
-    purpose TEXT NOT NULL, -- trial, stage (of a swarm, on the way to its answer) or warmup
+    purpose TEXT NOT NULL, -- trial, stage (of a swarm, on the way to its answer), warmup or expected_failure
     phase TEXT NOT NULL, -- the phase that it was made for
     spec TEXT NOT NULL, -- the configuration that was asked
     "case" TEXT NOT NULL, -- the suite and the name of the case

@@ -20,7 +20,7 @@ from pytest_selfopt.swarm.swarm import swarm_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """The trials of a batch: every case of the suites, `runs` times, with every spec."""
+    """The trials of a batch: every case of the suites, `runs` times, with every spec; expected failures once."""
 
     specs: tuple[Spec, ...]
     suites: tuple[Suite, ...]
@@ -35,6 +35,8 @@ class Questions:
         planned: dict[TrialKey, PlannedTrial] = {}
         combinations = product(range(self.runs), self._cases(), self.specs)
         for run, (suite, case), spec in combinations:
+            if run and case.expected_failure:
+                continue
             variant = settings.variant(spec.variant)
             if variant.needs_examples and not suite.examples:
                 raise SpecError(f"variant {variant.name} needs worked examples, and {suite.name} has none")

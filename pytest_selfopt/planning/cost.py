@@ -102,7 +102,7 @@ def estimate_phase(
     parts: list[CostPart] = []
     for one_call, calls in calls_of_specs:
         parts += _times(one_call, calls)
-    cases = len({trial.key.case for trial in least})
+    cases = len({trial.key.case for trial in least if not trial.case.expected_failure})
     further = _further_calls(plan, cases, len(trials) - len(least))
     if further:
         expensive = _most_expensive(calls_of_specs)

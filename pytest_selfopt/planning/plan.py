@@ -85,6 +85,15 @@ class PhasePlan:
         block = run // self.block_passes
         return (specs[block % len(specs)],)
 
+    def asks_expected_failures(self, spec: Spec, run: int) -> bool:
+        """Whether a run asks a spec the cases that are expected to fail.
+
+        Only what is in force has to show that it begins to pass them, and not while a rule is proven.
+        """
+        if self.only_proves or self.block_passes:
+            return False
+        return spec == self.baseline and run < self.least_passes
+
     def begins_block(self, run: int) -> bool:
         """Whether a block begins with a run."""
         return self.block_passes > 0 and run % self.block_passes == 0

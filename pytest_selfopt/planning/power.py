@@ -63,7 +63,7 @@ def power_report(
         SuiteError: if a suite cannot be read.
     """
     suites = list(map(load_suite, paths))
-    cases = sum(len(suite.cases) for suite in suites)
+    cases = sum(len(suite.counted) for suite in suites)
     outlook = Outlook(
         cases=cases,
         candidates=candidates,
@@ -91,7 +91,7 @@ def power_report(
 
 def _restraint(suite: Suite) -> int:
     """Count the cases of a suite that need no tool."""
-    return sum(case.restraint for case in suite.cases)
+    return sum(case.restraint for case in suite.counted)
 
 
 def _variation(known: Known) -> str:

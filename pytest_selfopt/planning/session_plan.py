@@ -55,12 +55,26 @@ class SessionPlan:
         self.planned = {trial.key: trial for trial in left}
 
     def cases(self, phase: str) -> tuple[str, ...]:
-        """Return the keys of the cases planned for a phase, in file order."""
+        """Return the keys of the cases that count for a phase, in file order: all but the expected failures."""
         cases: dict[str, None] = {}
-        for key in self.planned:
-            if key.phase == phase:
+        for key, trial in self.planned.items():
+            if key.phase == phase and not trial.case.expected_failure:
                 cases[key.case] = None
         return tuple(cases)
+
+    def expected_failures(self, phase: str) -> dict[str, str]:
+        """Return the reason of each expected failure of a phase, by the key of the case."""
+        reasons: dict[str, str] = {}
+        for suite in self.suites(phase):
+            for case in suite.cases:
+                if case.expected_failure:
+                    reasons[case.key] = case.expected_failure
+        return reasons
+
+    def trials_of_expected_failures(self, phase: str) -> int:
+        """Return the number of trials planned for the expected failures of a phase."""
+        planned = self.planned.values()
+        return sum(trial.key.phase == phase and bool(trial.case.expected_failure) for trial in planned)
 
     def suites(self, phase: str) -> tuple[Suite, ...]:
         """Return the suites that make up a phase."""
@@ -100,6 +114,8 @@ def _trials(
             specs.append((spec, spec.id, variant))
         for case, case_key in cases:
             for spec, spec_id, variant in specs:
+                if case.expected_failure and not plan.asks_expected_failures(spec, run):
+                    continue
                 key = TrialKey(plan.phase, spec_id, case_key, run)
                 trial = PlannedTrial(
                     key=key,

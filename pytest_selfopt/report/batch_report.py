@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.expected_failure import ExpectedFailure, begin_to_pass
 from pytest_selfopt.console.output import Printed, TextTable
 from pytest_selfopt.console.quantities import format_cost, format_duration
 from pytest_selfopt.execution.batch_run import BatchResult
@@ -40,7 +41,7 @@ def swarm_lines(settings: Settings, questions: Questions, result: BatchResult) -
     yield _rows([("swarm", metrics)])
     if result.parts:
         yield from _gain_lines(gain_of(settings, questions, result))
-    yield from _closing_lines(result)
+    yield from _closing_lines(questions, result)
 
 
 def _gain_lines(bought: Gain) -> Iterator[str]:
@@ -66,7 +67,7 @@ def batch_lines(questions: Questions, result: BatchResult, notes: Sequence[str])
         rows.append((model, metrics))
     yield _rows(rows)
     yield from notes
-    yield from _closing_lines(result)
+    yield from _closing_lines(questions, result)
 
 
 def _sort_key(metrics: Metrics) -> tuple[float, float, str]:
@@ -76,6 +77,7 @@ def _sort_key(metrics: Metrics) -> tuple[float, float, str]:
 
 def to_json(settings: Settings, questions: Questions, result: BatchResult, notes: Sequence[str]) -> dict[str, Any]:
     """Return the results as JSON values; "version" is that of the form."""
+    passing = begin_to_pass(_expected_failures(questions, result), asked="answers")
     value: dict[str, Any] = {
         "version": VERSION,
         "cycle": result.cycle,
@@ -87,7 +89,7 @@ def to_json(settings: Settings, questions: Questions, result: BatchResult, notes
         "votes": result.votes,
         "took_s": result.took_s,
         "stopped": result.stopped or None,
-        "notes": [*notes, *result.notes],
+        "notes": [*notes, *result.notes, *passing],
     }
     if result.parts:
         value["gain"] = _gain_json(gain_of(settings, questions, result))
@@ -151,7 +153,20 @@ def _metrics(questions: Questions, result: BatchResult) -> list[Metrics]:
 
 
 def _cases(questions: Questions) -> Iterator[Case]:
-    return chain.from_iterable(suite.cases for suite in questions.suites)
+    """Yield the cases that count."""
+    return chain.from_iterable(suite.counted for suite in questions.suites)
+
+
+def _expected_failures(questions: Questions, result: BatchResult) -> Iterator[ExpectedFailure]:
+    """Yield what came of the cases that are expected to fail."""
+    by_case: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in result.expected:
+        by_case[trial.case].append(trial)
+    for case in chain.from_iterable(suite.cases for suite in questions.suites):
+        trials = by_case.get(case.key, ())
+        passes = sum(trial.outcome is Outcome.PASS for trial in trials)
+        if trials:
+            yield ExpectedFailure(case=case.key, reason=case.expected_failure, passes=passes, trials=len(trials))
 
 
 def _suite_names(questions: Questions) -> list[str]:
@@ -193,8 +208,9 @@ def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
     )
 
 
-def _closing_lines(result: BatchResult) -> Iterator[str]:
+def _closing_lines(questions: Questions, result: BatchResult) -> Iterator[str]:
     yield from result.notes
+    yield from begin_to_pass(_expected_failures(questions, result), asked="answers")
     calls = f"{result.calls:,} calls"
     if result.votes:
         calls += f" and {result.votes:,} votes"

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pytest_selfopt.bench.describe import answered
+from pytest_selfopt.bench.expected_failure import ExpectedFailure
 from pytest_selfopt.errors import NothingRecordedError, StateError
 from pytest_selfopt.ledger.aggregates import read_cases
 from pytest_selfopt.ledger.ledger import Ledger
@@ -263,16 +264,27 @@ def _read_phase(stored: ReportInputs, cycle: int, phase: str) -> PhaseReport:
     if stored.ledger is not None:
         trials = stored.ledger.trials([cycle], phase)[cycle]
     plans = entry_in(stored.cycles.get(cycle, NOTHING), "plan")
+    plan = entry_in(plans, phase)
     story = PhaseStory(
         phase=phase,
         cycle=cycle,
         status=_status(stored, cycle),
         entry=_entry_of_phase(_entries(stored, cycle), phase),
-        plan=entry_in(plans, phase),
+        plan=plan,
         trials=tuple(trials),
+        expected_failures=tuple(_expected_failures(stored.ledger, cycle, phase, plan)),
     )
     hot, left = hot_cases(trial for trial in trials if trial.spec == story.in_force)
     return phase_report(story, (_failures(stored, story, hot), left))
+
+
+def _expected_failures(ledger: Ledger | None, cycle: int, phase: str, plan: Entry) -> Iterator[ExpectedFailure]:
+    """Yield what came of the cases that were expected to fail."""
+    if ledger is None:
+        return
+    reasons = entry_in(plan, "expected_failures")
+    for case, (passes, trials) in ledger.expected_failures(cycle, phase).items():
+        yield ExpectedFailure(case=case, reason=text_in(reasons, case), passes=passes, trials=trials)
 
 
 def _entry_of_phase(entries: Iterable[Entry], phase: str) -> Entry:

@@ -87,6 +87,8 @@ def _phase(phase: PhaseReport) -> list[str]:
         lines += ["", *_strips(phase)]
     if phase.failures:
         lines += ["", *_failures(phase)]
+    if phase.expected_failures:
+        lines += ["", *_expected_failures(phase)]
     lines += ["", "### Diagnosis", "", *_diagnoses(phase)]
     return [*lines, "", "### What the next cycle tries", "", *_next(phase)]
 
@@ -230,6 +232,13 @@ def _failures(phase: PhaseReport) -> Iterator[str]:
         yield ""
     if phase.failures_left:
         yield f"{phase.failures_left:,} more prompts fail."
+
+
+def _expected_failures(phase: PhaseReport) -> Iterator[str]:
+    yield from ("### What is expected to fail", "", "It counts in no number above.", "")
+    for failure in phase.expected_failures:
+        case, reason = plain(failure.case), plain(failure.reason)
+        yield f"- **{case}**, right {failure.passes} of {failure.trials}: {reason}"
 
 
 def _got(failure: Failure) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_selfopt.bench.expected_failure import ExpectedFailure
+
 VERDICTS = ("PROMOTE", "HOLD", "REJECT")
 """The verdicts, best first: the best of several is the verdict on all of them."""
 
@@ -244,6 +246,8 @@ class PhaseReport:
     """The cases that keep failing, worst first."""
     failures_left: int
     """The number of cases that keep failing and are not listed."""
+    expected_failures: tuple[ExpectedFailure, ...]
+    """The cases that are expected to fail, which count in no number of this report."""
     diagnoses: tuple[Diagnosis, ...]
     """The diagnoses of the spec in force."""
     next: tuple[Try, ...]

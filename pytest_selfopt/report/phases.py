@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_selfopt.bench.expected_failure import ExpectedFailure
 from pytest_selfopt.economy.score import score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
@@ -59,6 +60,7 @@ class PhaseStory:
     entry: Entry
     plan: Entry
     trials: tuple[Trial, ...]
+    expected_failures: tuple[ExpectedFailure, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -116,6 +118,7 @@ def phase_report(story: PhaseStory, failures: tuple[tuple[Failure, ...], int]) -
         strips_left=strips_left,
         failures=failures[0],
         failures_left=failures[1],
+        expected_failures=story.expected_failures,
         diagnoses=tuple(map(_diagnosis, entries_in(story.entry, "diagnoses"))),
         next=tuple(tries),
         next_left=count_in(following, "left"),

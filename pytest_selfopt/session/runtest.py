@@ -24,7 +24,7 @@ from pytest_selfopt.session.report_evidence import (
 )
 from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, ErrorKind
+from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
 
 
 class Source(Protocol):
@@ -159,6 +159,8 @@ class RuntestHooks:
             self._show_reply(report, received)
         if report.failed and brief:
             report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
+        if planned.case.expected_failure and trial.outcome is not Outcome.ERROR:
+            _expect_failure(report, planned.case.expected_failure)
         return report
 
     def _clear_evidence(self, report: pytest.TestReport) -> None:
@@ -192,3 +194,10 @@ class RuntestHooks:
     def _shows_passes(self) -> bool:
         """Whether the user wants to read the output of passed tests, too (-rP, -rA)."""
         return bool({"P", "A"} & set(self._config.getoption("reportchars", "")))
+
+
+def _expect_failure(report: pytest.TestReport, reason: str) -> None:
+    """Report a wrong answer as xfailed and a right one as xpassed, as pytest does for its own marker xfail."""
+    if report.failed:
+        report.outcome = "skipped"
+    report.wasxfail = visible(reason)

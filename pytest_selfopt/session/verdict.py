@@ -42,6 +42,8 @@ _CATEGORIES = {
     Outcome.ERROR: "without answer",
 }
 """The categories under which pytest counts the answers of a cycle."""
+_EXPECTED = {Outcome.PASS: "xpassed", Outcome.MISS: "xfailed"}
+"""Those of the answers to cases that are expected to fail."""
 
 
 class VerdictHooks:
@@ -146,6 +148,8 @@ class VerdictHooks:
         word = ""
         if self._config.get_verbosity() > 0:
             word = trial.outcome.upper()
+        if hasattr(report, "wasxfail"):
+            return _EXPECTED[trial.outcome], "", word
         return _CATEGORIES[trial.outcome], "", word
 
     @pytest.hookimpl(tryfirst=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,12 +37,8 @@ def test_means_what_python_means(both: tuple[str, str], tags: set[str]) -> None:
 
 @given(st.text(alphabet="ab()'\" andort-:.\t", max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        expression = read_tags(text)
-    except ValueError as problem:
-        assert "; write it like " in str(problem)
-    else:
-        assert expression.matches(expression.tags) in (True, False)
+    with contextlib.suppress(ValueError):
+        assert read_tags(text).matches(()) in (True, False)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("not " * 5_001 + "a", {"a"}, False),
     ],
 )
-def test_words_bind_as_in_python(text: str, tags: set[str], matches: bool) -> None:
+def test_words_bind_as_in_python(text: str, tags: set[str], *, matches: bool) -> None:
     assert read_tags(text).matches(tags) is matches
 
 
@@ -75,6 +74,5 @@ def test_words_bind_as_in_python(text: str, tags: set[str], matches: bool) -> No
     ],
 )
 def test_wrong_words_are_refused(text: str, problem: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}; "):
         read_tags(text)
-    assert str(caught.value).startswith(f"{problem}; ")

@@ -15,6 +15,7 @@ from pytest_selfopt.bench.grading.expect import Calls, Expectation
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json, first_unknown
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.grading.tool_calls import check_possible
+from pytest_selfopt.bench.loading.counting import read_reason, read_weight
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
@@ -25,6 +26,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _CASE_FIELDS = (
     *("id", "prompt", "messages", "tools", "expect", "as_given", "tags"),
+    *("weight", "expected_failure"),
     *("environment", "start", "turns", "steps"),
 )
 _TALK_FIELDS = ("turns", "start", "steps")
@@ -121,6 +123,8 @@ class EntryReader:
         fields: dict[str, Any] = {
             "id": name,
             "tags": _texts(value.get("tags", []), "tags"),
+            "weight": read_weight(value.get("weight", 1)),
+            "expected_failure": read_reason(value.get("expected_failure")),
             "suite": self._suite,
             "source": f"{self._problems.file}:{entry.line}",
         }

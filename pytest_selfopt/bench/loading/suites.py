@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv")
 _SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
 _EXPECT_COLUMNS = ("call", "no_call", "any_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
-_JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call", "any_call")
-_CSV_COLUMNS = ("id", "prompt", "tools", "tags", *_EXPECT_COLUMNS)
+_JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call", "any_call", "weight")
+_TEXT_COLUMNS = ("id", "prompt", "expected_failure")
+_CSV_COLUMNS = (*_TEXT_COLUMNS, "tools", "tags", "weight", *_EXPECT_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,19 @@ class Suite:
     examples: tuple[Example, ...] = ()
     tools: tuple[Tool, ...] = ()
 
+    @property
+    def counted(self) -> tuple[Case, ...]:
+        """The cases that count: all but the expected failures."""
+        return tuple(case for case in self.cases if not case.expected_failure)
+
     @cached_property
     def content_hash(self) -> str:
-        """A short hash of what the cases ask and expect; evidence may be carried over only if it is equal."""
-        hashes = "\n".join(case.content_hash for case in self.cases)
+        """A short hash of what the cases ask and expect; evidence may be carried over only if it is equal.
+
+        Expected failures are not part of it, because they are no evidence: to expect one more, or one less, is
+        another suite.
+        """
+        hashes = "\n".join(case.content_hash for case in self.counted)
         return hashlib.sha256(hashes.encode()).hexdigest()[:16]
 
 
@@ -201,13 +211,15 @@ def _csv_case(row: dict[str | Any, Any], line: int, problems: Problems) -> Itera
         return
     filled = {name: cell for name, cell in row.items() if cell}
     value: dict[str, Any] = {}
-    for name in ("id", "prompt"):
+    for name in _TEXT_COLUMNS:
         if name in filled:
             value[name] = filled[name]
     for name in ("tools", "tags"):
         if name in filled:
             value[name] = filled[name].split()
     try:
+        if "weight" in filled:
+            value["weight"] = _csv_cell("weight", filled["weight"])
         value["expect"] = _csv_expect(filled)
     except ValueError as problem:
         problems.add(line, str(problem))

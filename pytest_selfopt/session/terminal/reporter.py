@@ -106,16 +106,15 @@ class ProgressReporter:
 def _describe(plan: PhasePlan, start: CycleStart) -> list[str]:
     """Return lines on the plan of a phase."""
     cases = len(start.session_plan.cases(plan.phase))
-    if not start.cycle:
-        return describe_gate(plan, cases, partial=start.partial)
-    outlooks = start.phases[plan.phase].outlooks()
-    return describe_plan(
-        plan,
-        cases,
-        start.cycle,
-        outlooks,
-        partial=start.partial,
-    )
+    if start.cycle:
+        outlooks = start.phases[plan.phase].outlooks()
+        lines = describe_plan(plan, cases, start.cycle, outlooks, partial=start.partial)
+    else:
+        lines = describe_gate(plan, cases, partial=start.partial)
+    further = start.session_plan.trials_of_expected_failures(plan.phase)
+    if further:
+        lines.append(f"  and {further:,} calls to see whether expected failures begin to pass")
+    return lines
 
 
 def _calls_in(calls: Pass) -> int:
