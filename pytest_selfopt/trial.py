@@ -252,6 +252,8 @@ class Trial:
     served_model: str = ""
     finish_reason: str = ""
     """The reason why the reply ended, such as "stop" or "length"; empty if unknown."""
+    weight: float = 1.0
+    """What the case counts in accuracy."""
 
     @property
     def at_limit(self) -> bool:

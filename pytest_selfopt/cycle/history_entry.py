@@ -91,7 +91,13 @@ def gate_entry(gate: GateResult) -> dict[str, Any]:
 
 
 def metrics_entry(metrics: Metrics) -> dict[str, Any]:
-    """Return the metrics of a spec in the form of the history."""
+    """Return the metrics of a spec in the form of the history.
+
+    Where weights differ, the accuracy is not that of the counts, so that passes and interval are there, too.
+    """
+    weighted: dict[str, Any] = {}
+    if metrics.weighted is not None:
+        weighted = {"passes": metrics.passes, "accuracy_interval": list(metrics.accuracy_interval)}
     return {
         "accuracy": metrics.accuracy,
         "first_attempt_accuracy": metrics.first_attempt_accuracy,
@@ -107,4 +113,5 @@ def metrics_entry(metrics: Metrics) -> dict[str, Any]:
         "tokens_in": metrics.tokens_in,
         "tokens_out": metrics.tokens_out,
         "cost_usd": metrics.cost_usd,
+        **weighted,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar
 
-from pytest_selfopt.economy.score import Score, score_of
+from pytest_selfopt.economy.score import CaseAnswers, Score, score_of
 from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.models.config import ModelConfig
 
@@ -61,7 +61,12 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 def score_of_cases(cases: Iterable[CaseCount]) -> Score:
     """Return the score over all trials, including those without an answer."""
-    return score_of((count.case, count.passes, count.trials) for count in cases)
+    return score_of(map(answers_of, cases))
+
+
+def answers_of(count: CaseCount) -> CaseAnswers:
+    """Return the passes, the trials and the weight of a case in a cycle."""
+    return CaseAnswers(count.case, count.passes, count.trials, count.weight)
 
 
 def last_whole_cycle(cases: Iterable[CaseCount]) -> int:
@@ -83,12 +88,12 @@ def _suite(count: CaseCount) -> str:
 
 
 def restraint_score(cases: Iterable[CaseCount]) -> Score | None:
-    """Return the score of the answers that should call no tool; None if there are none."""
+    """Return the score of the answers that should call no tool; None if there are none. Weights do not count here."""
     answered = []
     for count in cases:
         if count.restraint and count.answers:
-            row = (count.case, count.passes, count.answers)
-            answered.append(row)
+            answers = CaseAnswers(count.case, count.passes, count.answers)
+            answered.append(answers)
     if not answered:
         return None
     return score_of(answered)

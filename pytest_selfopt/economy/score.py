@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from typing import NamedTuple
 
 from pytest_selfopt.loop.distributions import wilson
+
+
+class CaseAnswers(NamedTuple):
+    """The passes and trials of a case, and what it counts in accuracy."""
+
+    case: str
+    passes: int
+    trials: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,49 +27,71 @@ class Score:
     passes: int
     trials: int
     cases: int
+    accuracy: float
+    """Passes over trials, each with the weight of its case; 0 without trials."""
     low: float
     high: float
-
-    @property
-    def accuracy(self) -> float:
-        """Passes over trials; 0 without trials."""
-        if not self.trials:
-            return 0.0
-        return self.passes / self.trials
 
     def overlaps(self, other: Score) -> bool:
         """Whether the intervals overlap, so that either may be better."""
         return self.low <= other.high and other.low <= self.high
 
 
-def score_of(counts: Iterable[tuple[str, int, int]]) -> Score:
-    """Compute the score of cases from names, passes and trials; a case may occur more than once."""
-    by_case: dict[str, tuple[int, int]] = {}
-    for case, passes, trials in counts:
-        passes_before, trials_before = by_case.get(case, (0, 0))
-        by_case[case] = (passes_before + passes, trials_before + trials)
-    tried = [(passes, trials) for passes, trials in by_case.values() if trials]
+def score_of(counts: Iterable[CaseAnswers]) -> Score:
+    """Compute the score of cases; a case may occur more than once."""
+    tried = [answers for answers in counts if answers.trials]
     if not tried:
-        return Score(passes=0, trials=0, cases=0, low=0.0, high=1.0)
-    passes = sum(map(itemgetter(0), tried))
-    trials = sum(map(itemgetter(1), tried))
-    worth = _worth(tried, passes, trials)
-    low, high = wilson(worth * passes / trials, worth)
-    return Score(passes=passes, trials=trials, cases=len(tried), low=low, high=high)
+        return Score(passes=0, trials=0, cases=0, accuracy=0.0, low=0.0, high=1.0)
+    clusters = _clusters(tried)
+    passed = math.fsum(cluster.passed for cluster in clusters)
+    total = math.fsum(cluster.total for cluster in clusters)
+    share = passed / total
+    worth = _worth(clusters, share, total)
+    low, high = wilson(worth * passed / total, worth)
+    return Score(
+        passes=sum(answers.passes for answers in tried),
+        trials=sum(answers.trials for answers in tried),
+        cases=len(clusters),
+        accuracy=share,
+        low=low,
+        high=high,
+    )
 
 
-def _worth(tried: list[tuple[int, int]], passes: int, trials: int) -> float:
+@dataclass(slots=True)
+class _Cluster:
+    """The answers to one case: the weight of those that are right, that of all, and the largest weight of one."""
+
+    passed: float = 0.0
+    total: float = 0.0
+    weight: float = 0.0
+
+
+def _clusters(tried: Sequence[CaseAnswers]) -> list[_Cluster]:
+    by_case: defaultdict[str, _Cluster] = defaultdict(_Cluster)
+    for answers in tried:
+        cluster = by_case[answers.case]
+        cluster.passed += answers.weight * answers.passes
+        cluster.total += answers.weight * answers.trials
+        cluster.weight = max(cluster.weight, answers.weight)
+    return list(by_case.values())
+
+
+def _worth(clusters: Sequence[_Cluster], share: float, total: float) -> float:
     """Return the effective number of independent trials: one per case if repeats agree, all if they are independent.
 
-    The variance of the share is that of a ratio over clusters (Cochran 1977, section 11.2).
+    The variance of the share is that of a ratio over clusters (Cochran 1977, section 11.2). Where weights differ, a
+    trial counts as its share of the heaviest one: whatever the heavy cases are like, the variance is no larger.
     """
-    count = len(tried)
+    count = len(clusters)
+    heaviest = max(cluster.weight for cluster in clusters)
+    independent = math.fsum(cluster.weight for cluster in clusters) / heaviest
     # If all results are equal, the correlation of repeats is unknown, and the minimum is assumed.
-    if count < 2 or passes in (0, trials):
-        return float(count)
-    share = passes / trials
-    squares = sum((passed - share * tries) ** 2 for passed, tries in tried)
+    if count < 2 or share in (0, 1):
+        return independent
+    most = total / heaviest
+    squares = sum((cluster.passed - share * cluster.total) ** 2 for cluster in clusters)
     if not squares:
-        return float(trials)
-    variance = squares * count / (count - 1) / trials**2
-    return min(float(trials), max(1.0, share * (1 - share) / variance))
+        return most
+    variance = squares * count / (count - 1) / total**2
+    return min(most, max(1.0, share * (1 - share) / variance))

@@ -116,6 +116,7 @@ class CallFactory:
                 case_hash=case.content_hash,
                 run=purpose.run,
                 restraint=case.restraint,
+                weight=case.weight,
             )
         if not mark:
             return record

@@ -57,6 +57,7 @@ def make_trial(
         error_kind=kind,
         reason=reason,
         case_hash=planned.case.content_hash,
+        weight=planned.case.weight,
         cost_usd=0.0,
         attempts=0,
         in_flight=0,

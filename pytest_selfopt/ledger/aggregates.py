@@ -34,6 +34,8 @@ class CaseCount:
     case: str
     case_hash: str
     restraint: bool
+    weight: float
+    """What the case counted in accuracy."""
     passes: int
     misses: int
     errors: int
@@ -108,7 +110,7 @@ class Counts:
 
 
 _CASES = """
-SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint,
+SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint, max(weight) AS weight,
     sum(outcome = 'pass') AS passes, sum(outcome = 'miss') AS misses, sum(outcome = 'error') AS errors,
     coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_out IS NOT NULL THEN tokens_in END), 0) AS tokens_in,
     coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_in IS NOT NULL THEN tokens_out END), 0) AS tokens_out,

@@ -47,6 +47,7 @@ class CallRecord:
     restraint: bool
     result: CallResult
     cost_usd: float | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ SELECT cycle, phase, spec, "case", run,
     case_hash, started, ended,
     latency_s, load_s, tokens_in, tokens_out, cost_usd,
     attempts, first_try, waited_s, in_flight,
-    lane, lane_seq, served_model, finish_reason
+    lane, lane_seq, served_model, finish_reason, weight
 FROM call
 WHERE cycle IN (SELECT value FROM json_each(?)) AND purpose = 'trial' AND outcome IS NOT NULL
 """
@@ -137,8 +138,8 @@ INSERT OR IGNORE INTO call (
     started, ended, attempts, first_try, waited_s,
     queue_depth, in_flight, lane, lane_seq,
     latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, finish_reason,
-    reply, error, attempt_errors
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reply, error, attempt_errors, weight
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -182,6 +183,7 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         reply_text,
         error_text,
         dump(list(map(attempt_to_json, result.failed_attempts))),
+        record.weight,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import NothingRecordedError, StateError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 PATIENCE_S = 10.0
 """Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
@@ -34,6 +34,7 @@ CREATE TABLE call (
     case_hash TEXT NOT NULL, -- a hash of what the case asks and expects
     run INTEGER NOT NULL, -- the place of the pass in its cycle, from 0
     restraint INTEGER NOT NULL, -- 1 where no tool should be called
+    weight REAL NOT NULL DEFAULT 1, -- what the case counts in accuracy
     started REAL NOT NULL, -- seconds since the epoch, of the first attempt
     ended REAL NOT NULL, -- seconds since the epoch, of the last attempt
     attempts INTEGER NOT NULL, -- how many times it was sent
@@ -109,6 +110,9 @@ CREATE UNIQUE INDEX comparison_by_test ON comparison (test);
     3: _QUESTIONS,
     4: """
 ALTER TABLE call ADD COLUMN finish_reason TEXT NOT NULL DEFAULT '';
+""",
+    5: """
+ALTER TABLE call ADD COLUMN weight REAL NOT NULL DEFAULT 1;
 """,
 }
 """The statements that upgrade a ledger from each version to the next."""

@@ -82,32 +82,41 @@ def _complete(missing: int) -> GateResult:
     return GateResult(name="complete", passed=not missing, value=missing, limit=0, sentence=sentence)
 
 
-def _share(name: str, hits: int, of: int, limit: float, what: str) -> GateResult:
-    low, high = wilson(hits, of)
-    share = 0.0
-    if of:
-        share = hits / of
+def _accuracy(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
+    limit = bars.min_accuracy
+    if limit is None:
+        return None
+    what = f"accuracy {metrics.accuracy:.3f} ({metrics.passes} of {metrics.trials}"
+    if metrics.weighted is not None:
+        what += ", weighted"
+    low, high = metrics.accuracy_interval
     return GateResult(
-        name=name,
-        passed=of > 0 and share >= limit,
-        value=share,
+        name="min_accuracy",
+        passed=metrics.trials > 0 and metrics.accuracy >= limit,
+        value=metrics.accuracy,
         limit=limit,
-        sentence=f"{what} {share:.3f} ({hits} of {of}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
+        sentence=f"{what}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
         asks=reject_or_hold(reject=high < limit),
     )
 
 
-def _accuracy(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
-    if bars.min_accuracy is None:
-        return None
-    return _share("min_accuracy", metrics.passes, metrics.trials, bars.min_accuracy, "accuracy")
-
-
 def _restraint(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
-    if bars.min_restraint is None:
+    limit, of = bars.min_restraint, metrics.restraint_trials
+    if limit is None:
         return None
-    kept = metrics.restraint_trials - metrics.restraint_calls
-    return _share("min_restraint", kept, metrics.restraint_trials, bars.min_restraint, "restraint")
+    kept = of - metrics.restraint_calls
+    low, high = wilson(kept, of)
+    share = 0.0
+    if of:
+        share = kept / of
+    return GateResult(
+        name="min_restraint",
+        passed=of > 0 and share >= limit,
+        value=share,
+        limit=limit,
+        sentence=f"restraint {share:.3f} ({kept} of {of}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
+        asks=reject_or_hold(reject=high < limit),
+    )
 
 
 def _latency(metrics: Metrics, bars: GateThresholds) -> GateResult | None:

@@ -44,8 +44,22 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedCounts:
+    """Sums of weights over trials; `heaviest` is the largest weight."""
+
+    trials: float
+    passes: float
+    first_attempt_passes: float
+    errors: float
+    heaviest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The metrics of one spec. Latencies in seconds (of answered trials), cost in USD (None: partly unknown)."""
+    """The metrics of one spec. Counts are by trial; weights of cases count in accuracy only.
+
+    Latencies in seconds (of answered trials), cost in USD (None: partly unknown).
+    """
 
     spec: str
     runs: tuple[int, ...]
@@ -83,21 +97,41 @@ class Metrics:
     attempts: int
     most_in_flight: int
     served_models: tuple[str, ...]
+    weighted: WeightedCounts | None = None
+    """The same in weights; None if all weights are 1."""
 
     @property
     def accuracy(self) -> float:
-        """Passes over trials; 0 without trials."""
+        """Passes over trials, each with the weight of its case; 0 without trials."""
+        if self.weighted is not None:
+            return self.weighted.passes / self.weighted.trials
         return _ratio(self.passes, self.trials)
 
     @property
     def first_attempt_accuracy(self) -> float:
         """The accuracy without retries."""
+        if self.weighted is not None:
+            return self.weighted.first_attempt_passes / self.weighted.trials
         return _ratio(self.first_attempt_passes, self.trials)
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the accuracy, as if all trials were independent."""
+        """The 95 % Wilson interval of the accuracy, as if all trials were independent.
+
+        A trial counts as its share of the heaviest one. The variance Σw²p(1−p)/W² is at most max(w)/W · a(1−a), a being
+        the expected accuracy, so the interval is true whatever the heavy cases are like.
+        """
+        counts = self.weighted
+        if counts is not None:
+            return wilson(counts.passes / counts.heaviest, counts.trials / counts.heaviest)
         return wilson(self.passes, self.trials)
+
+    def could_reach(self, accuracy: float) -> bool:
+        """Whether the accuracy would be at least this if all calls without an answer had been right."""
+        counts = self.weighted
+        if counts is not None:
+            return counts.passes + counts.errors >= accuracy * counts.trials
+        return self.passes + self.errors >= accuracy * self.trials
 
     @property
     def accuracy_median(self) -> float:
@@ -129,7 +163,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         passes=outcomes[Outcome.PASS],
         misses=outcomes[Outcome.MISS],
         errors=outcomes[Outcome.ERROR],
-        run_accuracies=tuple(map(_run_accuracy, by_run.values())),
+        run_accuracies=_run_accuracies(trials, by_run),
         spread=spread(by_run),
         restraint=_pass_share(restraint),
         restraint_trials=len(restraint),
@@ -150,6 +184,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         attempts=sum(trial.attempts for trial in trials),
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=served_models(answered),
+        weighted=_weighted_counts(trials),
     )
 
 
@@ -182,6 +217,39 @@ def _latency(trial: Trial) -> float | None:
 def _is_missed_call(trial: Trial) -> bool:
     """Whether a trial misses an expected call."""
     return trial.outcome is Outcome.MISS and not trial.restraint
+
+
+def _weighted_counts(trials: Sequence[Trial]) -> WeightedCounts | None:
+    """Return the sums of weights, exact until they are rounded; None if all weights are 1."""
+    if not _are_weighted(trials):
+        return None
+    passes = list(filter(_passed, trials))
+    return WeightedCounts(
+        trials=math.fsum(map(_weight, trials)),
+        passes=math.fsum(map(_weight, passes)),
+        first_attempt_passes=math.fsum(trial.weight for trial in passes if trial.first_try),
+        errors=math.fsum(trial.weight for trial in trials if trial.outcome is Outcome.ERROR),
+        heaviest=max(map(_weight, trials)),
+    )
+
+
+def _are_weighted(trials: Sequence[Trial]) -> bool:
+    return any(trial.weight != 1 for trial in trials)
+
+
+def _weight(trial: Trial) -> float:
+    return trial.weight
+
+
+def _run_accuracies(trials: Sequence[Trial], by_run: Mapping[int, Mapping[str, Outcome]]) -> tuple[float, ...]:
+    if not _are_weighted(trials):
+        return tuple(map(_run_accuracy, by_run.values()))
+    weights = {trial.case: trial.weight for trial in trials}
+    shares: list[float] = []
+    for run in by_run.values():
+        passed = math.fsum(weights[case] for case, outcome in run.items() if outcome is Outcome.PASS)
+        shares.append(passed / math.fsum(map(weights.__getitem__, run)))
+    return tuple(shares)
 
 
 def _run_accuracy(run: Mapping[str, Outcome]) -> float:

@@ -244,7 +244,7 @@ def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResu
         return None
     metrics, limit = measured.metrics, limits.extended_phase_min_accuracy
     hopeless = is_hopeless(measured.phase, metrics, limits)
-    too_few = metrics.passes + metrics.errors < limit * metrics.trials
+    too_few = not metrics.could_reach(limit)
     sentence = f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limit:.2f}"
     if hopeless:
         sentence = f"all {metrics.misses} answers are wrong: 20:1 against the {limit:.2f} that the extended phase needs"

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from pytest_selfopt.economy.score import Score, score_of
+from pytest_selfopt.economy.measures import answers_of
+from pytest_selfopt.economy.score import CaseAnswers, Score, score_of
 from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.report.document import CurvePoint, CycleLine
 from pytest_selfopt.report.json_fields import (
@@ -22,7 +23,7 @@ from pytest_selfopt.report.json_fields import (
     text_in,
     whole_in,
 )
-from pytest_selfopt.report.phases import name_of, verdict_of
+from pytest_selfopt.report.phases import name_of, passes_in_history, verdict_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}
 """The curve's words for the kinds of a cycle's decisions, the most telling first."""
@@ -118,17 +119,19 @@ def _with_known(point: CurvePoint, known: Score | None) -> CurvePoint:
 
 def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address, Score]:
     """Return the scores of specs in later cycles over the same suite, by address."""
-    sums: defaultdict[tuple[str, str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
+    sums: defaultdict[tuple[str, str, str], dict[tuple[str, float], CaseAnswers]] = defaultdict(dict)
     scores = {}
     # From the last cycle to the first, so that each is added to the sums once, however many there are.
     for address in sorted(counts, key=itemgetter(0), reverse=True):
         _, phase, spec = address
         later = sums[phase, spec, suites[address]]
         if later:
-            scores[address] = score_of((case, passes, trials) for case, (passes, trials) in later.items())
+            scores[address] = score_of(later.values())
         for count in counts[address]:
-            passes, trials = later.get(count.case, (0, 0))
-            later[count.case] = (passes + count.passes, trials + count.trials)
+            key = (count.case, count.weight)
+            before = later.get(key, CaseAnswers(count.case, 0, 0))
+            passes, trials = before.passes + count.passes, before.trials + count.trials
+            later[key] = CaseAnswers(count.case, passes, trials, count.weight)
     return scores
 
 
@@ -192,8 +195,10 @@ def _line(entry: Entry) -> CycleLine:
         verdict=verdict_of(winner, verdicts),
         name=_subject(winner, verdicts, before),
         accuracy_before=share_in(entry_in(metrics, before), "accuracy"),
+        passes_before=passes_in_history(entry_in(metrics, before)),
         trials_before=_trials(metrics, before),
         accuracy_after=share_in(entry_in(metrics, after), "accuracy"),
+        passes_after=passes_in_history(entry_in(metrics, after)),
         trials_after=_trials(metrics, after),
         trials=_sum_in(measured, "trials"),
         calls=_sum_in(measured, "attempts"),
@@ -250,7 +255,7 @@ def _is_timeout(part: str) -> bool:
 
 
 def _score(cases: Iterable[CaseCount]) -> Score:
-    return score_of((count.case, count.passes, count.trials) for count in cases)
+    return score_of(map(answers_of, cases))
 
 
 def _suite(cases: Iterable[CaseCount]) -> str:

@@ -38,10 +38,14 @@ class CycleLine:
     """The winner, or the candidates if none won."""
     accuracy_before: float | None
     """The accuracy of the spec in force before the cycle."""
+    passes_before: int
+    """The number of right answers behind it."""
     trials_before: int | None
     """The number of trials behind it."""
     accuracy_after: float | None
     """The accuracy of the spec that the cycle left in force."""
+    passes_after: int
+    """The number of right answers behind it."""
     trials_after: int | None
     """The number of trials behind it."""
     trials: int

@@ -97,18 +97,18 @@ def _next_steps(phases: Sequence[PhaseReport]) -> tuple[str, ...]:
 
 def _promotion(line: CycleLine) -> str:
     promoted = f"Cycle {line.cycle} promoted {line.name} for {line.phase}"
-    before = _right_of(line.accuracy_before, line.trials_before)
-    after = _right_of(line.accuracy_after, line.trials_after)
+    before = _right_of(line.passes_before, line.trials_before)
+    after = _right_of(line.passes_after, line.trials_after)
     if not before or not after:
         return f"{promoted}."
     return f"{promoted}: {after} answers right instead of {before}."
 
 
-def _right_of(accuracy: float | None, trials: int | None) -> str:
+def _right_of(passes: int, trials: int | None) -> str:
     """Format right answers of trials, such as "7 of 8"; empty if unknown."""
-    if accuracy is None or not trials:
+    if not trials:
         return ""
-    return f"{round(accuracy * trials):,} of {trials:,}"
+    return f"{passes:,} of {trials:,}"
 
 
 def _number(count: int, name: str) -> str:

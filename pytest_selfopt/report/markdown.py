@@ -120,6 +120,8 @@ def _accuracy(spec: SpecReport) -> str:
         return "-"
     interval = formats.interval(measured)
     right = f"{measured.passes:,} of {measured.trials:,} trials"
+    if measured.weighted:
+        right += ", weighted"
     return f"{measured.accuracy:.3f} ({interval}; {right})"
 
 

@@ -59,7 +59,9 @@ class Measured:
     errors: int
     """Trials without a usable answer."""
     accuracy: float
-    """Passes over trials."""
+    """Passes over trials, each with the weight of its case."""
+    weighted: bool
+    """Whether weights of cases differ from 1, so that the accuracy is not that of the counts."""
     low: float
     """The lower end of its interval."""
     high: float

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.expected_failure import ExpectedFailure
-from pytest_selfopt.economy.score import score_of
+from pytest_selfopt.economy.score import CaseAnswers, score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
@@ -240,19 +239,16 @@ def _gate(entry: Entry) -> Gate:
 
 
 def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
-    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for trial in trials:
-        counts[trial.case][0] += trial.outcome is Outcome.PASS
-        counts[trial.case][1] += 1
-    score = score_of((case, passes, number) for case, (passes, number) in counts.items())
+    score = score_of(map(_answers, trials))
     answers = metrics.passes + metrics.misses
     return Measured(
         trials=metrics.trials,
-        cases=len(counts),
+        cases=score.cases,
         passes=metrics.passes,
         misses=metrics.misses,
         errors=metrics.errors,
         accuracy=metrics.accuracy,
+        weighted=metrics.weighted is not None,
         low=score.low,
         high=score.high,
         run_accuracies=metrics.run_accuracies,
@@ -269,11 +265,23 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
     )
 
 
+def _answers(trial: Trial) -> CaseAnswers:
+    return CaseAnswers(trial.case, int(trial.outcome is Outcome.PASS), 1, trial.weight)
+
+
 def _cost_of_1000(cost: float | None, answers: int) -> float | None:
     """Return the cost of a thousand answers in USD, from that of `answers`."""
     if cost is None or not answers:
         return None
     return cost / answers * _PER
+
+
+def passes_in_history(entry: Entry) -> int:
+    """Return the history's number of right answers of a spec, which it tells only where weights differ."""
+    passes = whole_in(entry, "passes")
+    if passes is None:
+        return round((share_in(entry, "accuracy") or 0.0) * count_in(entry, "trials"))
+    return passes
 
 
 def _measured_in_history(entry: Entry) -> Measured:
@@ -282,9 +290,12 @@ def _measured_in_history(entry: Entry) -> Measured:
     accuracy = share_in(entry, "accuracy") or 0.0
     kinds = counts_in(entry, "errors_by_kind")
     errors = min(trials, sum(kinds.values()))
-    passes = round(accuracy * trials)
+    passes = passes_in_history(entry)
     low, high = 0.0, 1.0
-    if trials:
+    weighted = numbers_in(entry, "accuracy_interval")
+    if len(weighted) == len((low, high)):
+        low, high = weighted
+    elif trials:
         low, high = wilson(passes, trials)
     cost = number_in(entry, "cost_usd")
     return Measured(
@@ -294,6 +305,7 @@ def _measured_in_history(entry: Entry) -> Measured:
         misses=max(0, trials - passes - errors),
         errors=errors,
         accuracy=accuracy,
+        weighted=bool(weighted),
         low=low,
         high=high,
         run_accuracies=numbers_in(entry, "run_accuracies"),

@@ -224,6 +224,7 @@ def make_old(path: Path, version: int) -> None:
         for name in ("c1", "c2"):
             ledger.open_comparison(**COMPARED, candidate=name, share_of=share)
     undo = {
+        5: "ALTER TABLE call DROP COLUMN weight;",
         4: "ALTER TABLE call DROP COLUMN finish_reason;",
         3: "DROP TABLE question;",
         2: "DROP INDEX IF EXISTS comparison_by_test; CREATE TABLE older AS SELECT number, phase, baseline, candidate, "
@@ -233,13 +234,13 @@ def make_old(path: Path, version: int) -> None:
         "ALTER TABLE call DROP COLUMN queue_depth;",
     }
     with open_ledger(path) as connection:
-        for step in range(4, version - 1, -1):
+        for step in range(SCHEMA_VERSION - 1, version - 1, -1):
             connection.executescript(undo[step])
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_an_older_ledger_is_migrated_losslessly(tmp_path: Path, version: int) -> None:
     path, cycle = tmp_path / "ledger.sqlite", 1
     make_old(path, version)

@@ -108,3 +108,43 @@ def test_the_first_of_two_equal_cells_counts() -> None:
     first: list[Trial] = matrix(["PP", "PP"])
     again = [replace(trial, outcome=Outcome.MISS) for trial in first]
     assert outcomes_by_run([*first, *again]) == outcomes_by_run(first)
+
+
+@given(rows=rectangles, weight=st.sampled_from([0.25, 2.0, 8.0]))
+def test_equal_weights_change_no_accuracy(rows: list[str], weight: float) -> None:
+    trials = matrix(rows)
+    plain = evaluate(SPEC, trials, names(len(rows)))
+    metrics = evaluate(SPEC, [replace(trial, weight=weight) for trial in trials], names(len(rows)))
+    assert plain.weighted is None
+    assert metrics.accuracy == plain.accuracy
+    assert metrics.accuracy_interval == plain.accuracy_interval
+    assert metrics.run_accuracies == plain.run_accuracies
+    assert replace(metrics, weighted=None) == plain
+
+
+def test_weights_count_in_accuracy_alone() -> None:
+    heavy, light = names(2)
+    weights = {heavy: 3.0, light: 1.0}
+    trials = [replace(trial, weight=weights[trial.case]) for trial in matrix(["PP", "EF"])]
+    metrics = evaluate(SPEC, trials, names(2))
+    assert (metrics.accuracy, metrics.first_attempt_accuracy) == (0.75, 0.75)
+    assert metrics.run_accuracies == (0.75, 0.75)
+    assert (metrics.passes, metrics.trials, metrics.error_share) == (2, 4, 0.25)
+    assert metrics.spread == evaluate(SPEC, matrix(["PP", "EF"]), names(2)).spread
+    assert metrics.could_reach(0.875)
+    assert not metrics.could_reach(0.876)
+
+
+def test_weighted_interval_covers_the_expected_accuracy() -> None:
+    # The variance that pooled shares miss most: what counts much is uncertain, and the rest is certain.
+    cases = names(40)
+    weights = dict.fromkeys(cases, 1.0) | dict.fromkeys(cases[:5], 8.0)
+    expected = (5 * 8 * 0.5 + 35) / (5 * 8 + 35)
+    rng = random.Random(7)
+    held = 0
+    for _ in range(1_000):
+        rows = [rng.choice("PF") for _ in cases[:5]] + ["P"] * 35
+        trials = [replace(trial, weight=weights[trial.case]) for trial in matrix(rows)]
+        low, high = evaluate(SPEC, trials, cases).accuracy_interval
+        held += low <= expected <= high
+    assert held / 1_000 >= 0.93

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.economy.measures import answers_of
 from pytest_selfopt.economy.score import score_of
 from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.report.curve import by_address, curve_of, in_force_in
@@ -24,6 +25,7 @@ def count(cycle: int, spec: str, case: str, passes: int, *, phase: str = "atomic
         case=case,
         case_hash=case + text,
         restraint=False,
+        weight=1.0,
         passes=passes,
         misses=3 - passes,
         errors=0,
@@ -61,7 +63,7 @@ def test_estimates_use_all_later_trials(passes: list[tuple[str, int, int, str]])
         later = [
             one for one in counts if one.cycle > point.cycle and one.spec == spec and one.case_hash == one.case + text
         ]
-        score = score_of((one.case, one.passes, one.trials) for one in later)
+        score = score_of(map(answers_of, later))
         assert point.known_trials == score.trials == 3 * len(later)
         assert (point.known, point.known_low, point.known_high) == (
             (pytest.approx(score.accuracy), pytest.approx(score.low), pytest.approx(score.high))

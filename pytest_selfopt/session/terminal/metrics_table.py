@@ -42,7 +42,10 @@ def rows_of(named: Mapping[str, Metrics]) -> list[tuple[str, ...]]:
     columns = dict(_COLUMNS)
     if any(map(_had_retries, named.values())):
         columns["1st attempt"] = lambda metrics: f"{metrics.first_attempt_accuracy:.3f}"
-    rows = [("", *columns)]
+    heads = list(columns)
+    if any(metrics.weighted is not None for metrics in named.values()):
+        heads[0] = "weighted accuracy"
+    rows = [("", *heads)]
     for name, metrics in named.items():
         cells = [cell(metrics) for cell in columns.values()]
         rows.append((name, *cells))
