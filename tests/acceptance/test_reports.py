@@ -210,7 +210,8 @@ def test_older_versions_records_can_be_reported(project: Make) -> None:
     ledger = made.path / ".selfopt" / "ledger.sqlite"
     with open_ledger(ledger) as connection:
         connection.executescript(
-            "DROP TABLE question; ALTER TABLE call DROP COLUMN finish_reason; PRAGMA user_version = 3;"
+            "DROP TABLE question; ALTER TABLE call DROP COLUMN finish_reason; "
+            "ALTER TABLE call DROP COLUMN weight; PRAGMA user_version = 3;"
         )
     connection.close()
     path = made.path / ".selfopt" / "meta_loop_history.json"
