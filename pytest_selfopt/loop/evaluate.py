@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
-from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial
+from pytest_selfopt.trial import USUAL_ENDS, ErrorKind, Outcome, Trial
 
 _Value = TypeVar("_Value")
 
@@ -83,6 +83,8 @@ class Metrics:
     attempts: int
     most_in_flight: int
     served_models: tuple[str, ...]
+    refusal: str = ""
+    """What the server said first, if it refused every call."""
 
     @property
     def accuracy(self) -> float:
@@ -150,6 +152,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         attempts=sum(trial.attempts for trial in trials),
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=served_models(answered),
+        refusal=_refusal(trials),
     )
 
 
@@ -199,6 +202,13 @@ def _passed(trial: Trial) -> bool:
 def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
     kinds = filter(None, (trial.error_kind for trial in trials))
     return dict(Counter(map(str, kinds)))
+
+
+def _refusal(trials: Sequence[Trial]) -> str:
+    refused = [trial for trial in trials if trial.error_kind is ErrorKind.REQUEST]
+    if not trials or len(refused) < len(trials):
+        return ""
+    return refused[0].reason
 
 
 def _unusual_ends(trials: Sequence[Trial]) -> dict[str, int]:

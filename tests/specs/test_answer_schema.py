@@ -21,8 +21,15 @@ TEXT = {"type": "string"}
 ADDRESS = {"street": "x", "zip": None}
 TREE = {"value": 1, "children": [{"value": 2, "children": []}]}
 BOOKED = {
-    **{"name": "x", "home": ADDRESS, "work": None, "color": "red", "one": "x", "scores": {"a": 1}},
-    **{"pet": {"kind": "cat"}, "tree": TREE, "pairs": [[1, "x"]]},
+    "name": "x",
+    "home": ADDRESS,
+    "work": None,
+    "color": "red",
+    "one": "x",
+    "scores": {"a": 1},
+    "pet": {"kind": "cat"},
+    "tree": TREE,
+    "pairs": [[1, "x"]],
 }
 
 
@@ -81,7 +88,7 @@ def test_definitions_of_two_tools_stay_apart() -> None:
 
 def test_flat_tools_are_asked_as_ever() -> None:
     parameters = {"type": "object", "properties": {"x": {**TEXT, "default": "y"}}, "required": ["x"]}
-    assert answer_schema([tool(parameters)])["anyOf"][1] == {  # type: ignore[index, call-overload]
+    assert answer_schema([tool(parameters)])["anyOf"][1] == {  # type: ignore[index]
         "type": "object",
         "properties": {"tool": {"const": "f"}, "arguments": {**parameters, "additionalProperties": False}},
         "required": ["tool", "arguments"],

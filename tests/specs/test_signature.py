@@ -81,7 +81,8 @@ def test_recursive_types_are_shown_once() -> None:
 
 
 def test_definitions_of_one_name_differ() -> None:
-    uses = {name: {"$ref": f"#/$defs/{place}/properties/x"} for name, place in zip("abcd", "ABAB", strict=True)}
+    uses: Any = {name: {"$ref": f"#/$defs/{place}/properties/x"} for name, place in zip("abcd", "ABAB", strict=True)}
     first, second = ({"properties": {"x": {"properties": {"y": {"type": kind}}}}} for kind in ("string", "null"))
-    tool = Tool(name="f", description="", parameters={"properties": uses, "$defs": {"A": first, "B": second}})
+    definitions: Any = {"A": first, "B": second}
+    tool = Tool(name="f", description="", parameters={"properties": uses, "$defs": definitions})
     assert signature(tool) == "- f(a?: x {y?: string}, b?: x_2 {y?: null}, c?: x, d?: x_2): "
