@@ -132,7 +132,7 @@ def _idle(case: Case) -> Iterator[str]:
         yield "expects a call but offers no tool"
     if _passed_by_nothing(case):
         yield "is passed by doing nothing: the expected end state is the start state, and no call is expected"
-    schemas = {tool.name: tool.parameters for tool in case.tools}
+    schemas = {tool.name: tool.arguments for tool in case.tools}
     for call in _calls(case):
         if call.name not in schemas:
             continue

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_selfopt.bench.argument_schema import argument_schema
 from pytest_selfopt.trial import Echo, Json, ToolCall
 
 
@@ -46,11 +47,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call; `parameters` is a JSON Schema of an object."""
+    """A function the model may call; `parameters` is a JSON Schema of an object.
+
+    `arguments` are the parameters as graders read them, with every reference replaced.
+    """
 
     name: str
     description: str
     parameters: dict[str, Json]
+    arguments: dict[str, Json] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Once for all the replies that are graded by it.
+        object.__setattr__(self, "arguments", argument_schema(self.parameters))
 
     def to_json(self) -> dict[str, Json]:
         """The function schema as providers take it."""

@@ -109,4 +109,13 @@ def _make_dispatcher(
         on_results=recorder.record_calls,
         stored=opened.stored,
         window=window,
+        candidates=_candidates(opened),
     )
+
+
+def _candidates(opened: OpenedCycle) -> set[tuple[str, str]]:
+    """Return phase and id of each candidate."""
+    found: set[tuple[str, str]] = set()
+    for name, phase in opened.phases.items():
+        found.update((name, candidate.spec.id) for candidate in phase.plan.candidates)
+    return found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.execution.refusals import Refusals
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
 from pytest_selfopt.trial import CallError, CallResult
@@ -64,7 +65,8 @@ class Dispatcher:
     A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
     before any thread can read their replies; an exception from it ends the dispatch. Calls that are `stored` (by id)
     are not made again. With a `window`, at most that many calls are made at a time, and only when an item waits for
-    one of them or a later one.
+    one of them or a later one. Of `candidates` (phase and spec), those whose first pass was refused as a whole are
+    asked no more.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Dispatcher:
         on_results: Callable[[Sequence[Finished]], None],
         stored: Mapping[str, CallResult],
         window: int | None = None,
+        candidates: Collection[tuple[str, str]] = (),
     ) -> None:
         self._runner = runner
         # Once, because a check against a protocol takes longer than the bookkeeping of a call.
@@ -89,6 +92,9 @@ class Dispatcher:
         self._on_results = on_results
         self._stored = stored
         self._window = window
+        self._refusals = Refusals(candidates)
+        self._keys: dict[str, TrialKey] = {}
+        """The trials of the calls that are being made, by id."""
         self._results: dict[str, CallResult] = {}
         self._discarded: set[TrialKey] = set()
         self._wanted: set[str] = set()
@@ -221,8 +227,23 @@ class Dispatcher:
         if first.live:
             self._make_warmups(first.warmups)
         for batch in self._batches(keys):
-            calls = list(map(self._call_for, batch))
+            calls = list(map(self._call_for, self._worth_asking(batch)))
             self._runner.run_batch(calls, self._receive)
+
+    def _worth_asking(self, batch: Sequence[TrialKey]) -> list[TrialKey]:
+        """Return the trials whose calls are made; the others end as refused at once."""
+        asked: list[TrialKey] = []
+        refused: list[Finished] = []
+        for key in batch:
+            result = self._refusals.result_for(key)
+            if result is None:
+                self._keys[self._id_of(key)] = key
+                asked.append(key)
+            else:
+                refused.append(Finished(self._call_for(key), result))
+        if refused:
+            self._receive(refused)
+        return asked
 
     def _all_stored(self, keys: Sequence[TrialKey]) -> bool:
         return all(self._id_of(key) in self._stored for key in keys)
@@ -247,6 +268,7 @@ class Dispatcher:
             name = self._id_of(key)
             if name in self._stored:
                 known[name] = self._stored[name]
+                self._refusals.add(key, known[name])
             else:
                 open_keys.append(key)
         if known:
@@ -272,6 +294,10 @@ class Dispatcher:
 
     def _receive(self, finished: Sequence[Finished]) -> None:
         self._on_results(finished)
+        for answer in finished:
+            key = self._keys.pop(answer.call.id, None)
+            if key is not None:
+                self._refusals.add(key, answer.result)
         results = {answer.call.id: answer.result for answer in finished}
         self._hand_out(results)
 
@@ -288,6 +314,9 @@ def _may_join(following: Pass, group: Sequence[Pass]) -> bool:
     if not following.overlap or following.warmups:
         return False
     if not following.released.is_set():
+        return False
+    # What a server refuses shows in the first pass of a phase; the next one goes on without.
+    if following.run == 1 and len(following.live) > 1:
         return False
     size = len(following.keys)
     size += sum(len(member.keys) for member in group)

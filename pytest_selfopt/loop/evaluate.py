@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
-from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial
+from pytest_selfopt.trial import USUAL_ENDS, ErrorKind, Outcome, Trial
 
 _Value = TypeVar("_Value")
 
@@ -99,6 +99,8 @@ class Metrics:
     served_models: tuple[str, ...]
     weighted: WeightedCounts | None = None
     """The same in weights; None if all weights are 1."""
+    refusal: str = ""
+    """What the server said first, if it refused every call."""
 
     @property
     def accuracy(self) -> float:
@@ -185,6 +187,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=served_models(answered),
         weighted=_weighted_counts(trials),
+        refusal=_refusal(trials),
     )
 
 
@@ -267,6 +270,13 @@ def _passed(trial: Trial) -> bool:
 def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
     kinds = filter(None, (trial.error_kind for trial in trials))
     return dict(Counter(map(str, kinds)))
+
+
+def _refusal(trials: Sequence[Trial]) -> str:
+    refused = [trial for trial in trials if trial.error_kind is ErrorKind.REQUEST]
+    if not trials or len(refused) < len(trials):
+        return ""
+    return refused[0].reason
 
 
 def _unusual_ends(trials: Sequence[Trial]) -> dict[str, int]:

@@ -21,6 +21,8 @@ SOLID_PASSES = 3
 """A case is solid if the baseline passed it in every pass, at least this many."""
 REVERSE_ODDS = 10
 """Odds for the reverse from which a candidate (or a solid case) counts as worse."""
+LEAST_REFUSALS = 3
+"""Refusals without a single answer that show that no further one will come."""
 HOPELESS_ODDS = 20
 """Odds against the minimum accuracy from which failures alone stop a candidate early."""
 CERTAIN_BREAK = 0.05
@@ -142,16 +144,40 @@ def interleaved(measured: GateInput, _: Limits) -> GateResult | None:
 
 
 def errors(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether nearly all calls gave an answer."""
+    """Whether nearly all calls gave an answer; a candidate that is refused throughout is rejected."""
     metrics = measured.metrics
-    kinds = _in_brackets(metrics.errors_by_kind)
+    refused = _is_refused(measured)
     return GateResult(
         name="errors",
         passed=metrics.error_share <= limits.errors,
         value=metrics.error_share,
         limit=limits.errors,
-        sentence=f"{metrics.errors} of {metrics.trials} calls gave no answer{kinds}, at most {limits.errors:.0%} may",
+        sentence=_errors_words(metrics, limits, refused=refused),
+        asks=reject_or_hold(reject=refused),
+        certain=refused,
     )
+
+
+def _is_refused(measured: GateInput) -> bool:
+    """Whether the server refused every call of a candidate, although it answers the baseline."""
+    baseline = measured.baseline
+    if baseline is None or baseline.errors == baseline.trials:
+        return False
+    return bool(measured.metrics.refusal) and measured.metrics.trials >= LEAST_REFUSALS
+
+
+def _errors_words(metrics: Metrics, limits: Limits, *, refused: bool) -> str:
+    if refused:
+        spared = metrics.trials - metrics.attempts
+        counted = f"all {metrics.attempts} calls"
+        if spared > 0:
+            counted += f", so that {spared} more were not made"
+        return (
+            f"the server refused {counted} ({metrics.refusal}); "
+            "it is tried again only when the suite, the model or the variant has changed"
+        )
+    kinds = _in_brackets(metrics.errors_by_kind)
+    return f"{metrics.errors} of {metrics.trials} calls gave no answer{kinds}, at most {limits.errors:.0%} may"
 
 
 def _in_brackets(counts: Mapping[str, int]) -> str:

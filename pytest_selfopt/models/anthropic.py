@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_selfopt.bench.references import with_parts
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.reading import (
@@ -193,8 +194,7 @@ def _tool(tool: dict[str, Json]) -> Json:
 
 def _accepted(schema: Json) -> Json:
     """Return a schema without the keywords that the API rejects."""
-    if isinstance(schema, dict):
-        return {name: _accepted(part) for name, part in schema.items() if name not in _UNKNOWN_KEYWORDS}
-    if isinstance(schema, list):
-        return list(map(_accepted, schema))
-    return schema
+    if not isinstance(schema, dict):
+        return schema
+    known = {name: part for name, part in schema.items() if name not in _UNKNOWN_KEYWORDS}
+    return with_parts(known, _accepted)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.failures import ServerError, search
+from pytest_selfopt.specs.answer_schema import DEFS
 from pytest_selfopt.trial import Json
 
 SAMPLING = {
@@ -189,12 +190,18 @@ def wrapped_schema(schema: dict[str, Json]) -> dict[str, Json]:
     """Return a schema whose root is an object: one with the answer as its only member, unless it is one already."""
     if schema.get("type") == "object":
         return schema
-    return {
+    inner = dict(schema)
+    # Its references lead to the root.
+    definitions = inner.pop(DEFS, None)
+    wrapped: dict[str, Json] = {
         "type": "object",
-        "properties": {WRAPPED: schema},
+        "properties": {WRAPPED: inner},
         "required": [WRAPPED],
         "additionalProperties": False,
     }
+    if definitions is not None:
+        wrapped[DEFS] = definitions
+    return wrapped
 
 
 def unwrapped_text(text: str) -> str:

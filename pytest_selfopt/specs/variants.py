@@ -13,22 +13,20 @@ from dataclasses import dataclass, replace
 
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.grading.tool_calls import properties_of
-from pytest_selfopt.bench.tools import Message, Tool
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.import_string import imported
+from pytest_selfopt.specs.answer_schema import answer_schema
 from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.specs.signature import signature
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.spoken_calls import read_spoken
-from pytest_selfopt.trial import Json, Reply, ToolCall
+from pytest_selfopt.trial import Reply, ToolCall
 
 INSTRUCTION = 'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
 
 TOLD_RESULT = "Result of "
 """Prefix of a message with a tool result, for variants without a field for results."""
-
-MAX_REPLY_CHARACTERS = 120
-"""Length limit of a constrained plain reply, so that a sentence fits into the default token limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +136,7 @@ def _in_text(case: Case) -> tuple[Message, tuple[Message, ...]]:
             system.append(f"{message.content}\n\n")
         else:
             others.append(message)
-    tools = "\n".join(map(_signature, case.tools))
+    tools = "\n".join(map(signature, case.tools))
     content = f"{''.join(system)}Tools:\n{tools}\n\n{INSTRUCTION}"
     return Message(role="system", content=content), _told(others)
 
@@ -169,29 +167,6 @@ def _as_json(calls: Sequence[ToolCall]) -> str:
     return json.dumps(objects, ensure_ascii=False)
 
 
-def _signature(tool: Tool) -> str:
-    """Describe a tool on one line, as in `- get_weather(city: string, unit?: "celsius" | "fahrenheit"): …`."""
-    required = tool.parameters.get("required")
-    if not isinstance(required, list):
-        required = []
-    fields = []
-    for name, schema in properties_of(tool.parameters).items():
-        shown = name
-        if name not in required:
-            shown = f"{name}?"
-        fields.append(f"{shown}: {_type(schema)}")
-    return f"- {tool.name}({', '.join(fields)}): {tool.description}"
-
-
-def _type(schema: Json) -> str:
-    if not isinstance(schema, dict):
-        return "any"
-    choices = schema.get("enum")
-    if isinstance(choices, list):
-        return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-    return str(schema.get("type", "any"))
-
-
 def _worked(example: Example, *, as_json: bool) -> tuple[Message, ...]:
     content = _answer_text(example.answer, as_json=as_json)
     answer = Message(role="assistant", content=content)
@@ -204,28 +179,6 @@ def _answer_text(answer: tuple[ToolCall, ...] | str, *, as_json: bool) -> str:
     if as_json:
         return json.dumps({"reply": answer}, ensure_ascii=False)
     return answer
-
-
-def answer_schema(tools: Sequence[Tool]) -> dict[str, Json]:
-    """Return the JSON Schema of one answer: a plain reply, or one call of one of `tools`."""
-    text: Json = {"type": "string", "maxLength": MAX_REPLY_CHARACTERS}
-    forms: list[Json] = [_closed({"reply": text})]
-    forms.extend(map(_call_schema, tools))
-    return {"anyOf": forms}
-
-
-def _call_schema(tool: Tool) -> dict[str, Json]:
-    arguments = {**tool.parameters, "additionalProperties": False}
-    return _closed({"tool": {"const": tool.name}, "arguments": arguments})
-
-
-def _closed(properties: dict[str, Json]) -> dict[str, Json]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
 
 
 _LEAKED = (

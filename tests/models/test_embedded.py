@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -13,15 +14,36 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import EMBEDDED_MODELS
 from pytest_selfopt.models.embedded import EmbeddedServer, find_model_file
+from pytest_selfopt.specs.answer_schema import answer_schema
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import Json, Reply
+from tests.specs.schemas import BOOKING
 
 MODEL = EMBEDDED_MODELS["embedded/smollm2-135m"]
+TOOL = Tool(
+    name="f",
+    description="",
+    parameters={
+        "properties": {"at": {"$ref": "#/$defs/Place"}},
+        "required": ["at"],
+        "$defs": {
+            "Place": {
+                "properties": {"city": {"enum": ["Paris"]}, "near": {"$ref": "#/$defs/Place"}},
+                "required": ["city"],
+                "additionalProperties": False,
+            }
+        },
+    },
+)
+BOOKED = Tool(name="book", description="", parameters=BOOKING)
+PLACED = answer_schema([TOOL, BOOKED])
+# Without the others it has but one answer, and few tokens.
+PLACED["anyOf"] = PLACED["anyOf"][1:2]  # type: ignore[index]
 
 
 def test_it_follows_schemas_and_requires_its_key(tmp_path: Path) -> None:
@@ -43,6 +65,9 @@ def test_it_follows_schemas_and_requires_its_key(tmp_path: Path) -> None:
         assert "".join(reply.text.split()) == '{"city":"Paris"}'
         assert reply.tokens_in
         assert reply.served_model == "SmolLM2-135M-Instruct.Q4_1.gguf"
+        called = client.ask(dataclasses.replace(request, answer_schema=PLACED), timeout_s=60)
+        assert isinstance(called, Reply)
+        assert json.loads(called.text) == {"tool": "f", "arguments": {"at": {"city": "Paris"}}}
         refused = HttpClient(MODEL, base_url=server.base_url, api_key="wrong").ask(request, timeout_s=60)
         assert not isinstance(refused, Reply)
         assert refused.kind == "auth"

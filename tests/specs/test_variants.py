@@ -14,9 +14,10 @@ from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.grading.expect import NoCall
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SpecError
+from pytest_selfopt.specs.answer_schema import answer_schema
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import Spec
-from pytest_selfopt.specs.variants import VARIANTS, answer_schema, build_request, read_json_answer, variant_named
+from pytest_selfopt.specs.variants import VARIANTS, build_request, read_json_answer, variant_named
 from pytest_selfopt.trial import Reply, ToolCall
 
 TOOL = Tool(

@@ -38,7 +38,7 @@ class Calls:
             return wrong(_undecodable(reply))
         if not reply.tool_calls:
             return wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
-        schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
+        schemas = schemas_by_name([(tool.name, tool.arguments) for tool in tools])
         reason = unmatched(self.calls, reply.tool_calls, schemas)
         return judged(reason)
 

@@ -99,7 +99,7 @@ class Goal:
 
     def _missing(self, talk: Conversation, tools: Sequence[Tool]) -> str:
         """Name the first expected call that was not made; each call made matches one expected call."""
-        schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
+        schemas = schemas_by_name([(tool.name, tool.arguments) for tool in tools])
         made = list(itertools.chain.from_iterable(map(_carried_out, talk.steps)))
         for expected in self.calls:
             schema = schemas.get(expected.name.replace(".", "_"))

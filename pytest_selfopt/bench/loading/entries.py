@@ -16,6 +16,7 @@ from pytest_selfopt.bench.grading.read_expect import expectation_from_json, firs
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.grading.tool_calls import check_possible
 from pytest_selfopt.bench.loading.counting import read_reason, read_weight
+from pytest_selfopt.bench.references import check_references
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
@@ -249,8 +250,13 @@ def _check_parameters(parameters: Any, place: str) -> None:
     validator = validators.validator_for(parameters, default=usual)
     try:
         validator.check_schema(parameters)
+        check_references(parameters)
     except exceptions.SchemaError as problem:
         raise ValueError(f"{place}: not a valid JSON Schema: {problem.message}") from None
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
 
 
 def _object(value: Any, what: str, fields: Sequence[str]) -> dict[str, Any]:
@@ -387,4 +393,4 @@ def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
         if call.name not in known:
             hint = did_you_mean(call.name, tuple(known))
             raise ValueError(f"expect: {call.name!r} is not one of the case's tools{hint}")
-        check_possible(call, known[call.name].parameters)
+        check_possible(call, known[call.name].arguments)

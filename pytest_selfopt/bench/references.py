@@ -1,0 +1,217 @@
+"""References inside a tool's JSON Schema: where each leads, and which lead nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.trial import Json
+
+if TYPE_CHECKING:
+    from referencing._core import Resolver
+
+DEFINITIONS = ("$defs", "definitions")
+_BY_NAME = (*DEFINITIONS, "properties", "patternProperties", "dependentSchemas", "dependencies")
+_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+_SINGLE = (
+    *("items", "additionalItems", "unevaluatedItems", "contains"),
+    *("additionalProperties", "unevaluatedProperties", "propertyNames"),
+    *("not", "if", "then", "else", "contentSchema"),
+)
+IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
+"""Keywords whose schemas apply to the value itself, not to a member of it."""
+_DYNAMIC = ("$dynamicRef", "$recursiveRef")
+_PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A schema inside a document; `resolver` knows the document, and is None where nothing refers to anything."""
+
+    schema: Any
+    resolver: Resolver[Any] | None = None
+
+    def inside(self, part: Json) -> Place:
+        """Return the place of a schema inside this one."""
+        if self.resolver is None or not isinstance(part, dict) or "$id" not in part:
+            return Place(part, self.resolver)
+        from referencing.jsonschema import DRAFT202012
+
+        resource = DRAFT202012.create_resource(part)
+        return Place(part, self.resolver.in_subresource(resource))
+
+    def parts(self) -> list[Place]:
+        """Return the schemas directly inside this one."""
+        found: list[Place] = []
+
+        def collect(part: Json) -> Json:
+            found.append(self.inside(part))
+            return part
+
+        if isinstance(self.schema, dict):
+            with_parts(self.schema, collect)
+        return found
+
+    def refers(self) -> bool:
+        """Whether the schema is a reference, perhaps among other keywords."""
+        return isinstance(self.schema, dict) and "$ref" in self.schema
+
+    def target(self) -> Place:
+        """Return the place that the schema's `$ref` leads to.
+
+        Raises:
+            ValueError: if it leads out of the document, nowhere, or to something that is no schema.
+        """
+        from referencing.exceptions import Unresolvable
+
+        reference = self.schema["$ref"]
+        assert self.resolver is not None
+        try:
+            found = self.resolver.lookup(reference)
+        except (Unresolvable, ValueError, TypeError):
+            # The last two come from a pointer into a list or a text by a name.
+            if not reference.startswith("#"):
+                raise ValueError(_REMOTE.format(show(reference))) from None
+            raise ValueError(f"$ref {show(reference)} leads nowhere{self._known()}") from None
+        if not isinstance(found.contents, dict | bool):
+            raise ValueError(f"$ref {show(reference)} does not lead to a schema")
+        return Place(found.contents, found.resolver)
+
+    def _known(self) -> str:
+        """Name the definitions of the document."""
+        assert self.resolver is not None
+        document = self.resolver.lookup("#").contents
+        names: list[str] = []
+        for keyword in DEFINITIONS:
+            names.extend(f"#/{keyword}/{name}" for name in document.get(keyword, ()))
+        if not names:
+            return "; the schema defines nothing in $defs"
+        return f"; defined: {', '.join(names[:_SHOWN])}"
+
+
+_SHOWN = 5
+_REMOTE = '$ref {} leads out of the schema; copy what it means into $defs and refer to it as "#/$defs/NAME"'
+
+
+def open_schema(schema: dict[str, Json]) -> Place:
+    """Return the place of a whole schema."""
+    if not has_reference(schema):
+        return Place(schema)
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
+
+    resource = DRAFT202012.create_resource(schema)
+    # Not the registry of metaschemas: no server knows them.
+    registry: Registry[Any] = Registry()
+    return Place(schema, registry.resolver_with_root(resource))
+
+
+def with_parts(schema: dict[str, Json], change: Callable[[Json], Json]) -> dict[str, Json]:
+    """Return a schema with each schema directly inside it changed; constants, defaults and the like stay."""
+    changed: dict[str, Json] = {}
+    for keyword, value in schema.items():
+        changed[keyword] = _with_changed(keyword, value, change)
+    return changed
+
+
+def _with_changed(keyword: str, value: Json, change: Callable[[Json], Json]) -> Json:
+    if keyword in _BY_NAME and isinstance(value, dict):
+        return {name: _if_schema(part, change) for name, part in value.items()}
+    if keyword in _LISTED and isinstance(value, list):
+        return [_if_schema(part, change) for part in value]
+    if keyword in _SINGLE:
+        return _if_schema(value, change)
+    return value
+
+
+def _if_schema(value: Json, change: Callable[[Json], Json]) -> Json:
+    # The old `dependencies` may also list names.
+    if isinstance(value, dict | bool):
+        return change(value)
+    return value
+
+
+def is_of_schemas(keyword: str) -> bool:
+    """Whether schemas stand under a keyword."""
+    return keyword in _BY_NAME or keyword in _LISTED or keyword in _SINGLE
+
+
+def has_reference(part: Json) -> bool:
+    """Whether anything refers to anything, wherever in a part of a schema."""
+    if isinstance(part, dict):
+        return "$ref" in part or any(map(has_reference, part.values()))
+    return isinstance(part, list) and any(map(has_reference, part))
+
+
+def label_of(reference: str) -> str:
+    """Return what a reference calls its target, in letters, digits, `_` and `-`; empty for the whole document."""
+    _, _, fragment = reference.partition("#")
+    last = unquote(fragment).rpartition("/")[2]
+    return _PLAIN.sub("_", last).strip("_")
+
+
+def followed(place: Place) -> Place:
+    """Return where a chain of references ends.
+
+    Raises:
+        ValueError: if a reference leads nowhere.
+    """
+    seen: set[int] = set()
+    while place.refers() and id(place.schema) not in seen:
+        seen.add(id(place.schema))
+        place = place.target()
+    return place
+
+
+def check_references(schema: dict[str, Json]) -> None:
+    """Reject a schema with a reference that leads out of it, nowhere, or back to itself without end.
+
+    Raises:
+        ValueError: naming the reference.
+    """
+    finished: set[int] = set()
+    for place in reachable(open_schema(schema)):
+        for keyword in _DYNAMIC:
+            if keyword in place.schema:
+                raise ValueError(f"{keyword} is not supported; use $ref")
+        _check_end(place, frozenset(), finished)
+
+
+def reachable(root: Place) -> Iterator[Place]:
+    """Yield all schemas inside a schema, and those that references lead to, wherever they stand."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        place = waiting.pop()
+        if not isinstance(place.schema, dict) or id(place.schema) in seen:
+            continue
+        seen.add(id(place.schema))
+        yield place
+        waiting.extend(place.parts())
+        if place.refers():
+            waiting.append(place.target())
+
+
+def _check_end(place: Place, above: frozenset[int], finished: set[int]) -> None:
+    """Reject a schema that applies itself to the same value again; those in `finished` do not."""
+    if not isinstance(place.schema, dict) or id(place.schema) in finished:
+        return
+    if id(place.schema) in above:
+        raise ValueError(f"{_described(place)} leads back to itself without end")
+    above |= {id(place.schema)}
+    if place.refers():
+        _check_end(place.target(), above, finished)
+    in_place = {keyword: place.schema[keyword] for keyword in IN_PLACE if keyword in place.schema}
+    for part in Place(in_place, place.resolver).parts():
+        _check_end(part, above, finished)
+    finished.add(id(place.schema))
+
+
+def _described(place: Place) -> str:
+    if place.refers():
+        return f"$ref {show(place.schema['$ref'])}"
+    return "a $ref"

@@ -1,0 +1,50 @@
+"""Candidates whose every call their server refuses: after the first pass they are asked no more."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from dataclasses import replace
+
+from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+LEAST_REFUSALS = 3
+"""Refusals without a single answer that show that no further one will come."""
+
+_Address = tuple[str, str]
+"""A phase and a spec."""
+
+
+class Refusals:
+    """Counts what was refused and answered; not safe to share between threads."""
+
+    def __init__(self, candidates: Collection[_Address]) -> None:
+        """Stop none but `candidates`: a baseline that is refused is reported as ever."""
+        self._candidates = frozenset(candidates)
+        self._refused: Counter[_Address] = Counter()
+        self._other: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """The calls that were not refused, by phase and spec."""
+        self._errors: dict[_Address, CallError] = {}
+
+    def add(self, key: TrialKey, result: CallResult) -> None:
+        """Count the result of a trial's call."""
+        address = (key.phase, key.spec)
+        if result.error is not None and result.error.kind is ErrorKind.REQUEST:
+            self._refused[address] += 1
+            self._errors.setdefault(address, result.error)
+        elif not result.cancelled:
+            self._other[key.phase][key.spec] += 1
+
+    def result_for(self, key: TrialKey) -> CallResult | None:
+        """Return the result of a call that need not be made, as its server would refuse it; None if it is made."""
+        address = (key.phase, key.spec)
+        others = self._other[key.phase]
+        if address not in self._candidates or key.spec in others or not others:
+            return None
+        if self._refused[address] < LEAST_REFUSALS:
+            return None
+        now = time.time()
+        error = replace(self._errors[address], reply=None)
+        return CallResult(error=error, started=now, ended=now, answers=0)
