@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
@@ -13,7 +14,7 @@ from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.extract import last_number
 from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.json_schema import problem_in
+from pytest_selfopt.bench.grading.json_schema import patterns_in, problem_in
 from pytest_selfopt.bench.grading.judgement import (
     RIGHT,
     BrokenGrader,
@@ -212,7 +213,7 @@ class Number:
         return {"number": self.value, "tolerance": self.tolerance}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JsonSchema:
     """The text is JSON (also inside a code fence) that satisfies this JSON Schema."""
 
@@ -226,10 +227,7 @@ class JsonSchema:
         """
         if reply.tool_calls:
             return _text(reply, passed=False, expected="JSON")
-        try:
-            problem = bounded(problem_in, self.schema, reply.text)
-        except TooSlow:
-            raise _slow(f"the JSON Schema {show(self.schema)}", reply) from None
+        problem = self._problem(reply)
         if problem is None:
             return _text(reply, passed=False, expected="JSON")
         if problem:
@@ -239,6 +237,18 @@ class JsonSchema:
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
         return {"json_schema": self.schema}
+
+    def _problem(self, reply: Reply) -> str | None:
+        if not self._has_patterns:
+            return problem_in(self.schema, reply.text)
+        try:
+            return bounded(problem_in, self.schema, reply.text)
+        except TooSlow:
+            raise _slow(f"the JSON Schema {show(self.schema)}", reply) from None
+
+    @cached_property
+    def _has_patterns(self) -> bool:
+        return next(patterns_in(self.schema), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
