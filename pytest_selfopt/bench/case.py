@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from pytest_selfopt.bench.environment import World
-from pytest_selfopt.bench.grading.expect import Expectation, NoCall
+from pytest_selfopt.bench.grading.expect import Expectation
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.judgement import Judgement
+from pytest_selfopt.bench.grading.judgement import Judgement, SlowGrader
+from pytest_selfopt.bench.grading.meaning import allows_no_call
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.tools import Message, Tool
@@ -74,9 +75,7 @@ class Case:
     @property
     def restraint(self) -> bool:
         """Whether calling no tool is right, in at least one turn."""
-        if isinstance(self.expect, Goal):
-            return bool(self.expect.quiet)
-        return isinstance(self.expect, NoCall)
+        return allows_no_call(self.expect)
 
     @cached_property
     def content_hash(self) -> str:
@@ -97,8 +96,15 @@ class Case:
         return bool(reply.tool_calls or reply.undecodable)
 
     def judge(self, reply: Reply) -> Judgement:
-        """Judge whether the reply is as expected, and why not."""
-        return self.expect.judge(reply, self.tools)
+        """Judge whether the reply is as expected, and why not.
+
+        Raises:
+            BrokenGrader: if it cannot be judged; a grader that takes too long is named with its case.
+        """
+        try:
+            return self.expect.judge(reply, self.tools)
+        except SlowGrader as problem:
+            raise SlowGrader(f"case {self.key!r} ({self.source}): {problem}") from None
 
     def check(self, reply: Reply) -> None:
         """Fail the test unless the reply is as expected.

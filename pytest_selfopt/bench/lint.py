@@ -11,8 +11,15 @@ from typing import TypeAlias
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.environment import state_of
-from pytest_selfopt.bench.grading.expect import AnyCall, Calls, NoCall
+from pytest_selfopt.bench.grading.expect import JsonSchema, Regex
 from pytest_selfopt.bench.grading.goal import Goal
+from pytest_selfopt.bench.grading.json_schema import patterns_in
+from pytest_selfopt.bench.grading.meaning import (
+    allows_no_call,
+    calls_of,
+    needs_call,
+    simple_parts,
+)
 from pytest_selfopt.bench.grading.tool_calls import (
     ExpectedCall,
     Schema,
@@ -22,6 +29,7 @@ from pytest_selfopt.bench.grading.tool_calls import (
     type_of,
 )
 from pytest_selfopt.bench.loading.suites import Suite
+from pytest_selfopt.bench.slow_patterns import slow_text
 from pytest_selfopt.trial import Json
 
 ALIKE = 0.8
@@ -113,7 +121,7 @@ def _expected(cases: Iterable[Case]) -> set[str]:
     """Return the names of the tools that any case expects to be called."""
     names = set[str]()
     for case in cases:
-        names.update(call.name for call in _calls(case))
+        names.update(call.name for call in calls_of(case.expect))
     return names
 
 
@@ -126,14 +134,15 @@ def _some(names: Sequence[str]) -> str:
 
 def _idle(case: Case) -> Iterator[str]:
     """Yield the reasons why a case cannot be passed, or cannot be failed."""
-    if isinstance(case.expect, NoCall) and not case.tools:
+    if case.world is None and not case.tools and allows_no_call(case.expect):
         yield "offers no tool, so that calling none shows no restraint"
-    if isinstance(case.expect, Calls | AnyCall) and not case.tools:
+    if needs_call(case.expect) and not case.tools:
         yield "expects a call but offers no tool"
+    yield from _slow(case)
     if _passed_by_nothing(case):
         yield "is passed by doing nothing: the expected end state is the start state, and no call is expected"
     schemas = {tool.name: tool.arguments for tool in case.tools}
-    for call in _calls(case):
+    for call in calls_of(case.expect):
         if call.name not in schemas:
             continue
         for reason in _unreachable(call, schemas[call.name]):
@@ -169,10 +178,21 @@ def _has_any(values: Sequence[Json], kind: str) -> bool:
     return any(value == "" or has_type(value, kind) for value in values)
 
 
-def _calls(case: Case) -> tuple[ExpectedCall, ...]:
-    if isinstance(case.expect, Calls | Goal):
-        return case.expect.calls
-    return ()
+def _slow(case: Case) -> Iterator[str]:
+    """Name the regular expressions with which judging a reply may take too long."""
+    for pattern in _patterns(case):
+        text = slow_text(pattern)
+        if text:
+            slow = f"its regular expression {show(pattern)} takes too long on texts such as {show(text)}"
+            yield f"may end in an error: {slow}"
+
+
+def _patterns(case: Case) -> Iterator[str]:
+    for part in simple_parts(case.expect):
+        if isinstance(part, Regex):
+            yield part.pattern
+        elif isinstance(part, JsonSchema):
+            yield from patterns_in(part.schema)
 
 
 def _twice(cases: Sequence[Case]) -> Iterator[LintFinding]:

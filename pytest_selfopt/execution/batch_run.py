@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from pytest_selfopt.bench.grading.judgement import BrokenGrader
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
@@ -231,7 +232,7 @@ def _verdict(
         received = parse_reply(planned, result)
         assert received.reply is not None
         judgement = planned.case.judge(received.reply)
-    except SpecError as problem:
+    except (BrokenGrader, SpecError) as problem:
         return unread, (Outcome.ERROR, ErrorKind.TEST, str(problem))
     if judgement.passed:
         return received, (Outcome.PASS, None, "")

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
-from pytest_selfopt.bench.grading.extract import NO_JSON, json_in, last_number
+from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded
+from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
+from pytest_selfopt.bench.grading.extract import last_number
+from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.json_schema import first_problem
-from pytest_selfopt.bench.grading.judgement import RIGHT, Judgement, judged, wrong
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, schemas_by_name, unmatched
-from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.bench.grading.json_schema import patterns_in, problem_in
+from pytest_selfopt.bench.grading.judgement import (
+    RIGHT,
+    BrokenGrader,
+    Judgement,
+    SlowGrader,
+    inapplicable,
+    judged,
+    wrong,
+)
+from pytest_selfopt.bench.grading.patterns import found
+from pytest_selfopt.bench.grading.tool_calls import (
+    ExpectedCall,
+    misplaced,
+    schemas_by_name,
+    unmatched,
+)
 from pytest_selfopt.import_string import imported
 from pytest_selfopt.trial import Json, Reply
 
@@ -22,29 +38,31 @@ if TYPE_CHECKING:
     from pytest_selfopt.bench.tools import Tool
 
 
-class BrokenGrader(SelfoptError):
-    """A project's grader cannot judge: a fault of the benchmark, not of the model."""
-
-
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The model makes exactly these calls, in any order."""
+    """The model makes exactly these calls, in any order or in this one."""
 
     calls: tuple[ExpectedCall, ...]
+    in_order: bool = False
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; without calls, quote the text that came instead."""
         if reply.undecodable:
-            return wrong(_undecodable(reply))
+            return inapplicable(_undecodable(reply))
         if not reply.tool_calls:
             return wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
         schemas = schemas_by_name([(tool.name, tool.arguments) for tool in tools])
         reason = unmatched(self.calls, reply.tool_calls, schemas)
+        if self.in_order and not reason:
+            reason = misplaced(self.calls, reply.tool_calls, schemas)
         return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
-        return {"calls": [call.to_json() for call in self.calls]}
+        value: dict[str, Json] = {"calls": [call.to_json() for call in self.calls]}
+        if self.in_order:
+            value["in_order"] = True
+        return value
 
     def _shown(self) -> str:
         return ", ".join(f"a call of {call.name}" for call in self.calls)
@@ -59,7 +77,7 @@ class NoCall:
         if reply.tool_calls:
             return wrong(f"expected no tool call, got {show_calls(reply.tool_calls)}")
         if reply.undecodable:
-            return wrong(f"expected no tool call; {_undecodable(reply)}")
+            return inapplicable(f"expected no tool call; {_undecodable(reply)}")
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
@@ -74,7 +92,7 @@ class AnyCall:
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Reject replies of text alone, and calls that cannot be read."""
         if reply.undecodable:
-            return wrong(f"expected a tool call; {_undecodable(reply)}")
+            return inapplicable(f"expected a tool call; {_undecodable(reply)}")
         if not reply.tool_calls:
             return wrong(f"expected a tool call, got {show(reply.text)}")
         return RIGHT
@@ -86,32 +104,39 @@ class AnyCall:
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The text equals this one, apart from white space at both ends."""
+    """The text equals one of these, folded, apart from white space at both ends."""
 
-    text: str
+    texts: tuple[str, ...]
+    ignore_case: bool = False
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the texts."""
-        same = reply.text.strip() == self.text.strip()
-        return _text(reply, passed=same, expected=f"exactly {show(self.text)}")
+        got = _folded(reply.text, ignore_case=self.ignore_case).strip()
+        right = [_folded(text, ignore_case=self.ignore_case).strip() for text in self.texts]
+        return _text(reply, passed=got in right, expected=f"exactly {_or(self.texts)}")
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
-        return {"exact": self.text}
+        value: dict[str, Json] = {"exact": list(self.texts)}
+        if len(self.texts) == 1:
+            value["exact"] = self.texts[0]
+        if self.ignore_case:
+            value["ignore_case"] = True
+        return value
 
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """The text contains all of these parts."""
+    """The text contains all of these parts, all of them folded."""
 
     parts: tuple[str, ...]
     ignore_case: bool = False
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Name the first part that is missing."""
-        text = self._folded(reply.text)
+        text = _folded(reply.text, ignore_case=self.ignore_case)
         for part in self.parts:
-            if self._folded(part) not in text:
+            if _folded(part, ignore_case=self.ignore_case) not in text:
                 return _text(reply, passed=False, expected=f"{show(part)} in the text")
         return _text(reply, passed=True, expected="")
 
@@ -120,10 +145,26 @@ class Contains:
         parts: list[Json] = list(self.parts)
         return {"contains": parts, "ignore_case": self.ignore_case}
 
-    def _folded(self, text: str) -> str:
-        if self.ignore_case:
-            return text.casefold()
-        return text
+
+@dataclass(frozen=True, slots=True)
+class ContainsAny:
+    """The text contains one of these parts at least, all of them folded."""
+
+    parts: tuple[str, ...]
+    ignore_case: bool = False
+
+    def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
+        """Look for one part after the other."""
+        text = _folded(reply.text, ignore_case=self.ignore_case)
+        for part in self.parts:
+            if _folded(part, ignore_case=self.ignore_case) in text:
+                return _text(reply, passed=True, expected="")
+        return _text(reply, passed=False, expected=f"{_or(self.parts)} in the text")
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the form used in suite files."""
+        parts: list[Json] = list(self.parts)
+        return {"contains_any": parts, "ignore_case": self.ignore_case}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +174,15 @@ class Regex:
     pattern: str
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
-        """Search the text."""
-        matched = re.search(self.pattern, reply.text) is not None
+        """Search the text.
+
+        Raises:
+            SlowGrader: if the search takes longer than `LIMIT_S`.
+        """
+        try:
+            matched = found(self.pattern, reply.text)
+        except TooSlow:
+            raise _slow(f"the regular expression {show(self.pattern)}", reply) from None
         return _text(reply, passed=matched, expected=f"a match of {show(self.pattern)}")
 
     def to_json(self) -> dict[str, Json]:
@@ -165,25 +213,42 @@ class Number:
         return {"number": self.value, "tolerance": self.tolerance}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JsonSchema:
     """The text is JSON (also inside a code fence) that satisfies this JSON Schema."""
 
     schema: dict[str, Json]
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
-        """Name the first problem and its place."""
-        value = json_in(reply.text)
-        if reply.tool_calls or value is NO_JSON:
+        """Name the first problem and its place.
+
+        Raises:
+            SlowGrader: if the check takes longer than `LIMIT_S`.
+        """
+        if reply.tool_calls:
             return _text(reply, passed=False, expected="JSON")
-        problem = first_problem(self.schema, value)
+        problem = self._problem(reply)
+        if problem is None:
+            return _text(reply, passed=False, expected="JSON")
         if problem:
-            return wrong(f"the JSON does not satisfy the schema {problem}")
+            return _misfit(reply, f"the JSON does not satisfy the schema {problem}")
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
         return {"json_schema": self.schema}
+
+    def _problem(self, reply: Reply) -> str | None:
+        if not self._has_patterns:
+            return problem_in(self.schema, reply.text)
+        try:
+            return bounded(problem_in, self.schema, reply.text)
+        except TooSlow:
+            raise _slow(f"the JSON Schema {show(self.schema)}", reply) from None
+
+    @cached_property
+    def _has_patterns(self) -> bool:
+        return next(patterns_in(self.schema), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,17 +301,43 @@ def grader_named(name: str) -> Callable[[Reply, Json], object]:
 
 
 _OfCalls: TypeAlias = Calls | NoCall | AnyCall
-_OfText: TypeAlias = Exact | Contains | Regex | Number | JsonSchema
-Expectation: TypeAlias = _OfCalls | _OfText | Graded | Goal
+_OfText: TypeAlias = Exact | Contains | ContainsAny | Regex | Number | JsonSchema
+Combination: TypeAlias = Not | AllOf | AnyOf
+Expectation: TypeAlias = _OfCalls | _OfText | Graded | Combination | Goal
 
 
 def _text(reply: Reply, *, passed: bool, expected: str) -> Judgement:
     """Judge a text; a tool call where text was expected is a miss, whatever the text."""
     if reply.tool_calls:
-        return wrong(f"expected words, got {show_calls(reply.tool_calls)}")
+        return inapplicable(f"expected words, got {show_calls(reply.tool_calls)}")
     if passed:
         return RIGHT
-    return wrong(f"expected {expected}, got {show(reply.text)}")
+    return _misfit(reply, f"expected {expected}, got {show(reply.text)}")
+
+
+def _misfit(reply: Reply, reason: str) -> Judgement:
+    """Judge against a text; one that sets out to be a call is not among the words that were expected."""
+    if reply.undecodable:
+        return inapplicable(reason)
+    return wrong(reason)
+
+
+def _folded(text: str, *, ignore_case: bool) -> str:
+    folded = fold(text)
+    if ignore_case:
+        return folded.casefold()
+    return folded
+
+
+def _or(texts: Sequence[str]) -> str:
+    return " or ".join(map(show, texts))
+
+
+def _slow(what: str, reply: Reply) -> SlowGrader:
+    return SlowGrader(
+        f"{what} takes longer than {LIMIT_S:g} s on {show(reply.text)}; "
+        "write it without repetitions that can match the same text in several ways"
+    )
 
 
 def _undecodable(reply: Reply) -> str:

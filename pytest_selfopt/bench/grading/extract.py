@@ -13,7 +13,8 @@ _NUMBER = re.compile(
     r"|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
     r"(?P<exponent>[eE][-+]?\d+)?"
 )
-_FENCE = re.compile(r"```[^\n`{\[]*(.*?)```", re.DOTALL)
+# Possessive: a fence without its end would be searched anew for each character of its first line.
+_FENCE = re.compile(r"```[^\n`{\[]*+(.*?)```", re.DOTALL)
 
 NO_JSON = object()
 """Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""

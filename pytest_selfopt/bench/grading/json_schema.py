@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import line, show
+from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
+from pytest_selfopt.bench.grading.formats import FORMATS
+from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
+
+if TYPE_CHECKING:
+    from jsonschema import FormatChecker, ValidationError
+    from jsonschema.protocols import Validator
+
+_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
+"""Keywords with a schema for each of some names."""
+_DATA = ("const", "enum", "default", "examples")
+"""Keywords whose values are no schemas."""
+
+
+def problem_in(schema: dict[str, Json], text: str) -> str | None:
+    """Return where and why the JSON in a text does not satisfy a schema, empty if it does; None without JSON."""
+    value = json_in(text)
+    if value is NO_JSON:
+        return None
+    return first_problem(schema, value)
 
 
 def first_problem(schema: dict[str, Json], value: Any) -> str:
@@ -23,19 +45,22 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
 
 
 def check_schema(schema: dict[str, Json]) -> None:
-    """Reject an invalid JSON Schema, and one with dangling or circular references.
+    """Reject an invalid JSON Schema, and one with dangling or circular references or formats that are not known.
 
     Raises:
-        ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref`.
+        ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref` or a `format`.
     """
     from jsonschema import validators
     from jsonschema.exceptions import SchemaError
 
     try:
         validators.validator_for(schema).check_schema(schema)
+        _check_references(schema)
+        _check_formats(schema)
     except SchemaError as problem:
         raise ValueError(f"is not a valid JSON Schema: {line(problem.message)}") from None
-    _check_references(schema)
+    except RecursionError:
+        raise ValueError("is nested too deeply to check") from None
     try:
         _validator(schema).is_valid(None)
     except RecursionError:
@@ -47,7 +72,93 @@ def _validator(schema: dict[str, Json]) -> Any:
     from jsonschema import validators
     from jsonschema_specifications import REGISTRY
 
-    return validators.validator_for(schema)(schema, registry=REGISTRY)
+    usual = validators.validator_for(schema)
+    exact = _exact(usual)
+    return exact(schema, registry=REGISTRY, format_checker=_format_checker())
+
+
+@lru_cache(maxsize=16)
+def _exact(usual: type[Validator]) -> Any:
+    """Return a class of validators that divides numbers as they are written: 0.3 is three times 0.1."""
+    from jsonschema import validators
+
+    extend: Any = validators.extend
+    return extend(usual, {"multipleOf": _check_multiple})
+
+
+def _check_multiple(validator: Validator, step: float, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError
+
+    if validator.is_type(value, "number") and not _is_multiple(value, step):
+        yield ValidationError(f"{value!r} is not a multiple of {step}")
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    try:
+        return _as_written(value) % _as_written(step) == 0
+    except ValueError:
+        # 1e400 is read as infinity.
+        return False
+
+
+def _as_written(number: float) -> Fraction:
+    if isinstance(number, int):
+        return Fraction(number)
+    return Fraction(repr(number))
+
+
+@lru_cache(maxsize=1)
+def _format_checker() -> FormatChecker:
+    """Return a checker of the formats that we know: those of jsonschema depend on what else is installed."""
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(formats=())
+    for name, check in FORMATS.items():
+        checker.checks(name)(_of_texts(check))
+    return checker
+
+
+def _of_texts(check: Callable[[str], bool]) -> Callable[[object], bool]:
+    """Return a check that lets everything but texts pass, as the standard says."""
+
+    def checked(value: object) -> bool:
+        return not isinstance(value, str) or check(value)
+
+    return checked
+
+
+def _check_formats(schema: Json) -> None:
+    for part in subschemas(schema):
+        name = part.get("format")
+        if isinstance(name, str) and name not in FORMATS:
+            hint = did_you_mean(name, tuple(FORMATS))
+            raise ValueError(f"its format {show(name)} cannot be checked{hint}")
+
+
+def patterns_in(schema: Json) -> Iterator[str]:
+    """Yield the regular expressions of a schema."""
+    for part in subschemas(schema):
+        pattern = part.get("pattern")
+        if isinstance(pattern, str):
+            yield pattern
+        members = part.get("patternProperties")
+        if isinstance(members, dict):
+            yield from members
+
+
+def subschemas(part: Json) -> Iterator[dict[str, Json]]:
+    """Yield a schema and all schemas inside it."""
+    if isinstance(part, list):
+        for member in part:
+            yield from subschemas(member)
+    if not isinstance(part, dict):
+        return
+    yield part
+    for keyword, value in part.items():
+        if keyword in _BY_NAME and isinstance(value, dict):
+            yield from subschemas(list(value.values()))
+        elif keyword not in _DATA:
+            yield from subschemas(value)
 
 
 def _check_references(schema: dict[str, Json]) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pytest_selfopt.bench.call_format import mistaken, show
+from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.expect import (
     AnyCall,
-    BrokenGrader,
     Calls,
     Contains,
+    ContainsAny,
     Exact,
     Expectation,
     Graded,
@@ -23,9 +23,16 @@ from pytest_selfopt.bench.grading.expect import (
     grader_named,
 )
 from pytest_selfopt.bench.grading.json_schema import check_schema
+from pytest_selfopt.bench.grading.judgement import BrokenGrader
+from pytest_selfopt.bench.grading.patterns import compiled
 from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
+
+COMBINATIONS = ("not", "all", "any")
+"""The fields that hold other expectations."""
+DEEPEST = 5
+"""Combinations that may be inside each other."""
 
 
 def expectation_from_json(value: Any) -> Expectation:
@@ -34,6 +41,31 @@ def expectation_from_json(value: Any) -> Expectation:
     Raises:
         ValueError: with "FIELD: what is wrong".
     """
+    if _is_deep(value, DEEPEST):
+        raise ValueError(f"expect: {', '.join(COMBINATIONS)} may be {DEEPEST} deep inside each other at most")
+    return _expectation(value)
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Whether more combinations than `levels` are inside each other."""
+    if levels < 0:
+        return True
+    return any(_is_deep(part, levels - 1) for part in _parts(value))
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return the parts of a combination that may be wrong; none of anything else."""
+    parts: list[Any] = []
+    if isinstance(value, dict):
+        for name in COMBINATIONS:
+            if isinstance(value.get(name), list):
+                parts.extend(value[name])
+            elif name in value:
+                parts.append(value[name])
+    return parts
+
+
+def _expectation(value: Any) -> Expectation:
     if not isinstance(value, dict):
         raise mistaken("expect", 'an object such as {"no_call": true}', value)
     strange = first_unknown(value, _known_fields())
@@ -81,7 +113,7 @@ def _read_calls(value: Mapping[str, Any]) -> Calls:
     entries = value["calls"]
     if not isinstance(entries, list) or not entries:
         raise ValueError("expect.calls: expected a non-empty list of calls")
-    return Calls(expected_calls(entries))
+    return Calls(expected_calls(entries), _flag(value, "in_order"))
 
 
 def expected_calls(entries: Sequence[Any]) -> tuple[ExpectedCall, ...]:
@@ -142,27 +174,79 @@ def _read_any_call(value: Mapping[str, Any]) -> AnyCall:
 
 
 def _read_exact(value: Mapping[str, Any]) -> Exact:
-    return Exact(_string(value, "exact"))
+    return Exact(_strings(value, "exact"), _flag(value, "ignore_case"))
 
 
 def _read_contains(value: Mapping[str, Any]) -> Contains:
-    parts = value["contains"]
-    if not isinstance(parts, list):
-        parts = [parts]
-    if not parts or not all(isinstance(part, str) and part for part in parts):
-        wanted = "a string or a list of strings"
-        raise mistaken("expect.contains", wanted, value["contains"])
-    ignore_case = value.get("ignore_case", False)
-    if not isinstance(ignore_case, bool):
-        raise mistaken("expect.ignore_case", "true or false", ignore_case)
-    return Contains(tuple(parts), ignore_case)
+    return Contains(_filled(value, "contains"), _flag(value, "ignore_case"))
+
+
+def _read_contains_any(value: Mapping[str, Any]) -> ContainsAny:
+    return ContainsAny(_filled(value, "contains_any"), _flag(value, "ignore_case"))
+
+
+def _filled(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Read a field that holds a string or a list of strings, none of them empty: every text contains that."""
+    texts = _strings(value, name)
+    if "" in texts:
+        raise mistaken(f"expect.{name}", "a string or a list of strings that are not empty", value[name])
+    return texts
+
+
+def _strings(value: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Read a field that holds a string or a list of strings."""
+    texts = value[name]
+    if not isinstance(texts, list):
+        texts = [texts]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise mistaken(f"expect.{name}", "a string or a list of strings", value[name])
+    return tuple(texts)
+
+
+def _flag(value: Mapping[str, Any], name: str) -> bool:
+    flag = value.get(name, False)
+    if not isinstance(flag, bool):
+        raise mistaken(f"expect.{name}", "true or false", flag)
+    return flag
+
+
+def _read_not(value: Mapping[str, Any]) -> Not:
+    return Not(_part(value["not"], "expect.not"))
+
+
+def _read_all(value: Mapping[str, Any]) -> AllOf:
+    return AllOf(_read_parts(value, "all"))
+
+
+def _read_any(value: Mapping[str, Any]) -> AnyOf:
+    return AnyOf(_read_parts(value, "any"))
+
+
+def _read_parts(value: Mapping[str, Any], name: str) -> tuple[Expectation, ...]:
+    entries = value[name]
+    if not isinstance(entries, list) or not entries:
+        raise mistaken(f"expect.{name}", "a non-empty list of expectations", entries)
+    parts = []
+    for index, entry in enumerate(entries):
+        part = _part(entry, f"expect.{name}[{index}]")
+        parts.append(part)
+    return tuple(parts)
+
+
+def _part(value: Any, place: str) -> Expectation:
+    """Read an expectation inside another one; its errors name its place."""
+    try:
+        return _expectation(value)
+    except ValueError as problem:
+        inside = str(problem).removeprefix("expect")
+        raise ValueError(f"{place}{inside}") from None
 
 
 def _read_regex(value: Mapping[str, Any]) -> Regex:
     pattern = _string(value, "regex")
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as problem:
+        compiled(pattern)
+    except ValueError as problem:
         reason = f"{show(pattern)} is not a valid regular expression: {problem}"
         raise ValueError(f"expect.regex: {reason}") from None
     return Regex(pattern)
@@ -222,13 +306,17 @@ _Reader: TypeAlias = Callable[[Mapping[str, Any]], Expectation]
 
 _READERS: dict[str, tuple[_Reader, tuple[str, ...]]] = {
     "call": (_read_call, ()),
-    "calls": (_read_calls, ()),
+    "calls": (_read_calls, ("in_order",)),
     "no_call": (_read_no_call, ()),
     "any_call": (_read_any_call, ()),
-    "exact": (_read_exact, ()),
+    "exact": (_read_exact, ("ignore_case",)),
     "contains": (_read_contains, ("ignore_case",)),
+    "contains_any": (_read_contains_any, ("ignore_case",)),
     "regex": (_read_regex, ()),
     "number": (_read_number, ("tolerance",)),
     "json_schema": (_read_json_schema, ()),
     "grader": (_read_grader, ("wanted",)),
+    "not": (_read_not, ()),
+    "all": (_read_all, ()),
+    "any": (_read_any, ()),
 }

@@ -15,7 +15,7 @@ from pytest_selfopt.bench.environment import (
     state_of,
 )
 from pytest_selfopt.bench.grading.goal import Goal, TurnGoal
-from pytest_selfopt.bench.grading.read_expect import expected_calls, first_unknown
+from pytest_selfopt.bench.grading.read_expect import COMBINATIONS, expected_calls, first_unknown
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
@@ -32,6 +32,8 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
     if not isinstance(value, dict):
         raise mistaken("expect", 'an object such as {"state": …}', value)
     strange = first_unknown(value, _FIELDS)
+    if strange in COMBINATIONS:
+        raise ValueError(f"expect: {strange!r} combines expectations of single answers; a conversation has one goal")
     if strange is not None:
         hint = did_you_mean(str(strange), _FIELDS)
         raise ValueError(f"expect: unknown field {show(strange)}{hint}")

@@ -79,6 +79,15 @@ def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schem
     return "two of the calls match the same expected one"
 
 
+def misplaced(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> str:
+    """Say which of as many calls as expected is not the expected one at its place; empty if all are."""
+    for place, (wanted, call) in enumerate(zip(expected, calls, strict=True), start=1):
+        reason = mismatch(wanted, call, schemas.get(_name(wanted.name)))
+        if reason:
+            return f"call {place} of {len(calls)} is out of order: {reason}"
+    return ""
+
+
 def _mismatches(expected: ExpectedCall, calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> list[str]:
     """Return for each call the reason why it is not the expected one; empty if it is."""
     schema = schemas.get(_name(expected.name))

@@ -12,6 +12,7 @@ from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.grading.expect import Calls, Expectation
+from pytest_selfopt.bench.grading.meaning import simple_parts
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json, first_unknown
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.grading.tool_calls import check_possible
@@ -385,10 +386,17 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
 
 
 def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
-    """Reject an expected call that no model could make with these tools."""
-    if not isinstance(expect, Calls):
-        return
+    """Reject an expected call that no model could make with these tools.
+
+    So is a call inside `not`: without it every answer would be right.
+    """
     known = tools_by_name(tools)
+    for part in simple_parts(expect):
+        if isinstance(part, Calls):
+            _check_calls(part, known)
+
+
+def _check_calls(expect: Calls, known: Mapping[str, Tool]) -> None:
     for call in expect.calls:
         if call.name not in known:
             hint = did_you_mean(call.name, tuple(known))

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv")
 _SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
-_EXPECT_COLUMNS = ("call", "no_call", "any_call", "exact", "contains", "regex", "number", "tolerance", "json_schema")
-_JSON_COLUMNS = ("call", "json_schema", "number", "tolerance", "no_call", "any_call", "weight")
+_EXPECT_COLUMNS = (
+    *("call", "no_call", "any_call", "exact", "contains", "contains_any", "ignore_case"),
+    *("regex", "number", "tolerance", "json_schema", "not", "all", "any"),
+)
+_JSON_COLUMNS = (
+    *("call", "json_schema", "number", "tolerance", "no_call", "any_call"),
+    *("ignore_case", "not", "all", "any", "weight"),
+)
 _TEXT_COLUMNS = ("id", "prompt", "expected_failure")
 _CSV_COLUMNS = (*_TEXT_COLUMNS, "tools", "tags", "weight", *_EXPECT_COLUMNS)
 

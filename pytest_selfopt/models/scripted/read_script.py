@@ -10,13 +10,23 @@ from typing import Any
 import yaml
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.grading.expect import Calls, Contains, Exact, NoCall, Number
+from pytest_selfopt.bench.grading.combined import AllOf, AnyOf
+from pytest_selfopt.bench.grading.expect import (
+    Calls,
+    Contains,
+    ContainsAny,
+    Exact,
+    Expectation,
+    NoCall,
+    Number,
+)
+from pytest_selfopt.bench.grading.meaning import simple_parts
 from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.scripted.script import Script, Then, When
-from pytest_selfopt.trial import Json, ToolCall
+from pytest_selfopt.trial import Json, Reply, ToolCall
 
 LONGEST_S = 3600.0
 _RESTRAINED = "There is nothing to call here."
@@ -115,15 +125,31 @@ def _expected_answers(cases: tuple[Case, ...]) -> dict[str, Then]:
 
 def expected_answer(case: Case) -> Then | None:
     """Return a right answer for a case; None if its expectation only constrains the answer's form."""
-    expect = case.expect
+    if not isinstance(case.expect, AllOf | AnyOf):
+        return _answer(case.expect)
+    for part in simple_parts(case.expect):
+        answer = _answer(part)
+        if answer is not None and case.judge(_reply(answer)).passed:
+            return answer
+    return None
+
+
+def _reply(answer: Then) -> Reply:
+    text = answer.text or answer.reply or ""
+    return Reply(text=text, tool_calls=answer.calls)
+
+
+def _answer(expect: Expectation) -> Then | None:
     if isinstance(expect, Calls):
         return Then(calls=tuple(map(_right_call, expect.calls)))
     if isinstance(expect, NoCall):
         return Then(reply=_RESTRAINED)
     if isinstance(expect, Exact):
-        return Then(text=expect.text)
+        return Then(text=expect.texts[0])
     if isinstance(expect, Contains):
         return Then(text=" ".join(expect.parts))
+    if isinstance(expect, ContainsAny):
+        return Then(text=expect.parts[0])
     if isinstance(expect, Number):
         return Then(text=repr(expect.value))
     return None

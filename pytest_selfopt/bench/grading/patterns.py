@@ -1,0 +1,62 @@
+"""Regular expressions of suites, searched within a limit of time."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import lru_cache
+
+from pytest_selfopt.bench.grading.bounded import bounded
+
+_CHEAP_STEPS = 1_000_000
+
+
+@lru_cache(maxsize=512)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern; what Python means to change some day is no matter for its users now.
+
+    Raises:
+        ValueError: if it is not a regular expression, with the reason.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as problem:
+        raise ValueError(str(problem)) from None
+
+
+def found(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text.
+
+    Raises:
+        TooSlow: if the search takes too long.
+    """
+    if _is_cheap(pattern, len(text)):
+        return search(pattern, text)
+    return bounded(search, pattern, text)
+
+
+def search(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text, however long that takes."""
+    return compiled(pattern).search(text) is not None
+
+
+def _is_cheap(pattern: str, length: int) -> bool:
+    """Whether a search surely takes few steps.
+
+    Without groups no repetition is inside another: each multiplies the ways to match by the text's length at most.
+    """
+    repetitions = _repetitions(pattern)
+    if repetitions is None:
+        return False
+    steps: int = length ** (repetitions + 1)
+    return steps <= _CHEAP_STEPS
+
+
+@lru_cache(maxsize=512)
+def _repetitions(pattern: str) -> int | None:
+    """Return the most repetitions that a pattern can have; None if it may have groups."""
+    if "(" in pattern:
+        return None
+    return sum(map(pattern.count, "*+?{"))
