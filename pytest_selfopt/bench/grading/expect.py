@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in, last_number
+from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
 from pytest_selfopt.bench.grading.json_schema import first_problem
 from pytest_selfopt.bench.grading.judgement import RIGHT, Judgement, judged, wrong
@@ -86,13 +87,13 @@ class AnyCall:
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The text equals this one, apart from white space at both ends."""
+    """The text equals this one, folded, apart from white space at both ends."""
 
     text: str
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the texts."""
-        same = reply.text.strip() == self.text.strip()
+        same = fold(reply.text).strip() == fold(self.text).strip()
         return _text(reply, passed=same, expected=f"exactly {show(self.text)}")
 
     def to_json(self) -> dict[str, Json]:
@@ -102,7 +103,7 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """The text contains all of these parts."""
+    """The text contains all of these parts, all of them folded."""
 
     parts: tuple[str, ...]
     ignore_case: bool = False
@@ -121,9 +122,10 @@ class Contains:
         return {"contains": parts, "ignore_case": self.ignore_case}
 
     def _folded(self, text: str) -> str:
+        folded = fold(text)
         if self.ignore_case:
-            return text.casefold()
-        return text
+            return folded.casefold()
+        return folded
 
 
 @dataclass(frozen=True, slots=True)
