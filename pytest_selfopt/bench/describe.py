@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from pytest_selfopt.bench.call_format import show, show_calls
+from pytest_selfopt.bench.call_format import show_calls
 from pytest_selfopt.bench.case import Case
+from pytest_selfopt.bench.grading.alternatives import show_wanted
 from pytest_selfopt.bench.grading.expect import (
     AnyCall,
     Calls,
@@ -20,7 +21,8 @@ from pytest_selfopt.bench.grading.expect import (
     Regex,
 )
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.numbers import number_in_words, show_number
+from pytest_selfopt.bench.grading.tool_calls import Comparison, ExpectedCall
 from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.trial import Conversation, Json, Reply
 
@@ -46,8 +48,8 @@ def expected(case: Case) -> str:
 def in_words(expectation: Expectation) -> str:
     """Describe an expectation as a phrase, such as 'a call of weather(city = "Paris")'."""
     match expectation:
-        case Calls(calls):
-            return _calls(calls)
+        case Calls(calls, comparison):
+            return f"{_calls(calls)}{_compared(comparison)}"
         case NoCall():
             return "no tool call"
         case AnyCall():
@@ -67,7 +69,7 @@ def _text(expectation: Exact | Contains | Regex | Number | JsonSchema | Graded) 
         case Regex(pattern):
             return f"a text that matches {pattern}"
         case Number(value, tolerance):
-            return _number(value, tolerance)
+            return number_in_words(value, tolerance)
         case JsonSchema(schema):
             return f"JSON that satisfies {_json(schema)}"
         case Graded(grader, wanted):
@@ -79,12 +81,6 @@ def _containing(parts: Sequence[str], *, ignore_case: bool) -> str:
     if ignore_case:
         return f"{phrase} (in any case)"
     return phrase
-
-
-def _number(value: float, tolerance: float) -> str:
-    if tolerance:
-        return f"the number {value:g} within {tolerance:g}"
-    return f"the number {value:g}"
 
 
 def _accepted(grader: str, wanted: Json) -> str:
@@ -121,6 +117,16 @@ def _call(call: ExpectedCall) -> str:
     return f"{call.name}({', '.join(arguments)})"
 
 
+def _compared(comparison: Comparison) -> str:
+    """Say how arguments are compared, where it is not as usual."""
+    phrase = ""
+    if comparison.tolerance:
+        phrase = f", numbers within {show_number(comparison.tolerance)}"
+    if comparison.strict:
+        phrase = f"{phrase}, texts to the letter"
+    return phrase
+
+
 def _alternatives(values: Sequence[Json]) -> str:
     given = [_quoted(value) for value in values if value != ""]
     if not given:
@@ -138,7 +144,7 @@ def _goal(goal: Goal) -> str:
         calls = _calls(goal.calls)
         if goal.in_order and len(goal.calls) > 1:
             calls = f"{calls}, in this order"
-        parts.append(calls)
+        parts.append(f"{calls}{_compared(goal.comparison)}")
     for number, turn in enumerate(goal.by_turn, start=1):
         if turn.calls:
             parts.append(f"in turn {number} what {show_calls(turn.calls)} comes to")
@@ -161,7 +167,7 @@ def _talk(talk: Conversation) -> str:
 def _quoted(value: Json) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return show(value)
+    return show_wanted(value)
 
 
 def _json(value: Json) -> str:

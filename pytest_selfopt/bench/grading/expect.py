@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
-from pytest_selfopt.bench.grading.extract import NO_JSON, json_in, last_number
+from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
 from pytest_selfopt.bench.grading.json_schema import first_problem
 from pytest_selfopt.bench.grading.judgement import RIGHT, Judgement, judged, wrong
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, schemas_by_name, unmatched
+from pytest_selfopt.bench.grading.number_notation import WrittenNumber, last_number
+from pytest_selfopt.bench.grading.numbers import near, number_in_words, show_number
+from pytest_selfopt.bench.grading.tool_calls import (
+    AS_BFCL,
+    Comparison,
+    ExpectedCall,
+    schemas_by_name,
+    unmatched,
+)
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.import_string import imported
 from pytest_selfopt.trial import Json, Reply
@@ -32,6 +40,7 @@ class Calls:
     """The model makes exactly these calls, in any order."""
 
     calls: tuple[ExpectedCall, ...]
+    comparison: Comparison = AS_BFCL
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; without calls, quote the text that came instead."""
@@ -40,12 +49,13 @@ class Calls:
         if not reply.tool_calls:
             return wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
         schemas = schemas_by_name([(tool.name, tool.parameters) for tool in tools])
-        reason = unmatched(self.calls, reply.tool_calls, schemas)
+        reason = unmatched(self.calls, reply.tool_calls, schemas, self.comparison)
         return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
-        return {"calls": [call.to_json() for call in self.calls]}
+        calls: list[Json] = [call.to_json() for call in self.calls]
+        return {"calls": calls, **self.comparison.to_json()}
 
     def _shown(self) -> str:
         return ", ".join(f"a call of {call.name}" for call in self.calls)
@@ -146,25 +156,41 @@ class Regex:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The last number in the text equals this one, within an absolute tolerance."""
+    """The last number in the text equals this one, within an absolute tolerance.
+
+    It is read as in the `locale`, a key of `LOCALES`; as in English if none is named.
+    """
 
     value: float
     tolerance: float = 0.0
+    locale: str = ""
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the last number, because models reason first and answer last."""
-        got = last_number(reply.text)
-        # Slightly more than the tolerance, because 0.4 - 0.3 is rounded up and 0.4 is to count as within 0.1 of 0.3.
-        most = self.tolerance * (1 + 1e-12)
-        near = got is not None and abs(got - self.value) <= most
-        expected = f"the number {self.value:g}"
-        if self.tolerance:
-            expected = f"{expected} within {self.tolerance:g}"
-        return _text(reply, passed=near, expected=expected)
+        number = last_number(reply.text, self.locale)
+        expected = number_in_words(self.value, self.tolerance)
+        if number is None or reply.tool_calls:
+            return _text(reply, passed=False, expected=expected)
+        if number.value is None:
+            return wrong(f"expected {expected}, but {show(number.text)} {number.problem}")
+        passed = near(number.value, self.value, self.tolerance)
+        if not passed and self._hidden_by_locale(number):
+            value = show_number(self.value)
+            return wrong(f"expected {expected}, but {show(number.text)} is {value} only in another locale; name it")
+        return _text(reply, passed=passed, expected=expected)
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
-        return {"number": self.value, "tolerance": self.tolerance}
+        value: dict[str, Json] = {"number": self.value, "tolerance": self.tolerance}
+        if self.locale:
+            value["locale"] = self.locale
+        return value
+
+    def _hidden_by_locale(self, number: WrittenNumber) -> bool:
+        """Whether the number would be right if the case named a locale."""
+        if self.locale or number.other is None:
+            return False
+        return near(number.other, self.value, self.tolerance)
 
 
 @dataclass(frozen=True, slots=True)

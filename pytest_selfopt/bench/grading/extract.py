@@ -1,4 +1,4 @@
-"""Extraction from a model's text: its last number, its JSON."""
+"""Extraction of JSON from a model's text."""
 
 from __future__ import annotations
 
@@ -6,32 +6,10 @@ import json
 import re
 from typing import Any, NoReturn
 
-# A minus after a digit, a letter or a bracket is a dash or an operator: 2024-05-17, Covid-19, (a)-5.
-_NUMBER = re.compile(
-    r"(?P<sign>(?<![\w)\]])[-+−][$€£¥]?)?"
-    r"(?P<digits>\d{1,3}(?P<between>[,\u2009\u202f\u00a0 '])\d{3}(?:(?P=between)\d{3})*(?!\d)(?:\.\d+)?"
-    r"|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
-    r"(?P<exponent>[eE][-+]?\d+)?"
-)
 _FENCE = re.compile(r"```[^\n`{\[]*(.*?)```", re.DOTALL)
 
 NO_JSON = object()
 """Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""
-
-
-def last_number(text: str) -> float | None:
-    """Return the last number in a text; understand signs, decimals, exponents and thousands separators."""
-    numbers = list(_NUMBER.finditer(text))
-    if not numbers:
-        return None
-    last = numbers[-1]
-    digits = last["digits"]
-    if last["between"]:
-        digits = digits.replace(last["between"], "")
-    number = float(f"{digits}{last['exponent'] or ''}")
-    if last["sign"] and last["sign"][0] in "-−":
-        return -number
-    return number
 
 
 def json_in(text: str) -> Any:

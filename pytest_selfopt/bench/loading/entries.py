@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
+from pytest_selfopt.bench.grading.check_calls import check_possible, with_lists_read
 from pytest_selfopt.bench.grading.expect import Calls, Expectation
-from pytest_selfopt.bench.grading.read_expect import expectation_from_json, first_unknown
+from pytest_selfopt.bench.grading.goal import Goal
+from pytest_selfopt.bench.grading.read_expect import expectation_from_json, unknown_names
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
-from pytest_selfopt.bench.grading.tool_calls import check_possible
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
@@ -144,11 +145,9 @@ class EntryReader:
                 raise ValueError(f"{name}: only a conversation has it; a conversation needs an 'environment'")
         tools = self._tools(value)
         expect = expectation_from_json(value["expect"])
-        as_given = value.get("as_given", False)
-        if not isinstance(as_given, bool):
-            raise mistaken("as_given", "true or false", as_given)
-        if not as_given:
+        if not _as_given(value):
             _check_expected(expect, tools)
+            expect = _with_lists_read(expect, tools)
         messages = _messages(value)
         return Case(messages=messages, tools=tools, expect=expect, **fields)
 
@@ -159,7 +158,9 @@ class EntryReader:
         messages, turns = _said(value)
         tools = _chosen(offered, value.get("tools"))
         steps = _steps(value)
-        expect = goal_from_json(value["expect"], world, tools, len(turns) + 1)
+        expect: Expectation = goal_from_json(value["expect"], world, tools, len(turns) + 1)
+        if not _as_given(value):
+            expect = _with_lists_read(expect, tools)
         return Case(
             messages=messages,
             turns=turns,
@@ -320,10 +321,9 @@ def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
     known = tools_by_name(offered)
     if not isinstance(named, list):
         raise mistaken("tools", "a list of names", named)
-    strange = first_unknown(named, known)
-    if strange is not None:
-        hint = did_you_mean(str(strange), tuple(known))
-        raise ValueError(f"tools: the environment has no tool {show(strange)}{hint}")
+    for name in unknown_names(named, tuple(known)):
+        hint = did_you_mean(str(name), tuple(known))
+        raise ValueError(f"tools: the environment has no tool {show(name)}{hint}")
     return tuple(known[name] for name in named)
 
 
@@ -384,3 +384,23 @@ def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
             hint = did_you_mean(call.name, tuple(known))
             raise ValueError(f"expect: {call.name!r} is not one of the case's tools{hint}")
         check_possible(call, known[call.name].parameters)
+
+
+def _as_given(value: Mapping[str, Any]) -> bool:
+    """Whether expected values are taken as BFCL takes them, whatever the tools declare."""
+    as_given = value.get("as_given", False)
+    if not isinstance(as_given, bool):
+        raise mistaken("as_given", "true or false", as_given)
+    return as_given
+
+
+def _with_lists_read(expect: Expectation, tools: Sequence[Tool]) -> Expectation:
+    """Return the expectation with the lists in expected objects read by the schemas of the tools."""
+    if not isinstance(expect, Calls | Goal):
+        return expect
+    known = tools_by_name(tools)
+    calls = []
+    for call in expect.calls:
+        read = with_lists_read(call, known[call.name].parameters)
+        calls.append(read)
+    return replace(expect, calls=tuple(calls))

@@ -11,7 +11,8 @@ import yaml
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.grading.expect import Calls, Contains, Exact, NoCall, Number
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.numbers import write_number
+from pytest_selfopt.bench.grading.tool_calls import right_call
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
@@ -117,7 +118,7 @@ def expected_answer(case: Case) -> Then | None:
     """Return a right answer for a case; None if its expectation only constrains the answer's form."""
     expect = case.expect
     if isinstance(expect, Calls):
-        return Then(calls=tuple(map(_right_call, expect.calls)))
+        return Then(calls=tuple(map(right_call, expect.calls)))
     if isinstance(expect, NoCall):
         return Then(reply=_RESTRAINED)
     if isinstance(expect, Exact):
@@ -125,17 +126,8 @@ def expected_answer(case: Case) -> Then | None:
     if isinstance(expect, Contains):
         return Then(text=" ".join(expect.parts))
     if isinstance(expect, Number):
-        return Then(text=repr(expect.value))
+        return Then(text=write_number(expect.value, expect.locale))
     return None
-
-
-def _right_call(call: ExpectedCall) -> ToolCall:
-    """Return a call with the first accepted value of each mandatory argument."""
-    arguments: dict[str, Json] = {}
-    for name, values in call.arguments.items():
-        if values and "" not in values:
-            arguments[name] = values[0]
-    return ToolCall(name=call.name, arguments=arguments)
 
 
 def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, Then]:
