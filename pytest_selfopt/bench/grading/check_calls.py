@@ -127,7 +127,7 @@ def _all_fit(values: list[Json], declared: _Branches) -> bool:
 
 
 def _fits(value: Json, declared: _Branches) -> bool:
-    """Whether a value is a list exactly where one is allowed; other types are not looked at."""
+    """Whether a value is a list exactly where one is allowed; other types but null are not looked at."""
     return any(_fits_branch(value, branch) for branch in declared)
 
 
@@ -135,6 +135,8 @@ def _fits_branch(value: Json, branch: Schema) -> bool:
     kind = _kind(branch)
     if kind is None:
         return True
+    if kind == "null":
+        return value is None
     if not isinstance(value, list):
         return kind == "other"
     if kind == "other":
@@ -146,7 +148,7 @@ def _fits_branch(value: Json, branch: Schema) -> bool:
 def _items_of(declared: _Branches) -> _Branches:
     found: list[Schema] = []
     for branch in declared:
-        if _kind(branch) != "other":
+        if _kind(branch) in ("array", None):
             found.extend(_branches(branch.get("items")))
     return tuple(found) or _ANYTHING
 
@@ -154,7 +156,7 @@ def _items_of(declared: _Branches) -> _Branches:
 def _member_of(declared: _Branches, name: str) -> _Branches:
     found: list[Schema] = []
     for branch in declared:
-        if _kind(branch) == "array":
+        if _kind(branch) in ("array", "null"):
             continue
         schema = branch.get("additionalProperties")
         properties = branch.get("properties")
@@ -202,12 +204,14 @@ def _by_type(schema: Schema) -> list[Schema]:
     return [{**schema, "type": kind} for kind in types]
 
 
-def _kind(branch: Schema) -> Literal["array", "other"] | None:
+def _kind(branch: Schema) -> Literal["array", "null", "other"] | None:
     """Say whether a plain schema is one of arrays; None if it does not tell."""
     declared = branch.get("type")
     if isinstance(declared, str):
         if declared in _ARRAYS:
             return "array"
+        if declared == "null":
+            return "null"
         return "other"
     values = branch.get("enum", [])
     if "const" in branch:
