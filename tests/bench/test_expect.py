@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.case import Case, Miss
-from pytest_selfopt.bench.grading.expect import Number
-from pytest_selfopt.bench.grading.extract import last_number
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.trial import Reply, ToolCall
@@ -89,17 +87,6 @@ def test_a_wrong_expectation_names_its_field(expect: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=r"expect") as refused:
         expectation_from_json(expect)
     assert problem in str(refused.value)
-
-
-@given(st.floats(-1e12, 1e12), st.sampled_from(["{}", "so it is {}.", "1 and then {}", "= {} km"]))
-def test_the_last_number_counts(value: float, frame: str) -> None:
-    assert last_number(frame.format(repr(value))) == pytest.approx(value)
-    assert Number(value, abs(value) * 1e-6).judge(Reply(text=frame.format(repr(value)))).passed
-
-
-@given(st.integers(-(10**12), 10**12))
-def test_thousands_separators_are_understood(value: int) -> None:
-    assert last_number(f"it costs {value:,}") == value
 
 
 EXPECTATIONS = st.one_of(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, check_possible, mismatch
+from pytest_selfopt.bench.grading.check_calls import check_possible
+from pytest_selfopt.bench.grading.tool_calls import ExpectedCall, mismatch
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.bench.references import check_references
 from pytest_selfopt.bench.tools import Tool

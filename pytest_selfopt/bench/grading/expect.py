@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
-from pytest_selfopt.bench.grading.extract import last_number
 from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
 from pytest_selfopt.bench.grading.json_schema import patterns_in, problem_in
@@ -24,8 +23,12 @@ from pytest_selfopt.bench.grading.judgement import (
     judged,
     wrong,
 )
+from pytest_selfopt.bench.grading.number_notation import WrittenNumber, last_number
+from pytest_selfopt.bench.grading.numbers import near, number_in_words, show_number
 from pytest_selfopt.bench.grading.patterns import found
 from pytest_selfopt.bench.grading.tool_calls import (
+    AS_BFCL,
+    Comparison,
     ExpectedCall,
     misplaced,
     schemas_by_name,
@@ -44,6 +47,7 @@ class Calls:
 
     calls: tuple[ExpectedCall, ...]
     in_order: bool = False
+    comparison: Comparison = AS_BFCL
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the calls of the reply; without calls, quote the text that came instead."""
@@ -52,9 +56,9 @@ class Calls:
         if not reply.tool_calls:
             return wrong(f"expected {self._shown()}, got no call but {show(reply.text)}")
         schemas = schemas_by_name([(tool.name, tool.arguments) for tool in tools])
-        reason = unmatched(self.calls, reply.tool_calls, schemas)
+        reason = unmatched(self.calls, reply.tool_calls, schemas, self.comparison)
         if self.in_order and not reason:
-            reason = misplaced(self.calls, reply.tool_calls, schemas)
+            reason = misplaced(self.calls, reply.tool_calls, schemas, self.comparison)
         return judged(reason)
 
     def to_json(self) -> dict[str, Json]:
@@ -62,7 +66,7 @@ class Calls:
         value: dict[str, Json] = {"calls": [call.to_json() for call in self.calls]}
         if self.in_order:
             value["in_order"] = True
-        return value
+        return {**value, **self.comparison.to_json()}
 
     def _shown(self) -> str:
         return ", ".join(f"a call of {call.name}" for call in self.calls)
@@ -192,25 +196,43 @@ class Regex:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The last number in the text equals this one, within an absolute tolerance."""
+    """The last number in the text equals this one, within an absolute tolerance.
+
+    It is read as in the `locale`, a key of `LOCALES`; as in English if none is named.
+    """
 
     value: float
     tolerance: float = 0.0
+    locale: str = ""
 
     def judge(self, reply: Reply, _tools: Sequence[Tool] = ()) -> Judgement:
         """Compare the last number, because models reason first and answer last."""
-        got = last_number(reply.text)
-        # Slightly more than the tolerance, because 0.4 - 0.3 is rounded up and 0.4 is to count as within 0.1 of 0.3.
-        most = self.tolerance * (1 + 1e-12)
-        near = got is not None and abs(got - self.value) <= most
-        expected = f"the number {self.value:g}"
-        if self.tolerance:
-            expected = f"{expected} within {self.tolerance:g}"
-        return _text(reply, passed=near, expected=expected)
+        number = last_number(reply.text, self.locale)
+        expected = number_in_words(self.value, self.tolerance)
+        if number is None or reply.tool_calls:
+            return _text(reply, passed=False, expected=expected)
+        if number.value is None:
+            # Nor does it show that the number is another one.
+            return inapplicable(f"expected {expected}, but {show(number.text)} {number.problem}")
+        passed = near(number.value, self.value, self.tolerance)
+        if not passed and self._hidden_by_locale(number):
+            value = show_number(self.value)
+            reason = f"expected {expected}, but {show(number.text)} is {value} only in another locale; name it"
+            return inapplicable(reason)
+        return _text(reply, passed=passed, expected=expected)
 
     def to_json(self) -> dict[str, Json]:
         """Return the form used in suite files."""
-        return {"number": self.value, "tolerance": self.tolerance}
+        value: dict[str, Json] = {"number": self.value, "tolerance": self.tolerance}
+        if self.locale:
+            value["locale"] = self.locale
+        return value
+
+    def _hidden_by_locale(self, number: WrittenNumber) -> bool:
+        """Whether the number would be right if the case named a locale."""
+        if self.locale or number.other is None:
+            return False
+        return near(number.other, self.value, self.tolerance)
 
 
 @dataclass(frozen=True)

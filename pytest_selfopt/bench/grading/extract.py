@@ -1,4 +1,4 @@
-"""Extraction from a model's text: its last number, its JSON."""
+"""Extraction of JSON from a model's text."""
 
 from __future__ import annotations
 
@@ -18,21 +18,6 @@ _FENCE = re.compile(r"```[^\n`{\[]*+(.*?)```", re.DOTALL)
 
 NO_JSON = object()
 """Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""
-
-
-def last_number(text: str) -> float | None:
-    """Return the last number in a text; understand signs, decimals, exponents and thousands separators."""
-    numbers = list(_NUMBER.finditer(text))
-    if not numbers:
-        return None
-    last = numbers[-1]
-    digits = last["digits"]
-    if last["between"]:
-        digits = digits.replace(last["between"], "")
-    number = float(f"{digits}{last['exponent'] or ''}")
-    if last["sign"] and last["sign"][0] in "-−":
-        return -number
-    return number
 
 
 def json_in(text: str) -> Any:

@@ -11,6 +11,8 @@ from pytest_selfopt.bench.call_format import line, show, show_calls
 from pytest_selfopt.bench.environment import FAILED
 from pytest_selfopt.bench.grading.judgement import Judgement, judged, wrong
 from pytest_selfopt.bench.grading.tool_calls import (
+    AS_BFCL,
+    Comparison,
     ExpectedCall,
     Schema,
     mismatch,
@@ -40,6 +42,7 @@ class Goal:
 
     `state` is the end state; `calls` must be made (among others; in this order if `in_order`); `forbidden` tools must
     not be called, and no tool at all in the `quiet` turns (from 1), where the model must ask or refuse.
+    `comparison` is how arguments are compared with those of `calls`.
     `by_turn` says the same of each turn, as BFCL does: a turn without reference calls is not judged.
     """
 
@@ -49,6 +52,7 @@ class Goal:
     in_order: bool = False
     forbidden: tuple[str, ...] = ()
     quiet: tuple[int, ...] = ()
+    comparison: Comparison = AS_BFCL
 
     def judge(self, reply: Reply, tools: Sequence[Tool] = ()) -> Judgement:
         """Judge the calls first, then the end state: a wrong call says more than the state it leads to."""
@@ -78,6 +82,7 @@ class Goal:
         if self.calls:
             value["calls"] = [call.to_json() for call in self.calls]
             value["in_order"] = self.in_order
+            value.update(self.comparison.to_json())
         if self.forbidden:
             value["forbidden"] = list(self.forbidden)
         if self.quiet:
@@ -103,7 +108,7 @@ class Goal:
         made = list(itertools.chain.from_iterable(map(_carried_out, talk.steps)))
         for expected in self.calls:
             schema = schemas.get(expected.name.replace(".", "_"))
-            place = _first_match(expected, made, schema)
+            place = _first_match(expected, made, schema, self.comparison)
             if place is None:
                 return self._not_made(expected)
             if self.in_order:
@@ -137,10 +142,15 @@ class Goal:
         return ""
 
 
-def _first_match(expected: ExpectedCall, made: Sequence[ToolCall], schema: Schema | None) -> int | None:
+def _first_match(
+    expected: ExpectedCall,
+    made: Sequence[ToolCall],
+    schema: Schema | None,
+    comparison: Comparison,
+) -> int | None:
     """Return the index of the first call that matches the expected one."""
     for place, call in enumerate(made):
-        if not mismatch(expected, call, schema):
+        if not mismatch(expected, call, schema, comparison):
             return place
     return None
 

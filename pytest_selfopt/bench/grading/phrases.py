@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from pytest_selfopt.bench.call_format import show, show_calls
+from pytest_selfopt.bench.call_format import show_calls
+from pytest_selfopt.bench.grading.alternatives import show_wanted
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.expect import (
     AnyCall,
@@ -21,15 +22,16 @@ from pytest_selfopt.bench.grading.expect import (
     Regex,
 )
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.numbers import number_in_words, show_number
+from pytest_selfopt.bench.grading.tool_calls import Comparison, ExpectedCall
 from pytest_selfopt.trial import Json
 
 
 def in_words(expectation: Expectation) -> str:
     """Describe an expectation as a phrase, such as 'a call of weather(city = "Paris")'."""
     match expectation:
-        case Calls(calls, in_order):
-            return _calls(calls, in_order=in_order)
+        case Calls(calls, in_order, comparison):
+            return f"{_calls(calls, in_order=in_order)}{_compared(comparison)}"
         case NoCall():
             return "no tool call"
         case AnyCall():
@@ -80,7 +82,7 @@ def _text(expectation: Exact | Contains | ContainsAny | Regex | Number | JsonSch
         case Regex(pattern):
             return f"a text that matches {pattern}"
         case Number(value, tolerance):
-            return _number(value, tolerance)
+            return number_in_words(value, tolerance)
         case JsonSchema(schema):
             return f"JSON that satisfies {_json(schema)}"
         case Graded(grader, wanted):
@@ -91,12 +93,6 @@ def _in_any_case(phrase: str, *, ignore_case: bool) -> str:
     if ignore_case:
         return f"{phrase} (in any case)"
     return phrase
-
-
-def _number(value: float, tolerance: float) -> str:
-    if tolerance:
-        return f"the number {value:g} within {tolerance:g}"
-    return f"the number {value:g}"
 
 
 def _accepted(grader: str, wanted: Json) -> str:
@@ -122,6 +118,16 @@ def _call(call: ExpectedCall) -> str:
     return f"{call.name}({', '.join(arguments)})"
 
 
+def _compared(comparison: Comparison) -> str:
+    """Say how arguments are compared, where it is not as usual."""
+    phrase = ""
+    if comparison.tolerance:
+        phrase = f", numbers within {show_number(comparison.tolerance)}"
+    if comparison.strict:
+        phrase = f"{phrase}, texts to the letter"
+    return phrase
+
+
 def _alternatives(values: Sequence[Json]) -> str:
     given = [_quoted(value) for value in values if value != ""]
     if not given:
@@ -137,7 +143,7 @@ def _goal(goal: Goal) -> str:
         parts.append(f"the end state {_json(goal.state)}")
     if goal.calls:
         calls = _calls(goal.calls, in_order=goal.in_order)
-        parts.append(calls)
+        parts.append(f"{calls}{_compared(goal.comparison)}")
     for number, turn in enumerate(goal.by_turn, start=1):
         if turn.calls:
             parts.append(f"in turn {number} what {show_calls(turn.calls)} comes to")
@@ -151,7 +157,7 @@ def _goal(goal: Goal) -> str:
 def _quoted(value: Json) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return show(value)
+    return show_wanted(value)
 
 
 def _json(value: Json) -> str:

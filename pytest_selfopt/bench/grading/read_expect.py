@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pytest_selfopt.bench.call_format import mistaken, show
@@ -24,8 +24,9 @@ from pytest_selfopt.bench.grading.expect import (
 )
 from pytest_selfopt.bench.grading.json_schema import check_schema
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
+from pytest_selfopt.bench.grading.numbers import LOCALES
 from pytest_selfopt.bench.grading.patterns import compiled
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.tool_calls import Comparison, ExpectedCall
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json
 
@@ -33,6 +34,8 @@ COMBINATIONS = ("not", "all", "any")
 """The fields that hold other expectations."""
 DEEPEST = 5
 """Combinations that may be inside each other."""
+_MOST_EXACT = 2**53
+"""The integer up to which every integer is a float."""
 
 
 def expectation_from_json(value: Any) -> Expectation:
@@ -68,10 +71,10 @@ def _parts(value: Any) -> list[Any]:
 def _expectation(value: Any) -> Expectation:
     if not isinstance(value, dict):
         raise mistaken("expect", 'an object such as {"no_call": true}', value)
-    strange = first_unknown(value, _known_fields())
-    if strange is not None:
-        hint = did_you_mean(str(strange), _known_fields())
-        raise ValueError(f"expect: unknown field {show(strange)}{hint}")
+    known = _known_fields()
+    for name in unknown_names(value, known):
+        hint = did_you_mean(str(name), known)
+        raise ValueError(f"expect: unknown field {show(name)}{hint}")
     kind = _kind(value)
     reader, options = _READERS[kind]
     for name in value:
@@ -80,12 +83,9 @@ def _expectation(value: Any) -> Expectation:
     return reader(value)
 
 
-def first_unknown(names: Iterable[Any], known: Container[Any]) -> Any:
-    """Return the first name that is not known, or None."""
-    for name in names:
-        if name not in known:
-            return name
-    return None
+def unknown_names(names: Iterable[Any], known: Sequence[str]) -> list[Any]:
+    """Return the names that are not known; files hold values of any type in their place."""
+    return [name for name in names if name not in known]
 
 
 def _known_fields() -> tuple[str, ...]:
@@ -106,14 +106,23 @@ def _kind(value: Mapping[str, Any]) -> str:
 
 def _read_call(value: Mapping[str, Any]) -> Calls:
     call = expected_call(value["call"], "expect.call")
-    return Calls((call,))
+    return Calls((call,), comparison=comparison_from_json(value))
 
 
 def _read_calls(value: Mapping[str, Any]) -> Calls:
     entries = value["calls"]
     if not isinstance(entries, list) or not entries:
         raise ValueError("expect.calls: expected a non-empty list of calls")
-    return Calls(expected_calls(entries), _flag(value, "in_order"))
+    return Calls(expected_calls(entries), _flag(value, "in_order"), comparison_from_json(value))
+
+
+def comparison_from_json(value: Mapping[str, Any]) -> Comparison:
+    """Read how arguments are compared, from the fields next to the calls of an expectation.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
+    return Comparison(tolerance=_tolerance(value), strict=_flag(value, "strict"))
 
 
 def expected_calls(entries: Sequence[Any]) -> tuple[ExpectedCall, ...]:
@@ -254,18 +263,32 @@ def _read_regex(value: Mapping[str, Any]) -> Regex:
 
 def _read_number(value: Mapping[str, Any]) -> Number:
     number = _finite(value["number"], "expect.number")
+    return Number(number, _tolerance(value), _locale(value))
+
+
+def _tolerance(value: Mapping[str, Any]) -> float:
     tolerance = _finite(value.get("tolerance", 0), "expect.tolerance")
     if tolerance < 0:
         raise ValueError(f"expect.tolerance: must not be negative, got {tolerance}")
-    return Number(float(number), float(tolerance))
+    return tolerance
+
+
+def _locale(value: Mapping[str, Any]) -> str:
+    locale = value.get("locale", "")
+    if "locale" in value and locale not in tuple(LOCALES):
+        raise mistaken("expect.locale", f"one of {', '.join(LOCALES)}", locale)
+    return str(locale)
 
 
 def _finite(number: Any, place: str) -> int | float:
+    """Return a number as a float, or as an integer if its neighbours would be the same float."""
     if not isinstance(number, int | float) or isinstance(number, bool):
         raise mistaken(place, "a number", number)
     if not _is_finite(number):
         raise ValueError(f"{place}: {show(number)} is too large for a number")
-    return number
+    if isinstance(number, int) and abs(number) > _MOST_EXACT:
+        return number
+    return float(number)
 
 
 def _read_json_schema(value: Mapping[str, Any]) -> JsonSchema:
@@ -305,15 +328,15 @@ def _string(value: Mapping[str, Any], name: str) -> str:
 _Reader: TypeAlias = Callable[[Mapping[str, Any]], Expectation]
 
 _READERS: dict[str, tuple[_Reader, tuple[str, ...]]] = {
-    "call": (_read_call, ()),
-    "calls": (_read_calls, ("in_order",)),
+    "call": (_read_call, ("tolerance", "strict")),
+    "calls": (_read_calls, ("in_order", "tolerance", "strict")),
     "no_call": (_read_no_call, ()),
     "any_call": (_read_any_call, ()),
     "exact": (_read_exact, ("ignore_case",)),
     "contains": (_read_contains, ("ignore_case",)),
     "contains_any": (_read_contains_any, ("ignore_case",)),
     "regex": (_read_regex, ()),
-    "number": (_read_number, ("tolerance",)),
+    "number": (_read_number, ("tolerance", "locale")),
     "json_schema": (_read_json_schema, ()),
     "grader": (_read_grader, ("wanted",)),
     "not": (_read_not, ()),

@@ -15,12 +15,18 @@ from pytest_selfopt.bench.environment import (
     state_of,
 )
 from pytest_selfopt.bench.grading.goal import Goal, TurnGoal
-from pytest_selfopt.bench.grading.read_expect import COMBINATIONS, expected_calls, first_unknown
+from pytest_selfopt.bench.grading.read_expect import (
+    COMBINATIONS,
+    comparison_from_json,
+    expected_calls,
+    unknown_names,
+)
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import Json, ToolCall
 
-_FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "no_call_in")
+_WITH_CALLS = ("tolerance", "strict")
+_FIELDS = ("state", "reference", "by_turn", "calls", "in_order", "forbidden", "no_call_in", *_WITH_CALLS)
 
 
 def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) -> Goal:
@@ -31,17 +37,19 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
     """
     if not isinstance(value, dict):
         raise mistaken("expect", 'an object such as {"state": …}', value)
-    strange = first_unknown(value, _FIELDS)
-    if strange in COMBINATIONS:
-        raise ValueError(f"expect: {strange!r} combines expectations of single answers; a conversation has one goal")
-    if strange is not None:
-        hint = did_you_mean(str(strange), _FIELDS)
-        raise ValueError(f"expect: unknown field {show(strange)}{hint}")
+    for name in unknown_names(value, _FIELDS):
+        if name in COMBINATIONS:
+            raise ValueError(f"expect: {name!r} combines expectations of single answers; a conversation has one goal")
+        hint = did_you_mean(str(name), _FIELDS)
+        raise ValueError(f"expect: unknown field {show(name)}{hint}")
     if not value:
         raise ValueError(f"expect: needs at least one of {', '.join(_FIELDS)}")
     if "state" in value and "reference" in value:
         raise ValueError("expect: needs either 'state', or 'reference' calls that lead to it, not both")
     calls = expected_calls(_listed(value, "calls"))
+    for name in _WITH_CALLS:
+        if name in value and not calls:
+            raise ValueError(f"expect.{name}: says how 'calls' are compared, but there are none")
     in_order = value.get("in_order", False)
     if not isinstance(in_order, bool):
         raise mistaken("expect.in_order", "true or false", in_order)
@@ -52,6 +60,7 @@ def goal_from_json(value: Any, world: World, tools: Sequence[Tool], turns: int) 
         in_order=in_order,
         forbidden=tuple(_listed(value, "forbidden")),
         quiet=tuple(_listed(value, "no_call_in")),
+        comparison=comparison_from_json(value),
     )
     _check(goal, tools, turns)
     return goal
@@ -75,10 +84,9 @@ def _state(value: Mapping[str, Any], world: World) -> dict[str, Json] | None:
     if not isinstance(state, dict):
         raise mistaken("expect.state", "an object", state)
     known = tuple(state_of(world.build()))
-    strange = first_unknown(state, known)
-    if strange is not None:
-        reason = f"{world.name} has no attribute {show(strange)}"
-        hint = did_you_mean(strange, known)
+    for name in unknown_names(state, known):
+        reason = f"{world.name} has no attribute {show(name)}"
+        hint = did_you_mean(str(name), known)
         raise ValueError(f"expect.state: {reason}{hint}; it has {', '.join(known)}")
     return {**state_of(world.build()), **state}
 

@@ -2,9 +2,11 @@
 
 The function's name must match (dots read as underscores). Every required argument must be present and none unknown. A
 value must be one of the listed alternatives; "" among them means that the argument may be left out. An int is accepted
-where a float is expected, but not the reverse. Strings are compared lower-cased, without spaces and `,./-_*^`, and with
-one kind of quote. Lists are compared item by item. In an expected object a list is again a list of alternatives, so
-that a list value is written [[...]], just as among the arguments.
+where a float is expected, but not the reverse. Strings are compared folded, lower-cased, without spaces and
+`,./-_*^`, and with one kind of quote. Lists are compared item by item. In an expected object a list is again a list of
+alternatives, so that a list value is written [[...]], just as among the arguments (see `read_lists`).
+
+A `Comparison` widens this for numbers, and narrows it for texts.
 """
 
 from __future__ import annotations
@@ -15,7 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.bench.call_format import line, show, show_call, show_calls
-from pytest_selfopt.suggest import did_you_mean
+from pytest_selfopt.bench.grading.alternatives import (
+    first_value,
+    members_of,
+    show_alternatives,
+    show_apart,
+)
+from pytest_selfopt.bench.grading.folding import fold
+from pytest_selfopt.bench.grading.numbers import within
 from pytest_selfopt.trial import Json, ToolCall
 
 Schema = Mapping[str, Json]
@@ -51,7 +60,35 @@ class ExpectedCall:
         return {"name": self.name, "arguments": arguments}
 
 
-def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Schema | None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How values of arguments are compared.
+
+    A number may differ by `tolerance` from the expected one; `strict` texts are equal only character by character.
+    """
+
+    tolerance: float = 0
+    strict: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        """Return what differs from BFCL's rules, as it stands next to the calls in suite files."""
+        value: dict[str, Json] = {}
+        if self.tolerance:
+            value["tolerance"] = self.tolerance
+        if self.strict:
+            value["strict"] = True
+        return value
+
+
+AS_BFCL = Comparison()
+
+
+def mismatch(
+    expected: ExpectedCall,
+    call: ToolCall,
+    parameters: Schema | None,
+    comparison: Comparison = AS_BFCL,
+) -> str:
     """Say why a call is not the expected one; empty if it is.
 
     `parameters` is the tool's JSON Schema, if known; it lists the arguments, their types, and which are required.
@@ -59,16 +96,25 @@ def mismatch(expected: ExpectedCall, call: ToolCall, parameters: Schema | None) 
     if _name(call.name) != _name(expected.name):
         return f"expected {show_expected(expected)}, got {show_call(call)}"
     schema = parameters or {}
-    return _missing(expected, call, schema) or _unknown(expected, call, schema) or _first_wrong(expected, call, schema)
+    return (
+        _missing(expected, call, schema)
+        or _unknown(expected, call, schema)
+        or _first_wrong(expected, call, schema, comparison)
+    )
 
 
-def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> str:
+def unmatched(
+    expected: Sequence[ExpectedCall],
+    calls: Sequence[ToolCall],
+    schemas: Mapping[str, Schema],
+    comparison: Comparison = AS_BFCL,
+) -> str:
     """Say why several calls, in any order, are not the expected ones; empty if they are."""
     if len(calls) != len(expected):
         wanted = ", ".join(map(show_expected, expected))
         got = show_calls(calls) or "none"
         return f"expected {_count(len(expected))}: {wanted}; got {_count(len(calls))}: {got}"
-    reasons = [_mismatches(candidate, calls, schemas) for candidate in expected]
+    reasons = [_mismatches(candidate, calls, schemas, comparison) for candidate in expected]
     if len(expected) == 1:
         return reasons[0][0]
     if _assignable(reasons):
@@ -79,19 +125,29 @@ def unmatched(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schem
     return "two of the calls match the same expected one"
 
 
-def misplaced(expected: Sequence[ExpectedCall], calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> str:
+def misplaced(
+    expected: Sequence[ExpectedCall],
+    calls: Sequence[ToolCall],
+    schemas: Mapping[str, Schema],
+    comparison: Comparison = AS_BFCL,
+) -> str:
     """Say which of as many calls as expected is not the expected one at its place; empty if all are."""
     for place, (wanted, call) in enumerate(zip(expected, calls, strict=True), start=1):
-        reason = mismatch(wanted, call, schemas.get(_name(wanted.name)))
+        reason = mismatch(wanted, call, schemas.get(_name(wanted.name)), comparison)
         if reason:
             return f"call {place} of {len(calls)} is out of order: {reason}"
     return ""
 
 
-def _mismatches(expected: ExpectedCall, calls: Sequence[ToolCall], schemas: Mapping[str, Schema]) -> list[str]:
+def _mismatches(
+    expected: ExpectedCall,
+    calls: Sequence[ToolCall],
+    schemas: Mapping[str, Schema],
+    comparison: Comparison,
+) -> list[str]:
     """Return for each call the reason why it is not the expected one; empty if it is."""
     schema = schemas.get(_name(expected.name))
-    return [mismatch(expected, call, schema) for call in calls]
+    return [mismatch(expected, call, schema, comparison) for call in calls]
 
 
 def _nearest_reason(expected: ExpectedCall, calls: Sequence[ToolCall], reasons: Sequence[str]) -> str:
@@ -101,31 +157,6 @@ def _nearest_reason(expected: ExpectedCall, calls: Sequence[ToolCall], reasons: 
         if _name(call.name) == name:
             return reason
     return f"expected {show_expected(expected)} among the calls, but it is missing"
-
-
-def check_possible(call: ExpectedCall, schema: Schema) -> None:
-    """Reject an expected call that no model could make with a tool of these parameters.
-
-    Raises:
-        ValueError: "expect: …", naming the argument.
-    """
-    names = tuple(properties_of(schema))
-    for name, values in call.arguments.items():
-        if name not in names:
-            hint = did_you_mean(name, names)
-            raise ValueError(f"expect: {call.name} has no argument {name!r}{hint}")
-        kind = type_of(schema, name)
-        if kind is not None:
-            _check_values(values, kind, f"{call.name}.{name}")
-    for name in required_of(schema):
-        if name not in call.arguments:
-            raise ValueError(f"expect: {call.name} requires the argument {name!r}, which the expectation does not name")
-
-
-def _check_values(values: Sequence[Json], kind: str, place: str) -> None:
-    for value in values:
-        if value != "" and not has_type(value, kind):
-            raise ValueError(f"expect: {place} is of type {kind} and cannot be {show(value)}")
 
 
 def schemas_by_name(tools: Sequence[tuple[str, Schema]]) -> dict[str, Schema]:
@@ -158,13 +189,18 @@ def has_type(value: Json, kind: str) -> bool:
     return isinstance(value, _TYPES[kind])
 
 
-def show_expected(expected: ExpectedCall) -> str:
-    """Format an expected call with the first alternative of each mandatory argument."""
-    given = {}
+def right_call(expected: ExpectedCall) -> ToolCall:
+    """Return a call that is as expected: the first alternative of each mandatory argument."""
+    given: dict[str, Json] = {}
     for name, values in expected.arguments.items():
         if values and "" not in values:
-            given[name] = values[0]
-    return show_call(ToolCall(name=expected.name, arguments=given))
+            given[name] = first_value(values[0])
+    return ToolCall(name=expected.name, arguments=given)
+
+
+def show_expected(expected: ExpectedCall) -> str:
+    """Format an expected call with the first alternative of each mandatory argument."""
+    return show_call(right_call(expected))
 
 
 def _missing(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
@@ -173,7 +209,7 @@ def _missing(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
             continue
         wanted = "a value"
         if name in expected.arguments:
-            wanted = _alternatives(expected.arguments[name])
+            wanted = show_alternatives(expected.arguments[name])
         return f"{expected.name}: argument {name} is missing, expected {wanted}"
     return ""
 
@@ -196,38 +232,70 @@ def _unknown(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
     return ""
 
 
-def _first_wrong(expected: ExpectedCall, call: ToolCall, schema: Schema) -> str:
+def _first_wrong(expected: ExpectedCall, call: ToolCall, schema: Schema, comparison: Comparison) -> str:
+    members = properties_of(schema)
     for name, value in call.arguments.items():
-        reason = _wrong(expected, name, value, schema)
-        if reason:
-            return reason
+        values = expected.arguments[name]
+        part = _object(members.get(name))
+        if not _among(value, values, part, comparison):
+            place = f"{expected.name}: argument {name}"
+            return _difference(value, values, part, comparison, place)
     return ""
 
 
-def _wrong(expected: ExpectedCall, name: str, value: Json, schema: Schema) -> str:
-    values = expected.arguments[name]
-    part = _object(properties_of(schema).get(name))
-    if _among(value, values, part):
-        return ""
-    place = f"{expected.name}: argument {name}"
-    kind = _type(part)
-    if kind is not None and not has_type(value, kind):
-        return f"{place} should be of type {kind}, got {show(value)}"
-    return f"{place}: expected {_alternatives(values)}, got {show(value)}"
+def _difference(
+    got: Json,
+    values: Sequence[Json],
+    schema: Schema,
+    comparison: Comparison,
+    place: str,
+) -> str:
+    """Say where and how a value differs that is none of the alternatives."""
+    kind = _type(schema)
+    if kind is not None and not has_type(got, kind):
+        return f"{place} should be of type {kind}, got {show(got)}"
+    given = [value for value in values if value != ""]
+    if len(given) == 1 and isinstance(got, dict) and isinstance(given[0], dict):
+        return _member_difference(got, given[0], schema, comparison, place)
+    wanted, shown = show_apart(given, got)
+    return f"{place}: expected {wanted}, got {shown}"
 
 
-def _among(got: Json, alternatives: Sequence[Json], schema: Schema) -> bool:
+def _member_difference(
+    got: Mapping[str, Json],
+    wanted: Mapping[str, Json],
+    schema: Schema,
+    comparison: Comparison,
+    place: str,
+) -> str:
+    """Say which member of an object is the first to differ."""
+    alternatives = members_of(wanted)
+    for name, values in alternatives.items():
+        if name not in got and "" not in values:
+            return f"{place}.{line(name, 60)} is missing, expected {show_alternatives(values)}"
+    members = properties_of(schema)
+    for name, value in got.items():
+        where = f"{place}.{line(name, 60)}"
+        if name not in alternatives:
+            return f"{where}={show(value)} was not expected"
+        member = _object(members.get(name))
+        if not _among(value, alternatives[name], member, comparison):
+            return _difference(value, alternatives[name], member, comparison, where)
+    return ""
+
+
+def _among(got: Json, alternatives: Sequence[Json], schema: Schema, comparison: Comparison) -> bool:
     """Whether a value is one of the alternatives; "" is a value only where a string is allowed."""
     blank_counts = _type(schema) in (None, "string")
     for alternative in alternatives:
         if alternative == "" and not blank_counts:
             continue
-        if _same(got, alternative, schema):
+        if _same(got, alternative, schema, comparison):
             return True
     return False
 
 
-def _same(got: Json, wanted: Json, schema: Schema) -> bool:
+def _same(got: Json, wanted: Json, schema: Schema, comparison: Comparison) -> bool:
     kind = _type(schema)
     # Like BFCL, accept the alternative's own type even if another is declared: suites contain variables.
     if kind is not None and not has_type(got, kind) and type(got) is not type(wanted):
@@ -235,24 +303,37 @@ def _same(got: Json, wanted: Json, schema: Schema) -> bool:
     if isinstance(got, bool) or isinstance(wanted, bool):
         return got is wanted
     if isinstance(got, str) and isinstance(wanted, str):
-        return _plain(got) == _plain(wanted)
+        return _same_text(got, wanted, comparison)
     if isinstance(got, list) and isinstance(wanted, list):
-        return _same_items(got, wanted, _object(schema.get("items")))
+        items = _object(schema.get("items"))
+        return _same_items(got, wanted, items, comparison)
     if isinstance(got, dict) and isinstance(wanted, dict):
-        return _same_object(got, wanted, schema)
+        return _same_object(got, wanted, schema, comparison)
     if isinstance(got, int | float) and isinstance(wanted, int | float):
-        return got == wanted
+        return got == wanted or within(got, wanted, comparison.tolerance)
     return got is None and wanted is None
 
 
-def _same_items(got: Sequence[Json], wanted: Sequence[Json], schema: Schema) -> bool:
+def _same_text(got: str, wanted: str, comparison: Comparison) -> bool:
+    if comparison.strict:
+        return got == wanted
+    return _plain(got) == _plain(wanted)
+
+
+def _same_items(got: Sequence[Json], wanted: Sequence[Json], schema: Schema, comparison: Comparison) -> bool:
     if len(got) != len(wanted):
         return False
-    return all(map(_same, got, wanted, itertools.repeat(schema)))
+    schemas, comparisons = itertools.repeat(schema), itertools.repeat(comparison)
+    return all(map(_same, got, wanted, schemas, comparisons))
 
 
-def _same_object(got: Mapping[str, Json], wanted: Mapping[str, Json], schema: Schema) -> bool:
-    alternatives = _listed(wanted)
+def _same_object(
+    got: Mapping[str, Json],
+    wanted: Mapping[str, Json],
+    schema: Schema,
+    comparison: Comparison,
+) -> bool:
+    alternatives = members_of(wanted)
     for name, values in alternatives.items():
         if name not in got and "" not in values:
             return False
@@ -261,20 +342,9 @@ def _same_object(got: Mapping[str, Json], wanted: Mapping[str, Json], schema: Sc
         if name not in alternatives:
             return False
         member = _object(members.get(name))
-        if not _among(value, alternatives[name], member):
+        if not _among(value, alternatives[name], member, comparison):
             return False
     return True
-
-
-def _listed(wanted: Mapping[str, Json]) -> dict[str, list[Json]]:
-    """Return the alternatives of each member of an expected object; a bare value is its only alternative."""
-    alternatives = {}
-    for name, value in wanted.items():
-        values = value
-        if not isinstance(values, list):
-            values = [value]
-        alternatives[name] = values
-    return alternatives
 
 
 def _object(value: Json) -> dict[str, Json]:
@@ -292,16 +362,11 @@ def _type(schema: Schema) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return _IGNORED.sub("", text).lower().replace("'", '"')
+    return _IGNORED.sub("", fold(text)).lower().replace("'", '"')
 
 
 def _name(name: str) -> str:
     return name.replace(".", "_")
-
-
-def _alternatives(values: Sequence[Json]) -> str:
-    given = [show(value) for value in values if value != ""]
-    return " or ".join(given) or "nothing"
 
 
 def _count(number: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_selfopt.bench.grading.alternatives import has_alternatives
 from pytest_selfopt.bench.importing.bfcl_tools import bfcl_tool, documented
 from pytest_selfopt.bench.importing.bfcl_world import systems_folder
 from pytest_selfopt.bench.importing.imported import Imported, json_lines
@@ -103,13 +104,26 @@ def _case(value: Mapping[str, Any], category: str, answers: Mapping[str, Any]) -
     turns = value["question"]
     if len(turns) != 1:
         raise ValueError(f"it has {len(turns)} turns")
-    return {
+    case: dict[str, Any] = {
         "id": str(value["id"]),
         "messages": list(map(_message, turns[0])),
         "tools": list(map(bfcl_tool, value["function"])),
         "expect": _expect(value["id"], category, answers),
         "tags": ["bfcl", category],
     }
+    if any(map(has_alternatives, _values(case["expect"]))):
+        # Its lists in objects are alternatives already, whatever the tool declares.
+        case["as_given"] = True
+    return case
+
+
+def _values(expect: Mapping[str, Any]) -> list[Any]:
+    """Return the possible values of all arguments."""
+    values: list[Any] = []
+    for call in expect.get("calls", ()):
+        for alternatives in call["arguments"].values():
+            values.extend(alternatives)
+    return values
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from typing import Any, TypeGuard
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
-from pytest_selfopt.bench.grading.expect import Calls, Expectation
-from pytest_selfopt.bench.grading.meaning import simple_parts
-from pytest_selfopt.bench.grading.read_expect import expectation_from_json, first_unknown
+from pytest_selfopt.bench.grading.expect import Expectation
+from pytest_selfopt.bench.grading.read_expect import expectation_from_json, unknown_names
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
-from pytest_selfopt.bench.grading.tool_calls import check_possible
 from pytest_selfopt.bench.loading.counting import read_reason, read_weight
+from pytest_selfopt.bench.loading.expected_calls import check_expected, lists_read
 from pytest_selfopt.bench.references import check_references
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
@@ -150,11 +149,9 @@ class EntryReader:
                 raise ValueError(f"{name}: only a conversation has it; a conversation needs an 'environment'")
         tools = self._tools(value)
         expect = expectation_from_json(value["expect"])
-        as_given = value.get("as_given", False)
-        if not isinstance(as_given, bool):
-            raise mistaken("as_given", "true or false", as_given)
-        if not as_given:
-            _check_expected(expect, tools)
+        if not _as_given(value):
+            check_expected(expect, tools)
+            expect = lists_read(expect, tools)
         messages = _messages(value)
         return Case(messages=messages, tools=tools, expect=expect, **fields)
 
@@ -165,7 +162,9 @@ class EntryReader:
         messages, turns = _said(value)
         tools = _chosen(offered, value.get("tools"))
         steps = _steps(value)
-        expect = goal_from_json(value["expect"], world, tools, len(turns) + 1)
+        expect: Expectation = goal_from_json(value["expect"], world, tools, len(turns) + 1)
+        if not _as_given(value):
+            expect = lists_read(expect, tools)
         return Case(
             messages=messages,
             turns=turns,
@@ -331,10 +330,9 @@ def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
     known = tools_by_name(offered)
     if not isinstance(named, list):
         raise mistaken("tools", "a list of names", named)
-    strange = first_unknown(named, known)
-    if strange is not None:
-        hint = did_you_mean(str(strange), tuple(known))
-        raise ValueError(f"tools: the environment has no tool {show(strange)}{hint}")
+    for name in unknown_names(named, tuple(known)):
+        hint = did_you_mean(str(name), tuple(known))
+        raise ValueError(f"tools: the environment has no tool {show(name)}{hint}")
     return tuple(known[name] for name in named)
 
 
@@ -385,20 +383,9 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _check_expected(expect: Expectation, tools: Sequence[Tool]) -> None:
-    """Reject an expected call that no model could make with these tools.
-
-    So is a call inside `not`: without it every answer would be right.
-    """
-    known = tools_by_name(tools)
-    for part in simple_parts(expect):
-        if isinstance(part, Calls):
-            _check_calls(part, known)
-
-
-def _check_calls(expect: Calls, known: Mapping[str, Tool]) -> None:
-    for call in expect.calls:
-        if call.name not in known:
-            hint = did_you_mean(call.name, tuple(known))
-            raise ValueError(f"expect: {call.name!r} is not one of the case's tools{hint}")
-        check_possible(call, known[call.name].arguments)
+def _as_given(value: Mapping[str, Any]) -> bool:
+    """Whether expected values are taken as BFCL takes them, whatever the tools declare."""
+    as_given = value.get("as_given", False)
+    if not isinstance(as_given, bool):
+        raise mistaken("as_given", "true or false", as_given)
+    return as_given

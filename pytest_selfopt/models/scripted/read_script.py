@@ -21,7 +21,8 @@ from pytest_selfopt.bench.grading.expect import (
     Number,
 )
 from pytest_selfopt.bench.grading.meaning import simple_parts
-from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
+from pytest_selfopt.bench.grading.numbers import write_number
+from pytest_selfopt.bench.grading.tool_calls import right_call
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
@@ -141,7 +142,7 @@ def _reply(answer: Then) -> Reply:
 
 def _answer(expect: Expectation) -> Then | None:
     if isinstance(expect, Calls):
-        return Then(calls=tuple(map(_right_call, expect.calls)))
+        return Then(calls=tuple(map(right_call, expect.calls)))
     if isinstance(expect, NoCall):
         return Then(reply=_RESTRAINED)
     if isinstance(expect, Exact):
@@ -151,17 +152,8 @@ def _answer(expect: Expectation) -> Then | None:
     if isinstance(expect, ContainsAny):
         return Then(text=expect.parts[0])
     if isinstance(expect, Number):
-        return Then(text=repr(expect.value))
+        return Then(text=write_number(expect.value, expect.locale))
     return None
-
-
-def _right_call(call: ExpectedCall) -> ToolCall:
-    """Return a call with the first accepted value of each mandatory argument."""
-    arguments: dict[str, Json] = {}
-    for name, values in call.arguments.items():
-        if values and "" not in values:
-            arguments[name] = values[0]
-    return ToolCall(name=call.name, arguments=arguments)
 
 
 def _rule(value: object, place: str, cases: tuple[Case, ...]) -> tuple[When, Then]:
