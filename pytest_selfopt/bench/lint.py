@@ -68,6 +68,8 @@ def _suite(suite: Suite) -> Iterator[LintFinding]:
         for reason in _idle(case):
             sentence = f"case {case.id!r} {reason}"
             yield LintFinding(place=case.source, sentence=sentence, wrong=True)
+    for note in suite.notes:
+        yield LintFinding(place=suite.path.name, sentence=note)
     yield _restraint(suite)
     yield from _tools(suite)
 

@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     for line in imported.lines:
         text = json.dumps(line, ensure_ascii=False)
         write_line(Verbatim(text))
+    for sentence in imported.notes:
+        write_note(f"note: {sentence}")
     for sentence in imported.left_out:
         write_note(f"left out: {sentence}")
     write_note(f"{imported.cases} cases, {len(imported.left_out)} left out")

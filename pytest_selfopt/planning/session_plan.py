@@ -84,6 +84,14 @@ class SessionPlan:
                 suites[trial.suite.name] = trial.suite
         return tuple(suites.values())
 
+    @property
+    def notes(self) -> list[str]:
+        """What the authors of the suites should know, each with the file."""
+        notes: list[str] = []
+        for path, suite in self._suites.items():
+            notes.extend(f"{path.name}: {note}" for note in suite.notes)
+        return notes
+
     def _load(self, path: Path) -> Suite:
         if path not in self._suites:
             self._suites[path] = load_suite(path)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.grading.alternatives import first_value, show_apart
 from pytest_selfopt.bench.grading.tool_calls import right_call
-from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.entries import EntryReader
+from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.trial import Reply, ToolCall

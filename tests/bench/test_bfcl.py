@@ -21,7 +21,8 @@ from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.grading.goal import Goal
 from pytest_selfopt.bench.importing.bfcl import CATEGORIES, data_file, import_bfcl
 from pytest_selfopt.bench.importing.imported import json_lines
-from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.entries import EntryReader
+from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.runners.conversation import Dialogue, converse
 from pytest_selfopt.specs.spec import Spec

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.bench.lint import LintFinding, check_suites
 from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.errors import SuiteError
 
@@ -83,6 +87,19 @@ def test_the_shipped_suite_is_as_promised() -> None:
         ("s.jsonl", "[" * 100_000 + "\n", "s.jsonl:1: invalid JSON"),
         ("s.jsonl", '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n', "id: expected 1 to 80 letters"),
         ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters: not a valid"),
+        ("s.jsonl", '{"case": {}, "odd": 1}\n', "s.jsonl:1: unknown field 'odd' beside 'case'"),
+        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"$schema": []}}}\n', "its $schema is []"),
+        (
+            "s.jsonl",
+            '{"example": {"prompt": "p", "answer": {"call": {}, "calls": []}}}\n',
+            "s.jsonl:1: answer: expected",
+        ),
+        ("s.yaml", "- id: a\n  id: b\n", "s.yaml:2: duplicate key 'id'"),
+        (
+            "s.yaml",
+            "- {id: a, prompt: p, expect: {grader: 'm:f', wanted: {1: x}}}\n",
+            "s.yaml:1: the key 1 is not a text",
+        ),
         ("s.txt", "", "s.txt: unknown kind of suite file; supported: .jsonl, .yaml, .yml, .csv"),
     ],
 )
@@ -119,6 +136,84 @@ def test_a_file_not_in_utf_8_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b'{"id": "\xff"}')
     with pytest.raises(SuiteError, match=r"not valid UTF-8 \(byte 8\)"):
         load_suite(path)
+
+
+@pytest.mark.parametrize("tools", [[["q"]], [{}], [None], ["list_notes", "list_notes"]])
+def test_odd_names_of_offered_tools_are_refused(tmp_path: Path, tools: list[Any]) -> None:
+    talk = {"environment": "pytest_selfopt.bench.worlds.notes:Notes", "turns": ["x"], "tools": tools}
+    with pytest.raises(SuiteError, match=r"s\.jsonl:1: tools: "):
+        load_suite(jsonl(tmp_path, {"id": "a", "expect": {"state": {}}, **talk}))
+
+
+def test_yaml_words_are_texts_and_told_once(tmp_path: Path) -> None:
+    tool = "{name: f, parameters: {type: object, properties: {x: {enum: [yes, no]}}}}"
+    call = "{name: f, arguments: {x: yes, on: 2024-01-01}}"
+    case = f"{{id: a, prompt: no, tools: [f], expect: {{call: {call}}}, as_given: true}}"
+    suite = load_suite(write(tmp_path / "s.yaml", f"tools:\n- {tool}\ncases:\n- {case}\n"))
+    arguments = {"x": ["yes"], "on": ["2024-01-01"]}
+    assert suite.cases[0].prompt == "no"
+    assert suite.cases[0].expect.to_json() == {"calls": [{"name": "f", "arguments": arguments}]}
+    (note,) = suite.notes
+    assert note.startswith("is read as YAML 1.2, no longer as 1.1: line 2: yes is a text, was true; line 2: no is")
+    assert LintFinding(place="s.yaml", sentence=note) in check_suites([suite])
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "a", "f", "$ref", "#", "(", ":", "\ud800", 1e308]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["name", "type", "$ref", "$schema", "x", ""]), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+TALK = {"id": "talk", "environment": "n", "turns": ["x"], "tools": ["list_notes"], "start": {}, "expect": {"state": {}}}
+ENTRIES: list[tuple[str, dict[str, Any]]] = [
+    ("tool", TOOL),
+    ("environment", {"id": "n", "class": "pytest_selfopt.bench.worlds.notes:Notes", "start": {}}),
+    ("example", {"messages": [{"role": "user", "content": "p"}], "answer": {"call": {"name": "f", "arguments": {}}}}),
+    *(("case", case) for case in (*CASES, TALK)),
+]
+
+
+@given(
+    st.sampled_from(ENTRIES), st.lists(st.integers(0, 3), max_size=4), ODD, st.sampled_from(["jsonl", "yaml", "csv"])
+)
+def test_odd_values_are_refused_with_their_place(
+    tmp_path_factory: pytest.TempPathFactory, entry: tuple[str, Any], place: list[int], odd: Any, suffix: str
+) -> None:
+    kind, value = entry
+    path = tmp_path_factory.getbasetemp() / f"odd.{suffix}"
+    path.write_text(written(suffix, kind, replaced(value, place, odd)), encoding="utf-8")
+    try:
+        load_suite(path)
+    except SuiteError as problem:
+        sentences = str(problem).splitlines()
+        assert all(re.match(rf"odd\.{suffix}(:\d+)?: .", sentence) for sentence in sentences)
+
+
+def replaced(value: Any, place: list[int], odd: Any) -> Any:
+    """The value with another one at the place that the numbers lead to."""
+    if not place or not value or not isinstance(value, dict | list):
+        return odd
+    if isinstance(value, list):
+        index = place[0] % len(value)
+        return [*value[:index], replaced(value[index], place[1:], odd), *value[index + 1 :]]
+    name = list(value)[place[0] % len(value)]
+    return {**value, name: replaced(value[name], place[1:], odd)}
+
+
+def written(suffix: str, kind: str, entry: Any) -> str:
+    """A file with one entry; in CSV it fills some columns."""
+    text = json.dumps(entry)
+    if suffix == "jsonl":
+        return f'{{"{kind}": {text}}}'
+    if suffix == "yaml":
+        return f'{{"{kind}s": [{text}]}}'
+    rows = io.StringIO()
+    writer = csv.writer(rows)
+    writer.writerow(["id", "prompt", "tools", "call", "no_call", "number", "json_schema", "exact"])
+    writer.writerow(["a", text, "", *[text] * 5])
+    return rows.getvalue()
 
 
 @given(st.binary(max_size=300), st.sampled_from([".jsonl", ".yaml", ".csv"]))

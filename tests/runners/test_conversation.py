@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.entries import EntryReader
+from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.ollama import OllamaWire

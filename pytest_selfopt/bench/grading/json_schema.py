@@ -53,6 +53,7 @@ def check_schema(schema: dict[str, Json]) -> None:
     from jsonschema import validators
     from jsonschema.exceptions import SchemaError
 
+    check_dialect(schema)
     try:
         validators.validator_for(schema).check_schema(schema)
         _check_references(schema)
@@ -65,6 +66,17 @@ def check_schema(schema: dict[str, Json]) -> None:
         _validator(schema).is_valid(None)
     except RecursionError:
         raise ValueError("its $ref is circular") from None
+
+
+def check_dialect(schema: dict[str, Json]) -> None:
+    """Reject a `$schema` that names no dialect: looking for one raises TypeError.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    dialect = schema.get("$schema", "")
+    if not isinstance(dialect, str):
+        raise ValueError(f"is not a valid JSON Schema: its $schema is {show(dialect)}")
 
 
 def _validator(schema: dict[str, Json]) -> Any:

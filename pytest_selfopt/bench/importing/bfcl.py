@@ -37,6 +37,8 @@ _TURNS = "multi_turn_base"
 _WORLD = "pytest_selfopt.bench.importing.bfcl_world:BfclWorld"
 _STEPS = 20
 """BFCL's own limit of answers per turn."""
+_ODD = (AttributeError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
+"""What reading data of another form raises."""
 _VERSIONS = ("BFCL_v4_", "BFCL_v3_")
 
 
@@ -59,7 +61,7 @@ def import_bfcl(folder: Path, category: str, limit: int | None = None) -> Import
         place = f"{path.name}:{number}"
         try:
             imported.add(_any_case(value, folder, category, answers), place)
-        except (LookupError, TypeError, ValueError) as problem:
+        except _ODD as problem:
             cause = f"{type(problem).__name__}: {problem}"
             imported.leave(place, f"it does not have the form of a BFCL case ({cause})")
     return imported
@@ -91,7 +93,14 @@ def _answers(folder: Path, name: str, category: str) -> Mapping[str, Any]:
     path = folder / "possible_answer" / name
     if not path.is_file():
         raise SuiteError(f"{path} is missing: without the possible answers the cases cannot be judged")
-    return {value["id"]: value["ground_truth"] for _, value in json_lines(path)}
+    answers: dict[str, Any] = {}
+    for number, value in json_lines(path):
+        try:
+            answers[value["id"]] = value["ground_truth"]
+        except _ODD as problem:
+            cause = f"{type(problem).__name__}: {problem}"
+            raise SuiteError(f"{path}:{number}: does not have the form of a BFCL answer ({cause})") from None
+    return answers
 
 
 def _any_case(value: Mapping[str, Any], folder: Path, category: str, answers: Mapping[str, Any]) -> dict[str, Any]:

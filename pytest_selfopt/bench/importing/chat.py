@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.importing.imported import Imported, json_lines
+from pytest_selfopt.bench.loading.tables import Table, TableProblem, read_table
 from pytest_selfopt.errors import SuiteError
 
 _MESSAGES = ("messages", "input", "prompt", "question")
@@ -33,11 +32,20 @@ def import_table(path: Path, limit: int | None = None) -> Imported:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, dict(row)) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        table = read_table(text)
+    except (OSError, UnicodeDecodeError) as problem:
         raise SuiteError(f"{path}: cannot be read: {problem}") from None
-    return _imported(rows, path, limit)
+    except TableProblem as problem:
+        raise SuiteError(f"{path}:{problem.line}: cannot be read: {problem}") from None
+    return _imported(_named_rows(table), path, limit)
+
+
+def _named_rows(table: Table) -> Iterator[tuple[int, Any]]:
+    for row in table.rows:
+        try:
+            yield row.line, table.named(row)
+        except ValueError as problem:
+            yield row.line, problem
 
 
 def _imported(values: Iterable[tuple[int, Any]], path: Path, limit: int | None) -> Imported:
@@ -54,6 +62,8 @@ def _imported(values: Iterable[tuple[int, Any]], path: Path, limit: int | None) 
 
 
 def _case(value: Any, number: int) -> dict[str, Any]:
+    if isinstance(value, ValueError):
+        raise value
     if not isinstance(value, dict):
         raise ValueError("it is not an object")
     asked = _first_of(value, _MESSAGES)

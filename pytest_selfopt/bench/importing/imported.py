@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.call_format import line
-from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.entries import EntryReader
+from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.strict_json import parse_json
 
 
 @dataclass(slots=True)
 class Imported:
-    """The cases as lines of a suite file, and a sentence for each case left out."""
+    """The cases as lines of a suite file, a sentence for each case left out, and what changed in others."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
 
     def add(self, case: dict[str, Any], place: str) -> None:
@@ -40,6 +42,10 @@ class Imported:
     def leave(self, place: str, reason: str) -> None:
         """Leave out a case, with the reason."""
         self.left_out.append(f"{place}: {line(reason)}")
+
+    def note(self, place: str, sentence: str) -> None:
+        """Note what a case is without."""
+        self.notes.append(f"{place}: {line(sentence)}")
 
     @property
     def cases(self) -> int:

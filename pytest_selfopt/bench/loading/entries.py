@@ -5,23 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.grading.expect import Expectation
+from pytest_selfopt.bench.grading.json_schema import check_dialect
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json, unknown_names
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.loading.counting import read_reason, read_weight
+from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.bench.loading.expected_calls import check_expected, lists_read
 from pytest_selfopt.bench.references import check_references
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
-
-MOST_PROBLEMS = 10
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -36,38 +35,6 @@ _MOST_STEPS = 100
 _EXAMPLE_FIELDS = ("prompt", "messages", "tools", "answer")
 _TOOL_FIELDS = ("name", "description", "parameters")
 _ROLES = ("system", "user", "assistant")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One raw entry of a suite file: its kind, its value and its first line."""
-
-    kind: str
-    value: Any
-    line: int
-
-
-@dataclass(slots=True)
-class Problems:
-    """The problems of a file, each with its line."""
-
-    file: str
-    sentences: list[str] = field(default_factory=list)
-
-    def add(self, line: int, sentence: str) -> None:
-        """Add a problem; line 0 stands for the whole file."""
-        place = self.file
-        if line:
-            place = f"{self.file}:{line}"
-        self.sentences.append(f"{place}: {sentence}")
-
-    def text(self) -> str:
-        """The first ten problems, one per line, and the number of the others."""
-        more = len(self.sentences) - MOST_PROBLEMS
-        shown = self.sentences[:MOST_PROBLEMS]
-        if more > 0:
-            shown.append(f"{self.file}: and {more} more problems")
-        return "\n".join(shown)
 
 
 class EntryReader:
@@ -99,7 +66,15 @@ class EntryReader:
         try:
             reader(entry)
         except (ValueError, BrokenWorld) as problem:
-            self._problems.add(entry.line, str(problem))
+            self._refuse(entry, str(problem))
+        except RecursionError:
+            self._refuse(entry, "nested too deeply")
+
+    def _refuse(self, entry: Entry, sentence: str) -> None:
+        if entry.place:
+            self._problems.add_in(entry.place, sentence)
+        else:
+            self._problems.add(entry.line, sentence)
 
     def _read_tool(self, entry: Entry) -> None:
         tool = read_tool(entry.value)
@@ -206,10 +181,7 @@ class EntryReader:
         if not isinstance(named, list):
             raise mistaken("tools", "a list of names or tools", named)
         tools = tuple(map(self._tool, named))
-        counts = Counter(tool.name for tool in tools)
-        for name, count in counts.items():
-            if count > 1:
-                raise ValueError(f"tools: {name!r} is listed twice")
+        _refuse_twice([tool.name for tool in tools])
         return tools
 
     def _tool(self, entry: Any) -> Tool:
@@ -246,6 +218,10 @@ def _check_parameters(parameters: Any, place: str) -> None:
         raise mistaken(place, wanted, parameters)
     if not isinstance(parameters.get("properties", {}), dict):
         raise mistaken(place, wanted, parameters)
+    try:
+        check_dialect(parameters)
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
     usual = validators.Draft7Validator
     validator = validators.validator_for(parameters, default=usual)
     try:
@@ -328,12 +304,20 @@ def _chosen(offered: Sequence[Tool], named: Any) -> tuple[Tool, ...]:
     if named is None:
         return tuple(offered)
     known = tools_by_name(offered)
-    if not isinstance(named, list):
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise mistaken("tools", "a list of names", named)
+    _refuse_twice(named)
     for name in unknown_names(named, tuple(known)):
         hint = did_you_mean(str(name), tuple(known))
         raise ValueError(f"tools: the environment has no tool {show(name)}{hint}")
     return tuple(known[name] for name in named)
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    counts = Counter(names)
+    for name, count in counts.items():
+        if count > 1:
+            raise ValueError(f"tools: {show(name)} is listed twice")
 
 
 def _message(value: Any, index: int) -> Message:
@@ -358,7 +342,7 @@ def _answer(value: Any) -> tuple[ToolCall, ...] | str:
 
 
 def _answer_entries(value: Any) -> Any:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or len(value) != 1:
         return None
     if "call" in value:
         return [value["call"]]

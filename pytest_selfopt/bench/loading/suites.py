@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.case import Case, Example
-from pytest_selfopt.bench.loading.entries import Entry, EntryReader, Problems
+from pytest_selfopt.bench.loading.csv_files import csv_entries
+from pytest_selfopt.bench.loading.entries import EntryReader
+from pytest_selfopt.bench.loading.entry import Entry, Problems
+from pytest_selfopt.bench.loading.jsonl_files import jsonl_entries
+from pytest_selfopt.bench.loading.texts import read_text
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SuiteError
-from pytest_selfopt.strict_json import parse_json
-
-if TYPE_CHECKING:
-    from yaml import MarkedYAMLError
 
 _SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv")
-_SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
-_EXPECT_COLUMNS = (
-    *("call", "no_call", "any_call", "exact", "contains", "contains_any", "ignore_case"),
-    *("regex", "number", "tolerance", "json_schema", "not", "all", "any"),
-)
-_JSON_COLUMNS = (
-    *("call", "json_schema", "number", "tolerance", "no_call", "any_call"),
-    *("ignore_case", "not", "all", "any", "weight"),
-)
-_TEXT_COLUMNS = ("id", "prompt", "expected_failure")
-_CSV_COLUMNS = (*_TEXT_COLUMNS, "tools", "tags", "weight", *_EXPECT_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +29,8 @@ class Suite:
     cases: tuple[Case, ...]
     examples: tuple[Example, ...] = ()
     tools: tuple[Tool, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences on what its author should know although nothing is wrong."""
 
     @property
     def counted(self) -> tuple[Case, ...]:
@@ -66,12 +54,8 @@ def load_suite(path: Path) -> Suite:
     Raises:
         SuiteError: naming file, line and field of each problem (the first ten).
     """
-    readers = {".jsonl": _jsonl, ".yaml": _yaml, ".yml": _yaml, ".csv": _csv}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(readers)}")
     problems = Problems(path.name)
-    entries = list(reader(_text(path), path, problems))
+    entries = list(_entries(path, problems))
     into = EntryReader(path.stem, problems)
     into.read(entries)
     if not into.cases and not problems.sentences:
@@ -84,7 +68,23 @@ def load_suite(path: Path) -> Suite:
         cases=tuple(into.cases),
         examples=tuple(into.examples),
         tools=tuple(into.tools.values()),
+        notes=tuple(problems.notes),
     )
+
+
+def _entries(path: Path, problems: Problems) -> Iterable[Entry]:
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(_SUFFIXES)}")
+    text = read_text(path)
+    if suffix == ".jsonl":
+        return jsonl_entries(text, problems)
+    if suffix == ".csv":
+        return csv_entries(text, path, problems)
+    # Importing a reader of YAML takes a while that other sessions need not wait.
+    from pytest_selfopt.bench.loading.yaml_suites import yaml_entries
+
+    return yaml_entries(text, problems)
 
 
 def suite_files(paths: Sequence[Path]) -> list[Path]:
@@ -104,160 +104,3 @@ def suite_files(paths: Sequence[Path]) -> list[Path]:
         names = ", ".join(map(str, paths))
         raise SuiteError(f"{names}: no suite file ({', '.join(_SUFFIXES)})")
     return files
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise SuiteError(f"{path}: suite file not found") from None
-    except IsADirectoryError:
-        raise SuiteError(f"{path}: is a folder, not a suite file") from None
-    except UnicodeDecodeError as problem:
-        raise SuiteError(f"{path.name}: not valid UTF-8 (byte {problem.start})") from None
-    except OSError as problem:
-        raise SuiteError(f"{path}: cannot be read: {problem.strerror}") from None
-
-
-def _jsonl(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
-    # Not str.splitlines: it would also split at characters that are allowed inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = parse_json(line)
-        except ValueError as problem:
-            problems.add(number, str(problem))
-            continue
-        yield _jsonl_entry(value, number)
-
-
-def _jsonl_entry(value: Any, line: int) -> Entry:
-    """Return the entry on a line: the section that the line names, or else a case."""
-    if isinstance(value, dict):
-        for kind in _SECTIONS.values():
-            if set(value) == {kind}:
-                return Entry(kind, value[kind], line)
-        if "case" in value:
-            return Entry("case", value["case"], line)
-    return Entry("case", value, line)
-
-
-def _yaml(text: str, _path: Path, problems: Problems) -> Iterator[Entry]:
-    import yaml
-
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as problem:
-        reason = problem.problem or problem
-        problems.add(_line_of(problem), f"invalid YAML: {reason}")
-        return
-    except (yaml.YAMLError, ValueError) as problem:
-        problems.add(0, f"invalid YAML: {problem}")
-        return
-    if root is not None:
-        yield from _yaml_sections(value, root, problems)
-
-
-def _yaml_sections(value: Any, root: Any, problems: Problems) -> Iterator[Entry]:
-    """Yield the entries of a document, given as a value and as the nodes that know their lines."""
-    if isinstance(value, list):
-        yield from _yaml_entries("case", value, root)
-        return
-    if not isinstance(value, dict):
-        problems.add(1, "expected a list of cases, or an object with tools, examples and cases")
-        return
-    for key_node, node in root.value:
-        section = key_node.value
-        kind = _SECTIONS.get(section)
-        if kind is None:
-            line = key_node.start_mark.line + 1
-            known = ", ".join(_SECTIONS)
-            problems.add(line, f"unknown section {section!r}; available: {known}")
-        elif not isinstance(value[section], list):
-            problems.add(node.start_mark.line + 1, f"{section}: expected a list")
-        else:
-            yield from _yaml_entries(kind, value[section], node)
-
-
-def _line_of(problem: MarkedYAMLError) -> int:
-    """Return the line, from 1, of a YAML error; 0 if it has none."""
-    if problem.problem_mark is None:
-        return 0
-    return problem.problem_mark.line + 1
-
-
-def _yaml_entries(kind: str, values: list[Any], node: Any) -> Iterator[Entry]:
-    for value, entry in zip(values, node.value, strict=True):
-        yield Entry(kind, value, entry.start_mark.line + 1)
-
-
-def _csv(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
-    yield from _tools_beside(path, problems)
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    begins = 1
-    try:
-        unknown = [column for column in reader.fieldnames or [] if column not in _CSV_COLUMNS]
-        if unknown:
-            known = ", ".join(_CSV_COLUMNS)
-            problems.add(1, f"unknown column {unknown[0]!r}; available: {known}")
-            return
-        begins = reader.line_num + 1
-        for row in reader:
-            yield from _csv_case(row, begins, problems)
-            begins = reader.line_num + 1
-    except csv.Error as problem:
-        problems.add(begins, f"invalid CSV: {problem}")
-
-
-def _csv_case(row: dict[str | Any, Any], line: int, problems: Problems) -> Iterator[Entry]:
-    if None in row or None in row.values():
-        problems.add(line, "this row and the header have different numbers of cells")
-        return
-    filled = {name: cell for name, cell in row.items() if cell}
-    value: dict[str, Any] = {}
-    for name in _TEXT_COLUMNS:
-        if name in filled:
-            value[name] = filled[name]
-    for name in ("tools", "tags"):
-        if name in filled:
-            value[name] = filled[name].split()
-    try:
-        if "weight" in filled:
-            value["weight"] = _csv_cell("weight", filled["weight"])
-        value["expect"] = _csv_expect(filled)
-    except ValueError as problem:
-        problems.add(line, str(problem))
-        return
-    yield Entry("case", value, line)
-
-
-def _csv_expect(cells: dict[str | Any, Any]) -> dict[str, Any]:
-    names = [name for name in _EXPECT_COLUMNS if name in cells]
-    return {name: _csv_cell(name, cells[name]) for name in names}
-
-
-def _csv_cell(column: str, cell: str) -> Any:
-    if column not in _JSON_COLUMNS:
-        return cell
-    try:
-        return parse_json(cell)
-    except ValueError as problem:
-        raise ValueError(f"{column}: {problem}") from None
-
-
-def _tools_beside(path: Path, problems: Problems) -> Iterator[Entry]:
-    beside = path.with_suffix(".tools.json")
-    if not beside.exists():
-        return
-    try:
-        values = parse_json(_text(beside))
-    except ValueError as problem:
-        problems.add(0, f"{beside.name}: {problem}")
-        return
-    if not isinstance(values, list):
-        problems.add(0, f"{beside.name}: expected a list of tools")
-        return
-    for value in values:
-        yield Entry("tool", value, 0)

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf
 from pytest_selfopt.bench.grading.expect import (
@@ -24,6 +22,7 @@ from pytest_selfopt.bench.grading.meaning import simple_parts
 from pytest_selfopt.bench.grading.numbers import write_number
 from pytest_selfopt.bench.grading.tool_calls import right_call
 from pytest_selfopt.bench.loading.suites import load_suite
+from pytest_selfopt.bench.loading.yaml_files import YamlProblem, read_yaml
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.scripted.script import Script, Then, When
@@ -40,10 +39,12 @@ def load_script(path: Path) -> Script:
         SettingsError: naming file and key, if the file cannot be read.
     """
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        reason = " ".join(str(problem).split())
-        raise SettingsError(f"cannot read the script {path}: {reason}") from None
+        value = read_yaml(path.read_text(encoding="utf-8-sig")).value
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"cannot read the script {path}: {problem}") from None
+    except YamlProblem as problem:
+        place = f"{path}:{problem.line}".removesuffix(":0")
+        raise SettingsError(f"cannot read the script {place}: {problem}") from None
     if value is None:
         value = {}
     return parse_script(value, path.name, folder=path.parent)

@@ -45,11 +45,12 @@ class ProgressReporter:
             writer.write_lines([StyledText(text, "yellow")])
 
     def on_start(self, start: CycleStart) -> None:
-        """Write the plan, the number of calls that are not made again, and the cost warning."""
+        """Write the notes on suites, the plan, the number of calls that are not made again, and the cost warning."""
         self._start = start
         if self._terminal is not None:
             which = which_of(os.environ)
             self._progress = Progress.on(self._terminal, which)
+        self._write_lines(start.session_plan.notes)
         for plan in start.session_plan.plans.values():
             self._write_lines(_describe(plan, start))
         if start.resumed:

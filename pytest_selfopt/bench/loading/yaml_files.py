@@ -1,0 +1,286 @@
+"""YAML 1.2 with JSON's types and nothing else: keys are unique texts, aliases are bounded, problems have a line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+from pytest_selfopt.bench.call_format import line as one_line
+from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.loading.yaml_changes import reading_before
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Where a value is: the keys and indices that lead to it."""
+
+DEEPEST = 200
+"""Levels of lists and objects in each other."""
+_MOST_REPEATED = 10_000_000
+"""Characters that aliases may repeat."""
+
+_PLAIN = "plain"
+_MERGE = "<<"
+_TEXT = "tag:yaml.org,2002:str"
+_LIST = "tag:yaml.org,2002:seq"
+_OBJECT = "tag:yaml.org,2002:map"
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_CORE_TAGS: dict[str, tuple[type, ...]] = {
+    "tag:yaml.org,2002:null": (type(None),),
+    "tag:yaml.org,2002:bool": (bool,),
+    "tag:yaml.org,2002:int": (int,),
+    "tag:yaml.org,2002:float": (int, float),
+}
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+_Node: TypeAlias = yaml.nodes.Node
+# The parser in C is five times as fast; a wheel of PyYAML brings it along.
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class YamlProblem(ValueError):
+    """A file is no YAML, or says what JSON cannot; `line` counts from 1, and is 0 where it is unknown."""
+
+    def __init__(self, line: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YamlDocument:
+    """A document as plain JSON values."""
+
+    value: Any
+    lines: dict[Place, int]
+    """The first lines of the members of the document, and of their members."""
+    changes: tuple[tuple[int, str], ...]
+    """Line and sentence of each plain value that readers of YAML 1.1 understand otherwise."""
+
+
+def read_yaml(text: str, *, name_key: Callable[[Any], str] | None = None) -> YamlDocument:
+    """Read a text that holds one document, or none: then its value is None.
+
+    `name_key` makes a text of a key that is none; without it such keys are refused.
+
+    Raises:
+        YamlProblem: if it cannot be read.
+    """
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        reader = _Reader(len(text) + _MOST_REPEATED, name_key)
+        value = None
+        if root is not None:
+            value = reader.value(root, 0)
+    except yaml.MarkedYAMLError as problem:
+        raise _broken(problem) from None
+    except yaml.YAMLError as problem:
+        # The second line names a position in a text that has no name.
+        reason = one_line(str(problem).partition("\n")[0])
+        raise YamlProblem(0, f"invalid YAML: {reason}") from None
+    except RecursionError:
+        raise YamlProblem(0, "invalid YAML: nested too deeply") from None
+    changes = tuple(reader.changes)
+    return YamlDocument(value=value, lines=_lines(root), changes=changes)
+
+
+class _Loader(_Parser):  # type: ignore[misc]  # whichever parser there is
+    """Leaves plain values to the reader, which knows the core schema."""
+
+    def resolve(self, kind: type[_Node], _value: Any, implicit: Any) -> str:
+        """Return the tag of a node that has none."""
+        if kind is yaml.MappingNode:
+            return _OBJECT
+        if kind is yaml.SequenceNode:
+            return _LIST
+        if implicit[0]:
+            return _PLAIN
+        return _TEXT
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Makes values of nodes. An alias leads to the same node again, so that its value is made once."""
+
+    most: int
+    """Characters of all values, aliases written out."""
+    name_key: Callable[[Any], str] | None
+    changes: list[tuple[int, str]] = field(default_factory=list)
+    _size: int = 0
+    _made: dict[int, tuple[Any, int]] = field(default_factory=dict)
+    _open: set[int] = field(default_factory=set)
+
+    def value(self, node: _Node, depth: int) -> Any:
+        """Return the value of a node that is inside `depth` others."""
+        if isinstance(node, yaml.ScalarNode):
+            self._grow(node, 1 + len(node.value))
+            return self._scalar(node)
+        key = id(node)
+        if key in self._open:
+            raise _problem(node, "an alias stands for something that contains it")
+        if key in self._made:
+            value, size = self._made[key]
+            self._grow(node, size)
+            return value
+        if depth == DEEPEST:
+            raise _problem(node, f"nested too deeply: more than {DEEPEST} levels")
+        before = self._size
+        self._open.add(key)
+        value = self._collection(node, depth + 1)
+        self._open.remove(key)
+        self._made[key] = value, self._size - before
+        return value
+
+    def _grow(self, node: _Node, size: int) -> None:
+        self._size += size
+        if self._size > self.most:
+            raise _problem(node, "aliases repeat too much; write the values out, or in JSONL")
+
+    def _collection(self, node: _Node, depth: int) -> Any:
+        self._grow(node, 1)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _LIST:
+            return [self.value(item, depth) for item in node.value]
+        if isinstance(node, yaml.MappingNode) and node.tag == _OBJECT:
+            return self._object(node, depth)
+        raise _foreign(node)
+
+    def _object(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
+        for key, item in node.value:
+            if key.tag == _PLAIN and key.value == _MERGE:
+                if merged is not None:
+                    raise _problem(key, f"duplicate key {_MERGE!r}")
+                merged = self._merged(item, depth)
+                continue
+            name = self._key(key)
+            if name in own:
+                raise _problem(key, f"duplicate key {show(name)}")
+            own[name] = self.value(item, depth)
+        if merged is None:
+            return own
+        return {**merged, **own}
+
+    def _merged(self, node: _Node, depth: int) -> dict[str, Any]:
+        """Return the members that a key `<<` brings in; of equal names the first counts."""
+        parts = [node]
+        if isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        merged: dict[str, Any] = {}
+        for part in parts:
+            value = self.value(part, depth)
+            if not isinstance(value, dict):
+                raise _problem(part, f"{_MERGE}: expected an object, or a list of objects")
+            merged = {**value, **merged}
+        return merged
+
+    def _key(self, node: _Node) -> str:
+        self._grow(node, 1)
+        if not isinstance(node, yaml.ScalarNode):
+            raise _problem(node, "a key must be a text, not a list or an object")
+        name = self.value(node, 0)
+        if isinstance(name, str):
+            return name
+        if self.name_key is not None:
+            return self.name_key(name)
+        written = node.value or "null"
+        raise _problem(node, f"the key {written} is not a text; write '{written}' in quotes")
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text: str = node.value
+        if node.tag == _TEXT:
+            return text
+        if node.tag != _PLAIN and node.tag not in _CORE_TAGS:
+            raise _foreign(node)
+        try:
+            value = _plain(text)
+        except ValueError as problem:
+            raise _problem(node, str(problem)) from None
+        if node.tag in _CORE_TAGS:
+            if not isinstance(value, _CORE_TAGS[node.tag]):
+                kind = node.tag.rpartition(":")[2]
+                raise _problem(node, f"{show(text)} is not a value of the type !!{kind}")
+            return value
+        before = reading_before(text, value)
+        if before:
+            self.changes.append((_line(node), before))
+        return value
+
+
+def _plain(text: str) -> Any:
+    """Return what a value without quotes stands for in YAML's core schema.
+
+    Raises:
+        ValueError: if JSON has no such value.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _NO_NUMBER.fullmatch(text):
+        raise ValueError(f"{text} is not a JSON number; write it in quotes if it is a text")
+    if _OTHER_BASE.fullmatch(text):
+        return _bounded(int(text, 0), text)
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = _bounded(float(text), text)
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return number
+
+
+def _bounded(number: float, text: str) -> float:
+    if abs(number) > sys.float_info.max:
+        raise ValueError(f"the number {one_line(text, 20)} is too large")
+    return number
+
+
+def _lines(root: _Node | None) -> dict[Place, int]:
+    lines: dict[Place, int] = {}
+    for name, first, node in _members(root):
+        lines[name,] = first
+        for inner, line, _ in _members(node):
+            lines[name, inner] = line
+    return lines
+
+
+def _members(node: _Node | None) -> list[tuple[str | int, int, _Node]]:
+    """Return key or index, first line and node of each member of a node."""
+    if isinstance(node, yaml.SequenceNode):
+        return [(index, _line(item), item) for index, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        return [(str(key.value), _line(key), item) for key, item in node.value]
+    return []
+
+
+def _line(node: _Node) -> int:
+    mark = node.start_mark
+    if mark is None:
+        return 0
+    return mark.line + 1
+
+
+def _problem(node: _Node, sentence: str) -> YamlProblem:
+    return YamlProblem(_line(node), sentence)
+
+
+def _foreign(node: _Node) -> YamlProblem:
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    return _problem(node, f"the tag {one_line(tag, 60)} is none of JSON's types")
+
+
+def _broken(problem: yaml.MarkedYAMLError) -> YamlProblem:
+    """Return the problem that a parser found, with the line that it names."""
+    parts = filter(None, (problem.context, problem.problem))
+    line = 0
+    if problem.problem_mark is not None:
+        line = problem.problem_mark.line + 1
+    reason = one_line(", ".join(parts))
+    return YamlProblem(line, f"invalid YAML: {reason}")

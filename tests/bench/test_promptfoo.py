@@ -1,0 +1,233 @@
+"""Promptfoo's tests become cases that mean the same, or are listed with the true reason."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_selfopt.bench.importing.imported import Imported
+from pytest_selfopt.bench.importing.promptfoo import import_promptfoo
+from pytest_selfopt.bench.importing.promptfoo_assertions import expectation_of
+from pytest_selfopt.errors import SuiteError
+
+A = {"type": "contains", "value": "a"}
+B = {"type": "icontains", "value": "b"}
+C = {"type": "equals", "value": "c"}
+IS_A = {"contains": ["a"], "ignore_case": False}
+IS_B = {"contains": ["b"], "ignore_case": True}
+IS_C = {"exact": "c"}
+
+
+def config(folder: Path, text: str) -> Imported:
+    path = folder / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    return import_promptfoo(path)
+
+
+def assertion(kind: str, value: Any = None) -> dict[str, Any]:
+    return expectation_of([{"type": kind, "value": value}], None, {"x": "X"})[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expectation"),
+    [
+        ("contains", "is {{x}}", {"contains": ["is X"], "ignore_case": False}),
+        ("contains", 1.0, {"contains": ["1"], "ignore_case": False}),
+        ("icontains-all", ["a", 2], {"contains": ["a", "2"], "ignore_case": True}),
+        ("contains-any", ["a", "{{x}}"], {"contains_any": ["a", "X"], "ignore_case": False}),
+        ("icontains-any", 'a, "b, ""c""" ,,d', {"contains_any": ["a", 'b, "c"', "d"], "ignore_case": True}),
+        ("not-contains", "a", {"not": {"contains": ["a"], "ignore_case": False}}),
+        ("not-is-json", None, {"not": {"json_schema": {}}}),
+        ("equals", {"a": [1]}, {"json_schema": {"const": {"a": [1]}}}),
+        ("equals", True, {"exact": "true"}),
+        ("starts-with", "a.", {"regex": r"\Aa\."}),
+        ("ends-with", "a.", {"regex": r"a\.\Z"}),
+        ("regex", r"^\d$", {"regex": r"(?a)^\d\Z"}),
+        ("is-json", "type: object", {"json_schema": {"type": "object"}}),
+        ("is-json", {"type": "array"}, {"json_schema": {"type": "array"}}),
+    ],
+)
+def test_an_assertion_becomes_an_expectation(kind: str, value: Any, expectation: dict[str, Any]) -> None:
+    assert assertion(kind, value) == expectation
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("llm-rubric", "is polite", "needs a model"),
+        ("javascript", "true", "needs a program"),
+        ("latency", 1, "is about the call, not the answer"),
+        ("similar:cosine", "a", "is a score with a threshold"),
+        ("contains-json", None, "finds JSON among words"),
+        ("tool-call-f1", ["f"], "compares the names of tools only"),
+        ("is-valid-openai-tools-call", None, "checks calls by the tools of promptfoo's provider"),
+        ("contains", "file://a.txt", "is in another file, 'file://a.txt'"),
+        ("contains", "", "has no text as its value"),
+        ("contains-any", ["a", ""], "lists an empty text"),
+        ("equals", None, "has no value"),
+        ("equals", "{{y}}", "the variable 'y' has no value in this file"),
+        ("equals", "{{x | upper}}", "is a template with more than plain variables"),
+        ("regex", "(?i)a", "has a group '(?i)'"),
+        ("is-json", "a: [", "cannot be read"),
+    ],
+)
+def test_other_assertions_have_a_reason(kind: str, value: Any, reason: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  # the reason is compared below
+        assertion(kind, value)
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("assertions", "threshold", "expectation"),
+    [
+        ([A, {**A, "value": "z"}], None, {"contains": ["a", "z"], "ignore_case": False}),
+        ([A, B], None, {"all": [IS_A, IS_B]}),
+        ([A, B], 1, {"all": [IS_A, IS_B]}),
+        ([A, B], 0.5, {"any": [IS_A, IS_B]}),
+        ([A, B], 0.51, {"all": [IS_A, IS_B]}),
+        ([A, {**B, "weight": 2}], 0.3, {"any": [IS_A, IS_B]}),
+        ([A, {**B, "weight": 0}], 1, IS_A),
+        ([A, {"type": "cost", "threshold": 1, "weight": 0}], None, IS_A),
+        ([{"type": "assert-set", "threshold": 0.5, "assert": [A, B]}, C], None, {"all": [{"any": [IS_A, IS_B]}, IS_C]}),
+    ],
+)
+def test_thresholds_mean_all_or_any(assertions: list[Any], threshold: Any, expectation: dict[str, Any]) -> None:
+    assert expectation_of(assertions, threshold, {})[0] == expectation
+
+
+@pytest.mark.parametrize(
+    ("assertions", "threshold", "reason"),
+    [
+        ([A, B, C], 0.5, "asks for some of its 3 assertions, neither all nor any"),
+        ([A], 0, "passes whatever the answer"),
+        ([A], 2, "no answer passes"),
+        ([A], "x", "its threshold 'x' is no number"),
+        ([{**A, "weight": -1}], None, "the weight -1 of an assertion"),
+        ([{"type": "assert-set", "assert": [A, B]}, C], 0.5, "is about the scores of an assert-set"),
+        ([{"type": "assert-set", "assert": "x"}], None, "has no list of assertions"),
+        ([{**A, "weight": 0}], None, "it asserts nothing"),
+        (["text"], None, "an assertion is no object with a type but 'text'"),
+        ([{}], None, "an assertion has no type but None"),
+        ([{**A, "transform": "x"}], None, "is about what a program makes of the answer"),
+    ],
+)
+def test_other_combinations_have_a_reason(assertions: list[Any], threshold: Any, reason: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  # the reason is compared below
+        expectation_of(assertions, threshold, {})
+    assert reason in str(refused.value)
+
+
+def test_variables_are_texts_as_promptfoo_sees_them(tmp_path: Path) -> None:
+    values = ["no", "0777", "12:30", "1.0", "1e3", "true", "~", "2024-01-01", "[1, 2]", "'a {{y}}'", '"b\\n"']
+    tests = "".join(f"  - vars:\n      x: {value}\n      y: why\n" for value in values)
+    text = f"prompts: ['When is {{{{x}}}}?']\ndefaultTest: {{assert: [{{type: equals, value: a}}]}}\ntests:\n{tests}"
+    prompts = [line["prompt"] for line in config(tmp_path, text).lines]
+    asked = ["no", "777", "12:30", "1", "1000", "true", "", "2024-01-01", "1,2", "a why", "b"]
+    assert prompts == [f"When is {word}?" for word in asked]
+
+
+def test_lists_of_texts_are_several_tests(tmp_path: Path) -> None:
+    text = """
+prompts: ["{{a}}{{b}}"]
+tests:
+  - {vars: {a: [x, y], b: [p, 1]}, assert: [{type: equals, value: "{{a}}"}]}
+  - {vars: {a: [x, y], b: ""}, options: {disableVarExpansion: true}, assert: [{type: equals, value: a}]}
+"""
+    lines = config(tmp_path, text).lines
+    assert [line["id"] for line in lines] == ["test-1.1", "test-1.2", "test-1.3", "test-1.4", "test-2"]
+    assert [line["prompt"] for line in lines] == ["xp", "x1", "yp", "y1", "x,y"]
+    assert lines[3]["expect"] == {"exact": "y"}
+
+
+def test_prompts_are_texts_or_chats(tmp_path: Path) -> None:
+    text = """
+prompts:
+  - '[{"role": "system", "content": "Be {{x}}."}, {"role": "user", "content": "Hi"}]'
+  - {raw: "raw {{x}}", label: mine}
+  - prompts/other.txt
+  - {id: file://prompt.py}
+  - '{"messages": []}'
+tests:
+  - {vars: {x: short}, options: {suffix: "!"}, prompts: [mine], assert: [{type: equals, value: a}]}
+  - {vars: {x: short}, assert: [{type: equals, value: a}]}
+"""
+    imported = config(tmp_path, text)
+    by_id = {line["id"]: line for line in imported.lines}
+    assert by_id["prompt-2-test-1"]["prompt"] == "raw short!"
+    assert by_id["prompt-1-test-2"]["messages"][0] == {"role": "system", "content": "Be short."}
+    assert [reason.partition(": ")[2] for reason in imported.left_out] == [
+        "tests[1] with prompts[4]: its prompt is JSON, but no list of messages",
+        "the prompt 'prompts/other.txt' is in another file or is a program",
+        'the prompt {"id": "file://prompt.py"} is in another file or is a program',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("test", "reason"),
+    [
+        ("file://tests.csv", "the tests are in another file"),
+        ({"path": "file://a.py:f"}, "the tests are made by a program"),
+        ({"vars": "file://x.yaml"}, "its vars are in another file, 'file://x.yaml'"),
+        ({"vars": 1}, "its vars are no object but 1"),
+        ({"assert": "text"}, "its assertions are in another file, 'text'"),
+        ({"assert": 1}, "its assertions are no list but 1"),
+        ({"options": {"transform": "x"}, "assert": [A]}, "its answer is changed by a program"),
+        ({"assertScoringFunction": "x", "assert": [A]}, "its assertions are scored by a program"),
+        ({"providerOutput": "x", "assert": [A]}, "its answer is given, no model is asked"),
+        ({"vars": {"x": {"y": 1}}, "assert": [A]}, "the variable 'x' is an object, not a text"),
+    ],
+)
+def test_other_tests_have_a_reason(tmp_path: Path, test: Any, reason: str) -> None:
+    good = {"vars": {"x": "x"}, "assert": [A]}
+    imported = config(tmp_path, yaml.safe_dump({"prompts": ["{{x}}"], "tests": [good, test]}))
+    assert imported.cases == 1
+    assert imported.left_out[0].startswith(f"c.yaml: tests[1]: {reason}")
+
+
+def test_references_in_the_file_are_followed(tmp_path: Path) -> None:
+    text = """
+templates: {polite: {type: contains, value: please}}
+prompts: [p]
+tests:
+  - assert: [{$ref: "#/templates/polite"}, {type: cost, weight: 0}]
+  - assert: [{$ref: "#/templates/none"}]
+"""
+    imported = config(tmp_path, text)
+    assert imported.lines[0]["expect"]["contains"] == ["please"]
+    assert "1 of its assertions have the weight 0" in imported.notes[0]
+    assert "an assertion has no type" in imported.left_out[0]
+
+
+def test_a_default_elsewhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"c\.yaml: defaultTest is in another file, 'file://d\.yaml'"):
+        config(tmp_path, "prompts: [p]\ntests: [{assert: []}]\ndefaultTest: file://d.yaml\n")
+
+
+WORDS = ["", "a", "file://a", "{{x}}", "{%", "not-", "assert-set", "contains", "contains-any", "regex", "is-json"]
+FIELDS = ["type", "value", "assert", "vars", "threshold", "weight", "options", "x", "raw", "$ref", "prompts"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(VALUES, VALUES, st.sampled_from(["prompts", "tests", "defaultTest", "assert"]))
+def test_any_values_end_in_cases_or_reasons(
+    tmp_path_factory: pytest.TempPathFactory, one: Any, two: Any, place: str
+) -> None:
+    tests: Any = [{"vars": two, "assert": [one]}, two]
+    document = {"prompts": ["{{x}}", one], "tests": tests, "defaultTest": None}
+    if place == "assert":
+        document["tests"] = [{"vars": {"x": 1}, "assert": [one, A], "threshold": two}]
+    else:
+        document[place] = one
+    with contextlib.suppress(SuiteError):
+        config(tmp_path_factory.getbasetemp(), json.dumps(document))
