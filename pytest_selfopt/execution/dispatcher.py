@@ -65,8 +65,8 @@ class Dispatcher:
     A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
     before any thread can read their replies; an exception from it ends the dispatch. Calls that are `stored` (by id)
     are not made again. With a `window`, at most that many calls are made at a time, and only when an item waits for
-    one of them or a later one. Of `candidates` (phase and spec), those whose first pass was refused as a whole are
-    asked no more.
+    one of them or a later one. Of `candidates` (phase and spec), those of which every call was refused are asked no
+    more in passes that begin later.
     """
 
     def __init__(
@@ -314,9 +314,6 @@ def _may_join(following: Pass, group: Sequence[Pass]) -> bool:
     if not following.overlap or following.warmups:
         return False
     if not following.released.is_set():
-        return False
-    # What a server refuses shows in the first pass of a phase; the next one goes on without.
-    if following.run == 1 and len(following.live) > 1:
         return False
     size = len(following.keys)
     size += sum(len(member.keys) for member in group)

@@ -1,4 +1,4 @@
-"""Candidates whose every call their server refuses: after the first pass they are asked no more."""
+"""Candidates whose every call their server refuses: passes that begin later ask them no more."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, said
 
 ONLY_SCHEMA = """
+overlap = false
 [tool.selfopt.search]
 variants = ["native_api", "schema"]
 retries = [1]

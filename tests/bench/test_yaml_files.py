@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.loading.yaml_changes import describe_changes
@@ -92,7 +92,10 @@ def test_values_that_changed_are_told() -> None:
 
 @given(JSON)
 def test_json_comes_back_as_it_was(value: Any) -> None:
-    assert read_yaml(yaml.safe_dump(value)).value == value
+    document = read_yaml(yaml.safe_dump(value))
+    # PyYAML does not quote texts that are numbers in YAML 1.2 only, such as 0E0.
+    assume(not document.changes)
+    assert document.value == value
 
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.integers() | st.booleans() | st.text('abc"\\\n')))

@@ -187,9 +187,11 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "ipv6": is_ipv6,
     "uri": is_uri,
     "uri-reference": is_uri_reference,
-    "uuid": is_uuid,
+    **dict.fromkeys(("uuid", "uuid1", "uuid3", "uuid4", "uuid5"), is_uuid),
     "json-pointer": is_pointer,
     "relative-json-pointer": is_relative_pointer,
     "regex": is_regex,
 }
 """The check of each format that is known."""
+UNCHECKED = ("idn-email", "idn-hostname", "iri", "iri-reference", "uri-template")
+"""Formats of the standard that are not checked."""

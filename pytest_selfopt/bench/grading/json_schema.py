@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import line, show
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
-from pytest_selfopt.bench.grading.formats import FORMATS
-from pytest_selfopt.suggest import did_you_mean
+from pytest_selfopt.bench.grading.formats import FORMATS, UNCHECKED
 from pytest_selfopt.trial import Json
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependen
 """Keywords with a schema for each of some names."""
 _DATA = ("const", "enum", "default", "examples")
 """Keywords whose values are no schemas."""
+_MISSPELLED = 0.8
+"""The likeness (by difflib) from which an unknown format was meant to be a known one."""
 
 
 def problem_in(schema: dict[str, Json], text: str) -> str | None:
@@ -45,7 +47,7 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
 
 
 def check_schema(schema: dict[str, Json]) -> None:
-    """Reject an invalid JSON Schema, and one with dangling or circular references or formats that are not known.
+    """Reject an invalid JSON Schema, and one with dangling or circular references or misspelled formats.
 
     Raises:
         ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref` or a `format`.
@@ -142,9 +144,11 @@ def _of_texts(check: Callable[[str], bool]) -> Callable[[object], bool]:
 def _check_formats(schema: Json) -> None:
     for part in subschemas(schema):
         name = part.get("format")
-        if isinstance(name, str) and name not in FORMATS:
-            hint = did_you_mean(name, tuple(FORMATS))
-            raise ValueError(f"its format {show(name)} cannot be checked{hint}")
+        if not isinstance(name, str) or name in (*FORMATS, *UNCHECKED):
+            continue
+        # Others are annotations, as those of OpenAPI and Pydantic: int32, binary, path.
+        for meant in get_close_matches(name, FORMATS, n=1, cutoff=_MISSPELLED):
+            raise ValueError(f"its format {show(name)} is not known; did you mean {meant!r}?")
 
 
 def patterns_in(schema: Json) -> Iterator[str]:
