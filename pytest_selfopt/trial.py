@@ -48,6 +48,14 @@ TRANSIENT = frozenset(
 """Errors that a retry may cure; a wrong key or request stays wrong."""
 
 
+_REFUSED_REQUEST = ("HTTP status 400:", "HTTP status 422:")
+
+
+def refuses_request(kind: ErrorKind | None, message: str) -> bool:
+    """Whether a server refused what a request says, so that it would refuse it again; not its path, key or model."""
+    return kind is ErrorKind.REQUEST and message.startswith(_REFUSED_REQUEST)
+
+
 USUAL_ENDS = frozenset({"", "stop", "tool_calls"})
 """Finish reasons of replies that ended by themselves or with a call, or whose reason is unknown."""
 

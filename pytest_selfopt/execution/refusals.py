@@ -7,11 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import replace
 
+from pytest_selfopt.loop.gates import LEAST_REFUSALS
 from pytest_selfopt.planning.plan import TrialKey
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind
-
-LEAST_REFUSALS = 3
-"""Refusals without a single answer that show that no further one will come."""
+from pytest_selfopt.trial import CallError, CallResult, refuses_request
 
 _Address = tuple[str, str]
 """A phase and a spec."""
@@ -31,9 +29,10 @@ class Refusals:
     def add(self, key: TrialKey, result: CallResult) -> None:
         """Count the result of a trial's call."""
         address = (key.phase, key.spec)
-        if result.error is not None and result.error.kind is ErrorKind.REQUEST:
+        error = result.error
+        if error is not None and refuses_request(error.kind, error.message):
             self._refused[address] += 1
-            self._errors.setdefault(address, result.error)
+            self._errors.setdefault(address, error)
         elif not result.cancelled:
             self._other[key.phase][key.spec] += 1
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
-from pytest_selfopt.trial import USUAL_ENDS, ErrorKind, Outcome, Trial
+from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial, refuses_request
 
 _Value = TypeVar("_Value")
 
@@ -273,10 +273,9 @@ def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
 
 
 def _refusal(trials: Sequence[Trial]) -> str:
-    refused = [trial for trial in trials if trial.error_kind is ErrorKind.REQUEST]
-    if not trials or len(refused) < len(trials):
-        return ""
-    return refused[0].reason
+    if trials and all(refuses_request(trial.error_kind, trial.reason) for trial in trials):
+        return trials[0].reason
+    return ""
 
 
 def _unusual_ends(trials: Sequence[Trial]) -> dict[str, int]:

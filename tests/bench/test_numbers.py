@@ -165,9 +165,10 @@ def test_any_notation_reads_as_its_value(
     text = f"{sign}{digits}"
     if part:
         text = f"{text}{point}{str(part)[2:]}"
-    value = Decimal(whole) + part
+    # Sums and signs of Decimals are rounded.
+    value = Decimal(f"{whole}.{str(part)[2:]}")
     if sign in ("-", "−"):
-        value = -value
+        value = value.copy_negate()
     assert value_of(frame.format(text), locale) == value
 
 
