@@ -7,7 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_DECODER = json.JSONDecoder()
+_MOST_DIGITS = 4300
+"""Python's own limit, which libraries take away for the whole process (mpmath does)."""
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole)
 _OBJECT = re.compile(r'\{(?=\s*")')
 _WINDOW = 4096
 _GROWTH = 8
