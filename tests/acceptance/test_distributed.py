@@ -92,6 +92,31 @@ def test_every_distribution_gives_the_same_results(
         assert made.server.seen.asked == asked, way
 
 
+LATE = """
+import time
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    done = yield
+    if nextitem is not None and item.name.endswith("run2]") and nextitem.name.endswith("run3]"):
+        time.sleep(0.5)
+    return done
+"""
+"""Lets a worker begin the fourth pass when the results of all its trials are there."""
+
+
+def test_a_pass_may_be_over_before_its_items(serial: tuple[Project, dict[str, Any]]) -> None:
+    made, alone = serial
+    made.pytester.makeconftest(LATE)
+    forget(made)
+    result = made.run("--selfopt-cycle", "--selfopt-seed=3", "-n2", "--dist=loadfile")
+    assert result.ret == 0, said(result)
+    assert decided(made) == alone
+
+
 def test_cycles_follow_and_prove_pending_rules(project: Make) -> None:
     made = project(capable(able("other")))
     made.pytester.makepyfile(test_items=EXTENDED)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -292,11 +293,18 @@ class XdistController:
             running.end_pass(key.phase, key.run)
 
     def _decide_next(self, running: RunningCycle, key: TrialKey) -> None:
+        following = replace(key, run=key.run + 1)
+        if self._pending.open_before(following):
+            return
         try:
-            if not self._pending.open_before(TrialKey(key.phase, key.spec, key.case, key.run + 1)):
-                running.decide_next(key)
+            running.decide_next(key)
+            live = running.active_specs(following)
         except SelfoptError as problem:
             self._failure = str(problem)
+            return
+        if live is not None:
+            # Here, because a pass whose results are all ready when its items begin is answered without `_begin`.
+            self._pending.discard_stopped(following, live)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
