@@ -34,7 +34,7 @@ def parse_reply(planned: PlannedTrial, result: CallResult) -> Received:
     """Parse the tool calls in a reply by its spec's variant; a conversation was parsed step by step."""
     reply = result.reply
     if reply is not None and reply.conversation is None:
-        reply = read_reply(reply, planned.variant)
+        reply = read_reply(reply, planned.variant, has_tools=bool(planned.case.tools))
     return Received(result=result, reply=reply)
 
 

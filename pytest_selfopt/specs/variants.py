@@ -21,6 +21,7 @@ from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.signature import signature
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.spoken_calls import read_spoken
+from pytest_selfopt.specs.thinking import without_thinking
 from pytest_selfopt.trial import Reply, ToolCall
 
 INSTRUCTION = 'Answer with one JSON object: {"tool": NAME, "arguments": {...}}, or {"reply": TEXT} when no tool fits.'
@@ -77,12 +78,16 @@ def build_request(case: Case, examples: Sequence[Example], spec: Spec, variant: 
         raise SpecError(f"{place}: {_cause(problem)}") from problem
 
 
-def read_reply(reply: Reply, variant: Variant) -> Reply:
+def read_reply(reply: Reply, variant: Variant, *, has_tools: bool = True) -> Reply:
     """Return the reply with the tool calls that the variant finds in it.
+
+    Where no tool was offered, our variants look for none: what looks like a call is the JSON that was asked for.
 
     Raises:
         SpecError: if the variant, which may be the project's code, raises.
     """
+    if not has_tools and variant.name in VARIANTS:
+        return replace(reply, text=without_thinking(reply.text))
     try:
         return replace(variant.read(reply))
     except Exception as problem:

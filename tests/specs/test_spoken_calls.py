@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_selfopt.bench.grading.expect import Calls, NoCall
 from pytest_selfopt.bench.grading.tool_calls import ExpectedCall
 from pytest_selfopt.specs.spoken_calls import read_spoken
-from pytest_selfopt.specs.variants import VARIANTS, read_json_answer, read_reply
+from pytest_selfopt.specs.variants import VARIANTS, Variant, read_json_answer, read_reply
 from pytest_selfopt.trial import Reply, ToolCall
 
 A = ToolCall(name="a", arguments={"x": 1})
@@ -364,3 +364,10 @@ def test_hostile_texts_are_read_soon(fragment: str) -> None:
     began = time.process_time()
     read_spoken(text)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_without_tools_json_is_words(variant: Variant) -> None:
+    text = '{"name": "llama", "parameters": {"billions": 7}}'
+    reply = read_reply(Reply(text=f"<think>JSON?</think>{text}"), variant, has_tools=False)
+    assert (reply.text, reply.tool_calls, reply.undecodable) == (text, (), "")
