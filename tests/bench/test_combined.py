@@ -80,7 +80,8 @@ def test_only_one_of_two_opposites_is_right(part: Expectation, reply: Reply) -> 
         assert opposite.passed != judgement.passed
     else:
         assert not judgement.passed
-        assert opposite == judgement
+        assert (opposite.passed, opposite.applicable) == (False, False)
+        assert judgement.reason in opposite.reason
     assert Not(Not(part)).judge(reply).passed == judgement.passed
 
 

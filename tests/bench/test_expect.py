@@ -126,3 +126,21 @@ def test_check_raises_a_miss_with_reason() -> None:
     case.check(Reply(text="yes"))
     with pytest.raises(Miss, match="expected exactly 'yes', got 'no'"):
         case.check(Reply(text="no"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n{"a": "use ```x``` here"}\n```',
+        '````json\n{"a": 1}\n````',
+        '~~~json\n{"a": 1}\n~~~',
+        'So:\n```json\n{"a": 1}\n',
+        'Inline ```{"a": 1}``` it is.',
+    ],
+)
+def test_json_is_read_in_any_fence(text: str) -> None:
+    assert expectation_from_json({"json_schema": {"type": "object"}}).judge(Reply(text=text)).passed
+
+
+def test_many_open_fences_are_read_soon() -> None:
+    assert not expectation_from_json({"json_schema": {"type": "object"}}).judge(Reply(text="```x\n" * 100_000)).passed

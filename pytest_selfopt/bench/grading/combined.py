@@ -32,7 +32,7 @@ class Not:
         if judgement.passed:
             return wrong(f"expected {in_words(self)}, got {_shown(reply)}")
         if not judgement.applicable:
-            return judgement
+            return inapplicable(f"expected {in_words(self)}, but that cannot be told: {judgement.reason}")
         return RIGHT
 
     def to_json(self) -> dict[str, Json]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
-# A minus after a digit, a letter or a bracket is a dash or an operator: 2024-05-17, Covid-19, (a)-5.
-_NUMBER = re.compile(
-    r"(?P<sign>(?<![\w)\]])[-+−][$€£¥]?)?"
-    r"(?P<digits>\d{1,3}(?P<between>[,\u2009\u202f\u00a0 '])\d{3}(?:(?P=between)\d{3})*(?!\d)(?:\.\d+)?"
-    r"|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
-    r"(?P<exponent>[eE][-+]?\d+)?"
-)
+_OPENING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`{\[]*\n", re.MULTILINE)
+_CLOSING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
 # Possessive: a fence without its end would be searched anew for each character of its first line.
-_FENCE = re.compile(r"```[^\n`{\[]*+(.*?)```", re.DOTALL)
+_INLINE = re.compile(r"```[^\n`{\[]*+(.*?)```", re.DOTALL)
 
 NO_JSON = object()
 """Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""
@@ -22,12 +19,24 @@ NO_JSON = object()
 
 def json_in(text: str) -> Any:
     """Parse the whole text as JSON, or else the first code fence that is; `NO_JSON` if neither is."""
-    for candidate in (text, *_FENCE.findall(text)):
+    for candidate in itertools.chain([text], _fenced(text), _INLINE.findall(text)):
         try:
             return json.loads(candidate, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             continue
     return NO_JSON
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """Yield what is in code fences that stand on lines of their own; the last one may be open."""
+    position = 0
+    while (opening := _OPENING.search(text, position)) is not None:
+        closing = _CLOSING.search(text, opening.end())
+        if closing is None:
+            yield text[opening.end() :]
+            return
+        yield text[opening.end() : closing.start()]
+        position = closing.end()
 
 
 def _refuse_constant(name: str) -> NoReturn:

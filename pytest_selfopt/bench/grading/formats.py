@@ -187,7 +187,7 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "ipv6": is_ipv6,
     "uri": is_uri,
     "uri-reference": is_uri_reference,
-    **dict.fromkeys(("uuid", "uuid1", "uuid3", "uuid4", "uuid5"), is_uuid),
+    **dict.fromkeys(("uuid", *(f"uuid{version}" for version in range(1, 9))), is_uuid),
     "json-pointer": is_pointer,
     "relative-json-pointer": is_relative_pointer,
     "regex": is_regex,
