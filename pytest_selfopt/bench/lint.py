@@ -57,14 +57,14 @@ def check_suites(suites: Sequence[Suite]) -> list[LintFinding]:
     cases: list[Case] = []
     for suite in suites:
         findings.extend(_suite(suite))
-        cases.extend(suite.cases)
+        cases.extend(suite.counted)
     findings.extend(_twice(cases))
     findings.extend(_alike(cases))
     return findings
 
 
 def _suite(suite: Suite) -> Iterator[LintFinding]:
-    for case in suite.cases:
+    for case in suite.counted:
         for reason in _idle(case):
             sentence = f"case {case.id!r} {reason}"
             yield LintFinding(place=case.source, sentence=sentence, wrong=True)

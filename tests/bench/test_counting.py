@@ -41,7 +41,7 @@ def test_hashes_stay(tmp_path: Path) -> None:
     counted = suite(tmp_path, {"id": "a", "weight": 3}, {"id": "b", "weight": 1})
     assert counted.content_hash == plain.content_hash
     assert "weight" not in plain.cases[0].to_json()
-    expecting = suite(tmp_path, {"id": "a"}, {"id": "b", "expected_failure": "no"})
+    expecting = suite(tmp_path, {"id": "a"}, {"id": "b", "expected_failure": "no Latin"})
     # Its answers stay what they are, but the suite is another one: as if the case were removed.
     assert expecting.cases[1].content_hash == plain.cases[1].content_hash
     assert expecting.content_hash == suite(tmp_path, {"id": "a"}).content_hash
@@ -56,6 +56,8 @@ def test_hashes_stay(tmp_path: Path) -> None:
         ("weight", True),
         ("weight", "2"),
         ("expected_failure", ""),
+        ("expected_failure", "FALSE"),
+        ("expected_failure", " no "),
         ("expected_failure", True),
     ],
 )
@@ -65,8 +67,8 @@ def test_wrong_values_are_refused(tmp_path: Path, field: str, value: object) -> 
 
 
 def test_check_counts_expected_failures(tmp_path: Path) -> None:
-    mixed = suite(tmp_path, {"id": "a"}, {"id": "b", "expected_failure": "no"})
+    mixed = suite(tmp_path, {"id": "a"}, {"id": "b", "expected_failure": "no Latin"})
     sentences = [finding.sentence for finding in check_suites([mixed])]
     assert any("1 cases, " in text and "besides, 1 expected failures" in text for text in sentences)
-    hopeless = suite(tmp_path, {"id": "b", "expected_failure": "no"})
+    hopeless = suite(tmp_path, {"id": "b", "expected_failure": "no Latin"})
     assert any("nothing is measured" in finding.sentence for finding in check_suites([hopeless]))
