@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -11,7 +11,7 @@ from pytest_selfopt.console.quantities import format_cost, format_odds
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence import CaseTally, Tally, new_prompts, odds
 from pytest_selfopt.loop.thresholds import Limits
-from pytest_selfopt.loop.wording import listed_cases, listed_counts
+from pytest_selfopt.loop.wording import in_brackets, listed_cases, refused_calls
 
 EXTENDED = "extended"
 """The phase with a minimum accuracy."""
@@ -168,23 +168,9 @@ def _is_refused(measured: GateInput) -> bool:
 
 def _errors_words(metrics: Metrics, limits: Limits, *, refused: bool) -> str:
     if refused:
-        spared = metrics.trials - metrics.attempts
-        counted = f"all {metrics.attempts} calls"
-        if spared > 0:
-            counted += f", so that {spared} more were not made"
-        return (
-            f"the server refused {counted} ({metrics.refusal}); "
-            "it is tried again only when the suite, the model or the variant has changed"
-        )
-    kinds = _in_brackets(metrics.errors_by_kind)
+        return refused_calls(metrics.attempts, metrics.trials - metrics.attempts, metrics.refusal)
+    kinds = in_brackets(metrics.errors_by_kind)
     return f"{metrics.errors} of {metrics.trials} calls gave no answer{kinds}, at most {limits.errors:.0%} may"
-
-
-def _in_brackets(counts: Mapping[str, int]) -> str:
-    """Format counts by name, such as " (2 timeout, 1 server)"; empty if there are none."""
-    if not counts:
-        return ""
-    return f" ({listed_counts(counts.items())})"
 
 
 def min_samples(measured: GateInput, limits: Limits) -> GateResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def listed_counts(counts: Iterable[tuple[object, int]]) -> str:
@@ -13,3 +13,21 @@ def listed_counts(counts: Iterable[tuple[object, int]]) -> str:
 def listed_cases(cases: Iterable[str]) -> str:
     """List cases by name, without their suites."""
     return ", ".join(case.rpartition("/")[2] for case in cases)
+
+
+def in_brackets(counts: Mapping[str, int]) -> str:
+    """Format counts by name, such as " (2 timeout, 1 server)"; empty if there are none."""
+    if not counts:
+        return ""
+    return f" ({listed_counts(counts.items())})"
+
+
+def refused_calls(made: int, spared: int, reason: str) -> str:
+    """Say that a server refused all calls that were made, so that others were spared."""
+    counted = f"all {made} calls"
+    if spared > 0:
+        counted += f", so that {spared} more were not made"
+    return (
+        f"the server refused {counted} ({reason}); "
+        "it is tried again only when the suite, the model or the variant has changed"
+    )

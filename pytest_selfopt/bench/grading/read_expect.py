@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
@@ -34,6 +34,8 @@ COMBINATIONS = ("not", "all", "any")
 """The fields that hold other expectations."""
 DEEPEST = 5
 """Combinations that may be inside each other."""
+_Part = TypeVar("_Part")
+
 _MOST_EXACT = 2**53
 """The integer up to which every integer is a float."""
 
@@ -131,11 +133,16 @@ def expected_calls(entries: Sequence[Any]) -> tuple[ExpectedCall, ...]:
     Raises:
         ValueError: with "FIELD: what is wrong".
     """
-    calls = []
+    return read_each(expected_call, entries, "expect.calls")
+
+
+def read_each(read: Callable[[Any, str], _Part], entries: Sequence[Any], place: str) -> tuple[_Part, ...]:
+    """Read the entries of a list, each with its place, such as "expect.calls[0]"."""
+    parts = []
     for index, entry in enumerate(entries):
-        call = expected_call(entry, f"expect.calls[{index}]")
-        calls.append(call)
-    return tuple(calls)
+        part = read(entry, f"{place}[{index}]")
+        parts.append(part)
+    return tuple(parts)
 
 
 def expected_call(value: Any, place: str) -> ExpectedCall:
@@ -235,11 +242,7 @@ def _read_parts(value: Mapping[str, Any], name: str) -> tuple[Expectation, ...]:
     entries = value[name]
     if not isinstance(entries, list) or not entries:
         raise mistaken(f"expect.{name}", "a non-empty list of expectations", entries)
-    parts = []
-    for index, entry in enumerate(entries):
-        part = _part(entry, f"expect.{name}[{index}]")
-        parts.append(part)
-    return tuple(parts)
+    return read_each(_part, entries, f"expect.{name}")
 
 
 def _part(value: Any, place: str) -> Expectation:

@@ -19,6 +19,7 @@ from pytest_selfopt.bench.grading.read_expect import (
     COMBINATIONS,
     comparison_from_json,
     expected_calls,
+    read_each,
     unknown_names,
 )
 from pytest_selfopt.bench.tools import Tool
@@ -116,11 +117,7 @@ def _turn_goal(built: Environment, calls: tuple[ToolCall, ...]) -> TurnGoal:
 
 
 def _references(entries: Sequence[Any], place: str) -> tuple[ToolCall, ...]:
-    calls = []
-    for index, entry in enumerate(entries):
-        call = _reference(entry, f"expect.{place}[{index}]")
-        calls.append(call)
-    return tuple(calls)
+    return read_each(_reference, entries, f"expect.{place}")
 
 
 def _reference(entry: Any, place: str) -> ToolCall:
