@@ -44,7 +44,7 @@ _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 _Node: TypeAlias = yaml.nodes.Node
-# The parser in C is five times as fast; a wheel of PyYAML brings it along.
+# The parser in C takes a fraction of the time; wheels of PyYAML bring it along.
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -93,7 +93,7 @@ def read_yaml(text: str, *, name_key: Callable[[Any], str] | None = None) -> Yam
     return YamlDocument(value=value, lines=_lines(root), changes=changes)
 
 
-class _Loader(_Parser):  # type: ignore[misc]  # whichever parser there is
+class _Loader(_Parser):  # type: ignore[misc]  # mypy follows no base that is chosen at run time
     """Leaves plain values to the reader, which knows the core schema."""
 
     def resolve(self, kind: type[_Node], _value: Any, implicit: Any) -> str:
