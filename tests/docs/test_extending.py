@@ -11,17 +11,13 @@ from tests import warm
 from tests.docs.blocks import blocks
 
 PAGE = "docs/how-to/extend.md"
-COOK = """
-import json, sys
-
-said = json.load(sys.stdin)
-asked, rules = said[-1]["content"], " ".join(one["content"] for one in said if one["role"] == "system")
-if "Eleven" in asked:
-    print(json.dumps({"tool": "set_timer", "arguments": {"minutes": 11}}))
-elif "Never guess" in rules:
-    print("For how long? Tell me the minutes.")
-else:
-    print(json.dumps({"tool": "set_timer", "arguments": {"minutes": 5}}))
+COOK = """#!/bin/sh
+read -r said
+case $said in
+*Eleven*) echo '{"tool": "set_timer", "arguments": {"minutes": 11}}' ;;
+*'Never guess'*) echo 'For how long? Tell me the minutes.' ;;
+*) echo '{"tool": "set_timer", "arguments": {"minutes": 5}}' ;;
+esac
 """
 MORE = 7
 IN_ORDER = ("-p", "no:hypothesispytest", "-p", "no:randomly")
@@ -38,7 +34,9 @@ def kitchen(pytester: pytest.Pytester) -> pytest.Pytester:
     (pytester.path / "kitchen.jsonl").write_text(suite + "".join(json.dumps(one) + "\n" for one in more))
     (pytester.path / "manners.py").write_text(f"{variant}\n\n{grader}")
     (pytester.path / "shell.py").write_text(provider)
-    (pytester.path / "cook.py").write_text(COOK)
+    program = pytester.path / "cook"
+    program.write_text(COOK)
+    program.chmod(0o755)
     (pytester.path / "conftest.py").write_text(runner)
     (pytester.path / "pyproject.toml").write_text(
         f'{model}\n{declared}\n[tool.selfopt.phases.atomic]\nbaseline = "shell/cook/atomic/atomic/t60/r0/i0"\n'
