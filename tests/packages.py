@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,24 @@ def fetched(requirement: str, *, alone: bool = True) -> Path:
     return folder
 
 
-def run_with(requirement: str, script: Path, question: str, **environment: str) -> str:
-    """What a script answers to a question on its standard input, in a process that can import a package."""
+@contextlib.contextmanager
+def answering(requirement: str, script: Path, **environment: str) -> Iterator[Callable[[Any], Any]]:
+    """Ask a script in a process that can import a package; each question, and each answer, is a line of JSON."""
     folders = [str(fetched(requirement, alone=False)), os.environ.get("PYTHONPATH", "")]
-    known: dict[str, Any] = {**os.environ, "NO_PROXY": "127.0.0.1", **environment}
+    known: dict[str, str] = {**os.environ, "NO_PROXY": "127.0.0.1", **environment}
     known["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
-    done = subprocess.run(
-        [sys.executable, str(script)], input=question, env=known, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    command = [sys.executable, str(script)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=known, stdin=pipe, stdout=pipe, text=True) as process:
+
+        def ask(question: Any) -> Any:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            print(json.dumps(question), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        try:
+            yield ask
+        finally:
+            # Libraries take seconds to end by themselves.
+            process.kill()

@@ -23,7 +23,6 @@ CASES = CALLS + RESTRAINT
 WAYS = (
     "-n2",
     "-n4",
-    "-nauto",
     "-n2 --dist=load --maxschedchunk=1",
     "-n2 --dist=worksteal",
     "-n2 --dist=loadscope",

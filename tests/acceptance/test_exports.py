@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,18 +16,21 @@ from tests.acceptance.conftest import BASELINE, MODEL, Project, right
 from tests.acceptance.test_conversations import able, conversing
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.ledger_file import open_ledger
-from tests.packages import ROOT, run_with
+from tests.packages import ROOT, answering
 
 Make = Callable[..., Project]
+Read = Callable[..., list[list[dict[str, Any]]]]
 INSPECT = "inspect_ai==0.3.285"
 ASK = ROOT / "tests" / "report" / "ask_inspect.py"
 HOSTILE = "=HYPERLINK(1) \ud83d <b>,\n\"'"
 SCHEMA = f"{MODEL}/atomic/schema/t60/r1/i0"
 
 
-def read_by_inspect(*folders: Path) -> list[list[dict[str, Any]]]:
-    found: list[list[dict[str, Any]]] = json.loads(run_with(INSPECT, ASK, "\n".join(map(str, folders))))
-    return found
+@pytest.fixture(scope="module")
+def read_by_inspect() -> Iterator[Read]:
+    """What Inspect's own reader finds in folders: see `ask_inspect`."""
+    with answering(INSPECT, ASK) as ask:
+        yield lambda *folders: ask([str(folder) for folder in folders])
 
 
 def rows(made: Project, query: str) -> list[tuple[Any, ...]]:
@@ -54,7 +56,7 @@ def measured(project: Make) -> Project:
     return made
 
 
-def test_inspect_reads_the_ledgers_trials(project: Make) -> None:
+def test_inspect_reads_the_ledgers_trials(project: Make, read_by_inspect: Read) -> None:
     made = measured(project)
     done = made.selfopt("export", "inspect", "--suite", "items.jsonl", "-o", "with")
     assert (done.returncode, done.stderr, done.stdout.count("written: with")) == (0, "", 2)
@@ -121,7 +123,7 @@ def test_a_table_prints_identically_everywhere(project: Make, monkeypatch: pytes
     assert "größe" in printed.stdout.decode()
 
 
-def test_inspect_reads_conversations_stepwise(project: Make) -> None:
+def test_inspect_reads_conversations_stepwise(project: Make, read_by_inspect: Read) -> None:
     made = conversing(project, able())
     made.run("--selfopt-cycle")
     assert made.selfopt("export", "inspect", "--suite", "items.jsonl").returncode == 0
@@ -132,7 +134,7 @@ def test_inspect_reads_conversations_stepwise(project: Make) -> None:
     assert [role for role, _ in sample["messages"]] == ["user", "assistant", "tool", "assistant"] * 2
 
 
-def test_interrupted_cycles_and_unjudged_calls_are_marked(project: Make) -> None:
+def test_interrupted_cycles_and_unjudged_calls_are_marked(project: Make, read_by_inspect: Read) -> None:
     made = project({"rules": right()})
     made.run("--selfopt-cycle", "--selfopt-max-calls", "20")
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:

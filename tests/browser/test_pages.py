@@ -49,7 +49,7 @@ def drawn(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("make", REPORTS)
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
 def test_every_view_is_drawn_and_accessible(
     browser: Browser, write: Write, make: Callable[[], Report], theme: Theme, width: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""Reads folders with logs, one a line; says as JSON what Inspect's own reader finds there.
+"""Answers each line, a JSON list of folders with logs, with what Inspect's own reader finds there, as a line of JSON.
 
 Not a test: it runs in a process of its own, because Inspect is on no other test's path.
 """
@@ -79,8 +79,10 @@ def sample_of(sample: Any) -> dict[str, Any]:
     }
 
 
+def answered(folders: list[str]) -> list[Any]:
+    return [[found(info) for info in log.list_eval_logs(folder, descending=False)] for folder in folders]
+
+
 if __name__ == "__main__":
-    folders = sys.stdin.read().splitlines()
-    json.dump(
-        [[found(info) for info in log.list_eval_logs(folder, descending=False)] for folder in folders], sys.stdout
-    )
+    for line in sys.stdin:
+        print(json.dumps(answered(json.loads(line))), flush=True)

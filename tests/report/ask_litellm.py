@@ -1,8 +1,8 @@
-"""Reads `{configs: [yaml…], names: [[name…]…], calls: [name…]}` as JSON; says where LiteLLM's own Router sends each.
+"""Answers each line `{configs: [yaml…], names: [[name…]…], calls: [name…]}` with where LiteLLM's own Router sends each.
 
-The answer, as JSON: `routed`, for each configuration by name the model, address and settings of its entry (null: the
-Router knows no such name); `said`, for each call through the first configuration what came back. Not a test: it runs
-in a process of its own, because LiteLLM is on no other test's path.
+An answer is a line of JSON, too: `routed`, for each configuration by name the model, address and settings of its entry
+(null: the Router knows no such name); `said`, for each call through the first configuration what came back. Not a test:
+it runs in a process of its own, because LiteLLM is on no other test's path.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def said(router: Any, name: str) -> str:
     return answer
 
 
-if __name__ == "__main__":
-    question = json.loads(sys.stdin.read())
+def answered(question: dict[str, Any]) -> dict[str, Any]:
     routers = [router_of(text) for text in question["configs"]]
-    answer = {
-        "routed": [
-            {name: routed(router, name) for name in names}
-            for router, names in zip(routers, question["names"], strict=True)
-        ],
-        "said": [said(routers[0], name) for name in question["calls"]],
-    }
-    json.dump(answer, sys.stdout)
+    found = []
+    for router, names in zip(routers, question["names"], strict=True):
+        found.append({name: routed(router, name) for name in names})
+    return {"routed": found, "said": [said(routers[0], name) for name in question["calls"]]}
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(answered(json.loads(line))), flush=True)

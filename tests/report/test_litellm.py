@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,23 @@ from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.routing.resolve import index_rules, resolve, route
 from pytest_selfopt.routing.rule import Rule
-from tests.packages import run_with
+from tests.packages import answering
 
 LITELLM = "litellm==1.106.2"
 ASK = Path(__file__).with_name("ask_litellm.py")
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
 MODELS = ("a", "b", "c", "a/x", "desk/d")
 PHASES = ("x", "y", "x/y")
 
 
-def ask(configs: Sequence[str], names: Sequence[Sequence[str]], calls: Sequence[str] = ()) -> dict[str, Any]:
-    question = json.dumps({"configs": configs, "names": names, "calls": calls})
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    """Questions to LiteLLM: see `ask_litellm`."""
     # Keys of the environment that no entry of ours may pick up.
     keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OLLAMA_API_KEY"), "not-for-you")
     known = {"DESK_KEY": "the-desk-key", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    answer: dict[str, Any] = json.loads(run_with(LITELLM, ASK, question, **keys, **known))
-    return answer
+    with answering(LITELLM, ASK, **keys, **known) as asked:
+        yield asked
 
 
 def models_named(names: Sequence[str]) -> dict[str, ModelConfig]:
@@ -101,7 +103,7 @@ def test_failed_calls_fall_back_to_other_models(given_: Sources) -> None:
         assert entries[instead] != asked["model"]
 
 
-def test_litellm_routes_as_resolve_does() -> None:
+def test_litellm_routes_as_resolve_does(ask: Ask) -> None:
     drawn = random.Random(7)
     known = models_named(MODELS)
     expected, configs = [], []
@@ -125,7 +127,7 @@ def test_litellm_routes_as_resolve_does() -> None:
         del routes["a/x"]
         expected.append({name: f"openai/wire-{one.model}" if one.allowed else None for name, one in routes.items()})
         configs.append(config.text)
-    found = ask(configs, [list(one) for one in expected])["routed"]
+    found = ask({"configs": configs, "names": [list(one) for one in expected], "calls": []})["routed"]
     assert [{name: one and one["model"] for name, one in config.items()} for config in found] == expected
     chains = [
         one for config in expected for one in config.items() if one[1] not in (None, f"openai/wire-{one[0][:-2]}")
@@ -139,7 +141,7 @@ def project(path: Path, rules: list[dict[str, Any]], settings: str) -> Path:
     return path
 
 
-def test_calls_reach_the_fallback_through_litellm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_calls_reach_the_fallback_through_litellm(tmp_path: Path, capsys: pytest.CaptureFixture[str], ask: Ask) -> None:
     with (
         ScriptedServer({"default": {"text": "from the first"}}) as first,
         ScriptedServer({"default": {"status": 500}}) as broken,
@@ -197,7 +199,7 @@ fallback = "desk/last"
         calls += ["desk/first/extended", "desk/second/extended", "desk/broken/atomic", "desk/hanging/atomic"]
         # Aliases: of a model that hangs, in its own entry, and of one that is broken, without one.
         calls += ["desk/second/atomic", "desk/broken/extended"]
-        answer = ask([written.read_text()], [names], calls)
+        answer = ask({"configs": [written.read_text()], "names": [names], "calls": calls})
     (routed,) = answer["routed"]
     for name, entry in routed.items():
         model, _, phase = name.rpartition("/")
