@@ -222,3 +222,13 @@ def test_any_file_is_a_suite_or_refused(tmp_path_factory: pytest.TempPathFactory
     path.write_bytes(content)
     with contextlib.suppress(SuiteError):
         assert load_suite(path).cases
+
+
+def test_an_anchor_gives_every_case_its_switches(tmp_path: Path) -> None:
+    case = "prompt: Hi, tools: [{name: f}], expect: "
+    call = "call: {name: f, arguments: {}}"
+    first = f"- {{id: a, {case}{{<<: &usual {{strict: true, tolerance: 0.1}}, {call}}}}}"
+    second = f"- {{id: b, {case}{{<<: *usual, {call}}}}}"
+    suite = load_suite(write(tmp_path / "s.yaml", f"{first}\n{second}\n"))
+    switches = [(read["strict"], read["tolerance"]) for read in (case.expect.to_json() for case in suite.cases)]
+    assert switches == [(True, 0.1)] * 2
