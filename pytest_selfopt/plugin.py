@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +93,25 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Reject a cycle that has nothing to measure."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Reject a cycle that has nothing to measure, unless its collection was interrupted."""
+    collected = yield
+    # Under xdist, workers collect, and XdistPlugin is told by them.
+    distributed = hasattr(session.config, "workerinput") or session.config.pluginmanager.hasplugin("dsession")
     missing = SESSION not in session.config.stash and not session.testsfailed
-    if missing and _judges(session.config) and not hasattr(session.config, "workerinput"):
+    if missing and _judges(session.config) and not distributed:
         raise pytest.UsageError(NOTHING)
+    return collected
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let a worker of a judging session report no collection that was interrupted."""
+    # Pytest calls this hook even then, and xdist would report what was collected so far as if it were everything.
+    interruption = sys.exception()
+    if interruption is not None and hasattr(session.config, "workerinput") and _judges(session.config):
+        raise interruption
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

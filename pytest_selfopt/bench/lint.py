@@ -29,6 +29,7 @@ from pytest_selfopt.bench.grading.tool_calls import (
     type_of,
 )
 from pytest_selfopt.bench.loading.suites import Suite
+from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.bench.slow_patterns import slow_text
 from pytest_selfopt.trial import Json
 
@@ -182,19 +183,21 @@ def _has_any(values: Sequence[Json], kind: str) -> bool:
 
 def _slow(case: Case) -> Iterator[str]:
     """Name the regular expressions with which judging a reply may take too long."""
-    for pattern in _patterns(case):
-        text = slow_text(pattern)
+    for pattern, read in _patterns(case):
+        text = slow_text(read)
         if text:
             slow = f"its regular expression {show(pattern)} takes too long on texts such as {show(text)}"
             yield f"may end in an error: {slow}"
 
 
-def _patterns(case: Case) -> Iterator[str]:
+def _patterns(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield each regular expression as it is written, and as Python reads it."""
     for part in simple_parts(case.expect):
         if isinstance(part, Regex):
-            yield part.pattern
+            yield part.pattern, part.pattern
         elif isinstance(part, JsonSchema):
-            yield from patterns_in(part.schema)
+            for pattern in patterns_in(part.schema):
+                yield pattern, schema_pattern(pattern)
 
 
 def _twice(cases: Sequence[Case]) -> Iterator[LintFinding]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+
+from pytest_selfopt.suggest import did_you_mean
 
 _RANKS = {"or": 1, "and": 2, "not": 3}
 """The operators, by how tightly they bind."""
@@ -60,6 +62,16 @@ def read_tags(text: str) -> TagExpression:
     for word in _words(text):
         reader.take(word)
     return TagExpression(reader.finish())
+
+
+def unknown_tags(expression: TagExpression, known: Sequence[str], option: str) -> list[str]:
+    """Return a sentence on each tag that an expression names and no case has; it begins with the option's name."""
+    sentences: list[str] = []
+    for tag in expression.tags:
+        if tag not in known:
+            hint = did_you_mean(tag, known)
+            sentences.append(f"{option}: no case has the tag {tag!r}{hint}")
+    return sentences
 
 
 def _words(text: str) -> Iterator[_Word]:

@@ -42,13 +42,14 @@ def run(args: argparse.Namespace) -> int:
         settings,
         args.tier,
         args.suite,
+        tags=args.tags,
         phase=args.phase,
         variant=args.variant,
         runs=args.runs,
     )
     cost = estimate_batch(
         args.tier,
-        args.suite,
+        questions.suites,
         settings,
         phase=args.phase,
         runs=args.runs,

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common.arguments import Subparsers
+from pytest_selfopt.commands.common.arguments import Subparsers, add_tags_option
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_json, write_lines
 from pytest_selfopt.commands.common.project import add_project_options, add_suite_folders, load_project
 from pytest_selfopt.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pytest_selfopt.bench.loading.suites import Suite
     from pytest_selfopt.economy.estimate import Estimate
     from pytest_selfopt.settings import Settings
     from pytest_selfopt.swarm.pattern import Topology
@@ -46,6 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
         default=[],
         help="suite files, or folders of them; each case is asked once in each run",
     )
+    add_tags_option(parser)
     parser.add_argument(
         "--runs",
         type=int,
@@ -72,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         SettingsError: when an option cannot be used.
     """
     from pytest_selfopt.planning.cost import estimate_swarm
+    from pytest_selfopt.planning.suite_selection import load_suites
     from pytest_selfopt.swarm.pattern import parse_pattern
 
     if not 1 <= args.runs <= MAX_RUNS:
@@ -79,10 +82,15 @@ def run(args: argparse.Namespace) -> int:
     topology = parse_pattern(args.pattern)
     settings = load_project(args)
     add_suite_folders(args.suite)
+    suites: tuple[Suite, ...] = ()
+    if args.suite:
+        suites = load_suites(args.suite, args.tags)
+    elif args.tags is not None:
+        raise SettingsError("--tags selects cases of suites; name the suites by --suite")
     estimate = estimate_swarm(
         topology,
         args.tier,
-        args.suite,
+        suites,
         settings,
         phase=args.phase,
         runs=args.runs,

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         args.pattern,
         args.tier,
         args.suite,
+        tags=args.tags,
         phase=args.phase,
         variant=args.variant,
         runs=args.runs,
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     cost = estimate_swarm(
         parse_pattern(args.pattern),
         args.tier,
-        args.suite,
+        questions.suites,
         settings,
         phase=args.phase,
         runs=args.runs,

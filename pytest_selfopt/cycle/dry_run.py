@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pytest_selfopt.cycle.proof import most_calls
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.evaluate import find_refusal
 from pytest_selfopt.planning.capabilities import can_force_cold_start
 from pytest_selfopt.planning.cost import cost_warning, estimate_phase
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.settings import Settings
+from pytest_selfopt.trial import Trial
 
 
 def dry_run(session_plan: SessionPlan, settings: Settings, ledger: Ledger | None) -> list[str]:
@@ -31,6 +35,8 @@ def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledge
         lines.append(f"  candidate {address} ({candidate.why})")
     if not plan.candidates:
         lines.append("  plateau: every neighbour of the baseline was tried")
+    if ledger is not None:
+        lines.extend(_refused(plan, ledger))
     calls = f"{cost.calls:,}"
     if cost.calls != cost.most_calls:
         calls += f" to {cost.most_calls:,}"
@@ -42,3 +48,16 @@ def _phase(plan: PhasePlan, session_plan: SessionPlan, settings: Settings, ledge
         promise = "a rule that follows from it is proven at once"
         lines.append(f"  {promise}, in up to {proof:,} more calls")
     return lines
+
+
+def _refused(plan: PhasePlan, ledger: Ledger) -> Iterator[str]:
+    """Yield a line on each candidate that is not tried again because its server refused it."""
+    comparisons = ledger.comparisons(plan.phase)
+    last = {comparison.candidate: comparison for comparison in comparisons if comparison.baseline == plan.baseline.id}
+    for name in sorted(plan.rejected & last.keys()):
+        trials: list[Trial] = []
+        for of_cycle in ledger.trials(last[name].cycles, plan.phase).values():
+            trials += [trial for trial in of_cycle if trial.spec == name]
+        reason = find_refusal(trials)
+        if reason:
+            yield f"  not tried again: {name}, because its server refused every call ({reason})"

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_selfopt.cycle.finish import evidence_of
 from pytest_selfopt.cycle.history_entry import verdict_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.errors import SpecError, StateError
+from pytest_selfopt.errors import NothingRecordedError, SpecError, StateError
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.schema import require_ledger
@@ -71,9 +71,14 @@ def _decided_cycle(ledger: Ledger, cycle: int | None) -> dict[str, Any]:
     Raises:
         StateError: if there is no such cycle.
     """
-    decided = {row["id"]: row for row in ledger.cycles() if row["status"] == "decided"}
+    rows = ledger.cycles()
+    if not rows:
+        raise NothingRecordedError("cycle in the ledger", ledger.path.parent)
+    decided = {row["id"]: row for row in rows if row["status"] == "decided"}
     if cycle is None:
-        cycle = max(decided, default=0)
+        if not decided:
+            raise StateError("no cycle was decided yet; run pytest with --selfopt-cycle first")
+        cycle = max(decided)
     if cycle not in decided:
         known = ", ".join(map(str, decided)) or "none"
         raise StateError(f"cycle {cycle} was not decided; decided cycles: {known}")

@@ -26,6 +26,7 @@ from pytest_selfopt.planning.resume import (
     InterruptedCycle,
     check_suites,
     interrupted_cycle,
+    nothing_to_resume,
     restore_rules,
     resumed_plan,
     to_stored,
@@ -364,6 +365,8 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
         StateError: if another cycle is under way, or a file cannot be used.
     """
     held = ExitStack()
+    if settings.resume and not settings.ledger_path.exists():
+        raise nothing_to_resume()
     try:
         _prepare_folder(settings, held)
         ledger = held.enter_context(Ledger(settings.ledger_path))

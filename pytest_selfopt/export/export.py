@@ -10,7 +10,7 @@ from typing import Literal
 
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.loading.suites import load_suite, suite_files
-from pytest_selfopt.errors import SettingsError, StateError
+from pytest_selfopt.errors import NothingRecordedError, SettingsError, StateError
 from pytest_selfopt.export.inspect_log import LogHead, inspect_log, tally_of
 from pytest_selfopt.export.litellm import LiteLLMConfig, Sources, litellm_config
 from pytest_selfopt.export.trials import trials_csv, trials_json
@@ -154,9 +154,11 @@ def _cases(suites: Sequence[Path]) -> dict[tuple[str, str], Case]:
 
 def _chosen(ledger: Ledger, cycle: int | None) -> tuple[int, ...]:
     known: tuple[int, ...] = tuple(map(itemgetter("id"), ledger.cycles()))
+    if not known:
+        raise NothingRecordedError("cycle in the ledger", ledger.path.parent)
     if cycle is None:
         return known
     if cycle not in known:
-        cycles = ", ".join(map(str, known)) or "none"
+        cycles = ", ".join(map(str, known))
         raise StateError(f"cycle {cycle} is not in the ledger; available: {cycles}")
     return (cycle,)

@@ -61,7 +61,10 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
     """Explain the verdict, and name the rule."""
     assert measured.baseline is not None
     mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
-    parts = [f"median {mine:.3f} beside {before:.3f} in {len(measured.metrics.runs)} runs"]
+    kind = "median"
+    if measured.metrics.weighted is not None:
+        kind = "median of weighted accuracy"
+    parts = [f"{kind} {mine:.3f} beside {before:.3f} in {len(measured.metrics.runs)} runs"]
     if verdict is not Verdict.PROMOTE:
         parts += [f"{result.name}: {result.sentence}" for result in results if not result.passed]
     return f"{'; '.join(parts)}. By the classic rule, which guarantees nothing"

@@ -187,7 +187,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=served_models(answered),
         weighted=_weighted_counts(trials),
-        refusal=_refusal(trials),
+        refusal=find_refusal(trials),
     )
 
 
@@ -272,7 +272,8 @@ def _errors_by_kind(trials: Sequence[Trial]) -> dict[str, int]:
     return dict(Counter(map(str, kinds)))
 
 
-def _refusal(trials: Sequence[Trial]) -> str:
+def find_refusal(trials: Sequence[Trial]) -> str:
+    """Return what the server said first, if it refused every call; else an empty string."""
     if trials and all(refuses_request(trial.error_kind, trial.reason) for trial in trials):
         return trials[0].reason
     return ""

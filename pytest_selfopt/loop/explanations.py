@@ -17,7 +17,7 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
     assert tally is not None
     assert needed is not None
     if verdict is Verdict.PROMOTE:
-        return f"{counts(tally)}; {_odds_words(tally, needed, comparison)}. {_gain_words(tally)}"
+        return f"{counts(tally)}; {_odds_words(tally, needed, comparison)}. {_gain_words(measured, tally)}"
     reasons, weak = [], False
     for result in results:
         if result.passed or result.asks is not verdict:
@@ -64,9 +64,11 @@ def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
     )
 
 
-def _gain_words(tally: Tally) -> str:
+def _gain_words(measured: GateInput, tally: Tally) -> str:
     least, new = least_gain(tally), new_prompts(tally)
     gain = f"Gain {tally.gain:+.3f}"
+    if measured.metrics.weighted is not None:
+        gain = f"Gain by answer, weights aside, {tally.gain:+.3f}"
     if least is not None:
         gain += f", at least {least:+.2f}"
     shown = "not shown"

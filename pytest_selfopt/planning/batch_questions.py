@@ -8,10 +8,11 @@ from itertools import product
 from pathlib import Path
 
 from pytest_selfopt.bench.case import Case
-from pytest_selfopt.bench.loading.suites import Suite, load_suite, suite_files
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.errors import ModelError, SettingsError, SpecError
 from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
+from pytest_selfopt.planning.suite_selection import load_suites
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.pattern import parse_pattern
@@ -63,6 +64,7 @@ def swarm_questions(
     tier: str,
     suites: Sequence[Path],
     *,
+    tags: str | None,
     phase: str,
     variant: str | None,
     runs: int,
@@ -74,7 +76,7 @@ def swarm_questions(
     """
     name = swarm_name(parse_pattern(pattern), tier)
     settings.swarm(name)
-    loaded = _suites(suites)
+    loaded = load_suites(suites, tags)
     for suite in loaded:
         for case in suite.cases:
             if case.world is not None:
@@ -88,6 +90,7 @@ def batch_questions(
     tier: str,
     suites: Sequence[Path],
     *,
+    tags: str | None,
     phase: str,
     variant: str | None,
     runs: int,
@@ -110,13 +113,9 @@ def batch_questions(
     if not specs:
         reasons = "; ".join(notes)
         raise ModelError(f"no model of {tier} can be asked: {reasons}")
-    loaded = _suites(suites)
+    loaded = load_suites(suites, tags)
     questions = Questions(specs=tuple(specs), suites=loaded, runs=runs)
     return questions, notes
-
-
-def _suites(paths: Sequence[Path]) -> tuple[Suite, ...]:
-    return tuple(map(load_suite, suite_files(paths)))
 
 
 def _spec(

@@ -6,9 +6,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from pytest_selfopt.bench.loading.suites import Suite, load_suite, suite_files
+from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.economy.estimate import (
     CostPart,
@@ -177,7 +176,7 @@ def _usd_of(part: CostPart) -> float:
 def estimate_swarm(
     topology: Topology,
     tier: str,
-    suites: Sequence[Path],
+    suites: Sequence[Suite],
     settings: Settings,
     *,
     phase: str | None,
@@ -188,7 +187,7 @@ def estimate_swarm(
     Tokens are those of earlier calls, in one phase or in all phases (None).
 
     Raises:
-        SelfoptError: if the tier is unknown, or a suite or the ledger cannot be read.
+        SelfoptError: if the tier is unknown, or the ledger cannot be read.
     """
     stages = stages_of(topology)
     return _estimate(stages, tier, suites, settings, phase=phase, runs=runs)
@@ -196,7 +195,7 @@ def estimate_swarm(
 
 def estimate_batch(
     tier: str,
-    suites: Sequence[Path],
+    suites: Sequence[Suite],
     settings: Settings,
     *,
     phase: str | None,
@@ -205,7 +204,7 @@ def estimate_batch(
     """Estimate the calls to each model of a tier for each case of the suites.
 
     Raises:
-        SelfoptError: if the tier is unknown, or a suite or the ledger cannot be read.
+        SelfoptError: if the tier is unknown, or the ledger cannot be read.
     """
     models = settings.tier(tier)
     stages = (Stage(calls=len(models)),)
@@ -215,14 +214,13 @@ def estimate_batch(
 def _estimate(
     stages: Sequence[Stage],
     tier: str,
-    suites: Sequence[Path],
+    suites: Sequence[Suite],
     settings: Settings,
     *,
     phase: str | None,
     runs: int,
 ) -> Estimate:
     models = settings.tier(tier)
-    loaded = _load_suites(suites)
     baseline = settings.phase(phase or "atomic").baseline
     known = _known(settings, phase)
     judge = models[0]
@@ -231,18 +229,11 @@ def _estimate(
     tokens: dict[str, Tokens | None] = {}
     for model in (*models, judge):
         asked = replace(baseline, model=model.id)
-        tokens[model.id] = tokens_of_suites(asked, loaded, settings, known)
-    cases = sum(len(suite.cases) for suite in loaded)
-    if not loaded:
+        tokens[model.id] = tokens_of_suites(asked, suites, settings, known)
+    cases = sum(len(suite.cases) for suite in suites)
+    if not suites:
         cases = 1
     return estimate_stages(stages, models, judge, tokens, cases * runs)
-
-
-def _load_suites(paths: Sequence[Path]) -> list[Suite]:
-    """Load the suites of files and folders; none without a path."""
-    if not paths:
-        return []
-    return [load_suite(path) for path in suite_files(paths)]
 
 
 def stages_of(topology: Topology) -> tuple[Stage, ...]:

@@ -69,6 +69,8 @@ class PhasePlan:
     """The id of the candidate that is the baseline with the rule on trial; empty if no rule is on trial."""
     only_proves: bool = False
     """Whether the session proves the rule on trial, and searches for no new candidates."""
+    rejected: frozenset[str] = frozenset()
+    """The ids of the candidates that lost against this baseline, and are not tried again unchanged."""
     block_passes: int = 0
     """The passes of a block, where specs are asked in blocks that each begin cold; 0: specs are interleaved."""
 

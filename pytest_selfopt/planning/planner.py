@@ -79,6 +79,7 @@ def plan_phase(
         base,
         candidates=(*base.candidates, *generation.candidates),
         left=generation.left,
+        rejected=rejected,
     )
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)

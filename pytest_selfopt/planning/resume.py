@@ -52,6 +52,11 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
     }
 
 
+def nothing_to_resume() -> StateError:
+    """Return the error of a resumption without a cycle."""
+    return StateError("--selfopt-resume: the ledger has no cycle to resume; leave the option out")
+
+
 def interrupted_cycle(ledger: Ledger) -> InterruptedCycle:
     """Return the last cycle if it is unfinished; cycles of a partial selection are skipped.
 
@@ -60,7 +65,7 @@ def interrupted_cycle(ledger: Ledger) -> InterruptedCycle:
     """
     whole = [cycle for cycle in ledger.cycles() if cycle["status"] != "partial"]
     if not whole:
-        raise StateError("--selfopt-resume: the ledger has no cycle to resume; leave the option out")
+        raise nothing_to_resume()
     last = whole[-1]
     if last["status"] not in RESUMABLE:
         raise StateError(

@@ -135,6 +135,8 @@ def history(files: ProjectFiles, width: int | None) -> list[str]:
 def _cycle_lines(entry: _Entry) -> Iterator[str]:
     number, ended = entry["cycle"], entry["ended"]
     head = f"cycle {number}  {ended}  {entry['phase']}  {entry['improvement']:+.3f}"
+    if _is_weighted(entry):
+        head += " in weighted accuracy"
     if entry.get("proof"):
         head += "  proof of what was on trial"
     yield head
@@ -146,6 +148,12 @@ def _cycle_lines(entry: _Entry) -> Iterator[str]:
     for diagnosis in entry.get("diagnoses", ()):
         yield f"  diagnosis: {diagnosis['kind']}"
     yield f"  in force afterwards: {entry['baseline_after']}"
+
+
+def _is_weighted(entry: _Entry) -> bool:
+    """Whether cases of a cycle had weights: then alone the history tells the interval of an accuracy."""
+    metrics = entry.get("metrics", {}).get(entry["baseline_after"], {})
+    return "accuracy_interval" in metrics
 
 
 def _survey_lines(files: ProjectFiles) -> Iterator[str]:
@@ -177,10 +185,14 @@ def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
     """Return the accuracy of the spec in force after each cycle, by phase, as bars of up to `most` characters."""
     lines = []
     for phase in dict.fromkeys(map(itemgetter("phase"), entries)):
-        lines += ["", f"accuracy of what is in force in {phase}, by cycle"]
-        for entry in entries:
+        of_phase = [entry for entry in entries if entry["phase"] == phase]
+        accuracy = "accuracy"
+        if any(map(_is_weighted, of_phase)):
+            accuracy = "accuracy, weighted where cases have weights,"
+        lines += ["", f"{accuracy} of what is in force in {phase}, by cycle"]
+        for entry in of_phase:
             measured = entry.get("metrics", {}).get(entry["baseline_after"])
-            if entry["phase"] == phase and measured is not None:
+            if measured is not None:
                 line = _curve_line(entry, measured["accuracy"], most)
                 lines.append(line)
     return [*lines, ""]

@@ -80,14 +80,16 @@ class BenchmarkCollector:
         items[:] = kept
         return dropped
 
-    def deselect_tags(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def deselect_tags(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Deselect the items that `--selfopt-tags` leaves out; note a problem for each tag that no case has."""
-        text = config.option.selfopt_tags
+        text = session.config.option.selfopt_tags
         if not text:
             return
         dropped, problems = deselect_by_tags(text, items)
-        self.problems += problems
-        config.hook.pytest_deselected(items=dropped)
+        # A case that could not be collected may have the tag.
+        if not session.testsfailed and all(self._rows.values()):
+            self.problems += problems
+        session.config.hook.pytest_deselected(items=dropped)
 
     def refuse_problems(self) -> None:
         """End the session with all problems found during collection.

@@ -75,12 +75,14 @@ class SelfoptSession:
         self._cycle.close()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
         """Refuse problems, and sort the items after all other plugins."""
         self._collector.stash_planned(items)
         if self._mode is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
-        self._collector.deselect_tags(self._config, items)
+        self._collector.deselect_tags(session, items)
         self._collector.refuse_problems()
         if self._config.option.selfopt_prove:
             plans = self._plan.plans.items()

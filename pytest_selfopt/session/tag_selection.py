@@ -8,9 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_selfopt.bench.tag_expression import TagExpression, read_tags
+from pytest_selfopt.bench.tag_expression import read_tags, unknown_tags
 from pytest_selfopt.session.stash import PLANNED
-from pytest_selfopt.suggest import did_you_mean
 
 _MARK_NAME = re.compile(r"[^\W_][\w.+/-]*")
 _NO_NAMES = ("and", "or", "not", "True", "False", "None")
@@ -22,7 +21,7 @@ def deselect_by_tags(text: str, items: list[pytest.Item]) -> tuple[list[pytest.I
     Return the removed items, and a sentence on each tag that no case has.
     """
     expression = read_tags(text)
-    problems = _unknown_tags(expression, items)
+    problems = unknown_tags(expression, _tags_of(items), "--selfopt-tags")
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
@@ -33,16 +32,6 @@ def deselect_by_tags(text: str, items: list[pytest.Item]) -> tuple[list[pytest.I
             dropped.append(item)
     items[:] = kept
     return dropped, problems
-
-
-def _unknown_tags(expression: TagExpression, items: Sequence[pytest.Item]) -> list[str]:
-    known = _tags_of(items)
-    sentences: list[str] = []
-    for tag in expression.tags:
-        if tag not in known:
-            hint = did_you_mean(tag, known)
-            sentences.append(f"--selfopt-tags: no case has the tag {tag!r}{hint}")
-    return sentences
 
 
 def _tags_of(items: Sequence[pytest.Item]) -> tuple[str, ...]:

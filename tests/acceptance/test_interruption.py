@@ -110,6 +110,21 @@ def test_ctrl_c_while_calls_begin_ends_them(project: Make) -> None:
     assert "selfopt-dispatch" not in (made.path / "threads").read_text().split()
 
 
+@pytest.mark.parametrize("workers", [(), ("-n2", "--max-worker-restart=0")], ids=["alone", "distributed"])
+def test_interrupted_collection_ends_as_pytests_own(project: Make, workers: tuple[str, ...]) -> None:
+    made = project({"rules": right()})
+    made.pytester.makepyfile(test_later="raise KeyboardInterrupt")
+    interrupted = made.run("test_later.py", "--selfopt-cycle", *workers)
+    made.pytester.makepyfile(test_later="def test_nothing():\n    pass")
+    made.pytester.makeconftest("import pytest\ndef pytest_collection_modifyitems():\n    pytest.exit('enough')")
+    exited = made.run("test_later.py", "--selfopt-gate", *workers)
+    collected = made.run("test_items.py", "--selfopt-cycle", *workers)
+    for result in (interrupted, exited, collected):
+        assert result.ret == pytest.ExitCode.INTERRUPTED, said(result)
+        assert "no benchmark was collected" not in said(result) + result.stderr.str()
+    assert not made.server.seen.asked
+
+
 def test_kill_9_loses_no_finished_call(project: Make) -> None:
     made = project({"rules": right(), "latency": 0.1})
     process = begin(made)

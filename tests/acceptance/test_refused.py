@@ -27,5 +27,8 @@ def test_a_refused_candidate_is_stopped_for_good(project: Callable[..., Project]
     assert "cannot resolve $ref #/$defs/X" in first
     assert "REJECT schema" in first
     assert f"{4 * CASES} calls in" in first
+    dry = said(made.run("--selfopt-cycle", "--selfopt-dry-run"))
+    assert "not tried again: scripted/model/atomic/schema/t60/r1/i0, because its server refused every call (" in dry
+    assert "cannot resolve $ref #/$defs/X)" in dry
     again = said(made.run("--selfopt-cycle"))
     assert "candidate:" not in again

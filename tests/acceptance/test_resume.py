@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from pytest_selfopt.ledger.ledger import Ledger
 from tests.acceptance.conftest import BODY, CALLS, MODEL, RESTRAINT, Project, right, said, suite_lines
 from tests.acceptance.test_interruption import begin, wait_until
 from tests.ledger_file import open_ledger
@@ -132,6 +133,11 @@ def test_resuming_needs_an_interrupted_cycle(project: Make) -> None:
     nothing = made.run("--selfopt-cycle", "--selfopt-resume")
     assert nothing.ret == pytest.ExitCode.USAGE_ERROR
     assert "the ledger has no cycle to resume" in nothing.stderr.str()
+    assert not (made.path / ".selfopt").exists()
+    Ledger(made.path / ".selfopt" / "ledger.sqlite").close()
+    for command in (["decide"], ["decide", "0"], ["history"], ["report"], ["profile", "--all"], ["export", "csv"]):
+        empty = made.selfopt(*command)
+        assert (empty.returncode, "run pytest with --selfopt-cycle first" in empty.stderr) == (4, True), empty
     assert made.run("--selfopt-cycle").ret == 0
     ended = made.run("--selfopt-cycle", "--selfopt-resume")
     assert ended.ret == pytest.ExitCode.USAGE_ERROR

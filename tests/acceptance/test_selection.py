@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Project, right, said, suite_lines
+from tests.acceptance.conftest import BODY, Project, right, said, suite_lines
 
 TAGS = {"item-0": ["slow", "paid"], "item-1": ["slow"], "item-2": ["skip", "area:billing"]}
 CONFTEST = """
@@ -76,3 +76,16 @@ def test_tags_answer_m_alone(tags: Project) -> None:
     result = tags.run("-m", "(slow or skip) and not paid")
     # The case with the tag skip, which is a marker with arguments, is neither skipped nor selected.
     result.assert_outcomes(passed=1, deselected=12)
+
+
+def test_only_the_true_reason_is_told(tags: Project) -> None:
+    tags.pytester.makepyfile(test_missing=BODY.replace("items.jsonl", "missing.jsonl"))
+    result = tags.run("--selfopt-tags", "billing")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = result.stderr.str()
+    assert "missing.jsonl" in told
+    assert "no case has the tag" not in told
+    tags.pytester.makepyfile(test_missing="import nothing_of_this_name")
+    result = tags.run("--selfopt-tags", "billing", "-n2")
+    assert "nothing_of_this_name" in said(result)
+    assert "no case has the tag" not in result.stderr.str()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.cli import main
-from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right
+from tests.acceptance.conftest import CALLS, RESTRAINT, Project, call, right, suite_lines
 from tests.acceptance.test_swarm import MEMBERS, cheap, rows, wrong_for
 
 Make = Callable[..., Project]
@@ -156,6 +156,26 @@ def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pyte
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("left out"))
 
 
+def slow_lines() -> list[dict[str, Any]]:
+    lines = suite_lines()
+    for line in lines:
+        if line.get("id") in ("item-0", "item-1"):
+            line["tags"] = ["slow"]
+    return lines
+
+
+def test_tags_select_what_a_tier_is_asked(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    made = cheap(project, {"rules": right()})
+    made.write_suite(slow_lines())
+    assert command(made, "batch", "cheap", "--tags", "slow", "--yes") == 0
+    out, errors = capsys.readouterr()
+    assert f"{2 * MEMBERS} calls" in out
+    assert f"{2 * MEMBERS} of {2 * MEMBERS} answers" in errors
+    assert made.server.seen.asked == 2 * MEMBERS
+    assert command(made, "cost-estimate", ":10", "--tier", "cheap", "--tags", "not slow") == 0
+    assert f":10 (8 then 1) of cheap: {(CASES - 2) * (8 + 1)} calls" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("unpriced", [False, True])
 def test_one_unknown_price_makes_the_cost_unknown(
     project: Make, capsys: pytest.CaptureFixture[str], *, unpriced: bool
@@ -178,12 +198,16 @@ def test_one_unknown_price_makes_the_cost_unknown(
         (("batch", "cheap", "--runs", "0"), "--runs 0: must be at least 1"),
         (("batch", "cheap", "--runner", "nast"), "unknown runner 'nast'"),
         (("batch", "cheap", "--variant", "nativ"), "unknown variant 'nativ'"),
+        (("batch", "cheap", "--tags", "slow and"), "--tags: 'slow and': a tag is missing at the end"),
+        (("batch", "cheap", "--tags", "slwo"), "--tags: no case has the tag 'slwo'; did you mean 'slow'?"),
+        (("batch", "cheap", "--tags", "slow and not slow"), "--tags: 'slow and not slow' is true of no case"),
     ],
 )
 def test_an_impossible_request_is_one_sentence(
     project: Make, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
 ) -> None:
     made = cheap(project, {})
+    made.write_suite(slow_lines())
     assert command(made, *arguments) == 4
     assert sentence in capsys.readouterr().err
     assert made.server.seen.asked == 0

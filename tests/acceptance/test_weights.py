@@ -41,3 +41,19 @@ def test_weights_count_in_accuracy(project: Callable[..., Project]) -> None:
     gate = made.run("--selfopt-gate")
     assert gate.ret in (1, 10)
     assert f"accuracy {ACCURACY:.3f} (33 of 36, weighted; " in said(gate)
+
+
+def test_weighted_gain_is_told_apart(project: Callable[..., Project]) -> None:
+    # Only with a constrained format the items are found, and hellos count much.
+    made = project({"rules": right(constrained=True)})
+    lines = suite_lines()
+    for line in lines:
+        if line.get("id", "").startswith("hello"):
+            line["weight"] = WEIGHT
+    made.write_suite(lines)
+    assert "PROMOTE" in said(made.run("--selfopt-cycle"))
+    history = made.selfopt("history").stdout
+    assert f"{CALLS / (CALLS + RESTRAINT * WEIGHT):+.3f} in weighted accuracy" in history
+    assert "accuracy, weighted where cases have weights, of what is in force in atomic" in history
+    for command in (["why", MODEL, "atomic"], ["decide"]):
+        assert f"Gain by answer, weights aside, {CALLS / CASES:+.3f}" in made.selfopt(*command).stdout

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.bench.importing.javascript import javascript_text, python_pattern
+from pytest_selfopt.bench.importing.javascript import javascript_text
+from pytest_selfopt.bench.javascript_patterns import python_pattern
 
 
 @pytest.mark.parametrize(

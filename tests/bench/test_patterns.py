@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from pathlib import Path
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.bench.grading.bounded import TooSlow, bounded
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
+from pytest_selfopt.bench.grading.json_schema import check_schema, first_problem
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
 from pytest_selfopt.bench.grading.patterns import found, search
 from pytest_selfopt.bench.lint import check_suites
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.bench.slow_patterns import slow_text
+from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.trial import Reply
 
 HOSTILE = r"^(\w+\s?)*$"
@@ -104,3 +107,51 @@ def test_a_bounded_search_finds_what_re_finds(pattern: str, text: str) -> None:
 
 def test_an_open_fence_costs_little() -> None:
     assert json_in("```" + "a" * 200_000) is NO_JSON
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found", "missed"),
+    [
+        ("^[a-z]+$", ["abc"], ["abc\n", "x\nabc"]),
+        (r"^\d\w$", ["1a"], ["١a", "1é"]),
+        (r"^(?<year>\d{4})-\k<year>$", ["2024-2024"], ["2024-2025"]),
+        (r"^[^]\u{1F600}$", ["\n😀"], ["😀"]),
+        ("(?i)^[a-z]+$", ["ABC"], ["ABC\n"]),
+        (r"\A(?P<a>x)\Z", ["x"], ["x\n", "xA"]),
+        ("(?s)^a.b", ["a\nb"], ["ab"]),
+    ],
+)
+def test_schemas_have_patterns_of_ecma_262(pattern: str, found: list[str], missed: list[str]) -> None:
+    members: dict[str, Any] = {"patternProperties": {pattern: {}, "(?i)^other$": {}, "^never$": False}}
+    schemas: list[dict[str, Any]] = [{"pattern": pattern}, {**members, "additionalProperties": False}]
+    schemas.append({"unevaluatedProperties": False, "allOf": [members]})
+    for schema in schemas:
+        check_schema(schema)
+        texts = [*found, *missed]
+        values = texts if "pattern" in schema else [{text: 1} for text in texts]
+        problems = [first_problem(schema, value) for value in values]
+        assert [bool(problem) for problem in problems] == [False] * len(found) + [True] * len(missed)
+    assert first_problem({"pattern": pattern}, missed[0]).endswith(f"does not match {pattern!r}")
+
+
+@pytest.mark.parametrize("pattern", ["[a", r"\p{L}", r"\e", "a++b++("])
+def test_unreadable_patterns_are_refused_with_place(tmp_path: Path, pattern: str) -> None:
+    named: dict[str, Any] = {"$schema": "http://json-schema.org/draft-04/schema#", "patternProperties": {pattern: {}}}
+    tool = {"name": "t", "parameters": {"type": "object", "properties": {"a": {"pattern": pattern}}}}
+    file = tmp_path / "suite.jsonl"
+    refused = f"its pattern {pattern!r} is not a regular expression: "
+    for line, field in (
+        ({"id": "a", "prompt": "?", "expect": {"json_schema": named}}, "expect.json_schema"),
+        ({"tool": tool}, "tool t: parameters"),
+    ):
+        file.write_text(json.dumps(line))
+        with pytest.raises(SuiteError, match=re.escape(f"{field}: {refused}")) as caught:
+            load_suite(file)
+        assert "suite.jsonl:1" in str(caught.value)
+
+
+def test_two_ways_to_write_a_pattern_both_count() -> None:
+    schema: dict[str, Any] = {"patternProperties": {"^a{$": {"type": "integer"}, r"^a\{$": {"minimum": 2}}}
+    assert first_problem(schema, {"a{": 2}) == ""
+    assert first_problem(schema, {"a{": 1})
+    assert first_problem(schema, {"a{": 2.5})

@@ -86,7 +86,7 @@ def test_the_shipped_suite_is_as_promised() -> None:
         ("s.jsonl", '{"id": "a", "prompt": "p", "expect": {"number": NaN}}\n', "s.jsonl:1: invalid JSON: NaN"),
         ("s.jsonl", "[" * 100_000 + "\n", "s.jsonl:1: invalid JSON"),
         ("s.jsonl", '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n', "id: expected 1 to 80 letters"),
-        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters: not a valid"),
+        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters: is not a valid"),
         ("s.jsonl", '{"case": {}, "odd": 1}\n', "s.jsonl:1: unknown field 'odd' beside 'case'"),
         ("s.jsonl", '{"tool": {"name": "f", "parameters": {"$schema": []}}}\n', "its $schema is []"),
         (
@@ -222,3 +222,13 @@ def test_any_file_is_a_suite_or_refused(tmp_path_factory: pytest.TempPathFactory
     path.write_bytes(content)
     with contextlib.suppress(SuiteError):
         assert load_suite(path).cases
+
+
+def test_an_anchor_gives_every_case_its_switches(tmp_path: Path) -> None:
+    case = "prompt: Hi, tools: [{name: f}], expect: "
+    call = "call: {name: f, arguments: {}}"
+    first = f"- {{id: a, {case}{{<<: &usual {{strict: true, tolerance: 0.1}}, {call}}}}}"
+    second = f"- {{id: b, {case}{{<<: *usual, {call}}}}}"
+    suite = load_suite(write(tmp_path / "s.yaml", f"{first}\n{second}\n"))
+    switches = [(read["strict"], read["tolerance"]) for read in (case.expect.to_json() for case in suite.cases)]
+    assert switches == [(True, 0.1)] * 2

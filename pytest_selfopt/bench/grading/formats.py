@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from pytest_selfopt.bench.grading.patterns import compiled
+from pytest_selfopt.bench.schema_patterns import schema_pattern
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(
@@ -168,9 +168,9 @@ def is_relative_pointer(text: str) -> bool:
 
 
 def is_regex(text: str) -> bool:
-    """Whether a text is a regular expression, as Python has them."""
+    """Whether a text is a regular expression, as the patterns of schemas are."""
     try:
-        compiled(text)
+        schema_pattern(text)
     except ValueError:
         return False
     return True

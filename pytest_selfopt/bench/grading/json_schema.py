@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_selfopt.bench.call_format import line, show
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.formats import FORMATS, UNCHECKED
+from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.trial import Json
 
 if TYPE_CHECKING:
@@ -50,24 +51,44 @@ def check_schema(schema: dict[str, Json]) -> None:
     """Reject an invalid JSON Schema, and one with dangling or circular references or misspelled formats.
 
     Raises:
-        ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref` or a `format`.
+        ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref`, a `pattern` or a `format`.
     """
     from jsonschema import validators
-    from jsonschema.exceptions import SchemaError
 
     check_dialect(schema)
     try:
-        validators.validator_for(schema).check_schema(schema)
+        check_keywords(schema, validators.validator_for(schema))
         _check_references(schema)
         _check_formats(schema)
-    except SchemaError as problem:
-        raise ValueError(f"is not a valid JSON Schema: {line(problem.message)}") from None
     except RecursionError:
         raise ValueError("is nested too deeply to check") from None
     try:
         _validator(schema).is_valid(None)
     except RecursionError:
         raise ValueError("its $ref is circular") from None
+
+
+def check_keywords(schema: dict[str, Json], dialect: type[Validator]) -> None:
+    """Reject a schema that its dialect does not allow, and one with a pattern that cannot be read.
+
+    Raises:
+        ValueError: "is not a valid JSON Schema: …", or the problem of a pattern.
+        RecursionError: if it is nested too deeply.
+    """
+    from jsonschema import FormatChecker
+    from jsonschema.exceptions import SchemaError
+
+    check: Any = dialect.check_schema
+    try:
+        # Without the checker, jsonschema refuses patterns that are not written as Python has them.
+        check(schema, format_checker=FormatChecker(formats=()))
+    except SchemaError as problem:
+        raise ValueError(f"is not a valid JSON Schema: {line(problem.message)}") from None
+    for pattern in patterns_in(schema):
+        try:
+            schema_pattern(pattern)
+        except ValueError as problem:
+            raise ValueError(f"its pattern {show(pattern)} is not a regular expression: {problem}") from None
 
 
 def check_dialect(schema: dict[str, Json]) -> None:
@@ -88,7 +109,49 @@ def _validator(schema: dict[str, Json]) -> Any:
 
     usual = validators.validator_for(schema)
     exact = _exact(usual)
-    return exact(schema, registry=REGISTRY, format_checker=_format_checker())
+    return exact(_readable(schema), registry=REGISTRY, format_checker=_format_checker())
+
+
+def _readable(part: Any) -> Any:
+    """Return a schema with its patterns as Python has to read them."""
+    if isinstance(part, list):
+        return list(map(_readable, part))
+    if not isinstance(part, dict):
+        return part
+    readable: dict[str, Any] = {}
+    for keyword, value in part.items():
+        if keyword in _BY_NAME and isinstance(value, dict):
+            readable[keyword] = {name: _readable(member) for name, member in value.items()}
+        elif keyword == "pattern" and isinstance(value, str):
+            readable[keyword] = _for_python(value)
+        elif keyword not in _DATA:
+            readable[keyword] = _readable(value)
+        else:
+            readable[keyword] = value
+    members = readable.get("patternProperties")
+    if isinstance(members, dict):
+        readable["patternProperties"] = _readable_names(members)
+    return readable
+
+
+def _readable_names(members: dict[str, Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for written, member in members.items():
+        name = _for_python(written)
+        if name in named:
+            # Two ways of writing the same pattern.
+            named[name] = {"allOf": [named[name], member]}
+        else:
+            named[name] = member
+    return named
+
+
+def _for_python(pattern: str) -> str:
+    try:
+        return schema_pattern(pattern)
+    except ValueError:
+        # It was not refused, so it stands where jsonschema looks for no pattern.
+        return pattern
 
 
 @lru_cache(maxsize=16)

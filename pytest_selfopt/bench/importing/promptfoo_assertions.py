@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pytest_selfopt.bench.importing.javascript import javascript_key, javascript_text, python_pattern
+from pytest_selfopt.bench.importing.javascript import javascript_key, javascript_text
 from pytest_selfopt.bench.importing.promptfoo_templates import filled, is_elsewhere
+from pytest_selfopt.bench.javascript_patterns import python_pattern
 from pytest_selfopt.bench.loading.yaml_files import YamlProblem, read_yaml
 
 Expectation: TypeAlias = dict[str, Any]

@@ -11,7 +11,7 @@ from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.grading.expect import Expectation
-from pytest_selfopt.bench.grading.json_schema import check_dialect
+from pytest_selfopt.bench.grading.json_schema import check_dialect, check_keywords
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json, unknown_names
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.loading.counting import read_reason, read_weight
@@ -211,7 +211,7 @@ def read_tool(value: Any) -> Tool:
 
 
 def _check_parameters(parameters: Any, place: str) -> None:
-    from jsonschema import exceptions, validators
+    from jsonschema import validators
 
     wanted = "a JSON Schema of an object"
     if not isinstance(parameters, dict):
@@ -225,10 +225,8 @@ def _check_parameters(parameters: Any, place: str) -> None:
     usual = validators.Draft7Validator
     validator = validators.validator_for(parameters, default=usual)
     try:
-        validator.check_schema(parameters)
+        check_keywords(parameters, validator)
         check_references(parameters)
-    except exceptions.SchemaError as problem:
-        raise ValueError(f"{place}: not a valid JSON Schema: {problem.message}") from None
     except RecursionError:
         raise ValueError(f"{place}: nested too deeply") from None
     except ValueError as problem:

@@ -15,6 +15,15 @@ class Subparsers(Protocol):
         """Add the parser of a command."""
 
 
+def add_tags_option(parser: argparse.ArgumentParser) -> None:
+    """Add the selection of cases by their tags."""
+    parser.add_argument(
+        "--tags",
+        metavar="EXPRESSION",
+        help="only cases of whose tags this is true, such as 'slow and not paid'",
+    )
+
+
 def require_at_least_1(option: str, value: int | None) -> None:
     """Refuse a number below 1; None is an option that was not given.
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.commands.common.arguments import require_at_least_1
+from pytest_selfopt.commands.common.arguments import add_tags_option, require_at_least_1
 from pytest_selfopt.commands.common.exit_status import EXIT_INTERRUPTED, exit_status
 from pytest_selfopt.commands.common.printing import write_note
 from pytest_selfopt.commands.common.project import (
@@ -46,6 +46,7 @@ def _add_question_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="suite files, or folders of them",
     )
+    add_tags_option(parser)
     parser.add_argument(
         "--runs",
         type=int,

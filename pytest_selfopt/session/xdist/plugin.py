@@ -41,6 +41,10 @@ class XdistPlugin:
         self._scheduler: OrderedScheduler | None = None
         self._collecting: set[str] = set()
         """The workers that have not reported their collection yet."""
+        self._has_collection = False
+        """Whether any worker has reported its collection."""
+        self._interrupted = False
+        """Whether a worker's session ended before all its items were collected, as by Ctrl-C or `pytest.exit`."""
         self._server = RpcServer(self._answer, at_once=self._answer_at_once)
 
     def _answer_at_once(self, worker: str, request: Request) -> Response:
@@ -79,6 +83,7 @@ class XdistPlugin:
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """Start to make calls once all workers have collected."""
         self._collecting.discard(node.gateway.id)
+        self._has_collection = True
         controller = self._controller
         if controller is not None and self._key not in self._config.stash:
             # The hooks are registered here, on the main thread: the controller was made on a worker's thread.
@@ -93,11 +98,15 @@ class XdistPlugin:
         """Stop waiting for a worker that is gone."""
         if node.gateway.id in self._collecting:
             self._collecting.discard(node.gateway.id)
+            # A worker that crashed has no output, and is replaced.
+            self._interrupted = self._interrupted or hasattr(node, "workeroutput")
             self._start_if_collected()
 
     def _start_if_collected(self) -> None:
         failed = self._session is not None and self._session.testsfailed > 0
         if self._collecting or (failed and not self._config.option.continue_on_collection_errors):
+            return
+        if self._interrupted or not self._has_collection:
             return
         if self._key in self._config.stash:
             self._config.stash[self._key].start()

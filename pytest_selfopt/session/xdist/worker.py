@@ -89,12 +89,14 @@ class WorkerSession:
         """Leave everything to the controller."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
         """Sort the items after all other plugins."""
         self._collector.stash_planned(items)
         if mode_of(self._config) is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
-        self._collector.deselect_tags(self._config, items)
+        self._collector.deselect_tags(session, items)
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
             self._config.hook.pytest_deselected(items=self._collector.deselect_phases(idle, items))
