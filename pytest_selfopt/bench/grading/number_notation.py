@@ -17,7 +17,7 @@ from pytest_selfopt.bench.grading.notation.brackets import (
     last_item,
     may_be_citation,
 )
-from pytest_selfopt.bench.grading.notation.characters import LETTER, SIGN
+from pytest_selfopt.bench.grading.notation.characters import CURRENCY_CODES, LETTER, SIGN
 from pytest_selfopt.bench.grading.notation.digits import (
     MOST_EXPONENT,
     RUN,
@@ -35,7 +35,8 @@ from pytest_selfopt.bench.grading.numbers import LOCALES, show_decimal
 _WORD_BEFORE = re.compile(
     rf"(?:[{LETTER}][\-\u2010\u2011]?|[{LETTER}\d)}}\]]_|_ ?\{{ ?|\^ ?[{{(]? ?{SIGN} ?|<su[bp]>{SIGN})\Z"
 )
-_COMMAND_BEFORE = re.compile(r"\\[A-Za-z]+[-\u2010\u2011]?\Z")
+# Neither a command of TeX nor a currency makes a word of the digits behind it.
+_NO_WORD_BEFORE = re.compile(rf"(?:\\[A-Za-z]+[-\u2010\u2011]?|(?<![{LETTER}]){CURRENCY_CODES})\Z")
 _WORD_AFTER = re.compile(rf"[{LETTER}]+\d")
 _BASE_BEFORE = re.compile(rf"[{LETTER}\d)\]}}](?: \*\* |\*\*)\Z")
 _SURELY_WITH_COMMA = re.compile(r"\d\.\d{3},\d")
@@ -180,7 +181,7 @@ def _is_in_word(text: str, run: re.Match[str]) -> bool:
     if _WORD_AFTER.match(text, stop):
         return True
     if _WORD_BEFORE.search(text, least, start):
-        return not _COMMAND_BEFORE.search(text, max(0, start - 24), start)
+        return not _NO_WORD_BEFORE.search(text, max(0, start - 24), start)
     # After a base, two asterisks begin an exponent, unless two more make the number a bold one.
     return _BASE_BEFORE.search(text, least, start) is not None and not text.startswith(("**", " **"), stop)
 

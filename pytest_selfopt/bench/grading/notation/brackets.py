@@ -23,7 +23,9 @@ _BEHIND_NUMBER = re.compile(
 _BEHIND_WORD = re.compile(rf"\d[{BLANK}][{LETTER}]{{4,20}}{_OPENED}")
 _CLOSED = re.compile(rf"(?:{_SEPARATOR}{_NUMBER}){{0,9}}\]")
 _CITED = re.compile(rf"{_NUMBER}(?:,{_NUMBER})*")
-_DEFINITION = re.compile(r"[ \t]*\[\^[^\]\n]{1,40}\]:")
+_DEFINITION = re.compile(r"[ \t]*(?:\[\^[^\]\n]{1,40}\]:|(?P<cited>\[\d{1,3}\])(?::[ \t]|[ \t]+(?=[^\W\d]|<)))")
+_MOST_SOURCES = 100
+"""Lines at the end of a text among which its sources are looked for."""
 
 _ITEMS = f"0123456789 \n\t.,+{MINUSES}'\"\\!{BLANK}"
 _ITEMS_AFTER = re.compile(rf"(?:[\d \n\t.,+\{MINUSES}'\"{BLANK}]|\\[!,; ])*(?:\\right ?)?(?:\\?\}}|[\])⟩]|\\rangle)")
@@ -48,16 +50,24 @@ NO_LIST = Item()
 
 
 def answer_end(text: str) -> int:
-    """Return where a text ends without the definitions of footnotes at its end."""
+    """Return where a text ends without the footnotes and the cited sources at its end."""
     end = len(text)
-    if "[^" not in text:
+    if "\n" not in text or "[" not in text:
         return end
-    while end > 0:
+    for _ in range(_MOST_SOURCES):
         line = text.rfind("\n", 0, end) + 1
-        if _DEFINITION.match(text, line, end) is None and not text[line:end].isspace() and line != end:
-            return end
-        end = max(line - 1, 0)
+        if line == 0 or not _is_source(text, line, end):
+            break
+        end = line - 1
     return end
+
+
+def _is_source(text: str, line: int, end: int) -> bool:
+    """Whether a line defines a footnote, tells a source that the text before it cites, or is empty."""
+    definition = _DEFINITION.match(text, line, end)
+    if definition is None:
+        return text[line:end].strip() == ""
+    return definition["cited"] is None or definition["cited"] in text[:line]
 
 
 def is_citation(text: str, run: re.Match[str]) -> bool:

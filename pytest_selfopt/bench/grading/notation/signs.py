@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from pytest_selfopt.bench.grading.notation.characters import BLANK, CURRENCIES, GAP, LETTER, MINUSES, RAISED, SIGNS
+from pytest_selfopt.bench.grading.notation.characters import (
+    BLANK,
+    CURRENCIES,
+    CURRENCY_CODES,
+    GAP,
+    LETTER,
+    MINUSES,
+    RAISED,
+    SIGNS,
+)
 from pytest_selfopt.bench.grading.notation.regions import GREEK, PART
 
 _REACH = 48
@@ -16,10 +25,8 @@ _WORDS = r"(?i:\b(?:minus|negative|moins|menos|meno)\b)"
 _AROUND = f"{BLANK}{CURRENCIES}\t~{{(*_`\\,:!"
 _LOWER_ENDS = ("minus", "negative", "moins", "menos", "meno", "Rs", "kr")
 _ENDS = f"{SIGNS}}})>;."
-_CURRENCY = (
-    rf"\\?[A-Z]{{0,3}}\\?[{CURRENCIES}]"
-    r"|(?:USD|EUR|GBP|JPY|CHF|CAD|AUD|NZD|INR|CNY|RMB|SEK|NOK|DKK|PLN|RUB|BRL|MXN|Rs\.?|Fr\.|kr\.?|\\(?:euro|pounds|yen))"
-)
+_MONEY = rf"\\?[A-Z]{{0,3}}\\?[{CURRENCIES}]|{CURRENCY_CODES}|\\(?:euro|pounds|yen)"
+_CURRENCY = rf"{_MONEY}|\\(?:text|textrm|mathrm)\{{ ?(?:{_MONEY}) ?\}}"
 _BETWEEN = rf"{GAP}|\\!|\\[($]|[{{(*_`]|\{{\}}|\\left\(|\\[A-Za-z]{{2,12}} ?\{{|</?[a-z]{{1,6}}>"
 _BEFORE = re.compile(
     rf"(?:\{{ ?(?P<braced>{_SIGN_CLASS}) ?\}}|\\[($] ?(?P<tex>{_SIGN_CLASS}) ?\\[)$]|\$(?P<dollars>{_SIGN_CLASS})\$"
@@ -219,7 +226,10 @@ def _role_after_letter(found: _Found) -> Role:
 
 def _role_after_group(before: str, found: _Found) -> Role:
     """Look into the group: it may end with an equals sign or a colon."""
-    inner = before.rstrip("}\\) ")[-1:]
-    if inner.isalnum() or inner in (*CURRENCIES, "%", "]"):
-        return _role_after_bracket(found)
-    return "sign"
+    group = before.rstrip("}\\)")
+    last = group.rstrip()[-1:]
+    if not (last.isalnum() or last in (*CURRENCIES, "%", "]")):
+        return "sign"
+    if group.endswith(" "):
+        return _role_after_letter(replace(found, is_after_gap=True))
+    return _role_after_bracket(found)
