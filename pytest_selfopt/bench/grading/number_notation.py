@@ -180,6 +180,8 @@ def _is_in_word(text: str, run: re.Match[str]) -> bool:
     least = max(0, start - 8)
     if _WORD_AFTER.match(text, stop):
         return True
+    if text[start - 1 : start] == " " and text[start - 2 : start - 1].isalnum():
+        return False
     if _WORD_BEFORE.search(text, least, start):
         return not _NO_WORD_BEFORE.search(text, max(0, start - 24), start)
     # After a base, two asterisks begin an exponent, unless two more make the number a bold one.

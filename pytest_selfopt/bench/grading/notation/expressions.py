@@ -63,6 +63,8 @@ _AFTER = re.compile(
     rf"(?:(?i:{_SCALE_WORDS})(?![{LETTER}])|千?[万萬亿億])|k(?![{LETTER}\d])|[{BLANK}]?[kKMGB][{BLANK}]?(?:[€$£]|EUR|USD))"
     rf"|(?P<price>[KmMbBtT](?![{LETTER}\d])|[{BLANK}]?(?:bn|mn|[cC]r)(?![{LETTER}]))"
 )
+# Spares most numbers the whole search: after a space, no word with these initials is sought.
+_UNIT_AFTER = re.compile(" [aefgijnorsuvwxyz]")
 
 
 def problem_before(text: str, start: int, stop: int) -> str:
@@ -84,7 +86,7 @@ def problem_before(text: str, start: int, stop: int) -> str:
 
 def problem_after(text: str, start: int, stop: int) -> str:
     """Say of what the number whose digits are from `start` to `stop` is the first part; empty if it is none."""
-    if text[stop : stop + 1] in _ENDS:
+    if text[stop : stop + 1] in _ENDS or _UNIT_AFTER.match(text, stop):
         return ""
     found = _AFTER.match(text, stop)
     if found is None:

@@ -53,12 +53,15 @@ class Regions:
 
     def __init__(self, text: str) -> None:
         self._regions: list[Region] = []
+        self._starts: list[int] = []
         if _may_have_regions(text):
             self._regions = _Reader(text).read()
-        self._starts = [region.start for region in self._regions]
+            self._starts = [region.start for region in self._regions]
 
     def at(self, place: int) -> Region | None:
         """Return the region that holds this place of the text."""
+        if not self._starts:
+            return None
         index = bisect_right(self._starts, place) - 1
         if index < 0 or self._regions[index].stop <= place:
             return None
