@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,40 @@ from pytest_selfopt.trial import Reply, ToolCall
 
 FRAMES = ["{}", "so it is {}.", "1 and then {}", "= {} km", "**{}**", "CO2: {}%", "(7) {}, see x2", "\\boxed{{{}}}"]
 BLANKS = [" ", "\u00a0", "\u2009", "\u202f", "\\,", "'", "\u2019", "_"]
+TEX_GAPS = [
+    "{,}",
+    ",\\!",
+    "{,\\!}",
+    "{\\,}",
+    "\\,",
+    "\\;",
+    "\\:",
+    "\\ ",
+    "{\\ }",
+    "\\text{,}",
+    "\\mathord{,}",
+    "\\!",
+    "&nbsp;",
+]
+CURRENCIES = [
+    "",
+    "$",
+    "\\$",
+    "$ ",
+    "US$",
+    "US\\$",
+    "£ ",
+    "€",
+    "₹",
+    "Rs. ",
+    "EUR ",
+    "\\,",
+    "{",
+    "**",
+    "\\textbf{",
+    "<b>",
+]
+NEGATIVE = ["-", "−", "\u2011", "–", "{-}", "\\(-\\)", "$-$", "\\text{-}", "&minus;"]
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -81,6 +116,82 @@ def test_a_notation_is_read(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("- 5", "5"),
+        ("Items:\n- 3\n- 5", "5"),
+        ("> - 5", "5"),
+        ("Costs:\n- $10\n- $42", "42"),
+        ("- $42", "-42"),
+        ("− 42", "-42"),
+        ("x = - 5", "-5"),
+        ("x\\approx-5", "-5"),
+        ("\\text{Profit: }-42", "-42"),
+        ("**Profit:** - 42 €", "-42"),
+        ("| Net | - 42 |", "-42"),
+        ("-(42)", "-42"),
+        ("7 or USD -42", "-42"),
+        ("-\\text{US\\$}42", "-42"),
+        ("\\text{is }-42", "-42"),
+        ("7 or -Rs.42", "-42"),
+        ("is \u201142 °C", "-42"),
+        ("10 - 5", "5"),
+        ("10{-}5", "5"),
+        ("3–5", "5"),
+        ("10\u201120", "20"),
+        ("10--20", "20"),
+        ("5 € - 10 €", "10"),
+        ("(a) - 5", "5"),
+    ],
+)
+def test_a_sign_is_told_from_a_dash(text: str, value: str) -> None:
+    assert value_of(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("42 cm^ 2", "42"),
+        ("42 m<sup>2</sup>", "42"),
+        ("42 m²", "42"),
+        ("42 \\text{ cm}^\\text{2}", "42"),
+        ("42 m ** 2", "42"),
+        ("42^{\\circ}", "42"),
+        ("42^{\\text{nd}}", "42"),
+        ("3 \\, \\times \\, 10^{ 5 }", "300000"),
+        ("3 × 10<sup>5</sup>", "300000"),
+        ("x \\approx5", "5"),
+        ("42 \\tag{1}", "42"),
+        ("x &= 42 \\\\[4pt]", "42"),
+        ("[1,2,42]", "42"),
+        ("[100,200,300]", "300"),
+        ('{"all":[100,200,300]}', "300"),
+        ("[[1,2],[3,4]]", "4"),
+        ("[1.5,2.5]", "2.5"),
+        ("\\{1,2,3\\}", "3"),
+        ("(1,2)", "2"),
+        ("\\left(1,2\\right)", "2"),
+        ("($1,234)", "1234"),
+        ("\\[1,234\\]", "1234"),
+        ("7 [1]", "7"),
+        ("7 [12].", "7"),
+        ("7[^1]", "7"),
+        ("7[^1]\n\n[^1]: Smith 2019, p. 42", "7"),
+        ("7 [1].\n\nSources:\n[1] Smith 2019, p. 42\n", "7"),
+        ("7% [1, 2]", "7"),
+        ("7 km [1][2]", "7"),
+        ("7<sup>[1]</sup>", "7"),
+        ("7 [1](https://example.org/2021)", "7"),
+        ("7 ([a](https://example.org/2021))", "7"),
+        ("7【4†source】", "7"),
+        ("the answer is [42].", "42"),
+    ],
+)
+def test_marks_around_an_answer_change_nothing(text: str, value: str) -> None:
+    assert value_of(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(
     "other",
     [
         *("CO2", "H2O", "x2", "x_1", "x_{12}", "x^2", "m^{-2}", "x**2", "GPT-4", "Covid-19", "v1.2.3", "3.14.15"),
@@ -101,6 +212,54 @@ def test_what_is_no_number_is_passed_over(other: str) -> None:
         ("\\frac{1}{2}", "is a fraction"),
         ("2^10", "'2^10' is a power"),
         ("5²", "'5²' is a power"),
+        ("1 / 2", "is a fraction"),
+        ("1⁄2", "is a fraction"),
+        ("1\\/2", "is a fraction"),
+        ("{1 \\over 2}", "is a fraction"),
+        ("\\frac12", "is a fraction"),
+        ("5\\tfrac12", "is a fraction"),
+        ("5¹⁄₂", "is a fraction"),
+        ("\\dfrac{7}{x^{2}}", "is a fraction"),
+        ("\\pi/2", "is a fraction"),
+        ("1/\\sqrt{x}", "is a fraction"),
+        ("2\\sqrt{3}", "is a part of an expression"),
+        ("2√3", "is a part of an expression"),
+        ("2 * sqrt(3)", "is a part of an expression"),
+        ("2\\pi", "is a part of an expression"),
+        ("2 π", "is a part of an expression"),
+        ("\\binom{4}{2}", "is a part of an expression"),
+        ("{4 \\choose 2}", "is a part of an expression"),
+        ("C(4,2)", "is a part of an expression"),
+        ("42 \\pmod{7}", "is a part of an expression"),
+        ("7 (mod n)", "is a part of an expression"),
+        ("3 + 7i", "is a part of an expression"),
+        ("2x + 7", "is a part of an expression"),
+        ("\\boxed{7x}", "is a part of an expression"),
+        ("6 × 7", "is a part of an expression"),
+        ("x = \\pm 7", "is a part of an expression"),
+        ("0.\\overline{7}", "is a part of an expression"),
+        ("0.(7)", "is a part of an expression"),
+        ("\\log_2 7", "is a part of an expression"),
+        ("10_{2}", "is a part of an expression"),
+        ("-(7 + 2)", "is a part of an expression"),
+        ("10^{n}", "is a power"),
+        ("10^{6.5}", "is a power"),
+        ("(-7)^2", "is a power"),
+        ("7<sup>2</sup>", "is a power"),
+        ("the answer is - 7", "'- 7' may be positive or negative"),
+        ("minus 7", "'minus 7' may be positive or negative"),
+        ("10 -7", "may be positive or negative"),
+        ("(1,234)", "may be one number or several"),
+        ("[7 100]", "may be one number or several"),
+        ("[7, 100,200]", "may be one number or several"),
+        ("50~100", "may be one number or several"),
+        ("7 apples [2]", "may be the answer or a source of it"),
+        ("$7 million", "is written with a word for a power of ten"),
+        ("7 Mio. €", "is written with a word for a power of ten"),
+        ("7\\text{ billion}", "is written with a word for a power of ten"),
+        ("€7k", "is written with a word for a power of ten"),
+        ("1 234\u202f567", "is not written as numbers are in any locale"),
+        (".1,234", "is not written as numbers are in any locale"),
         ("2,345,67", "'2,345,67' is not written as numbers are in any locale"),
         ("1e9999999", "is too large"),
     ],
@@ -173,6 +332,91 @@ def test_any_notation_reads_as_its_value(
 
 
 @given(
+    st.integers(1000, 10**12),
+    st.sampled_from(TEX_GAPS),
+    st.sampled_from(["", *NEGATIVE]),
+    st.sampled_from(CURRENCIES),
+    st.sampled_from(
+        ["{}", "x = {}", "\\boxed{{{}}}", "\\(x={}\\)", "\\[ {} \\]", "It is **{}**", "{}$", "7; {}\\text{{ m}}^2"]
+    ),
+)
+def test_tex_around_digits_changes_no_value(value: int, between: str, sign: str, currency: str, frame: str) -> None:
+    closing = {"{": "}", "**": "**", "\\textbf{": "}", "<b>": "</b>"}.get(currency, "")
+    text = f"{sign}{currency}{grouped(str(value), between)}{closing}"
+    if sign:
+        value = -value
+    assert value_of(frame.format(text)) == value
+
+
+@given(
+    st.lists(st.integers(0, 999).map(str), min_size=2, max_size=6),
+    st.sampled_from(["[{}]", "\\{{{}\\}}", "x = [{}].", "[[{}]]"]),
+)
+def test_the_last_item_of_a_list_counts(items: list[str], frame: str) -> None:
+    assert value_of(frame.format(",".join(items))) == int(items[-1])
+
+
+@given(
+    st.decimals(0, 1000, places=2, allow_nan=False),
+    st.integers(1, 999),
+    st.sampled_from(["{} [{}]", "{}[^{}]", "{}% [{}]."]),
+)
+def test_a_citation_is_no_answer(value: Decimal, note: int, form: str) -> None:
+    assert value_of(form.format(value, note)) == value
+
+
+@given(
+    st.integers(0, 999),
+    st.integers(1, 999),
+    st.sampled_from(
+        [
+            "{} / {}",
+            "{}⁄{}",
+            "{}\\/{}",
+            "{{{} \\over {}}}",
+            "\\frac{{{}}}{{{}}}",
+            "{}\\sqrt{{{}}}",
+            "{} \\pmod{{{}}}",
+            "{} × {}",
+        ]
+    ),
+    st.sampled_from(["{}", "-{}", "7, so {}", "\\boxed{{{}}}", "${}$", "**{}**"]),
+)
+def test_no_part_passes_for_the_whole(one: int, other: int, form: str, frame: str) -> None:
+    text = frame.format(form.format(one, other))
+    for part in (one, other, -one, -other, 7):
+        judgement = Number(part).judge(Reply(text=text))
+        assert not judgement.passed
+        assert not judgement.applicable
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "[1,",
+        "(1,2",
+        "1~",
+        "100 ",
+        "\\$",
+        "$",
+        "\\frac{1",
+        "x^{2}",
+        "7 [1] ",
+        "[^1]: a\n",
+        "1 / ",
+        "- ",
+        "\\ln(",
+        "https://",
+    ],
+)
+def test_long_texts_are_read_at_once(part: str) -> None:
+    begun = time.process_time()
+    for end in ("", "7", "]", "7 x"):
+        Number(1).judge(Reply(text=f"{part * 8_000}{end}"))
+    assert time.process_time() - begun < 5
+
+
+@given(
     st.decimals(-1000, 1000, places=3, allow_nan=False),
     st.integers(-40, 40),
     st.sampled_from(
@@ -214,7 +458,7 @@ def test_a_tolerance_is_exact(value: int, tolerance: int, places: int, beyond: i
 
 
 @given(
-    st.text(st.characters(codec="utf-8") | st.sampled_from("0123456789.,'’_{}\\^*/:- e×½⁵")),
+    st.text(st.characters(codec="utf-8") | st.sampled_from("0123456789.,'’_{}()[]\\^*/:-+~$ eix×½⁵πn\n")),
     st.sampled_from(["", *LOCALES]),
 )
 def test_any_text_is_judged(text: str, locale: str) -> None:
