@@ -74,7 +74,7 @@ class RunningCycle:
         should_run = self.should_run(planned)
         if should_run:
             self._enter_pass(planned.key)
-            self.dispatcher.wait_until_begun(planned.key)
+            self.dispatcher.wait_until_begun(planned.key, lambda: self._observer.on_wait(planned.key))
         return should_run
 
     def should_run(self, planned: PlannedTrial) -> bool:
@@ -154,7 +154,7 @@ class RunningCycle:
             self._observer.on_pass_end(phase, run)
 
     def show_progress(self, key: TrialKey) -> None:
-        """Tell the observer that the session has come to a trial; on the main thread only."""
+        """Tell the observer that the session waits for a trial, or has come to it; on the main thread only."""
         self._observer.on_wait(key)
 
     def make_room(self) -> None:

@@ -182,8 +182,8 @@ class Dispatcher:
             self._discarded.add(key)
             self._arrived.notify_all()
 
-    def wait_until_begun(self, key: TrialKey) -> None:
-        """Wait until a trial's call is under way, or will not be made any more."""
+    def wait_until_begun(self, key: TrialKey, while_waiting: Callable[[], None]) -> None:
+        """Wait until a trial's call is under way, or will not be made any more; handle signals meanwhile."""
         name = self._id_of(key)
         while True:
             with self._arrived:
@@ -194,6 +194,7 @@ class Dispatcher:
                 self._want(name)
                 self._arrived.wait(BEGUN_TICK_S)
             undisturbed.heed()
+            while_waiting()
 
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call, because no item waits for it any more."""

@@ -1,0 +1,34 @@
+"""The progress of a session while no item ends, in this process and distributed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.conftest import Project, right, said
+
+Make = Callable[..., Project]
+OFTEN = """
+from pytest_selfopt.session.terminal import progress
+
+progress.LOG_INTERVAL_S = 0.4
+"""
+BOTH = pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "-n2"])
+
+
+def logged(result: pytest.RunResult) -> list[str]:
+    """The lines of progress in a log."""
+    return [line for line in result.outlines if re.search(r"\bpass \d+  ", line) and " elapsed" in line]
+
+
+@BOTH
+def test_one_slow_answer_does_not_silence_progress(project: Make, arguments: tuple[str, ...]) -> None:
+    slow = {"when": {"prompt": "Hello 0!"}, "then": {"reply": "Hello!", "latency": 2.2}}
+    made = project({"rules": [slow, *right()]})
+    made.pytester.makeconftest(OFTEN)
+    result = made.run("--selfopt-cycle", "-k", "run0", *arguments)
+    counted = Counter(re.findall(r"atomic pass 1  (calls \d+/\d+)", "\n".join(logged(result))))
+    assert max(counted.values(), default=0) >= 4, said(result)
