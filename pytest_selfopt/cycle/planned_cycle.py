@@ -92,7 +92,7 @@ class PlannedCycle:
         return dry_run(session_plan, self.settings, self._store.ledger)
 
     def start(self, request: StartRequest) -> RunningCycle:
-        """Start servers, enter the cycle into the ledger, and begin to make calls.
+        """Start servers, enter the cycle into the ledger, and prepare its calls; `begin_calls` makes them.
 
         If that fails, whatever was started is stopped.
 
@@ -117,7 +117,6 @@ class PlannedCycle:
         running = self._make_running(request, opened, backend, calls, began)
         if self.settings.mode is not Mode.PLAIN:
             _announce(request, opened, calls, cost)
-        calls.dispatcher.start()
         return running
 
     def _begin_backend(self, request: StartRequest, undo: ExitStack) -> CallBackend:

@@ -28,7 +28,7 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
 
 
 class RunningCycle:
-    """A cycle, a gate or a plain session whose calls are being made; made by `PlannedCycle.start`."""
+    """A cycle, a gate or a plain session whose calls are made from `begin_calls` on; made by `PlannedCycle.start`."""
 
     def __init__(
         self,
@@ -64,6 +64,10 @@ class RunningCycle:
     def settings(self) -> Settings:
         """The settings of the session."""
         return self._store.settings
+
+    def begin_calls(self) -> None:
+        """Begin to make calls."""
+        self.dispatcher.start()
 
     def begin(self, planned: PlannedTrial) -> bool:
         """Wait until an item's call is under way; return whether the item is to be run.

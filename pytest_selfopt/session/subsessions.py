@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -104,21 +105,54 @@ def run_session(arguments: Sequence[str], which: str) -> int:
     # interrupt it while it writes its results.
     command = [sys.executable, "-m", "pytest", *arguments]
     environment = {**os.environ, CHILD: which}
-    process = subprocess.Popen(command, env=environment, process_group=0)
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _passing_on_signals() as passing:
+        process = subprocess.Popen(command, env=environment, process_group=0)
+        passing.begin(process)
         status = process.wait()
-        if status >= 0:
-            return status
-        # As shells report it, because a process cannot end with a negative status.
-        return 128 - status
+    if status >= 0:
+        return status
+    # As shells report it, because a process cannot end with a negative status.
+    return 128 - status
+
+
+class _SignalRelay:
+    """Passes signals on to a process; those that come before it exists are passed on once it does."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def begin(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass signals on to this process."""
+        self._process = process
+        for number in self.came:
+            process.send_signal(number)
+
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        self.came.append(number)
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+@contextlib.contextmanager
+def _passing_on_signals() -> Iterator[_SignalRelay]:
+    """Pass signals on to a subsession; handlers of others run when it has ended."""
+    relay = _SignalRelay()
+    before: dict[int, Any] = {}
+    number: int
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, relay.receive)
+    try:
+        yield relay
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    for came in relay.came:
+        handler = before[came]
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(came, None)
 
 
 def _history(state_dir: Path) -> list[dict[str, Any]]:

@@ -206,6 +206,7 @@ class XdistController:
 
     def register_hooks(self) -> None:
         """Listen to pytest's hooks from now on."""
+        undisturbed.interrupt_when_ended()
         undisturbed.watch()
         manager = self._config.pluginmanager
         manager.register(self._verdict, "selfopt-judging")
