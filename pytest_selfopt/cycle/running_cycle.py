@@ -157,9 +157,9 @@ class RunningCycle:
         if self.settings.mode is not Mode.PLAIN:
             self._observer.on_pass_end(phase, run)
 
-    def show_progress(self, key: TrialKey) -> None:
-        """Tell the observer that the session waits for a trial, or has come to it; on the main thread only."""
-        self._observer.on_wait(key)
+    def show_progress(self, key: TrialKey, unfinished: int) -> None:
+        """Tell the observer that `unfinished` tests of a trial's pass are waited for; on the main thread only."""
+        self._observer.on_wait(key, unfinished)
 
     def make_room(self) -> None:
         """Tell the observer that pytest is going to write."""

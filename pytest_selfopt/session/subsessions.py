@@ -37,6 +37,13 @@ def which_of(environment: Mapping[str, str]) -> str:
     return which
 
 
+def is_followed(which: str) -> bool:
+    """Whether further cycles may follow a subsession, such as "cycle 2/3"."""
+    _, _, numbers = which.partition("cycle ")
+    number, _, count = numbers.partition("/")
+    return number != count
+
+
 def begin_cycles(config: pytest.Config, count: int) -> int:
     """Run the cycles that the command line asks for; return the status of the last one."""
     state_dir = config.getoption("selfopt_state_dir")

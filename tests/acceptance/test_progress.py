@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "-n2"
 
 def logged(result: pytest.RunResult) -> list[str]:
     """The lines of progress in a log."""
-    return [line for line in result.outlines if re.search(r"\bpass \d+  ", line) and " elapsed" in line]
+    return [line for line in result.outlines if re.search(r"\bpass \d+  calls \d", line)]
 
 
 @BOTH
@@ -32,3 +32,14 @@ def test_one_slow_answer_does_not_silence_progress(project: Make, arguments: tup
     result = made.run("--selfopt-cycle", "-k", "run0", *arguments)
     counted = Counter(re.findall(r"atomic pass 1  (calls \d+/\d+)", "\n".join(logged(result))))
     assert max(counted.values(), default=0) >= 4, said(result)
+
+
+@BOTH
+def test_progress_says_what_is_waited_for(project: Make, arguments: tuple[str, ...]) -> None:
+    limit = {"when": {"prompt": "Hello 0!", "first": 1}, "then": {"status": 429, "retry_after": 3}}
+    warm_up = {"when": {"prompt": "What is 2+2?"}, "then": {"reply": "4", "latency": 1.2}}
+    made = project({"rules": [limit, warm_up, *right()]})
+    made.pytester.makeconftest(OFTEN)
+    result = made.run("--selfopt-cycle", "-k", "run0", "--selfopt-warmup", *arguments)
+    assert "warming up scripted/model" in "\n".join(logged(result)), said(result)
+    assert "rate limit of scripted/model until" in "\n".join(logged(result)), said(result)

@@ -248,7 +248,7 @@ class XdistController:
             running = self._cycle.started
             key = next(iter(self._pending.open_trials()), None)
             if running is not None and key is not None and not self._ended:
-                running.show_progress(key)
+                running.show_progress(key, self._pending.open_in_pass(key))
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Stop waiting for a worker that is gone; its successor collects again."""
