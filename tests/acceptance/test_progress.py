@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.conftest import Project, right, said
+from tests.acceptance.test_gates import EXTENDED
 
 Make = Callable[..., Project]
 OFTEN = """
@@ -32,6 +33,15 @@ def test_one_slow_answer_does_not_silence_progress(project: Make, arguments: tup
     result = made.run("--selfopt-cycle", "-k", "run0", *arguments)
     counted = Counter(re.findall(r"atomic pass 1  (calls \d+/\d+)", "\n".join(logged(result))))
     assert max(counted.values(), default=0) >= 4, said(result)
+
+
+def test_calls_of_later_passes_count_from_the_start(project: Make) -> None:
+    made = project({"rules": right(), "latency": 0.15})
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.pytester.makeconftest(OFTEN)
+    lines = logged(made.run("--selfopt-cycle"))
+    assert all("/144" in line for line in lines)
+    assert re.search(r"extended pass 1 .*, at least 0:0[1-9] left", "\n".join(lines))
 
 
 @BOTH
