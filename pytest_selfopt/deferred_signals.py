@@ -47,6 +47,8 @@ class Undisturbed:
         """The signals that interrupt, and without this object would end the process."""
         self._ending_since: float | None = None
         """When the first of them came, by a monotonic clock."""
+        self.told_to_end = False
+        """Whether one of them came since `interrupt_when_ended`."""
 
     def watch(self) -> None:
         """Wrap the installed handlers; call it again when others may have been installed since."""
@@ -62,11 +64,17 @@ class Undisturbed:
 
         A second SIGTERM ends the process at once.
         """
+        self.told_to_end = False
         for number in _ENDING if _on_main_thread() else ():
             if signal.getsignal(number) is signal.SIG_DFL and not _is_caught(number):
                 self._handlers[number] = _interrupt
                 self._adopted.add(number)
                 signal.signal(number, self._receiver)
+
+    def finish(self) -> None:
+        """Let those signals interrupt no more, because the session ends by itself and writes its results."""
+        for number in self._adopted:
+            self._handlers[number] = _finish
 
     def __enter__(self) -> None:
         if _on_main_thread():
@@ -113,6 +121,7 @@ class Undisturbed:
         now = time.monotonic()
         if self._ending_since is None:
             self._ending_since = now
+            self.told_to_end = True
             return False
         # A terminal that is closed may send several SIGHUPs.
         if number == signal.SIGTERM and now - self._ending_since > SAME_S:
@@ -122,6 +131,10 @@ class Undisturbed:
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _finish(_number: int, _frame: FrameType | None) -> None:
+    """Go on, since the session is about to end."""
 
 
 def _end_at_once(number: int) -> NoReturn:

@@ -19,6 +19,7 @@ from pytest_selfopt.console.output import columns_of, laid_out
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
+from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -116,6 +117,9 @@ def run_session(arguments: Sequence[str], which: str) -> int:
         process = subprocess.Popen(command, env=environment, process_group=0)
         passing.begin(process)
         status = process.wait()
+    if passing.came and status in CONTINUABLE:
+        # It was finishing already, and nothing is to follow it.
+        return int(pytest.ExitCode.INTERRUPTED)
     if status >= 0:
         return status
     # As shells report it, because a process cannot end with a negative status.
@@ -204,6 +208,9 @@ def run_proof(proof: ProofRun | None, config: pytest.Config, status: int) -> int
     if proof is None or status not in CONTINUABLE:
         return status
     write = make_writer(config)
+    if undisturbed.told_to_end:
+        write(f"selfopt: {proof.what} is left to the next cycle, because the session was told to end")
+        return int(pytest.ExitCode.INTERRUPTED)
     write(f"selfopt: proves {proof.what}")
     if config.get_verbosity() >= 0:
         write("  (--selfopt-no-prove leaves that to the next cycle)")

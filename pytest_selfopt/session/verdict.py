@@ -163,6 +163,7 @@ class VerdictHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge the evidence, write the results, and set the exit status."""
+        undisturbed.finish()
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = EXIT_DECIDED
         running = self._running()
