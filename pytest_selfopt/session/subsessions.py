@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.console.layout import width_for
-from pytest_selfopt.console.output import columns_of, laid_out
+from pytest_selfopt.console.output import columns_of, laid_out, leave_closed_terminal
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
@@ -117,6 +117,8 @@ def run_session(arguments: Sequence[str], which: str) -> int:
         process = subprocess.Popen(command, env=environment, process_group=0)
         passing.begin(process)
         status = process.wait()
+    if passing.came:
+        leave_closed_terminal()
     if passing.came and status in CONTINUABLE:
         # It was finishing already, and nothing is to follow it.
         return int(pytest.ExitCode.INTERRUPTED)

@@ -229,19 +229,23 @@ def test_signals_are_restored_and_elsewhere_untouched(project: Make) -> None:
     assert made.run().ret == 0
 
 
-def test_a_closed_terminal_loses_nothing(project: Make) -> None:
+@pytest.mark.parametrize("argument", ["-n2", "--selfopt-cycles=2"])
+def test_a_closed_terminal_loses_nothing(project: Make, argument: str) -> None:
     made = small(project)
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(made.path)
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle"])
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", argument])
     reading = threading.Thread(target=read_all, args=(terminal,), daemon=True)
     reading.start()
     wait_until(lambda: len(made.server.seen.requests) > 10)
+    family = psutil.Process(pid).children(recursive=True)
     os.close(terminal)
     reading.join(ENDED)
     process = psutil.Process(pid)
     wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, ENDED)
+    _, alive = psutil.wait_procs(family, timeout=ENDED)
+    assert not alive
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == pytest.ExitCode.INTERRUPTED
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT status FROM cycle").fetchall() == [("interrupted",)]
