@@ -85,6 +85,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--reruns would repeat calls until an answer is right, but a cycle counts all of its runs; remove it"
         )
+    if _judges(config) and not hasattr(config, "workerinput"):
+        from pytest_selfopt.deferred_signals import undisturbed
+
+        undisturbed.interrupt_when_ended()
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None) and not config.option.collectonly:
         from pytest_selfopt.session.xdist.plugin import XdistPlugin
 
@@ -126,6 +130,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(CONTROLLER, None) or config.stash.get(SESSION, None)
     if session is not None:
         session.close()
+    if session is not None or _judges(config):
         from pytest_selfopt.deferred_signals import undisturbed
 
         undisturbed.restore()

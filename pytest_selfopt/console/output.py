@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO, TypeAlias
@@ -47,6 +48,19 @@ def columns_of(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or USUAL
     except (OSError, ValueError):
         return USUAL
+
+
+def leave_closed_terminal() -> None:
+    """Let the standard streams lead nowhere if their terminal was closed, where every write would fail from now on."""
+    for descriptor in (1, 2):
+        try:
+            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+        except OSError:
+            continue
+        if is_device and not os.isatty(descriptor):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
 
 
 def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> Iterator[str]:

@@ -9,9 +9,12 @@ from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
 from pytest_selfopt.cycle.trial_recorder import TrialRecorder
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, most_at_a_time
+from pytest_selfopt.execution.call_meter import CallMeter
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead, Pass
+from pytest_selfopt.execution.model_pool import call_limits
 from pytest_selfopt.execution.passes import make_passes
+from pytest_selfopt.execution.time_left import CallLimits
 from pytest_selfopt.planning.budget import make_budget
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan
@@ -57,6 +60,8 @@ class CycleCalls:
     budget: CallBudget | None
     passes: Sequence[Pass]
     dispatcher: Dispatcher
+    meter: CallMeter
+    limits: CallLimits
 
 
 def make_cycle_calls(
@@ -81,8 +86,17 @@ def make_cycle_calls(
     )
     runner = backend.runner(purpose)
     window = request.lookahead.window(most_at_a_time(models))
-    dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window)
-    return CycleCalls(factory=factory, recorder=recorder, budget=budget, passes=passes, dispatcher=dispatcher)
+    meter = CallMeter(request.session_plan.planned)
+    dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window, meter)
+    return CycleCalls(
+        factory=factory,
+        recorder=recorder,
+        budget=budget,
+        passes=passes,
+        dispatcher=dispatcher,
+        meter=meter,
+        limits=call_limits(models),
+    )
 
 
 def _make_recorder(store: SessionStore, opened: OpenedCycle, factory: CallFactory) -> TrialRecorder:
@@ -100,6 +114,7 @@ def _make_dispatcher(
     recorder: TrialRecorder,
     opened: OpenedCycle,
     window: int | None,
+    meter: CallMeter,
 ) -> Dispatcher:
     return Dispatcher(
         runner=runner,
@@ -110,6 +125,7 @@ def _make_dispatcher(
         stored=opened.stored,
         window=window,
         candidates=_candidates(opened),
+        meter=meter,
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_selfopt.cycle.phase_run import PhaseRun
-from pytest_selfopt.execution.dispatcher import Dispatcher, Pass
+from pytest_selfopt.execution.call_meter import CallMeter
+from pytest_selfopt.execution.dispatcher import Dispatcher
+from pytest_selfopt.execution.time_left import CallLimits
+from pytest_selfopt.execution.workload import WorkloadPlan
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
 
@@ -18,8 +21,12 @@ class CycleStart:
 
     session_plan: SessionPlan
     phases: Mapping[str, PhaseRun]
-    passes: Sequence[Pass]
+    workload: WorkloadPlan
     dispatcher: Dispatcher
+    meter: CallMeter
+    limits: CallLimits
+    may_prove: bool
+    """Whether a proof of what the cycle puts on trial may follow."""
     cycle: int
     """Its number; 0 for a gate."""
     partial: bool
@@ -35,8 +42,8 @@ class CycleObserver(Protocol):
     def on_start(self, start: CycleStart) -> None:
         """Handle the start of the calls."""
 
-    def on_wait(self, key: TrialKey) -> None:
-        """Handle the wait for a trial's reply."""
+    def on_wait(self, key: TrialKey, unfinished: int = 0) -> None:
+        """Handle the wait for a trial's reply, or for `unfinished` tests of its pass that run elsewhere."""
 
     def on_pass_end(self, phase: str, run: int) -> None:
         """Handle the end of a pass: all its trials were judged, or no more of them will be."""

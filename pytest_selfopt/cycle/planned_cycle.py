@@ -17,6 +17,7 @@ from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore, op
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.project_runner import ProjectRunner
+from pytest_selfopt.execution.workload import WorkloadPlan
 from pytest_selfopt.loop.gates import ProjectGates
 from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.cost import cost_notice
@@ -92,7 +93,7 @@ class PlannedCycle:
         return dry_run(session_plan, self.settings, self._store.ledger)
 
     def start(self, request: StartRequest) -> RunningCycle:
-        """Start servers, enter the cycle into the ledger, and begin to make calls.
+        """Start servers, enter the cycle into the ledger, and prepare its calls; `begin_calls` makes them.
 
         If that fails, whatever was started is stopped.
 
@@ -116,8 +117,8 @@ class PlannedCycle:
         undo.callback(calls.dispatcher.stop)
         running = self._make_running(request, opened, backend, calls, began)
         if self.settings.mode is not Mode.PLAIN:
-            _announce(request, opened, calls, cost)
-        calls.dispatcher.start()
+            may_prove = self.settings.proves_at_once and self.settings.mode is Mode.CYCLE
+            _announce(request, opened, calls, cost, may_prove=may_prove)
         return running
 
     def _begin_backend(self, request: StartRequest, undo: ExitStack) -> CallBackend:
@@ -178,13 +179,16 @@ def _require_cases(session_plan: SessionPlan) -> None:
             )
 
 
-def _announce(request: StartRequest, opened: OpenedCycle, calls: CycleCalls, cost: str) -> None:
+def _announce(request: StartRequest, opened: OpenedCycle, calls: CycleCalls, cost: str, *, may_prove: bool) -> None:
     """Tell the observer that calls begin."""
     start = CycleStart(
         session_plan=request.session_plan,
         phases=opened.phases,
-        passes=calls.passes,
+        workload=WorkloadPlan(calls.passes, request.session_plan.plans, request.session_plan.planned),
         dispatcher=calls.dispatcher,
+        meter=calls.meter,
+        limits=calls.limits,
+        may_prove=may_prove and not request.partial,
         cycle=opened.cycle,
         partial=request.partial,
         resumed=len(opened.stored),

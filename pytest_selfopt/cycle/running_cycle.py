@@ -28,7 +28,7 @@ from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
 
 
 class RunningCycle:
-    """A cycle, a gate or a plain session whose calls are being made; made by `PlannedCycle.start`."""
+    """A cycle, a gate or a plain session whose calls are made from `begin_calls` on; made by `PlannedCycle.start`."""
 
     def __init__(
         self,
@@ -65,6 +65,10 @@ class RunningCycle:
         """The settings of the session."""
         return self._store.settings
 
+    def begin_calls(self) -> None:
+        """Begin to make calls."""
+        self.dispatcher.start()
+
     def begin(self, planned: PlannedTrial) -> bool:
         """Wait until an item's call is under way; return whether the item is to be run.
 
@@ -74,7 +78,7 @@ class RunningCycle:
         should_run = self.should_run(planned)
         if should_run:
             self._enter_pass(planned.key)
-            self.dispatcher.wait_until_begun(planned.key)
+            self.dispatcher.wait_until_begun(planned.key, lambda: self._observer.on_wait(planned.key))
         return should_run
 
     def should_run(self, planned: PlannedTrial) -> bool:
@@ -153,9 +157,9 @@ class RunningCycle:
         if self.settings.mode is not Mode.PLAIN:
             self._observer.on_pass_end(phase, run)
 
-    def show_progress(self, key: TrialKey) -> None:
-        """Tell the observer that the session has come to a trial; on the main thread only."""
-        self._observer.on_wait(key)
+    def show_progress(self, key: TrialKey, unfinished: int) -> None:
+        """Tell the observer that `unfinished` tests of a trial's pass are waited for; on the main thread only."""
+        self._observer.on_wait(key, unfinished)
 
     def make_room(self) -> None:
         """Tell the observer that pytest is going to write."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
+from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
+from pytest_selfopt.execution.dispatcher import TICK_S
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.client import Client
@@ -154,7 +157,8 @@ class BatchRun:
             on_parts=take,
         )
         runner = backend.runner(purpose)
-        try:
+
+        def make_calls() -> str:
             for run in range(self.questions.runs):
                 keys = [key for key in planned if key.run == run]
                 runner.run_batch(list(map(factory.call, keys)), take)
@@ -162,10 +166,9 @@ class BatchRun:
                     return budget.spent
                 if spent:
                     return spent[0]
-        except KeyboardInterrupt:
-            runner.cancel()
-            return INTERRUPTED
-        return ""
+            return ""
+
+        return _until_interrupted(make_calls, runner.cancel)
 
     def _judge(
         self,
@@ -197,6 +200,26 @@ class BatchRun:
             parts = self._parts.setdefault(planned.spec.id, [])
             parts.append(replace(trial, spec=call.model))
         return trial
+
+
+def _until_interrupted(make_calls: Callable[[], str], cancel: Callable[[], None]) -> str:
+    """Make calls on a thread of their own, which no signal interrupts; an interruption cancels them.
+
+    Return why they ended early. What was answered before an interruption is taken.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="selfopt-batch") as pool, undisturbed:
+        made = pool.submit(make_calls)
+        try:
+            while not made.done():
+                wait([made], TICK_S)
+                undisturbed.heed()
+        except BaseException as interruption:
+            cancel()
+            made.result()
+            if not isinstance(interruption, KeyboardInterrupt):
+                raise
+            return INTERRUPTED
+        return made.result()
 
 
 def _counted(planned: Mapping[TrialKey, PlannedTrial]) -> int:

@@ -9,6 +9,7 @@ from enum import Enum
 
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.execution.call_meter import CallMeter
 from pytest_selfopt.execution.refusals import Refusals
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
@@ -66,7 +67,7 @@ class Dispatcher:
     before any thread can read their replies; an exception from it ends the dispatch. Calls that are `stored` (by id)
     are not made again. With a `window`, at most that many calls are made at a time, and only when an item waits for
     one of them or a later one. Of `candidates` (phase and spec), those of which every call was refused are asked no
-    more in passes that begin later.
+    more in passes that begin later. A `meter` counts the calls that have ended.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Dispatcher:
         stored: Mapping[str, CallResult],
         window: int | None = None,
         candidates: Collection[tuple[str, str]] = (),
+        meter: CallMeter | None = None,
     ) -> None:
         self._runner = runner
         # Once, because a check against a protocol takes longer than the bookkeeping of a call.
@@ -102,8 +104,9 @@ class Dispatcher:
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self.done = 0
-        """The number of trials that have their reply."""
+        self._meter = meter
+        self.warming: tuple[str, ...] = ()
+        """The models that are being warmed up."""
 
     def start(self) -> None:
         """Start to make calls."""
@@ -182,8 +185,8 @@ class Dispatcher:
             self._discarded.add(key)
             self._arrived.notify_all()
 
-    def wait_until_begun(self, key: TrialKey) -> None:
-        """Wait until a trial's call is under way, or will not be made any more."""
+    def wait_until_begun(self, key: TrialKey, while_waiting: Callable[[], None]) -> None:
+        """Wait until a trial's call is under way, or will not be made any more; handle signals meanwhile."""
         name = self._id_of(key)
         while True:
             with self._arrived:
@@ -194,6 +197,7 @@ class Dispatcher:
                 self._want(name)
                 self._arrived.wait(BEGUN_TICK_S)
             undisturbed.heed()
+            while_waiting()
 
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call, because no item waits for it any more."""
@@ -227,6 +231,8 @@ class Dispatcher:
         if first.live:
             self._make_warmups(first.warmups)
         for batch in self._batches(keys):
+            if self._meter is not None:
+                self._meter.begin()
             calls = list(map(self._call_for, self._worth_asking(batch)))
             self._runner.run_batch(calls, self._receive)
 
@@ -241,6 +247,7 @@ class Dispatcher:
                 asked.append(key)
             else:
                 refused.append(Finished(self._call_for(key), result))
+                self._count(key)
         if refused:
             self._receive(refused)
         return asked
@@ -269,6 +276,7 @@ class Dispatcher:
             if name in self._stored:
                 known[name] = self._stored[name]
                 self._refusals.add(key, known[name])
+                self._count(key)
             else:
                 open_keys.append(key)
         if known:
@@ -290,7 +298,9 @@ class Dispatcher:
         """Make the warm-up calls that are not stored yet."""
         missing = [call for call in warmups if call.id not in self._stored]
         if missing:
+            self.warming = tuple(dict.fromkeys(call.model for call in missing))
             self._runner.run_batch(missing, self._on_results)
+            self.warming = ()
 
     def _receive(self, finished: Sequence[Finished]) -> None:
         self._on_results(finished)
@@ -298,14 +308,18 @@ class Dispatcher:
             key = self._keys.pop(answer.call.id, None)
             if key is not None:
                 self._refusals.add(key, answer.result)
+                self._count(key, answer.result)
         results = {answer.call.id: answer.result for answer in finished}
         self._hand_out(results)
+
+    def _count(self, key: TrialKey, result: CallResult | None = None) -> None:
+        if self._meter is not None:
+            self._meter.add(key, result)
 
     def _hand_out(self, results: Mapping[str, CallResult]) -> None:
         with self._arrived:
             self._results.update(results)
             self._wanted.difference_update(results)
-            self.done += len(results)
             self._arrived.notify_all()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_selfopt.execution.time_left import CallLimits
 from pytest_selfopt.models.client import Client, HttpClient
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer
@@ -128,3 +129,12 @@ def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:
             limit = max(limit, model.max_concurrency, highest)
         limits[provider.name] = limit
     return limits
+
+
+def call_limits(models: Sequence[ModelConfig]) -> CallLimits:
+    """Return the configured limits of concurrent calls."""
+    return CallLimits(
+        models={model.id: model.max_concurrency for model in models},
+        providers=provider_limits(models),
+        provider_of={model.id: model.provider.name for model in models},
+    )

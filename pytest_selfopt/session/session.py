@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
@@ -33,6 +34,7 @@ class SelfoptSession:
         self._collector = BenchmarkCollector(self._plan)
         self._begun: TrialKey | None = None
         """The trial whose item was begun last; it may be begun again."""
+        undisturbed.interrupt_when_ended()
         self._verdict = VerdictHooks(config, lambda: self._cycle.started)
         config.pluginmanager.register(self._verdict, "selfopt-judging")
         config.pluginmanager.register(RuntestHooks(config, self), "selfopt-replaying")

@@ -86,6 +86,8 @@ class SessionCycle:
             observer=ProgressReporter(terminal_of(self._config)),
         )
         self.started = self.planned.start(request)
+        # Only now, so that an interruption finds the cycle of all calls that were made.
+        self.started.begin_calls()
 
     def stop(self) -> None:
         """Make no more calls and stop the servers; doing it twice is harmless."""

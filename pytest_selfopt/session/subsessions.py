@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.console.layout import width_for
-from pytest_selfopt.console.output import columns_of, laid_out
+from pytest_selfopt.console.output import columns_of, laid_out, leave_closed_terminal
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
+from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Mode, Overrides, load_settings
@@ -34,6 +36,13 @@ def which_of(environment: Mapping[str, str]) -> str:
     if "/" in which:
         return f"cycle {which}"
     return which
+
+
+def is_followed(which: str) -> bool:
+    """Whether further cycles may follow a subsession, such as "cycle 2/3"."""
+    _, _, numbers = which.partition("cycle ")
+    number, _, count = numbers.partition("/")
+    return number != count
 
 
 def begin_cycles(config: pytest.Config, count: int) -> int:
@@ -104,21 +113,59 @@ def run_session(arguments: Sequence[str], which: str) -> int:
     # interrupt it while it writes its results.
     command = [sys.executable, "-m", "pytest", *arguments]
     environment = {**os.environ, CHILD: which}
-    process = subprocess.Popen(command, env=environment, process_group=0)
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _passing_on_signals() as passing:
+        process = subprocess.Popen(command, env=environment, process_group=0)
+        passing.begin(process)
         status = process.wait()
-        if status >= 0:
-            return status
-        # As shells report it, because a process cannot end with a negative status.
-        return 128 - status
+    if passing.came:
+        leave_closed_terminal()
+    if passing.came and status in CONTINUABLE:
+        # It was finishing already, and nothing is to follow it.
+        return int(pytest.ExitCode.INTERRUPTED)
+    if status >= 0:
+        return status
+    # As shells report it, because a process cannot end with a negative status.
+    return 128 - status
+
+
+class _SignalRelay:
+    """Passes signals on to a process; those that come before it exists are passed on once it does."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def begin(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass signals on to this process."""
+        self._process = process
+        for number in self.came:
+            process.send_signal(number)
+
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        self.came.append(number)
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+@contextlib.contextmanager
+def _passing_on_signals() -> Iterator[_SignalRelay]:
+    """Pass signals on to a subsession; handlers of others run when it has ended."""
+    relay = _SignalRelay()
+    before: dict[int, Any] = {}
+    number: int
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, relay.receive)
+    try:
+        yield relay
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    for came in relay.came:
+        handler = before[came]
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(came, None)
 
 
 def _history(state_dir: Path) -> list[dict[str, Any]]:
@@ -163,6 +210,9 @@ def run_proof(proof: ProofRun | None, config: pytest.Config, status: int) -> int
     if proof is None or status not in CONTINUABLE:
         return status
     write = make_writer(config)
+    if undisturbed.told_to_end:
+        write(f"selfopt: {proof.what} is left to the next cycle, because the session was told to end")
+        return int(pytest.ExitCode.INTERRUPTED)
     write(f"selfopt: proves {proof.what}")
     if config.get_verbosity() >= 0:
         write("  (--selfopt-no-prove leaves that to the next cycle)")

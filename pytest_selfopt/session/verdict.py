@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_selfopt.console.output import leave_closed_terminal
 from pytest_selfopt.cycle.build_gate import gate_status
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
@@ -152,14 +153,17 @@ class VerdictHooks:
             return _EXPECTED[trial.outcome], "", word
         return _CATEGORIES[trial.outcome], "", word
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self) -> None:
-        """Note that the session was interrupted."""
+        """Note that the session was interrupted, maybe because its terminal was closed."""
         self._interrupted = True
+        # After pytest's capturing, which restores the streams here.
+        leave_closed_terminal()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge the evidence, write the results, and set the exit status."""
+        undisturbed.finish()
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = EXIT_DECIDED
         running = self._running()

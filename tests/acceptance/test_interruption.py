@@ -108,6 +108,7 @@ def test_ctrl_c_while_calls_begin_ends_them(project: Make) -> None:
     result = made.run("--selfopt-cycle")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "selfopt-dispatch" not in (made.path / "threads").read_text().split()
+    assert "no decision: the session was interrupted" in said(result)
 
 
 @pytest.mark.parametrize("workers", [(), ("-n2", "--max-worker-restart=0")], ids=["alone", "distributed"])

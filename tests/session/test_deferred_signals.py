@@ -189,7 +189,7 @@ def test_ctrl_c_leaves_calls_stoppable(what: str) -> None:
             with undisturbed:
                 one.release(frozenset({"spec"}))
                 calls.start()
-                calls.wait_until_begun(key) if what == "begin" else calls.result(key, lambda: None)
+                calls.wait_until_begun(key, lambda: None) if what == "begin" else calls.result(key, lambda: None)
 
         came = interrupted_at(number, work)
         assert free(calls.stop), number
@@ -211,7 +211,7 @@ def test_discarded_results_are_not_awaited() -> None:
     with pytest.raises(SelfoptError, match="no longer kept"):
         # The item ends, as by a time limit, while another thread waits for its reply.
         calls.result(key, lambda: calls.discard(key))
-    calls.wait_until_begun(key)
+    calls.wait_until_begun(key, lambda: None)
 
 
 def test_a_signal_waits_for_a_line() -> None:

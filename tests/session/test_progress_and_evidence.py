@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +17,7 @@ from pytest_selfopt.models.cost import cost_of
 from pytest_selfopt.session.report_evidence import classify_outcome, from_evidence, to_evidence
 from pytest_selfopt.session.subsessions import CHILD, which_of
 from pytest_selfopt.session.terminal.messages import undecided
-from pytest_selfopt.session.terminal.progress import Progress, describe
+from pytest_selfopt.session.terminal.progress import Progress, Status, describe, describe_activity
 from pytest_selfopt.trial import CallError, ErrorKind, Outcome, Reply, Trial
 
 
@@ -124,9 +128,29 @@ def test_an_undecided_session_says_why() -> None:
 
 
 def test_progress_shows_share_and_time_left() -> None:
-    text = describe(label="atomic pass 2", done=120, total=480, in_flight=4, elapsed_s=65)
-    assert text == "  atomic pass 2  calls 120/480, 4 in flight, 1:05 elapsed, about 3:15 left"
-    assert "left" not in describe(label="x", done=0, total=9, in_flight=1, elapsed_s=1)
+    status = Status(label="atomic pass 2", done=120, total=480, activity="4 in flight", left_s=195.0)
+    text = "  atomic pass 2  calls 120/480, 4 in flight, 1:05 elapsed"
+    assert describe(status, elapsed_s=65) == f"{text}, about 3:15 left"
+    assert describe(replace(status, may_grow=True), elapsed_s=65) == f"{text}, at least 3:15 left"
+    assert describe(replace(status, left_s=None), elapsed_s=65) == text
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"in_flight": 4}, "4 in flight"),
+        ({"in_flight": 4, "hold": ("m", 60.0)}, "4 in flight"),
+        ({"hold": ("m", 60.0)}, "rate limit of m until 12:01:00"),
+        ({"hold": ("m", 0.0)}, "0 in flight"),
+        ({"warming": ["m", "n"], "in_flight": 2}, "warming up m, n"),
+        ({"unfinished": 3}, "3 tests unfinished"),
+        ({"unfinished": 1}, "1 test unfinished"),
+    ],
+)
+def test_progress_says_what_is_waited_for(facts: dict[str, Any], said: str) -> None:
+    nothing: dict[str, Any] = {"warming": (), "in_flight": 0, "hold": None, "unfinished": 0}
+    noon = time.mktime((2026, 1, 1, 12, 0, 0, 0, 1, 0))
+    assert describe_activity(clock=noon, **nothing | facts) == said
 
 
 @given(
@@ -137,18 +161,17 @@ def test_progress_shows_share_and_time_left() -> None:
     label=st.sampled_from(["atomic pass 2", "漢字 pass 2"]),
 )
 def test_progress_fits_any_width_uncut(most: int, done: int, elapsed: float, which: str, label: str) -> None:
-    text = describe(label=label, done=done, total=500, in_flight=4, elapsed_s=elapsed, which=which, most=most)
+    status = Status(label=label, done=done, total=500, activity="4 in flight", left_s=elapsed)
+    text = describe(status, elapsed_s=elapsed, which=which, most=most)
     assert cells(text) <= most
-    whole = describe(label=label, done=done, total=500, in_flight=4, elapsed_s=elapsed, which=which)
+    whole = describe(status, elapsed_s=elapsed, which=which)
     assert set(text.replace(",", "").split()) <= set(whole.replace(",", "").split())
     assert (f"{done}/500" in text) == (most >= len(f"{done}/500"))
 
 
 def test_progress_drops_the_least_important_first() -> None:
-    widths = {
-        most: describe(label="x", done=3, total=9, in_flight=4, elapsed_s=60, which="proof", most=most)
-        for most in (80, 64, 50, 36, 30, 14, 6, 2)
-    }
+    status = Status(label="x", done=3, total=9, activity="4 in flight", left_s=120.0)
+    widths = {most: describe(status, elapsed_s=60, which="proof", most=most) for most in (80, 64, 50, 36, 30, 14, 6, 2)}
     assert list(widths.values()) == [
         "  proof, x  calls 3/9, 4 in flight, 1:00 elapsed, about 2:00 left",
         "  proof, x  calls 3/9, 1:00 elapsed, about 2:00 left",
@@ -158,6 +181,17 @@ def test_progress_drops_the_least_important_first() -> None:
         "  x  calls 3/9",
         "x 3/9",
         "",
+    ]
+
+
+def test_why_nothing_goes_on_is_dropped_late() -> None:
+    status = Status(label="x", done=3, total=9, activity="3 tests unfinished", waits=True, left_s=120.0)
+    widths = {most: describe(status, elapsed_s=60, most=most) for most in (80, 60, 40, 32)}
+    assert list(widths.values()) == [
+        "  x  calls 3/9, 3 tests unfinished, 1:00 elapsed, about 2:00 left",
+        "  x  calls 3/9, 3 tests unfinished, 1:00 elapsed",
+        "  x  calls 3/9, 3 tests unfinished",
+        "  x  calls 3/9, about 2:00 left",
     ]
 
 
@@ -182,7 +216,7 @@ def shown(*, live: bool, quiet: bool = False, silent: bool = False, step: int = 
     place, seconds = Place(), iter(range(0, 1000, step))
     progress = Progress(place, live=live, quiet=quiet, silent=silent, clock=lambda: float(next(seconds)))
     for done in range(8):
-        progress.tick(label="pass 1", done=done, total=8, in_flight=1)
+        progress.tick(Status(label="pass 1", done=done, total=8, activity="1 in flight"))
     progress.write_line("done")
     return place.text
 
@@ -215,7 +249,7 @@ def test_a_silent_session_gets_nothing() -> None:
 def test_a_tiny_terminal_gets_nothing() -> None:
     place, seconds = Place(columns=2), iter(range(100))
     progress = Progress(place, live=True, clock=lambda: float(next(seconds)))
-    progress.tick(label="pass 1", done=1, total=8, in_flight=1)
+    progress.tick(Status(label="pass 1", done=1, total=8, activity="1 in flight"))
     progress.clear()
     assert place.text == ""
 

@@ -135,11 +135,13 @@ def run_batch(settings: Settings, questions: Questions) -> BatchResult:
         SettingsError: when the budget ended it before anything was asked.
     """
     from pytest_selfopt.commands.common.batch_progress import progress_writer
+    from pytest_selfopt.deferred_signals import interrupted_when_ended
     from pytest_selfopt.execution.batch_run import BatchRun
 
     command = " ".join(["selfopt", *sys.argv[1:]])
     write_progress = progress_writer(sys.stderr, time.monotonic)
-    result = BatchRun(settings, questions, command, write_progress).run()
+    with interrupted_when_ended():
+        result = BatchRun(settings, questions, command, write_progress).run()
     if result.stopped and not result.calls and not result.interrupted:
         raise SettingsError(f"nothing was asked: {result.stopped}")
     return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         RunnerError: when the server cannot start, or ends by itself.
         SettingsError: when there is no such port.
     """
+    from pytest_selfopt.deferred_signals import interrupted_when_ended
     from pytest_selfopt.execution.dev_servers import SERVERS
 
     port = args.port
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     if server.is_occupied():
         raise RunnerError(f"{server.address} is already in use; choose another port with --port")
     # Whatever signal ends this command, it ends the server, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    status = _serve(args.engine, server)
+    with interrupted_when_ended():
+        status = _serve(args.engine, server)
     if status != 0:
         raise RunnerError(_describe_end(server, status))
     return EXIT_DONE

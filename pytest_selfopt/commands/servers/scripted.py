@@ -34,10 +34,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve the model until the command is interrupted."""
+    from pytest_selfopt.deferred_signals import interrupted_when_ended
     from pytest_selfopt.models.scripted import ScriptedServer, load_script
 
     script = load_script(args.script)
-    with ScriptedServer(script, port=args.port, remember=False) as server:
+    with interrupted_when_ended(), ScriptedServer(script, port=args.port, remember=False) as server:
         formats = f"OpenAI format; Ollama and Anthropic formats at {server.address}"
         write_line(f"{server.base_url} ({formats}), Ctrl-C ends it")
         threading.Event().wait()

@@ -7,13 +7,13 @@ import contextlib
 import itertools
 import json
 import math
-import signal
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.nats.config import NatsConfig
@@ -77,7 +77,7 @@ class NatsWorker:
         return self._connection.jetstream()
 
     async def run(self) -> None:
-        """Take and make calls; after SIGTERM or Ctrl-C, return once the calls in flight have ended.
+        """Take and make calls; after SIGTERM, SIGHUP or Ctrl-C, return once the calls in flight have ended.
 
         Raises:
             RunnerError: if there is no server.
@@ -91,7 +91,7 @@ class NatsWorker:
         await self._nats.subscribe(self._names.control, cb=self._obey)
         await self._nats.subscribe(self._names.holders, cb=self._say_if_mine)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             loop.add_signal_handler(number, self._end)
         room = {provider: asyncio.Semaphore(self._duty.concurrency) for provider in self._duty.providers}
         with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:

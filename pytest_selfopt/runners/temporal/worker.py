@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.temporal.config import TemporalConfig
@@ -51,14 +51,14 @@ class TemporalWorker:
         """The attempts at calls that this worker received."""
 
     async def run(self) -> None:
-        """Take and make calls; after SIGTERM or Ctrl-C, return once the calls in flight have ended.
+        """Take and make calls; after SIGTERM, SIGHUP or Ctrl-C, return once the calls in flight have ended.
 
         Raises:
             RunnerError: if there is no server.
         """
         client = await connect(self._config, self._cipher, self._duty.name)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             loop.add_signal_handler(number, self._end)
         with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TerminalOutput:
-    """Lines between pytest's own; only the main thread may write them."""
+    """Lines between pytest's own; only the main thread may write them. A terminal that was closed gets none."""
 
     def __init__(self, terminal: TerminalReporter) -> None:
         self._terminal = terminal
@@ -32,14 +33,16 @@ class TerminalOutput:
 
     def line(self, text: str) -> None:
         """Write a permanent text, folded."""
-        self._leave()
-        for line in folded(shown(text, self._encoding), width_for(self._writer.fullwidth)):
-            self._writer.line(line)
-        self._writer.flush()
+        with contextlib.suppress(OSError):
+            self._leave()
+            for line in folded(shown(text, self._encoding), width_for(self._writer.fullwidth)):
+                self._writer.line(line)
+            self._writer.flush()
 
     def rewrite(self, text: str) -> None:
         """Overwrite the rewritten line, or begin one."""
-        self._leave()
+        with contextlib.suppress(OSError):
+            self._leave()
         self._write(f"\r{to_left(shown(text, self._encoding), self.columns)}")
 
     def erase(self) -> None:
@@ -47,9 +50,10 @@ class TerminalOutput:
         self._write(f"\r{' ' * self.columns}\r")
 
     def _write(self, text: str) -> None:
-        self._writer.flush()
-        self._stream.write(text)
-        self._stream.flush()
+        with contextlib.suppress(OSError):
+            self._writer.flush()
+            self._stream.write(text)
+            self._stream.flush()
 
     def _leave(self) -> None:
         """Leave the line that pytest has begun; when pytest continues the line, it rewrites the item's name."""

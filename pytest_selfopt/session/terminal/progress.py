@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_selfopt.console.quantities import format_clock
@@ -18,6 +19,23 @@ LOG_INTERVAL_S = 15.0
 QUIET_LOG_INTERVAL_S = 60.0
 """The interval under -q, so that a long session does not seem to hang."""
 TERMINAL_INTERVAL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The progress of calls: `done` of a `total` that is certain, and the `activity` in words.
+
+    If it `waits`, the activity says why no call is answered now, and is the most important. `left_s` are the seconds
+    that the others take (None: not known); the total grows if further passes, a proof or cycles follow.
+    """
+
+    label: str
+    done: int
+    total: int
+    activity: str
+    waits: bool = False
+    left_s: float | None = None
+    may_grow: bool = False
 
 
 class ProgressOutput(Protocol):
@@ -104,16 +122,13 @@ class Progress:
             return QUIET_LOG_INTERVAL_S
         return LOG_INTERVAL_S
 
-    def tick(self, *, label: str, done: int, total: int, in_flight: int) -> None:
+    def tick(self, status: Status) -> None:
         """Show the progress if it is due."""
         if not self.due:
             return
         now = self._shown_at = self._clock()
         text = describe(
-            label=label,
-            done=done,
-            total=total,
-            in_flight=in_flight,
+            status,
             elapsed_s=now - self._started,
             which=self._which,
             most=self._output.columns,
@@ -133,40 +148,64 @@ class Progress:
             self._shown = False
 
 
-def describe(
-    *, label: str, done: int, total: int, in_flight: int, elapsed_s: float, which: str = "", most: int = 1000
-) -> str:
-    """Return one line of progress, such as "  pass 2  calls 120/576, 4 in flight, 1:05 elapsed, about 4:07 left".
+def describe(status: Status, *, elapsed_s: float, which: str = "", most: int = 1000) -> str:
+    """Return one line of progress, such as "  pass 2  calls 120/576, 4 in flight, 1:05 elapsed, at least 4:07 left".
 
     `which` names the subsession. A line of more than `most` columns leaves out the least important parts; it is empty
     if nothing fits.
     """
-    count = f"calls {done}/{total}"
-    flight = f"{in_flight} in flight"
+    label = status.label
+    share = f"{status.done}/{status.total}"
+    count = f"calls {share}"
     elapsed = f"{format_clock(elapsed_s)} elapsed"
-    left = _time_left(done, total, elapsed_s)
+    left = _describe_left(status)
     named = _listed(which, label)
-    forms = (
-        f"  {named}  {_listed(count, flight, elapsed, left)}",
+    forms = [f"  {named}  {_listed(count, status.activity, elapsed, left)}"]
+    if status.waits:
+        forms.append(f"  {named}  {_listed(count, status.activity, elapsed)}")
+        forms.append(f"  {named}  {_listed(count, status.activity)}")
+    forms += [
         f"  {named}  {_listed(count, elapsed, left)}",
         f"  {named}  {_listed(count, left)}",
         f"  {label}  {_listed(count, left)}",
         f"  {label}  {count}",
-        f"{label} {done}/{total}",
-        f"{done}/{total}",
-    )
+        f"{label} {share}",
+        share,
+    ]
     for form in forms:
         if cells(form) <= most:
             return form
     return ""
 
 
-def _time_left(done: int, total: int, elapsed_s: float) -> str:
-    """Return the time that is left at the mean rate of calls; empty before the first call and after the last."""
-    if not 0 < done < total:
+def describe_activity(
+    *, warming: Sequence[str], in_flight: int, hold: tuple[str, float] | None, clock: float, unfinished: int
+) -> str:
+    """Say what is waited for: warm-ups, calls in flight, a server that asked to wait, or tests that run elsewhere.
+
+    `hold` is a model and the seconds until it may be asked again, from the time `clock` on (seconds since the epoch).
+    """
+    if warming:
+        return f"warming up {_listed(*warming)}"
+    if unfinished == 1:
+        return "1 test unfinished"
+    if unfinished:
+        return f"{unfinished:,} tests unfinished"
+    if not in_flight and hold is not None and hold[1] > 0:
+        model, seconds = hold
+        until = time.strftime("%H:%M:%S", time.localtime(clock + seconds))
+        return f"rate limit of {model} until {until}"
+    return f"{in_flight} in flight"
+
+
+def _describe_left(status: Status) -> str:
+    """Return the time that is left; empty if it is not known, or less than a second."""
+    if status.left_s is None or status.left_s < 1 or status.done >= status.total:
         return ""
-    left_s = elapsed_s / done * (total - done)
-    return f"about {format_clock(left_s)} left"
+    how = "about"
+    if status.may_grow:
+        how = "at least"
+    return f"{how} {format_clock(status.left_s)} left"
 
 
 def _listed(*parts: str) -> str:

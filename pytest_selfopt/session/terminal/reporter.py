@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.cycle.build_gate import describe_gate
 from pytest_selfopt.cycle.observer import CycleStart
-from pytest_selfopt.execution.dispatcher import Pass
+from pytest_selfopt.execution.time_left import CallsSoFar, time_left
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey
-from pytest_selfopt.session.subsessions import which_of
+from pytest_selfopt.session.subsessions import is_followed, which_of
 from pytest_selfopt.session.terminal.announcements import describe_pass, describe_plan, describe_stopped
-from pytest_selfopt.session.terminal.progress import Progress
+from pytest_selfopt.session.terminal.progress import Progress, Status, describe_activity
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 
 if TYPE_CHECKING:
@@ -69,19 +69,14 @@ class ProgressReporter:
         self._write_lines(describe_stopped(measured, announced))
         self._stopped[phase] = frozenset(measured.stopped)
 
-    def on_wait(self, key: TrialKey) -> None:
+    def on_wait(self, key: TrialKey, unfinished: int = 0) -> None:
         """Show the progress of a trial's pass, if it is due; announce a wait at once."""
         if self._start is None or self._progress is None:
             return
         self._announce_wait(self._start.dispatcher.held)
-        if not self._progress.due:
-            return
-        self._progress.tick(
-            label=f"{key.phase} pass {key.run + 1}",
-            done=self._start.dispatcher.done,
-            total=sum(map(_calls_in, self._start.passes)),
-            in_flight=self._start.dispatcher.in_flight,
-        )
+        if self._progress.due:
+            label = f"{key.phase} pass {key.run + 1}"
+            self._progress.tick(_read_status(self._start, label, unfinished, which_of(os.environ)))
 
     def _announce_wait(self, held: tuple[str, float] | None) -> None:
         """Say until when calls wait at a server's wish, unless it is soon or was said."""
@@ -118,8 +113,32 @@ def _describe(plan: PhasePlan, start: CycleStart) -> list[str]:
     return lines
 
 
-def _calls_in(calls: Pass) -> int:
-    """Return the number of calls of a pass that has begun."""
-    if not calls.released.is_set():
-        return 0
-    return sum(key.spec in calls.live for key in calls.keys)
+def _read_status(start: CycleStart, label: str, unfinished: int, which: str) -> Status:
+    """Read how far the calls are, and what is waited for."""
+    metered = start.meter.read()
+    workload = start.workload.at(metered, partial=start.partial)
+    left = sum(work.calls for one_pass in workload.remaining for work in one_pass.values())
+    now = time.time()
+    hold = start.dispatcher.held
+    if hold is not None:
+        model, until = hold
+        hold = (model, max(0.0, until - now))
+    so_far = CallsSoFar(
+        measured=metered.measured, elapsed_s=metered.elapsed_s, in_flight=start.dispatcher.in_flight, hold=hold
+    )
+    activity = describe_activity(
+        warming=start.dispatcher.warming,
+        in_flight=so_far.in_flight,
+        hold=hold,
+        clock=now,
+        unfinished=unfinished * (workload.released == 0),
+    )
+    return Status(
+        label=label,
+        done=workload.calls - left,
+        total=workload.calls,
+        activity=activity,
+        waits=bool(start.dispatcher.warming) or not so_far.in_flight,
+        left_s=time_left(workload.remaining, so_far, start.limits),
+        may_grow=workload.may_grow or start.may_prove or is_followed(which),
+    )

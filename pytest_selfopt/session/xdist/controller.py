@@ -26,7 +26,7 @@ from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.subsessions import run_proof
 from pytest_selfopt.session.verdict import VerdictHooks
-from pytest_selfopt.session.xdist.main_loop import run_on_main_thread
+from pytest_selfopt.session.xdist.main_loop import Ticker
 from pytest_selfopt.session.xdist.pending import PendingTrials
 from pytest_selfopt.session.xdist.rpc import (
     Abandon,
@@ -69,13 +69,12 @@ class XdistController:
         self._unblocked = False
         """Whether passes begin despite open trials before them, because those will not come any more."""
         self._changed = time.monotonic()
-        self._held: tuple[str, float] | None = None
-        """The last wait that the main thread was told of."""
         self._failure = ""
         """Why the session cannot continue."""
         self._verdict = VerdictHooks(config, lambda: self._cycle.started, self._locked)
         self._disconnect = disconnect
         self._items_of = items_of
+        self._ticker = Ticker(lambda: config.pluginmanager.get_plugin("dsession"), self._show_progress)
 
     def run_proof(self, status: int) -> int:
         """Prove the rules that this session put on trial, in a following session; return the status of both."""
@@ -83,6 +82,7 @@ class XdistController:
 
     def close(self) -> None:
         """Release workers, servers, ledger and lock; doing it twice is harmless."""
+        self._ticker.stop()
         self._disconnect()
         self._cycle.close()
 
@@ -108,7 +108,7 @@ class XdistController:
                 return None
             case _:
                 running = self._cycle.running
-                result = running.wait_for(request.key, lambda: self._while_waiting(request.key))
+                result = running.wait_for(request.key, _wait_silently)
                 return Result(result, running.stopped_because)
 
     def answer_at_once(self, worker: str, request: Request) -> Response:
@@ -173,7 +173,7 @@ class XdistController:
             if not should_run:
                 self._close_trial(key)
                 return StartTrialResponse(should_run=False, results={}, live=live)
-        running.dispatcher.wait_until_begun(key)
+        running.dispatcher.wait_until_begun(key, _wait_silently)
         return StartTrialResponse(
             should_run=True, results=self._results(running, worker, key, live or frozenset({key.spec})), live=live
         )
@@ -191,16 +191,6 @@ class XdistController:
         )
         return self._unblocked
 
-    def _while_waiting(self, key: TrialKey) -> None:
-        """Let the main thread announce a wait: no item ends meanwhile, and only that thread writes to the terminal."""
-        running = self._cycle.running
-        held = running.dispatcher.held
-        if held == self._held:
-            return
-        self._held = held
-        dsession = self._config.pluginmanager.get_plugin("dsession")
-        run_on_main_thread(dsession, lambda: running.show_progress(key))
-
     def _close_trial(self, key: TrialKey) -> bool:
         """Discard a pending trial; return whether its pass has ended."""
         self._changed = time.monotonic()
@@ -216,6 +206,7 @@ class XdistController:
 
     def register_hooks(self) -> None:
         """Listen to pytest's hooks from now on."""
+        undisturbed.interrupt_when_ended()
         undisturbed.watch()
         manager = self._config.pluginmanager
         manager.register(self._verdict, "selfopt-judging")
@@ -249,6 +240,15 @@ class XdistController:
                 self._cycle.start(selected)
             except SelfoptError as problem:
                 raise pytest.UsageError(visible(str(problem))) from None
+        self._ticker.start()
+
+    def _show_progress(self) -> None:
+        """Show the progress of the first pass that has not ended, however long no item ends."""
+        with self._locked():
+            running = self._cycle.started
+            key = next(iter(self._pending.open_trials()), None)
+            if running is not None and key is not None and not self._ended:
+                running.show_progress(key, self._pending.open_in_pass(key))
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Stop waiting for a worker that is gone; its successor collects again."""
@@ -286,7 +286,6 @@ class XdistController:
             running.note_problem(EvidenceProblem.LOST)
         else:
             running.dispatcher.discard(key)
-        running.show_progress(key)
         if ended and mode_of(self._config) is not Mode.PLAIN:
             # Decided before the pass is written: so its line names the specs that stop, and calls begin early.
             self._decide_next(running, key)
@@ -309,6 +308,7 @@ class XdistController:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Release the workers, and count the trials they never reported; `VerdictHooks` decides."""
+        self._ticker.stop()
         with self._locked():
             self._ended = True
             self._lock.notify_all()
@@ -319,3 +319,7 @@ class XdistController:
             never = len(list(self._pending.open_trials()))
             if never:
                 running.note_problem(EvidenceProblem.LOST, never)
+
+
+def _wait_silently() -> None:
+    """Do nothing while a worker waits: the ticker shows progress, on the main thread."""

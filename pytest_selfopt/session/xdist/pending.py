@@ -34,6 +34,10 @@ class PendingTrials:
         """Return the number of open trials in the passes before a trial's own."""
         return sum(len(trials) for (phase, run), trials in self._open.items() if phase == key.phase and run < key.run)
 
+    def open_in_pass(self, key: TrialKey) -> int:
+        """Return the number of open trials in a trial's pass."""
+        return len(self._open.get((key.phase, key.run), ()))
+
     def discard(self, key: TrialKey) -> bool:
         """Discard a trial; return whether its pass has ended with it."""
         trials = self._open.get((key.phase, key.run))

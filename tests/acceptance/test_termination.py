@@ -1,0 +1,294 @@
+"""SIGTERM and SIGHUP end a session as Ctrl-C does, wherever they come, and nothing paid for is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import psutil
+import pytest
+
+from pytest_selfopt.deferred_signals import SAME_S
+from tests.acceptance.conftest import MODEL, WITHOUT, Project, right, said
+from tests.acceptance.test_automation import OTHER, able, capable, second_model
+from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
+from tests.acceptance.test_interruption import finished_calls, wait_until
+from tests.ledger_file import open_ledger
+
+Make = Callable[..., Project]
+ENDED = 15.0
+
+
+def small(project: Make) -> Project:
+    """A project whose cycle takes a second or two."""
+    made = project({"rules": right(), "latency": 0.1})
+    made.configure(TWO_SPECS)
+    return made
+
+
+def begin(made: Project, *arguments: str) -> subprocess.Popen[str]:
+    """Start a session that leads its own process group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", *WITHOUT, *arguments],
+        cwd=made.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+
+
+def end(process: subprocess.Popen[str], send: Callable[[int], None]) -> str:
+    """End a session, and look that no process of it survives; return what it printed."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    send(process.pid)
+    output, _ = process.communicate(timeout=ENDED)
+    _, alive = psutil.wait_procs(family, timeout=ENDED)
+    assert not alive, output
+    return " ".join(output.split())
+
+
+def terminate(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+
+
+def hang_up(pid: int) -> None:
+    os.kill(pid, signal.SIGHUP)
+
+
+def terminate_group(pid: int) -> None:
+    os.killpg(pid, signal.SIGTERM)
+
+
+WAYS = pytest.mark.parametrize(
+    ("arguments", "send"),
+    [
+        ((), terminate),
+        (("-n2",), terminate),
+        (("-n2",), terminate_group),
+        (("--selfopt-cycles=2",), hang_up),
+    ],
+    ids=["serial", "-n2", "-n2-group", "cycles-hang-up"],
+)
+
+
+@WAYS
+def test_termination_keeps_everything_and_resumes(
+    project: Make, arguments: Sequence[str], send: Callable[[int], None]
+) -> None:
+    made = small(project)
+    process = begin(made, "--selfopt-cycle", *arguments)
+    wait_until(lambda: len(made.server.seen.requests) > 10)
+    answered = len(made.server.seen.requests) - made.server.seen.in_flight
+    output = end(process, send)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "no decision: the session was interrupted" in output
+    assert "--selfopt-resume makes only the calls that are missing" in output
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    kept = finished_calls(made.path)
+    assert answered <= kept <= made.server.seen.asked
+    asked = made.server.seen.asked
+    assert made.run("--selfopt-cycle", "--selfopt-resume").ret == 0
+    assert made.server.seen.asked - asked == finished_calls(made.path) - kept
+
+
+SLOW_IMPORT = """
+import pathlib, time
+pathlib.Path("importing").touch()
+time.sleep(4)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "-n2"])
+def test_termination_during_collection(project: Make, arguments: Sequence[str]) -> None:
+    made = project({"rules": right()})
+    made.pytester.makepyfile(test_zz_slow=SLOW_IMPORT)
+    process = begin(made, "--selfopt-cycle", *arguments)
+    wait_until((made.path / "importing").exists)
+    output = end(process, terminate)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "KeyboardInterrupt: SIGTERM" in output
+    assert "Traceback" not in output
+    assert made.server.seen.asked == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["serial", "-n2"])
+def test_termination_during_the_warm_up(project: Make, arguments: Sequence[str]) -> None:
+    warm_up = {"when": {"prompt": "What is 2+2?"}, "then": {"reply": "4", "latency": 20}}
+    made = project({"rules": [warm_up, *right()]})
+    process = begin(made, "--selfopt-cycle", "--selfopt-warmup", *arguments)
+    wait_until(lambda: bool(made.server.seen.in_flight))
+    output = end(process, terminate)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "kept in the ledger: no calls" in output
+
+
+FINISHING = """
+import pathlib, signal, time, pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    pathlib.Path("finishing").touch()
+    time.sleep(30)
+"""
+
+
+def test_a_later_second_sigterm_ends_at_once(project: Make) -> None:
+    made = small(project)
+    made.pytester.makeconftest(FINISHING)
+    process = begin(made, "--selfopt-cycle")
+    wait_until(lambda: len(made.server.seen.requests) > 10)
+    first = time.monotonic()
+    terminate(process.pid)
+    wait_until((made.path / "finishing").exists)
+    # As `timeout` does, which sends a signal to the process and to its group.
+    terminate(process.pid)
+    wait_until(lambda: time.monotonic() > first + SAME_S)
+    assert process.poll() is None
+    end(process, terminate)
+    assert process.returncode == -signal.SIGTERM
+    assert finished_calls(made.path) > 0
+
+
+def test_termination_of_a_finishing_cycle_ends_the_row(project: Make) -> None:
+    made = small(project)
+    made.pytester.makeconftest(FINISHING.replace("30", "1"))
+    process = begin(made, "--selfopt-cycles=2")
+    wait_until((made.path / "finishing").exists)
+    output = end(process, terminate)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "stopped after 1 of 2 cycles: the session ended with interrupted" in output
+    assert "Traceback" not in output
+    assert [entry["cycle"] for entry in made.history()] == [1]
+
+
+OWN_HANDLER = """
+import pathlib, pytest, signal
+
+def handle(number, frame):
+    pathlib.Path("handled").touch()
+
+signal.signal(signal.SIGTERM, handle)
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    assert signal.getsignal(signal.SIGTERM) is handle
+"""
+IN_C = """
+import faulthandler, signal
+
+file = open("handled", "w")
+faulthandler.register(signal.SIGTERM, file=file)
+"""
+
+
+@pytest.mark.parametrize("conftest", [OWN_HANDLER, IN_C], ids=["in Python", "in C"])
+def test_a_handler_of_others_stays(project: Make, conftest: str) -> None:
+    made = small(project)
+    made.pytester.makeconftest(conftest)
+    process = begin(made, "--selfopt-cycle")
+    wait_until(lambda: len(made.server.seen.requests) > 10)
+    terminate(process.pid)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert (made.path / "handled").exists()
+    assert (made.path / "handled").stat().st_size > 0 or conftest == OWN_HANDLER
+
+
+DEFAULT = """
+import signal
+
+def test_plain():
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+"""
+RESTORED = """
+import pytest, signal
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+"""
+
+
+def test_signals_are_restored_and_elsewhere_untouched(project: Make) -> None:
+    made = project({"rules": right()})
+    made.pytester.makeconftest(RESTORED)
+    assert made.run("--selfopt-gate").ret == pytest.ExitCode.USAGE_ERROR
+    result = made.run()
+    assert result.ret == 0, said(result)
+    made.pytester.makepyfile(test_items=DEFAULT)
+    assert made.run().ret == 0
+
+
+@pytest.mark.parametrize("argument", ["-n2", "--selfopt-cycles=2"])
+def test_a_closed_terminal_loses_nothing(project: Make, argument: str) -> None:
+    made = small(project)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(made.path)
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", argument])
+    reading = threading.Thread(target=read_all, args=(terminal,), daemon=True)
+    reading.start()
+    wait_until(lambda: len(made.server.seen.requests) > 10)
+    family = psutil.Process(pid).children(recursive=True)
+    os.close(terminal)
+    reading.join(ENDED)
+    process = psutil.Process(pid)
+    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, ENDED)
+    _, alive = psutil.wait_procs(family, timeout=ENDED)
+    assert not alive
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == pytest.ExitCode.INTERRUPTED
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT status FROM cycle").fetchall() == [("interrupted",)]
+
+
+def read_all(terminal: int) -> None:
+    """Read what is written to a terminal, so that nobody has to wait, until it is closed."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+
+
+def test_termination_of_a_proof(project: Make) -> None:
+    script = capable(able("other"))
+    made = project({**script, "latency": 0.1})
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
+    process = begin(made, "--selfopt-cycle")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "selfopt: proves" in line:
+            break
+    asked = made.server.seen.asked
+    wait_until(lambda: made.server.seen.asked > asked + 2)
+    output = end(process, terminate)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "the proof did not finish (status 2); the next cycle continues it" in output
+
+
+def test_termination_of_a_batch(project: Make) -> None:
+    made = project({"rules": right(), "latency": 0.3})
+    made.configure(f'[tool.selfopt.tiers]\nmine = ["{MODEL}"]')
+    command = ["batch", "mine", "--suite", "items.jsonl", "--runs", "20", "--yes"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_selfopt.cli", *command],
+        cwd=made.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_until(lambda: len(made.server.seen.requests) > 10)
+    answered = len(made.server.seen.requests) - made.server.seen.in_flight
+    output = end(process, hang_up)
+    assert process.returncode == 2, output
+    assert "it was interrupted" in output
+    assert finished_calls(made.path) >= answered
