@@ -60,6 +60,16 @@ def pytest_cmdline_main_dry(config: pytest.Config) -> None:
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
 
 
+@pytest.hookimpl(specname="pytest_cmdline_main", tryfirst=True)
+def pytest_cmdline_main_once(config: pytest.Config) -> None:
+    """Refuse xdist's `--looponfail`, which starts sessions again and again, before it starts the first."""
+    if _judges(config) and config.getoption("looponfail", default=False):
+        raise pytest.UsageError(
+            "--looponfail runs failed tests again until they pass, and would pay for a cycle or gate each time; "
+            "remove it, or use it without --selfopt-cycle and --selfopt-gate"
+        )
+
+
 @pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
 def pytest_cmdline_main_and_prove(config: pytest.Config) -> Generator[None, int, int]:
     """Prove the rules that a cycle has put on trial, in a second session."""
@@ -119,6 +129,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("selfopt")
     if marker is not None:
         _session_of(metafunc.config).generate(metafunc, marker)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse the marker on items for which no model would be asked, such as methods of a `unittest.TestCase`."""
+    others = [item for item in items if type(item) is not pytest.Function]
+    if others:
+        from pytest_selfopt.session.neighbours.misplaced_marker import refuse_misplaced
+
+        problems = refuse_misplaced(others)
+        if problems:
+            _session_of(config).refuse(problems)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

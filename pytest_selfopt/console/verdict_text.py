@@ -19,7 +19,7 @@ NEXT_STEPS: Mapping[str, str] = {
     "stopped": (
         "with a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume makes the calls that are missing"
     ),
-    "partial": "pytest --selfopt-cycle without a selection (-k, -m, --selfopt-tags, --lf, -x) decides",
+    "partial": "pytest --selfopt-cycle without a selection (-k, -m, --selfopt-tags, --lf, -x) or skip marks decides",
 }
 """The next step after a cycle that decided nothing, by its status."""
 _SHOWN_NAMES = 3

@@ -22,7 +22,7 @@ from pytest_selfopt.session.report_evidence import (
     set_evidence,
     to_evidence,
 )
-from pytest_selfopt.session.stash import PLANNED
+from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
 
@@ -111,6 +111,9 @@ class RuntestHooks:
                 raise CallFailed(received.result.error)
             if isinstance(item, pytest.Function) and "reply" in item.funcargs:
                 item.funcargs["reply"] = received.reply
+        elif LEFT_OUT in item.stash:
+            # Its marks were evaluated at collection, and no call was made; by now a condition may say otherwise.
+            pytest.skip(item.stash[LEFT_OUT])
         yield
 
     def _result(self, planned: PlannedTrial) -> CallResult:
@@ -149,7 +152,8 @@ class RuntestHooks:
             self._clear_evidence(report)
             return report
         outcome = classify_phase(call)
-        if outcome is None or report.outcome == "skipped":
+        if outcome is None:
+            set_evidence(report, None)
             return report
         model = self._source.settings.model(planned.spec.model)
         trial = make_trial(planned, received, outcome, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import pytest
 
@@ -66,6 +66,14 @@ class SelfoptSession:
         """Parametrize a marked test."""
         self._collector.parametrize(metafunc, marker)
 
+    def refuse(self, problems: Sequence[str]) -> None:
+        """End the session with problems of its items.
+
+        Raises:
+            pytest.UsageError: always.
+        """
+        raise pytest.UsageError(visible("\n".join(problems)))
+
     def run_proof(self, status: int) -> int:
         """Prove the rules that this session put on trial, in a following session; return the status of both."""
         return run_proof(self._verdict.proof, self._config, status)
@@ -92,6 +100,11 @@ class SelfoptSession:
             self._config.hook.pytest_deselected(items=dropped)
         with tags_as_marks(self._config, items):
             yield
+        self._collector.settle(self._config, items)
+        self._collector.refuse_problems()
+        self._plan.leave_out(self._collector.skipped)
+        if not any(PLANNED in item.stash for item in items):
+            self._verdict.nothing_asked = self._collector.skipped
         arrange(items, self._cycle.seed)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -102,7 +115,9 @@ class SelfoptSession:
             # No item is to be run, but pytest's own loop would run them.
             session.items.clear()
             return (yield)
-        selected = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]
+        planned = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]
+        # Once each: in a plain session, items may share a trial.
+        selected = list({trial.key: trial for trial in planned}.values())
         failed = session.testsfailed and not self._config.option.continue_on_collection_errors
         if looks_only(self._config) or not selected or failed:
             return (yield)

@@ -22,6 +22,7 @@ from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.planning.session_plan import SkippedTrials
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.subsessions import run_proof
@@ -65,6 +66,7 @@ class XdistController:
         self._plan = self._cycle.session_plan
         self._pending = PendingTrials({})
         self._problems: list[str] = []
+        self._skipped: Sequence[SkippedTrials] = ()
         self._ended = False
         self._unblocked = False
         """Whether passes begin despite open trials before them, because those will not come any more."""
@@ -151,6 +153,7 @@ class XdistController:
             self._problems += [problem for problem in collected.problems if problem not in self._problems]
             if self._cycle.started is None:
                 self._pending = PendingTrials(dict(collected.items))
+                self._skipped = collected.skipped
 
     def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
         running = self._cycle.running
@@ -243,7 +246,12 @@ class XdistController:
                 self._plan.remove_phases(idle)
                 self._verdict.nothing_on_trial = bool(idle) and not self._plan.plans
             selected = [self._plan.planned[key] for key in self._pending.open_trials()]
-            if self._cycle.started is not None or not selected or looks_only(self._config):
+            if self._cycle.started is not None:
+                return
+            self._plan.leave_out(self._skipped)
+            if not selected:
+                self._verdict.nothing_asked = self._skipped
+            if not selected or looks_only(self._config):
                 return
             try:
                 self._cycle.start(selected)
