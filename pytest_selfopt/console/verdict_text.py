@@ -10,7 +10,7 @@ UNDECIDED: Mapping[str, str] = {
     "interrupted": "the session was interrupted",
     "partial": "only some of the planned trials were selected",
     "running": "the cycle is under way, or was cut off",
-    "stopped": "its budget or quota was used up",
+    "stopped": "its budget or quota was used up, or its connections were blocked",
 }
 """The reason why a cycle decided nothing, by its status."""
 NEXT_STEPS: Mapping[str, str] = {

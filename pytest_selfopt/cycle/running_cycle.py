@@ -24,7 +24,7 @@ from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial, is_blocked
 
 
 class RunningCycle:
@@ -114,11 +114,16 @@ class RunningCycle:
         return result
 
     def _stop_calls(self, error: CallError, model: str) -> None:
-        """Note why no more calls are made: the budget or a quota is used up."""
+        """Note why no more calls are made: the budget or a quota is used up, or connections are blocked."""
         if self.stopped_because:
             return
         if self._budget is not None and self._budget.spent:
             self.stopped_because = self._budget.spent
+        elif is_blocked(error):
+            self.stopped_because = (
+                f"{model} cannot be asked: {error.message}; allow its host, or keep what blocks connections from "
+                "benchmarks"
+            )
         elif error.kind is ErrorKind.QUOTA:
             self.stopped_because = spent_sentence(model, error)
         elif self.dispatcher.spent is not None:
