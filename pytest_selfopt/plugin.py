@@ -55,8 +55,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(specname="pytest_cmdline_main", tryfirst=True)
 def pytest_cmdline_main_dry(config: pytest.Config) -> None:
-    """Start no xdist workers for a dry run."""
-    if config.getoption("selfopt_dry_run") and not hasattr(config, "workerinput"):
+    """Start no xdist workers for a dry run, nor for a list of fixtures, which this process collects itself."""
+    lists = config.getoption("showfixtures", default=False) or config.getoption("show_fixtures_per_test", default=False)
+    if (config.getoption("selfopt_dry_run") or (lists and _judges(config))) and not hasattr(config, "workerinput"):
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
 
 

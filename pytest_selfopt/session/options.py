@@ -23,11 +23,14 @@ def mode_of(config: pytest.Config) -> Mode:
     return Mode.PLAIN
 
 
+_LOOKS = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "selfopt_dry_run")
+"""The options of sessions that only show what is there."""
+
+
 def looks_only(config: pytest.Config) -> bool:
     """Whether the session runs no item, makes no call and writes nothing."""
-    names = ("collectonly", "setuponly", "setupplan", "selfopt_dry_run")
     # Plugins of pytest that are switched off, as by `-p no:setuponly`, have no options.
-    return any(config.getoption(name, default=False) for name in names)
+    return any(config.getoption(name, default=False) for name in _LOOKS)
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -111,3 +111,14 @@ def test_looponfail_is_refused_where_it_costs(project: Callable[..., Project]) -
     result = made.run("--selfopt-gate", "--looponfail")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--looponfail runs failed tests again until they pass" in result.stderr.str()
+
+
+def test_plugins_of_pytest_may_be_switched_off(project: Callable[..., Project]) -> None:
+    made = project({"rules": right(constrained=True)})
+    names = "setuponly setupplan skipping junitxml warnings logging capture faulthandler stepwise pastebin debugging"
+    names += " assertion unraisableexception threadexception tmpdir monkeypatch legacypath doctest unittest"
+    without = [f"-pno:{name}" for name in names.split()]
+    assert made.run(*without).parseoutcomes() == {"failed": CALLS, "passed": RESTRAINT}
+    assert "PROMOTE atomic: schema" in said(made.run("--selfopt-cycle", "-n2", *without))
+    silent = made.run("--selfopt-cycle", "-pno:terminal", "-pno:reports", *without)
+    assert (silent.ret, silent.stdout.str()) == (0, "")
