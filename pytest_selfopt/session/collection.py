@@ -14,6 +14,7 @@ from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
 from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials
+from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
 from pytest_selfopt.session.options import mode_of
 from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
@@ -91,14 +92,13 @@ class BenchmarkCollector:
             self.problems += problems
             self.problems += refuse_repeated_trials(items)
 
-    def refuse_problems(self) -> None:
+    def refuse_problems(self, config: pytest.Config) -> None:
         """End the session with all problems found during collection.
 
         Raises:
             pytest.UsageError: if there were any.
         """
-        if self.problems:
-            raise pytest.UsageError(visible("\n".join(self.problems)))
+        refuse(config, self.problems)
 
     def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
         """Note a problem if another plugin would rerun items until they pass: that is no measurement."""
@@ -108,6 +108,17 @@ class BenchmarkCollector:
         if flaky.config.pluginmanager.hasplugin("rerunfailures"):
             test = flaky.nodeid.partition("[")[0]
             self.problems.append(f"{test}: {NO_RERUNS}; remove the marker flaky")
+
+
+def refuse(config: pytest.Config, problems: Sequence[str]) -> None:
+    """End the session if there are problems, and say if its rootdir may be the reason.
+
+    Raises:
+        pytest.UsageError: if there are any.
+    """
+    if problems:
+        lines = [*problems, rootdir_note(config)]
+        raise pytest.UsageError(visible("\n".join(filter(None, lines))))
 
 
 def _planned_for(item: pytest.Item) -> PlannedTrial | None:

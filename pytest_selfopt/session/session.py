@@ -91,7 +91,7 @@ class SelfoptSession:
         if self._mode is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
         self._collector.deselect_tags(session, items)
-        self._collector.refuse_problems()
+        self._collector.refuse_problems(self._config)
         if self._config.option.selfopt_prove:
             plans = self._plan.plans.items()
             idle = [phase for phase, plan in plans if not plan.trial]
@@ -101,7 +101,7 @@ class SelfoptSession:
         with tags_as_marks(self._config, items):
             yield
         self._collector.settle(self._config, items)
-        self._collector.refuse_problems()
+        self._collector.refuse_problems(self._config)
         self._plan.leave_out(self._collector.skipped)
         if not any(PLANNED in item.stash for item in items):
             self._verdict.nothing_asked = self._collector.skipped

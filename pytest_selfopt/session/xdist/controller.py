@@ -23,6 +23,7 @@ from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.planning.session_plan import SkippedTrials
+from pytest_selfopt.session.collection import refuse
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.subsessions import run_proof
@@ -231,8 +232,7 @@ class XdistController:
         Raises:
             pytest.UsageError: if there were any.
         """
-        if self._problems:
-            raise pytest.UsageError(visible("\n".join(self._problems)))
+        refuse(self._config, self._problems)
 
     def start(self) -> None:
         """Begin to make calls, once everything is collected; doing it twice is harmless.
