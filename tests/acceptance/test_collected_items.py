@@ -122,3 +122,35 @@ def test_plugins_of_pytest_may_be_switched_off(project: Callable[..., Project]) 
     assert "PROMOTE atomic: schema" in said(made.run("--selfopt-cycle", "-n2", *without))
     silent = made.run("--selfopt-cycle", "-pno:terminal", "-pno:reports", *without)
     assert (silent.ret, silent.stdout.str()) == (0, "")
+
+
+SEES_ITEMS = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    with open("seen.txt", "a") as file:
+        print(item.nodeid, file=file)
+    return (yield)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        with open("reprs.txt", "a") as file:
+            print(report.longrepr, file=file)
+    return report
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_plugins_see_only_items_that_run(project: Callable[..., Project], workers: str) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.pytester.makepyfile(watcher=SEES_ITEMS)
+    result = made.run("--selfopt-cycle", "-p", "watcher", workers)
+    assert result.ret == 0
+    seen = (made.path / "seen.txt").read_text().splitlines()
+    assert len(seen) == len(set(seen)) == 4 * 3 * CASES, "of 528 items, the race has stopped the others"
+    lines = (made.path / "reprs.txt").read_text().splitlines()
+    assert len(lines) == 2 * 3 * CALLS
+    assert lines[0].startswith("items.jsonl:"), "one line, for plugins that see it before ours, too"
