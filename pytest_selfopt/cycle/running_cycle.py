@@ -24,6 +24,7 @@ from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial, is_blocked
 
 
@@ -112,6 +113,21 @@ class RunningCycle:
         elif self._budget is not None and result.cancelled:
             self.stopped_because = self._budget.spent
         return result
+
+    def block(self, key: TrialKey, error: CallError) -> CallResult:
+        """Return the result of a trial while other code of this process lets no call out; make no more calls.
+
+        A cycle or gate keeps what came before; in a plain session every such trial has the error.
+        """
+        ready = None
+        if self.settings.mode is not Mode.PLAIN:
+            self._stop_calls(error, parse_spec(key.spec).model)
+            ready = self.dispatcher.result_if_ready(key)
+            self.dispatcher.stop()
+        if ready is not None:
+            return ready
+        now = time.time()
+        return CallResult(error=error, started=now, ended=now, answers=0)
 
     def _stop_calls(self, error: CallError, model: str) -> None:
         """Note why no more calls are made: the budget or a quota is used up, or connections are blocked."""

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.models.blocked import find_block
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
 from pytest_selfopt.session.options import looks_only, mode_of, terminal_of
@@ -55,8 +56,18 @@ class SelfoptSession:
         return self._cycle.running.begin(planned)
 
     def result(self, key: TrialKey) -> CallResult:
-        """Wait for the result of a trial's call; see `RunningCycle.result`."""
-        return self._cycle.running.result(key)
+        """Wait for the result of a trial's call; see `RunningCycle.result`.
+
+        While an item is run, plugins and fixtures may forbid connections. Whether a call comes before or after that is
+        chance, so no reply is handed out then.
+        """
+        model = self.settings.model(self._plan.planned[key].spec.model)
+        error = None
+        if self.settings.runner == "local" and not model.members and not model.provider.client:
+            error = find_block(model.provider.base_url)
+        if error is None:
+            return self._cycle.running.result(key)
+        return self._cycle.running.block(key, error)
 
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call; see `Dispatcher.abandon`."""
