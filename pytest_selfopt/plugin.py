@@ -55,9 +55,20 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(specname="pytest_cmdline_main", tryfirst=True)
 def pytest_cmdline_main_dry(config: pytest.Config) -> None:
-    """Start no xdist workers for a dry run."""
-    if config.getoption("selfopt_dry_run") and not hasattr(config, "workerinput"):
+    """Start no xdist workers for a dry run, nor for a list of fixtures, which this process collects itself."""
+    lists = config.getoption("showfixtures", default=False) or config.getoption("show_fixtures_per_test", default=False)
+    if (config.getoption("selfopt_dry_run") or (lists and _judges(config))) and not hasattr(config, "workerinput"):
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
+
+
+@pytest.hookimpl(specname="pytest_cmdline_main", tryfirst=True)
+def pytest_cmdline_main_once(config: pytest.Config) -> None:
+    """Refuse xdist's `--looponfail`, which starts sessions again and again, before it starts the first."""
+    if _judges(config) and config.getoption("looponfail", default=False):
+        raise pytest.UsageError(
+            "--looponfail runs failed tests again until they pass, and would pay for a cycle or gate each time; "
+            "remove it, or use it without --selfopt-cycle and --selfopt-gate"
+        )
 
 
 @pytest.hookimpl(specname="pytest_cmdline_main", wrapper=True, tryfirst=True)
@@ -123,6 +134,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("selfopt")
     if marker is not None:
         _session_of(metafunc.config).generate(metafunc, marker)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse the marker on items for which no model would be asked, such as methods of a `unittest.TestCase`."""
+    others = [item for item in items if type(item) is not pytest.Function]
+    if others:
+        from pytest_selfopt.session.neighbours.misplaced_marker import refuse_misplaced
+
+        problems = refuse_misplaced(others)
+        if problems:
+            _session_of(config).refuse(problems)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -63,6 +63,31 @@ def read_settings_table(rootdir: Path) -> Table:
     return Table(_document(own), CONFIG_FILE)
 
 
+def has_settings(folder: Path) -> bool:
+    """Whether a folder has settings, readable or not."""
+    if (folder / CONFIG_FILE).exists():
+        return True
+    try:
+        tool = _document(folder / "pyproject.toml").get("tool")
+    except SettingsError:
+        return False
+    return isinstance(tool, dict) and "selfopt" in tool
+
+
+def overlooked_files(rootdir: Path) -> list[Path]:
+    """Return the settings and the state of the first folder above the rootdir that has any, within its repository."""
+    for inner, folder in zip((rootdir, *rootdir.parents), rootdir.parents, strict=False):
+        if (inner / ".git").exists():
+            break
+        names = [CONFIG_FILE, ".selfopt", "routing_config.json"]
+        if has_settings(folder) and not (folder / CONFIG_FILE).exists():
+            names[0] = "pyproject.toml"
+        found = [folder / name for name in names if (folder / name).exists()]
+        if found:
+            return found
+    return []
+
+
 def _document(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -56,6 +56,15 @@ def refuses_request(kind: ErrorKind | None, message: str) -> bool:
     return kind is ErrorKind.REQUEST and message.startswith(_REFUSED_REQUEST)
 
 
+BLOCKED = "connections of this process are blocked by "
+"""How the message of a call begins that other code of its process did not let out."""
+
+
+def is_blocked(error: CallError) -> bool:
+    """Whether other code of this process, such as a plugin of pytest, did not let a call out: no call will get out."""
+    return error.kind is ErrorKind.CONNECTION and error.message.startswith(BLOCKED)
+
+
 USUAL_ENDS = frozenset({"", "stop", "tool_calls"})
 """Finish reasons of replies that ended by themselves or with a call, or whose reason is unknown."""
 
@@ -218,7 +227,7 @@ class CallResult:
     @property
     def cancelled(self) -> bool:
         """Whether the call was not made to its end; it may be made again."""
-        return self.error is not None and self.error.kind in UNMADE
+        return self.error is not None and (self.error.kind in UNMADE or is_blocked(self.error))
 
     @property
     def first_try(self) -> bool:

@@ -10,7 +10,7 @@ UNDECIDED: Mapping[str, str] = {
     "interrupted": "the session was interrupted",
     "partial": "only some of the planned trials were selected",
     "running": "the cycle is under way, or was cut off",
-    "stopped": "its budget or quota was used up",
+    "stopped": "its budget or quota was used up, or its connections were blocked",
 }
 """The reason why a cycle decided nothing, by its status."""
 NEXT_STEPS: Mapping[str, str] = {
@@ -19,7 +19,7 @@ NEXT_STEPS: Mapping[str, str] = {
     "stopped": (
         "with a larger budget or new quota, pytest --selfopt-cycle --selfopt-resume makes the calls that are missing"
     ),
-    "partial": "pytest --selfopt-cycle without a selection (-k, -m, --selfopt-tags, --lf, -x) decides",
+    "partial": "pytest --selfopt-cycle without a selection (-k, -m, --selfopt-tags, --lf, -x) or skip marks decides",
 }
 """The next step after a cycle that decided nothing, by its status."""
 _SHOWN_NAMES = 3

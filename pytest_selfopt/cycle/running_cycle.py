@@ -24,7 +24,8 @@ from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial
+from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Trial, is_blocked
 
 
 class RunningCycle:
@@ -117,12 +118,32 @@ class RunningCycle:
             self.stopped_because = self._budget.spent
         return result
 
+    def block(self, key: TrialKey, error: CallError) -> CallResult:
+        """Return the result of a trial while other code of this process lets no call out; make no more calls.
+
+        A cycle or gate keeps what came before; in a plain session every such trial has the error.
+        """
+        ready = None
+        if self.settings.mode is not Mode.PLAIN:
+            self._stop_calls(error, parse_spec(key.spec).model)
+            ready = self.dispatcher.result_if_ready(key)
+            self.dispatcher.stop()
+        if ready is not None:
+            return ready
+        now = time.time()
+        return CallResult(error=error, started=now, ended=now, answers=0)
+
     def _stop_calls(self, error: CallError, model: str) -> None:
-        """Note why no more calls are made: the budget or a quota is used up."""
+        """Note why no more calls are made: the budget or a quota is used up, or connections are blocked."""
         if self.stopped_because:
             return
         if self._budget is not None and self._budget.spent:
             self.stopped_because = self._budget.spent
+        elif is_blocked(error):
+            self.stopped_because = (
+                f"{model} cannot be asked: {error.message}; allow its host, or keep what blocks connections from "
+                "benchmarks"
+            )
         elif error.kind is ErrorKind.QUOTA:
             self.stopped_because = spent_sentence(model, error)
         elif self.dispatcher.spent is not None:

@@ -19,6 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from pytest_selfopt.errors import ModelError
+from pytest_selfopt.models.blocked import blocked
 from pytest_selfopt.trial import CallError, ErrorKind, Json
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
@@ -251,6 +252,11 @@ class Transport:
             return self._exchange(pool, body, headers, timeout_s)
         except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as problem:
             return _failure(problem, exchange, timeout_s)
+        except Exception as problem:
+            error = blocked(problem)
+            if error is None:
+                raise
+            return error
         finally:
             _current.exchange = None
             if interrupt is not None:

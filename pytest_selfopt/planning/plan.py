@@ -46,6 +46,11 @@ class PlannedTrial:
     suite: Suite
     variant: Variant
 
+    def __repr__(self) -> str:
+        """Return its address: other plugins show, store and compare the parameters of items."""
+        key = self.key
+        return f"<trial {key.phase}/{key.spec}/{key.case}/{key.run}>"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhasePlan:

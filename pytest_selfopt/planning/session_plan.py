@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_selfopt.bench.loading.suites import Suite, load_suite
@@ -10,6 +12,19 @@ from pytest_selfopt.errors import SuiteError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedTrials:
+    """The trials of a test that a mark skips, and the mark's reason."""
+
+    test: str
+    reason: str
+    keys: tuple[TrialKey, ...]
+
+    def __str__(self) -> str:
+        reason = self.reason or "no reason given"
+        return f"{self.test}: {len(self.keys):,} trials are skipped by a mark ({reason}) and not asked"
 
 
 class SessionPlan:
@@ -32,6 +47,7 @@ class SessionPlan:
         self._tests: dict[tuple[str, str], str] = {}
         self.plans: dict[str, PhasePlan] = {}
         self.planned: dict[TrialKey, PlannedTrial] = {}
+        self._skipped: list[SkippedTrials] = []
 
     def add(self, test: str, path: Path, phase: str) -> list[PlannedTrial]:
         """Plan and return the trials of a test (a node id) that asks a suite in a phase.
@@ -53,6 +69,13 @@ class SessionPlan:
             del self.plans[phase]
         left = [trial for trial in self.planned.values() if trial.key.phase not in phases]
         self.planned = {trial.key: trial for trial in left}
+
+    def leave_out(self, skipped: Sequence[SkippedTrials]) -> None:
+        """Note trials that marks skip; a phase that has no others is not measured, as if it had not been collected."""
+        self._skipped += skipped
+        left_out = Counter(key.phase for trials in skipped for key in trials.keys)
+        planned = Counter(key.phase for key in self.planned)
+        self.remove_phases([phase for phase, number in left_out.items() if number == planned[phase]])
 
     def cases(self, phase: str) -> tuple[str, ...]:
         """Return the keys of the cases that count for a phase, in file order: all but the expected failures."""
@@ -86,8 +109,8 @@ class SessionPlan:
 
     @property
     def notes(self) -> list[str]:
-        """What the authors of the suites should know, each with the file."""
-        notes: list[str] = []
+        """What the authors of the suites and tests should know, each with the file."""
+        notes = list(map(str, self._skipped))
         for path, suite in self._suites.items():
             notes.extend(f"{path.name}: {note}" for note in suite.notes)
         return notes

@@ -21,7 +21,7 @@ from pytest_selfopt.runners.quota import SpentQuotas, without_long_wait
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
 from pytest_selfopt.runners.without_reply import GIVEN_UP
 from pytest_selfopt.specs.request import ChatRequest
-from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply
+from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply, is_blocked
 
 _ABORTED = CallError(kind=ErrorKind.CANCELLED, message="cancelled while it was under way")
 _CANCELLED = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it was sent")
@@ -89,6 +89,8 @@ class LocalRunner:
         self._given_up: dict[str, CallError] = {}
         self._interrupts: dict[str, Interrupt] = {}
         self._quotas = SpentQuotas()
+        self._blocked: CallError | None = None
+        """The error of the first call that was not let out of this process: no later one is tried."""
         self.held: tuple[str, float] | None = None
         """The model that calls last had to wait for at its server's wish, and until when (seconds since the epoch)."""
 
@@ -206,7 +208,7 @@ class LocalRunner:
             slot = self._slots.take(call.model)
             if slot is None:
                 return _CANCELLED
-            refusal = self._quotas.refusal(call.model)
+            refusal = self._blocked or self._quotas.refusal(call.model)
             if refusal is not None:
                 self._slots.give_back(slot, refusal)
                 return refusal
@@ -239,6 +241,8 @@ class LocalRunner:
                 answer = without_long_wait(answer, call.options.max_retry_after_s, self._clock())
                 self._quotas.note(call.model, answer)
                 self._heed(call, answer)
+                if isinstance(answer, CallError) and is_blocked(answer):
+                    self._blocked = answer
         # A client may be the project's code: its exception is this call's error, and must not end a thread that
         # others wait for.
         except Exception as problem:  # noqa: BLE001
@@ -275,7 +279,7 @@ class LocalRunner:
         self, answer: Reply | CallError, failed: Sequence[FailedAttempt], options: RunnerOptions, *, elapsed_s: float
     ) -> float | None:
         """Return the seconds to wait before the next attempt; None if there is none."""
-        if isinstance(answer, Reply) or answer.kind not in TRANSIENT:
+        if isinstance(answer, Reply) or answer.kind not in TRANSIENT or is_blocked(answer):
             return None
         turned_away = answer.kind is ErrorKind.RATE_LIMIT
         before = sum((attempt.error.kind is ErrorKind.RATE_LIMIT) == turned_away for attempt in failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
-from pytest_selfopt.planning.session_plan import SessionPlan
-from pytest_selfopt.session.stash import PLANNED
+from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
+from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials
+from pytest_selfopt.session.neighbours.rootdir import rootdir_note
+from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
+from pytest_selfopt.session.options import mode_of
+from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
 from pytest_selfopt.session.tag_selection import deselect_by_tags
-
-ARGUMENTS = ("case", "spec", "run", "reply")
-"""The arguments that a benchmark test may request by name."""
-
+from pytest_selfopt.settings import Mode
 
 NO_RERUNS = "pytest-rerunfailures would repeat a run until its answer is right, but a cycle counts every run"
 
@@ -28,43 +30,32 @@ class BenchmarkCollector:
     def __init__(self, plan: SessionPlan) -> None:
         self._plan = plan
         self.problems: list[str] = []
-        self._rows: dict[str, list[PlannedTrial]] = {}
-        """The trials of each marked test, by its node id without parameters."""
+        self._all_planned = True
+        """Whether each marked test has its trials."""
+        self.skipped: list[SkippedTrials] = []
+        """The selected trials that marks skip."""
 
     def parametrize(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Give the marked test its items; its problems are kept for `refuse_problems`."""
         test = metafunc.definition.nodeid
         try:
+            _refuse_use(metafunc, test)
             name, phase = _marker_arguments(marker, test)
             suite = metafunc.definition.path.parent / name
             trials = self._plan.add(test, suite, phase)
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
+            self._all_planned = False
             trials = []
-        self._rows[test] = trials
         _give_items(metafunc, trials)
 
     def stash_planned(self, items: Sequence[pytest.Item]) -> None:
         """Attach to each benchmark item its planned trial."""
         for item in items:
-            planned = self._planned_for(item)
+            planned = _planned_for(item)
             if planned is not None:
                 item.stash[PLANNED] = planned
-
-    def _planned_for(self, item: pytest.Item) -> PlannedTrial | None:
-        """Return the trial that an item was collected for; None for an item of another test."""
-        callspec = getattr(item, "callspec", None)
-        if callspec is None:
-            return None
-        test = item.nodeid.removesuffix(f"[{callspec.id}]")
-        trials = self._rows.get(test)
-        if not trials:
-            return None
-        # All arguments of an item have the same index, and a test requests at least one of them.
-        indices = (callspec.indices[name] for name in ARGUMENTS if name in callspec.params)
-        index: int = next(indices)
-        return trials[index]
 
     def deselect_phases(self, phases: Collection[str], items: list[pytest.Item]) -> list[pytest.Item]:
         """Remove phases from the plan, and their items from `items`; return these items."""
@@ -87,18 +78,27 @@ class BenchmarkCollector:
             return
         dropped, problems = deselect_by_tags(text, items)
         # A case that could not be collected may have the tag.
-        if not session.testsfailed and all(self._rows.values()):
+        if not session.testsfailed and self._all_planned:
             self.problems += problems
         session.config.hook.pytest_deselected(items=dropped)
 
-    def refuse_problems(self) -> None:
+    def settle(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+        """Leave out the trials that marks skip, once the items are selected; refuse items that share a trial.
+
+        A plain session is a test like any other: there, items of a trial get the same reply.
+        """
+        self.skipped, problems = leave_out_skipped(config, items)
+        if mode_of(config) is not Mode.PLAIN:
+            self.problems += problems
+            self.problems += refuse_repeated_trials(items)
+
+    def refuse_problems(self, config: pytest.Config) -> None:
         """End the session with all problems found during collection.
 
         Raises:
             pytest.UsageError: if there were any.
         """
-        if self.problems:
-            raise pytest.UsageError(visible("\n".join(self.problems)))
+        refuse(config, self.problems)
 
     def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
         """Note a problem if another plugin would rerun items until they pass: that is no measurement."""
@@ -108,6 +108,28 @@ class BenchmarkCollector:
         if flaky.config.pluginmanager.hasplugin("rerunfailures"):
             test = flaky.nodeid.partition("[")[0]
             self.problems.append(f"{test}: {NO_RERUNS}; remove the marker flaky")
+
+
+def refuse(config: pytest.Config, problems: Sequence[str]) -> None:
+    """End the session if there are problems, and say if its rootdir may be the reason.
+
+    Raises:
+        pytest.UsageError: if there are any.
+    """
+    if problems:
+        lines = [*problems, rootdir_note(config)]
+        raise pytest.UsageError(visible("\n".join(filter(None, lines))))
+
+
+def _planned_for(item: pytest.Item) -> PlannedTrial | None:
+    """Return the trial that an item was collected for; None for an item of another test."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return None
+    planned = callspec.params.get("reply")
+    if isinstance(planned, PlannedTrial):
+        return planned
+    return None
 
 
 def _is_flaky(item: pytest.Item) -> bool:
@@ -141,6 +163,28 @@ def arrange(items: list[pytest.Item], seed: int) -> None:
         items[index] = item
 
 
+def _refuse_use(metafunc: pytest.Metafunc, test: str) -> None:
+    """Refuse a test that has the marker twice, or parameters of its own under the names of ours.
+
+    Raises:
+        SettingsError: naming the test, and what to do.
+    """
+    for node in metafunc.definition.listchain():
+        if sum(mark.name == "selfopt" for mark in node.own_markers) > 1:
+            raise SettingsError(
+                f"{test}: the marker selfopt stands twice, but a test asks one suite; write a test for each suite"
+            )
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        given = mark.kwargs.get("argnames", mark.args[:1])
+        names = str(given).replace(",", " ")
+        taken = [name for name in ARGUMENTS if re.search(rf"\b{name}\b", names)]
+        if taken:
+            raise SettingsError(
+                f"{test}: {taken[0]!r} is an argument of benchmarks, which the suite fills; "
+                "rename the one that is parametrized here"
+            )
+
+
 def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
     unknown = set(marker.kwargs) - {"phase"}
     if unknown or len(marker.args) != 1 or not isinstance(marker.args[0], str | Path):
@@ -152,11 +196,11 @@ def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:
 
 
 def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> None:
-    # Each parameter is set up for every item, so a test only gets those that it or its fixtures request.
+    # Each parameter is set up for every item, so a test only gets those that it or its fixtures request. The reply is
+    # always one of them: until it comes, its place holds the planned trial, whatever else multiplies the items.
+    if "reply" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("reply")
     asked = tuple(name for name in ARGUMENTS if name in metafunc.fixturenames)
-    if not asked:
-        asked = ARGUMENTS[:1]
-        metafunc.fixturenames.append(asked[0])
     rows: list[tuple[object, ...]] = []
     ids: list[str] = []
     for trial in trials:
@@ -165,7 +209,7 @@ def _give_items(metafunc: pytest.Metafunc, trials: Sequence[PlannedTrial]) -> No
             "case": trial.case,
             "spec": trial.spec,
             "run": run,
-            "reply": None,
+            "reply": trial,
         }
         rows.append(tuple(values[name] for name in asked))
         ids.append(f"{trial.key.spec}-{trial.case.id}-run{run}")

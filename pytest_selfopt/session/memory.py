@@ -6,11 +6,13 @@
 | `drop_keywords` | `TestReport.keywords`, a mapping that may be replaced | 250 bytes an item |
 | `drop_from_terminal` | `TerminalReporter.stats[""]`, a list to which a report was appended | 850 bytes an item |
 | `no_traceback` | `Item.repr_failure`, which an item may override | a fifth of the time of a session |
+| `gate_items` | `config.hook.pytest_runtest_protocol`, which pytest and xdist call once for each item | |
 | `tear_down` | `_pytest.runner.pytest_runtest_teardown`, called for an item that is skipped | |
 
 All of it holds for pytest 8.4, 9.0 and 9.2; the bytes are those of 9.2, by `python -m tests.performance.memory`.
-On a pytest that breaks what the first four rely on, `tests/acceptance/test_memory.py` fails; for the last,
-`tests/acceptance/test_cycle.py` (fixtures of a module).
+On a pytest that breaks what the first four rely on, `tests/acceptance/test_memory.py` fails; for the others,
+`tests/acceptance/test_cycle.py` (fixtures of a module) and `tests/acceptance/test_collected_items.py` (a plugin that
+sees items).
 
 The first three do nothing while the environment variable SELFOPT_KEEP_ITEMS is set. So maintainers
 can find out whether these cause a fault: outcomes must be the same.
@@ -19,7 +21,7 @@ can find out whether these cause a fault: outcomes must be the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +61,35 @@ def drop_from_terminal(terminal: TerminalReporter, report: pytest.TestReport) ->
         kept.pop()
 
 
+class _Gate:
+    """A hook caller that first asks whether an item is to be run at all."""
+
+    def __init__(self, caller: Any, admits: Callable[[pytest.Item, pytest.Item | None], bool]) -> None:
+        self._caller = caller
+        self._admits = admits
+
+    def __call__(self, *, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+        if not self._admits(item, nextitem):
+            return True
+        return self._caller(item=item, nextitem=nextitem)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._caller, name)
+
+
+def gate_items(config: pytest.Config, admits: Callable[[pytest.Item, pytest.Item | None], bool]) -> None:
+    """Run only items that `admits` accepts, given the item and the one after it.
+
+    Other plugins wrap the hook that runs an item, and would report an item that is not run as skipped.
+    """
+    caller = config.hook.pytest_runtest_protocol
+    vars(config.hook)["pytest_runtest_protocol"] = _Gate(caller, admits)
+
+
 @contextmanager
-def no_traceback(item: pytest.Item) -> Iterator[None]:
-    """Keep pytest from rendering a traceback that is not shown."""
-    vars(item)["repr_failure"] = lambda _: ""
+def no_traceback(item: pytest.Item, line: str) -> Iterator[None]:
+    """Let pytest and other plugins render a failure as one line, instead of a traceback that is not shown."""
+    vars(item)["repr_failure"] = lambda _: line
     try:
         yield
     finally:

@@ -23,10 +23,14 @@ def mode_of(config: pytest.Config) -> Mode:
     return Mode.PLAIN
 
 
+_LOOKS = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "selfopt_dry_run")
+"""The options of sessions that only show what is there."""
+
+
 def looks_only(config: pytest.Config) -> bool:
     """Whether the session runs no item, makes no call and writes nothing."""
-    option = config.option
-    return bool(option.collectonly or option.setuponly or option.setupplan or option.selfopt_dry_run)
+    # Plugins of pytest that are switched off, as by `-p no:setuponly`, have no options.
+    return any(config.getoption(name, default=False) for name in _LOOKS)
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -56,7 +60,7 @@ def command_of(config: pytest.Config) -> str:
 
 def lookahead_of(config: pytest.Config) -> Lookahead:
     """Return how far calls may run ahead of the items."""
-    if config.option.usepdb:
+    if config.getoption("usepdb", default=False):
         return Lookahead.SINGLE
     if config.option.maxfail:
         return Lookahead.CAREFUL

@@ -21,13 +21,13 @@ _TIMED_OUT = re.compile(r"Timeout (>|\()")
 
 
 def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
-    """Classify the end of a test body: outcome, error kind and reason; None for a skip."""
+    """Classify the end of a test body: outcome, error kind and reason; None if it did not judge (skip, xfail)."""
     if call.excinfo is None:
         return Outcome.PASS, None, ""
     problem = call.excinfo.value
     name = type(problem).__name__
     reason = one_line(str(problem)) or name
-    if isinstance(problem, pytest.skip.Exception):
+    if isinstance(problem, pytest.skip.Exception | pytest.xfail.Exception):
         return None
     if isinstance(problem, CallFailed):
         return Outcome.ERROR, problem.error.kind, one_line(problem.error.message)

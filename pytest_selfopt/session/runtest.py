@@ -22,7 +22,7 @@ from pytest_selfopt.session.report_evidence import (
     set_evidence,
     to_evidence,
 )
-from pytest_selfopt.session.stash import PLANNED
+from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
 
@@ -56,39 +56,39 @@ class RuntestHooks:
         self._source = source
         undisturbed.watch()
         self._judges = mode_of(config) is not Mode.PLAIN
-        self._should_run = True
         self._running: pytest.Item | None = None
         self._has_evidence = False
         """Whether the current item has given its evidence."""
         self._received: Received | None = None
         """The result and the reply of the current item."""
+        memory.gate_items(config, self._admits)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_protocol")
-    def pytest_runtest_protocol_begin(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Wait until the item's call is under way, outside any time limit on the item itself."""
+    def _admits(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Wait until the item's call is under way, outside any time limit on the item itself.
+
+        Return False if the race has stopped its spec: pytest and its plugins never see such an item.
+        """
+        self._has_evidence = False
         planned = item.stash.get(PLANNED, None)
-        self._should_run, self._has_evidence = True, False
-        if planned is not None and not looks_only(self._config):
-            self._shrink_previous(item)
-            try:
-                with undisturbed:
-                    self._should_run = self._source.begin(planned)
-            except SelfoptError as problem:
-                pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
-        return (yield)
+        if planned is None or looks_only(self._config):
+            return True
+        self._shrink_previous(item)
+        try:
+            with undisturbed:
+                should_run = self._source.begin(planned)
+        except SelfoptError as problem:
+            pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+        if not should_run:
+            self._tear_down(item, nextitem)
+        return should_run
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Skip items of specs that the race has stopped."""
-        if self._should_run:
-            return None
-        # The item before has kept the fixtures that this item would have needed, such as those of their module.
+    def _tear_down(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Tear down what the item before has kept for an item that is not run, such as fixtures of its module."""
         self._has_evidence = True
         call = memory.tear_down(item, nextitem)
         if call.excinfo is not None:
             report = item.ihook.pytest_runtest_makereport(item=item, call=call)
             item.ihook.pytest_runtest_logreport(report=report)
-        return True
 
     def _shrink_previous(self, following: pytest.Item) -> None:
         """Drop the parameters of the item before."""
@@ -111,6 +111,9 @@ class RuntestHooks:
                 raise CallFailed(received.result.error)
             if isinstance(item, pytest.Function) and "reply" in item.funcargs:
                 item.funcargs["reply"] = received.reply
+        elif LEFT_OUT in item.stash:
+            # Its marks were evaluated at collection, and no call was made; by now a condition may say otherwise.
+            pytest.skip(item.stash[LEFT_OUT])
         yield
 
     def _result(self, planned: PlannedTrial) -> CallResult:
@@ -139,7 +142,7 @@ class RuntestHooks:
         brief = self._is_brief(call)
         suppressor: AbstractContextManager[None] = nullcontext()
         if brief:
-            suppressor = memory.no_traceback(item)
+            suppressor = memory.no_traceback(item, _brief_line(planned, call))
         with suppressor:
             report = yield
         received = self._received
@@ -149,7 +152,8 @@ class RuntestHooks:
             self._clear_evidence(report)
             return report
         outcome = classify_phase(call)
-        if outcome is None or report.outcome == "skipped":
+        if outcome is None:
+            set_evidence(report, None)
             return report
         model = self._source.settings.model(planned.spec.model)
         trial = make_trial(planned, received, outcome, model)
@@ -194,6 +198,13 @@ class RuntestHooks:
     def _shows_passes(self) -> bool:
         """Whether the user wants to read the output of passed tests, too (-rP, -rA)."""
         return bool({"P", "A"} & set(self._config.getoption("reportchars", "")))
+
+
+def _brief_line(planned: PlannedTrial, call: pytest.CallInfo[None]) -> str:
+    """Return what is shown instead of a traceback: the line of the case, and the reason."""
+    judgement = classify_outcome(call)
+    assert judgement is not None
+    return f"{planned.case.source}: {visible(judgement[2])}"
 
 
 def _expect_failure(report: pytest.TestReport, reason: str) -> None:

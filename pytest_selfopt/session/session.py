@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import pytest
 
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.models.blocked import find_block
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
 from pytest_selfopt.session.options import looks_only, mode_of, terminal_of
@@ -57,8 +58,18 @@ class SelfoptSession:
         return self._cycle.running.begin(planned)
 
     def result(self, key: TrialKey) -> CallResult:
-        """Wait for the result of a trial's call; see `RunningCycle.result`."""
-        return self._cycle.running.result(key)
+        """Wait for the result of a trial's call; see `RunningCycle.result`.
+
+        While an item is run, plugins and fixtures may forbid connections. Whether a call comes before or after that is
+        chance, so no reply is handed out then.
+        """
+        model = self.settings.model(self._plan.planned[key].spec.model)
+        error = None
+        if self.settings.runner == "local" and not model.members and not model.provider.client:
+            error = find_block(model.provider.base_url)
+        if error is None:
+            return self._cycle.running.result(key)
+        return self._cycle.running.block(key, error)
 
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call; see `Dispatcher.abandon`."""
@@ -67,6 +78,14 @@ class SelfoptSession:
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
         self._collector.parametrize(metafunc, marker)
+
+    def refuse(self, problems: Sequence[str]) -> None:
+        """End the session with problems of its items.
+
+        Raises:
+            pytest.UsageError: always.
+        """
+        raise pytest.UsageError(visible("\n".join(problems)))
 
     def run_proof(self, status: int) -> int:
         """Prove the rules that this session put on trial, in a following session; return the status of both."""
@@ -85,7 +104,7 @@ class SelfoptSession:
         if self._mode is not Mode.PLAIN:
             self._collector.refuse_reruns(items)
         self._collector.deselect_tags(session, items)
-        self._collector.refuse_problems()
+        self._collector.refuse_problems(self._config)
         if self._config.option.selfopt_prove:
             plans = self._plan.plans.items()
             idle = [phase for phase, plan in plans if not plan.trial]
@@ -94,6 +113,11 @@ class SelfoptSession:
             self._config.hook.pytest_deselected(items=dropped)
         with tags_as_marks(self._config, items):
             yield
+        self._collector.settle(self._config, items)
+        self._collector.refuse_problems(self._config)
+        self._plan.leave_out(self._collector.skipped)
+        if not any(PLANNED in item.stash for item in items):
+            self._verdict.nothing_asked = self._collector.skipped
         arrange(items, self._cycle.seed)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -104,7 +128,9 @@ class SelfoptSession:
             # No item is to be run, but pytest's own loop would run them.
             session.items.clear()
             return (yield)
-        selected = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]
+        planned = [item.stash[PLANNED] for item in session.items if PLANNED in item.stash]
+        # Once each: in a plain session, items may share a trial.
+        selected = list({trial.key: trial for trial in planned}.values())
         failed = session.testsfailed and not self._config.option.continue_on_collection_errors
         if looks_only(self._config) or not selected or failed:
             return (yield)

@@ -15,6 +15,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.extensions import plan_cycle
+from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.options import command_of, lookahead_of, settings_of, terminal_of
 from pytest_selfopt.session.terminal.reporter import ProgressReporter
 from pytest_selfopt.settings import Settings
@@ -78,12 +79,16 @@ class SessionCycle:
         Raises:
             SelfoptError: if calls cannot be made.
         """
+        reporter = ProgressReporter(terminal_of(self._config))
+        note = rootdir_note(self._config)
+        if note:
+            reporter.warn(note)
         request = StartRequest(
             session_plan=self.session_plan,
             selected=selected,
             command=command_of(self._config),
             lookahead=lookahead_of(self._config),
-            observer=ProgressReporter(terminal_of(self._config)),
+            observer=reporter,
         )
         self.started = self.planned.start(request)
         # Only now, so that an interruption finds the cycle of all calls that were made.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from pytest_selfopt.cycle.result import CycleResult
 from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.execution.replies import one_line
+from pytest_selfopt.planning.session_plan import SkippedTrials
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.session import memory
 from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
@@ -71,9 +74,13 @@ class VerdictHooks:
         """Whether the session was interrupted; pytest may fail before it sets its status."""
         self._outcome: dict[str, Any] = {}
         """The outcome for build servers, once the session has ended."""
+        self._skips: Counter[str] = Counter()
+        """How many trials their tests skipped, by reason."""
         self._file = ""
         """The file of the item that was begun last."""
         self.nothing_on_trial = False
+        self.nothing_asked: Sequence[SkippedTrials] = ()
+        """The selected trials, if marks skip all of them."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -82,6 +89,8 @@ class VerdictHooks:
         running = self._running()
         if evidence is None or running is None or not self._judges:
             failed = report.failed
+            if report.skipped and report.when != "teardown" and hasattr(report, "selfopt"):
+                self._skips[_reason_of(report)] += 1
             printed = report.when == "call" or not report.passed
         else:
             with self._lock():
@@ -133,6 +142,17 @@ class VerdictHooks:
         running.take(trial)
         return trial.error_kind is ErrorKind.TEST
 
+    def _skip_notes(self, running: RunningCycle) -> list[str]:
+        """Return a sentence on each reason for which tests skipped trials that were asked."""
+        notes: list[str] = []
+        for reason, number in self._skips.items():
+            if reason != running.stopped_because:
+                notes.append(
+                    f"{number:,} trials were skipped by their test, after they were asked ({reason}); "
+                    "a mark skip or skipif leaves them out before"
+                )
+        return notes
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note that something could not be collected."""
         self._failures += report.failed
@@ -149,7 +169,7 @@ class VerdictHooks:
         word = ""
         if self._config.get_verbosity() > 0:
             word = trial.outcome.upper()
-        if hasattr(report, "wasxfail"):
+        if hasattr(report, "wasxfail") and trial.outcome in _EXPECTED:
             return _EXPECTED[trial.outcome], "", word
         return _CATEGORIES[trial.outcome], "", word
 
@@ -166,6 +186,8 @@ class VerdictHooks:
         undisturbed.finish()
         if self.nothing_on_trial and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = EXIT_DECIDED
+        if self.nothing_asked and self._judges and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = EXIT_NOT_ENOUGH_EVIDENCE
         running = self._running()
         if not self._judges or running is None:
             return
@@ -179,6 +201,7 @@ class VerdictHooks:
             self._result = running.fail(str(problem))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
+        self._result = replace(self._result, notes=(*self._result.notes, *self._skip_notes(running)))
         if not interrupted and not self._failures:
             session.exitstatus = _status_of(self._result)
 
@@ -208,6 +231,9 @@ class VerdictHooks:
             line = "selfopt: nothing is on trial, so there is nothing to prove"
             writer = TerminalWriter(terminalreporter)
             writer.write_lines([StyledText(line)])
+        if self.nothing_asked and self._judges:
+            writer = TerminalWriter(terminalreporter)
+            writer.write_lines(_nothing_asked(self.nothing_asked))
         if self._result is None:
             return
         annotate(self._outcome, terminalreporter)
@@ -224,6 +250,19 @@ class VerdictHooks:
         if self._result is None:
             return None
         return self._result.proof
+
+
+def _nothing_asked(skipped: Sequence[SkippedTrials]) -> list[StyledText]:
+    lines = [StyledText("selfopt: no decision: marks skip every selected trial, so no model was asked", "yellow")]
+    lines.extend(StyledText(str(trials), "yellow") for trials in skipped)
+    return lines
+
+
+def _reason_of(report: pytest.TestReport) -> str:
+    """Return why a report is a skip."""
+    if isinstance(report.longrepr, tuple):
+        return one_line(report.longrepr[2].removeprefix("Skipped: "))
+    return one_line(str(getattr(report, "wasxfail", "")))
 
 
 def _status_of(result: CycleResult) -> int:

@@ -267,7 +267,9 @@ def test_a_partial_session_is_recorded_without_decision(
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("option", ["--collect-only", "--setup-plan", "--setup-only", "--selfopt-dry-run"])
+@pytest.mark.parametrize(
+    "option", ["--collect-only", "--setup-plan", "--setup-only", "--fixtures", "--selfopt-dry-run"]
+)
 def test_collection_or_setup_plan_makes_no_call(project: Make, option: str, way: str) -> None:
     made = faulty(project, HARMLESS)
     result = run(made, way, option)

@@ -16,6 +16,7 @@ from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.specs.spec import short_difference
+from pytest_selfopt.trial import BLOCKED
 
 if TYPE_CHECKING:
     from pytest_selfopt.cycle.result import CycleResult
@@ -58,6 +59,8 @@ def undecided(
         next_step = NEXT_STEPS["interrupted"]
         return [f"no decision: {problem}; {_UNCHANGED}", f"{kept}; {next_step}"]
     next_step = NEXT_STEPS.get(status, "")
+    if BLOCKED in stopped_because:
+        next_step = NEXT_STEPS["interrupted"]
     if status == "stopped":
         return [f"HOLD: {stopped_because}; {_UNCHANGED}", f"{kept}; {next_step}"]
     reason = UNDECIDED.get(status, status)

@@ -39,10 +39,13 @@ class ProgressReporter:
 
     def on_routing_not_logged(self, problem: str) -> None:
         """Warn that a routing is not logged."""
+        self.warn(f"a routing is not logged: {problem}")
+
+    def warn(self, text: str) -> None:
+        """Write a warning about the session."""
         if self._terminal is not None:
-            text = f"selfopt: a routing is not logged: {problem}"
             writer = TerminalWriter(self._terminal)
-            writer.write_lines([StyledText(text, "yellow")])
+            writer.write_lines([StyledText(f"selfopt: {text}", "yellow")])
 
     def on_start(self, start: CycleStart) -> None:
         """Write the notes on suites, the plan, the number of calls that are not made again, and the cost warning."""

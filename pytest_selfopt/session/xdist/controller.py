@@ -22,6 +22,8 @@ from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.planning.session_plan import SkippedTrials
+from pytest_selfopt.session.collection import refuse
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.subsessions import run_proof
@@ -65,6 +67,7 @@ class XdistController:
         self._plan = self._cycle.session_plan
         self._pending = PendingTrials({})
         self._problems: list[str] = []
+        self._skipped: Sequence[SkippedTrials] = ()
         self._ended = False
         self._unblocked = False
         """Whether passes begin despite open trials before them, because those will not come any more."""
@@ -151,6 +154,7 @@ class XdistController:
             self._problems += [problem for problem in collected.problems if problem not in self._problems]
             if self._cycle.started is None:
                 self._pending = PendingTrials(dict(collected.items))
+                self._skipped = collected.skipped
 
     def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
         running = self._cycle.running
@@ -219,8 +223,7 @@ class XdistController:
         Raises:
             pytest.UsageError: if there were any.
         """
-        if self._problems:
-            raise pytest.UsageError(visible("\n".join(self._problems)))
+        refuse(self._config, self._problems)
 
     def start(self) -> None:
         """Begin to make calls, once everything is collected; doing it twice is harmless.
@@ -234,7 +237,12 @@ class XdistController:
                 self._plan.remove_phases(idle)
                 self._verdict.nothing_on_trial = bool(idle) and not self._plan.plans
             selected = [self._plan.planned[key] for key in self._pending.open_trials()]
-            if self._cycle.started is not None or not selected or looks_only(self._config):
+            if self._cycle.started is not None:
+                return
+            self._plan.leave_out(self._skipped)
+            if not selected:
+                self._verdict.nothing_asked = self._skipped
+            if not selected or looks_only(self._config):
                 return
             try:
                 self._cycle.start(selected)

@@ -22,6 +22,7 @@ from pytest_selfopt.errors import SelfoptError
 
 if TYPE_CHECKING:
     from pytest_selfopt.planning.plan import PhasePlan, TrialKey
+    from pytest_selfopt.planning.session_plan import SkippedTrials
     from pytest_selfopt.trial import CallResult
 
 INPUT = "selfopt_line"
@@ -54,9 +55,10 @@ class PlanResponse:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A notice of the collected and selected trials, by the ids of their items, and of problems."""
+    """A notice of the selected trials, by the ids of their items, of those that marks skip, and of problems."""
 
     items: tuple[tuple[str, TrialKey], ...]
+    skipped: tuple[SkippedTrials, ...]
     problems: tuple[str, ...]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import cached_property
 
 import pytest
@@ -81,6 +81,10 @@ class WorkerSession:
         """Parametrize a marked test."""
         self._collector.parametrize(metafunc, marker)
 
+    def refuse(self, problems: Sequence[str]) -> None:
+        """Let the controller end the session with problems of its items."""
+        self._collector.problems += problems
+
     def run_proof(self, status: int) -> int:
         """Leave the proof to the controller."""
         return status
@@ -102,13 +106,14 @@ class WorkerSession:
             self._config.hook.pytest_deselected(items=self._collector.deselect_phases(idle, items))
         with tags_as_marks(self._config, items):
             yield
+        self._collector.settle(self._config, items)
         arrange(items, self._seed)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Send the selected trials to the controller, before xdist sends the items' names."""
         selected = [(item.nodeid, item.stash[PLANNED].key) for item in session.items if PLANNED in item.stash]
-        self._ask(Collected(tuple(selected), tuple(self._collector.problems)))
+        self._ask(Collected(tuple(selected), tuple(self._collector.skipped), tuple(self._collector.problems)))
 
     def begin(self, planned: PlannedTrial) -> bool:
         """Wait until an item's call is under way; return False if the race has stopped its spec."""

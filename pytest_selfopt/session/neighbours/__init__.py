@@ -1,0 +1,1 @@
+"""What other plugins and pytest's own marks make of benchmark items."""
