@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 MOST_PROBLEMS = 10
@@ -21,6 +22,8 @@ class Entry:
     value: Any
     line: int
     place: str = ""
+    unread: tuple[str, ...] = ()
+    """Fields that the value is without, because they could not be read."""
 
 
 @dataclass(slots=True)
@@ -28,24 +31,31 @@ class Problems:
     """The problems of a file, each with its line, and notes on what is no problem."""
 
     file: str
-    sentences: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _found: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, sentence: str) -> None:
         """Add a problem; line 0 stands for the whole file."""
         place = self.file
         if line:
             place = f"{self.file}:{line}"
-        self.add_in(place, sentence)
+        self._found.append((line, f"{place}: {sentence}"))
 
     def add_in(self, place: str, sentence: str) -> None:
         """Add a problem at another place, such as a file beside."""
-        self.sentences.append(f"{place}: {sentence}")
+        self._found.append((0, f"{place}: {sentence}"))
+
+    @property
+    def sentences(self) -> list[str]:
+        """All problems in the order of their lines."""
+        found = sorted(self._found, key=itemgetter(0))
+        return [sentence for _, sentence in found]
 
     def text(self) -> str:
         """The first ten problems, one per line, and the number of the others."""
-        more = len(self.sentences) - MOST_PROBLEMS
-        shown = self.sentences[:MOST_PROBLEMS]
+        sentences = self.sentences
+        more = len(sentences) - MOST_PROBLEMS
+        shown = sentences[:MOST_PROBLEMS]
         if more > 0:
             shown.append(f"{self.file}: and {more} more problems")
         return "\n".join(shown)

@@ -1,0 +1,86 @@
+"""Definitions of tools: in our form, and as APIs and servers write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pytest_selfopt.bench.call_format import mistaken
+from pytest_selfopt.bench.grading.json_schema import check_dialect
+from pytest_selfopt.bench.loading.fields import object_of
+from pytest_selfopt.bench.references import check_references
+from pytest_selfopt.bench.tools import Tool
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_FIELDS = ("name", "description", "parameters")
+_SCHEMAS = ("input_schema", "inputSchema")
+"""What Anthropic and MCP call the parameters."""
+_TYPES = ("function", "custom")
+"""What OpenAI and Anthropic call the type of a tool that its user defines."""
+
+
+def read_tool(value: Any) -> Tool:
+    """Read a tool definition, in our form or as it is written for OpenAI, Anthropic or MCP.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
+    value = object_of(_plain_form(value), "tool", _FIELDS)
+    name, description = value.get("name"), value.get("description", "")
+    parameters = value.get("parameters", {"type": "object", "properties": {}})
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise mistaken("tool name", "letters, digits or _.-, beginning with a letter", name)
+    if not isinstance(description, str):
+        raise mistaken(f"tool {name}: description", "a text", description)
+    _check_parameters(parameters, f"tool {name}: parameters")
+    return Tool(name=name, description=description, parameters=parameters)
+
+
+def _check_parameters(parameters: Any, place: str) -> None:
+    from jsonschema import exceptions, validators
+
+    wanted = "a JSON Schema of an object"
+    if isinstance(parameters, str):
+        raise mistaken(place, f"{wanted}, not a text", parameters)
+    if not isinstance(parameters, dict):
+        raise mistaken(place, wanted, parameters)
+    if not isinstance(parameters.get("properties", {}), dict):
+        raise mistaken(place, wanted, parameters)
+    try:
+        check_dialect(parameters)
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+    usual = validators.Draft7Validator
+    validator = validators.validator_for(parameters, default=usual)
+    try:
+        validator.check_schema(parameters)
+        check_references(parameters)
+    except exceptions.SchemaError as problem:
+        raise ValueError(f"{place}: not a valid JSON Schema: {problem.message}") from None
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+
+
+def tool_name(value: Any) -> Any:
+    """Return the name of a definition that may be wrong; None if there is none."""
+    plain = _plain_form(value)
+    if isinstance(plain, dict):
+        return plain.get("name")
+    return None
+
+
+def _plain_form(value: Any) -> Any:
+    """Return a definition with the fields of our form, as far as it has them."""
+    if not isinstance(value, dict):
+        return value
+    plain = dict(value)
+    if plain.get("type") in _TYPES:
+        del plain["type"]
+        if set(plain) == {"function"}:
+            return plain["function"]
+    for name in _SCHEMAS:
+        if name in plain and "parameters" not in plain:
+            plain["parameters"] = plain.pop(name)
+    return plain
