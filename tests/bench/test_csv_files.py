@@ -68,7 +68,7 @@ def test_all_wrong_cells_are_told(tmp_path: Path) -> None:
     assert str(refused.value).splitlines() == [
         "s.csv:2: strict: expected TRUE or FALSE, got 'WAHR'",
         "s.csv:2: tolerance: '50%' could be 50 or a share of something; write the number itself",
-        "s.csv:2: id: expected 1 to 80 letters, digits or ._-, got 'a b'",
+        "s.csv:2: id: expected a text of 1 to 80 letters, digits or ._-, got 'a b'",
         "s.csv:2: weight: expected a number from 0.000001 to 1,000,000, got 0",
         "s.csv:2: tools: unknown tool 'f'; none is defined",
         "s.csv:3: number: expected a number such as 0.5, got 'x'",

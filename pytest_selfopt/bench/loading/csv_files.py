@@ -11,8 +11,7 @@ from pytest_selfopt.bench.grading.read_expect import unknown_names
 from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.bench.loading.number_cells import NUMBER_COLUMNS, number_of
 from pytest_selfopt.bench.loading.tables import Row, Table, TableProblem, column_names, read_table
-from pytest_selfopt.bench.loading.texts import read_text
-from pytest_selfopt.strict_json import parse_json
+from pytest_selfopt.bench.loading.texts import read_text, whole_json
 from pytest_selfopt.suggest import did_you_mean
 
 _FLAG_COLUMNS = ("no_call", "any_call", "ignore_case", "strict")
@@ -37,6 +36,8 @@ def csv_entries(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
     unknown = unknown_names(column_names(table.header), _COLUMNS)
     for column in unknown:
         hint = did_you_mean(column, _COLUMNS)
+        if column == "expect":
+            hint = f"; its fields are columns: {', '.join(_EXPECT_COLUMNS)}"
         problems.add(table.line, f"unknown column {show(column)}{hint}")
     if unknown:
         return
@@ -84,6 +85,9 @@ def _field(column: str) -> str:
 
 
 def _value(column: str, cell: str) -> Any:
+    if column == "tools":
+        # No name of a tool has a comma.
+        return cell.replace(",", " ").split()
     if column in _LIST_COLUMNS:
         return cell.split()
     if column in _FLAG_COLUMNS:
@@ -93,7 +97,7 @@ def _value(column: str, cell: str) -> Any:
     if column not in _JSON_COLUMNS:
         return cell
     try:
-        return parse_json(cell)
+        return whole_json(cell)
     except ValueError as problem:
         raise ValueError(f"{column}: {problem}; got {show(cell)}") from None
 
@@ -111,7 +115,7 @@ def _tools_beside(path: Path, problems: Problems) -> Iterator[Entry]:
     if not beside.exists():
         return
     try:
-        tools = parse_json(read_text(beside))
+        tools = whole_json(read_text(beside))
     except ValueError as problem:
         problems.add_in(beside.name, str(problem))
         return

@@ -33,6 +33,7 @@ _TALK_FIELDS = ("turns", "start", "steps")
 _ENVIRONMENT_FIELDS = ("id", "class", "start")
 _MOST_STEPS = 100
 _EXAMPLE_FIELDS = ("prompt", "messages", "tools", "answer")
+_NO_PROMPT = "needs either 'prompt' (a string) or 'messages' (a list of objects with role and content)"
 _ROLES = ("system", "user", "assistant")
 
 
@@ -102,9 +103,12 @@ class EntryReader:
     def _read_case(self, entry: Entry) -> None:
         fields = Fields(entry.unread)
         value = object_of(entry.value, "case")
-        fields.refuse(unknown_fields(value, "case", _CASE_FIELDS))
+        unknown = unknown_fields(value, "case", _CASE_FIELDS)
+        fields.refuse(unknown)
+        if not unknown:
+            fields.refuse(_missing(value))
         read: dict[str, Any] = {
-            "id": fields.read(self._new_id, value.get("id"), entry.line),
+            "id": self._id(value, fields, entry),
             "tags": fields.read(_texts, value.get("tags", []), "tags"),
             "weight": fields.read(read_weight, value.get("weight", 1)),
             "expected_failure": fields.read(read_reason, value.get("expected_failure")),
@@ -117,9 +121,14 @@ class EntryReader:
         source = f"{self._problems.file}:{entry.line}"
         self.cases.append(Case(suite=self._suite, source=source, **read))
 
+    def _id(self, value: Mapping[str, Any], fields: Fields, entry: Entry) -> str | None:
+        if "id" not in value:
+            return None
+        return fields.read(self._new_id, value["id"], entry.line)
+
     def _new_id(self, name: Any, line: int) -> str:
         if not _is_id(name):
-            raise mistaken("id", "1 to 80 letters, digits or ._-", name)
+            raise mistaken("id", "a text of 1 to 80 letters, digits or ._-", name)
         first = self._lines.get(name)
         if first is not None:
             raise ValueError(f"id: {name!r} is already used on line {first}")
@@ -130,7 +139,9 @@ class EntryReader:
         for name in _TALK_FIELDS:
             if name in value:
                 fields.refuse([f"{name}: only a conversation has it; a conversation needs an 'environment'"])
-        messages = fields.read(_messages, value)
+        messages = None
+        if _asks(value):
+            messages = fields.read(_messages, value)
         tools = fields.read(self._tools, value)
         expect = self._expect(value, fields, entry, expectation_from_json)
         as_given = fields.read(_as_given, value)
@@ -142,11 +153,9 @@ class EntryReader:
         self, value: Mapping[str, Any], fields: Fields, entry: Entry, read: Callable[[Any], Expectation]
     ) -> Expectation | None:
         """Return the expectation of a case; None if it is wrong, missing, or told already."""
-        if "expect" in value and "expect" not in entry.unread:
-            return fields.read(read, value["expect"])
-        if "expect" not in value:
-            fields.refuse([f"case {show(value.get('id'))}: field 'expect' is missing"])
-        return None
+        if "expect" not in value or "expect" in entry.unread:
+            return None
+        return fields.read(read, value["expect"])
 
     def _conversation(self, value: Mapping[str, Any], fields: Fields, entry: Entry) -> dict[str, Any]:
         world = fields.read(self._world, value["environment"], value.get("start", {}))
@@ -182,7 +191,7 @@ class EntryReader:
         name, named = value.get("id"), value.get("class")
         start = value.get("start", {})
         if not _is_id(name):
-            raise mistaken("environment id", "1 to 80 letters, digits or ._-", name)
+            raise mistaken("environment id", "a text of 1 to 80 letters, digits or ._-", name)
         if name in self._worlds:
             raise ValueError(f"environment {name!r} is defined twice")
         if not isinstance(named, str) or not isinstance(start, dict):
@@ -206,8 +215,26 @@ class EntryReader:
             return self.tools[entry]
         if entry in self._wrong_tools:
             raise WrongFields(())
+        if isinstance(entry, str) and entry.lstrip().startswith("{"):
+            raise mistaken("tools", "names, or tools as objects without quotes around them", entry)
         hint = did_you_mean(str(entry), tuple(self.tools))
         raise ValueError(f"tools: unknown tool {show(entry)}{hint}")
+
+
+def _missing(value: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on each field that a case needs and does not have."""
+    sentences: list[str] = []
+    if "id" not in value:
+        sentences.append("field 'id' is missing")
+    if "expect" not in value:
+        sentences.append(f"case {show(value.get('id'))}: field 'expect' is missing")
+    if "environment" not in value and not _asks(value):
+        sentences.append(_NO_PROMPT)
+    return sentences
+
+
+def _asks(value: Mapping[str, Any]) -> bool:
+    return "prompt" in value or "messages" in value
 
 
 def _fitting(expect: Expectation, tools: Sequence[Tool]) -> Expectation:
@@ -241,7 +268,7 @@ def _steps(value: Mapping[str, Any]) -> int:
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     if ("prompt" in value) == ("messages" in value):
-        raise ValueError("needs either 'prompt' (a string) or 'messages' (a list of objects with role and content)")
+        raise ValueError(_NO_PROMPT)
     if "prompt" in value:
         prompt = value["prompt"]
         if not _is_text(prompt):
@@ -252,7 +279,7 @@ def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
 
 def _listed_messages(entries: Any) -> tuple[Message, ...]:
     if not isinstance(entries, list) or not entries:
-        raise ValueError("messages: expected a non-empty list")
+        raise mistaken("messages", "a non-empty list of objects with role and content", entries)
     messages = tuple(_message(entry, index) for index, entry in enumerate(entries))
     last = messages[-1].role
     if last != "user":

@@ -6,9 +6,31 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from pytest_selfopt.bench.call_format import show
+
 MOST_PROBLEMS = 10
 SECTIONS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
 """The sections of a suite file, and what an entry of each is."""
+
+
+def kind_of(value: Any) -> tuple[str, Any]:
+    """Return the kind that an entry names, such as {"tool": …}, and what it is; one that names none is a case.
+
+    Raises:
+        ValueError: if it names a case among other things, or a section.
+    """
+    if not isinstance(value, dict):
+        return "case", value
+    for section, kind in SECTIONS.items():
+        if set(value) == {kind}:
+            return kind, value[kind]
+        if section in value and section != "tools":
+            alone = 'each entry stands alone: a case as it is, a tool as {"tool": …}'
+            raise ValueError(f"{section}: no section here; {alone}")
+    if "case" in value:
+        others = [name for name in value if name != "case"]
+        raise ValueError(f"unknown field {show(others[0])} beside 'case'")
+    return "case", value
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def load_suite(path: Path) -> Suite:
 def _entries(path: Path, problems: Problems) -> Iterable[Entry]:
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
-        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(_SUFFIXES)}")
+        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(_SUFFIXES)}{_advice(suffix)}")
     text = read_text(path)
     if suffix == ".jsonl":
         return jsonl_entries(text, problems)
@@ -86,6 +86,12 @@ def _entries(path: Path, problems: Problems) -> Iterable[Entry]:
     from pytest_selfopt.bench.loading.yaml_suites import yaml_entries
 
     return yaml_entries(text, problems)
+
+
+def _advice(suffix: str) -> str:
+    if suffix == ".json":
+        return "; JSON is read from a file that ends in .yaml"
+    return ""
 
 
 def suite_files(paths: Sequence[Path]) -> list[Path]:

@@ -125,7 +125,10 @@ def _rows(text: str, separator: str, first: int) -> Iterator[Row]:
                 yield Row(begins, tuple(cells))
             begins = reader.line_num + first
     except csv.Error as problem:
-        raise TableProblem(begins, f"invalid CSV: {problem}") from None
+        hint = ""
+        if "expected after" in str(problem):
+            hint = "; in a cell between quotes, a quote is written twice"
+        raise TableProblem(begins, f"invalid CSV: {problem}{hint}") from None
 
 
 def _refuse_twice(header: Sequence[str], line: int) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_selfopt.bench.call_format import mistaken
+from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.grading.json_schema import check_dialect
 from pytest_selfopt.bench.loading.fields import object_of
 from pytest_selfopt.bench.references import check_references
 from pytest_selfopt.bench.tools import Tool
 
+if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _FIELDS = ("name", "description", "parameters")
 _SCHEMAS = ("input_schema", "inputSchema")
 """What Anthropic and MCP call the parameters."""
+_JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_NEWER_KEYWORDS = ("$defs", "$anchor", "$dynamicRef", "$vocabulary", "dependentRequired", "unevaluatedProperties")
 _TYPES = ("function", "custom")
 """What OpenAI and Anthropic call the type of a tool that its user defines."""
 
@@ -51,16 +56,29 @@ def _check_parameters(parameters: Any, place: str) -> None:
     except ValueError as problem:
         raise ValueError(f"{place}: {problem}") from None
     usual = validators.Draft7Validator
+    keywords = {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}
+    if parameters and not keywords & set(parameters):
+        first = show(next(iter(parameters)))
+        raise ValueError(f"{place}: arguments such as {first} belong inside of 'properties'")
     validator = validators.validator_for(parameters, default=usual)
     try:
         validator.check_schema(parameters)
         check_references(parameters)
     except exceptions.SchemaError as problem:
-        raise ValueError(f"{place}: not a valid JSON Schema: {problem.message}") from None
+        path = "".join(f".{part}" for part in problem.path)
+        raise ValueError(f"{place}{path}: not a valid JSON Schema: {_reason(problem)}") from None
     except RecursionError:
         raise ValueError(f"{place}: nested too deeply") from None
     except ValueError as problem:
         raise ValueError(f"{place}: {problem}") from None
+
+
+def _reason(problem: SchemaError) -> str:
+    path = list(problem.path)
+    is_type = path[-1:] == ["type"] and path[-2:-1] != ["properties"]
+    if is_type and isinstance(problem.instance, str):
+        return f"{show(problem.instance)} is no type; available: {', '.join(_JSON_TYPES)}"
+    return problem.message
 
 
 def tool_name(value: Any) -> Any:
@@ -78,8 +96,8 @@ def _plain_form(value: Any) -> Any:
     plain = dict(value)
     if plain.get("type") in _TYPES:
         del plain["type"]
-        if set(plain) == {"function"}:
-            return plain["function"]
+    if set(plain) == {"function"}:
+        return plain["function"]
     for name in _SCHEMAS:
         if name in plain and "parameters" not in plain:
             plain["parameters"] = plain.pop(name)

@@ -12,7 +12,9 @@ import yaml
 from pytest_selfopt.bench.call_format import line as one_line
 from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.bench.loading.plain_numbers import bounded, plain_number
+from pytest_selfopt.bench.loading.texts import HALF_A_CHARACTER, SURROGATE, whole_text
 from pytest_selfopt.bench.loading.yaml_changes import reading_before
+from pytest_selfopt.bench.loading.yaml_hints import hint_on
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value is: the keys and indices that lead to it."""
@@ -42,9 +44,6 @@ _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 _NO_CHARACTER = "found invalid Unicode character escape code"
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_HALF = re.compile("[\ud800-\udfff]")
-HALF_A_CHARACTER = r"half a character: an escape from \ud800 to \udfff needs its other half, as in \ud83d\ude00"
 
 _Node: TypeAlias = yaml.nodes.Node
 # The parser in C takes a fraction of the time; wheels of PyYAML bring it along.
@@ -85,7 +84,7 @@ def read_yaml(text: str, *, name_key: Callable[[Any], str] | None = None) -> Yam
         if root is not None:
             value = reader.value(root, 0)
     except yaml.MarkedYAMLError as problem:
-        raise _broken(problem) from None
+        raise _broken(problem, text) from None
     except yaml.YAMLError as problem:
         # The second line names a position in a text that has no name.
         reason = one_line(str(problem).partition("\n")[0])
@@ -103,7 +102,7 @@ def _composed(text: str) -> _Node | None:
     try:
         return yaml.compose(text, Loader=_Loader)
     except yaml.scanner.ScannerError as problem:
-        if problem.problem != _NO_CHARACTER or not _SURROGATE.search(text):
+        if problem.problem != _NO_CHARACTER or not SURROGATE.search(text):
             raise
     # JSON writes a character beyond U+FFFF as two escapes; the parser in Python keeps them, to be joined.
     try:
@@ -213,7 +212,7 @@ class _Reader:
     def _key(self, node: _Node) -> str:
         self._grow(node, 1)
         if not isinstance(node, yaml.ScalarNode):
-            raise _problem(node, "a key must be a text, not a list or an object")
+            raise _problem(node, "a key must be a text, no list or object; a text that begins with { needs quotes")
         name = self.value(node, 0)
         if isinstance(name, str):
             return name
@@ -223,7 +222,10 @@ class _Reader:
         raise _problem(node, f"the key {written} is not a text; write '{written}' in quotes")
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text = _whole(node)
+        try:
+            text = whole_text(node.value)
+        except ValueError as problem:
+            raise _problem(node, str(problem)) from None
         if node.tag == _TEXT:
             return text
         if node.tag != _PLAIN and node.tag not in _CORE_TAGS:
@@ -241,17 +243,6 @@ class _Reader:
         if before:
             self.changes.append((_line(node), before))
         return value
-
-
-def _whole(node: yaml.ScalarNode) -> str:
-    """Return the text of a node with halves of characters joined."""
-    text: str = node.value
-    if not _HALF.search(text):
-        return text
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        raise _problem(node, HALF_A_CHARACTER) from None
 
 
 def _plain(text: str) -> Any:
@@ -306,11 +297,13 @@ def _foreign(node: _Node) -> YamlProblem:
     return _problem(node, f"the tag {one_line(tag, 60)} is none of JSON's types")
 
 
-def _broken(problem: yaml.MarkedYAMLError) -> YamlProblem:
-    """Return the problem that a parser found, with the line that it names."""
+def _broken(problem: yaml.MarkedYAMLError, text: str) -> YamlProblem:
+    """Return the problem that a parser found in a text, with the line that it names."""
     parts = filter(None, (problem.context, problem.problem))
-    line = 0
-    if problem.problem_mark is not None:
-        line = problem.problem_mark.line + 1
     reason = one_line(", ".join(parts))
-    return YamlProblem(line, f"invalid YAML: {reason}")
+    line, sign = 0, ""
+    mark = problem.problem_mark
+    if mark is not None:
+        line = mark.line + 1
+        sign = text.lstrip("\ufeff")[mark.index : mark.index + 1]
+    return YamlProblem(line, f"invalid YAML: {reason}{hint_on(reason, sign)}")
