@@ -241,6 +241,7 @@ def subschemas(part: Json) -> Iterator[dict[str, Json]]:
 
 
 def _check_references(schema: dict[str, Json]) -> None:
+    from jsonschema import validators
     from jsonschema_specifications import REGISTRY
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
@@ -251,9 +252,14 @@ def _check_references(schema: dict[str, Json]) -> None:
     resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
     for reference in references:
         try:
-            resolver.lookup(reference)
-        except Unresolvable:
+            found = resolver.lookup(reference).contents
+        except (Unresolvable, ValueError, TypeError, AttributeError):
+            # The last three come from a pointer into a list, a text or a null by a name.
             raise ValueError(f"its $ref {show(reference)} does not resolve") from None
+        if not isinstance(found, dict | bool):
+            raise ValueError(f"its $ref {show(reference)} does not lead to a schema")
+        if isinstance(found, dict):
+            validators.validator_for(schema).check_schema(found)
 
 
 def _references(part: Json) -> Iterator[str]:

@@ -101,15 +101,16 @@ def _files(name: str, folder: Path) -> list[Path]:
         raise ValueError(f"the tests are made by a program, {name!r}")
     if pattern.partition("#")[0].endswith(_EXCEL):
         raise ValueError(f"the tests are in a file of Excel, {name!r}; save them as CSV")
-    if not pattern.endswith(_READABLE):
-        raise ValueError(f"{name!r} is no file with tests; supported: {', '.join(_READABLE)}")
     try:
-        if (folder / pattern).is_file():
+        if pattern.endswith(_READABLE) and (folder / pattern).is_file():
             return [folder / pattern]
     except OSError as problem:
         raise ValueError(f"{show(name)} cannot be read: {problem.strerror}") from None
     # Path.glob takes no absolute patterns.
     found = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
+    for file in found or [pattern]:
+        if not file.endswith(_READABLE):
+            raise ValueError(f"{file!r} is no file with tests; supported: {', '.join(_READABLE)}")
     if not found:
         raise ValueError(f"there is no file {name!r}")
     return [folder / file for file in found]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.grading.json_schema import check_dialect
 from pytest_selfopt.bench.loading.fields import object_of
-from pytest_selfopt.bench.references import check_references
+from pytest_selfopt.bench.references import check_references, referred
 from pytest_selfopt.bench.tools import Tool
 
 if TYPE_CHECKING:
@@ -42,35 +42,54 @@ def read_tool(value: Any) -> Tool:
 
 
 def _check_parameters(parameters: Any, place: str) -> None:
-    from jsonschema import exceptions, validators
+    from jsonschema import validators
 
+    usual = validators.Draft7Validator
+    _check_form(parameters, {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}, place)
+    validator = validators.validator_for(parameters, default=usual)
+    _check_schema(validator, parameters, place)
+    defined = parameters.get("$defs", {})
+    if not isinstance(defined, dict):
+        raise mistaken(f"{place}.$defs", "an object", defined)
+    # The usual dialect does not know this keyword.
+    for name, part in defined.items():
+        _check_schema(validator, part, f"{place}.$defs.{name}")
+    try:
+        targets = referred(parameters)
+        check_references(parameters)
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+    for target in targets:
+        _check_schema(validator, target, f"{place}: what a $ref leads to")
+
+
+def _check_form(parameters: Any, keywords: set[str], place: str) -> None:
     wanted = "a JSON Schema of an object"
     if isinstance(parameters, str):
         raise mistaken(place, f"{wanted}, not a text", parameters)
-    if not isinstance(parameters, dict):
-        raise mistaken(place, wanted, parameters)
-    if not isinstance(parameters.get("properties", {}), dict):
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("properties", {}), dict):
         raise mistaken(place, wanted, parameters)
     try:
         check_dialect(parameters)
     except ValueError as problem:
         raise ValueError(f"{place}: {problem}") from None
-    usual = validators.Draft7Validator
-    keywords = {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}
     if parameters and not keywords & set(parameters):
         first = show(next(iter(parameters)))
         raise ValueError(f"{place}: arguments such as {first} belong inside of 'properties'")
-    validator = validators.validator_for(parameters, default=usual)
+
+
+def _check_schema(validator: Any, schema: Any, place: str) -> None:
+    from jsonschema.exceptions import SchemaError
+
     try:
-        validator.check_schema(parameters)
-        check_references(parameters)
-    except exceptions.SchemaError as problem:
+        validator.check_schema(schema)
+    except SchemaError as problem:
         path = "".join(f".{part}" for part in problem.path)
         raise ValueError(f"{place}{path}: not a valid JSON Schema: {_reason(problem)}") from None
     except RecursionError:
         raise ValueError(f"{place}: nested too deeply") from None
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from None
 
 
 def _reason(problem: SchemaError) -> str:
