@@ -74,7 +74,7 @@ DOCUMENT: dict[str, Any] = {
 }
 KINDS = {"tools": "tool", "environments": "environment", "examples": "example", "cases": "case"}
 ROWS: list[dict[str, Any]] = [
-    {"id": "a", "prompt": "p", "tools": "f", "call": CALL, "strict": "TRUE", "tolerance": "0,5", "weight": "50%"},
+    {"id": "a", "prompt": "p", "tools": "f", "call": CALL, "strict": "TRUE", "tolerance": "0.5", "weight": "50%"},
     {"id": "b", "prompt": "p", "tags": "a b", "number": 3, "tolerance": 0.5, "locale": "en", "expected_failure": "why"},
     {"id": "c", "prompt": "p\nq", "all": [{"exact": "x"}], "no_call": "FALSE"},
 ]
