@@ -87,19 +87,19 @@ JSONL = [
     (parameters(x={"type": "integer"}), ":1: tool f: parameters: arguments such as 'x' belong inside of 'properties'"),
     (
         parameters(type="dict"),
-        ":1: tool f: parameters.type: not a valid JSON Schema: 'dict' is no type; available: array",
+        ": parameters: is not a valid JSON Schema: at $.type: 'dict' is no type; available: array",
     ),
     (
         parameters(properties={"x": {"type": "int"}}),
-        ":1: tool f: parameters.properties.x.type: not a valid JSON Schema",
+        ": is not a valid JSON Schema: at $.properties.x.type: 'int' is no type",
     ),
     (
         parameters(properties={"type": "int"}),
-        ":1: tool f: parameters.properties.type: not a valid JSON Schema: 'int' is not",
+        ": is not a valid JSON Schema: at $.properties.type: 'int' is not of",
     ),
     (
         parameters(properties={"x": {"required": True}}),
-        ":1: tool f: parameters.properties.x.required: not a valid JSON",
+        ": is not a valid JSON Schema: at $.properties.x.required: True",
     ),
     (tool(strict=True), ":1: unknown field 'strict' of a tool; available: name, description, parameters"),
 ]

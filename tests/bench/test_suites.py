@@ -90,7 +90,11 @@ def test_the_shipped_suite_is_as_promised() -> None:
             '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n',
             "id: expected a text of 1 to 80 letters",
         ),
-        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters.type: not a valid"),
+        (
+            "s.jsonl",
+            '{"tool": {"name": "f", "parameters": {"type": 3}}}\n',
+            "tool f: parameters: is not a valid",
+        ),
         ("s.jsonl", '{"case": {}, "odd": 1}\n', "s.jsonl:1: unknown field 'odd' beside 'case'"),
         ("s.jsonl", '{"tool": {"name": "f", "parameters": {"$schema": []}}}\n', "its $schema is []"),
         (

@@ -6,19 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import mistaken, show
-from pytest_selfopt.bench.grading.json_schema import check_dialect
+from pytest_selfopt.bench.grading.json_schema import check_dialect, check_keywords
 from pytest_selfopt.bench.loading.fields import object_of
 from pytest_selfopt.bench.references import check_references, referred
 from pytest_selfopt.bench.tools import Tool
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import SchemaError
+    from jsonschema.protocols import Validator
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _FIELDS = ("name", "description", "parameters")
 _SCHEMAS = ("input_schema", "inputSchema")
 """What Anthropic and MCP call the parameters."""
-_JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _NEWER_KEYWORDS = ("$defs", "$anchor", "$dynamicRef", "$vocabulary", "dependentRequired", "unevaluatedProperties")
 _TYPES = ("function", "custom")
 """What OpenAI and Anthropic call the type of a tool that its user defines."""
@@ -80,24 +79,13 @@ def _check_form(parameters: Any, keywords: set[str], place: str) -> None:
         raise ValueError(f"{place}: arguments such as {first} belong inside of 'properties'")
 
 
-def _check_schema(validator: Any, schema: Any, place: str) -> None:
-    from jsonschema.exceptions import SchemaError
-
+def _check_schema(validator: type[Validator], schema: Any, place: str) -> None:
     try:
-        validator.check_schema(schema)
-    except SchemaError as problem:
-        path = "".join(f".{part}" for part in problem.path)
-        raise ValueError(f"{place}{path}: not a valid JSON Schema: {_reason(problem)}") from None
+        check_keywords(schema, validator)
     except RecursionError:
         raise ValueError(f"{place}: nested too deeply") from None
-
-
-def _reason(problem: SchemaError) -> str:
-    path = list(problem.path)
-    is_type = path[-1:] == ["type"] and path[-2:-1] != ["properties"]
-    if is_type and isinstance(problem.instance, str):
-        return f"{show(problem.instance)} is no type; available: {', '.join(_JSON_TYPES)}"
-    return problem.message
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
 
 
 def tool_name(value: Any) -> Any:
