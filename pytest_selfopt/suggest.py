@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 def did_you_mean(word: str, known: Sequence[str], *, listing: str = "available:") -> str:
     """Return the end of a sentence about an unknown word: the nearest known word, or all after `listing`."""
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(word, known, n=1) or difflib.get_close_matches(word.lower(), known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; {listing} {', '.join(known)}" if known else "; none is defined"

@@ -69,11 +69,13 @@ class Place:
         from referencing.exceptions import Unresolvable
 
         reference = self.schema["$ref"]
+        if not isinstance(reference, str):
+            raise ValueError(f"$ref {show(reference)} is no text")
         assert self.resolver is not None
         try:
             found = self.resolver.lookup(reference)
-        except (Unresolvable, ValueError, TypeError):
-            # The last two come from a pointer into a list or a text by a name.
+        except (Unresolvable, ValueError, TypeError, AttributeError):
+            # The last three come from a pointer into a list, a text or a null by a name.
             if not reference.startswith("#"):
                 raise ValueError(_REMOTE.format(show(reference))) from None
             raise ValueError(f"$ref {show(reference)} leads nowhere{self._known()}") from None
@@ -87,7 +89,9 @@ class Place:
         document = self.resolver.lookup("#").contents
         names: list[str] = []
         for keyword in DEFINITIONS:
-            names.extend(f"#/{keyword}/{name}" for name in document.get(keyword, ()))
+            defined = document.get(keyword)
+            if isinstance(defined, dict):
+                names.extend(f"#/{keyword}/{name}" for name in defined)
         if not names:
             return "; the schema defines nothing in $defs"
         return f"; defined: {', '.join(names[:_SHOWN])}"
@@ -194,6 +198,21 @@ def reachable(root: Place) -> Iterator[Place]:
         waiting.extend(place.parts())
         if place.refers():
             waiting.append(place.target())
+
+
+def referred(schema: dict[str, Json]) -> list[dict[str, Json]]:
+    """Return the schemas that references lead to: a dialect that does not know their place does not check them.
+
+    Raises:
+        ValueError: if a reference leads nowhere.
+    """
+    found: dict[int, dict[str, Json]] = {}
+    for place in reachable(open_schema(schema)):
+        if place.refers():
+            target = place.target().schema
+            if isinstance(target, dict):
+                found[id(target)] = target
+    return list(found.values())
 
 
 def _check_end(place: Place, above: frozenset[int], finished: set[int]) -> None:

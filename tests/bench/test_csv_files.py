@@ -11,8 +11,8 @@ from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.errors import SuiteError
 
 
-def load(folder: Path, text: str) -> Suite:
-    path = folder / "s.csv"
+def load(folder: Path, text: str, name: str = "s.csv") -> Suite:
+    path = folder / name
     path.write_bytes(text.encode("utf-8-sig"))
     return load_suite(path)
 
@@ -41,9 +41,53 @@ def test_semicolons_may_separate(tmp_path: Path) -> None:
     assert suite.cases[0].expect.to_json()["number"] == 0.5
 
 
+@pytest.mark.parametrize("name", ["s.csv", "s.tsv"])
+def test_tabs_may_separate(tmp_path: Path, name: str) -> None:
+    suite = load(tmp_path, 'id\tprompt\texact\na\t"Eins, zwei; drei"\tx\n', name)
+    assert suite.cases[0].prompt == "Eins, zwei; drei"
+
+
+@pytest.mark.parametrize("first", ["sep=|", '"SEP=|"', "sep=| "])
+def test_the_first_line_may_name_the_separator(tmp_path: Path, first: str) -> None:
+    suite = load(tmp_path, f"{first}\r\nid|prompt|exact\r\na|p, q;|x\r\n")
+    assert suite.cases[0].prompt == "p, q;"
+    assert suite.cases[0].source == "s.csv:3"
+
+
+@pytest.mark.parametrize(
+    ("cell", "weight"), [("50%", 0.5), (" 12.5 % ", 0.125), ("7%", 0.07), (".5", 0.5), ("+2", 2), ("1E+02", 100)]
+)
+def test_weights_are_read_as_tables_write_them(tmp_path: Path, cell: str, weight: float) -> None:
+    assert load(tmp_path, f"id,prompt,exact,weight\na,p,x,{cell}\n").cases[0].weight == weight
+
+
+def test_all_wrong_cells_are_told(tmp_path: Path) -> None:
+    rows = "a b,p,1,WAHR,50%,0,f\nc, ,x,,1,many,\nd,p,{,,,1e999,\n"
+    with pytest.raises(SuiteError) as refused:
+        load(tmp_path, f"id,prompt,number,strict,tolerance,weight,tools\n{rows}")
+    assert str(refused.value).splitlines() == [
+        "s.csv:2: strict: expected TRUE or FALSE, got 'WAHR'",
+        "s.csv:2: tolerance: '50%' could be 50 or a share of something; write the number itself",
+        "s.csv:2: id: expected a text of 1 to 80 letters, digits or ._-, got 'a b'",
+        "s.csv:2: weight: expected a number from 0.000001 to 1,000,000, got 0",
+        "s.csv:2: tools: unknown tool 'f'; none is defined",
+        "s.csv:3: number: expected a number such as 0.5, got 'x'",
+        "s.csv:3: weight: expected a number such as 0.5, got 'many'",
+        "s.csv:3: prompt: expected a non-empty string, got ' '",
+        "s.csv:4: number: expected a number such as 0.5, got '{'",
+        "s.csv:4: weight: the number 1e999 is too large",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("sep=x\nid,prompt,exact\n", "s.csv:1: sep=x names no sign between cells"),
+        ("sep=;\nid;promt;exact\n", "s.csv:2: unknown column 'promt'; did you mean 'prompt'?"),
+        ('sep=;\nid;prompt;exact\na;"p\n', "s.csv:3: invalid CSV"),
+        ("id;prompt;number\na;p;1,000\n", "s.csv:2: number: expected a number without a comma"),
+        ("id;prompt;number\na;p;5,5%\n", "s.csv:2: number: expected a decimal point, as in 0.5, got '5,5%'"),
+        ("id,prompt,call\na,p,f(x)\n", "s.csv:2: call: invalid JSON at column 1: Expecting value; got 'f(x)'"),
         ("id,prompt,prompt,exact\n", "s.csv:1: the column 'prompt' is named twice"),
         ("id,prompt,exact,\na,p,x,y\n", "s.csv:2: the cell 'y' has no column"),
         ("id,prompt,no_call\na,p,WAHR\n", "s.csv:2: no_call: expected TRUE or FALSE, got 'WAHR'"),

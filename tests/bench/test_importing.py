@@ -66,7 +66,7 @@ def test_promptfoo_tests_become_cases_or_are_listed(tmp_path: Path) -> None:
         "tests[3]: the variable 'word' is in another file, 'file://words.txt'",
         "tests[4]: the variable 'word' has no value in this file",
         "tests[5]: it asserts nothing",
-        "the prompt 'file://prompt.txt' is in another file or is a program",
+        "prompts[1]: the prompt 'file://prompt.txt' is in another file or is a program",
     ]
 
 
@@ -110,7 +110,9 @@ def test_a_table_becomes_cases(tmp_path: Path) -> None:
     [
         ("chat", "{", "invalid JSON"),
         ("promptfoo", "- 1", "expected an object with prompts and tests"),
-        ("promptfoo", "prompts: [file://x]\ntests: [{}]", "contains no inline prompts, or no tests"),
+        ("promptfoo", "tests: [{}]", "prompts: expected a text or a list of texts, got nothing"),
+        ("promptfoo", "prompts: [x]", "tests: expected a list of tests, or the name of a file with tests, got nothing"),
+        ("promptfoo", "prompts: [x]\ntests: [{}]\ndefaultTest: 1", "defaultTest: expected an object, got 1"),
         ("promptfoo", "a: [", "cannot be read"),
         ("csv", 'a,b\n"x', "cannot be read"),
         ("bfcl", "", "BFCL is imported by category; name one of simple"),

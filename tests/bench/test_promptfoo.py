@@ -163,16 +163,28 @@ tests:
     assert by_id["prompt-2-test-1"]["prompt"] == "raw short!"
     assert by_id["prompt-1-test-2"]["messages"][0] == {"role": "system", "content": "Be short."}
     assert [reason.partition(": ")[2] for reason in imported.left_out] == [
-        "tests[1] with prompts[4]: its prompt is JSON, but no list of messages",
-        "the prompt 'prompts/other.txt' is in another file or is a program",
-        'the prompt {"id": "file://prompt.py"} is in another file or is a program',
+        "prompts[4]: its prompt is JSON, but no list of messages",
+        "prompts[2]: the prompt 'prompts/other.txt' is in another file or is a program",
+        'prompts[3]: the prompt {"id": "file://prompt.py"} is in another file or is a program',
     ]
 
 
 @pytest.mark.parametrize(
     ("test", "reason"),
     [
-        ("file://tests.csv", "the tests are in another file"),
+        ("file://none.csv", "there is no file 'file://none.csv'"),
+        ("none-*.yaml", "there is no file 'none-*.yaml'"),
+        ("x" * 5000 + ".csv", "'xxxxx"),
+        ("text", "'text' is no file with tests; supported: .csv, "),
+        ("file://a.xlsx#2", "the tests are in a file of Excel"),
+        ("https://docs.google.com/spreadsheets/d/1", "the tests are on a server"),
+        ("file://gen.py:f", "the tests are made by a program, 'file://gen.py:f'"),
+        ("gen.mjs", "the tests are made by a program"),
+        (None, "expected a test as an object, or the name of a file with tests, got null"),
+        ({"path": 1}, "path: expected the name of a file, got 1"),
+        ({"path": "a.yaml"}, "promptfoo takes 'a.yaml' for rows of a table"),
+        ({"vars": [1]}, "its vars are no object but [1]"),
+        ({"vars": ["a.yaml"]}, "its vars are in another file, ['a.yaml']"),
         ({"path": "file://a.py:f"}, "the tests are made by a program"),
         ({"vars": "file://x.yaml"}, "its vars are in another file, 'file://x.yaml'"),
         ({"vars": 1}, "its vars are no object but 1"),
@@ -189,6 +201,79 @@ def test_other_tests_have_a_reason(tmp_path: Path, test: Any, reason: str) -> No
     imported = config(tmp_path, yaml.safe_dump({"prompts": ["{{x}}"], "tests": [good, test]}))
     assert imported.cases == 1
     assert imported.left_out[0].startswith(f"c.yaml: tests[1]: {reason}")
+
+
+def test_a_reason_is_told_once(tmp_path: Path) -> None:
+    text = """
+prompts: [one, "two {{x}}", null, {label: y}, '{}']
+tests: [{assert: null}, {assert: [{type: equals, value: a, weight: 0}, {type: equals, value: b}]}, {}]
+"""
+    imported = config(tmp_path, text)
+    assert imported.left_out == [
+        "c.yaml: tests[0]: it asserts nothing",
+        "c.yaml: tests[2]: it asserts nothing",
+        "c.yaml: tests[1] with prompts[1]: the variable 'x' has no value in this file",
+        "c.yaml: prompts[4]: its prompt is JSON, but no list of messages",
+        "c.yaml: prompts[2]: expected a text, or an object with the text as 'raw', got null",
+        'c.yaml: prompts[3]: expected a text, or an object with the text as \'raw\', got {"label": "y"}',
+    ]
+    assert imported.notes == ["c.yaml: tests[1]: 1 of its assertions have the weight 0 and are not carried over"]
+
+
+TABLE = '''\
+q, __expected ,__expected2,__prefix,__threshold,__metric,_suffix,__metadata:a
+1, equals: a b ,contains-all: a,Say ,,m,s,t
+2,"contains-any: x, ""y, z""",contains: A,,0.5,,,
+3,!a,nope:b,,50%,,,
+4,starts-with(0.5): a ,not-regex: ^a,,,,,
+5,similar(0.8): x,,,,,,
+6,python,,,,,,
+7,file://x.js,,,,,,
+8,grade: polite,,,,,,
+9,,,,,,,
+10,is-json,"icontains-any: ""x",,,,,
+'''
+
+
+def test_tables_of_tests_are_read(tmp_path: Path) -> None:
+    (tmp_path / "tests.csv").write_text(TABLE, encoding="utf-8-sig")
+    imported = config(tmp_path, "prompts: ['{{q}}']\ntests: file://tests.csv")
+    expectations = [line["expect"] for line in imported.lines]
+    assert expectations == [
+        {"all": [{"exact": "a b"}, {"contains": ["a"], "ignore_case": False}]},
+        {"any": [{"contains_any": ["x", "y, z"], "ignore_case": False}, {"contains": ["A"], "ignore_case": False}]},
+        {"all": [{"exact": "!a"}, {"exact": "nope:b"}]},
+        {"all": [{"regex": r"\Aa"}, {"not": {"regex": "^a"}}]},
+    ]
+    assert [line["prompt"] for line in imported.lines] == ["Say 1", "2", "3", "4"]
+    assert [line["id"] for line in imported.lines] == ["test-1", "test-2", "test-3", "test-4"]
+    assert [sentence.partition(",")[0] for sentence in imported.left_out] == [
+        "tests.csv:11: the value of the assertion 'icontains-any' has a quote without its end",
+        "tests.csv:6: the assertion 'similar' is a score with a threshold",
+        "tests.csv:7: the assertion 'python' needs a program; write a grader of your own",
+        "tests.csv:8: the assertion 'javascript' needs a program; write a grader of your own",
+        "tests.csv:9: the assertion 'llm-rubric' needs a model",
+        "tests.csv:10: it asserts nothing",
+    ]
+    assert imported.notes == [
+        "tests.csv:2: the column '_suffix' is a variable; special columns begin with two underscores",
+        "tests.csv:4: promptfoo ignores the __threshold '50%', which is no number",
+    ]
+
+
+def test_files_of_tests_are_read(tmp_path: Path) -> None:
+    test = {"vars": {"x": "y"}, "assert": [{"$ref": "#/a"}]}
+    (tmp_path / "t.json").write_text(json.dumps({**test, "a": A}))
+    (tmp_path / "t2.yaml").write_text("- vars: {x: z}\n  assert: [{type: contains, value: a}]\n- 1\n")
+    (tmp_path / "t1.yaml").write_text("a: [")
+    (tmp_path / "t.jsonl").write_text("\n" + json.dumps({"vars": {"x": "l"}, "assert": [A]}) + "\n{")
+    (tmp_path / "latin.csv").write_bytes(b"x\n\xff\n")
+    text = "prompts: ['{{x}}']\ntests: [t.json, t2.yaml, file://t*.yaml, {path: t.jsonl}, latin.csv]"
+    imported = config(tmp_path, text)
+    assert [line["prompt"] for line in imported.lines] == ["y", "z", "z"]
+    for part in ("t2.yaml:3: expected a test as an object, got 1", "t1.yaml:2: invalid YAML", "t.jsonl:3: invalid"):
+        assert any(part in sentence for sentence in imported.left_out)
+    assert "latin.csv: not valid UTF-8 (byte 2); save it as UTF-8" in imported.left_out[-1]
 
 
 def test_references_in_the_file_are_followed(tmp_path: Path) -> None:

@@ -81,12 +81,20 @@ def test_the_shipped_suite_is_as_promised() -> None:
         ("s.csv", "id,promt,exact\na,b,c\n", "s.csv:1: unknown column 'promt'"),
         ("s.csv", 'id,prompt,exact\na,"x\ny",c\nb,p\n', "s.csv:4: this row and the header have different numbers"),
         ("s.csv", '"', "s.csv:1: invalid CSV: unexpected end of data"),
-        ("s.csv", "id,prompt,number\na,p,three\n", "s.csv:2: number: invalid JSON at column 1"),
+        ("s.csv", "id,prompt,number\na,p,three\n", "s.csv:2: number: expected a number such as 0.5, got 'three'"),
         ("s.jsonl", '{"id": "a", "id": "b"}\n', "s.jsonl:1: invalid JSON: duplicate key 'id'"),
         ("s.jsonl", '{"id": "a", "prompt": "p", "expect": {"number": NaN}}\n', "s.jsonl:1: invalid JSON: NaN"),
         ("s.jsonl", "[" * 100_000 + "\n", "s.jsonl:1: invalid JSON"),
-        ("s.jsonl", '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n', "id: expected 1 to 80 letters"),
-        ("s.jsonl", '{"tool": {"name": "f", "parameters": {"type": 3}}}\n', "tool f: parameters: is not a valid"),
+        (
+            "s.jsonl",
+            '{"id": "a b", "prompt": "p", "expect": {"exact": "x"}}\n',
+            "id: expected a text of 1 to 80 letters",
+        ),
+        (
+            "s.jsonl",
+            '{"tool": {"name": "f", "parameters": {"type": 3}}}\n',
+            "tool f: parameters: is not a valid",
+        ),
         ("s.jsonl", '{"case": {}, "odd": 1}\n', "s.jsonl:1: unknown field 'odd' beside 'case'"),
         ("s.jsonl", '{"tool": {"name": "f", "parameters": {"$schema": []}}}\n', "its $schema is []"),
         (
@@ -100,7 +108,7 @@ def test_the_shipped_suite_is_as_promised() -> None:
             "- {id: a, prompt: p, expect: {grader: 'm:f', wanted: {1: x}}}\n",
             "s.yaml:1: the key 1 is not a text",
         ),
-        ("s.txt", "", "s.txt: unknown kind of suite file; supported: .jsonl, .yaml, .yml, .csv"),
+        ("s.txt", "", "s.txt: unknown kind of suite file; supported: .jsonl, .yaml, .yml, .csv, .tsv"),
     ],
 )
 def test_an_error_is_named_with_its_position(tmp_path: Path, name: str, text: str, sentence: str) -> None:
@@ -156,6 +164,39 @@ def test_yaml_words_are_texts_and_told_once(tmp_path: Path) -> None:
     (note,) = suite.notes
     assert note.startswith("is read as YAML 1.2, no longer as 1.1: line 2: yes is a text, was true; line 2: no is")
     assert LintFinding(place="s.yaml", sentence=note) in check_suites([suite])
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "function": TOOL},
+        {"type": "function", **TOOL},
+        {"name": "f", "description": "d", "input_schema": TOOL["parameters"]},
+        {"type": "custom", "name": "f", "description": "d", "input_schema": TOOL["parameters"]},
+        {"name": "f", "description": "d", "inputSchema": TOOL["parameters"]},
+    ],
+)
+def test_tools_are_read_as_apis_write_them(tmp_path: Path, tool: dict[str, Any]) -> None:
+    (named,) = load_suite(jsonl(tmp_path, {"tool": tool}, CASES[0])).tools
+    (inline,) = load_suite(jsonl(tmp_path, {**CASES[0], "tools": [tool]})).cases[0].tools
+    (plain,) = load_suite(jsonl(tmp_path, {"tool": TOOL}, CASES[0])).tools
+    assert named == inline == plain
+
+
+def test_a_wrong_tool_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError) as refused:
+        load_suite(jsonl(tmp_path, {"tool": {**TOOL, "parameters": "{}"}}, CASES[0], {**CASES[1], "weight": 0}))
+    assert str(refused.value).splitlines() == [
+        "s.jsonl:1: tool f: parameters: expected a JSON Schema of an object, not a text, got '{}'",
+        "s.jsonl:3: weight: expected a number from 0.000001 to 1,000,000, got 0",
+    ]
+
+
+def test_all_wrong_fields_of_a_case_are_told(tmp_path: Path) -> None:
+    case = {"id": "a b", "promt": "p", "expect": {"exact": 1}, "tags": "x", "turns": [], "tools": {}}
+    with pytest.raises(SuiteError) as refused:
+        load_suite(jsonl(tmp_path, case))
+    assert len(str(refused.value).splitlines()) == 6
 
 
 ODD = st.recursive(

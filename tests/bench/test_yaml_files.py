@@ -38,6 +38,7 @@ LAUGHS = "\n".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" 
         ("base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3", {"base": {"x": 1, "y": 2}, "own": {"x": 1, "y": 3}}),
         ('"<<": 1', {"<<": 1}),
         ("!!str 12", "12"),
+        (r"""{"\ud83d\ude00": ["\uD83D\uDE00 \\ud83d", '\ud83d']}""", {"😀": ["😀 \\ud83d", r"\ud83d"]}),
         ("=", "="),
         ("", None),
     ],
@@ -61,6 +62,11 @@ def test_the_core_schema_is_read(text: str, value: Any) -> None:
         ("\n- !!python/name:os.system", 2, "the tag !!python/name:os.system is none"),
         ("a: !!int x", 1, "'x' is not a value of the type !!int"),
         ("<<: 1", 1, "<<: expected an object"),
+        ('a: 1\nb: "x \\ud83d"', 2, "half a character"),
+        (r'"\ude00\ud83d"', 1, "half a character"),
+        ("a: 1\nb: \ud83d", 2, "half a character"),
+        (r'"\ud83d\ude00 \UFFFFFFFF"', 0, "invalid YAML: found invalid Unicode character"),
+        (r'"\UFFFFFFFF"', 1, "found invalid Unicode character"),
         ("--- 1\n--- 2", 2, "expected a single document"),
         ("&a [*a]", 1, "an alias stands for something that contains it"),
         (f"a0: &a0 [lol]\n{LAUGHS}", 7, "aliases repeat too much"),
@@ -102,7 +108,7 @@ def test_json_comes_back_as_it_was(value: Any) -> None:
     assert document.value == value
 
 
-@given(st.dictionaries(st.text("abc", min_size=1), st.integers() | st.booleans() | st.text('abc"\\\n')))
+@given(st.dictionaries(st.text("abc", min_size=1), st.integers() | st.booleans() | st.text('abc"\\\n😀')))
 def test_yaml_holds_json(value: dict[str, Any]) -> None:
     assert read_yaml(json.dumps(value)).value == value
 

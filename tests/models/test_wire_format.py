@@ -21,6 +21,7 @@ from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.models.wire_format import Sent, Wire, read_answer
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
+from tests.bench.hostile import damaged
 
 HELLO = ChatRequest(messages=(Message(role="user", content="Hello"),))
 TOOL: dict[str, Any] = {"name": "f", "description": "d", "parameters": {"type": "object"}}
@@ -237,6 +238,46 @@ def test_any_field_value_is_handled(wire: WireName, data: st.DataObject, value: 
     good = OLLAMA if wire == "ollama" else ANTHROPIC
     field = data.draw(st.sampled_from(FIELDS[wire]))
     assert isinstance(read(wire, {**good, field: value}), Reply | CallError)
+
+
+ARGUMENTS = {"x": 1, "names": ["a"]}
+CALLING: dict[WireName, dict[str, Any]] = {
+    "openai": {
+        "model": "served",
+        "choices": [
+            {
+                "finish_reason": "tool_calls",
+                "message": {
+                    "content": None,
+                    "tool_calls": [
+                        {"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps(ARGUMENTS)}}
+                    ],
+                },
+            }
+        ],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}},
+    },
+    "ollama": {
+        "done": True,
+        "done_reason": "stop",
+        "message": {"content": "Hi.", "tool_calls": [{"function": {"name": "f", "arguments": ARGUMENTS}}]},
+        "prompt_eval_count": 1,
+        "load_duration": 5,
+    },
+    "anthropic": {
+        "content": [
+            {"type": "thinking", "thinking": "so", "signature": "s"},
+            {"type": "tool_use", "id": "1", "name": "f", "input": ARGUMENTS},
+        ],
+        "stop_reason": "tool_use",
+        "usage": {"input_tokens": 1, "output_tokens": 2},
+    },
+}
+
+
+@given(st.sampled_from(list(WIRES)), st.data())
+def test_a_damaged_call_is_handled(wire: WireName, data: st.DataObject) -> None:
+    assert isinstance(read(wire, data.draw(damaged(CALLING[wire]))), Reply | CallError)
 
 
 @given(st.sampled_from(list(WIRES)), st.integers(200, 599), st.binary(max_size=60))

@@ -15,13 +15,14 @@ from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.trial import Json
 
 if TYPE_CHECKING:
-    from jsonschema import FormatChecker, ValidationError
+    from jsonschema import FormatChecker, SchemaError, ValidationError
     from jsonschema.protocols import Validator
 
 _BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
 """Keywords with a schema for each of some names."""
 _DATA = ("const", "enum", "default", "examples")
 """Keywords whose values are no schemas."""
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _MISSPELLED = 0.8
 """The likeness (by difflib) from which an unknown format was meant to be a known one."""
 
@@ -83,12 +84,22 @@ def check_keywords(schema: dict[str, Json], dialect: type[Validator]) -> None:
         # Without the checker, jsonschema refuses patterns that are not written as Python has them.
         check(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as problem:
-        raise ValueError(f"is not a valid JSON Schema: {line(problem.message)}") from None
+        reason = f"at {line(problem.json_path, 60)}: {_reason(problem)}"
+        raise ValueError(f"is not a valid JSON Schema: {reason}") from None
     for pattern in patterns_in(schema):
         try:
             schema_pattern(pattern)
         except ValueError as problem:
             raise ValueError(f"its pattern {show(pattern)} is not a regular expression: {problem}") from None
+
+
+def _reason(problem: SchemaError) -> str:
+    """Say what is wrong with a keyword of a schema."""
+    path = list(problem.path)
+    is_type = path[-1:] == ["type"] and path[-2:-1] != ["properties"]
+    if is_type and isinstance(problem.instance, str):
+        return f"{show(problem.instance)} is no type; available: {', '.join(_TYPES)}"
+    return line(problem.message)
 
 
 def check_dialect(schema: dict[str, Json]) -> None:
@@ -241,6 +252,7 @@ def subschemas(part: Json) -> Iterator[dict[str, Json]]:
 
 
 def _check_references(schema: dict[str, Json]) -> None:
+    from jsonschema import validators
     from jsonschema_specifications import REGISTRY
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
@@ -251,9 +263,14 @@ def _check_references(schema: dict[str, Json]) -> None:
     resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
     for reference in references:
         try:
-            resolver.lookup(reference)
-        except Unresolvable:
+            found = resolver.lookup(reference).contents
+        except (Unresolvable, ValueError, TypeError, AttributeError):
+            # The last three come from a pointer into a list, a text or a null by a name.
             raise ValueError(f"its $ref {show(reference)} does not resolve") from None
+        if not isinstance(found, dict | bool):
+            raise ValueError(f"its $ref {show(reference)} does not lead to a schema")
+        if isinstance(found, dict):
+            check_keywords(found, validators.validator_for(schema))
 
 
 def _references(part: Json) -> Iterator[str]:

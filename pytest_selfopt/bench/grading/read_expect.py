@@ -36,6 +36,14 @@ DEEPEST = 5
 """Combinations that may be inside each other."""
 _Part = TypeVar("_Part")
 
+_MEANT = {
+    "name": '; a call is written {"call": {"name": …, "arguments": {…}}}',
+    "arguments": '; a call is written {"call": {"name": …, "arguments": {…}}}',
+    "tool_calls": "; did you mean 'calls'?",
+    "equals": "; did you mean 'exact'?",
+}
+"""The ends of sentences about names that people bring along."""
+
 _MOST_EXACT = 2**53
 """The integer up to which every integer is a float."""
 
@@ -75,7 +83,7 @@ def _expectation(value: Any) -> Expectation:
         raise mistaken("expect", 'an object such as {"no_call": true}', value)
     known = _known_fields()
     for name in unknown_names(value, known):
-        hint = did_you_mean(str(name), known)
+        hint = _MEANT.get(str(name)) or did_you_mean(str(name), known)
         raise ValueError(f"expect: unknown field {show(name)}{hint}")
     kind = _kind(value)
     reader, options = _READERS[kind]
@@ -114,7 +122,7 @@ def _read_call(value: Mapping[str, Any]) -> Calls:
 def _read_calls(value: Mapping[str, Any]) -> Calls:
     entries = value["calls"]
     if not isinstance(entries, list) or not entries:
-        raise ValueError("expect.calls: expected a non-empty list of calls")
+        raise mistaken("expect.calls", "a non-empty list of calls", entries)
     return Calls(expected_calls(entries), _flag(value, "in_order"), comparison_from_json(value))
 
 
@@ -161,7 +169,9 @@ def expected_call(value: Any, place: str) -> ExpectedCall:
         raise mistaken(f"{place}.arguments", "an object", arguments)
     unknown = set(value) - {"name", "arguments"}
     if unknown:
-        raise ValueError(f"{place}: unknown field {min(unknown)!r}")
+        name = min(unknown)
+        hint = did_you_mean(name, ("name", "arguments"))
+        raise ValueError(f"{place}: unknown field {show(name)}{hint}")
     alternatives = {}
     for argument, values in arguments.items():
         where = f"{place}.arguments.{argument}"

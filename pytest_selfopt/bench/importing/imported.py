@@ -24,20 +24,25 @@ class Imported:
     _ids: set[str] = field(default_factory=set)
 
     def add(self, case: dict[str, Any], place: str) -> None:
-        """Add a case if a suite can hold it; otherwise leave it out with the reason.
+        """Add a case if a suite can hold it; otherwise leave it out with the reason."""
+        reason = self.refusal(case)
+        if reason:
+            self.leave(place, reason)
+
+    def refusal(self, case: dict[str, Any]) -> str:
+        """Add a case, or say why a suite cannot hold it; empty if it can.
 
         An expectation that does not fit the declared types is kept as its authors wrote it.
         """
         if case["id"] in self._ids:
-            self.left_out.append(f"{place}: id: {case['id']!r} is used twice")
-            return
+            return f"id: {case['id']!r} is used twice"
         for candidate in (case, {**case, "as_given": True}):
             reason = why_not(candidate)
             if not reason:
                 self.lines.append(candidate)
                 self._ids.add(case["id"])
-                return
-        self.left_out.append(f"{place}: {reason}")
+                return ""
+        return reason
 
     def leave(self, place: str, reason: str) -> None:
         """Leave out a case, with the reason."""

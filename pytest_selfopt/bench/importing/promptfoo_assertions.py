@@ -22,7 +22,7 @@ _MEASURES = ("latency", "cost", "perplexity", "perplexity-score", "tokens-used")
 _COMPARISONS = ("select-best", "max-score")
 _TOOLS = ("is-valid-function-call", "is-valid-openai-function-call", "is-valid-openai-tools-call")
 _SCORES = ("levenshtein", "rouge-n", "bleu", "gleu", "meteor", "similar", "bertscore", "word-count", "character-count")
-_PARTS = re.compile(r'\s*(?:"((?:[^"\\]|\\.|"")*)"|([^,]*))\s*(?:,|$)')
+_PARTS = re.compile(r'\s*+(?:"((?:[^"\\]|\\.|"")*)"|(?!")([^,]*))\s*(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def _text(kind: str, value: Any) -> str:
 def _texts(kind: str, value: Any) -> list[str]:
     """Return the texts of a list, or of a text that separates them by commas."""
     if isinstance(value, str):
-        value = _separated(kind, value)
+        value = separated(kind, value)
     if not isinstance(value, list) or not value:
         raise ValueError(f"the assertion {kind!r} has no list of texts as its value")
     texts = [_member(item) for item in value]
@@ -250,7 +250,12 @@ def _member(item: Any) -> str:
     return javascript_text(item)
 
 
-def _separated(kind: str, text: str) -> list[str]:
+def separated(kind: str, text: str) -> list[str]:
+    """Return the parts of a text that commas separate; quotes keep a part together.
+
+    Raises:
+        ValueError: naming the assertion's `kind`, if a quote does not end.
+    """
     parts: list[str] = []
     at = 0
     while at < len(text):

@@ -18,6 +18,10 @@ _SCHEMES = ("file://", "exec:", "portkey://", "langfuse://", "helicone://", "pac
 _WHAT = "its prompt"
 
 
+class WrongPrompt(ValueError):
+    """A prompt is of a kind that no case can hold, whatever the test."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt with its index, and the label by which tests name it."""
@@ -41,7 +45,7 @@ def read_prompts(value: Any) -> tuple[list[Prompt], list[str]]:
     for number, entry in enumerate(entries):
         prompt = _prompt(number, entry)
         if prompt is None:
-            elsewhere.append(f"the prompt {_shown(entry)} is in another file or is a program")
+            elsewhere.append(f"prompts[{number}]: {_reason(entry)}")
         else:
             prompts.append(prompt)
     return prompts, elsewhere
@@ -57,10 +61,13 @@ def _prompt(number: int, entry: Any) -> Prompt | None:
     return Prompt(number, str(label), text)
 
 
-def _shown(entry: Any) -> str:
-    if isinstance(entry, str):
-        return repr(entry)
-    return show(entry)
+def _reason(entry: Any) -> str:
+    named = entry
+    if isinstance(entry, Mapping):
+        named = entry.get("raw") or entry.get("id")
+    if isinstance(named, str) and named:
+        return f"the prompt {show(entry)} is in another file or is a program"
+    return f"expected a text, or an object with the text as 'raw', got {show(entry)}"
 
 
 def _is_path(text: str) -> bool:
@@ -77,20 +84,21 @@ def messages_of(prompt: Prompt, options: Mapping[str, Any], variables: Mapping[s
     """Return `prompt` or `messages` of a case.
 
     Raises:
-        ValueError: with the reason, if a case cannot hold it.
+        WrongPrompt: with the reason, if no test can change that a case cannot hold it.
+        ValueError: with the reason, if a case cannot hold it with this test.
     """
     text = f"{_affix(options, 'prefix')}{prompt.text}{_affix(options, 'suffix')}"
     if text.lstrip().startswith("- role:"):
-        raise ValueError(f"{_WHAT} is a chat in YAML")
+        raise WrongPrompt(f"{_WHAT} is a chat in YAML")
     chat = _json(text)
     if isinstance(chat, dict):
-        raise ValueError(f"{_WHAT} is JSON, but no list of messages")
+        raise WrongPrompt(f"{_WHAT} is JSON, but no list of messages")
     if not isinstance(chat, list):
         return {"prompt": filled(text, variables, _WHAT)}
     messages: list[dict[str, str]] = []
     for message in chat:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise ValueError(f"{_WHAT} has a message that is no text (images and calls cannot be imported)")
+            raise WrongPrompt(f"{_WHAT} has a message that is no text (images and calls cannot be imported)")
         content = filled(message["content"], variables, _WHAT)
         messages.append({"role": _role(message), "content": content})
     return {"messages": messages}

@@ -8,6 +8,7 @@ from pytest_selfopt.bench.call_format import mistaken
 
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-6, 1e6
 """Between these bounds sums of weights keep all their digits that anybody reads."""
+_WEIGHT = "a number from 0.000001 to 1,000,000"
 
 _NO_REASONS = ("", "true", "false", "yes", "no", "on", "off", "y", "n", "0", "1", "wahr", "falsch", "vrai", "faux")
 
@@ -18,11 +19,10 @@ def read_weight(value: Any) -> float:
     Raises:
         ValueError: if it is not a number within bounds.
     """
-    wanted = f"a number from {_LEAST_WEIGHT:g} to {_MOST_WEIGHT:g}"
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise mistaken("weight", wanted, value)
+        raise mistaken("weight", _WEIGHT, value)
     if not _LEAST_WEIGHT <= value <= _MOST_WEIGHT:
-        raise mistaken("weight", wanted, value)
+        raise mistaken("weight", _WEIGHT, value)
     return float(value)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.grading.read_expect import unknown_names
 from pytest_selfopt.bench.loading.entry import Entry, Problems
+from pytest_selfopt.bench.loading.number_cells import NUMBER_COLUMNS, number_of
 from pytest_selfopt.bench.loading.tables import Row, Table, TableProblem, column_names, read_table
-from pytest_selfopt.bench.loading.texts import read_text
-from pytest_selfopt.strict_json import parse_json
+from pytest_selfopt.bench.loading.texts import read_text, whole_json
+from pytest_selfopt.suggest import did_you_mean
 
-_NUMBER_COLUMNS = ("number", "tolerance", "weight")
 _FLAG_COLUMNS = ("no_call", "any_call", "ignore_case", "strict")
-_JSON_COLUMNS = ("call", "json_schema", "not", "all", "any", *_NUMBER_COLUMNS)
+_JSON_COLUMNS = ("call", "json_schema", "not", "all", "any")
 _EXPECT_COLUMNS = (
     *("call", *_FLAG_COLUMNS, "exact", "contains", "contains_any", "regex"),
     *("number", "tolerance", "locale", "json_schema", "not", "all", "any"),
@@ -23,7 +23,6 @@ _EXPECT_COLUMNS = (
 _CASE_COLUMNS = ("id", "prompt", "weight", "expected_failure")
 _LIST_COLUMNS = ("tools", "tags")
 _COLUMNS = (*_CASE_COLUMNS, *_LIST_COLUMNS, *_EXPECT_COLUMNS)
-_DECIMAL_COMMA = re.compile(r"[-+]?[0-9. ]*,[0-9]+")
 
 
 def csv_entries(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
@@ -34,57 +33,73 @@ def csv_entries(text: str, path: Path, problems: Problems) -> Iterator[Entry]:
     except TableProblem as problem:
         problems.add(problem.line, str(problem))
         return
-    for column in column_names(table.header):
-        if column not in _COLUMNS:
-            known = ", ".join(_COLUMNS)
-            problems.add(1, f"unknown column {show(column)}; available: {known}")
-            return
+    unknown = unknown_names(column_names(table.header), _COLUMNS)
+    for column in unknown:
+        hint = did_you_mean(column, _COLUMNS)
+        if column == "expect":
+            hint = f"; its fields are columns: {', '.join(_EXPECT_COLUMNS)}"
+        problems.add(table.line, f"unknown column {show(column)}{hint}")
+    if unknown:
+        return
     for row in table.rows:
+        yield from _entry(table, row, problems)
+
+
+def _entry(table: Table, row: Row, problems: Problems) -> Iterator[Entry]:
+    """Yield the case of a row, without the cells that cannot be read: those are added to `problems`."""
+    try:
+        named = table.named(row)
+    except ValueError as problem:
+        problems.add(row.line, str(problem))
+        return
+    wrong: list[str] = []
+    values: dict[str, Any] = {}
+    for name, cell in named.items():
+        if not cell:
+            continue
         try:
-            case = _case(table, row)
+            values[name] = _value(name, cell)
         except ValueError as problem:
             problems.add(row.line, str(problem))
-            continue
-        yield Entry("case", case, row.line)
+            wrong.append(_field(name))
+    yield Entry("case", _case(values), row.line, unread=tuple(wrong))
 
 
-def _case(table: Table, row: Row) -> dict[str, Any]:
-    named = table.named(row)
-    filled = {name: cell for name, cell in named.items() if cell}
+def _case(values: Mapping[str, Any]) -> dict[str, Any]:
     case: dict[str, Any] = {}
-    for name in _CASE_COLUMNS:
-        if name in filled:
-            case[name] = _value(name, filled[name])
-    for name in _LIST_COLUMNS:
-        if name in filled:
-            case[name] = filled[name].split()
-    case["expect"] = _expect(filled)
-    return case
-
-
-def _expect(cells: Mapping[str, str]) -> dict[str, Any]:
     expect: dict[str, Any] = {}
-    for name in _EXPECT_COLUMNS:
-        if name not in cells:
-            continue
-        value = _value(name, cells[name])
+    for name, value in values.items():
+        if _field(name) == name:
+            case[name] = value
         # A column of TRUE and FALSE says of each row whether it is so.
-        if value is not False or name not in _FLAG_COLUMNS:
+        elif value is not False or name not in _FLAG_COLUMNS:
             expect[name] = value
-    return expect
+    return {**case, "expect": expect}
+
+
+def _field(column: str) -> str:
+    """Return the field of a case that a column belongs to."""
+    if column in _EXPECT_COLUMNS:
+        return "expect"
+    return column
 
 
 def _value(column: str, cell: str) -> Any:
+    if column == "tools":
+        # No name of a tool has a comma.
+        return cell.replace(",", " ").split()
+    if column in _LIST_COLUMNS:
+        return cell.split()
     if column in _FLAG_COLUMNS:
         return _flag(column, cell)
+    if column in NUMBER_COLUMNS:
+        return number_of(column, cell)
     if column not in _JSON_COLUMNS:
         return cell
-    if column in _NUMBER_COLUMNS and _DECIMAL_COMMA.fullmatch(cell.strip()):
-        raise ValueError(f"{column}: expected a decimal point, as in 0.5, got {show(cell)}")
     try:
-        return parse_json(cell)
+        return whole_json(cell)
     except ValueError as problem:
-        raise ValueError(f"{column}: {problem}") from None
+        raise ValueError(f"{column}: {problem}; got {show(cell)}") from None
 
 
 def _flag(column: str, cell: str) -> bool:
@@ -100,7 +115,7 @@ def _tools_beside(path: Path, problems: Problems) -> Iterator[Entry]:
     if not beside.exists():
         return
     try:
-        tools = parse_json(read_text(beside))
+        tools = whole_json(read_text(beside))
     except ValueError as problem:
         problems.add_in(beside.name, str(problem))
         return

@@ -5,25 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeGuard
 
 from pytest_selfopt.bench.call_format import mistaken, show
 from pytest_selfopt.bench.case import USUAL_STEPS, Case, Example
 from pytest_selfopt.bench.environment import BrokenWorld, World, environment_named, tools_of
 from pytest_selfopt.bench.grading.expect import Expectation
-from pytest_selfopt.bench.grading.json_schema import check_dialect, check_keywords
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json, unknown_names
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
 from pytest_selfopt.bench.loading.counting import read_reason, read_weight
 from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.bench.loading.expected_calls import check_expected, lists_read
-from pytest_selfopt.bench.references import check_references
+from pytest_selfopt.bench.loading.fields import Fields, WrongFields, object_of, unknown_fields
+from pytest_selfopt.bench.loading.tool_definitions import read_tool, tool_name
 from pytest_selfopt.bench.tools import Message, Tool, tools_by_name
 from pytest_selfopt.suggest import did_you_mean
 from pytest_selfopt.trial import ToolCall
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
-_TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _CASE_FIELDS = (
     *("id", "prompt", "messages", "tools", "expect", "as_given", "tags"),
     *("weight", "expected_failure"),
@@ -33,7 +33,7 @@ _TALK_FIELDS = ("turns", "start", "steps")
 _ENVIRONMENT_FIELDS = ("id", "class", "start")
 _MOST_STEPS = 100
 _EXAMPLE_FIELDS = ("prompt", "messages", "tools", "answer")
-_TOOL_FIELDS = ("name", "description", "parameters")
+_NO_PROMPT = "needs either 'prompt' (a string) or 'messages' (a list of objects with role and content)"
 _ROLES = ("system", "user", "assistant")
 
 
@@ -48,6 +48,8 @@ class EntryReader:
         self.cases: list[Case] = []
         self._worlds: dict[str, World] = {}
         self._lines: dict[str, int] = {}
+        self._wrong_tools: list[Any] = []
+        """Names of tools that are defined, but wrongly; cases that name them are not told again."""
 
     def read(self, entries: Sequence[Entry]) -> None:
         """Read all entries, tools first: a case may name tools defined below it."""
@@ -65,6 +67,9 @@ class EntryReader:
     def _attempt(self, reader: Callable[[Entry], None], entry: Entry) -> None:
         try:
             reader(entry)
+        except WrongFields as problem:
+            for sentence in problem.sentences:
+                self._refuse(entry, sentence)
         except (ValueError, BrokenWorld) as problem:
             self._refuse(entry, str(problem))
         except RecursionError:
@@ -77,13 +82,17 @@ class EntryReader:
             self._problems.add(entry.line, sentence)
 
     def _read_tool(self, entry: Entry) -> None:
-        tool = read_tool(entry.value)
+        try:
+            tool = read_tool(entry.value)
+        except ValueError:
+            self._wrong_tools.append(tool_name(entry.value))
+            raise
         if tool.name in self.tools:
             raise ValueError(f"tool {tool.name!r} is defined twice")
         self.tools[tool.name] = tool
 
     def _read_example(self, entry: Entry) -> None:
-        value = _object(entry.value, "example", _EXAMPLE_FIELDS)
+        value = object_of(entry.value, "example", _EXAMPLE_FIELDS)
         example = Example(
             messages=_messages(value),
             tools=self._tools(value),
@@ -92,63 +101,78 @@ class EntryReader:
         self.examples.append(example)
 
     def _read_case(self, entry: Entry) -> None:
-        value = _object(entry.value, "case", _CASE_FIELDS)
-        name = self._new_id(value.get("id"), entry.line)
-        if "expect" not in value:
-            raise ValueError(f"case {name!r}: field 'expect' is missing")
-        fields: dict[str, Any] = {
-            "id": name,
-            "tags": _texts(value.get("tags", []), "tags"),
-            "weight": read_weight(value.get("weight", 1)),
-            "expected_failure": read_reason(value.get("expected_failure")),
-            "suite": self._suite,
-            "source": f"{self._problems.file}:{entry.line}",
+        fields = Fields(entry.unread)
+        value = object_of(entry.value, "case")
+        unknown = unknown_fields(value, "case", _CASE_FIELDS)
+        fields.refuse(unknown)
+        if not unknown:
+            fields.refuse(_missing(value))
+        read: dict[str, Any] = {
+            "id": self._id(value, fields, entry),
+            "tags": fields.read(_texts, value.get("tags", []), "tags"),
+            "weight": fields.read(read_weight, value.get("weight", 1)),
+            "expected_failure": fields.read(read_reason, value.get("expected_failure")),
         }
-        read = self._single
+        own = self._single
         if "environment" in value:
-            read = self._conversation
-        self.cases.append(read(value, fields))
+            own = self._conversation
+        read |= own(value, fields, entry)
+        fields.check()
+        source = f"{self._problems.file}:{entry.line}"
+        self.cases.append(Case(suite=self._suite, source=source, **read))
+
+    def _id(self, value: Mapping[str, Any], fields: Fields, entry: Entry) -> str | None:
+        if "id" not in value:
+            return None
+        return fields.read(self._new_id, value["id"], entry.line)
 
     def _new_id(self, name: Any, line: int) -> str:
         if not _is_id(name):
-            raise mistaken("id", "1 to 80 letters, digits or ._-", name)
+            raise mistaken("id", "a text of 1 to 80 letters, digits or ._-", name)
         first = self._lines.get(name)
         if first is not None:
             raise ValueError(f"id: {name!r} is already used on line {first}")
         self._lines[name] = line
         return name
 
-    def _single(self, value: Mapping[str, Any], fields: dict[str, Any]) -> Case:
+    def _single(self, value: Mapping[str, Any], fields: Fields, entry: Entry) -> dict[str, Any]:
         for name in _TALK_FIELDS:
             if name in value:
-                raise ValueError(f"{name}: only a conversation has it; a conversation needs an 'environment'")
-        tools = self._tools(value)
-        expect = expectation_from_json(value["expect"])
-        if not _as_given(value):
-            check_expected(expect, tools)
-            expect = lists_read(expect, tools)
-        messages = _messages(value)
-        return Case(messages=messages, tools=tools, expect=expect, **fields)
+                fields.refuse([f"{name}: only a conversation has it; a conversation needs an 'environment'"])
+        messages = None
+        if _asks(value):
+            messages = fields.read(_messages, value)
+        tools = fields.read(self._tools, value)
+        expect = self._expect(value, fields, entry, expectation_from_json)
+        as_given = fields.read(_as_given, value)
+        if expect is not None and tools is not None and not as_given:
+            expect = fields.read(_fitting, expect, tools)
+        return {"messages": messages, "tools": tools, "expect": expect}
 
-    def _conversation(self, value: Mapping[str, Any], fields: dict[str, Any]) -> Case:
-        start = value.get("start", {})
-        world = self._world(value["environment"], start)
-        offered = tools_of(world.build())
-        messages, turns = _said(value)
-        tools = _chosen(offered, value.get("tools"))
-        steps = _steps(value)
-        expect: Expectation = goal_from_json(value["expect"], world, tools, len(turns) + 1)
-        if not _as_given(value):
-            expect = lists_read(expect, tools)
-        return Case(
-            messages=messages,
-            turns=turns,
-            tools=tools,
-            expect=expect,
-            world=world,
-            steps=steps,
-            **fields,
-        )
+    def _expect(
+        self, value: Mapping[str, Any], fields: Fields, entry: Entry, read: Callable[[Any], Expectation]
+    ) -> Expectation | None:
+        """Return the expectation of a case; None if it is wrong, missing, or told already."""
+        if "expect" not in value or "expect" in entry.unread:
+            return None
+        return fields.read(read, value["expect"])
+
+    def _conversation(self, value: Mapping[str, Any], fields: Fields, entry: Entry) -> dict[str, Any]:
+        world = fields.read(self._world, value["environment"], value.get("start", {}))
+        said = fields.read(_said, value)
+        read: dict[str, Any] = {"steps": fields.read(_steps, value), "world": world}
+        as_given = fields.read(_as_given, value)
+        if world is None or said is None:
+            return read
+        read["messages"], read["turns"] = said
+        tools = fields.read(_offered, world, value.get("tools"))
+        if tools is None:
+            return read
+        goal = partial(goal_from_json, world=world, tools=tools, turns=len(said[1]) + 1)
+        expect = self._expect(value, fields, entry, goal)
+        if expect is not None and not as_given:
+            expect = fields.read(lists_read, expect, tools)
+        return {**read, "tools": tools, "expect": expect}
 
     def _world(self, named: Any, start: Any) -> World:
         """Return the world that a case names, its start state updated by the case's own `start`."""
@@ -163,11 +187,11 @@ class EntryReader:
         return World(name=base.name, start={**base.start, **start})
 
     def _read_environment(self, entry: Entry) -> None:
-        value = _object(entry.value, "environment", _ENVIRONMENT_FIELDS)
+        value = object_of(entry.value, "environment", _ENVIRONMENT_FIELDS)
         name, named = value.get("id"), value.get("class")
         start = value.get("start", {})
         if not _is_id(name):
-            raise mistaken("environment id", "1 to 80 letters, digits or ._-", name)
+            raise mistaken("environment id", "a text of 1 to 80 letters, digits or ._-", name)
         if name in self._worlds:
             raise ValueError(f"environment {name!r} is defined twice")
         if not isinstance(named, str) or not isinstance(start, dict):
@@ -189,58 +213,38 @@ class EntryReader:
             return read_tool(entry)
         if isinstance(entry, str) and entry in self.tools:
             return self.tools[entry]
+        if entry in self._wrong_tools:
+            raise WrongFields(())
+        if isinstance(entry, str) and entry.lstrip().startswith("{"):
+            raise mistaken("tools", "names, or tools as objects without quotes around them", entry)
         hint = did_you_mean(str(entry), tuple(self.tools))
         raise ValueError(f"tools: unknown tool {show(entry)}{hint}")
 
 
-def read_tool(value: Any) -> Tool:
-    """Read a tool definition.
-
-    Raises:
-        ValueError: with "FIELD: what is wrong".
-    """
-    value = _object(value, "tool", _TOOL_FIELDS)
-    name, description = value.get("name"), value.get("description", "")
-    parameters = value.get("parameters", {"type": "object", "properties": {}})
-    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
-        raise mistaken("tool name", "letters, digits or _.-, beginning with a letter", name)
-    if not isinstance(description, str):
-        raise mistaken(f"tool {name}: description", "a text", description)
-    _check_parameters(parameters, f"tool {name}: parameters")
-    return Tool(name=name, description=description, parameters=parameters)
+def _missing(value: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on each field that a case needs and does not have."""
+    sentences: list[str] = []
+    if "id" not in value:
+        sentences.append("field 'id' is missing")
+    if "expect" not in value:
+        sentences.append(f"case {show(value.get('id'))}: field 'expect' is missing")
+    if "environment" not in value and not _asks(value):
+        sentences.append(_NO_PROMPT)
+    return sentences
 
 
-def _check_parameters(parameters: Any, place: str) -> None:
-    from jsonschema import validators
-
-    wanted = "a JSON Schema of an object"
-    if not isinstance(parameters, dict):
-        raise mistaken(place, wanted, parameters)
-    if not isinstance(parameters.get("properties", {}), dict):
-        raise mistaken(place, wanted, parameters)
-    try:
-        check_dialect(parameters)
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from None
-    usual = validators.Draft7Validator
-    validator = validators.validator_for(parameters, default=usual)
-    try:
-        check_keywords(parameters, validator)
-        check_references(parameters)
-    except RecursionError:
-        raise ValueError(f"{place}: nested too deeply") from None
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from None
+def _asks(value: Mapping[str, Any]) -> bool:
+    return "prompt" in value or "messages" in value
 
 
-def _object(value: Any, what: str, fields: Sequence[str]) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a {what} as an object, got {show(value)}")
-    for name in value:
-        if name not in fields:
-            hint = did_you_mean(str(name), fields)
-            raise ValueError(f"unknown field {show(name)} of a {what}{hint}")
-    return value
+def _fitting(expect: Expectation, tools: Sequence[Tool]) -> Expectation:
+    """Return an expectation that fits the tools of its case."""
+    check_expected(expect, tools)
+    return lists_read(expect, tools)
+
+
+def _offered(world: World, named: Any) -> tuple[Tool, ...]:
+    return _chosen(tools_of(world.build()), named)
 
 
 def _is_id(value: Any) -> TypeGuard[str]:
@@ -264,7 +268,7 @@ def _steps(value: Mapping[str, Any]) -> int:
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     if ("prompt" in value) == ("messages" in value):
-        raise ValueError("needs either 'prompt' (a string) or 'messages' (a list of objects with role and content)")
+        raise ValueError(_NO_PROMPT)
     if "prompt" in value:
         prompt = value["prompt"]
         if not _is_text(prompt):
@@ -275,7 +279,7 @@ def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
 
 def _listed_messages(entries: Any) -> tuple[Message, ...]:
     if not isinstance(entries, list) or not entries:
-        raise ValueError("messages: expected a non-empty list")
+        raise mistaken("messages", "a non-empty list of objects with role and content", entries)
     messages = tuple(_message(entry, index) for index, entry in enumerate(entries))
     last = messages[-1].role
     if last != "user":

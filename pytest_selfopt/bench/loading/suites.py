@@ -17,7 +17,8 @@ from pytest_selfopt.bench.loading.texts import read_text
 from pytest_selfopt.bench.tools import Tool
 from pytest_selfopt.errors import SuiteError
 
-_SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv")
+_SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv", ".tsv")
+_TABLES = (".csv", ".tsv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Suite:
 
 
 def load_suite(path: Path) -> Suite:
-    """Read a suite file by its suffix: .jsonl, .yaml, .yml or .csv.
+    """Read a suite file by its suffix: .jsonl, .yaml, .yml, .csv or .tsv.
 
     Raises:
         SuiteError: naming file, line and field of each problem (the first ten).
@@ -75,16 +76,22 @@ def load_suite(path: Path) -> Suite:
 def _entries(path: Path, problems: Problems) -> Iterable[Entry]:
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
-        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(_SUFFIXES)}")
+        raise SuiteError(f"{path.name}: unknown kind of suite file; supported: {', '.join(_SUFFIXES)}{_advice(suffix)}")
     text = read_text(path)
     if suffix == ".jsonl":
         return jsonl_entries(text, problems)
-    if suffix == ".csv":
+    if suffix in _TABLES:
         return csv_entries(text, path, problems)
     # Importing a reader of YAML takes a while that other sessions need not wait.
     from pytest_selfopt.bench.loading.yaml_suites import yaml_entries
 
     return yaml_entries(text, problems)
+
+
+def _advice(suffix: str) -> str:
+    if suffix == ".json":
+        return "; JSON is read from a file that ends in .yaml"
+    return ""
 
 
 def suite_files(paths: Sequence[Path]) -> list[Path]:

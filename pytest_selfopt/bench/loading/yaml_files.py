@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -12,7 +11,10 @@ import yaml
 
 from pytest_selfopt.bench.call_format import line as one_line
 from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.loading.plain_numbers import bounded, plain_number
+from pytest_selfopt.bench.loading.texts import HALF_A_CHARACTER, SURROGATE, whole_text
 from pytest_selfopt.bench.loading.yaml_changes import reading_before
+from pytest_selfopt.bench.loading.yaml_hints import hint_on
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value is: the keys and indices that lead to it."""
@@ -38,10 +40,10 @@ _CORE_TAGS: dict[str, tuple[type, ...]] = {
     "tag:yaml.org,2002:int": (int,),
     "tag:yaml.org,2002:float": (int, float),
 }
-_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+_NO_CHARACTER = "found invalid Unicode character escape code"
 
 _Node: TypeAlias = yaml.nodes.Node
 # The parser in C takes a fraction of the time; wheels of PyYAML bring it along.
@@ -76,24 +78,40 @@ def read_yaml(text: str, *, name_key: Callable[[Any], str] | None = None) -> Yam
         YamlProblem: if it cannot be read.
     """
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = _composed(text)
         reader = _Reader(len(text) + _MOST_REPEATED, name_key)
         value = None
         if root is not None:
             value = reader.value(root, 0)
     except yaml.MarkedYAMLError as problem:
-        raise _broken(problem) from None
+        raise _broken(problem, text) from None
     except yaml.YAMLError as problem:
         # The second line names a position in a text that has no name.
         reason = one_line(str(problem).partition("\n")[0])
         raise YamlProblem(0, f"invalid YAML: {reason}") from None
+    except UnicodeEncodeError as problem:
+        line = text.count("\n", 0, problem.start) + 1
+        raise YamlProblem(line, HALF_A_CHARACTER) from None
     except RecursionError:
         raise YamlProblem(0, "invalid YAML: nested too deeply") from None
     changes = tuple(reader.changes)
     return YamlDocument(value=value, lines=_lines(root), changes=changes)
 
 
-class _Loader(_Parser):  # type: ignore[misc]  # mypy follows no base that is chosen at run time
+def _composed(text: str) -> _Node | None:
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.scanner.ScannerError as problem:
+        if problem.problem != _NO_CHARACTER or not SURROGATE.search(text):
+            raise
+    # JSON writes a character beyond U+FFFF as two escapes; the parser in Python keeps them, to be joined.
+    try:
+        return yaml.compose(text, Loader=_SlowLoader)
+    except (ValueError, OverflowError):
+        raise YamlProblem(0, f"invalid YAML: {_NO_CHARACTER}") from None
+
+
+class _PlainValues:
     """Leaves plain values to the reader, which knows the core schema."""
 
     def resolve(self, kind: type[_Node], _value: Any, implicit: Any) -> str:
@@ -105,6 +123,14 @@ class _Loader(_Parser):  # type: ignore[misc]  # mypy follows no base that is ch
         if implicit[0]:
             return _PLAIN
         return _TEXT
+
+
+class _Loader(_PlainValues, _Parser):  # type: ignore[misc]  # mypy follows no base that is chosen at run time
+    pass
+
+
+class _SlowLoader(_PlainValues, yaml.SafeLoader):
+    pass
 
 
 @dataclass(slots=True)
@@ -186,7 +212,7 @@ class _Reader:
     def _key(self, node: _Node) -> str:
         self._grow(node, 1)
         if not isinstance(node, yaml.ScalarNode):
-            raise _problem(node, "a key must be a text, not a list or an object")
+            raise _problem(node, "a key must be a text, no list or object; a text that begins with { needs quotes")
         name = self.value(node, 0)
         if isinstance(name, str):
             return name
@@ -196,7 +222,10 @@ class _Reader:
         raise _problem(node, f"the key {written} is not a text; write '{written}' in quotes")
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text: str = node.value
+        try:
+            text = whole_text(node.value)
+        except ValueError as problem:
+            raise _problem(node, str(problem)) from None
         if node.tag == _TEXT:
             return text
         if node.tag != _PLAIN and node.tag not in _CORE_TAGS:
@@ -227,18 +256,10 @@ def _plain(text: str) -> Any:
     if _NO_NUMBER.fullmatch(text):
         raise ValueError(f"{text} is not a JSON number; write it in quotes if it is a text")
     if _OTHER_BASE.fullmatch(text):
-        return _bounded(int(text, 0), text)
-    if not _NUMBER.fullmatch(text):
+        return bounded(int(text, 0), text)
+    number = plain_number(text)
+    if number is None:
         return text
-    number = _bounded(float(text), text)
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return number
-
-
-def _bounded(number: float, text: str) -> float:
-    if abs(number) > sys.float_info.max:
-        raise ValueError(f"the number {one_line(text, 20)} is too large")
     return number
 
 
@@ -276,11 +297,13 @@ def _foreign(node: _Node) -> YamlProblem:
     return _problem(node, f"the tag {one_line(tag, 60)} is none of JSON's types")
 
 
-def _broken(problem: yaml.MarkedYAMLError) -> YamlProblem:
-    """Return the problem that a parser found, with the line that it names."""
+def _broken(problem: yaml.MarkedYAMLError, text: str) -> YamlProblem:
+    """Return the problem that a parser found in a text, with the line that it names."""
     parts = filter(None, (problem.context, problem.problem))
-    line = 0
-    if problem.problem_mark is not None:
-        line = problem.problem_mark.line + 1
     reason = one_line(", ".join(parts))
-    return YamlProblem(line, f"invalid YAML: {reason}")
+    line, sign = 0, ""
+    mark = problem.problem_mark
+    if mark is not None:
+        line = mark.line + 1
+        sign = text.lstrip("\ufeff")[mark.index : mark.index + 1]
+    return YamlProblem(line, f"invalid YAML: {reason}{hint_on(reason, sign)}")

@@ -1,0 +1,111 @@
+"""Definitions of tools: in our form, and as APIs and servers write them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pytest_selfopt.bench.call_format import mistaken, show
+from pytest_selfopt.bench.grading.json_schema import check_dialect, check_keywords
+from pytest_selfopt.bench.loading.fields import object_of
+from pytest_selfopt.bench.references import check_references, referred
+from pytest_selfopt.bench.tools import Tool
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_FIELDS = ("name", "description", "parameters")
+_SCHEMAS = ("input_schema", "inputSchema")
+"""What Anthropic and MCP call the parameters."""
+_NEWER_KEYWORDS = ("$defs", "$anchor", "$dynamicRef", "$vocabulary", "dependentRequired", "unevaluatedProperties")
+_TYPES = ("function", "custom")
+"""What OpenAI and Anthropic call the type of a tool that its user defines."""
+
+
+def read_tool(value: Any) -> Tool:
+    """Read a tool definition, in our form or as it is written for OpenAI, Anthropic or MCP.
+
+    Raises:
+        ValueError: with "FIELD: what is wrong".
+    """
+    value = object_of(_plain_form(value), "tool", _FIELDS)
+    name, description = value.get("name"), value.get("description", "")
+    parameters = value.get("parameters", {"type": "object", "properties": {}})
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise mistaken("tool name", "letters, digits or _.-, beginning with a letter", name)
+    if not isinstance(description, str):
+        raise mistaken(f"tool {name}: description", "a text", description)
+    _check_parameters(parameters, f"tool {name}: parameters")
+    return Tool(name=name, description=description, parameters=parameters)
+
+
+def _check_parameters(parameters: Any, place: str) -> None:
+    from jsonschema import validators
+
+    usual = validators.Draft7Validator
+    _check_form(parameters, {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}, place)
+    validator = validators.validator_for(parameters, default=usual)
+    _check_schema(validator, parameters, place)
+    defined = parameters.get("$defs", {})
+    if not isinstance(defined, dict):
+        raise mistaken(f"{place}.$defs", "an object", defined)
+    # The usual dialect does not know this keyword.
+    for name, part in defined.items():
+        _check_schema(validator, part, f"{place}.$defs.{name}")
+    try:
+        targets = referred(parameters)
+        check_references(parameters)
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+    for target in targets:
+        _check_schema(validator, target, f"{place}: what a $ref leads to")
+
+
+def _check_form(parameters: Any, keywords: set[str], place: str) -> None:
+    wanted = "a JSON Schema of an object"
+    if isinstance(parameters, str):
+        raise mistaken(place, f"{wanted}, not a text", parameters)
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("properties", {}), dict):
+        raise mistaken(place, wanted, parameters)
+    try:
+        check_dialect(parameters)
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+    if parameters and not keywords & set(parameters):
+        first = show(next(iter(parameters)))
+        raise ValueError(f"{place}: arguments such as {first} belong inside of 'properties'")
+
+
+def _check_schema(validator: type[Validator], schema: Any, place: str) -> None:
+    try:
+        check_keywords(schema, validator)
+    except RecursionError:
+        raise ValueError(f"{place}: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
+
+
+def tool_name(value: Any) -> Any:
+    """Return the name of a definition that may be wrong; None if there is none."""
+    plain = _plain_form(value)
+    if isinstance(plain, dict):
+        return plain.get("name")
+    return None
+
+
+def _plain_form(value: Any) -> Any:
+    """Return a definition with the fields of our form, as far as it has them."""
+    if not isinstance(value, dict):
+        return value
+    plain = dict(value)
+    if plain.get("type") in _TYPES:
+        del plain["type"]
+    if set(plain) == {"function"}:
+        return plain["function"]
+    for name in _SCHEMAS:
+        if name in plain and "parameters" not in plain:
+            plain["parameters"] = plain.pop(name)
+    return plain
