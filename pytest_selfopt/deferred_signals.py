@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+from pytest_selfopt import clock
+
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _RAISING = (signal.SIGALRM, signal.SIGINT, *_ENDING)
 
@@ -118,7 +120,7 @@ class Undisturbed:
 
     def _came_before(self, number: int) -> bool:
         """Whether the session is ending already; another SIGTERM ends the process."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if self._ending_since is None:
             self._ending_since = now
             self.told_to_end = True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
+from pytest_selfopt import clock
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import exit_status
 from pytest_selfopt.commands.common.printing import write_line, write_lines
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = load_project(args)
     path = args.feedback or settings.state_dir / FEEDBACK
-    now = timestamp(time.time())
+    now = timestamp(clock.now())
     enforced = enforce_feedback(path, settings, now=now, dry_run=args.dry_run)
     write_lines(enforced.notes)
     for change in (*enforced.applied, *enforced.skipped):

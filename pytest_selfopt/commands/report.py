@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
+from pytest_selfopt import clock
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_lines
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         form=args.format,
         output=args.output,
         show=args.open,
-        now=timestamp(time.time()),
+        now=timestamp(clock.now()),
     )
     write_lines(printed)
     return EXIT_DONE

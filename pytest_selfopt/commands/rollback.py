@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
 
+from pytest_selfopt import clock
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_lines
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     lines = roll_back(
         load_project(args),
         args.what,
-        now=timestamp(time.time()),
+        now=timestamp(clock.now()),
         dry_run=args.dry_run,
     )
     write_lines(lines)

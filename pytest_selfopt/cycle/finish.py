@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from pytest_selfopt import clock
 from pytest_selfopt.cycle.decision_records import log_decisions
 from pytest_selfopt.cycle.feedback_file import write_feedback_file
 from pytest_selfopt.cycle.history_entry import history_entry
@@ -49,7 +49,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     Raises:
         StateError: if a file cannot be written.
     """
-    ended = time.time()
+    ended = clock.now()
     now = timestamp(ended)
     conclusions, routing = _conclude_phases(state, phases, cycle=cycle, now=now)
     _store_verdicts(state, phases, conclusions, cycle=cycle, ended=ended)
@@ -156,7 +156,7 @@ def _stopped_entry(plan: PhasePlan, reason: str, *, cycle: int, began: float) ->
         "phase": plan.phase,
         "status": "stopped",
         "started": timestamp(began),
-        "ended": timestamp(time.time()),
+        "ended": timestamp(clock.now()),
         "baseline_before": plan.baseline.id,
         "baseline_after": plan.baseline.id,
         "winner": None,

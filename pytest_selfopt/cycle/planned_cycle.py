@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from contextlib import ExitStack
 from functools import cached_property
 
+from pytest_selfopt import clock
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.cycle.cycle_calls import CycleCalls, StartRequest, make_cycle_calls
 from pytest_selfopt.cycle.dry_run import dry_run
@@ -101,7 +101,7 @@ class PlannedCycle:
             SelfoptError: if a model cannot be served or the cycle cannot be entered.
         """
         # The time of a cycle includes the start of its servers.
-        began = time.time()
+        began = clock.now()
         with ExitStack() as undo:
             running = self._start(request, began, undo)
             undo.pop_all()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from pytest_selfopt import clock
 from pytest_selfopt.bench.expected_failure import begin_to_pass
 from pytest_selfopt.cycle.build_gate import gate
 from pytest_selfopt.cycle.cycle_calls import CycleCalls
@@ -130,7 +130,7 @@ class RunningCycle:
             self.dispatcher.stop()
         if ready is not None:
             return ready
-        now = time.time()
+        now = clock.now()
         return CallResult(error=error, started=now, ended=now, answers=0)
 
     def _stop_calls(self, error: CallError, model: str) -> None:
@@ -235,7 +235,7 @@ class RunningCycle:
 
     def _finish_gate(self, *, interrupted: bool) -> CycleResult:
         """Judge a gate's phases by their thresholds; partial or incomplete evidence decides nothing."""
-        result = replace(self._result(), took_s=time.time() - self._began)
+        result = replace(self._result(), took_s=clock.now() - self._began)
         if interrupted:
             return replace(result, status="interrupted")
         if self.stopped_because:
@@ -254,7 +254,7 @@ class RunningCycle:
         result = replace(
             self._result(), status=status, warmups=ledger.warmups(self._cycle), counts=ledger.counts(self._cycle)
         )
-        ledger.finish_cycle(self._cycle, ended=time.time(), status=status)
+        ledger.finish_cycle(self._cycle, ended=clock.now(), status=status)
         if status != "stopped":
             return result
         notes = record_stopped_cycle(
@@ -291,7 +291,7 @@ class RunningCycle:
         return replace(
             result,
             status="decided",
-            took_s=time.time() - self._began,
+            took_s=clock.now() - self._began,
             totals=store.ledger.totals(self._cycle),
             warmups=warmups,
             conclusions=finished.conclusions,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from pytest_selfopt import clock
 from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
@@ -106,7 +106,7 @@ class SessionStore:
             suite,
             settings=self.settings,
             provenance=self.provenance,
-            now=timestamp(time.time()),
+            now=timestamp(clock.now()),
         )
 
     def planned(self, phase: str, suite: Suite, routing: RoutingConfig) -> PhasePlan:
@@ -162,7 +162,7 @@ class SessionStore:
             return
         prepare_state_dir(self.settings.state_dir)
         decision = Decision(
-            timestamp=timestamp(time.time()),
+            timestamp=timestamp(clock.now()),
             cycle=cycle,
             kind=kind,
             phase=plan.phase,
@@ -278,7 +278,7 @@ class CycleStore(SessionStore):
         stored: Mapping[str, CallResult] = {}
         if self.interrupted is None:
             plans = self._plans_to_store(session_plan)
-            cycle = self.ledger.start_cycle(started=time.time(), seed=seed, command=command, plan=plans)
+            cycle = self.ledger.start_cycle(started=clock.now(), seed=seed, command=command, plan=plans)
         else:
             cycle = self._resume(self.interrupted, session_plan)
             stored = self.ledger.results(cycle)

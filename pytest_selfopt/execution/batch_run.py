@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+from pytest_selfopt import clock
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SettingsError, SpecError
@@ -77,7 +77,7 @@ class BatchRun:
         Raises:
             SelfoptError: if a model, a server or the ledger cannot be used.
         """
-        began = time.time()
+        began = clock.now()
         planned = self.questions.planned(self.settings)
         names = list(dict.fromkeys(spec.model for spec in self.questions.specs))
         models = resolve_members(self.settings, names)
@@ -91,7 +91,7 @@ class BatchRun:
             backend.begin()
             cycle = self._enter(ledger, began)
             stopped = self._ask(backend, ledger, cycle, planned, models)
-            ledger.finish_cycle(cycle, ended=time.time(), status="partial")
+            ledger.finish_cycle(cycle, ended=clock.now(), status="partial")
         return BatchResult(
             cycle=cycle,
             trials=tuple(self._trials),
@@ -99,7 +99,7 @@ class BatchRun:
             votes=self._votes,
             calls=self._calls,
             cost_usd=_total(self._costs),
-            took_s=time.time() - began,
+            took_s=clock.now() - began,
             planned=_counted(planned),
             expected=tuple(self._expected),
             stopped=stopped,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pytest_selfopt import clock
 from pytest_selfopt.execution.time_left import NO_WORK, Group, Measured, Work
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.trial import CallResult
@@ -28,7 +28,7 @@ class Metered:
 class CallMeter:
     """Counts calls as they end; any thread may use it."""
 
-    def __init__(self, planned: Mapping[TrialKey, PlannedTrial], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, planned: Mapping[TrialKey, PlannedTrial], clock: Callable[[], float] = clock.monotonic) -> None:
         """Count the calls of planned trials; `clock` gives seconds."""
         self._planned = planned
         self._clock = clock

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import replace
 
+from pytest_selfopt import clock
 from pytest_selfopt.loop.gates import LEAST_REFUSALS
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.trial import CallError, CallResult, refuses_request
@@ -44,6 +44,6 @@ class Refusals:
             return None
         if self._refused[address] < LEAST_REFUSALS:
             return None
-        now = time.time()
+        now = clock.now()
         error = replace(self._errors[address], reply=None)
         return CallResult(error=error, started=now, ended=now, answers=0)

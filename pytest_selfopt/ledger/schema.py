@@ -6,6 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
 
 SCHEMA_VERSION = 6
@@ -176,12 +177,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _keep_write_ahead_log(connection: sqlite3.Connection) -> None:
     """Switch the file to WAL mode, which persists; SQLite does not wait here as it does for locks."""
-    until = time.monotonic() + PATIENCE_S
+    until = clock.monotonic() + PATIENCE_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as problem:
-            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or clock.monotonic() > until:
                 raise
             time.sleep(_PAUSE_S)
         else:

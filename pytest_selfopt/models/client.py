@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
 from pytest_selfopt.models.config import ModelConfig, WireName
@@ -116,12 +116,12 @@ class HttpClient:
             return CallError(kind=ErrorKind.AUTH, message=missing)
         key = self._api_key or os.environ.get(self._model.provider.api_key_env or "", "")
         request = replace(request, sampling=request.sampling.limited(self._model.max_tokens))
-        deadline = time.perf_counter() + timeout_s
+        deadline = clock.monotonic() + timeout_s
         for _ in range(MOST_ADJUSTMENTS):
             parameters = self._parameters
             answer = self._ask_once(request, parameters, key, timeout_s)
             lesson = _lesson_of(answer, parameters)
-            timeout_s = deadline - time.perf_counter()
+            timeout_s = deadline - clock.monotonic()
             if lesson is None or timeout_s <= 0:
                 break
             self._learn(parameters, lesson)
@@ -143,15 +143,15 @@ class HttpClient:
         sampling = apply_parameters(body, parameters)
         if request.fresh:
             body.update(self._isolation.members(key))
-        began = time.perf_counter()
+        began = clock.monotonic()
         headers = self._headers(key)
         http = self._transport.post(body, headers, timeout_s=timeout_s, fresh=request.fresh)
         if isinstance(http, CallError):
             return http
         sent = Sent(
             key=key,
-            latency_s=time.perf_counter() - began,
-            at=time.time(),
+            latency_s=clock.monotonic() - began,
+            at=clock.now(),
             sampling=sampling.sent,
             adjustments=sampling.adjustments,
             max_tokens=sampling.max_tokens,

@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.config import EMBEDDED_WEIGHTS, ModelConfig
 from pytest_selfopt.models.embedded_server import KEY_VARIABLE
@@ -165,8 +165,8 @@ class EmbeddedServer:
 
     def _wait_for_address(self, process: subprocess.Popen[bytes]) -> str:
         assert process.stdout is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
+        deadline = clock.monotonic() + START_TIMEOUT_S
+        while clock.monotonic() < deadline:
             ready, _, _ = select.select([process.stdout], [], [], 0.2)
             if ready:
                 line = process.stdout.readline().decode().strip()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.blocked import blocked
 from pytest_selfopt.trial import CallError, ErrorKind, Json
@@ -116,7 +116,7 @@ class Watchdog:
 
     def watch(self, exchange: Exchange, timeout_s: float) -> None:
         """End `exchange` in `timeout_s` seconds unless it is released before."""
-        due = time.monotonic() + timeout_s
+        due = clock.monotonic() + timeout_s
         with self._changed:
             self._due[exchange] = due
             if self._thread is None:
@@ -135,7 +135,7 @@ class Watchdog:
     def _run(self) -> None:
         while True:
             with self._changed:
-                now = time.monotonic()
+                now = clock.monotonic()
                 late = [exchange for exchange, due in self._due.items() if due <= now]
                 for exchange in late:
                     del self._due[exchange]

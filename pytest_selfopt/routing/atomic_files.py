@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -116,7 +117,7 @@ def set_aside(path: Path) -> Path:
 
 def free_name(path: Path) -> Path:
     """Return a free name in the same folder, under which a file can be set aside."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.corrupt-{stamp}")
     number = 1
     while os.path.lexists(aside):

@@ -11,12 +11,12 @@ import json
 import os
 import shlex
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import timestamp
 
@@ -72,7 +72,7 @@ def _ourselves() -> dict[str, Any]:
         "pid": process.pid,
         "created": process.create_time(),
         "host": socket.gethostname(),
-        "since": time.time(),
+        "since": clock.now(),
         "command": shlex.join(process.cmdline())[:500],
     }
 

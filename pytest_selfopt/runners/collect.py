@@ -7,6 +7,7 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 
+from pytest_selfopt import clock
 from pytest_selfopt.runners.runner import Finished
 
 STOPPING_S = 2.0
@@ -37,7 +38,7 @@ def hand_over(
         batch: list[Finished | None] = []
         # A runner that stopped before this batch began puts nothing into its queue.
         if stopping():
-            deadline = min(deadline, time.monotonic() + STOPPING_S)
+            deadline = min(deadline, clock.monotonic() + STOPPING_S)
         # Results that come together are stored in one transaction and wake the reader once.
         time.sleep(GATHER_S)
         with contextlib.suppress(queue.Empty):
@@ -48,5 +49,5 @@ def hand_over(
         came += sum(map(counts, finished))
         if finished:
             on_results(finished)
-        if stopping() and done.empty() and (idle() or time.monotonic() >= deadline):
+        if stopping() and done.empty() and (idle() or clock.monotonic() >= deadline):
             return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_selfopt import clock
 from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_success
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
 
@@ -82,7 +82,7 @@ class ConcurrencyLimiter:
         with self._turn:
             if self._closed:
                 return None
-            if not self._waiting and self._fits(model, time.monotonic()):
+            if not self._waiting and self._fits(model, clock.monotonic()):
                 return self._give(model)
             waiter = _Waiter(model)
             self._waiting.append(waiter)
@@ -91,7 +91,7 @@ class ConcurrencyLimiter:
 
     def give_back(self, slot: Slot, answer: Reply | CallError) -> None:
         """Free a slot, and adapt the limit to the call's outcome."""
-        now = time.monotonic()
+        now = clock.monotonic()
         with self._turn:
             self._of_model[slot.model] -= 1
             self._of_provider[self._rooms[slot.model].provider] -= 1
@@ -106,7 +106,7 @@ class ConcurrencyLimiter:
 
     def hold(self, model: str, seconds: float) -> None:
         """Grant this model no slot for `seconds`."""
-        until = time.monotonic() + seconds
+        until = clock.monotonic() + seconds
         with self._turn:
             if until < self._held_until.get(model, 0.0) + HOLD_STEP_S:
                 return
@@ -134,7 +134,7 @@ class ConcurrencyLimiter:
     def _give(self, model: str) -> Slot:
         self._of_model[model] += 1
         self._of_provider[self._rooms[model].provider] += 1
-        return Slot(model, time.monotonic(), self._of_model[model])
+        return Slot(model, clock.monotonic(), self._of_model[model])
 
     def _let_in(self) -> None:
         with self._turn:
@@ -142,7 +142,7 @@ class ConcurrencyLimiter:
 
     def _admit(self) -> None:
         """Grant slots to all waiting callers within the limits, the longest waiting first."""
-        now = time.monotonic()
+        now = clock.monotonic()
         still: deque[_Waiter] = deque()
         for waiter in self._waiting:
             if self._fits(waiter.model, now):

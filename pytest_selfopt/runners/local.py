@@ -6,11 +6,11 @@ import contextlib
 import queue
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from pytest_selfopt import clock
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.http import Interrupt, interruptible
 from pytest_selfopt.runners.budget import CallBudget
@@ -67,7 +67,7 @@ class LocalRunner:
         rng: random.Random,
         budget: CallBudget | None = None,
         sequence: Mapping[str, int] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock.now,
     ) -> None:
         """Ask `clients`, by model id, within the limits of `slots` and `budget`.
 
@@ -106,7 +106,7 @@ class LocalRunner:
 
     def run(self, call: Call) -> CallResult:
         """Carry out one call in the calling thread."""
-        return self._carry_out(call, time.monotonic(), self._slots.waiting)
+        return self._carry_out(call, clock.monotonic(), self._slots.waiting)
 
     def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
         """Carry out calls, in order for each model; see `Runner.run_batch`."""
@@ -114,7 +114,7 @@ class LocalRunner:
         with self._turn:
             self._batches.add(done)
         try:
-            now = time.monotonic()
+            now = clock.monotonic()
             for call in calls:
                 self._jobs[call.model].put(_Job(call, now, done))
             for model, number in Counter(call.model for call in calls).items():
@@ -175,7 +175,7 @@ class LocalRunner:
                 self._busy -= 1
 
     def _carry_out(self, call: Call, submitted: float, depth: int) -> CallResult:
-        course = _Course(started=self._clock(), began=time.monotonic())
+        course = _Course(started=self._clock(), began=clock.monotonic())
 
         def ask(request: ChatRequest) -> Reply | CallError:
             return self._ask(replace(call, request=request), course)
@@ -193,7 +193,7 @@ class LocalRunner:
             ended=self._clock(),
             failed_attempts=tuple(course.failed),
             answers=max(1, course.answers),
-            waited_s=(first.given_at if first else time.monotonic()) - submitted,
+            waited_s=(first.given_at if first else clock.monotonic()) - submitted,
             queue_depth=depth,
             in_flight=first.in_flight if first else 0,
             lane=call.lane,
@@ -218,7 +218,7 @@ class LocalRunner:
                 self._begun.add(call.id)
             sent = self._clock()
             answer = self._attempt(call, slot)
-            elapsed_s = time.monotonic() - course.began
+            elapsed_s = clock.monotonic() - course.began
             if call.id in self._given_up:
                 return self._given_up[call.id]
             pause = self._pause(answer, course.failed[before:], call.options, elapsed_s=elapsed_s)

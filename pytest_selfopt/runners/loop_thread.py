@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
 
 _T = TypeVar("_T")
@@ -30,6 +31,7 @@ class EventLoopThread:
         self._errors = errors
         self._sentence = sentence
         self._loop = asyncio.new_event_loop()
+        clock.drive(self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._stopped = False
 

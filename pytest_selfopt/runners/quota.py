@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from pytest_selfopt import clock
 from pytest_selfopt.console.quantities import format_duration
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
 
@@ -38,7 +39,7 @@ def spent_sentence(model: str, error: CallError) -> str:
 class SpentQuotas:
     """The models whose quota is used up, from the first answer that says so; any thread may ask."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = clock.monotonic) -> None:
         """Forget by a `clock` in seconds."""
         self._clock = clock
         self._lock = threading.Lock()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.budget import CallBudget, Reservation
 from pytest_selfopt.runners.collect import hand_over
@@ -133,7 +133,7 @@ class RemoteRunner:
         """The ids of calls whose results were handed over; nothing else is kept of them."""
         self._failure: SelfoptError | None = None
         self._cancelled = threading.Event()
-        self._began = time.time()
+        self._began = clock.now()
         self.made_twice = 0
         """The number of calls begun again because their worker was lost."""
         engine.start(self, cycle)
@@ -169,7 +169,7 @@ class RemoteRunner:
         done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         with self._turn:
             for call in calls:
-                self._sent[call.id] = _Sent(call, time.monotonic(), self._sequence[call.lane], done)
+                self._sent[call.id] = _Sent(call, clock.monotonic(), self._sequence[call.lane], done)
                 self._sequence[call.lane] += 1
             answered = [call.id for call in calls if self._has_result(call.id)]
             for call_id in answered:
@@ -326,7 +326,7 @@ class RemoteRunner:
         result = replace(
             known.result,
             lane_seq=sent.lane_seq,
-            waited_s=max(0.0, time.monotonic() - sent.at - seconds),
+            waited_s=max(0.0, clock.monotonic() - sent.at - seconds),
             failed_attempts=(*lost_before, *known.result.failed_attempts),
         )
         if self._budget is not None and sent.reserved is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from pytest_selfopt import clock
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 GIVEN_UP = CallError(kind=ErrorKind.TIMEOUT, message="ended because the time limit of its test was over")
@@ -12,5 +11,5 @@ UNFINISHED = CallError(kind=ErrorKind.CANCELLED, message="cancelled before it ha
 
 def ended_now(error: CallError, *, lane: str = "", answers: int = 1) -> CallResult:
     """Return the result of a call that ends at this moment with an error; it was sent `answers` times."""
-    now = time.time()
+    now = clock.now()
     return CallResult(error=error, started=now, ended=now, answers=answers, lane=lane)

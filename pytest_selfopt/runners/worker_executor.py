@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call
@@ -90,7 +90,7 @@ class Executor:
 
     def carry_out(self, call: Call) -> CallResult:
         """Carry out a call on the calling thread."""
-        began = time.time()
+        began = clock.now()
         try:
             with self._turn:
                 if call.model not in self._runners:
@@ -98,7 +98,7 @@ class Executor:
                 runner = self._of_call[call.id] = self._runners[call.model]
         except SelfoptError as problem:
             error = CallError(kind=ErrorKind.REQUEST, message=f"the worker cannot ask it: {problem}")
-            return CallResult(error=error, started=began, ended=time.time(), lane=call.lane)
+            return CallResult(error=error, started=began, ended=clock.now(), lane=call.lane)
         try:
             return runner.run(call)
         finally:

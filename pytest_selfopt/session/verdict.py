@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_selfopt import clock
 from pytest_selfopt.console.output import leave_closed_terminal
 from pytest_selfopt.cycle.build_gate import gate_status
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_NOT_ENOUGH_EVIDENCE, exit_status
@@ -282,7 +282,7 @@ def _publish(result: CycleResult) -> PublishedReport | None:
         return None
     from pytest_selfopt.report.publish import publish
 
-    return publish(result.settings, result.cycle, now=timestamp(time.time()))
+    return publish(result.settings, result.cycle, now=timestamp(clock.now()))
 
 
 def _parse_evidence(evidence: str) -> Trial | None:

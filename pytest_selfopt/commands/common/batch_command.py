@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_selfopt import clock
 from pytest_selfopt.commands.common.arguments import add_tags_option, require_at_least_1
 from pytest_selfopt.commands.common.exit_status import EXIT_INTERRUPTED, exit_status
 from pytest_selfopt.commands.common.printing import write_note
@@ -139,7 +139,7 @@ def run_batch(settings: Settings, questions: Questions) -> BatchResult:
     from pytest_selfopt.execution.batch_run import BatchRun
 
     command = " ".join(["selfopt", *sys.argv[1:]])
-    write_progress = progress_writer(sys.stderr, time.monotonic)
+    write_progress = progress_writer(sys.stderr, clock.monotonic)
     with interrupted_when_ended():
         result = BatchRun(settings, questions, command, write_progress).run()
     if result.stopped and not result.calls and not result.interrupted:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.scripted.connection import Connection
 from pytest_selfopt.models.scripted.model_lists import ModelLists
@@ -70,6 +71,7 @@ class ScriptedServer:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
+        clock.drive(self._loop)
         self._thread.start()
         self._serving.wait()
         return self

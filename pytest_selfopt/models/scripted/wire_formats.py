@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pytest_selfopt import clock
 from pytest_selfopt.models.scripted.script import Asked, Then
 from pytest_selfopt.models.scripted.streams import AnthropicStream, OllamaStream, OpenAIStream, Stream
 from pytest_selfopt.trial import Json, ToolCall
@@ -89,7 +90,7 @@ class OpenAIFormat:
         return {
             "id": "scripted",
             "object": "chat.completion",
-            "created": int(time.time()),
+            "created": int(clock.now()),
             "model": asked.model,
             "choices": [choice],
             "usage": _openai_usage(output),
@@ -160,7 +161,7 @@ class OllamaFormat:
         """Return the body of an answer; the time after loading is split evenly between prompt and answer."""
         half_s = (output.took_s - output.load_s) / 2
         half_ns = int(half_s * _NANOSECONDS)
-        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.now()))
         return {
             "model": asked.model,
             "created_at": created,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.subjects import Subjects
@@ -63,8 +63,8 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
             **_credentials(config),
         )
     )
-    began = time.monotonic()
-    while not connecting.done() and time.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
+    began = clock.monotonic()
+    while not connecting.done() and clock.monotonic() - began < (REFUSED_S if problems else CONNECT_S):
         await asyncio.wait({connecting}, timeout=0.1)
     await cancel_attempt(connecting)
     try:

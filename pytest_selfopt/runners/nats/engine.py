@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.loop_thread import EventLoopThread
@@ -156,9 +156,9 @@ class NatsEngine:
         )
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + AWAY_S
+        deadline = clock.monotonic() + AWAY_S
         while not condition():
-            if time.monotonic() > deadline:
+            if clock.monotonic() > deadline:
                 raise RunnerError(f"the NATS server at {self._where} does not return its stored results")
             await asyncio.sleep(0.01)
 
@@ -179,9 +179,9 @@ class NatsEngine:
         notices: dict[str, WorkerNotice] = {}
         inbox = connection.new_inbox()
         answers = await connection.subscribe(inbox)
-        deadline = time.monotonic() + seconds
+        deadline = clock.monotonic() + seconds
         try:
-            while not enough(list(notices.values())) and (left := deadline - time.monotonic()) > 0:
+            while not enough(list(notices.values())) and (left := deadline - clock.monotonic()) > 0:
                 await connection.publish(self._names.workers, b"", reply=inbox)
                 await self._collect(answers, notices, min(left, 0.5))
         finally:
@@ -189,9 +189,9 @@ class NatsEngine:
         return list(notices.values())
 
     async def _collect(self, answers: Any, notices: dict[str, WorkerNotice], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = clock.monotonic() + seconds
         try:
-            while (left := deadline - time.monotonic()) > 0:
+            while (left := deadline - clock.monotonic()) > 0:
                 answer = await answers.next_msg(timeout=left)
                 if not answer.data:
                     continue  # The server's notice that there are no responders.
@@ -234,7 +234,7 @@ class NatsEngine:
             place = self._place(call.model)
             subject = self._names.call(provider, place, self._cycle, call.id)
             waiting[subject] = call.id, data
-        deadline = time.monotonic() + AWAY_S
+        deadline = clock.monotonic() + AWAY_S
         while waiting:
             sent = {subject: await self._publish(subject, *message) for subject, message in waiting.items()}
             answers = [asyncio.wait_for(answer, _ANSWER_S) for answer in sent.values()]
@@ -242,7 +242,7 @@ class NatsEngine:
             for subject, result in zip(sent, results, strict=True):
                 if not isinstance(result, BaseException) or getattr(result, "err_code", None) == EXISTS:
                     del waiting[subject]
-                elif time.monotonic() > deadline:
+                elif clock.monotonic() > deadline:
                     raise RunnerError(f"the NATS server at {self._where} rejects calls: {result}")
 
     async def _publish(self, subject: str, call_id: str, data: bytes) -> asyncio.Future[Any]:
@@ -289,7 +289,7 @@ class NatsEngine:
 
     async def _watch(self) -> None:
         """Watch the server and the workers while calls are in flight."""
-        well = time.monotonic()
+        well = clock.monotonic()
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 2)
             try:
@@ -299,8 +299,8 @@ class NatsEngine:
             except errors() as problem:
                 wrong = f"the NATS server at {self._where} is unreachable: {str(problem) or type(problem).__name__}"
             if not wrong:
-                well = time.monotonic()
-            elif time.monotonic() - well > AWAY_S:
+                well = clock.monotonic()
+            elif clock.monotonic() - well > AWAY_S:
                 self._inbox.failed(RunnerError(wrong))
                 return
 

@@ -7,12 +7,11 @@ import contextlib
 import itertools
 import json
 import math
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pytest_selfopt import clock
 from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
@@ -110,7 +109,7 @@ class NatsWorker:
         await self._nats.close()
 
     async def _note_return(self) -> None:
-        self._came_back = time.monotonic()
+        self._came_back = clock.monotonic()
 
     async def _have_consumer(self, provider: str, place: str) -> None:
         """Create the consumer if missing; keep a session's settings of it."""
@@ -135,8 +134,8 @@ class NatsWorker:
 
     async def _drain(self) -> None:
         self._duty.take_leave()
-        deadline = time.monotonic() + DRAIN_S
-        while self._making and time.monotonic() < deadline:
+        deadline = clock.monotonic() + DRAIN_S
+        while self._making and clock.monotonic() < deadline:
             await asyncio.sleep(0.05)
         self._duty.executor.abort_all()
 
@@ -179,7 +178,7 @@ class NatsWorker:
         call_id = (message.headers or {}).get(ID, "")
         if call_id in self._mine:
             return  # This worker is making the call, but the server took it for lost.
-        received = time.monotonic()
+        received = clock.monotonic()
         self._mine[call_id] = message.subject.split(".")[-2]
         beat = asyncio.create_task(self._beat(message))
         try:
@@ -210,7 +209,7 @@ class NatsWorker:
         if await self._is_made_elsewhere(call_id, self._courtesy_s(message)):
             return False
         # A beginning reported after a result is ignored.
-        begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(time.time()).encode())
+        begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(clock.now()).encode())
         has_result, _ = await asyncio.gather(self._has(subject), begun)
         if has_result:
             return True
@@ -232,8 +231,8 @@ class NatsWorker:
     async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
         """Whether another worker says, within `courtesy_s` seconds, that it is making the call."""
         asked = f"{self._duty.name} {call_id}".encode()
-        deadline = time.monotonic() + courtesy_s
-        while time.monotonic() < deadline:
+        deadline = clock.monotonic() + courtesy_s
+        while clock.monotonic() < deadline:
             with contextlib.suppress(*errors()):
                 await self._connection.request(self._names.holders, asked, timeout=_ASK_S)
                 return True
@@ -254,8 +253,8 @@ class NatsWorker:
         if message.metadata.num_delivered > 1:
             return courtesy_s
         # A server that died may have forgotten that it had delivered a call.
-        back_s = time.monotonic() - self._came_back
-        given_before = (datetime.now(UTC) - message.metadata.timestamp).total_seconds() > back_s
+        back_s = clock.monotonic() - self._came_back
+        given_before = clock.now() - message.metadata.timestamp.timestamp() > back_s
         if not given_before:
             return 0.0
         return max(0.0, courtesy_s - back_s)

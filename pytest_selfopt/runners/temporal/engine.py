@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.loop_thread import EventLoopThread
@@ -74,7 +74,7 @@ class TemporalEngine:
         self._waiting: dict[str, list[CallPayload]] = {queue: [] for queue in self._limits}
         """Calls not yet in a workflow, by their provider's queue."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard = time.monotonic()
+        self._heard = clock.monotonic()
         """The time of the last report on any call."""
         self._more = asyncio.Event()
         """Set when there may be calls to hand on."""
@@ -237,7 +237,7 @@ class TemporalEngine:
         try:
             yield
         except RPCError:
-            if time.monotonic() - self._heard > AWAY_S:
+            if clock.monotonic() - self._heard > AWAY_S:
                 raise
             await asyncio.sleep(_PAUSE_S)
             self._more.set()
@@ -301,7 +301,7 @@ class TemporalEngine:
             try:
                 await course.follow(self._client, self._inbox, wait=True)
             except RPCError:
-                if time.monotonic() - self._heard > AWAY_S:
+                if clock.monotonic() - self._heard > AWAY_S:
                     raise
                 await asyncio.sleep(_PAUSE_S)
         lost = [self._asked[call_id] for call_id in course.calls if call_id in self._asked]
@@ -314,7 +314,7 @@ class TemporalEngine:
 
     def _note(self, ended: str | None) -> None:
         """Record a report on the calls: one may have ended, so that its place is free."""
-        self._heard = time.monotonic()
+        self._heard = clock.monotonic()
         if ended is not None:
             self._asked.pop(ended, None)
             self._more.set()
@@ -336,7 +336,7 @@ class TemporalEngine:
         since: float | None = None
         while True:
             await asyncio.sleep(self._config.heartbeat_s / 2)
-            if not self._asked or time.monotonic() - self._heard < self._config.heartbeat_s / 2:
+            if not self._asked or clock.monotonic() - self._heard < self._config.heartbeat_s / 2:
                 since = None
                 continue
             missing: Sequence[str] = list(self._providers.values())
@@ -346,8 +346,8 @@ class TemporalEngine:
             if not missing:
                 since = None
             elif since is None:
-                since = time.monotonic()
-            elif time.monotonic() - since > AWAY_S:
+                since = clock.monotonic()
+            elif clock.monotonic() - since > AWAY_S:
                 raise RunnerError(self._places.without(missing))
 
     async def _give_up(self, call_id: str) -> None:

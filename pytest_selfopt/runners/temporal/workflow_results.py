@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
+from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.remote import ResultListener
 from pytest_selfopt.runners.temporal.shared import CallPayload, CallPayloads
@@ -186,8 +186,8 @@ class WorkflowResults:
     def _failed(self, scheduled: int, error: CallError | None) -> CallResult | None:
         if error is None:
             return None
-        started = self._activities[scheduled].started or time.time()
-        return CallResult(error=error, started=started, ended=time.time())
+        started = self._activities[scheduled].started or clock.now()
+        return CallResult(error=error, started=started, ended=clock.now())
 
     async def _end(self, scheduled: int, inbox: ResultListener, result: CallResult | None) -> None:
         activity = self._activities[scheduled]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_selfopt import clock
 from pytest_selfopt.console.quantities import format_clock
 from pytest_selfopt.console.width import cells
 from pytest_selfopt.session.terminal.live_line import TerminalOutput
@@ -90,7 +91,7 @@ class Progress:
         return cls(
             TerminalOutput(terminal),
             live=rewrites(terminal) and verbosity <= 0,
-            clock=time.monotonic,
+            clock=clock.monotonic,
             quiet=verbosity < 0,
             silent=verbosity < -1,
             which=which,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_selfopt import clock
 from pytest_selfopt.cycle.build_gate import describe_gate
 from pytest_selfopt.cycle.observer import CycleStart
 from pytest_selfopt.execution.time_left import CallsSoFar, time_left
@@ -86,11 +87,11 @@ class ProgressReporter:
         if held is None:
             return
         model, until = held
-        if until - time.time() < ANNOUNCED_WAIT_S or until < self._announced_wait + ANNOUNCED_WAIT_S:
+        if until - clock.now() < ANNOUNCED_WAIT_S or until < self._announced_wait + ANNOUNCED_WAIT_S:
             return
         self._announced_wait = until
-        clock = time.strftime("%H:%M:%S", time.localtime(until))
-        self._write_lines([f"  waits until {clock}, as {model} asks (rate limit)"])
+        moment = time.strftime("%H:%M:%S", time.localtime(until))
+        self._write_lines([f"  waits until {moment}, as {model} asks (rate limit)"])
 
     def on_other_output(self) -> None:
         """Erase the rewritten line."""
@@ -121,7 +122,7 @@ def _read_status(start: CycleStart, label: str, unfinished: int, which: str) -> 
     metered = start.meter.read()
     workload = start.workload.at(metered, partial=start.partial)
     left = sum(work.calls for one_pass in workload.remaining for work in one_pass.values())
-    now = time.time()
+    now = clock.now()
     hold = start.dispatcher.held
     if hold is not None:
         model, until = hold

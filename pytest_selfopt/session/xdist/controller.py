@@ -7,7 +7,6 @@ schedulers assigns them, and even if workers die.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_selfopt import clock
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.cycle.running_cycle import RunningCycle
@@ -71,7 +71,7 @@ class XdistController:
         self._ended = False
         self._unblocked = False
         """Whether passes begin despite open trials before them, because those will not come any more."""
-        self._changed = time.monotonic()
+        self._changed = clock.monotonic()
         self._failure = ""
         """Why the session cannot continue."""
         self._verdict = VerdictHooks(config, lambda: self._cycle.started, self._locked)
@@ -188,7 +188,7 @@ class XdistController:
             return True
         if not running.pass_gate.depends(key):
             return True
-        quiet_s = time.monotonic() - self._changed
+        quiet_s = clock.monotonic() - self._changed
         stopping = bool(getattr(self._config.pluginmanager.get_plugin("dsession"), "shouldstop", False))
         self._unblocked = stopping or (
             self._pending.is_stalled and quiet_s > STUCK_S and not running.dispatcher.in_flight
@@ -197,7 +197,7 @@ class XdistController:
 
     def _close_trial(self, key: TrialKey) -> bool:
         """Discard a pending trial; return whether its pass has ended."""
-        self._changed = time.monotonic()
+        self._changed = clock.monotonic()
         self._lock.notify_all()
         return self._pending.discard(key)
 
@@ -262,7 +262,7 @@ class XdistController:
         """Stop waiting for a worker that is gone; its successor collects again."""
         with self._locked():
             self._pending.stop_waiting(node.gateway.id)
-            self._changed = time.monotonic()
+            self._changed = clock.monotonic()
             self._lock.notify_all()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
