@@ -13,6 +13,7 @@ from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
+from pytest_selfopt.session.neighbours.async_tests import refuse_async
 from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials
 from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
@@ -83,7 +84,7 @@ class BenchmarkCollector:
         session.config.hook.pytest_deselected(items=dropped)
 
     def settle(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-        """Leave out the trials that marks skip, once the items are selected; refuse items that share a trial.
+        """Leave out the trials that marks skip, once the items are selected; refuse items that cannot be judged.
 
         A plain session is a test like any other: there, items of a trial get the same reply.
         """
@@ -91,6 +92,7 @@ class BenchmarkCollector:
         if mode_of(config) is not Mode.PLAIN:
             self.problems += problems
             self.problems += refuse_repeated_trials(items)
+            self.problems += refuse_async(items)
 
     def refuse_problems(self, config: pytest.Config) -> None:
         """End the session with all problems found during collection.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 
 import pytest
 
-from pytest_selfopt.execution.replies import CallFailed, one_line
+from pytest_selfopt.execution.replies import CallFailed
+from pytest_selfopt.session.judgement import PASSED, Judgement, classify_exception
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 EVIDENCE_VERSION = 1
@@ -17,32 +17,22 @@ MAX_SHOWN = 20_000
 MAX_EVIDENCE = 16_384
 """The most characters of evidence; a longer text is not evidence."""
 
-_TIMED_OUT = re.compile(r"Timeout (>|\()")
 
-
-def classify_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
+def classify_outcome(call: pytest.CallInfo[None]) -> Judgement | None:
     """Classify the end of a test body: outcome, error kind and reason; None if it did not judge (skip, xfail)."""
     if call.excinfo is None:
-        return Outcome.PASS, None, ""
-    problem = call.excinfo.value
-    name = type(problem).__name__
-    reason = one_line(str(problem)) or name
-    if isinstance(problem, pytest.skip.Exception | pytest.xfail.Exception):
-        return None
-    if isinstance(problem, CallFailed):
-        return Outcome.ERROR, problem.error.kind, one_line(problem.error.message)
-    if isinstance(problem, pytest.fail.Exception) and _TIMED_OUT.match(str(problem)):
-        return Outcome.ERROR, ErrorKind.TIMEOUT, reason
-    if isinstance(problem, AssertionError | pytest.fail.Exception):
-        return Outcome.MISS, None, reason
-    return Outcome.ERROR, ErrorKind.TEST, f"{name}: {reason}"
+        return PASSED
+    return classify_exception(call.excinfo.value)
 
 
-def classify_phase(call: pytest.CallInfo[None]) -> tuple[Outcome, ErrorKind | None, str] | None:
+def classify_phase(call: pytest.CallInfo[None]) -> Judgement | None:
     """Classify one of an item's three phases; a failure outside the body is an error of the test."""
     if call.when == "call":
         return classify_outcome(call)
     problem = call.excinfo and call.excinfo.value
+    if isinstance(problem, CallFailed):
+        # A fixture waited for the reply.
+        return classify_exception(problem)
     return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {problem}"
 
 
@@ -55,6 +45,19 @@ def get_evidence(report: pytest.CollectReport | pytest.TestReport) -> str | None
     """Return the evidence on a report; None without any."""
     evidence: str | None = vars(report).get("selfopt")
     return evidence
+
+
+def mark_as_part(report: pytest.TestReport) -> None:
+    """Mark a report as one on a part of a trial, of which only the item's own report tells the outcome."""
+    report.outcome = "passed"
+    report.longrepr = None
+    vars(report).pop("wasxfail", None)
+    vars(report)["selfopt_part"] = True
+
+
+def is_part(report: pytest.CollectReport | pytest.TestReport) -> bool:
+    """Whether a report is one on a part of a trial."""
+    return "selfopt_part" in vars(report)
 
 
 def to_evidence(trial: Trial) -> str:

@@ -14,6 +14,8 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
+from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
+from pytest_selfopt.session.neighbours.subtests import Subtests
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.report_evidence import (
     classify_outcome,
@@ -24,7 +26,7 @@ from pytest_selfopt.session.report_evidence import (
 )
 from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, ErrorKind, Outcome
+from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
 
 
 class Source(Protocol):
@@ -57,6 +59,7 @@ class RuntestHooks:
         undisturbed.watch()
         self._judges = mode_of(config) is not Mode.PLAIN
         self._running: pytest.Item | None = None
+        self._subtests = Subtests(judges=self._judges)
         self._has_evidence = False
         """Whether the current item has given its evidence."""
         self._received: Received | None = None
@@ -96,6 +99,12 @@ class RuntestHooks:
         if done is not None and self._judges:
             memory.drop_parameters(done)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_call")
+    def pytest_runtest_call_with_subtests(self) -> Generator[None, None, None]:
+        """Tell the reports of subtests from the item's own."""
+        with self._subtests.body():
+            yield
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Wait for the item's reply and hand it to the test body."""
@@ -114,7 +123,11 @@ class RuntestHooks:
         elif LEFT_OUT in item.stash:
             # Its marks were evaluated at collection, and no call was made; by now a condition may say otherwise.
             pytest.skip(item.stash[LEFT_OUT])
-        yield
+        if planned is not None and self._judges:
+            with returned_values_are_errors():
+                yield
+        else:
+            yield
 
     def _result(self, planned: PlannedTrial) -> CallResult:
         """Wait for the result of an item's call; end the session if calls can no longer be recorded."""
@@ -139,33 +152,46 @@ class RuntestHooks:
         planned = item.stash.get(PLANNED, None)
         if planned is None:
             return (yield)
+        if self._subtests.is_next(call):
+            report = yield
+            self._subtests.take(call, report)
+            return report
         brief = self._is_brief(call)
         suppressor: AbstractContextManager[None] = nullcontext()
         if brief:
             suppressor = memory.no_traceback(item, _brief_line(planned, call))
         with suppressor:
             report = yield
-        received = self._received
+        trial = self._judge(planned, call, report)
         if call.when == "teardown":
             self._received = None
-        if call.when != "call" and (self._has_evidence or not report.failed):
+        if trial is None:
             self._clear_evidence(report)
             return report
-        outcome = classify_phase(call)
-        if outcome is None:
-            set_evidence(report, None)
-            return report
-        model = self._source.settings.model(planned.spec.model)
-        trial = make_trial(planned, received, outcome, model)
         set_evidence(report, to_evidence(trial))
         self._has_evidence = True
-        if received is not None and call.when == "call":
-            self._show_reply(report, received)
+        if call.when == "call":
+            self._show_reply(report)
+        if report.passed and self._judges and trial.outcome is not Outcome.PASS:
+            # Its body ended well, but a subtest did not.
+            report.outcome, brief = "failed", True
         if report.failed and brief:
-            report.longrepr = f"{planned.case.source}: {visible(trial.reason)}"
+            report.longrepr = self._subtests.traceback or f"{planned.case.source}: {visible(trial.reason)}"
         if planned.case.expected_failure and trial.outcome is not Outcome.ERROR:
             _expect_failure(report, planned.case.expected_failure)
         return report
+
+    def _judge(self, planned: PlannedTrial, call: pytest.CallInfo[None], report: pytest.TestReport) -> Trial | None:
+        """Return the trial that a report ends; None if it ends none, or nothing was judged."""
+        if call.when != "call" and (self._has_evidence or not report.failed):
+            return None
+        judgement = classify_phase(call)
+        if call.when == "call":
+            judgement = self._subtests.combine(judgement)
+        if judgement is None:
+            return None
+        model = self._source.settings.model(planned.spec.model)
+        return make_trial(planned, self._received, judgement, model)
 
     def _clear_evidence(self, report: pytest.TestReport) -> None:
         """Mark a report as no trial: a failure after the body's outcome is a failure of the test."""
@@ -174,8 +200,11 @@ class RuntestHooks:
             # The keywords of a passed set-up are not used, and a worker would send them all.
             memory.drop_keywords(report)
 
-    def _show_reply(self, report: pytest.TestReport, received: Received) -> None:
+    def _show_reply(self, report: pytest.TestReport) -> None:
         """Give a report the time of the call, and the reply if pytest is to show it."""
+        received = self._received
+        if received is None:
+            return
         report.duration = received.result.ended - received.result.started
         if received.reply is not None and (report.failed or self._shows_passes):
             text = portable(received.reply.text)

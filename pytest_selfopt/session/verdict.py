@@ -28,7 +28,7 @@ from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.session import memory
 from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
 from pytest_selfopt.session.options import mode_of, terminal_of
-from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, set_evidence
+from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, is_part, set_evidence
 from pytest_selfopt.session.terminal.summary import write_gate, write_summary
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
@@ -140,7 +140,7 @@ class VerdictHooks:
             running.note_problem(EvidenceProblem.UNREADABLE)
             return failed
         running.take(trial)
-        return trial.error_kind is ErrorKind.TEST
+        return _is_never_hidden(trial, failed=failed)
 
     def _skip_notes(self, running: RunningCycle) -> list[str]:
         """Return a sentence on each reason for which tests skipped trials that were asked."""
@@ -161,10 +161,12 @@ class VerdictHooks:
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
         """Count a cycle's wrong answers as data, and print no failure for them."""
         evidence = get_evidence(report)
+        if is_part(report):
+            return "", "", ""
         if evidence is None or not self._judges:
             return None
         trial = _parse_evidence(evidence)
-        if trial is None or trial.error_kind is ErrorKind.TEST:
+        if trial is None or _is_never_hidden(trial, failed=report.failed):
             return None
         word = ""
         if self._config.get_verbosity() > 0:
@@ -263,6 +265,11 @@ def _reason_of(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return one_line(report.longrepr[2].removeprefix("Skipped: "))
     return one_line(str(getattr(report, "wasxfail", "")))
+
+
+def _is_never_hidden(trial: Trial, *, failed: bool) -> bool:
+    """Whether a report is a failure that no verdict hides: of the test, or of a plugin that fails a right answer."""
+    return trial.error_kind is ErrorKind.TEST or (failed and trial.outcome is Outcome.PASS)
 
 
 def _status_of(result: CycleResult) -> int:

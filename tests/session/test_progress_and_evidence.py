@@ -38,6 +38,11 @@ def ended_with(problem: BaseException | None) -> pytest.CallInfo[None]:
         (pytest.fail.Exception("Timeout (>1.0s) from pytest-timeout."), Outcome.ERROR, ErrorKind.TIMEOUT),
         (CallFailed(CallError(kind=ErrorKind.AUTH, message="who?")), Outcome.ERROR, ErrorKind.AUTH),
         (ZeroDivisionError("x"), Outcome.ERROR, ErrorKind.TEST),
+        (pytest.fail.Exception("async def functions are not natively supported."), Outcome.ERROR, ErrorKind.TEST),
+        (pytest.fail.Exception("Expected None, but the test returned True."), Outcome.ERROR, ErrorKind.TEST),
+        (ExceptionGroup("tasks", [AssertionError("no"), AssertionError("nor")]), Outcome.MISS, None),
+        (ExceptionGroup("tasks", [AssertionError("no"), ValueError("x")]), Outcome.ERROR, ErrorKind.TEST),
+        (BaseExceptionGroup("tasks", [pytest.skip.Exception("x")]), Outcome.ERROR, ErrorKind.TEST),
     ],
 )
 def test_a_test_bodys_end_is_an_outcome(
