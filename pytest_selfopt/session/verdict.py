@@ -27,6 +27,7 @@ from pytest_selfopt.planning.session_plan import SkippedTrials
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.session import memory
 from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
+from pytest_selfopt.session.hidden_failures import HiddenFailures, may_be_replaced, was_cut_short
 from pytest_selfopt.session.options import mode_of, terminal_of
 from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, is_part, set_evidence
 from pytest_selfopt.session.terminal.summary import write_gate, write_summary
@@ -70,6 +71,7 @@ class VerdictHooks:
         self._judges = mode_of(config) is not Mode.PLAIN
         self._failures = 0
         """The number of failures that are no judged misses: no verdict hides them."""
+        self._hidden = HiddenFailures(config)
         self._interrupted = False
         """Whether the session was interrupted; pytest may fail before it sets its status."""
         self._outcome: dict[str, Any] = {}
@@ -98,7 +100,8 @@ class VerdictHooks:
         self._failures += failed
         if printed and running is not None:
             running.make_room()
-        yield
+        with self._hidden.counting(hidden=evidence is not None and not failed):
+            yield
         if hasattr(report, "selfopt"):
             self._shrink(report)
 
@@ -193,9 +196,7 @@ class VerdictHooks:
         running = self._running()
         if not self._judges or running is None:
             return
-        ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        stopped = bool(session.shouldfail) or bool(session.shouldstop)
-        interrupted = self._interrupted or stopped or not ended_well
+        interrupted = self._interrupted or was_cut_short(session)
         try:
             with undisturbed:
                 self._result = running.finish(interrupted=interrupted)
@@ -204,7 +205,8 @@ class VerdictHooks:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         self._result = replace(self._result, notes=(*self._result.notes, *self._skip_notes(running)))
-        if not interrupted and not self._failures:
+        others = self._failures or not self._hidden.are_all_of(session)
+        if not interrupted and not others and may_be_replaced(session):
             session.exitstatus = _status_of(self._result)
 
     @pytest.hookimpl(specname="pytest_sessionfinish", trylast=True)

@@ -99,3 +99,54 @@ def test_trial_is_that_of_all_subtests(project: Callable[..., Project], way: tup
     assert len(cases) == len({case.attrib["name"] for case in cases})
     failures = Counter(len(case.findall("failure")) for case in cases)
     assert set(failures) == {0, 1}
+
+
+COVERAGE = """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
+    result = yield
+    session.testsfailed += 1
+    return result
+"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_verdict_hides_no_failure_of_plugins(project: Callable[..., Project], way: tuple[str, ...]) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.pytester.makeconftest(COVERAGE)
+    result = made.run("--selfopt-cycle", *way)
+    assert "PROMOTE" in said(result)
+    assert result.ret == 1
+
+
+def test_verdict_hides_no_status_of_plugins(project: Callable[..., Project]) -> None:
+    made = project({"rules": right(constrained=True)})
+    body = BODY.replace("case.check", "import warnings; warnings.warn('old'); case.check")
+    made.pytester.makepyfile(test_items=body)
+    result = made.run("--selfopt-cycle", "--max-warnings=0")
+    assert "PROMOTE" in said(result)
+    assert result.ret == 6
+
+
+STRICT = """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call" and "item-3-run1" in item.nodeid:
+        report.outcome = "failed"
+        report.longrepr = "no resources left"
+    return report
+"""
+
+
+def test_verdict_hides_no_failed_right_answer(project: Callable[..., Project]) -> None:
+    made = project({"rules": right()})
+    made.pytester.makeconftest(STRICT)
+    result = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert "no resources left" in said(result)
+    assert result.ret == 1
+    assert set(outcomes(made)) == {("pass", None)}
