@@ -15,6 +15,7 @@ from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
 from pytest_selfopt.session.neighbours.async_tests import refuse_async
 from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials
+from pytest_selfopt.session.neighbours.reply_fixtures import refuse_wide_fixtures
 from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
 from pytest_selfopt.session.options import mode_of
@@ -93,6 +94,7 @@ class BenchmarkCollector:
             self.problems += problems
             self.problems += refuse_repeated_trials(items)
             self.problems += refuse_async(items)
+            self.problems += refuse_wide_fixtures(items)
 
     def refuse_problems(self, config: pytest.Config) -> None:
         """End the session with all problems found during collection.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -14,6 +14,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
+from pytest_selfopt.session.neighbours.reply_fixtures import takes_reply_early
 from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
 from pytest_selfopt.session.neighbours.subtests import Subtests
 from pytest_selfopt.session.options import looks_only, mode_of
@@ -26,7 +27,7 @@ from pytest_selfopt.session.report_evidence import (
 )
 from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult, ErrorKind, Outcome, Trial
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, Trial
 
 
 class Source(Protocol):
@@ -71,7 +72,7 @@ class RuntestHooks:
 
         Return False if the race has stopped its spec: pytest and its plugins never see such an item.
         """
-        self._has_evidence = False
+        self._has_evidence, self._received = False, None
         planned = item.stash.get(PLANNED, None)
         if planned is None or looks_only(self._config):
             return True
@@ -110,16 +111,9 @@ class RuntestHooks:
         """Wait for the item's reply and hand it to the test body."""
         planned = item.stash.get(PLANNED, None)
         if planned is not None:
-            received = parse_reply(planned, self._result(planned))
-            if self._source.stopped_because and received.reply is None:
-                # No model was asked: neither an answer nor an error, and the item must not pass.
-                pytest.skip(self._source.stopped_because)
-            self._received = received
-            if received.reply is None:
-                assert received.result.error is not None
-                raise CallFailed(received.result.error)
+            reply = self._reply(planned)
             if isinstance(item, pytest.Function) and "reply" in item.funcargs:
-                item.funcargs["reply"] = received.reply
+                item.funcargs["reply"] = reply
         elif LEFT_OUT in item.stash:
             # Its marks were evaluated at collection, and no call was made; by now a condition may say otherwise.
             pytest.skip(item.stash[LEFT_OUT])
@@ -128,6 +122,48 @@ class RuntestHooks:
                 yield
         else:
             yield
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Reply | None:
+        """Give an item its reply before its body begins, if one of its fixtures takes it."""
+        if fixturedef.argname != "reply" or looks_only(self._config):
+            return None
+        item: pytest.Item = request.node
+        if PLANNED not in item.stash or not takes_reply_early(item):
+            return None
+        key = fixturedef.cache_key(request)
+        try:
+            reply = self._reply_in_time(item.stash[PLANNED])
+        except (SelfoptError, pytest.skip.Exception) as problem:
+            # pytest expects it of whoever sets a fixture up.
+            fixturedef.cached_result = (None, key, (problem, problem.__traceback__))
+            raise
+        fixturedef.cached_result = (reply, key, None)
+        return reply
+
+    def _reply_in_time(self, planned: PlannedTrial) -> Reply:
+        """Wait for the reply outside the body, where a time limit is one of the call as well; see `_reply`."""
+        try:
+            return self._reply(planned)
+        except pytest.fail.Exception as problem:
+            raise CallFailed(CallError(kind=ErrorKind.TIMEOUT, message=str(problem))) from None
+
+    def _reply(self, planned: PlannedTrial) -> Reply:
+        """Wait for the reply of the current item; the same one again for its body if a fixture has taken it.
+
+        Raises:
+            CallFailed: if there is none.
+        """
+        if self._received is None:
+            received = parse_reply(planned, self._result(planned))
+            if self._source.stopped_because and received.reply is None:
+                # No model was asked: neither an answer nor an error, and the item must not pass.
+                pytest.skip(self._source.stopped_because)
+            self._received = received
+        if self._received.reply is None:
+            assert self._received.result.error is not None
+            raise CallFailed(self._received.result.error)
+        return self._received.reply
 
     def _result(self, planned: PlannedTrial) -> CallResult:
         """Wait for the result of an item's call; end the session if calls can no longer be recorded."""
@@ -213,13 +249,13 @@ class RuntestHooks:
 
     def _is_brief(self, call: pytest.CallInfo[None]) -> bool:
         """Whether an item failed because of its answer, or the lack of one, and not because of its test."""
-        if call.excinfo is None or call.when != "call":
-            return False
-        outcome = classify_outcome(call)
-        if outcome is None:
+        if call.excinfo is None:
             return False
         if isinstance(call.excinfo.value, CallFailed):
             return True
+        outcome = classify_outcome(call)
+        if outcome is None or call.when != "call":
+            return False
         _, error_kind, _ = outcome
         return self._judges and error_kind is not ErrorKind.TEST
 
