@@ -33,7 +33,7 @@ def classify_phase(call: pytest.CallInfo[None]) -> Judgement | None:
     if isinstance(problem, CallFailed):
         # A fixture waited for the reply.
         return classify_exception(problem)
-    return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {problem}"
+    return Outcome.ERROR, ErrorKind.TEST, f"{call.when} failed: {str(problem) or type(problem).__name__}"
 
 
 def set_evidence(report: pytest.TestReport, evidence: str | None) -> None:
