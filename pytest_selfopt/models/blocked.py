@@ -10,6 +10,7 @@ import contextlib
 import socket
 import sys
 import urllib.request
+from functools import cache
 from urllib.parse import urlsplit
 
 from pytest_selfopt.trial import BLOCKED, CallError, ErrorKind
@@ -32,7 +33,17 @@ def blocked(problem: BaseException) -> CallError | None:
     if module.partition(".")[0] in _KNOWN:
         return None
     said = " ".join(str(problem).split())
-    return CallError(kind=ErrorKind.CONNECTION, message=f"{BLOCKED}{module} ({type(problem).__name__}: {said})")
+    name = f"{_package_of(module)} ({type(problem).__name__}: {said})"
+    return CallError(kind=ErrorKind.CONNECTION, message=f"{BLOCKED}{name}")
+
+
+@cache
+def _package_of(module: str) -> str:
+    """Return the name under which the code of a module was installed; the module's own if it was not."""
+    from importlib.metadata import packages_distributions
+
+    packages = packages_distributions().get(module.partition(".")[0], [module])
+    return packages[0]
 
 
 def find_block(url: str) -> CallError | None:

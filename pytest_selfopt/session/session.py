@@ -21,7 +21,7 @@ from pytest_selfopt.session.tag_selection import tags_as_marks
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.session.verdict import VerdictHooks
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.trial import CallResult
+from pytest_selfopt.trial import CallError, CallResult
 
 
 class SelfoptSession:
@@ -63,13 +63,17 @@ class SelfoptSession:
         While an item is run, plugins and fixtures may forbid connections. Whether a call comes before or after that is
         chance, so no reply is handed out then.
         """
-        model = self.settings.model(self._plan.planned[key].spec.model)
-        error = None
-        if self.settings.runner == "local" and not model.members and not model.provider.client:
-            error = find_block(model.provider.base_url)
+        error = self._find_block(key)
         if error is None:
             return self._cycle.running.result(key)
         return self._cycle.running.block(key, error)
+
+    def _find_block(self, key: TrialKey) -> CallError | None:
+        """Return the error of connections to a trial's model, if this process makes them and they are forbidden now."""
+        model = self.settings.model(self._plan.planned[key].spec.model)
+        if self.stopped_because or self.settings.runner != "local" or model.members or model.provider.client:
+            return None
+        return find_block(model.provider.base_url)
 
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call; see `Dispatcher.abandon`."""
