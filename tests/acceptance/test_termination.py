@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import psutil
 import pytest
@@ -23,7 +24,9 @@ from tests.acceptance.test_interruption import finished_calls, wait_until
 from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
-ENDED = 15.0
+ENDED = 45.0
+"""The seconds that anything may take on a busy machine."""
+wait = partial(wait_until, seconds=ENDED)
 
 
 def small(project: Make) -> Project:
@@ -85,7 +88,7 @@ def test_termination_keeps_everything_and_resumes(
 ) -> None:
     made = small(project)
     process = begin(made, "--selfopt-cycle", *arguments)
-    wait_until(lambda: len(made.server.seen.requests) > 10)
+    wait(lambda: len(made.server.seen.requests) > 10)
     answered = len(made.server.seen.requests) - made.server.seen.in_flight
     output = end(process, send)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
@@ -112,7 +115,7 @@ def test_termination_during_collection(project: Make, arguments: Sequence[str]) 
     made = project({"rules": right()})
     made.pytester.makepyfile(test_zz_slow=SLOW_IMPORT)
     process = begin(made, "--selfopt-cycle", *arguments)
-    wait_until((made.path / "importing").exists)
+    wait((made.path / "importing").exists)
     output = end(process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "KeyboardInterrupt: SIGTERM" in output
@@ -125,7 +128,7 @@ def test_termination_during_the_warm_up(project: Make, arguments: Sequence[str])
     warm_up = {"when": {"prompt": "What is 2+2?"}, "then": {"reply": "4", "latency": 20}}
     made = project({"rules": [warm_up, *right()]})
     process = begin(made, "--selfopt-cycle", "--selfopt-warmup", *arguments)
-    wait_until(lambda: bool(made.server.seen.in_flight))
+    wait(lambda: bool(made.server.seen.in_flight))
     output = end(process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "kept in the ledger: no calls" in output
@@ -145,13 +148,13 @@ def test_a_later_second_sigterm_ends_at_once(project: Make) -> None:
     made = small(project)
     made.pytester.makeconftest(FINISHING)
     process = begin(made, "--selfopt-cycle")
-    wait_until(lambda: len(made.server.seen.requests) > 10)
+    wait(lambda: len(made.server.seen.requests) > 10)
+    # Twice, as `timeout` does, which sends a signal to the process and to its group.
+    terminate(process.pid)
+    terminate(process.pid)
+    wait((made.path / "finishing").exists)
     first = time.monotonic()
-    terminate(process.pid)
-    wait_until((made.path / "finishing").exists)
-    # As `timeout` does, which sends a signal to the process and to its group.
-    terminate(process.pid)
-    wait_until(lambda: time.monotonic() > first + SAME_S)
+    wait(lambda: time.monotonic() > first + SAME_S)
     assert process.poll() is None
     end(process, terminate)
     assert process.returncode == -signal.SIGTERM
@@ -162,7 +165,7 @@ def test_termination_of_a_finishing_cycle_ends_the_row(project: Make) -> None:
     made = small(project)
     made.pytester.makeconftest(FINISHING.replace("30", "1"))
     process = begin(made, "--selfopt-cycles=2")
-    wait_until((made.path / "finishing").exists)
+    wait((made.path / "finishing").exists)
     output = end(process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "stopped after 1 of 2 cycles: the session ended with interrupted" in output
@@ -195,7 +198,7 @@ def test_a_handler_of_others_stays(project: Make, conftest: str) -> None:
     made = small(project)
     made.pytester.makeconftest(conftest)
     process = begin(made, "--selfopt-cycle")
-    wait_until(lambda: len(made.server.seen.requests) > 10)
+    wait(lambda: len(made.server.seen.requests) > 10)
     terminate(process.pid)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -238,12 +241,12 @@ def test_a_closed_terminal_loses_nothing(project: Make, argument: str) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *WITHOUT, "--selfopt-cycle", argument])
     reading = threading.Thread(target=read_all, args=(terminal,), daemon=True)
     reading.start()
-    wait_until(lambda: len(made.server.seen.requests) > 10)
+    wait(lambda: len(made.server.seen.requests) > 10)
     family = psutil.Process(pid).children(recursive=True)
     os.close(terminal)
     reading.join(ENDED)
     process = psutil.Process(pid)
-    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, ENDED)
+    wait(lambda: process.status() == psutil.STATUS_ZOMBIE)
     _, alive = psutil.wait_procs(family, timeout=ENDED)
     assert not alive
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == pytest.ExitCode.INTERRUPTED
@@ -269,7 +272,7 @@ def test_termination_of_a_proof(project: Make) -> None:
         if "selfopt: proves" in line:
             break
     asked = made.server.seen.asked
-    wait_until(lambda: made.server.seen.asked > asked + 2)
+    wait(lambda: made.server.seen.asked > asked + 2)
     output = end(process, terminate)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "the proof did not finish (status 2); the next cycle continues it" in output
@@ -286,7 +289,7 @@ def test_termination_of_a_batch(project: Make) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    wait_until(lambda: len(made.server.seen.requests) > 10)
+    wait(lambda: len(made.server.seen.requests) > 10)
     answered = len(made.server.seen.requests) - made.server.seen.in_flight
     output = end(process, hang_up)
     assert process.returncode == 2, output
