@@ -10,7 +10,6 @@ import contextlib
 import socket
 import sys
 import urllib.request
-from functools import cache
 from urllib.parse import urlsplit
 
 from pytest_selfopt.trial import BLOCKED, CallError, ErrorKind
@@ -37,13 +36,16 @@ def blocked(problem: BaseException) -> CallError | None:
     return CallError(kind=ErrorKind.CONNECTION, message=f"{BLOCKED}{name}")
 
 
-@cache
 def _package_of(module: str) -> str:
-    """Return the name under which the code of a module was installed; the module's own if it was not."""
-    from importlib.metadata import packages_distributions
+    """Return the name under which the code of a module was installed; the module's own if it has another."""
+    from importlib.metadata import PackageNotFoundError, distribution
 
-    packages = packages_distributions().get(module.partition(".")[0], [module])
-    return packages[0]
+    name = module.partition(".")[0].replace("_", "-")
+    try:
+        distribution(name)
+    except (PackageNotFoundError, ValueError):
+        return module
+    return name
 
 
 def find_block(url: str) -> CallError | None:
