@@ -104,13 +104,20 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSession:
+    """A notice of why the session must not continue."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorResponse:
     """The error of a request that failed."""
 
     why: str
 
 
-Request: TypeAlias = PlanRequest | Collected | StartTrial | ResultOf | Abandon
+Request: TypeAlias = PlanRequest | Collected | StartTrial | ResultOf | Abandon | EndSession
 Response: TypeAlias = PlanResponse | StartTrialResponse | Result | ErrorResponse | None
 
 
