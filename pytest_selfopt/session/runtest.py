@@ -11,6 +11,7 @@ import pytest
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.execution.dispatcher import NoResultError
 from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
@@ -209,6 +210,8 @@ class RuntestHooks:
         try:
             with undisturbed:
                 result = self._source.result(planned.key)
+        except NoResultError as problem:
+            raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
         except SelfoptError as problem:
             pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
