@@ -94,6 +94,14 @@ def test_second_run_ends_a_cycle(project: Make, way: tuple[str, ...]) -> None:
     assert made.run(*way).ret == 1
 
 
+def test_items_run_by_each_worker_share_a_reply(project: Make) -> None:
+    made = project()
+    result = made.run("-n2", "--dist=each", "-k", "item-3 or hello")
+    assert "2 failed, 6 passed" in said(result)
+    assert "no longer kept" not in said(result)
+    assert made.server.seen.asked == 4
+
+
 def test_items_run_at_a_time_get_no_reply(project: Make) -> None:
     made = project()
     made.pytester.makeconftest(AT_A_TIME)

@@ -106,7 +106,9 @@ class WorkerSession:
             self._config.hook.pytest_deselected(items=self._collector.deselect_phases(idle, items))
         with tags_as_marks(self._config, items):
             yield
-        self._collector.settle(self._config, items)
+        if not self._collector.problems:
+            # Otherwise the same mistake could be told twice.
+            self._collector.settle(self._config, items)
         arrange(items, self._seed)
 
     @pytest.hookimpl(tryfirst=True)
