@@ -92,10 +92,6 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption(f"selfopt_{option}") and not _judges(config):
             name = option.replace("_", "-")
             raise pytest.UsageError(f"--selfopt-{name} needs --selfopt-cycle or --selfopt-gate")
-    if _judges(config) and config.getoption("reruns", None):
-        raise pytest.UsageError(
-            "--reruns would repeat calls until an answer is right, but a cycle counts all of its runs; remove it"
-        )
     if _judges(config) and not hasattr(config, "workerinput"):
         from pytest_selfopt.deferred_signals import undisturbed
 

@@ -18,6 +18,7 @@ from pytest_selfopt.cycle.proof import proof_of
 from pytest_selfopt.cycle.result import CycleResult
 from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
+from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.backends import CallBackend
 from pytest_selfopt.ledger.ledger import CycleStatus, Ledger
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
@@ -103,10 +104,19 @@ class RunningCycle:
         """Wait for the result of a trial's call.
 
         Raises:
-            SelfoptError: if calls cannot be recorded any more.
+            SelfoptError: if calls cannot be recorded any more, or the call is never made.
         """
         self._enter_pass(key)
-        return self.wait_for(key, lambda: self._observer.on_wait(key))
+        return self.wait_for(key, lambda: self._while_waiting(key))
+
+    def _while_waiting(self, key: TrialKey) -> None:
+        self._observer.on_wait(key)
+        if self.dispatcher.is_blocked(key):
+            # Only another item would release it, and it is run later.
+            raise SelfoptError(
+                f"run {key.run} of phase {key.phase} has not begun: another plugin runs items in its own way or order, "
+                "but passes are asked one after the other"
+            )
 
     def wait_for(self, key: TrialKey, while_waiting: Callable[[], None]) -> CallResult:
         """Wait for the result of a trial's call, on any thread; see `result`."""

@@ -21,6 +21,12 @@ TICK_S = 0.2
 BEGUN_TICK_S = 0.02
 """The seconds between wake-ups of a thread that waits for a call to begin."""
 
+_IDLE_TICK_S = 1.0
+"""The seconds between wake-ups of the dispatcher's thread while it waits for a pass or an item."""
+
+STOPPING_S = 5.0
+"""The seconds to wait for the calls under way when the session ends."""
+
 MOST_TOGETHER = 8192
 """The most trials of overlapping passes; all their replies are held in memory until they are replayed."""
 
@@ -35,6 +41,10 @@ class Lookahead(Enum):
     def window(self, most: int) -> int | None:
         """Return how many calls are made at a time if `most` can be in flight; None for no bound."""
         return {Lookahead.AHEAD: None, Lookahead.CAREFUL: most, Lookahead.SINGLE: 1}[self]
+
+
+class NoResultError(SelfoptError):
+    """A trial whose result does not come, or is no longer kept."""
 
 
 @dataclass(slots=True)
@@ -103,6 +113,11 @@ class Dispatcher:
         self._arrived = threading.Condition()
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
+        self._pass_of = {(one_pass.phase, one_pass.run): one_pass for one_pass in self._passes}
+        self._over: set[tuple[str, int]] = set()
+        """Phase and run of the passes whose calls have all been made."""
+        self._ended = False
+        """Whether no result comes any more."""
         self._thread: threading.Thread | None = None
         self._meter = meter
         self.warming: tuple[str, ...] = ()
@@ -123,7 +138,14 @@ class Dispatcher:
             one_pass.released.set()
         self._runner.cancel()
         if self._thread is not None:
-            self._thread.join(timeout=5)
+            self._thread.join(STOPPING_S)
+        self._end()
+
+    def _end(self) -> None:
+        """Note that no result comes any more."""
+        with self._arrived:
+            self._ended = True
+            self._arrived.notify_all()
 
     @property
     def in_flight(self) -> int:
@@ -152,7 +174,7 @@ class Dispatcher:
         """Wait for the result of a trial's call; handle signals meanwhile.
 
         Raises:
-            SelfoptError: if the result was discarded, before or during the wait.
+            NoResultError: if the result was discarded, before or during the wait, or none will come.
             Exception: the one that ended the dispatch, such as a ledger that cannot be written.
         """
         name = self._id_of(key)
@@ -161,13 +183,30 @@ class Dispatcher:
                 if name in self._results:
                     return self._results[name]
                 if key in self._discarded:
-                    raise SelfoptError("the item of this trial has ended, so its reply is no longer kept")
+                    raise NoResultError("the item of this trial has ended, so its reply is no longer kept")
                 if self._failure is not None:
                     raise self._failure
+                if not self._may_come(key):
+                    raise NoResultError("no call was made for this trial, so it has no reply")
                 self._want(name)
                 self._arrived.wait(TICK_S)
             undisturbed.heed()
             while_waiting()
+
+    def _may_come(self, key: TrialKey) -> bool:
+        """Whether a result that has not arrived may still do so."""
+        place = (key.phase, key.run)
+        return not self._ended and place in self._pass_of and place not in self._over
+
+    def is_blocked(self, key: TrialKey) -> bool:
+        """Whether a trial's own pass or one before it is not released: calls are made pass by pass."""
+        own = self._pass_of.get((key.phase, key.run))
+        for one_pass in self._passes:
+            if not one_pass.released.is_set():
+                return True
+            if one_pass is own:
+                return False
+        return False
 
     def result_if_ready(self, key: TrialKey) -> CallResult | None:
         """Return the result of a trial's call; None if it has not arrived, or the call was cancelled."""
@@ -190,7 +229,7 @@ class Dispatcher:
         name = self._id_of(key)
         while True:
             with self._arrived:
-                over = name in self._results or key in self._discarded
+                over = name in self._results or key in self._discarded or not self._may_come(key)
                 over = over or self._failure is not None or self._stopped.is_set()
                 if over or self._runner.has_begun(name):
                     return
@@ -217,7 +256,8 @@ class Dispatcher:
             self._runner.cancel()
             with self._arrived:
                 self._failure = self._failure or problem
-                self._arrived.notify_all()
+        finally:
+            self._end()
 
     def _run_group(self, group: Sequence[Pass]) -> None:
         """Make the calls of overlapping passes."""
@@ -235,6 +275,9 @@ class Dispatcher:
                 self._meter.begin()
             calls = list(map(self._call_for, self._worth_asking(batch)))
             self._runner.run_batch(calls, self._receive)
+        with self._arrived:
+            self._over.update((one_pass.phase, one_pass.run) for one_pass in group)
+            self._arrived.notify_all()
 
     def _worth_asking(self, batch: Sequence[TrialKey]) -> list[TrialKey]:
         """Return the trials whose calls are made; the others end as refused at once."""
@@ -259,7 +302,8 @@ class Dispatcher:
         """Yield released passes, grouped where they may overlap."""
         waiting = list(self._passes)
         while waiting:
-            waiting[0].released.wait()
+            while not waiting[0].released.wait(_IDLE_TICK_S) and not self._stopped.is_set():
+                pass
             if self._stopped.is_set():
                 return
             group = [waiting.pop(0)]
@@ -291,7 +335,8 @@ class Dispatcher:
     def _wait_until_wanted(self) -> bool:
         """Wait until an item waits for a trial, of this batch or a later one; False when the session ends first."""
         with self._arrived:
-            self._arrived.wait_for(lambda: self._wanted or self._stopped.is_set())
+            while not self._wanted and not self._stopped.is_set():
+                self._arrived.wait(_IDLE_TICK_S)
         return not self._stopped.is_set()
 
     def _make_warmups(self, warmups: Sequence[Call]) -> None:

@@ -150,7 +150,9 @@ class EmbeddedServer:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            # A process that the kernel holds back cannot end, and nobody needs to wait for it.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
         finally:
             process.stdout.close()
 
@@ -166,12 +168,18 @@ class EmbeddedServer:
     def _wait_for_address(self, process: subprocess.Popen[bytes]) -> str:
         assert process.stdout is not None
         deadline = clock.monotonic() + START_TIMEOUT_S
+        received = b""
         while clock.monotonic() < deadline:
             ready, _, _ = select.select([process.stdout], [], [], 0.2)
             if ready:
-                line = process.stdout.readline().decode().strip()
-                if line.startswith("http"):
-                    return line
+                # Not `readline`, which would wait for the rest of a line.
+                chunk = os.read(process.stdout.fileno(), 4096)
+                received += chunk
+                line, ended, _ = received.decode(errors="replace").partition("\n")
+                if ended and line.startswith("http"):
+                    return line.strip()
+                if chunk and not ended:
+                    continue
                 raise ModelError(f"the server of {self._model.id!r} ended while loading the model")
         raise ModelError(f"the server of {self._model.id!r} was not ready within {START_TIMEOUT_S:g} s")
 

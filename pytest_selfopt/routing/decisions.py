@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,12 @@ from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import free_name, write_atomically
+
+ATTEMPTS = 500
+"""The attempts to get the lock of another process that writes decisions, which takes milliseconds."""
+
+_PAUSE_S = 0.02
+"""The seconds between two attempts."""
 
 GENESIS = "0" * 64
 """The previous hash in the first line."""
@@ -86,10 +93,26 @@ def _turn(folder: Path) -> Iterator[None]:
     """Lock the folder, not the log: a repair replaces the log, and a lock on it would stay on the old file."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, folder)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Wait for the lock on an open folder.
+
+    Raises:
+        StateError: if another process keeps it for too long.
+    """
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE_S)
+    raise StateError(
+        f"{folder} is locked by another process that writes decisions, and does not end; end it, or try again later"
+    )
 
 
 def _append_line(path: Path, line: str) -> None:

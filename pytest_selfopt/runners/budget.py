@@ -12,6 +12,9 @@ from pytest_selfopt.models.cost import UNBILLED, cost_of_answer, cost_of_result,
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, CallResult, Reply
 
+_TICK_S = 1.0
+"""Seconds between looks of a waiting caller at the budget."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -54,6 +57,8 @@ class CallBudget:
         """The models whose first attempt is under way."""
         self.spent = ""
         """Why no further attempt is admitted; empty while the budget lasts."""
+        self._closed = False
+        """Whether the session has ended, so that nobody waits for a reservation."""
 
     def admit(self, model: str, request: ChatRequest) -> float | None:
         """Reserve for an attempt and return the USD reserved; None if it must not be made."""
@@ -61,12 +66,12 @@ class CallBudget:
             self._await_first(model)
             most = self._most_cost(model, request)
             # Calls in flight may cost less than reserved; used attempts do not come back.
-            while not self.spent and self._has_calls and not self._affords(most) and self._reserved:
-                self._settled.wait()
-            if not self.spent and not (self._has_calls and self._affords(most)):
+            while not self._is_over and self._has_calls and not self._affords(most) and self._reserved:
+                self._settled.wait(_TICK_S)
+            if not self._is_over and not (self._has_calls and self._affords(most)):
                 self.spent = self._reason()
                 self._settled.notify_all()
-            if self.spent:
+            if self._is_over:
                 self._over(model, None)
                 return None
             self.calls += 1
@@ -96,7 +101,7 @@ class CallBudget:
         with self._settled:
             self._await_first(model)
             most = self._most_cost(model, request)
-            while not self.spent:
+            while not self._is_over:
                 fitting = self._fitting(attempts, most)
                 if fitting >= least and (fitting == attempts or not self._reserved):
                     self.calls += fitting
@@ -106,7 +111,7 @@ class CallBudget:
                     self.spent = self._reason()
                     self._settled.notify_all()
                 else:
-                    self._settled.wait()
+                    self._settled.wait(_TICK_S)
             self._over(model, None)
             return None
 
@@ -128,12 +133,22 @@ class CallBudget:
                 self._over(model, None)
             self._settled.notify_all()
 
+    def close(self) -> None:
+        """Admit nothing more, and wake whoever waits; a second call is harmless."""
+        with self._settled:
+            self._closed = True
+            self._settled.notify_all()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._closed or bool(self.spent)
+
     def _await_first(self, model: str) -> None:
         """Wait until the first attempt of a model is over, or make this one the first."""
         if self._max_cost is None:
             return
-        while model in self._first and not self.spent:
-            self._settled.wait()
+        while model in self._first and not self._is_over:
+            self._settled.wait(_TICK_S)
         if model not in self._dearest:
             self._first.add(model)
 

@@ -17,6 +17,8 @@ GATHER_S = 0.003
 """Seconds for which results are gathered before they are handed over."""
 
 _POLL_S = 0.05
+_TICK_S = 1.0
+"""Seconds between looks at a runner that is not stopping."""
 
 
 def hand_over(
@@ -42,7 +44,10 @@ def hand_over(
         # Results that come together are stored in one transaction and wake the reader once.
         time.sleep(GATHER_S)
         with contextlib.suppress(queue.Empty):
-            batch.append(done.get() if deadline == float("inf") else done.get(timeout=_POLL_S))
+            patience = _POLL_S
+            if deadline == float("inf"):
+                patience = _TICK_S
+            batch.append(done.get(timeout=patience))
             while True:
                 batch.append(done.get_nowait())
         finished = [entry for entry in batch if entry is not None]

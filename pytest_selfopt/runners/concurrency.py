@@ -11,6 +11,9 @@ from pytest_selfopt import clock
 from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_success
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
 
+_TICK_S = 1.0
+"""Seconds between looks of a waiting caller at the limits, which also change with time."""
+
 HOLD_STEP_S = 0.1
 """Seconds within which many rate limits count as one."""
 
@@ -86,7 +89,8 @@ class ConcurrencyLimiter:
                 return self._give(model)
             waiter = _Waiter(model)
             self._waiting.append(waiter)
-        waiter.turn.wait()
+        while not waiter.turn.wait(_TICK_S):
+            self._let_in()
         return waiter.given
 
     def give_back(self, slot: Slot, answer: Reply | CallError) -> None:

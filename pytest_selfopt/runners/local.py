@@ -147,6 +147,8 @@ class LocalRunner:
         """Abort all calls in flight and send no more."""
         self._cancelled.set()
         self._slots.close()
+        if self._budget is not None:
+            self._budget.close()
         for client in self._clients.values():
             client.abort()
         with self._turn:
@@ -180,7 +182,12 @@ class LocalRunner:
         def ask(request: ChatRequest) -> Reply | CallError:
             return self._ask(replace(call, request=request), course)
 
-        answer = _answer_to(call, ask)
+        try:
+            answer = _answer_to(call, ask)
+        # A conversation runs the project's code, too; whatever it raises, others wait for a result.
+        except Exception as problem:  # noqa: BLE001
+            message = f"the call failed with {type(problem).__name__}: {problem}"
+            answer = CallError(kind=ErrorKind.TEST, message=message)
         first = course.first
         self._begun.add(call.id)
         with self._turn:
@@ -230,11 +237,13 @@ class LocalRunner:
     def _attempt(self, call: Call, slot: Slot) -> Reply | CallError:
         """Make one attempt in a slot, which is always freed."""
         answer: Reply | CallError = _CANCELLED
-        reserved = self._budget.admit(call.model, call.request) if self._budget else 0.0
+        reserved: float | None = None
         try:
-            if reserved is None:
-                assert self._budget is not None
-                answer = CallError(kind=ErrorKind.CANCELLED, message=self._budget.spent)
+            if self._budget is not None:
+                reserved = self._budget.admit(call.model, call.request)
+            if self._budget is not None and reserved is None:
+                message = self._budget.spent or _CANCELLED.message
+                answer = CallError(kind=ErrorKind.CANCELLED, message=message)
             elif not self._cancelled.is_set():
                 with self._interruptible(call.id):
                     answer = self._clients[call.model].ask(call.request, timeout_s=call.options.timeout_s)
@@ -250,9 +259,11 @@ class LocalRunner:
                 kind=ErrorKind.MALFORMED, message=f"the reply could not be read ({type(problem).__name__})"
             )
         finally:
-            if self._budget and reserved is not None:
-                self._budget.settle(call.model, reserved, answer)
-            self._slots.give_back(slot, answer)
+            try:
+                if self._budget is not None and reserved is not None:
+                    self._budget.settle(call.model, reserved, answer)
+            finally:
+                self._slots.give_back(slot, answer)
         return answer
 
     @contextlib.contextmanager

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pytest_selfopt import clock
-from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.budget import CallBudget, Reservation
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.runners.without_reply import UNFINISHED, ended_now
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
+
+_TICK_S = 1.0
+"""Seconds between looks of a sender that waits for a place."""
 
 LOST = "lost with the worker that made it"
 
@@ -199,9 +202,7 @@ class RemoteRunner:
         """Send calls as limits and budget allow; calls beyond the budget end as cancelled."""
         try:
             for call in calls:
-                if call.model in self._room:
-                    self._room[call.model].acquire()
-                if self._cancelled.is_set():
+                if not self._has_room(call.model):
                     return
                 admitted: Call | None = call
                 if self._budget is not None:
@@ -210,6 +211,17 @@ class RemoteRunner:
                     self._engine.send([admitted])
         except SelfoptError as problem:
             self.failed(problem)
+        # Otherwise this thread would end, and the batch would wait for calls that are not sent.
+        except Exception as problem:  # noqa: BLE001
+            self.failed(RunnerError(f"a call cannot be sent: {type(problem).__name__}: {problem}"))
+
+    def _has_room(self, model: str) -> bool:
+        """Wait for a place for a call to a model; return False if no more calls are sent."""
+        room = self._room.get(model)
+        while room is not None and not self._stopping():
+            if room.acquire(timeout=_TICK_S):
+                break
+        return not self._stopping()
 
     def _admit(self, call: Call, budget: CallBudget) -> Call | None:
         """Return the call with as many attempts as the budget allows; None if it must not be made."""
@@ -220,7 +232,7 @@ class RemoteRunner:
             least = most
         reserved = budget.admit_call(call.model, call.request, most, least=least)
         if reserved is None:
-            self._refuse(call, budget.spent)
+            self._refuse(call, budget.spent or UNFINISHED.message)
             return None
         with self._turn:
             if call.id in self._sent:
@@ -259,6 +271,8 @@ class RemoteRunner:
         """Abort all calls in flight and send no more."""
         if not self._cancelled.is_set():
             self._cancelled.set()
+            if self._budget is not None:
+                self._budget.close()
             self._engine.cancel()
             for model in self._room:
                 self._leave(model)  # Wake the senders that wait for a place, so that they stop.

@@ -15,6 +15,7 @@ from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
 from pytest_selfopt.session.neighbours.async_tests import refuse_async
 from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials
+from pytest_selfopt.session.neighbours.refused_plugins import refuse_plugins
 from pytest_selfopt.session.neighbours.reply_fixtures import refuse_wide_fixtures
 from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
@@ -22,8 +23,6 @@ from pytest_selfopt.session.options import mode_of
 from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
 from pytest_selfopt.session.tag_selection import deselect_by_tags
 from pytest_selfopt.settings import Mode
-
-NO_RERUNS = "pytest-rerunfailures would repeat a run until its answer is right, but a cycle counts every run"
 
 
 class BenchmarkCollector:
@@ -104,14 +103,13 @@ class BenchmarkCollector:
         """
         refuse(config, self.problems)
 
-    def refuse_reruns(self, items: Sequence[pytest.Item]) -> None:
-        """Note a problem if another plugin would rerun items until they pass: that is no measurement."""
-        flaky = next(filter(_is_flaky, items), None)
-        if flaky is None:
-            return
-        if flaky.config.pluginmanager.hasplugin("rerunfailures"):
-            test = flaky.nodeid.partition("[")[0]
-            self.problems.append(f"{test}: {NO_RERUNS}; remove the marker flaky")
+    def refuse_plugins(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+        """Note a problem if a plugin would run a benchmark item more than once, or where it gets no reply."""
+        benchmarks = [item for item in items if PLANNED in item.stash]
+        judges = mode_of(config) is not Mode.PLAIN
+        problem = refuse_plugins(config, benchmarks, judges=judges)
+        if benchmarks and problem:
+            self.problems.append(problem)
 
 
 def refuse(config: pytest.Config, problems: Sequence[str]) -> None:
@@ -134,11 +132,6 @@ def _planned_for(item: pytest.Item) -> PlannedTrial | None:
     if isinstance(planned, PlannedTrial):
         return planned
     return None
-
-
-def _is_flaky(item: pytest.Item) -> bool:
-    """Whether a benchmark item is marked to be run again when it fails."""
-    return PLANNED in item.stash and item.get_closest_marker("flaky") is not None
 
 
 def arrange(items: list[pytest.Item], seed: int) -> None:

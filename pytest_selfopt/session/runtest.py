@@ -11,9 +11,11 @@ import pytest
 from pytest_selfopt.console.sanitize import visible
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.execution.dispatcher import NoResultError
 from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
+from pytest_selfopt.session.neighbours.item_runs import ItemRuns, SecondRunError, is_forked
 from pytest_selfopt.session.neighbours.reply_fixtures import takes_reply_early
 from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
 from pytest_selfopt.session.neighbours.subtests import Subtests
@@ -50,6 +52,9 @@ class Source(Protocol):
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call, because no item waits for it any more."""
 
+    def end_session(self, why: str) -> None:
+        """End the session with a sentence; it may first return, and end when the item does."""
+
 
 class RuntestHooks:
     """The hooks around each item of a benchmark, where its body runs."""
@@ -59,6 +64,9 @@ class RuntestHooks:
         self._source = source
         undisturbed.watch()
         self._judges = mode_of(config) is not Mode.PLAIN
+        self._runs = ItemRuns(judges=self._judges)
+        self._problem = ""
+        """Why the session has to end."""
         self._running: pytest.Item | None = None
         self._subtests = Subtests(judges=self._judges)
         self._has_evidence = False
@@ -74,7 +82,7 @@ class RuntestHooks:
         """
         self._has_evidence, self._received = False, None
         planned = item.stash.get(PLANNED, None)
-        if planned is None or looks_only(self._config):
+        if planned is None or not self._runs.is_at_home or looks_only(self._config):
             return True
         self._shrink_previous(item)
         try:
@@ -84,7 +92,19 @@ class RuntestHooks:
             pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         if not should_run:
             self._tear_down(item, nextitem)
+        elif is_forked(item):
+            self._result(planned)
         return should_run
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """Notice items that are run at a time, and end the session after one that was run twice."""
+        with self._runs.item():
+            outcome = yield
+        if self._problem:
+            # Whoever ran the item may have caught the exception that ends the session.
+            self._source.end_session(self._problem)
+        return outcome
 
     def _tear_down(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Tear down what the item before has kept for an item that is not run, such as fixtures of its module."""
@@ -111,6 +131,7 @@ class RuntestHooks:
         """Wait for the item's reply and hand it to the test body."""
         planned = item.stash.get(PLANNED, None)
         if planned is not None:
+            self._begin_body(item)
             reply = self._reply(planned)
             if isinstance(item, pytest.Function) and "reply" in item.funcargs:
                 item.funcargs["reply"] = reply
@@ -154,8 +175,9 @@ class RuntestHooks:
         Raises:
             CallFailed: if there is none.
         """
+        self._runs.require_alone()
         if self._received is None:
-            received = parse_reply(planned, self._result(planned))
+            received = parse_reply(planned, self._result_for(planned))
             if self._source.stopped_because and received.reply is None:
                 # No model was asked: neither an answer nor an error, and the item must not pass.
                 pytest.skip(self._source.stopped_because)
@@ -165,13 +187,31 @@ class RuntestHooks:
             raise CallFailed(self._received.result.error)
         return self._received.reply
 
+    def _begin_body(self, item: pytest.Item) -> None:
+        """Note that an item's body begins; end the session if it is run again, although each run is evidence."""
+        try:
+            self._runs.begin_body(item)
+        except SecondRunError as problem:
+            self._problem = visible(str(problem))
+            self._source.end_session(self._problem)
+            raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
+
+    def _result_for(self, planned: PlannedTrial) -> CallResult:
+        """Return the result of an item's call, the same one if the item is run again."""
+        kept = self._runs.kept(planned.key)
+        if kept is not None:
+            return kept
+        return self._result(planned)
+
     def _result(self, planned: PlannedTrial) -> CallResult:
         """Wait for the result of an item's call; end the session if calls can no longer be recorded."""
         # Each item may have its own signal handler, such as that of its time limit.
         undisturbed.watch()
         try:
             with undisturbed:
-                return self._source.result(planned.key)
+                result = self._source.result(planned.key)
+        except NoResultError as problem:
+            raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
         except SelfoptError as problem:
             pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
@@ -179,6 +219,8 @@ class RuntestHooks:
             with undisturbed:
                 self._source.abandon(planned.key)
             raise
+        self._runs.keep(planned.key, result)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

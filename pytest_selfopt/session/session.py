@@ -12,7 +12,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.blocked import find_block
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
-from pytest_selfopt.session.options import looks_only, mode_of, terminal_of
+from pytest_selfopt.session.options import looks_only, terminal_of
 from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.session_cycle import SessionCycle
 from pytest_selfopt.session.stash import PLANNED
@@ -20,7 +20,7 @@ from pytest_selfopt.session.subsessions import run_proof
 from pytest_selfopt.session.tag_selection import tags_as_marks
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.session.verdict import VerdictHooks
-from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.settings import Settings
 from pytest_selfopt.trial import CallError, CallResult
 
 
@@ -29,7 +29,6 @@ class SelfoptSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._mode = mode_of(config)
         self._cycle = SessionCycle(config)
         self._plan = self._cycle.session_plan
         self._collector = BenchmarkCollector(self._plan)
@@ -79,6 +78,10 @@ class SelfoptSession:
         """Abandon a trial's call; see `Dispatcher.abandon`."""
         self._cycle.running.dispatcher.abandon(key)
 
+    def end_session(self, why: str) -> None:
+        """End the session at once."""
+        pytest.exit(why, returncode=pytest.ExitCode.USAGE_ERROR)
+
     def generate(self, metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
         """Parametrize a marked test."""
         self._collector.parametrize(metafunc, marker)
@@ -105,8 +108,7 @@ class SelfoptSession:
     ) -> Generator[None, None, None]:
         """Refuse problems, and sort the items after all other plugins."""
         self._collector.stash_planned(items)
-        if self._mode is not Mode.PLAIN:
-            self._collector.refuse_reruns(items)
+        self._collector.refuse_plugins(self._config, items)
         self._collector.deselect_tags(session, items)
         self._collector.refuse_problems(self._config)
         if self._config.option.selfopt_prove:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.runners.collect import hand_over
@@ -188,8 +188,9 @@ class SwarmRunner:
 
         try:
             self._inner.run_batch(calls, pass_on)
-        except SelfoptError as problem:
-            self._fail(problem)
+        # Of any kind: if this thread ended in silence, the batch would wait for its calls.
+        except Exception as problem:  # noqa: BLE001
+            self._fail(_as_error(problem))
 
     def _pass_on(
         self, wanted: set[str], on_results: Callable[[Sequence[Finished]], None], finished: Sequence[Finished]
@@ -232,13 +233,16 @@ class SwarmRunner:
         threading.Thread(target=self._make, args=(entry, call), name="selfopt-swarm", daemon=True).start()
 
     def _make(self, entry: _Open, call: Call) -> None:
+        result = _ended(call, UNFINISHED)
         try:
             result = self._asked(entry, call)
-        except SelfoptError as problem:
-            self._fail(problem)
-            result = _ended(call, UNFINISHED)
+        except Exception as problem:  # noqa: BLE001
+            self._fail(_as_error(problem))
         self._permits.leave(entry.course.swarm.id)
-        self._take(entry, call, result, reported=result.cancelled)
+        try:
+            self._take(entry, call, result, reported=result.cancelled)
+        except Exception as problem:  # noqa: BLE001
+            self._fail(_as_error(problem))
 
     def _asked(self, entry: _Open, call: Call) -> CallResult:
         if entry.given_up:
@@ -281,6 +285,12 @@ class SwarmRunner:
         if part.vote is not None:
             return 0.0
         return cost_of_result(part.result, self._models[part.call.model])
+
+
+def _as_error(problem: Exception) -> SelfoptError:
+    if isinstance(problem, SelfoptError):
+        return problem
+    return RunnerError(f"the calls of a swarm cannot be made: {type(problem).__name__}: {problem}")
 
 
 def _ended(call: Call, error: CallError) -> CallResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from pytest_selfopt.models.scripted import ScriptedServer
 from tests import warm
+from tests.packages import fetched
 
 if TYPE_CHECKING:
     from tests.acceptance.engines import Engine
@@ -140,6 +142,18 @@ def project(pytester: pytest.Pytester) -> Iterator[Callable[..., Project]]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def with_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let sessions find a plugin as if it were installed."""
+    warm.python()  # What other tests' sessions are forked from must not find it.
+
+    def add(requirement: str) -> None:
+        paths = [str(fetched(requirement)), os.environ.get("PYTHONPATH", "")]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+
+    return add
 
 
 @pytest.fixture(scope="session")

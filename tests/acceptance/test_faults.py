@@ -21,7 +21,6 @@ from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 from tests.acceptance.test_resume import settled
 from tests.ledger_file import open_ledger
-from tests.packages import fetched
 
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
@@ -342,17 +341,6 @@ def test_other_plugins_summaries_remain(project: Make, way: str) -> None:
     assert "PROMOTE schema" in said(result)
 
 
-@pytest.fixture
-def with_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let sessions find a plugin as if it were installed."""
-
-    def add(requirement: str) -> None:
-        paths = [str(fetched(requirement)), os.environ.get("PYTHONPATH", "")]
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-
-    return add
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_shuffling_items_does_not_shuffle_passes(project: Make, with_package: Callable[[str], None], way: str) -> None:
     made = faulty(project, HARMLESS)
@@ -367,24 +355,3 @@ def test_shuffling_items_does_not_shuffle_passes(project: Make, with_package: Ca
         assert ("Using --randomly-seed" in said(result)) == (not options)
         assert result.ret == 0, said(result)
         assert decided(made) == before
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_rerunning_until_passed_is_refused(project: Make, with_package: Callable[[str], None], way: str) -> None:
-    with_package("pytest-rerunfailures==16.1")
-    made = faulty(project, HARMLESS)
-    result = run(made, way, "--reruns=2")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--reruns would repeat calls until an answer is right" in said(result) + result.stderr.str()
-    body = (made.path / "test_items.py").read_text()
-    made.pytester.makepyfile(
-        test_items=body.replace("@pytest.mark.selfopt", "@pytest.mark.flaky\n@pytest.mark.selfopt")
-    )
-    result = run(made, way)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR, said(result)
-    assert "remove the marker flaky" in " ".join(result.stderr.str().split())
-    assert made.server.seen.asked == 0
-    again = made.run("--reruns=1", *([] if way == "alone" else [way]), "-k", "item-3 or hello")
-    assert again.ret == 1
-    assert "1 failed, 3 passed" in said(again)
-    assert "1 rerun" in said(again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing import decisions
 from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
 from pytest_selfopt.routing.feedback import read_feedback, write_feedback
@@ -119,6 +121,18 @@ def start_holder(folder: Path, seconds: float) -> subprocess.Popen[str]:
 def first_word(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+def test_a_log_locked_for_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "ATTEMPTS", 3)
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StateError, match="is locked by another process that writes decisions"):
+            append_decision(tmp_path / "decisions.jsonl", decision(1))
+    finally:
+        os.close(held)
+    assert append_decision(tmp_path / "decisions.jsonl", decision(1)) == ""
 
 
 def test_twenty_simultaneous_starts_give_one_holder(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_discarded_results_are_not_awaited() -> None:
     key = TrialKey("atomic", "spec", "case", 0)
     calls = Dispatcher(
         runner=Idle(),  # type: ignore[arg-type]
-        passes=[],
+        passes=[Pass(phase="atomic", run=0, keys=(key,))],
         call_for=lambda _: pytest.fail("nothing is called"),
         id_of=lambda _: "id",
         on_results=lambda _: None,

@@ -133,3 +133,21 @@ def test_the_server_closes_during_a_handshake(desk: Desk) -> None:
         closing.start()
         closing.join(10)
         assert not closing.is_alive()
+
+
+def test_any_failure_of_the_controller_is_a_response() -> None:
+    def fail(_worker: str, request: Request) -> Response:
+        raise KeyError(request)
+
+    for at_once in (lambda *_: None, fail):
+        board = RpcServer(fail, at_once=at_once)
+        answer = RpcClient(*board.address, "gw0").ask(ResultOf(KEY))
+        assert isinstance(answer, ErrorResponse)
+        assert "the controller cannot respond to ResultOf: KeyError" in answer.why
+        board.close()
+
+
+def test_silent_clients_keep_nobody_waiting(desk: Desk) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(desk.board.address[0])
+        assert desk.line().ask(StartTrial(KEY)) == StartTrialResponse(should_run=False, results={})

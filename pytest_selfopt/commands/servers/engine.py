@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
+from pytest_selfopt import clock
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_line
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_PORT = 65_535
 LISTENING_INTERVAL_S = 0.05
+LISTENING_S = 60.0
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -80,8 +82,15 @@ def _serve(engine: str, server: DevServer) -> int:
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], server: DevServer) -> None:
-    """Wait until the server listens, or has ended."""
+    """Wait until the server listens, or has ended.
+
+    Raises:
+        RunnerError: if it does neither for a long time.
+    """
+    until = clock.monotonic() + LISTENING_S
     while process.poll() is None and not server.listens(process):
+        if clock.monotonic() > until:
+            raise RunnerError(f"the server does not listen after {LISTENING_S:g} s (full log: {server.log})")
         time.sleep(LISTENING_INTERVAL_S)
 
 

@@ -22,6 +22,8 @@ SEEN_PATH = "/seen"
 """Path whose GET returns what the server has seen, as JSON."""
 
 _BACKLOG = 2048
+_TICK_S = 1.0
+_STOPPING_S = 10.0
 
 
 @dataclass(slots=True)
@@ -73,14 +75,16 @@ class ScriptedServer:
         self._loop = asyncio.new_event_loop()
         clock.drive(self._loop)
         self._thread.start()
-        self._serving.wait()
+        while not self._serving.wait(_TICK_S):
+            if not self._thread.is_alive():
+                raise ModelError(f"the scripted server on port {self.port} ended before it served")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(_STOPPING_S)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -274,6 +274,8 @@ class NatsEngine:
                 self._inbox.began(call_id, message.subject.rpartition(".")[2], float(message.data))
         except SelfoptError as problem:
             self._inbox.failed(problem)
+        except (TypeError, ValueError) as problem:
+            self._inbox.failed(RunnerError(f"the result of a call cannot be read: {problem}"))
 
     async def _tell(self, order: dict[str, str]) -> None:
         connection = self._connection
@@ -298,6 +300,13 @@ class NatsEngine:
                     wrong = await self._what_is_wrong()
             except errors() as problem:
                 wrong = f"the NATS server at {self._where} is unreachable: {str(problem) or type(problem).__name__}"
+            except SelfoptError as problem:
+                self._inbox.failed(problem)
+                return
+            # Otherwise nobody would look any more, and the session could wait for ever.
+            except Exception as problem:  # noqa: BLE001
+                self._inbox.failed(RunnerError(self._unusable(problem)))
+                return
             if not wrong:
                 well = clock.monotonic()
             elif clock.monotonic() - well > AWAY_S:

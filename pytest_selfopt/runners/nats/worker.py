@@ -102,11 +102,15 @@ class NatsWorker:
                 taking = self._take(provider, place, room[provider])
                 slots.append(asyncio.create_task(taking))
             self._duty.introduce()
-            await self._ending.wait()
-            for task in slots:
+            ending = asyncio.create_task(self._ending.wait())
+            await asyncio.wait([ending, *slots], return_when=asyncio.FIRST_COMPLETED)
+            broken = [task.exception() for task in slots if task.done()]
+            for task in (ending, *slots):
                 task.cancel()
             await self._drain()
         await self._nats.close()
+        if broken:
+            raise RunnerError(f"calls cannot be taken from the NATS server: {broken[0]}")
 
     async def _note_return(self) -> None:
         self._came_back = clock.monotonic()
@@ -171,7 +175,9 @@ class NatsWorker:
             making = asyncio.create_task(self._make(message, room))
             self._making.add(making)
             making.add_done_callback(self._making.discard)
-            await asyncio.shield(making)
+            # If it fails in any way, the server delivers the call again, and this slot may not be lost.
+            with contextlib.suppress(Exception):
+                await asyncio.shield(making)
 
     async def _make(self, message: Msg, room: asyncio.Semaphore) -> None:
         """Make the call in a message, unless its result is stored; then remove it from the queue."""

@@ -40,6 +40,8 @@ KEPT = timedelta(days=7)
 
 _PAUSE_S = 0.3
 _LOOK_S = 0.5
+_TICK_S = 5.0
+"""Seconds between looks for calls to hand on that nobody has announced."""
 _TASK_TIMEOUT = timedelta(seconds=5)
 """Silence of a worker over a workflow, whose code takes milliseconds, after which another worker gets it."""
 
@@ -163,7 +165,8 @@ class TemporalEngine:
                 await work
             except SelfoptError as problem:
                 self._inbox.failed(problem)
-            except errors() as problem:
+            # Of any kind: a task that ends in silence would let the session wait for ever.
+            except Exception as problem:  # noqa: BLE001
                 self._inbox.failed(RunnerError(self._unusable(problem)))
 
         task = asyncio.create_task(guarded())
@@ -222,7 +225,8 @@ class TemporalEngine:
     async def _hand_on(self) -> None:
         """Give waiting calls to workflows as places become free."""
         while True:
-            await self._more.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._more.wait(), _TICK_S)
             self._more.clear()
             for queue in self._limits:
                 async with self._patient():

@@ -33,11 +33,13 @@ from pytest_selfopt.session.xdist.pending import PendingTrials
 from pytest_selfopt.session.xdist.rpc import (
     Abandon,
     Collected,
+    EndSession,
     PlanRequest,
     PlanResponse,
     Request,
     Response,
     Result,
+    ResultOf,
     StartTrial,
     StartTrialResponse,
 )
@@ -109,7 +111,11 @@ class XdistController:
                 if self._cycle.started is not None:
                     self._cycle.started.dispatcher.abandon(key)
                 return None
-            case _:
+            case EndSession(why):
+                with self._lock:
+                    self._failure = self._failure or why
+                return None
+            case ResultOf():
                 running = self._cycle.running
                 result = running.wait_for(request.key, _wait_silently)
                 return Result(result, running.stopped_because)
@@ -153,7 +159,10 @@ class XdistController:
         with self._lock:
             self._problems += [problem for problem in collected.problems if problem not in self._problems]
             if self._cycle.started is None:
-                self._pending = PendingTrials(dict(collected.items))
+                times = 1
+                if self._config.getoption("dist") == "each":
+                    times = len(self._config.getoption("tx"))
+                self._pending = PendingTrials(dict(collected.items), times)
                 self._skipped = collected.skipped
 
     def _begin(self, worker: str, key: TrialKey) -> StartTrialResponse:
@@ -292,7 +301,7 @@ class XdistController:
             return
         if lost:
             running.note_problem(EvidenceProblem.LOST)
-        else:
+        elif self._pending.is_last_item(key):
             running.dispatcher.discard(key)
         if ended and mode_of(self._config) is not Mode.PLAIN:
             # Decided before the pass is written: so its line names the specs that stop, and calls begin early.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from pytest_selfopt.planning.plan import TrialKey
@@ -16,9 +17,13 @@ class PendingTrials:
     A pass may begin when no trial of an earlier pass is open, because those decide which specs continue.
     """
 
-    def __init__(self, items: Mapping[str, TrialKey]) -> None:
-        """Begin with all selected items, by their ids."""
+    def __init__(self, items: Mapping[str, TrialKey], times: int = 1) -> None:
+        """Begin with all selected items, by their ids, each of which is run so many `times`."""
         self._keys = dict(items)
+        self._items_left = Counter(self._keys.values())
+        for key in self._items_left:
+            self._items_left[key] *= times
+        """The items of each trial that have not ended; a plain session may have several."""
         self._open: dict[PassName, set[TrialKey]] = {}
         for key in self._keys.values():
             self._open.setdefault((key.phase, key.run), set()).add(key)
@@ -62,6 +67,11 @@ class PendingTrials:
     def end_item(self, item: str) -> None:
         """Note that an item is not run any more."""
         self._running.discard(item)
+
+    def is_last_item(self, key: TrialKey) -> bool:
+        """Note that an item of a trial has ended; return whether the trial has no other."""
+        self._items_left[key] -= 1
+        return self._items_left[key] <= 0
 
     def start_waiting(self, worker: str, key: TrialKey) -> None:
         """Note that a worker waits for the passes before a trial."""

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.deferred_signals import undisturbed
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 INPUT = "selfopt_line"
 """The name under which a worker receives the controller's address."""
+
+GREETING_S = 60.0
+"""The seconds within which a controller answers a worker that connects."""
 
 _TICK_MS = 200
 
@@ -104,13 +107,20 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSession:
+    """A notice of why the session must not continue."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorResponse:
     """The error of a request that failed."""
 
     why: str
 
 
-Request: TypeAlias = PlanRequest | Collected | StartTrial | ResultOf | Abandon
+Request: TypeAlias = PlanRequest | Collected | StartTrial | ResultOf | Abandon | EndSession
 Response: TypeAlias = PlanResponse | StartTrialResponse | Result | ErrorResponse | None
 
 
@@ -124,7 +134,11 @@ class RpcClient:
             ConnectionLost: if the controller cannot be reached.
         """
         try:
-            self._connection = Client(address, authkey=bytes.fromhex(key))
+            self._connection = Client(address)
+            if not self._connection.poll(GREETING_S):
+                raise ConnectionLost(f"the controller of this session did not respond within {GREETING_S:g} s")
+            answer_challenge(self._connection, bytes.fromhex(key))
+            deliver_challenge(self._connection, bytes.fromhex(key))
             self._connection.send(name)
         except (OSError, EOFError, AuthenticationError) as problem:
             raise ConnectionLost(f"the controller of this session cannot be reached: {problem}") from None
@@ -174,7 +188,8 @@ class RpcServer:
         self._answer = answer
         self._at_once = at_once
         self._key = os.urandom(32)
-        self._listener = Listener(authkey=self._key)
+        # Without the key: a client that does not answer its challenge would keep all others waiting.
+        self._listener = Listener()
         self.address = (str(self._listener.address), self._key.hex())
         """The address and the key for workers."""
         self._lock = threading.Lock()
@@ -200,7 +215,7 @@ class RpcServer:
         while True:
             try:
                 connection = self._listener.accept()
-            except (OSError, EOFError, AuthenticationError):
+            except OSError:
                 if self._closed:
                     return
                 continue
@@ -218,7 +233,7 @@ class RpcServer:
         name = ""
 
         def answer(number: int, request: Request) -> None:
-            answer = self._respond(name, request)
+            answer = _respond(self._answer, name, request)
             with sending, contextlib.suppress(OSError):
                 connection.send((number, answer))
 
@@ -227,27 +242,37 @@ class RpcServer:
                 answer(*asked)
 
         threading.Thread(target=answer_all, name="selfopt-answers", daemon=True).start()
-        with contextlib.suppress(OSError, EOFError):
-            name = connection.recv()
-            while True:
-                number, request = connection.recv()
-                if isinstance(request, Abandon):
-                    answer(number, request)
-                elif (known := self._at_once(name, request)) is not None:
-                    with sending:
-                        connection.send((number, known))
-                else:
-                    requests.put((number, request))
-        requests.put(None)
-        with self._lock:
-            self._connections.discard(connection)
-        connection.close()
-
-    def _respond(self, name: str, request: Request) -> Response:
         try:
-            return self._answer(name, request)
-        except SelfoptError as problem:
-            return ErrorResponse(str(problem))
+            with contextlib.suppress(OSError, EOFError, AuthenticationError):
+                deliver_challenge(connection, self._key)
+                answer_challenge(connection, self._key)
+                name = connection.recv()
+                while True:
+                    number, request = connection.recv()
+                    if isinstance(request, Abandon):
+                        answer(number, request)
+                    elif (known := _respond(self._at_once, name, request)) is not None:
+                        with sending:
+                            connection.send((number, known))
+                    else:
+                        requests.put((number, request))
+        finally:
+            # However this ends, the worker notices that the connection is closed.
+            requests.put(None)
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()
+
+
+def _respond(answer: Callable[[str, Request], Response], name: str, request: Request) -> Response:
+    """Return the answer to a worker's request; if it fails in any way, the error, because the worker waits."""
+    try:
+        return answer(name, request)
+    except SelfoptError as problem:
+        return ErrorResponse(str(problem))
+    except Exception as problem:  # noqa: BLE001
+        why = f"the controller cannot respond to {type(request).__name__}: {type(problem).__name__}: {problem}"
+        return ErrorResponse(why)
 
 
 def _disconnect(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from pytest_selfopt.errors import SelfoptError, SuiteError
 from pytest_selfopt.planning.plan import PhasePlan, PlannedTrial, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.session.collection import BenchmarkCollector, arrange
-from pytest_selfopt.session.options import looks_only, mode_of, settings_of
+from pytest_selfopt.session.options import looks_only, settings_of
 from pytest_selfopt.session.runtest import RuntestHooks
 from pytest_selfopt.session.stash import PLANNED
 from pytest_selfopt.session.tag_selection import tags_as_marks
@@ -21,6 +21,7 @@ from pytest_selfopt.session.xdist.rpc import (
     Abandon,
     Collected,
     ConnectionLost,
+    EndSession,
     ErrorResponse,
     PlanRequest,
     PlanResponse,
@@ -32,7 +33,7 @@ from pytest_selfopt.session.xdist.rpc import (
     StartTrial,
     StartTrialResponse,
 )
-from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
@@ -98,15 +99,16 @@ class WorkerSession:
     ) -> Generator[None, None, None]:
         """Sort the items after all other plugins."""
         self._collector.stash_planned(items)
-        if mode_of(self._config) is not Mode.PLAIN:
-            self._collector.refuse_reruns(items)
+        self._collector.refuse_plugins(self._config, items)
         self._collector.deselect_tags(session, items)
         if self._config.option.selfopt_prove:
             idle = [phase for phase, plan in self._plan.plans.items() if not plan.trial]
             self._config.hook.pytest_deselected(items=self._collector.deselect_phases(idle, items))
         with tags_as_marks(self._config, items):
             yield
-        self._collector.settle(self._config, items)
+        if not self._collector.problems:
+            # Otherwise the same mistake could be told twice.
+            self._collector.settle(self._config, items)
         arrange(items, self._seed)
 
     @pytest.hookimpl(tryfirst=True)
@@ -149,6 +151,10 @@ class WorkerSession:
     def abandon(self, key: TrialKey) -> None:
         """Abandon a trial's call, because no item waits for it any more."""
         self._ask(Abandon(key))
+
+    def end_session(self, why: str) -> None:
+        """Let the controller end the session when it gets the next report."""
+        self._ask(EndSession(why))
 
     def _ask(self, request: Request) -> Response:
         """Send a request to the controller; exit pytest if the connection is lost."""
