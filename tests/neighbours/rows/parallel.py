@@ -1,0 +1,22 @@
+"""Plugins that run bodies in other processes or threads than xdist's."""
+
+from __future__ import annotations
+
+from tests.neighbours.row import Row, refused
+
+PARALLEL = ("pytest-parallel==0.1.1", "py==1.11.0")
+FORKED, RUN_PARALLEL = ("pytest-forked==1.7.5",), ("pytest-run-parallel==0.10.0",)
+
+
+def elsewhere(title: str, packages: tuple[str, ...], *options: str) -> Row:
+    """Return a row of something that runs bodies elsewhere; in plain sessions it may."""
+    no = refused(options[0].partition("=")[0])
+    return Row(title=title, packages=packages, options=options, cycle=no, gate=no)
+
+
+ROWS = (
+    elsewhere("pytest-forked", FORKED, "--forked"),
+    elsewhere("pytest-parallel --workers", PARALLEL, "--workers=2"),
+    elsewhere("pytest-parallel --tests-per-worker", PARALLEL, "--tests-per-worker=2"),
+    elsewhere("pytest-run-parallel", RUN_PARALLEL, "--parallel-threads=2"),
+)
