@@ -20,8 +20,7 @@ _PROJECT = ROOT / "pyproject.toml"
 @cache
 def base_python() -> Path:
     """Return the interpreter of an environment with our package and what it depends on, without any neighbour."""
-    content = hashlib.sha256(_PROJECT.read_bytes()).hexdigest()[:12]
-    folder = CACHE / f"base-{content}"
+    folder = CACHE / f"base-{_digest(str(ROOT), _PROJECT.read_text())}"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         _uv("venv", "--clear", "--python", sys.executable, str(folder))
@@ -32,25 +31,17 @@ def base_python() -> Path:
 
 def folder_of(packages: tuple[str, ...], python: Path) -> Path:
     """Return the folder that holds packages with what they depend on, but for what an interpreter has already."""
-    name = "+".join(sorted(packages)).replace("[", "-").replace("]", "")
-    folder = CACHE / name
+    present = _installed(python)
+    place = CACHE / f"beside-{_digest(*present)}"
+    folder = place / "+".join(sorted(packages))
     if not folder.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as place:
-            present = Path(place, "present.txt")
-            present.write_text("\n".join(_installed(python)))
-            target = Path(place, "new")
-            _uv(
-                "pip",
-                "install",
-                "--python",
-                str(python),
-                "--excludes",
-                str(present),
-                "--target",
-                str(target),
-                *packages,
-            )
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place) as passing:
+            excluded, target = Path(passing, "present.txt"), Path(passing, "new")
+            excluded.write_text("\n".join(present))
+            target.mkdir()
+            where = ("--python", str(python), "--excludes", str(excluded), "--target", str(target))
+            _uv("pip", "install", *where, *packages)
             with contextlib.suppress(OSError):  # another process was quicker
                 target.rename(folder)
     return folder
@@ -61,6 +52,10 @@ def _installed(python: Path) -> tuple[str, ...]:
     """Return the names of what the environment of an interpreter has."""
     lines = _uv("pip", "list", "--python", str(python), "--format", "freeze").splitlines()
     return tuple(line.partition("==")[0] for line in lines if "==" in line)
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
 def _uv(*arguments: str) -> str:

@@ -30,7 +30,7 @@ class Way(StrEnum):
     """In how many processes a session runs its bodies."""
 
     SERIAL = "serial"
-    DISTRIBUTED = "-n2"
+    DISTRIBUTED = "n2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
