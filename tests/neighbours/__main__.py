@@ -20,7 +20,7 @@ from tests.neighbours.environment import base_python, folder_of
 from tests.neighbours.judge import problems
 from tests.neighbours.row import Mode, Row, Way
 from tests.neighbours.rows import ROWS
-from tests.neighbours.session import run_session
+from tests.neighbours.session import LIMIT_S, run_session
 
 SESSIONS = [(mode, way) for mode in Mode for way in Way]
 
@@ -39,6 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="try only rows that are called so")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="try N rows at a time (default: 2)")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT_S, metavar="S", help=f"seconds after which a session hangs ({LIMIT_S:.0f})"
+    )
     parser.add_argument("--mode", choices=list(Mode), help="run only sessions of this kind")
     parser.add_argument("--way", choices=list(Way), help="run only sessions in so many processes")
     parser.add_argument("--list", action="store_true", help="print the rows, and try none")
@@ -62,19 +65,19 @@ def try_rows(rows: Sequence[Row], sessions: Sequence[tuple[Mode, Way]], options:
     print(f"| neighbour | packages | {' | '.join(f'{mode} {way}' for mode, way in sessions)} | seconds |")
     print(f"| --- | --- |{' --- |' * len(sessions)} --- |", flush=True)
     with ThreadPoolExecutor(options.j) as pool:
-        yield from pool.map(lambda row: try_row(row, sessions, show=options.output), rows)
+        yield from pool.map(lambda row: try_row(row, sessions, options), rows)
 
 
-def try_row(row: Row, sessions: Sequence[tuple[Mode, Way]], *, show: bool) -> Tried:
+def try_row(row: Row, sessions: Sequence[tuple[Mode, Way]], options: argparse.Namespace) -> Tried:
     """Run the sessions of a row."""
     began = time.monotonic()
     python = base_python()
     folders = [folder_of(row.packages, python)] if row.packages else []
     found = {}
     for mode, way in sessions:
-        seen = run_session(row, mode, way, str(python), folders)
+        seen = run_session(row, mode, way, str(python), folders, options.limit)
         found[mode, way] = problems(mode, row.expected(mode, way), seen)
-        if show and found[mode, way]:
+        if options.output and found[mode, way]:
             sys.stderr.write(f"\n### {row.title}, {mode} {way}: {found[mode, way]}{os.linesep}{seen.output}\n")
     return Tried(row=row, problems=found, seconds=time.monotonic() - began)
 

@@ -18,6 +18,7 @@ from tests.neighbours.row import Mode, Row, Way
 from tests.neighbours.truth import BASELINE, PASSES, VARIANTS, Trial, script, suite_lines
 
 LIMIT_S = 60.0
+"""How long a session may take, on a machine that does nothing else."""
 IN_SESSION = Path(__file__).with_name("in_session")
 MODEL = "scripted/model"
 LEDGER = Path(".selfopt", "ledger.sqlite")
@@ -88,7 +89,7 @@ class Seen:
     reports: Sequence[Reported] = ()
 
 
-def run_session(row: Row, mode: Mode, way: Way, python: str, folders: Sequence[Path]) -> Seen:
+def run_session(row: Row, mode: Mode, way: Way, python: str, folders: Sequence[Path], limit_s: float = LIMIT_S) -> Seen:
     """Run a session beside a neighbour whose packages are in some folders."""
     with tempfile.TemporaryDirectory(prefix="neighbour-") as place, ScriptedServer(script()) as server:
         project = Path(place, "project")
@@ -98,7 +99,7 @@ def run_session(row: Row, mode: Mode, way: Way, python: str, folders: Sequence[P
         command = [python, "-m", "pytest", "-p", "outcome_log", *OPTIONS[mode], *PROCESSES[way], *row.options]
         environment = _environment(row, log, folders)
         began = time.time()
-        status, output = _run(command, project, environment, Path(place, "output"))
+        status, output = _run(command, project, environment, Path(place, "output"), limit_s)
         return Seen(
             status=status,
             output=output,
@@ -133,7 +134,9 @@ def _write_project(project: Path, row: Row, mode: Mode, url: str) -> None:
         (project / name).write_text(text)
 
 
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> tuple[int | None, str]:
+def _run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, limit_s: float
+) -> tuple[int | None, str]:
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
@@ -146,7 +149,7 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], l
         )
         status: int | None = None
         try:
-            status = process.wait(LIMIT_S)
+            status = process.wait(limit_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from tests.neighbours.row import Row, refused
+from tests.neighbours.row import PLAIN, Expected, Row, refused
 
 PARALLEL = ("pytest-parallel==0.1.1", "py==1.11.0")
 FORKED, RUN_PARALLEL = ("pytest-forked==1.7.5",), ("pytest-run-parallel==0.10.0",)
 
 
-def elsewhere(title: str, packages: tuple[str, ...], *options: str) -> Row:
-    """Return a row of something that runs bodies elsewhere; in plain sessions it may."""
+def elsewhere(title: str, packages: tuple[str, ...], *options: str, plain: Expected = PLAIN) -> Row:
+    """Return a row of something that runs bodies elsewhere."""
     no = refused(options[0].partition("=")[0])
-    return Row(title=title, packages=packages, options=options, cycle=no, gate=no)
+    return Row(title=title, packages=packages, options=options, cycle=no, gate=no, plain=plain)
 
 
 ROWS = (
     elsewhere("pytest-forked", FORKED, "--forked"),
-    elsewhere("pytest-parallel --workers", PARALLEL, "--workers=2"),
-    elsewhere("pytest-parallel --tests-per-worker", PARALLEL, "--tests-per-worker=2"),
+    elsewhere("pytest-parallel --workers", PARALLEL, "--workers=2", plain=refused("--workers")),
+    elsewhere(
+        "pytest-parallel --tests-per-worker", PARALLEL, "--tests-per-worker=2", plain=refused("--tests-per-worker")
+    ),
     elsewhere("pytest-run-parallel", RUN_PARALLEL, "--parallel-threads=2"),
 )
