@@ -88,7 +88,7 @@ def _of_gate(expected: Expected, seen: Seen) -> Iterator[str]:
 
 def _of_plain(expected: Expected, seen: Seen) -> Iterator[str]:
     if expected.whole:
-        yield from _counted("calls", len(expected.cases) * expected.repeats, seen.requests)
+        yield from _counted("calls", len(expected.cases), seen.requests)
     outcomes = _reported(seen)
     for case in CASES:
         outcome = expected.outcome(BASELINE, case)

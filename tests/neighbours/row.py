@@ -39,7 +39,7 @@ class Expected:
 
     `status` is its exit status. Of `cases` every trial is recorded, of others none; where `whole` is False, as many as
     there are. Cases in `missed` are missed, whatever the model answers. Where `error` is given, every trial is an error
-    of this kind. `repeats` is how often each case of a plain session is run. `sentence` is printed.
+    of this kind. `repeats` is how many items of a plain session share the reply to a case. `sentence` is printed.
     """
 
     status: int

@@ -146,11 +146,11 @@ def unpack(suite: Suite, python: Path, project: Path) -> None:
 def run(suite: Suite, python: Path, project: Path, *, show: bool) -> Run:
     """Run a suite."""
     base = project.parent / "tmp"
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={base}", *suite.arguments]
+    command = [str(python), "-m", "pytest", "-q", f"--basetemp={base}", *suite.arguments]
     # Its sessions start interpreters by their names.
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(project / "tests")}
-    for name in ("PYTEST_ADDOPTS", "VIRTUAL_ENV", "CI"):
+    for name in ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CI"):
         environment.pop(name, None)
     began = time.monotonic()
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
