@@ -3,7 +3,7 @@
 Each is installed by name, in a version that is written down, into a folder of its own under `.cache/neighbours`. Beside
 it run a cycle, a gate and a plain session, each in one process and with `-n2`, on a scripted model of which every right
 and wrong answer is known. Printed is, for each row, what is wrong; the status is 1 if anything is. NAME is a part of
-what a row is called, or a whole word of it.
+what a row is called.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
+from tests import warm
 from tests.neighbours.environment import base_python, folder_of
 from tests.neighbours.judge import problems
 from tests.neighbours.row import Mode, Row, Way
@@ -44,6 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--mode", choices=list(Mode), help="run only sessions of this kind")
     parser.add_argument("--way", choices=list(Way), help="run only sessions in so many processes")
+    parser.add_argument("--warm", action="store_true", help="start sessions warm, which takes a third of the time")
     parser.add_argument("--list", action="store_true", help="print the rows, and try none")
     parser.add_argument("--output", action="store_true", help="print what sessions with a problem have printed")
     options = parser.parse_args()
@@ -51,6 +54,10 @@ def main() -> None:
     if options.list:
         print(*(f"{row.title}  ({', '.join(row.packages) or 'pytest itself'})" for row in rows), sep="\n")
         return
+    python = base_python()
+    if options.warm and Path(sys.executable) != python:
+        # Sessions are forked from an interpreter like this one.
+        os.execv(python, [str(python), "-m", "tests.neighbours", *sys.argv[1:]])
     sessions = [(mode, way) for mode, way in SESSIONS if options.mode in (None, mode) and options.way in (None, way)]
     wrong = 0
     for tried in try_rows(rows, sessions, options):
@@ -61,7 +68,6 @@ def main() -> None:
 
 def try_rows(rows: Sequence[Row], sessions: Sequence[tuple[Mode, Way]], options: argparse.Namespace) -> Iterator[Tried]:
     """Try rows, some at a time; yield what came of each in their order."""
-    base_python()
     print(f"| neighbour | packages | {' | '.join(f'{mode} {way}' for mode, way in sessions)} | seconds |")
     print(f"| --- | --- |{' --- |' * len(sessions)} --- |", flush=True)
     with ThreadPoolExecutor(options.j) as pool:
@@ -72,10 +78,11 @@ def try_row(row: Row, sessions: Sequence[tuple[Mode, Way]], options: argparse.Na
     """Run the sessions of a row."""
     began = time.monotonic()
     python = base_python()
+    program = warm.python() if options.warm else str(python)
     folders = [folder_of(row.packages, python)] if row.packages else []
     found = {}
     for mode, way in sessions:
-        seen = run_session(row, mode, way, str(python), folders, options.limit)
+        seen = run_session(row, mode, way, program, folders, options.limit)
         found[mode, way] = problems(mode, row.expected(mode, way), seen)
         if options.output and found[mode, way]:
             sys.stderr.write(f"\n### {row.title}, {mode} {way}: {found[mode, way]}{os.linesep}{seen.output}\n")

@@ -20,11 +20,11 @@ _PROJECT = ROOT / "pyproject.toml"
 @cache
 def base_python() -> Path:
     """Return the interpreter of an environment with our package and what it depends on, without any neighbour."""
-    folder = CACHE / f"base-{_digest(str(ROOT), _PROJECT.read_text())}"
+    folder = CACHE / f"base-{_digest(f'{ROOT}[nats,temporal]', _PROJECT.read_text())}"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         _uv("venv", "--clear", "--python", sys.executable, str(folder))
-        _uv("pip", "install", "--python", str(python), "--editable", str(ROOT))
+        _uv("pip", "install", "--python", str(python), "--editable", f"{ROOT}[nats,temporal]")
         (folder / "ready").touch()
     return python
 
