@@ -78,7 +78,9 @@ def try_row(row: Row, sessions: Sequence[tuple[Mode, Way]], options: argparse.Na
     """Run the sessions of a row."""
     began = time.monotonic()
     python = base_python()
-    program = warm.python() if options.warm else str(python)
+    program = str(python)
+    if options.warm and not row.cold:
+        program = warm.python()
     folders = [folder_of(row.packages, python)] if row.packages else []
     found = {}
     for mode, way in sessions:

@@ -92,7 +92,7 @@ class Row:
 
     `packages` are what is installed; `files` are more files of the project by their path; `ini` stands in the table
     `tool.pytest.ini_options` of its pyproject.toml. `differs` holds what is expected of single sessions instead of what
-    `cycle`, `gate` and `plain` say.
+    `cycle`, `gate` and `plain` say. What is `cold` has to be importable before pytest itself is imported.
     """
 
     title: str
@@ -102,6 +102,7 @@ class Row:
     files: Mapping[str, str] = field(default_factory=dict)
     ini: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    cold: bool = False
     cycle: Expected = TRUE
     gate: Expected = TRUE
     plain: Expected = PLAIN

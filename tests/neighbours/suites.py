@@ -30,12 +30,16 @@ LIMIT_S = 1800.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """The suite of a plugin: its version, what its tests need besides, and how they are started."""
+    """The suite of a plugin: its version, what its tests need besides, and how they are started.
+
+    `path` is the folder that its tests import from; empty if they need none.
+    """
 
     name: str
     version: str
     needs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ("tests",)
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ SUITES = (
         version="7.0.2",
         needs=("pytest-benchmark==5.3.1", "hypothesis==6.170.17", "pydantic==2.14.4", "attrs==26.1.0"),
     ),
-    Suite(name="pytest-cov", version="7.1.0", needs=("process-tests==3.0.0", "virtualenv==21.15.11")),
+    Suite(name="pytest-cov", version="7.1.0", needs=("process-tests==3.0.0", "virtualenv==21.15.11"), path="tests"),
     Suite(
         name="pytest-randomly",
         version="4.1.0",
@@ -149,9 +153,11 @@ def run(suite: Suite, python: Path, project: Path, *, show: bool) -> Run:
     command = [str(python), "-m", "pytest", "-q", f"--basetemp={base}", *suite.arguments]
     # Its sessions start interpreters by their names.
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(project / "tests")}
-    for name in ("PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CI"):
+    environment = {**os.environ, "PATH": path}
+    for name in ("PYTHONPATH", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CI"):
         environment.pop(name, None)
+    if suite.path:
+        environment["PYTHONPATH"] = str(project / suite.path)
     began = time.monotonic()
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
     seconds = time.monotonic() - began

@@ -13,7 +13,8 @@ ALL_FAIL = Expected(status=1, error="test", whole=False)
 def elsewhere(title: str, packages: tuple[str, ...], *options: str, plain: Expected = PLAIN) -> Row:
     """Return a row of something that runs bodies elsewhere."""
     no = refused(options[0].partition("=")[0])
-    return Row(title=title, packages=packages, options=options, cycle=no, gate=no, plain=plain)
+    cold = packages == PARALLEL
+    return Row(title=title, packages=packages, options=options, cold=cold, cycle=no, gate=no, plain=plain)
 
 
 ROWS = (
