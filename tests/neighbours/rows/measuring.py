@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.neighbours.row import Expected, Row, true
+from tests.neighbours.row import Expected, Mode, Row, Way, refused, true
 from tests.neighbours.rows.fixtures import loaded
 from tests.neighbours.rows.judging import body
 
@@ -10,6 +10,7 @@ COV, BENCHMARK = ("pytest-cov==7.1.0",), ("pytest-benchmark==5.3.1",)
 NO_ITEM = Expected(status=10, cases=())
 NONE_MEASURED = Expected(status=5, cases=())
 """It takes only tests that are marked for it."""
+REFUSES_XDIST = refused("benchmark")
 UNCOVERED = {"uncovered.py": "def never():\n    return 1\n"}
 TOO_LITTLE = true(status=1, sentence="Required test coverage of 100% not reached")
 
@@ -36,6 +37,7 @@ ROWS = (
         cycle=NO_ITEM,
         gate=NO_ITEM,
         plain=Expected(status=0, cases=()),
+        differs=dict.fromkeys(((mode, Way.DISTRIBUTED) for mode in Mode), REFUSES_XDIST),
     ),
     Row(title="pytest-benchmark --benchmark-skip", packages=BENCHMARK, options=("--benchmark-skip",)),
     Row(title="pytest-benchmark --benchmark-disable", packages=BENCHMARK, options=("--benchmark-disable",)),
