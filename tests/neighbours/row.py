@@ -105,10 +105,10 @@ class Row:
     cold: bool = False
     cycle: Expected = TRUE
     gate: Expected = TRUE
-    plain: Expected = PLAIN
+    plain: Expected | None = PLAIN
     differs: Mapping[tuple[Mode, Way], Expected] = field(default_factory=dict)
 
-    def expected(self, mode: Mode, way: Way) -> Expected:
-        """Return what a session has to come to."""
+    def expected(self, mode: Mode, way: Way) -> Expected | None:
+        """Return what a session has to come to; None if it never ends by itself."""
         usual = {Mode.CYCLE: self.cycle, Mode.GATE: self.gate, Mode.PLAIN: self.plain}
         return self.differs.get((mode, way), usual[mode])

@@ -36,5 +36,7 @@ def test_a_common_neighbour_changes_no_outcome(title: str, mode: Mode, way: Way)
     row = BY_TITLE[title]
     folders = [folder_of(row.packages, Path(sys.executable))]
     options = (*WITHOUT, *row.options)
+    expected = row.expected(mode, way)
+    assert expected is not None
     seen = run_session(replace(row, options=options), mode, way, warm.python(), folders)
-    assert problems(mode, row.expected(mode, way), seen) == [], seen.output
+    assert problems(mode, expected, seen) == [], seen.output

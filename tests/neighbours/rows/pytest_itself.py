@@ -26,7 +26,7 @@ class TestItems(unittest.TestCase):
         pass
 """
 WITHOUT = (
-    "setuponly setupplan junitxml skipping logging faulthandler stepwise cacheprovider timeout warnings reports "
+    "setuponly setupplan junitxml skipping logging faulthandler stepwise cacheprovider timeout warnings "
     "debugging subtests threadexception unraisableexception durations pastebin legacypath doctest recwarn unittest"
 )
 WITHOUT_OPTIONS = tuple(f"-pno:{plugin}" for plugin in WITHOUT.split())
@@ -85,5 +85,7 @@ ROWS = (
         title="xdist --dist=loadscope",
         options=("--dist=loadscope",),
     ),
-    Row(title="xdist --looponfail", options=("-f",), cycle=refused("looponfail"), gate=refused("looponfail")),
+    Row(
+        title="xdist --looponfail", options=("-f",), cycle=refused("looponfail"), gate=refused("looponfail"), plain=None
+    ),
 )
