@@ -39,7 +39,9 @@ class Expected:
 
     `status` is its exit status. Of `cases` every trial is recorded, of others none; where `whole` is False, as many as
     there are. Cases in `missed` are missed, whatever the model answers. Where `error` is given, every trial is an error
-    of this kind. `repeats` is how many items of a plain session share the reply to a case. `sentence` is printed.
+    of this kind. Where `stops` is, sooner or later no trial has an answer for a reason of that kind, and what was
+    judged before is true. `repeats` is how many items of a plain session share the reply to a case. `sentence` is
+    printed.
     """
 
     status: int
@@ -47,6 +49,7 @@ class Expected:
     cases: tuple[str, ...] = CASES
     missed: tuple[str, ...] = ()
     error: str = ""
+    stops: str = ""
     whole: bool = True
     repeats: int = 1
 
@@ -71,9 +74,9 @@ def refused(sentence: str) -> Expected:
     return Expected(status=4, sentence=sentence, cases=())
 
 
-def errors(kind: str, *, status: int, sentence: str = "") -> Expected:
-    """No trial has an answer, for a reason of this kind."""
-    return Expected(status=status, sentence=sentence, error=kind, whole=False)
+def stopped(kind: str, *, status: int = 10, sentence: str = "") -> Expected:
+    """From some trial on none has an answer, for a reason of this kind; nothing is decided."""
+    return Expected(status=status, sentence=sentence, stops=kind, whole=False)
 
 
 def only(*cases: str, status: int = 10, sentence: str = "") -> Expected:

@@ -21,6 +21,8 @@ LIMIT_S = 60.0
 """How long a session may take, on a machine that does nothing else."""
 IN_SESSION = Path(__file__).with_name("in_session")
 MODEL = "scripted/model"
+NOT_JUDGED = "not judged"
+"""The outcome of a call that the ledger has, and that no body has judged."""
 LEDGER = Path(".selfopt", "ledger.sqlite")
 OPTIONS = {
     Mode.CYCLE: ("--selfopt-cycle", "--selfopt-no-report", "--selfopt-seed=7"),
@@ -166,7 +168,9 @@ def _trials(ledger: Path) -> dict[Trial, Recorded]:
         ).fetchall()
     for spec, case, run, outcome, error, latency_s, started in rows:
         address = Trial(spec.split("/")[-4], _name(case), run)
-        found[address] = Recorded(outcome=outcome or "nothing", error=error or "", latency_s=latency_s, started=started)
+        found[address] = Recorded(
+            outcome=outcome or NOT_JUDGED, error=error or "", latency_s=latency_s, started=started
+        )
     return found
 
 
