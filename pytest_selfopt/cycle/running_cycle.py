@@ -75,12 +75,12 @@ class RunningCycle:
         """Wait until an item's call is under way; return whether the item is to be run.
 
         Raises:
-            SelfoptError: if one of the project's own gates fails.
+            SelfoptError: if one of the project's own gates fails, or the call is never made.
         """
         should_run = self.should_run(planned)
         if should_run:
             self._enter_pass(planned.key)
-            self.dispatcher.wait_until_begun(planned.key, lambda: self._observer.on_wait(planned.key))
+            self.dispatcher.wait_until_begun(planned.key, lambda: self._while_waiting(planned.key))
         return should_run
 
     def should_run(self, planned: PlannedTrial) -> bool:

@@ -32,6 +32,12 @@ def pytest_runtestloop(session):
     [thread.join() for thread in threads]
     return True
 """
+BACKWARDS = """
+def pytest_runtestloop(session):
+    for item in reversed(session.items):
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    return True
+"""
 IN_A_CHILD = """
 import os
 
@@ -92,6 +98,16 @@ def test_second_run_ends_a_cycle(project: Make, way: tuple[str, ...]) -> None:
     assert "no decision: the session was interrupted" in said(result)
     assert not (made.path / "routing_config.json").exists()
     assert made.run(*way).ret == 1
+
+
+def test_passes_in_another_order_are_not_awaited(project: Make) -> None:
+    made = project()
+    made.pytester.makeconftest(BACKWARDS)
+    # Each of its passes waits for a decision on the one before.
+    made.pytester.makepyfile(test_items=BODY.replace('"items.jsonl"', '"items.jsonl", phase="extended"'))
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "another plugin runs items in its own way or order" in said(result)
 
 
 def test_items_run_by_each_worker_share_a_reply(project: Make) -> None:
