@@ -82,7 +82,7 @@ def test_results_that_a_runner_forgets_are_errors() -> None:
     for key in (FIRST, TrialKey("other", "spec", "case", 0)):
         with pytest.raises(NoResultError, match="no call was made for this trial"):
             dispatcher.result(key, lambda: None)
-        dispatcher.wait_until_begun(key)
+        dispatcher.wait_until_begun(key, lambda *_: None)
     came: list[str] = []
 
     def wait() -> None:
