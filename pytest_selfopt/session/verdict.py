@@ -118,11 +118,17 @@ class VerdictHooks:
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Erase the progress line before pytest ends its own line, even after an interruption."""
         try:
-            return (yield)
+            ended = yield
+            self.take_off_hidden_failures()
+            return ended
         finally:
             running = self._running()
             if running is not None:
                 running.make_room()
+
+    def take_off_hidden_failures(self) -> None:
+        """Take the failures that a verdict stands for off pytest's count, once all items were run."""
+        self._hidden.take_off()
 
     def _shrink(self, report: pytest.TestReport) -> None:
         """Drop what is not read of a report, which pytest's terminal keeps until the end."""

@@ -226,6 +226,10 @@ class XdistController:
         # After the verdict's hooks, and so around them: they take a trial in before it is discarded here.
         manager.register(self, "selfopt-controller")
 
+    def end_loop(self) -> None:
+        """Take note that all items were run."""
+        self._verdict.take_off_hidden_failures()
+
     def refuse_problems(self) -> None:
         """End the session with all problems that workers found during collection.
 

@@ -6,6 +6,7 @@ Distributed sessions without benchmarks pay for the server only.
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,6 +93,14 @@ class XdistPlugin:
         if controller is not None:
             controller.refuse_problems()
         self._start_if_collected()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Let the controller know that all items were run: its own hooks are registered within this loop."""
+        ended = yield
+        if self._key in self._config.stash:
+            self._config.stash[self._key].end_loop()
+        return ended
 
     @pytest.hookimpl
     def pytest_testnodedown(self, node: WorkerController) -> None:
