@@ -112,11 +112,12 @@ def test_files_and_names_in_maps_exist(page: str) -> None:
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^```.*?^```", "", (ROOT / page).read_text()))
     files = [one for one in spans if re.fullmatch(r"\w[\w./-]*(/|\.(py|js|json|md|toml))", one)]
     names = [one for one in spans if re.fullmatch(r"[A-Z]\w+", one)]
-    modules = [one.removeprefix("python -m ").replace(".", "/") + ".py" for one in spans if one.startswith("python -m")]
+    modules = [one.split()[2].replace(".", "/") for one in spans if one.startswith("python -m")]
+    programs = [f"{one}/__main__.py" if (ROOT / one).is_dir() else f"{one}.py" for one in modules]
     assert len(files) > 5
     known = "\n".join(path.read_text() for path in (ROOT / "pytest_selfopt").rglob("*.py"))
     missing = [
-        one for one in (*files, *modules) if not any((ROOT / at / one).exists() for at in ("", "pytest_selfopt"))
+        one for one in (*files, *programs) if not any((ROOT / at / one).exists() for at in ("", "pytest_selfopt"))
     ]
     assert missing == []
     assert [one for one in names if not re.search(rf"^(class |def )?{one}\b", known, flags=re.MULTILINE)] == []
