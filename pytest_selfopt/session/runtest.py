@@ -69,10 +69,10 @@ class RuntestHooks:
         """Why the session has to end."""
         self._running: pytest.Item | None = None
         self._subtests = Subtests(judges=self._judges)
-        self._has_evidence = False
-        """Whether the current item has given its evidence."""
-        self._received: Received | None = None
-        """The result and the reply of the current item."""
+        self._judged: TrialKey | None = None
+        """The trial of the current item, once it has given its evidence."""
+        self._received: tuple[TrialKey, Received] | None = None
+        """The trial of the current item, with its result and reply."""
         memory.gate_items(config, self._admits)
 
     def _admits(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
@@ -80,7 +80,7 @@ class RuntestHooks:
 
         Return False if the race has stopped its spec: pytest and its plugins never see such an item.
         """
-        self._has_evidence, self._received = False, None
+        self._judged, self._received = None, None
         planned = item.stash.get(PLANNED, None)
         if planned is None or not self._runs.is_at_home or looks_only(self._config):
             return True
@@ -91,6 +91,7 @@ class RuntestHooks:
         except SelfoptError as problem:
             pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         if not should_run:
+            self._judged = planned.key
             self._tear_down(item, nextitem)
         elif is_forked(item):
             self._result(planned)
@@ -108,7 +109,6 @@ class RuntestHooks:
 
     def _tear_down(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Tear down what the item before has kept for an item that is not run, such as fixtures of its module."""
-        self._has_evidence = True
         call = memory.tear_down(item, nextitem)
         if call.excinfo is not None:
             report = item.ihook.pytest_runtest_makereport(item=item, call=call)
@@ -176,16 +176,23 @@ class RuntestHooks:
             CallFailed: if there is none.
         """
         self._runs.require_alone()
-        if self._received is None:
+        received = self._received_of(planned)
+        if received is None:
             received = parse_reply(planned, self._result_for(planned))
             if self._source.stopped_because and received.reply is None:
                 # No model was asked: neither an answer nor an error, and the item must not pass.
                 pytest.skip(self._source.stopped_because)
-            self._received = received
-        if self._received.reply is None:
-            assert self._received.result.error is not None
-            raise CallFailed(self._received.result.error)
-        return self._received.reply
+            self._received = planned.key, received
+        if received.reply is None:
+            assert received.result.error is not None
+            raise CallFailed(received.result.error)
+        return received.reply
+
+    def _received_of(self, planned: PlannedTrial) -> Received | None:
+        """Return what was received for a trial; other plugins may run items that this one was not asked to admit."""
+        if self._received is None or self._received[0] != planned.key:
+            return None
+        return self._received[1]
 
     def _begin_body(self, item: pytest.Item) -> None:
         """Note that an item's body begins; end the session if it is run again, although each run is evidence."""
@@ -247,9 +254,9 @@ class RuntestHooks:
             self._clear_evidence(report)
             return report
         set_evidence(report, to_evidence(trial))
-        self._has_evidence = True
+        self._judged = planned.key
         if call.when == "call":
-            self._show_reply(report)
+            self._show_reply(planned, report)
         if report.passed and self._judges and trial.outcome is not Outcome.PASS:
             # Its body ended well, but a subtest did not.
             report.outcome, brief = "failed", True
@@ -261,7 +268,7 @@ class RuntestHooks:
 
     def _judge(self, planned: PlannedTrial, call: pytest.CallInfo[None], report: pytest.TestReport) -> Trial | None:
         """Return the trial that a report ends; None if it ends none, or nothing was judged."""
-        if call.when != "call" and (self._has_evidence or not report.failed):
+        if call.when != "call" and (self._judged == planned.key or not report.failed):
             return None
         judgement = classify_phase(call)
         if call.when == "call":
@@ -269,7 +276,7 @@ class RuntestHooks:
         if judgement is None:
             return None
         model = self._source.settings.model(planned.spec.model)
-        return make_trial(planned, self._received, judgement, model)
+        return make_trial(planned, self._received_of(planned), judgement, model)
 
     def _clear_evidence(self, report: pytest.TestReport) -> None:
         """Mark a report as no trial: a failure after the body's outcome is a failure of the test."""
@@ -278,9 +285,9 @@ class RuntestHooks:
             # The keywords of a passed set-up are not used, and a worker would send them all.
             memory.drop_keywords(report)
 
-    def _show_reply(self, report: pytest.TestReport) -> None:
+    def _show_reply(self, planned: PlannedTrial, report: pytest.TestReport) -> None:
         """Give a report the time of the call, and the reply if pytest is to show it."""
-        received = self._received
+        received = self._received_of(planned)
         if received is None:
             return
         report.duration = received.result.ended - received.result.started
