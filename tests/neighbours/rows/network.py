@@ -23,9 +23,9 @@ def blocked(title: str, packages: tuple[str, ...], name: str, *options: str) -> 
 
 
 ROWS = (
-    blocked("pytest-socket --disable-socket", SOCKET, "pytest_socket", "--disable-socket"),
+    blocked("pytest-socket --disable-socket", SOCKET, "blocked by pytest-socket", "--disable-socket"),
     Row(title="pytest-socket --allow-hosts", packages=SOCKET, options=("--allow-hosts=127.0.0.1",)),
-    blocked("pytest-recording --block-network", RECORDING, "pytest_recording", "--block-network"),
+    blocked("pytest-recording --block-network", RECORDING, "blocked by pytest-recording", "--block-network"),
     Row(title="pytest-recording --disable-recording", packages=RECORDING, options=("--disable-recording",)),
     Row(title="responses unused", packages=RESPONSES, body=body("import responses", CHECKED)),
     Row(
