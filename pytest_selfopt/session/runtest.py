@@ -16,7 +16,6 @@ from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, p
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
 from pytest_selfopt.session.neighbours.item_runs import ItemRuns, SecondRunError, is_forked
-from pytest_selfopt.session.neighbours.reply_fixtures import takes_reply_early
 from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
 from pytest_selfopt.session.neighbours.subtests import Subtests
 from pytest_selfopt.session.options import looks_only, mode_of
@@ -145,12 +144,18 @@ class RuntestHooks:
             yield
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Hold the place of the reply, so that pytest sets it up only for a fixture or body that asks for it."""
+        if PLANNED in item.stash and isinstance(item, pytest.Function) and not looks_only(self._config):
+            item.funcargs["reply"] = None
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Reply | None:
-        """Give an item its reply before its body begins, if one of its fixtures takes it."""
+        """Give an item its reply before its body begins, if one of its fixtures takes it, by name or by its request."""
         if fixturedef.argname != "reply" or looks_only(self._config):
             return None
         item: pytest.Item = request.node
-        if PLANNED not in item.stash or not takes_reply_early(item):
+        if PLANNED not in item.stash:
             return None
         key = fixturedef.cache_key(request)
         try:

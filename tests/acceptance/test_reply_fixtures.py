@@ -26,6 +26,39 @@ def test_items(judged):
     judged()
 """
 
+BY_REQUEST = """
+import pytest
+
+@pytest.fixture
+def answer(request):
+    return request.getfixturevalue("reply")
+
+@pytest.mark.selfopt("items.jsonl")
+def test_items(case, answer, request):
+    assert request.getfixturevalue("reply") is answer
+    case.check(answer)
+"""
+IN_BODY = """
+import pytest
+
+@pytest.fixture
+def answer(reply):
+    return reply
+
+@pytest.mark.selfopt("items.jsonl")
+def test_items(case, request):
+    case.check(request.getfixturevalue("answer"))
+"""
+
+
+@pytest.mark.parametrize("body", [BY_REQUEST, IN_BODY])
+def test_reply_is_taken_by_request(project: Callable[..., Project], body: str) -> None:
+    made = project({"rules": right()[:5]})
+    made.pytester.makepyfile(test_items=body)
+    assert made.run().ret == 1
+    assert made.run("--selfopt-cycle", "--selfopt-no-race").ret in (0, 10)
+    assert set(outcomes(made)) == {("pass", None), ("miss", None)}
+
 
 @pytest.mark.parametrize("way", WAYS)
 def test_fixture_takes_the_reply(project: Callable[..., Project], way: tuple[str, ...]) -> None:

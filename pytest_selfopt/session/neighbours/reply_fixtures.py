@@ -1,4 +1,4 @@
-"""Fixtures that take the reply: the call is waited for when they are set up, not when the body begins."""
+"""Fixtures that take what each trial has of its own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
-
-
-def takes_reply_early(item: pytest.Item) -> bool:
-    """Whether a fixture of an item takes its reply."""
-    return any("reply" in fixture.argnames for fixture in _fixtures_of(item))
 
 
 def refuse_wide_fixtures(items: Sequence[pytest.Item]) -> list[str]:
