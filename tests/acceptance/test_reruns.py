@@ -88,6 +88,10 @@ def test_decorator_of_flaky_is_refused(project: Make, with_package: WithPackage)
     assert "flaky (its decorator @flaky)" in refused(made)
 
 
+def test_bodies_in_a_debugger_are_refused(project: Make) -> None:
+    assert "pytest (--trace) opens a debugger in each test" in refused(project(), "--trace")
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_second_run_ends_a_cycle(project: Make, way: tuple[str, ...]) -> None:
     made = project()

@@ -1,4 +1,4 @@
-"""The plugins that are refused: they run a test more than once, or in a process of its own.
+"""The plugins that are refused: they run a test more than once, in a process of its own, or in a debugger.
 
 | plugin | read of version |
 | --- | --- |
@@ -27,6 +27,7 @@ _ONCE = (*_OFF, "1", 1)
 """Values of a number of runs, in all, that changes nothing."""
 _REPEATS = "would run a test more than once, but each run is evidence of a cycle or gate"
 _FORKS = "runs each test in a child process, whose end can take evidence of a cycle or gate with it"
+_DEBUGS = "opens a debugger in each test, and a test that is left in it counts as passed, although it judged nothing"
 _NO_REPLIES = "runs tests in processes and threads of its own, which get no replies (pytest-xdist is supported: -n 2)"
 
 
@@ -116,6 +117,12 @@ REFUSED = (
         ),
         effect=_NO_REPLIES,
         never=True,
+    ),
+    RefusedPlugin(
+        package="pytest",
+        module="_pytest.debugging",
+        switches=(Switch("trace", "--trace"),),
+        effect=_DEBUGS,
     ),
 )
 

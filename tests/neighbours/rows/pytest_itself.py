@@ -85,6 +85,7 @@ ROWS = (
         title="xdist --dist=loadscope",
         options=("--dist=loadscope",),
     ),
+    Row(title="pytest --trace", options=("--trace",), cycle=refused("--trace"), gate=refused("--trace"), plain=None),
     Row(
         title="xdist --looponfail", options=("-f",), cycle=refused("looponfail"), gate=refused("looponfail"), plain=None
     ),
