@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +32,8 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "pytest-selfopt",
 }
+_LOGGERS = ("urllib3.connectionpool", "urllib3.util.retry")
+"""Those that write what a connection does, at level DEBUG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +203,11 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
 
+def _is_of_no_call(_: logging.LogRecord) -> bool:
+    """Whether a log record was not written in one of our threads, where calls are made."""
+    return not threading.current_thread().name.startswith("selfopt-")
+
+
 class Transport:
     """Posts JSON to one address, over connections that all threads share.
 
@@ -215,6 +223,9 @@ class Transport:
         Raises:
             ModelError: when the address cannot be used.
         """
+        for name in _LOGGERS:
+            # Bodies that run meanwhile would find these records among their own.
+            logging.getLogger(name).addFilter(_is_of_no_call)
         self._connections = connections
         self._request = requests.PreparedRequest()
         session = requests.Session()
