@@ -28,7 +28,7 @@ WAYS = (
     "-n2 --dist=loadscope",
     "-n2 --dist=loadfile",
     "-n2 --dist=loadgroup",
-    "-n4 --dist=worksteal",
+    "--tx=4*popen --dist=worksteal",
 )
 TWO_RIGHT = right(constrained=True)[:2]
 """What makes the candidate better by two prompts, so that the race has to go on for several passes."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.session.xdist.scheduler import LEAST, OrderedScheduler
+from pytest_selfopt.session.xdist.scheduler import LEAST, OrderedScheduler, count_workers
 
 
 class Node:
@@ -33,9 +33,11 @@ class Node:
 
 
 def scheduler(dist: str, workers: int) -> Any:
-    options = {"dist": dist, "tx": ["popen"] * workers, "maxschedchunk": None}
-    config: Any = SimpleNamespace(getoption=lambda name, default=None: options.get(name, default))
-    return OrderedScheduler(config)
+    return OrderedScheduler(configured(dist=dist, tx=["popen"] * workers, maxschedchunk=None))
+
+
+def configured(**options: Any) -> Any:
+    return SimpleNamespace(getoption=lambda name, default=None: options.get(name, default))
 
 
 def items(number: int) -> list[str]:
@@ -108,3 +110,7 @@ def test_workers_with_other_items_are_refused() -> None:
         schedule.add_node_collection(node, collected)
     with pytest.raises(pytest.UsageError, match="worker gw1 collected 6 items that differ from those of the others"):
         schedule.schedule()
+
+
+def test_workers_are_counted_as_xdist_does() -> None:
+    assert count_workers(configured(tx=["3*popen", "popen//python=3*x", "2*popen//chdir=here"])) == 6

@@ -43,6 +43,7 @@ from pytest_selfopt.session.xdist.rpc import (
     StartTrial,
     StartTrialResponse,
 )
+from pytest_selfopt.session.xdist.scheduler import count_workers
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import CallResult
 
@@ -161,7 +162,7 @@ class XdistController:
             if self._cycle.started is None:
                 times = 1
                 if self._config.getoption("dist") == "each":
-                    times = len(self._config.getoption("tx"))
+                    times = count_workers(self._config)
                 self._pending = PendingTrials(dict(collected.items), times)
                 self._skipped = collected.skipped
 

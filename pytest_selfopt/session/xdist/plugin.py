@@ -131,9 +131,9 @@ def _refuse(config: pytest.Config) -> None:
     """Refuse distributions that run items several times, or on other machines."""
     if config.getoption("dist") == "each":
         raise pytest.UsageError(
-            "--selfopt-cycle cannot be measured under --dist each, which runs every item in every worker; "
+            "a cycle or gate cannot be measured under --dist each, which runs every item in every worker; "
             "use -n with load, worksteal, loadscope, loadfile or loadgroup"
         )
     remote = [place for place in map(str, config.getoption("tx")) if not place.rpartition("*")[2].startswith("popen")]
     if remote:
-        raise pytest.UsageError(f"--selfopt-cycle runs its items on this machine, and --tx {remote[0]} is not local")
+        raise pytest.UsageError(f"a cycle or gate runs its items on this machine, and --tx {remote[0]} is not local")

@@ -26,6 +26,15 @@ _UNITS: dict[str, Callable[[str], str]] = {
 """The unit of an item, by distribution; a unit runs in one worker. Otherwise each item is a unit."""
 
 
+def count_workers(config: pytest.Config) -> int:
+    """Return the number of workers of a session: `-n2`, `--tx=2*popen` and `--tx=popen --tx=popen` begin two each."""
+    number = 0
+    for place in map(str, config.getoption("tx")):
+        times = place.partition("*")[0]
+        number += int(times) if times.isdecimal() else 1
+    return number
+
+
 class WorkerNode(Protocol):
     """The interface of xdist's workers that a scheduler uses."""
 
@@ -50,7 +59,7 @@ class OrderedScheduler:
     def __init__(self, config: pytest.Config) -> None:
         self._unit_of: Callable[[str], str] = _UNITS.get(str(config.getoption("dist")), str)
         self._most = max(LEAST, min(MOST, config.getoption("maxschedchunk", None) or MOST))
-        self._expected = len(config.getoption("tx"))
+        self._expected = count_workers(config)
         self._collections: dict[WorkerNode, list[str]] = {}
         self._assigned: dict[WorkerNode, list[int]] = {}
         """The items that each worker still has to run."""
