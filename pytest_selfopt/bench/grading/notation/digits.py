@@ -23,7 +23,7 @@ MOST_EXPONENT = 6
 """Digits of an exponent that is read; no answer is larger."""
 
 _POWER = (
-    rf"(?: ?\^ ?|\*\*)(?:\{{ ?{SIGN}\d+ ?\}}|\({SIGN}\d+\)|{SIGN}\d+(?![.,]?\d))"
+    rf"(?: ?\^ ?|\*\*| \*\* (?!\d+ ?\*\*))(?:\{{ ?{SIGN}\d+ ?\}}|\({SIGN}\d+\)|{SIGN}\d+(?![.,]?\d))"
     rf"|<sup>{SIGN}\d+</sup>"
     rf"|[⁺⁻]?[⁰¹²³⁴-⁹]+(?![{SLASHES}])"
 )
