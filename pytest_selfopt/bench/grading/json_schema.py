@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
@@ -257,7 +257,7 @@ def _check_references(schema: dict[str, Json]) -> None:
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
 
-    references = tuple(_references(schema))
+    references = [part["$ref"] for part in subschemas(schema) if isinstance(part.get("$ref"), str)]
     if not references:
         return
     resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
@@ -271,16 +271,3 @@ def _check_references(schema: dict[str, Json]) -> None:
             raise ValueError(f"its $ref {show(reference)} does not lead to a schema")
         if isinstance(found, dict):
             check_keywords(found, validators.validator_for(schema))
-
-
-def _references(part: Json) -> Iterator[str]:
-    inside: Iterable[Json] = ()
-    if isinstance(part, dict):
-        inside = part.values()
-        reference = part.get("$ref")
-        if isinstance(reference, str):
-            yield reference
-    elif isinstance(part, list):
-        inside = part
-    for member in inside:
-        yield from _references(member)
