@@ -9,10 +9,11 @@ from pytest_selfopt.specs.call_values import Undecodable, is_json
 from pytest_selfopt.trial import Json, ToolCall
 
 # Python's parser warns of odd escapes and of digits that run into a word, and a warning cannot be kept from other
-# threads; so only these tokens reach it. Possessive quantifiers keep the time linear.
-_STRING = r"""(?:"(?:[^"\\\n]|\\[\\'"abfnrtv\n])*+"|'(?:[^'\\\n]|\\[\\'"abfnrtv\n])*+')"""
+# threads; so only these tokens reach it. Atomic groups keep the time linear; possessive repetitions of groups matched
+# wrongly before Python 3.11.5 (python/cpython#106052).
+_STRING = r"""(?:"(?>(?:[^"\\\n]|\\[\\'"abfnrtv\n])*)"|'(?>(?:[^'\\\n]|\\[\\'"abfnrtv\n])*)')"""
 _NUMBER = r"\d++(?:\.\d*+)?(?:[eE][-+]?\d++)?(?!\w)"
-_TOKENS = re.compile(rf"(?:\s++|{_STRING}|{_NUMBER}|[A-Za-z_]\w*+(?![\"'])|[\[\](){{}},:=.;+-])++")
+_TOKENS = re.compile(rf"(?>(?:\s++|{_STRING}|{_NUMBER}|[A-Za-z_]\w*+(?![\"'])|[\[\](){{}},:=.;+-])+)")
 _BEGINS = re.compile(r"\s*+\[?+\s*+[A-Za-z_][\w.]*+\(")
 _SETS_OUT = re.compile(r"\s*\[\s*[A-Za-z_][\w.]*\((?:\s*[A-Za-z_]\w*\s*=|\s*\)\s*(?:[,\]]|$)|\s*$)")
 _JSON_NAMES: dict[str, Json] = {"true": True, "false": False, "null": None}

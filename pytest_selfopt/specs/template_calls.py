@@ -22,7 +22,7 @@ _SPACE = re.compile(r"\s*")
 # Possessive quantifiers keep long blanks from being tried in every division.
 _JSON = re.compile(r"\s*+(?=\[?+\s*+\{)")
 _FUNCTION_MARK = "<function="
-_MISTRAL = re.compile(r"\s*+([^\s\[{]++)\s*+(?:\[CALL_ID\]\s*+\w++\s*+)?+(?:\[ARGS\])?+\s*+(?=\{)")
+_MISTRAL = re.compile(r"\s*+([^\s\[{]++)\s*+(?>(?:\[CALL_ID\]\s*+\w++\s*+)?)(?:\[ARGS\])?+\s*+(?=\{)")
 _FUNCTION = re.compile(r"([^\s<>{(,]+)\s*>?\s*")
 _PARAMETER = re.compile(
     r"\s*<parameter=([^<>]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>))",

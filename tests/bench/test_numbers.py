@@ -157,6 +157,10 @@ def test_a_sign_is_told_from_a_dash(text: str, value: str) -> None:
         ("42 \\text{ cm}^\\text{2}", "42"),
         ("42 m ** 2", "42"),
         ("10 ** 2", "100"),
+        ("-€**5**", "-5"),
+        ("Loss: −EUR  5", "-5"),
+        ("-$ **5**", "-5"),
+        ("- £*5*", "-5"),
         ("42^{\\circ}", "42"),
         ("42^{\\text{nd}}", "42"),
         ("3 \\, \\times \\, 10^{ 5 }", "300000"),
@@ -460,7 +464,11 @@ def test_a_tolerance_is_exact(value: int, tolerance: int, places: int, beyond: i
 
 
 @given(
-    st.text(st.characters(codec="utf-8") | st.sampled_from("0123456789.,'’_{}()[]\\^*/:-+~$ eix×½⁵πn\n")),
+    st.lists(
+        st.characters(codec="utf-8")
+        | st.sampled_from("0123456789.,'’_{}()[]\\^*/:-+~$ eix×½⁵πn\n")
+        | st.sampled_from([*NEGATIVE, *CURRENCIES, "123"])
+    ).map("".join),
     st.sampled_from(["", *LOCALES]),
 )
 def test_any_text_is_judged(text: str, locale: str) -> None:

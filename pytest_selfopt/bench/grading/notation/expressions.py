@@ -24,7 +24,7 @@ _LAST_SIGNS = (
 )
 _SLASHES = tuple(SLASHES)
 _OPENING = f"{BLANK}{CURRENCIES}~{{(\\,;:!>"
-_OPEN = rf"(?:{GAP}|[{{(]|\\?[{CURRENCIES}]|\\\(|\\left\()*+\Z"
+_OPEN = rf"(?>(?:{GAP}|[{{(]|\\?[{CURRENCIES}]|\\\(|\\left\()*)\Z"
 # What an operator joins to the number: a digit, a closing bracket, a command of TeX or a single letter.
 _OPERAND = rf"(?:[\d)\]}}%{RAISED}πΠ]|\\[A-Za-z]{{1,20}}|(?<![{LETTER}])[{LETTER}])(?:{GAP}|[}}$)*_])*"
 _OVER = re.compile(rf"(?:{_OPERAND}\\?[{SLASHES}][*_`]*|\\over){_OPEN}")

@@ -31,7 +31,8 @@ _BETWEEN = rf"{GAP}|\\!|\\[($]|[{{(*_`]|\{{\}}|\\left\(|\\[A-Za-z]{{2,12}} ?\{{|
 _BEFORE = re.compile(
     rf"(?:\{{ ?(?P<braced>{_SIGN_CLASS}) ?\}}|\\[($] ?(?P<tex>{_SIGN_CLASS}) ?\\[)$]|\$(?P<dollars>{_SIGN_CLASS})\$"
     rf"|\\text\{{(?P<text>{_SIGN_CLASS})\}}|(?P<dash>--+)|(?P<plain>{_SIGN_CLASS}|&minus;|\\textminus)|(?P<word>{_WORDS}))"
-    rf"(?P<between>(?:(?P<currency>{_CURRENCY})|{_BETWEEN})*+)\Z"
+    # Not possessive: with a group that captures, such a search ends in a SystemError (python/cpython#101955).
+    rf"(?P<between>(?>(?:(?P<currency>{_CURRENCY})|{_BETWEEN})*))\Z"
 )
 _GAPS_AT_END = re.compile(rf"(?:{GAP}|\t)+\Z")
 _GAP_FIRST = re.compile(rf"{GAP}|\t")
