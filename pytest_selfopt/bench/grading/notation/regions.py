@@ -35,7 +35,7 @@ _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _BEFORE_ARGUMENT = re.compile(r"\*?\s{0,4}")
 _OPTION = re.compile(r"\[[^\]\n]{0,40}\]")
 _SCRIPTS = re.compile(r"(?:\s?[\^_]\s?(?:\{[^{}]{0,40}\}|\\?\w))*\s?")
-_IN_BRACKETS = re.compile(r"(?:\\left)?\([^()]{0,200}\)?")
+_IN_BRACKETS = re.compile(r"\([^()]{0,200}\)?")
 _NAME = re.compile(r"\\[A-Za-z]+")
 
 
