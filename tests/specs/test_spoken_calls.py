@@ -195,6 +195,7 @@ def test_a_broken_call_is_undecodable(text: str, why: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_thoughts_are_no_answer(variant: str) -> None:
     assert read("<think>41?</think>42", variant).text == "42"
+    assert read("<think>41?</think> <thinking>43?</thinking>42", variant).text == "42"
     assert read("<think>I will not ca", variant).undecodable
 
 
