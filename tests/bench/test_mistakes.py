@@ -105,7 +105,7 @@ JSONL = [
 ]
 CSV = [
     ("ID,Prompt,Exact", ":1: unknown column 'Prompt'; did you mean 'prompt'?"),
-    ("id,prompt,expect", ":1: unknown column 'expect'; its fields are columns: call, no_call"),
+    ("id,prompt,expect", ":1: unknown column 'expect'; its fields are columns: call, calls, no_call"),
     ("prompt,exact\np,x", ":2: field 'id' is missing"),
     ('id,prompt,call\na,p,"{"name": "f"}"', ":2: invalid CSV: ',' expected after '\"'; in a cell between quotes"),
     ('id,prompt,tools,no_call\na,p,"f,g",TRUE', ":2: tools: unknown tool 'f'"),
