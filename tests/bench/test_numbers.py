@@ -224,6 +224,7 @@ def test_what_is_no_number_is_passed_over(other: str) -> None:
         ("{1 \\over 2}", "is a fraction"),
         ("\\frac12", "is a fraction"),
         ("5\\tfrac12", "is a fraction"),
+        ("\\cfrac[l]{1}{7}", "is a fraction"),
         ("5¹⁄₂", "is a fraction"),
         ("\\dfrac{7}{x^{2}}", "is a fraction"),
         ("\\pi/2", "is a fraction"),
