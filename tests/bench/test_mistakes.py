@@ -84,6 +84,7 @@ JSONL = [
     ),
     (case(tools=['{"name": "f"}']), ":1: tools: expected names, or tools as objects without quotes around them"),
     (tool(parameters=json.dumps(SCHEMA)), ":1: tool f: parameters: expected a JSON Schema of an object, not a text"),
+    (parameters(type="string"), ":1: tool f: parameters.type: expected 'object', because every argument has a name"),
     (parameters(x={"type": "integer"}), ":1: tool f: parameters: arguments such as 'x' belong inside of 'properties'"),
     (
         parameters(type="dict"),
