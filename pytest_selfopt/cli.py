@@ -74,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = args.run(args)
     except SelfoptError as problem:
-        write_note(f"selfopt: {problem}")
+        # A suite file has a line for each of its mistakes.
+        for sentence in str(problem).splitlines():
+            write_note(f"selfopt: {sentence}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from referencing._core import Resolver
 
 DEFINITIONS = ("$defs", "definitions")
-_BY_NAME = (*DEFINITIONS, "properties", "patternProperties", "dependentSchemas", "dependencies")
+BY_NAME = (*DEFINITIONS, "properties", "patternProperties", "dependentSchemas", "dependencies")
+"""Keywords with a schema for each of some names."""
 _LISTED = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 _SINGLE = (
     *("items", "additionalItems", "unevaluatedItems", "contains"),
@@ -123,7 +124,7 @@ def with_parts(schema: dict[str, Json], change: Callable[[Json], Json]) -> dict[
 
 
 def _with_changed(keyword: str, value: Json, change: Callable[[Json], Json]) -> Json:
-    if keyword in _BY_NAME and isinstance(value, dict):
+    if keyword in BY_NAME and isinstance(value, dict):
         return {name: _if_schema(part, change) for name, part in value.items()}
     if keyword in _LISTED and isinstance(value, list):
         return [_if_schema(part, change) for part in value]
@@ -141,7 +142,7 @@ def _if_schema(value: Json, change: Callable[[Json], Json]) -> Json:
 
 def is_of_schemas(keyword: str) -> bool:
     """Whether schemas stand under a keyword."""
-    return keyword in _BY_NAME or keyword in _LISTED or keyword in _SINGLE
+    return keyword in BY_NAME or keyword in _LISTED or keyword in _SINGLE
 
 
 def has_reference(part: Json) -> bool:

@@ -88,6 +88,9 @@ class _Moved:
             return {}
         if not _says_more(root):
             moved["additionalProperties"] = False
+        if not any(keyword in moved for keyword in _COMPOSING):
+            # Without it a text would do as well, because only objects have properties.
+            moved.setdefault("type", "object")
         return moved
 
     def _moved(self, place: Place) -> Json:

@@ -19,7 +19,8 @@ _ARGUMENTS = ("arguments", "parameters")
 _KINDS = ("function", "function_call", "tool_call", "tool_use")
 """Types by which an object says itself that it is a call, so that its arguments may be missing."""
 _PLAIN = frozenset({str, int, bool, type(None)})
-_LISTS = ("tool_calls", "tool_call")
+_LISTS = ("tool_calls", "tool_call", "function_call")
+"""Members that announce the calls that they hold, so that their arguments may be missing, too."""
 
 
 def read_arguments(value: object) -> dict[str, Json]:
@@ -58,32 +59,43 @@ def calls_in(value: object, *, marked: bool = False) -> list[ToolCall]:
         Undecodable: if a call has no name or no arguments that can be read.
     """
     calls: list[ToolCall] = []
-    waiting = [value]
+    waiting = [(value, marked)]
     while waiting:
-        entry = waiting.pop()
-        if isinstance(entry, dict):
-            _add_call(calls, waiting, entry, marked=marked)
-        elif isinstance(entry, list):
-            waiting.extend(reversed(entry))
+        entry, is_marked = waiting.pop()
+        if isinstance(entry, list):
+            waiting.extend((part, is_marked) for part in reversed(entry))
+            continue
+        if not isinstance(entry, dict):
+            continue
+        announced = _announced(entry)
+        if announced is None:
+            calls.extend(_calls_of(entry, marked=is_marked))
+        else:
+            waiting.append((announced, True))
     return calls
 
 
-def _add_call(calls: list[ToolCall], waiting: list[Any], entry: Mapping[str, Any], *, marked: bool) -> None:
+def _announced(entry: Mapping[str, Any]) -> list[Any] | dict[str, Any] | None:
+    """Return what a member of an object announces as calls; None if it has no such member."""
+    if entry.get("tool") is not None or isinstance(entry.get("function"), dict):
+        return None
+    for name in _LISTS:
+        held = entry.get(name)
+        if isinstance(held, list | dict):
+            return held
+    return None
+
+
+def _calls_of(entry: Mapping[str, Any], *, marked: bool) -> list[ToolCall]:
+    """Return the call that an object is, if it is one."""
     if entry.get("tool") is not None:
         given = _first_of(_ARGUMENTS, entry)
-        calls.append(_call(entry["tool"], entry, given))
-        return
+        return [_call(entry["tool"], entry, given)]
+    known = marked or entry.get("type") in _KINDS
     function = entry.get("function")
     if isinstance(function, dict):
-        known = marked or entry.get("type") in _KINDS
-        calls.extend(_named_calls(function, known=known))
-        return
-    for name in _LISTS:
-        if isinstance(entry.get(name), list | dict):
-            waiting.append(entry[name])
-            return
-    known = marked or entry.get("type") in _KINDS
-    calls.extend(_named_calls(entry, known=known))
+        return _named_calls(function, known=known)
+    return _named_calls(entry, known=known)
 
 
 def _named_calls(entry: Mapping[str, Any], *, known: bool) -> list[ToolCall]:

@@ -1,4 +1,4 @@
-"""Calls written as Python, `[get_weather(city="Paris")]`, as Llama 3.2 and 4, LFM2 and OLMo are trained to."""
+"""Calls written as Python, `[get_weather(city="Paris")]`, as Llama 3.2 and 4 are trained to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from pytest_selfopt.specs.call_values import Undecodable, is_json
 from pytest_selfopt.trial import Json, ToolCall
 
 # Python's parser warns of odd escapes and of digits that run into a word, and a warning cannot be kept from other
-# threads; so only these tokens reach it. Possessive quantifiers keep the time linear.
-_STRING = r"""(?:"(?:[^"\\\n]|\\[\\'"abfnrtv\n])*+"|'(?:[^'\\\n]|\\[\\'"abfnrtv\n])*+')"""
+# threads; so only these tokens reach it. Atomic groups keep the time linear; possessive repetitions of groups matched
+# wrongly before Python 3.11.5 (python/cpython#106052).
+_STRING = r"""(?:"(?>(?:[^"\\\n]|\\[\\'"abfnrtv\n])*)"|'(?>(?:[^'\\\n]|\\[\\'"abfnrtv\n])*)')"""
 _NUMBER = r"\d++(?:\.\d*+)?(?:[eE][-+]?\d++)?(?!\w)"
-_TOKENS = re.compile(rf"(?:\s++|{_STRING}|{_NUMBER}|[A-Za-z_]\w*+(?![\"'])|[\[\](){{}},:=.;+-])++")
+_TOKENS = re.compile(rf"(?>(?:\s++|{_STRING}|{_NUMBER}|[A-Za-z_]\w*+(?![\"'])|[\[\](){{}},:=.;+-])+)")
 _BEGINS = re.compile(r"\s*+\[?+\s*+[A-Za-z_][\w.]*+\(")
 _SETS_OUT = re.compile(r"\s*\[\s*[A-Za-z_][\w.]*\((?:\s*[A-Za-z_]\w*\s*=|\s*\)\s*(?:[,\]]|$)|\s*$)")
 _JSON_NAMES: dict[str, Json] = {"true": True, "false": False, "null": None}
 _LONGEST = 100_000
+_LLAMA_4 = "<|python_start|>"
+_ENDS = ("<|python_end|>", "<|eom_id|>", "<|eot_id|>", "<|eot|>", "<|im_end|>", "</s>")
+"""Ends of calls and of turns that servers may leave in a text."""
 _BUILT_IN_CALL = ".call"
 """What Llama 3.1 writes behind the name of a built-in tool, as in `brave_search.call(query="…")`."""
 
@@ -31,14 +35,23 @@ def pythonic_calls(text: str) -> list[ToolCall]:
     Raises:
         Undecodable: if the text begins as a list of calls with named arguments and goes on otherwise.
     """
+    text = _without_marks(text)
     if _BEGINS.match(text) is None:
         return []
     try:
-        return _calls(text.strip())
+        return _calls(text)
     except _NoCall:
         if _SETS_OUT.match(text):
             raise Undecodable("is no list of calls with named literal arguments") from None
         return []
+
+
+def _without_marks(text: str) -> str:
+    """Return a text without the marks of Llama 4 around it, the ends of the turn, and white space."""
+    text = text.strip().removeprefix(_LLAMA_4).lstrip()
+    while text.endswith(_ENDS):
+        text = text[: text.rindex("<")].rstrip()
+    return text
 
 
 def _calls(text: str) -> list[ToolCall]:

@@ -30,6 +30,8 @@ class SpokenCalls(NamedTuple):
 
 
 _FENCE = "```"
+_GEMMA = "tool_code"
+"""What Gemma names the code fences of its calls; those that it prints, or works with, are not read."""
 _QUOTE = r"\\?[\"'“”]?"
 _OPENING = "|".join(map(re.escape, THOUGHTS))
 _MARKS = "|".join(map(re.escape, MARKS))
@@ -156,10 +158,14 @@ class _Reader:
         info = _INFO.match(self._text, start)
         if info is not None:
             start = info.end()
-        calls = pythonic_calls(self._text[start:end])
+        is_announced = info is not None and info[0].strip() == _GEMMA
+        content = self._text[start:end]
+        calls = pythonic_calls(content)
         if not calls:
+            if is_announced and "{" not in content:
+                raise Undecodable(f"is in a form that is not read: {_FENCE}{_GEMMA}")
             return start
         # A lone call without arguments is an example of code more often than a call.
-        if len(calls) > 1 or calls[0].arguments:
+        if is_announced or len(calls) > 1 or calls[0].arguments:
             self.calls.extend(calls)
         return end

@@ -22,8 +22,7 @@ _SPACE = re.compile(r"\s*")
 # Possessive quantifiers keep long blanks from being tried in every division.
 _JSON = re.compile(r"\s*+(?=\[?+\s*+\{)")
 _FUNCTION_MARK = "<function="
-_ENDS_OF_TURN = ("<|eom_id|>", "<|eot_id|>")
-_MISTRAL = re.compile(r"\s*+([^\s\[{]++)\s*+(?:\[CALL_ID\]\s*+\w++\s*+)?+(?:\[ARGS\])?+\s*+(?=\{)")
+_MISTRAL = re.compile(r"\s*+([^\s\[{]++)\s*+(?>(?:\[CALL_ID\]\s*+\w++\s*+)?)(?:\[ARGS\])?+\s*+(?=\{)")
 _FUNCTION = re.compile(r"([^\s<>{(,]+)\s*>?\s*")
 _PARAMETER = re.compile(
     r"\s*<parameter=([^<>]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>))",
@@ -44,10 +43,7 @@ def _read_hermes(text: str, position: int) -> Found:
 def _read_llama(text: str, position: int) -> Found:
     if _JSON.match(text, position):
         return _read_marked(text, position, "<|python_tag|>")
-    rest = text[position:].rstrip()
-    for end in _ENDS_OF_TURN:
-        rest = rest.removesuffix(end).rstrip()
-    calls = pythonic_calls(rest)
+    calls = pythonic_calls(text[position:])
     if not calls:
         raise Undecodable("has no call behind <|python_tag|>")
     return calls, len(text)
@@ -123,8 +119,8 @@ MARKS: dict[str, Callable[[str, int], Found]] = {
 """The marks that are read, with their readers."""
 
 UNREAD = (
-    r"<function_calls>|<\|tool_call|<｜tool|<[^\w\s]{0,3}DSML|<invoke name=|<start_function_call>|<\|START_ACTION\|>"
-    r"|<\|action_start\|>|<\|(?:start|channel)\|>[^<]{0,60}to=functions\."
+    r"<function_calls>|<\|python_start\|>|<\|tool_call|<｜tool|<[^\w\s]{0,3}DSML|<invoke name=|<start_function_call>"
+    r"|<\|START_ACTION\|>|<\|action_start\|>|<\|(?:start|channel)\|>[^<]{0,60}to=functions\."
 )
-"""A pattern of marks that announce a call in a form that is not read: Claude, DeepSeek, Kimi, Granite, Gemma, Command,
-InternLM and gpt-oss."""
+"""A pattern of marks that announce a call in a form that is not read: Claude, Llama 4 beside words, DeepSeek, Kimi,
+Granite, Gemma, Command, InternLM and gpt-oss."""

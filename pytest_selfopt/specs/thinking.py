@@ -20,7 +20,8 @@ THOUGHTS = {
 _TAGS = "|".join(map(re.escape, (*THOUGHTS, *THOUGHTS.values())))
 _TAG = re.compile(_TAGS)
 _OPENING = "|".join(map(re.escape, THOUGHTS))
-_AT_LINE_START = re.compile(rf"^[ \t]*({_OPENING})", re.MULTILINE)
+_AT_ONCE = re.compile(_OPENING)
+_AT_LINE_START = re.compile(rf"^[ \t]*(?:{_OPENING})", re.MULTILINE)
 
 
 def without_thinking(text: str) -> str:
@@ -50,9 +51,9 @@ def _is_inside_object(text: str, position: int) -> bool:
 def _without_blocks(text: str) -> str:
     kept: list[str] = []
     position = 0
-    while (opening := _AT_LINE_START.search(text, position)) is not None:
+    while (opening := _AT_ONCE.match(text, position) or _AT_LINE_START.search(text, position)) is not None:
         kept.append(text[position : opening.start()])
-        closing = THOUGHTS[opening[1]]
+        closing = THOUGHTS[opening[0].strip()]
         end = text.find(closing, opening.end())
         if end < 0:
             position = len(text)

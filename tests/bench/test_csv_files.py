@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_selfopt.bench.grading.expect import ContainsAny, Exact
 from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.errors import SuiteError
 
@@ -20,6 +21,18 @@ def load(folder: Path, text: str, name: str = "s.csv") -> Suite:
 def test_true_and_false_are_read_in_capitals(tmp_path: Path) -> None:
     suite = load(tmp_path, "id,prompt,no_call,exact\na,p,TRUE,\nb,p,True,\nc,p,FALSE,x\n")
     assert [case.expect.to_json() for case in suite.cases] == [{"no_call": True}, {"no_call": True}, {"exact": "x"}]
+
+
+def test_columns_hold_all_fields_but_graders(tmp_path: Path) -> None:
+    calls = '"[{""name"": ""f"", ""arguments"": {}}]"'
+    rows = f'a,p,f,TRUE,{calls},TRUE,,\nb,p,,,,,"[""x"", ""y""]",\nc,p,,FALSE,,,,"[1, 2]"\n'
+    (tmp_path / "s.tools.json").write_text('[{"name": "f", "parameters": {}}]')
+    suite = load(tmp_path, f"id,prompt,tools,as_given,calls,in_order,contains_any,exact\n{rows}")
+    calls_of_a, *others = [case.expect for case in suite.cases]
+    assert calls_of_a.to_json()["in_order"] is True
+    assert others == [ContainsAny(("x", "y"), ignore_case=False), Exact(("[1, 2]",), ignore_case=False)]
+    with pytest.raises(SuiteError, match="could be one text or several"):
+        load(tmp_path, 'id,prompt,exact\na,p,"[""x"", ""y""]"\n')
 
 
 def test_empty_columns_and_rows_do_not_count(tmp_path: Path) -> None:

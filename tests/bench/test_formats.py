@@ -100,3 +100,9 @@ def test_numbers_beyond_floats_are_no_multiples() -> None:
     assert problem_in({"multipleOf": 0.1}, "0.3") == ""
     assert problem_in({"multipleOf": 0.1}, "0.35") == "at $: 0.35 is not a multiple of 0.1"
     assert problem_in({"multipleOf": 0.1}, "1e400") == "at $: inf is not a multiple of 0.1"
+
+
+def test_data_of_a_schema_refer_to_nothing() -> None:
+    check_schema({"const": {"$ref": "#/a"}, "enum": [{"$ref": "a"}], "examples": [{"$ref": "a"}]})
+    with pytest.raises(ValueError, match=r"'#/a' does not resolve"):
+        check_schema({"properties": {"x": {"$ref": "#/a"}}})

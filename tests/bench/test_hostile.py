@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_selfopt.bench.case import Case
@@ -34,6 +35,8 @@ SCHEMA = {
     "required": ["x"],
     "$defs": {"home": {"type": "object", "properties": {"zip": {"type": ["string", "null"], "pattern": "^[0-9]+$"}}}},
 }
+# An example loads and judges whole suites; ordinary runs take a quarter of the usual number.
+FEW = settings(max_examples=int(os.environ.get("SELFOPT_EXAMPLES", "25")))
 TOOL = {"name": "f", "description": "Finds.", "parameters": SCHEMA}
 CALL = {"name": "f", "arguments": {"x": [1, 2], "names": [["a", "b"]], "home": {"zip": "12"}}}
 EXPECTATIONS: list[dict[str, Any]] = [
@@ -158,6 +161,7 @@ def judge(case: Case, suite: Suite, reply: Reply) -> None:
         assert answered(read) is not None
 
 
+@FEW
 @given(st.data(), st.sampled_from([("yaml", block), ("yaml", json.dumps), ("jsonl", lines)]), replies())
 def test_a_damaged_suite_is_refused_or_of_use(
     folder: Path, data: st.DataObject, form: tuple[str, Callable[[Any], str]], reply: Reply
@@ -170,6 +174,7 @@ def test_a_damaged_suite_is_refused_or_of_use(
         use(suite, reply)
 
 
+@FEW
 @given(st.data(), st.sampled_from([("csv", ","), ("csv", ";"), ("tsv", "\t")]), replies())
 def test_a_damaged_table_is_refused_or_of_use(
     folder: Path, data: st.DataObject, form: tuple[str, str], reply: Reply
@@ -220,6 +225,7 @@ TEST_ROWS: list[dict[str, Any]] = [
 ]
 
 
+@FEW
 @given(st.data())
 def test_a_damaged_configuration_ends_in_reasons(folder: Path, data: st.DataObject) -> None:
     tests = CONFIG["tests"][:2]
@@ -247,6 +253,7 @@ CHAT = [
 ]
 
 
+@FEW
 @given(st.data(), st.sampled_from(["chat", "csv"]))
 def test_damaged_questions_end_in_reasons(folder: Path, data: st.DataObject, form: str) -> None:
     questions = data.draw(damaged(CHAT) | st.just(CHAT))
@@ -279,6 +286,7 @@ def imports(folder: Path, form: str, path: Path) -> None:
         assert len(load_suite(written).cases) == imported.cases
 
 
+@FEW
 @given(st.data(), ODD)
 def test_any_arguments_are_judged(folder: Path, data: st.DataObject, odd: Any) -> None:
     suite = load_suite(write_once(folder))

@@ -66,7 +66,7 @@ def test_promptfoo_tests_become_cases_or_are_listed(tmp_path: Path) -> None:
         "tests[3]: the variable 'word' is in another file, 'file://words.txt'",
         "tests[4]: the variable 'word' has no value in this file",
         "tests[5]: it asserts nothing",
-        "prompts[1]: the prompt 'file://prompt.txt' is in another file or is a program",
+        "prompts[1]: there is no file 'file://prompt.txt'",
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_selfopt.bench.lint import check_suites
 from pytest_selfopt.bench.loading.suites import load_suite
+from pytest_selfopt.cli import main
 from tests import warm
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +103,11 @@ def test_a_folder_without_suites_is_one_sentence(tmp_path: Path) -> None:
         [warm.python(), "-m", "pytest_selfopt.cli", "suite", "check", str(tmp_path)], capture_output=True, text=True
     )
     assert (done.returncode, "no suite file" in done.stderr) == (4, True)
+
+
+def test_each_mistake_has_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s.jsonl").write_text('{"id": "a b"}\n{"id": "c", "prompt": "p", "expect": {"exact": 3}}\n')
+    assert main(["suite", "check", str(tmp_path / "s.jsonl")]) == 4
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "selfopt: s.jsonl:2: expect.exact: expected a string or a list of strings, got 3"
+    assert all(line.startswith("selfopt: s.jsonl:1: ") for line in lines[:-1])

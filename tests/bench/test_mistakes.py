@@ -84,6 +84,7 @@ JSONL = [
     ),
     (case(tools=['{"name": "f"}']), ":1: tools: expected names, or tools as objects without quotes around them"),
     (tool(parameters=json.dumps(SCHEMA)), ":1: tool f: parameters: expected a JSON Schema of an object, not a text"),
+    (parameters(type="string"), ":1: tool f: parameters.type: expected 'object', because every argument has a name"),
     (parameters(x={"type": "integer"}), ":1: tool f: parameters: arguments such as 'x' belong inside of 'properties'"),
     (
         parameters(type="dict"),
@@ -105,7 +106,7 @@ JSONL = [
 ]
 CSV = [
     ("ID,Prompt,Exact", ":1: unknown column 'Prompt'; did you mean 'prompt'?"),
-    ("id,prompt,expect", ":1: unknown column 'expect'; its fields are columns: call, no_call"),
+    ("id,prompt,expect", ":1: unknown column 'expect'; its fields are columns: call, calls, no_call"),
     ("prompt,exact\np,x", ":2: field 'id' is missing"),
     ('id,prompt,call\na,p,"{"name": "f"}"', ":2: invalid CSV: ',' expected after '\"'; in a cell between quotes"),
     ('id,prompt,tools,no_call\na,p,"f,g",TRUE', ":2: tools: unknown tool 'f'"),

@@ -128,6 +128,7 @@ def test_a_notation_is_read(text: str, value: str) -> None:
         ("x\\approx-5", "-5"),
         ("\\text{Profit: }-42", "-42"),
         ("**Profit:** - 42 €", "-42"),
+        ("-\\left(42\\right)", "-42"),
         ("| Net | - 42 |", "-42"),
         ("-(42)", "-42"),
         ("7 or USD -42", "-42"),
@@ -156,6 +157,11 @@ def test_a_sign_is_told_from_a_dash(text: str, value: str) -> None:
         ("42 m²", "42"),
         ("42 \\text{ cm}^\\text{2}", "42"),
         ("42 m ** 2", "42"),
+        ("10 ** 2", "100"),
+        ("-€**5**", "-5"),
+        ("Loss: −EUR  5", "-5"),
+        ("-$ **5**", "-5"),
+        ("- £*5*", "-5"),
         ("42^{\\circ}", "42"),
         ("42^{\\text{nd}}", "42"),
         ("3 \\, \\times \\, 10^{ 5 }", "300000"),
@@ -218,6 +224,7 @@ def test_what_is_no_number_is_passed_over(other: str) -> None:
         ("{1 \\over 2}", "is a fraction"),
         ("\\frac12", "is a fraction"),
         ("5\\tfrac12", "is a fraction"),
+        ("\\cfrac[l]{1}{7}", "is a fraction"),
         ("5¹⁄₂", "is a fraction"),
         ("\\dfrac{7}{x^{2}}", "is a fraction"),
         ("\\pi/2", "is a fraction"),
@@ -242,7 +249,12 @@ def test_what_is_no_number_is_passed_over(other: str) -> None:
         ("\\log_2 7", "is a part of an expression"),
         ("10_{2}", "is a part of an expression"),
         ("-(7 + 2)", "is a part of an expression"),
+        ("6 \\times \\left(7\\right)", "is a part of an expression"),
+        ("2\\left(7\\right)", "is a part of an expression"),
+        ("2 * (7)", "is a part of an expression"),
+        ("1/\\bigl(7\\bigr)", "is a fraction"),
         ("10^{n}", "is a power"),
+        ("2 ** 10", "is a power"),
         ("10^{6.5}", "is a power"),
         ("(-7)^2", "is a power"),
         ("7<sup>2</sup>", "is a power"),
@@ -458,7 +470,11 @@ def test_a_tolerance_is_exact(value: int, tolerance: int, places: int, beyond: i
 
 
 @given(
-    st.text(st.characters(codec="utf-8") | st.sampled_from("0123456789.,'’_{}()[]\\^*/:-+~$ eix×½⁵πn\n")),
+    st.lists(
+        st.characters(codec="utf-8")
+        | st.sampled_from("0123456789.,'’_{}()[]\\^*/:-+~$ eix×½⁵πn\n")
+        | st.sampled_from([*NEGATIVE, *CURRENCIES, "123"])
+    ).map("".join),
     st.sampled_from(["", *LOCALES]),
 )
 def test_any_text_is_judged(text: str, locale: str) -> None:

@@ -17,7 +17,7 @@ from pytest_selfopt.bench.grading.bounded import TooSlow, bounded
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.json_schema import check_schema, first_problem
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
-from pytest_selfopt.bench.grading.patterns import found, search
+from pytest_selfopt.bench.grading.patterns import compiled, found, search
 from pytest_selfopt.bench.lint import check_suites
 from pytest_selfopt.bench.loading.suites import load_suite
 from pytest_selfopt.bench.slow_patterns import slow_text
@@ -103,6 +103,14 @@ def test_a_plain_pattern_is_not_reported(pattern: str) -> None:
 )
 def test_a_bounded_search_finds_what_re_finds(pattern: str, text: str) -> None:
     assert found(pattern, text) == search(pattern, text)
+
+
+def test_a_pattern_that_python_cannot_search_is_refused() -> None:
+    for pattern in ("((x)|y|z)*+", r"(?P<a>\(a)?+", "(a){2,3}+"):
+        with pytest.raises(ValueError, match="possessive repetition"):
+            compiled(pattern)
+    for pattern in ("(?>((x)|y|z)*)", r"(\)*+)", "(?:xy)++", r"\d++(a)"):
+        compiled(pattern)
 
 
 def test_an_open_fence_costs_little() -> None:

@@ -164,9 +164,49 @@ tests:
     assert by_id["prompt-1-test-2"]["messages"][0] == {"role": "system", "content": "Be short."}
     assert [reason.partition(": ")[2] for reason in imported.left_out] == [
         "prompts[4]: its prompt is JSON, but no list of messages",
-        "prompts[2]: the prompt 'prompts/other.txt' is in another file or is a program",
-        'prompts[3]: the prompt {"id": "file://prompt.py"} is in another file or is a program',
+        "prompts[2]: there is no file 'prompts/other.txt'",
+        "prompts[3]: the prompt 'file://prompt.py' is made by a program",
     ]
+
+
+def test_prompts_may_be_in_files(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One {{x}}.\r\n---\r\n\r\nTwo {{x}}.\n")
+    (tmp_path / "b.md").write_text("# Ask\n---\n{{x}}\n")
+    (tmp_path / "c.json").write_text('[{"role": "user", "content": "{{x}}?"}]')
+    (tmp_path / "d.json").write_text('["file://c.json"]')
+    (tmp_path / "e.txt").write_text("---\n")
+    (tmp_path / "f.txt").write_bytes("x".encode("utf-16"))
+    text = """
+prompts: [file://a.txt, b.md, {id: c.json, label: chat}, d.json, e.txt, f.txt, g.yaml, "file://*.txt", "exec:g", "langfuse://g"]
+tests:
+  - {vars: {x: Q}, assert: [{type: equals, value: a}]}
+"""
+    imported = config(tmp_path, text)
+    asked = [line.get("prompt") or line["messages"][0]["content"] for line in imported.lines]
+    assert asked == ["One Q.", "Two Q.", "# Ask\n---\nQ\n", "Q?"]
+    assert [reason.partition(": ")[2] for reason in imported.left_out] == [
+        "prompts[3]: the prompt 'd.json' is in several files",
+        "prompts[4]: there is no prompt in 'e.txt'",
+        "prompts[5]: f.txt: is in UTF-16; save it as UTF-8",
+        "prompts[6]: the prompt 'g.yaml' is no single file with the ending .txt, .md, .json",
+        "prompts[7]: the prompt 'file://*.txt' is no single file with the ending .txt, .md, .json",
+        "prompts[8]: the prompt 'exec:g' is made by a program",
+        "prompts[9]: the prompt 'langfuse://g' is on a server",
+    ]
+
+
+def test_tests_name_prompts_or_groups_of_them(tmp_path: Path) -> None:
+    text = """
+prompts: [{raw: "a {{x}}", label: "g:one"}, {raw: "b {{x}}", label: "g:two", id: two}, "c {{x}}"]
+tests:
+  - {vars: {x: 1}, prompts: [g], assert: [{type: equals, value: a}]}
+  - {vars: {x: 2}, prompts: ["g:*"], assert: [{type: equals, value: a}]}
+  - {vars: {x: 3}, prompts: [two], assert: [{type: equals, value: a}]}
+  - {vars: {x: 4}, prompts: [none], assert: [{type: equals, value: a}]}
+"""
+    imported = config(tmp_path, text)
+    assert [line["prompt"] for line in imported.lines] == ["a 1", "a 2", "b 1", "b 2", "b 3"]
+    assert imported.left_out == ["c.yaml: tests[3]: its 'prompts' names none of the prompts that are read"]
 
 
 @pytest.mark.parametrize(

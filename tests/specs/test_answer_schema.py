@@ -52,6 +52,13 @@ def references(part: Any) -> Iterator[str]:
             yield from references(member)
 
 
+@pytest.mark.parametrize("parameters", [{}, {"properties": {"x": TEXT}}, {"additionalProperties": TEXT}])
+def test_arguments_are_an_object(parameters: dict[str, Any]) -> None:
+    schema = answer_schema([tool(parameters)])
+    assert takes(schema, {})
+    assert not takes(schema, "x")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

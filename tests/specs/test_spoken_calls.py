@@ -77,6 +77,12 @@ def test_two_calls_are_not_one(text: str) -> None:
         '{"type": "tool_use", "id": "1", "name": "delete_all", "input": {}}',
         "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>delete_all",
         "<|channel|>commentary to=functions.delete_all <|message|>{}",
+        "<|python_start|>[delete_all()]<|python_end|>",
+        "<|python_start|>delete_all()<|python_end|>\nDone.",
+        "delete_all()<|eot_id|>",
+        "```tool_code\ndelete_all()\n```",
+        "```tool_code\nprint(delete_all())\n```",
+        '{"content": null, "tool_calls": null, "function_call": {"name": "delete_all"}}',
     ],
 )
 def test_a_call_is_no_restraint(variant: str, text: str) -> None:
@@ -121,6 +127,9 @@ DRAFT = "{'tool': no}, perhaps " + DELETE_TEXT
         '[TOOL_CALLS]{"name": "a", "arguments": {"x": 1}}',
         "Sure:\n```python\n[a(x=1)]\n```",
         "```\na(x=1)\n```",
+        "[a(x=1)]<|eot_id|>",
+        "<|python_start|>[a(x=1)]<|python_end|><|eot|>",
+        '{"function_call": {"name": "a", "arguments": "{\\"x\\": 1}"}}',
     ],
 )
 def test_a_right_call_is_found(text: str) -> None:
@@ -186,6 +195,7 @@ def test_a_broken_call_is_undecodable(text: str, why: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_thoughts_are_no_answer(variant: str) -> None:
     assert read("<think>41?</think>42", variant).text == "42"
+    assert read("<think>41?</think> <thinking>43?</thinking>42", variant).text == "42"
     assert read("<think>I will not ca", variant).undecodable
 
 

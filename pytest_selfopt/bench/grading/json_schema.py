@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_selfopt.bench.call_format import line, show
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.formats import FORMATS, UNCHECKED
+from pytest_selfopt.bench.references import BY_NAME
 from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.trial import Json
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from jsonschema import FormatChecker, SchemaError, ValidationError
     from jsonschema.protocols import Validator
 
-_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
-"""Keywords with a schema for each of some names."""
 _DATA = ("const", "enum", "default", "examples")
 """Keywords whose values are no schemas."""
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
@@ -131,7 +130,7 @@ def _readable(part: Any) -> Any:
         return part
     readable: dict[str, Any] = {}
     for keyword, value in part.items():
-        if keyword in _BY_NAME and isinstance(value, dict):
+        if keyword in BY_NAME and isinstance(value, dict):
             readable[keyword] = {name: _readable(member) for name, member in value.items()}
         elif keyword == "pattern" and isinstance(value, str):
             readable[keyword] = _for_python(value)
@@ -245,7 +244,7 @@ def subschemas(part: Json) -> Iterator[dict[str, Json]]:
         return
     yield part
     for keyword, value in part.items():
-        if keyword in _BY_NAME and isinstance(value, dict):
+        if keyword in BY_NAME and isinstance(value, dict):
             yield from subschemas(list(value.values()))
         elif keyword not in _DATA:
             yield from subschemas(value)
@@ -257,7 +256,7 @@ def _check_references(schema: dict[str, Json]) -> None:
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
 
-    references = tuple(_references(schema))
+    references = [part["$ref"] for part in subschemas(schema) if isinstance(part.get("$ref"), str)]
     if not references:
         return
     resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
@@ -271,16 +270,3 @@ def _check_references(schema: dict[str, Json]) -> None:
             raise ValueError(f"its $ref {show(reference)} does not lead to a schema")
         if isinstance(found, dict):
             check_keywords(found, validators.validator_for(schema))
-
-
-def _references(part: Json) -> Iterator[str]:
-    inside: Iterable[Json] = ()
-    if isinstance(part, dict):
-        inside = part.values()
-        reference = part.get("$ref")
-        if isinstance(reference, str):
-            yield reference
-    elif isinstance(part, list):
-        inside = part
-    for member in inside:
-        yield from _references(member)

@@ -16,6 +16,7 @@ from pytest_selfopt.bench.grading.notation.brackets import (
     is_citation,
     last_item,
     may_be_citation,
+    with_plain_brackets,
 )
 from pytest_selfopt.bench.grading.notation.characters import CURRENCY_CODES, LETTER, SIGN
 from pytest_selfopt.bench.grading.notation.digits import (
@@ -60,6 +61,7 @@ def last_number(text: str, locale: str = "") -> WrittenNumber | None:
 
     `locale` is one of `LOCALES`, or empty: then a number of two readings is read as English.
     """
+    text = with_plain_brackets(text)
     runs = list(RUN.finditer(text, 0, answer_end(text)))
     if not runs:
         return None

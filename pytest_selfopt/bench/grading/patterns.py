@@ -9,6 +9,8 @@ from functools import lru_cache
 from pytest_selfopt.bench.grading.bounded import bounded
 
 _CHEAP_STEPS = 1_000_000
+_POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[*+?]|\{[0-9,]+\})\+")
+_CAPTURES = re.compile(r"(?<!\\)\((?:(?!\?)|\?P<)")
 
 
 @lru_cache(maxsize=512)
@@ -18,6 +20,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
     Raises:
         ValueError: if it is not a regular expression, with the reason.
     """
+    if _POSSESSIVE_GROUP.search(pattern) and _CAPTURES.search(pattern):
+        # Python ends such a search in a SystemError (python/cpython#101955).
+        raise ValueError(
+            "Python cannot search for a possessive repetition of a group beside captures; write (?>(…)*) for it"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

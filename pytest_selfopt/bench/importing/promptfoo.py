@@ -34,7 +34,7 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
     """
     document = _document(path)
     imported = Imported()
-    prompts, elsewhere = read_prompts(document.get("prompts"))
+    prompts, elsewhere = read_prompts(document.get("prompts"), path.parent)
     if document.get("scenarios"):
         imported.leave(path.name, "its scenarios are no tests with prompts of their own")
     tests = read_tests(document, path, imported)
@@ -49,6 +49,9 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
             break
         pairing = _Pairing(prompt, len(prompts) > 1, test, shared)
         _add(pairing, imported, refusals, limit)
+    if prompts and imported.cases != limit:
+        for test in tests:
+            refusals.check_asked(test.place)
     refusals.tell(imported)
     for reason in elsewhere:
         imported.leave(path.name, reason)
@@ -57,7 +60,7 @@ def import_promptfoo(path: Path, limit: int | None = None) -> Imported:
 
 def _add(pairing: _Pairing, imported: Imported, refusals: Refusals, limit: int | None) -> None:
     """Add the cases of a prompt with a test, or the reasons why they are left out."""
-    prompt, test = pairing.prompt.number, pairing.test.place
+    prompt, test = pairing.prompt.place, pairing.test.place
     try:
         if not _asks(pairing):
             return
@@ -157,7 +160,7 @@ def _asks(pairing: _Pairing) -> bool:
     named = pairing.own("prompts")
     if not isinstance(named, list):
         return True
-    return pairing.prompt.label in named
+    return any(map(pairing.prompt.is_named, named))
 
 
 def _assertions(pairing: _Pairing, options: Mapping[str, Any]) -> list[Any]:

@@ -1,20 +1,17 @@
-"""Promptfoo's prompts: texts, and chats in JSON."""
+"""Promptfoo's prompts: texts, and chats in JSON, in the configuration or in files that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.bench.call_format import show
+from pytest_selfopt.bench.importing.promptfoo_prompt_files import is_elsewhere, prompts_in
 from pytest_selfopt.bench.importing.promptfoo_templates import filled
 from pytest_selfopt.strict_json import parse_json
 
-_ENDINGS = (
-    *(".txt", ".md", ".j2", ".json", ".jsonl", ".yaml", ".yml", ".csv"),
-    *(".py", ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".sh", ".rb"),
-)
-_SCHEMES = ("file://", "exec:", "portkey://", "langfuse://", "helicone://", "package:")
 _WHAT = "its prompt"
 
 
@@ -24,60 +21,65 @@ class WrongPrompt(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt with its index, and the label by which tests name it."""
+    """A prompt with its number among all, its place, and the names by which tests name it."""
 
     number: int
-    label: str
+    place: str
+    """Such as "prompts[0]", or "prompts[0], part 2" of a file."""
+    names: tuple[str, ...]
     text: str
 
+    def is_named(self, name: Any) -> bool:
+        """Whether a name means this prompt, or a group that it belongs to: `group`, or `group:*`."""
+        group = f"{str(name).removesuffix(':*')}:"
+        return name in self.names or any(own.startswith(group) for own in self.names)
 
-def read_prompts(value: Any) -> tuple[list[Prompt], list[str]]:
-    """Return the prompts that are in this file, and a sentence on each of the others."""
-    entries = value
-    if isinstance(value, Mapping):
-        entries = list(value)
-    elif value is None:
-        entries = []
-    elif not isinstance(value, list):
-        entries = [value]
+
+def read_prompts(value: Any, folder: Path) -> tuple[list[Prompt], list[str]]:
+    """Return the prompts of a configuration in `folder`, and a sentence on each that cannot be read."""
     prompts: list[Prompt] = []
     elsewhere: list[str] = []
-    for number, entry in enumerate(entries):
-        prompt = _prompt(number, entry)
-        if prompt is None:
-            elsewhere.append(f"prompts[{number}]: {_reason(entry)}")
-        else:
-            prompts.append(prompt)
+    for index, entry in enumerate(_entries(value)):
+        place = f"prompts[{index}]"
+        try:
+            names, texts = _named_texts(entry, folder)
+        except ValueError as problem:
+            elsewhere.append(f"{place}: {problem}")
+            continue
+        for part, text in enumerate(texts, start=1):
+            where = place
+            if len(texts) > 1:
+                where = f"{place}, part {part}"
+            prompts.append(Prompt(len(prompts) + len(elsewhere), where, names, text))
     return prompts, elsewhere
 
 
-def _prompt(number: int, entry: Any) -> Prompt | None:
-    text, label = entry, entry
+def _entries(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [{"raw": text, "label": label} for text, label in value.items()]
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    return [value]
+
+
+def _named_texts(entry: Any, folder: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names by which tests mean an entry, and the prompts that it is or that are in the file it names.
+
+    Raises:
+        ValueError: with the reason, if there is none.
+    """
+    text, names = entry, [entry]
     if isinstance(entry, Mapping):
         text = entry.get("raw") or entry.get("id")
-        label = entry.get("label", text)
-    if not isinstance(text, str) or _is_path(text):
-        return None
-    return Prompt(number, str(label), text)
-
-
-def _reason(entry: Any) -> str:
-    named = entry
-    if isinstance(entry, Mapping):
-        named = entry.get("raw") or entry.get("id")
-    if isinstance(named, str) and named:
-        return f"the prompt {show(entry)} is in another file or is a program"
-    return f"expected a text, or an object with the text as 'raw', got {show(entry)}"
-
-
-def _is_path(text: str) -> bool:
-    """Whether a prompt names a file: promptfoo looks for one first."""
-    if text.startswith(_SCHEMES):
-        return True
-    words = text.split()
-    if len(words) != 1 or "{{" in text:
-        return False
-    return text.endswith(_ENDINGS) or text.partition(":")[0].endswith(_ENDINGS)
+        names = [entry.get("label", text), entry.get("id")]
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"expected a text, or an object with the text as 'raw', got {show(entry)}")
+    known = tuple(str(name) for name in names if name is not None)
+    if is_elsewhere(text):
+        return known, prompts_in(text, folder)
+    return known, [text]
 
 
 def messages_of(prompt: Prompt, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:

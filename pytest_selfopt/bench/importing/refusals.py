@@ -14,22 +14,27 @@ class Refusals:
 
     file: str
     _asked: Counter[str] = field(default_factory=Counter)
-    _of_tests: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    _of_tests: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """The prompts by test and reason."""
-    _of_prompts: dict[tuple[int, str], None] = field(default_factory=dict)
+    _of_prompts: dict[tuple[str, str], None] = field(default_factory=dict)
     _notes: dict[tuple[str, str], None] = field(default_factory=dict)
 
     def ask(self, test: str) -> None:
         """Note that a test is about one more prompt."""
         self._asked[test] += 1
 
-    def refuse(self, test: str, prompt: int, reason: str) -> None:
+    def check_asked(self, test: str) -> None:
+        """Note why a test is left out if it is about none of the prompts."""
+        if not self._asked[test]:
+            self.refuse(test, "", "its 'prompts' names none of the prompts that are read")
+
+    def refuse(self, test: str, prompt: str, reason: str) -> None:
         """Note why a test is left out with a prompt."""
         prompts = self._of_tests.setdefault((test, reason), [])
         if prompt not in prompts:
             prompts.append(prompt)
 
-    def refuse_prompt(self, prompt: int, reason: str) -> None:
+    def refuse_prompt(self, prompt: str, reason: str) -> None:
         """Note why a prompt is left out with any test."""
         self._of_prompts[prompt, reason] = None
 
@@ -41,14 +46,10 @@ class Refusals:
         """Add all reasons and notes; one that holds for all prompts of a test names no prompt."""
         for (test, reason), prompts in self._of_tests.items():
             place = test
-            if len(prompts) < self._asked[test]:
-                place = f"{test} with {', '.join(map(_prompt, prompts))}"
+            if self._asked[test] > len(prompts):
+                place = f"{test} with {', '.join(prompts)}"
             imported.leave(place, reason)
         for prompt, reason in self._of_prompts:
-            imported.leave(f"{self.file}: {_prompt(prompt)}", reason)
+            imported.leave(f"{self.file}: {prompt}", reason)
         for test, sentence in self._notes:
             imported.note(test, sentence)
-
-
-def _prompt(number: int) -> str:
-    return f"prompts[{number}]"

@@ -14,13 +14,15 @@ from pytest_selfopt.bench.loading.tables import Row, Table, TableProblem, column
 from pytest_selfopt.bench.loading.texts import read_text, whole_json
 from pytest_selfopt.suggest import did_you_mean
 
-_FLAG_COLUMNS = ("no_call", "any_call", "ignore_case", "strict")
-_JSON_COLUMNS = ("call", "json_schema", "not", "all", "any")
+_EXPECT_FLAGS = ("no_call", "any_call", "in_order", "ignore_case", "strict")
+_FLAG_COLUMNS = (*_EXPECT_FLAGS, "as_given")
+_JSON_COLUMNS = ("call", "calls", "json_schema", "not", "all", "any")
 _EXPECT_COLUMNS = (
-    *("call", *_FLAG_COLUMNS, "exact", "contains", "contains_any", "regex"),
+    *("call", "calls", *_EXPECT_FLAGS, "exact", "contains", "contains_any", "regex"),
     *("number", "tolerance", "locale", "json_schema", "not", "all", "any"),
 )
-_CASE_COLUMNS = ("id", "prompt", "weight", "expected_failure")
+_TEXT_COLUMNS = ("exact", "contains", "contains_any")
+_CASE_COLUMNS = ("id", "prompt", "weight", "expected_failure", "as_given")
 _LIST_COLUMNS = ("tools", "tags")
 _COLUMNS = (*_CASE_COLUMNS, *_LIST_COLUMNS, *_EXPECT_COLUMNS)
 
@@ -72,7 +74,7 @@ def _case(values: Mapping[str, Any]) -> dict[str, Any]:
         if _field(name) == name:
             case[name] = value
         # A column of TRUE and FALSE says of each row whether it is so.
-        elif value is not False or name not in _FLAG_COLUMNS:
+        elif value is not False or name not in _EXPECT_FLAGS:
             expect[name] = value
     return {**case, "expect": expect}
 
@@ -94,12 +96,28 @@ def _value(column: str, cell: str) -> Any:
         return _flag(column, cell)
     if column in NUMBER_COLUMNS:
         return number_of(column, cell)
+    if column in _TEXT_COLUMNS:
+        return _text_or_list(column, cell)
     if column not in _JSON_COLUMNS:
         return cell
     try:
         return whole_json(cell)
     except ValueError as problem:
         raise ValueError(f"{column}: {problem}; got {show(cell)}") from None
+
+
+def _text_or_list(column: str, cell: str) -> str | list[Any]:
+    """Read a text, or several in JSON where one alone would make no sense."""
+    try:
+        several = whole_json(cell)
+    except ValueError:
+        return cell
+    if not isinstance(several, list) or not several or not all(isinstance(text, str) for text in several):
+        return cell
+    if column == "contains_any":
+        return several
+    meant = f'[{{"{column}": …}}]'
+    raise ValueError(f"{column}: {show(cell)} could be one text or several; write {meant} in the column 'all'")
 
 
 def _flag(column: str, cell: str) -> bool:

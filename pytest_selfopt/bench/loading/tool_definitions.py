@@ -47,6 +47,9 @@ def _check_parameters(parameters: Any, place: str) -> None:
     _check_form(parameters, {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}, place)
     validator = validators.validator_for(parameters, default=usual)
     _check_schema(validator, parameters, place)
+    kind = parameters.get("type", "object")
+    if kind != "object" and (isinstance(kind, str) or "object" not in kind):
+        raise mistaken(f"{place}.type", "'object', because every argument has a name", kind)
     defined = parameters.get("$defs", {})
     if not isinstance(defined, dict):
         raise mistaken(f"{place}.$defs", "an object", defined)

@@ -28,10 +28,11 @@ _MOST_SOURCES = 100
 """Lines at the end of a text among which its sources are looked for."""
 
 _ITEMS = f"0123456789 \n\t.,+{MINUSES}'\"\\!{BLANK}"
-_ITEMS_AFTER = re.compile(rf"(?:[\d \n\t.,+\{MINUSES}'\"{BLANK}]|\\[!,; ])*(?:\\right ?)?(?:\\?\}}|[\])⟩]|\\rangle)")
+_ITEMS_AFTER = re.compile(rf"(?:[\d \n\t.,+\{MINUSES}'\"{BLANK}]|\\[!,; ])*(?:\\?\}}|[\])⟩]|\\rangle)")
 _SQUARE = re.compile(r"(?:(?<!\\)\[|\\\{)\Z")
 _ROUND = re.compile(r"(?:\(|(?:\A|(?<=[\s=:(,]))\{|⟨|\\langle)\Z")
-_FUNCTION = re.compile(rf"(?<![{LETTER}\d])[{LETTER}](?:\\left)?\(\Z")
+_FUNCTION = re.compile(rf"(?<![{LETTER}\d])[{LETTER}]\(\Z")
+_SIZES = re.compile(r"\\(?:(?:left|right)(?:\.|(?![A-Za-z]) ?)|[bB]igg?[lrm]?(?![A-Za-z]) ?)")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 _ITEM_BEFORE = re.compile(r"[^\s\\],\Z")
 _SPACED = re.compile(rf",[\s{BLANK}]|[\s{BLANK}],")
@@ -47,6 +48,13 @@ class Item:
 
 
 NO_LIST = Item()
+
+
+def with_plain_brackets(text: str) -> str:
+    """Return a text without what TeX writes for the sizes of brackets."""
+    if "\\" not in text:
+        return text
+    return _SIZES.sub("", text)
 
 
 def answer_end(text: str) -> int:
@@ -71,10 +79,8 @@ def _is_source(text: str, line: int, end: int) -> bool:
 
 
 def is_citation(text: str, run: re.Match[str]) -> bool:
-    """Whether a run is a number in brackets behind another number, or a footnote's."""
+    """Whether a run is a number in brackets behind another number."""
     start, stop = run.span()
-    if text.endswith("[^", 0, start):
-        return True
     if not _may_cite(text, run) or _CLOSED.match(text, stop) is None:
         return False
     return _BEHIND_NUMBER.search(text, max(0, start - _REACH), start) is not None

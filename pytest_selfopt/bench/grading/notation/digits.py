@@ -23,11 +23,12 @@ MOST_EXPONENT = 6
 """Digits of an exponent that is read; no answer is larger."""
 
 _POWER = (
-    rf"(?: ?\^ ?|\*\*)(?:\{{ ?{SIGN}\d+ ?\}}|\({SIGN}\d+\)|{SIGN}\d+(?![.,]?\d))"
+    rf"(?: ?\^ ?|\*\*| \*\* (?!\d+ ?\*\*))(?:\{{ ?{SIGN}\d+ ?\}}|\({SIGN}\d+\)|{SIGN}\d+(?![.,]?\d))"
     rf"|<sup>{SIGN}\d+</sup>"
     rf"|[⁺⁻]?[⁰¹²³⁴-⁹]+(?![{SLASHES}])"
 )
-_SPACE = rf"(?:{GAP}|\{{\}}){{0,4}}+"
+# No possessive repetition: before Python 3.11.5 those of what backtracks matched wrongly (python/cpython#106052).
+_SPACE = rf"(?>(?:{GAP}|\{{\}}){{0,4}})"
 # What is sought is looked ahead for by one sign, because most numbers have none of it.
 _TIMES_TEN = rf"(?=[{BLANK}~\\{{&×xX*·⋅∙]){_SPACE}(?:[×xX*·⋅∙]|\\times|\\cdot|&times;){_SPACE}(?:10|\{{10\}})"
 _POINT = r"(?:[.,]|\{[.,]\})"

@@ -24,7 +24,7 @@ _LAST_SIGNS = (
 )
 _SLASHES = tuple(SLASHES)
 _OPENING = f"{BLANK}{CURRENCIES}~{{(\\,;:!>"
-_OPEN = rf"(?:{GAP}|[{{(]|\\?[{CURRENCIES}]|\\\(|\\left\()*+\Z"
+_OPEN = rf"(?>(?:{GAP}|[{{(]|\\?[{CURRENCIES}]|\\\()*)\Z"
 # What an operator joins to the number: a digit, a closing bracket, a command of TeX or a single letter.
 _OPERAND = rf"(?:[\d)\]}}%{RAISED}πΠ]|\\[A-Za-z]{{1,20}}|(?<![{LETTER}])[{LETTER}])(?:{GAP}|[}}$)*_])*"
 _OVER = re.compile(rf"(?:{_OPERAND}\\?[{SLASHES}][*_`]*|\\over){_OPEN}")
@@ -33,7 +33,7 @@ _JOINED = re.compile(
     rf"|[√∛∜]|(?<![{LETTER}])(?:sqrt|cbrt|ln|mod|root of)|(?<![{LETTER}])(?:log|exp|sin|cos|tan)\d*(?=\()|\\mod"
     rf"|\d[}})]?[{BLANK}]?\\?choose){_OPEN}"
 )
-_STARRED = re.compile(rf"(?:[\d)]\*|[\d)][{BLANK}]\*[{BLANK}])\Z")
+_STARRED = re.compile(rf"(?:[\d)]\*|[\d)][{BLANK}]\*[{BLANK}])\(?\Z")
 _APPLIED = re.compile(rf"(?:(?<![{LETTER}\d])[{LETTER}]|(?<![{LETTER}\d])\d[\d.,]*)\(\Z")
 
 _ENDS = frozenset(".,;:?\n")

@@ -21,11 +21,18 @@ GREEK = (
 _FRACTIONS = ("frac", "dfrac", "tfrac", "cfrac", "sfrac", "nicefrac", "xfrac")
 _PAIRS = ("binom", "dbinom", "tbinom")
 _PARTS = ("sqrt", "root", "overline", "bar", "dot", "pmod", "bmod", "mod", "pod")
-_FUNCTIONS = FUNCTIONS.split("|")
+_FUNCTIONS = frozenset(FUNCTIONS.split("|"))
 _NO_TEXT = (
     *("tag", "label", "ref", "eqref", "cite", "footnote", "footnotemark", "hspace", "vspace", "hskip", "kern", "mkern"),
     *("phantom", "color", "textcolor", "begin", "end", "href", "url"),
 )
+_ARGUMENTS = {
+    **dict.fromkeys(_FRACTIONS, (2, FRACTION)),
+    **dict.fromkeys(_PAIRS, (2, PART)),
+    **dict.fromkeys(_PARTS, (1, PART)),
+    **dict.fromkeys(_NO_TEXT, (1, "")),
+}
+"""How many arguments a command has, and why no number in them is read; empty if they hold none."""
 _BEGINNING = re.compile(
     r"\\(?P<command>[A-Za-z]+)|(?P<raised>[\^_] ?(?:\\[A-Za-z]+ ?)?)(?=\{)"
     r"|(?P<skipped>\\\\\[(?=\d)[^\]\n]{0,12}\]|https?://[^\s)\]>}]+|【[^】\n]{0,60}】)|\\.",
@@ -35,7 +42,7 @@ _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _BEFORE_ARGUMENT = re.compile(r"\*?\s{0,4}")
 _OPTION = re.compile(r"\[[^\]\n]{0,40}\]")
 _SCRIPTS = re.compile(r"(?:\s?[\^_]\s?(?:\{[^{}]{0,40}\}|\\?\w))*\s?")
-_IN_BRACKETS = re.compile(r"(?:\\left)?\([^()]{0,200}\)?")
+_IN_BRACKETS = re.compile(r"\([^()]{0,200}\)?")
 _NAME = re.compile(r"\\[A-Za-z]+")
 
 
@@ -98,19 +105,17 @@ class _Reader:
         return None
 
     def _of_command(self, command: str, start: int, stop: int) -> Region | None:
-        if command in _FRACTIONS:
-            return Region(start=start, stop=self._argument(self._argument(stop)), problem=FRACTION)
-        if command in _PAIRS:
-            return Region(start=start, stop=self._argument(self._argument(stop)), problem=PART)
-        if command in _PARTS:
-            return Region(start=start, stop=self._argument(self._option(stop)), problem=PART)
         if command == "operatorname":
             stop = self._argument(stop)
         if command in _FUNCTIONS:
             return Region(start=start, stop=self._operand(stop), problem=PART)
-        if command in _NO_TEXT:
-            return Region(start=start, stop=self._argument(self._option(stop)))
-        return None
+        if command not in _ARGUMENTS:
+            return None
+        number, problem = _ARGUMENTS[command]
+        stop = _end(_OPTION, self._text, stop)
+        for _ in range(number):
+            stop = self._argument(stop)
+        return Region(start=start, stop=stop, problem=problem)
 
     def _argument(self, place: int) -> int:
         """Return the end of the argument that follows: a group, a command with its group, or one sign."""
@@ -123,9 +128,6 @@ class _Reader:
         if self._text.startswith("{", place):
             return self._closings.get(place, len(self._text))
         return min(place + 1, len(self._text))
-
-    def _option(self, place: int) -> int:
-        return _end(_OPTION, self._text, place)
 
     def _operand(self, place: int) -> int:
         r"""Return the end of what a function is applied to, as in `\log_2 8` and `\sin^2(x)`."""

@@ -27,11 +27,12 @@ _LOWER_ENDS = ("minus", "negative", "moins", "menos", "meno", "Rs", "kr")
 _ENDS = f"{SIGNS}}})>;."
 _MONEY = rf"\\?[A-Z]{{0,3}}\\?[{CURRENCIES}]|{CURRENCY_CODES}|\\(?:euro|pounds|yen)"
 _CURRENCY = rf"{_MONEY}|\\(?:text|textrm|mathrm)\{{ ?(?:{_MONEY}) ?\}}"
-_BETWEEN = rf"{GAP}|\\!|\\[($]|[{{(*_`]|\{{\}}|\\left\(|\\[A-Za-z]{{2,12}} ?\{{|</?[a-z]{{1,6}}>"
+_BETWEEN = rf"{GAP}|\\!|\\[($]|[{{(*_`]|\{{\}}|\\[A-Za-z]{{2,12}} ?\{{|</?[a-z]{{1,6}}>"
 _BEFORE = re.compile(
     rf"(?:\{{ ?(?P<braced>{_SIGN_CLASS}) ?\}}|\\[($] ?(?P<tex>{_SIGN_CLASS}) ?\\[)$]|\$(?P<dollars>{_SIGN_CLASS})\$"
     rf"|\\text\{{(?P<text>{_SIGN_CLASS})\}}|(?P<dash>--+)|(?P<plain>{_SIGN_CLASS}|&minus;|\\textminus)|(?P<word>{_WORDS}))"
-    rf"(?P<between>(?:(?P<currency>{_CURRENCY})|{_BETWEEN})*+)\Z"
+    # Not possessive: with a group that captures, such a search ends in a SystemError (python/cpython#101955).
+    rf"(?P<between>(?>(?:(?P<currency>{_CURRENCY})|{_BETWEEN})*))\Z"
 )
 _GAPS_AT_END = re.compile(rf"(?:{GAP}|\t)+\Z")
 _GAP_FIRST = re.compile(rf"{GAP}|\t")
