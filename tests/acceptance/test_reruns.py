@@ -112,6 +112,7 @@ def test_passes_in_another_order_are_not_awaited(project: Make) -> None:
     result = made.run("--selfopt-cycle")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "another plugin runs items in its own way or order" in said(result)
+    assert "right:" not in said(result)
 
 
 def test_items_run_by_each_worker_share_a_reply(project: Make) -> None:

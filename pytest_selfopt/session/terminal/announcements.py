@@ -89,7 +89,10 @@ def _describe_gain(gain: float | None) -> str:
 
 
 def describe_pass(phase: PhaseRun, run: int) -> str:
-    """Return the result of one pass for each spec, such as "pass 1 right: baseline 10/40, few_shot 18/40"."""
+    """Return the result of one pass for each spec, such as "pass 1 right: baseline 10/40, few_shot 18/40".
+
+    Empty if nothing of the pass was judged, as when the session ends while it begins.
+    """
     shares: list[str] = []
     for spec in phase.plan.specs:
         outcomes = [trial.outcome for trial in phase.trials(spec.id) if trial.run == run]
@@ -97,6 +100,8 @@ def describe_pass(phase: PhaseRun, run: int) -> str:
             name = _name_of(spec, phase.plan.baseline)
             passed = outcomes.count(Outcome.PASS)
             shares.append(f"{name} {passed}/{len(outcomes)}")
+    if not shares:
+        return ""
     return f"  pass {run + 1} right: {', '.join(shares)}"
 
 

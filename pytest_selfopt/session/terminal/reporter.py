@@ -69,8 +69,8 @@ class ProgressReporter:
             return
         measured = self._start.phases[phase]
         announced = self._stopped.get(phase, ())
-        self._write_lines([describe_pass(measured, run)])
-        self._write_lines(describe_stopped(measured, announced))
+        lines = [describe_pass(measured, run), *describe_stopped(measured, announced)]
+        self._write_lines([line for line in lines if line])
         self._stopped[phase] = frozenset(measured.stopped)
 
     def on_wait(self, key: TrialKey, unfinished: int = 0) -> None:
