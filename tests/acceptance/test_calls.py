@@ -169,7 +169,9 @@ def test_passes_overlap_without_shared_warmth(project: Make, overlap: str, most:
     assert made.server.seen.most_in_flight == most
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
         runs = [row[0] for row in ledger.execute("SELECT run FROM call ORDER BY lane_seq")]
-    assert runs == sorted(runs)
+    # Of calls that are in flight together, threads decide which is sent first.
+    early = max(run - usual for run, usual in zip(runs, sorted(runs), strict=True))
+    assert early <= (overlap == "true")
 
 
 def test_settings_may_have_their_own_file(project: Make) -> None:
