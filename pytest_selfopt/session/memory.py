@@ -29,6 +29,7 @@ import pytest
 from _pytest.runner import pytest_runtest_teardown
 
 if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
     from _pytest.terminal import TerminalReporter
 
 KEEP_ITEMS = "SELFOPT_KEEP_ITEMS"
@@ -87,9 +88,9 @@ def gate_items(config: pytest.Config, admits: Callable[[pytest.Item, pytest.Item
 
 
 @contextmanager
-def no_traceback(item: pytest.Item, line: str) -> Iterator[None]:
-    """Let pytest and other plugins render a failure as one line, instead of a traceback that is not shown."""
-    vars(item)["repr_failure"] = lambda _: line
+def no_traceback(item: pytest.Item, failure: TerminalRepr) -> Iterator[None]:
+    """Let pytest and other plugins render a failure as this one, instead of a traceback that is not shown."""
+    vars(item)["repr_failure"] = lambda _: failure
     try:
         yield
     finally:

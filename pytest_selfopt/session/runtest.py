@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -15,6 +15,7 @@ from pytest_selfopt.execution.dispatcher import NoResultError
 from pytest_selfopt.execution.replies import CallFailed, Received, make_trial, parse_reply
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.session import memory
+from pytest_selfopt.session.neighbours.brief_failures import brief_failure
 from pytest_selfopt.session.neighbours.item_runs import ItemRuns, SecondRunError, is_forked
 from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
 from pytest_selfopt.session.neighbours.subtests import Subtests
@@ -29,6 +30,9 @@ from pytest_selfopt.session.report_evidence import (
 from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, Trial
+
+if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
 
 
 class Source(Protocol):
@@ -249,7 +253,7 @@ class RuntestHooks:
         brief = self._is_brief(call)
         suppressor: AbstractContextManager[None] = nullcontext()
         if brief:
-            suppressor = memory.no_traceback(item, _brief_line(planned, call))
+            suppressor = memory.no_traceback(item, _brief(planned, call))
         with suppressor:
             report = yield
         trial = self._judge(planned, call, report)
@@ -266,7 +270,8 @@ class RuntestHooks:
             # Its body ended well, but a subtest did not.
             report.outcome, brief = "failed", True
         if report.failed and brief:
-            report.longrepr = self._subtests.traceback or f"{planned.case.source}: {visible(trial.reason)}"
+            reason = visible(trial.reason)
+            report.longrepr = brief_failure(planned.case.source, reason, self._subtests.traceback)
         if planned.case.expected_failure and trial.outcome is not Outcome.ERROR:
             _expect_failure(report, planned.case.expected_failure)
         return report
@@ -319,11 +324,11 @@ class RuntestHooks:
         return bool({"P", "A"} & set(self._config.getoption("reportchars", "")))
 
 
-def _brief_line(planned: PlannedTrial, call: pytest.CallInfo[None]) -> str:
+def _brief(planned: PlannedTrial, call: pytest.CallInfo[None]) -> TerminalRepr:
     """Return what is shown instead of a traceback: the line of the case, and the reason."""
     judgement = classify_outcome(call)
     assert judgement is not None
-    return f"{planned.case.source}: {visible(judgement[2])}"
+    return brief_failure(planned.case.source, visible(judgement[2]))
 
 
 def _expect_failure(report: pytest.TestReport, reason: str) -> None:

@@ -140,6 +140,15 @@ def pytest_runtest_makereport(item, call):
         with open("reprs.txt", "a") as file:
             print(report.longrepr, file=file)
     return report
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        crash = report.longrepr.reprcrash
+        assert crash.message.startswith("expected a call of look_up")
+        assert str(report.longrepr) == f"{crash.path}:{crash.lineno}: {crash.message}"
+
+def pytest_exception_interact(report):
+    assert report.longrepr.chain[0][0].reprentries[0].reprfileloc.path == "items.jsonl"
 """
 
 
