@@ -13,7 +13,7 @@ from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
-from pytest_selfopt.bench.grading.json_schema import patterns_in, problem_in
+from pytest_selfopt.bench.grading.json_schema import patterns_in, problem_by, problem_in, validator_of
 from pytest_selfopt.bench.grading.judgement import (
     RIGHT,
     BrokenGrader,
@@ -38,6 +38,8 @@ from pytest_selfopt.import_string import imported
 from pytest_selfopt.trial import Json, Reply
 
 if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
     from pytest_selfopt.bench.tools import Tool
 
 
@@ -262,11 +264,15 @@ class JsonSchema:
 
     def _problem(self, reply: Reply) -> str | None:
         if not self._has_patterns:
-            return problem_in(self.schema, reply.text)
+            return problem_by(self._validator, reply.text)
         try:
             return bounded(problem_in, self.schema, reply.text)
         except TooSlow:
             raise _slow(f"the JSON Schema {show(self.schema)}", reply) from None
+
+    @cached_property
+    def _validator(self) -> Validator:
+        return validator_of(self.schema)
 
     @cached_property
     def _has_patterns(self) -> bool:

@@ -28,18 +28,27 @@ _MISSPELLED = 0.8
 
 def problem_in(schema: dict[str, Json], text: str) -> str | None:
     """Return where and why the JSON in a text does not satisfy a schema, empty if it does; None without JSON."""
+    return problem_by(validator_of(schema), text)
+
+
+def problem_by(validator: Validator, text: str) -> str | None:
+    """Return what `problem_in` does, by the validator of the schema."""
     value = json_in(text)
     if value is NO_JSON:
         return None
-    return first_problem(schema, value)
+    return _first_problem(validator, value)
 
 
 def first_problem(schema: dict[str, Json], value: Any) -> str:
     """Return where and why a value does not satisfy a schema ("at $.a: …"); empty if it does."""
+    return _first_problem(validator_of(schema), value)
+
+
+def _first_problem(validator: Validator, value: Any) -> str:
     from jsonschema.exceptions import best_match
 
     try:
-        problem = best_match(_validator(schema).iter_errors(value))
+        problem = best_match(validator.iter_errors(value))
     except RecursionError:
         return f"at a place too deep to check: {show(value)}"
     if problem is None:
@@ -63,7 +72,7 @@ def check_schema(schema: dict[str, Json]) -> None:
     except RecursionError:
         raise ValueError("is nested too deeply to check") from None
     try:
-        _validator(schema).is_valid(None)
+        validator_of(schema).is_valid(None)
     except RecursionError:
         raise ValueError("its $ref is circular") from None
 
@@ -112,14 +121,15 @@ def check_dialect(schema: dict[str, Json]) -> None:
         raise ValueError(f"is not a valid JSON Schema: its $schema is {show(dialect)}")
 
 
-def _validator(schema: dict[str, Json]) -> Any:
+def validator_of(schema: dict[str, Json]) -> Validator:
     """Return a validator that knows only the metaschemas and this schema: it must fetch no `$ref` from the network."""
     from jsonschema import validators
     from jsonschema_specifications import REGISTRY
 
     usual = validators.validator_for(schema)
     exact = _exact(usual)
-    return exact(_readable(schema), registry=REGISTRY, format_checker=_format_checker())
+    validator: Validator = exact(_readable(schema), registry=REGISTRY, format_checker=_format_checker())
+    return validator
 
 
 def _readable(part: Any) -> Any:
