@@ -20,7 +20,8 @@ class _Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 
 
-_read = ctypes.CDLL(None, use_errno=True).clock_gettime
+# PyDLL keeps the lock of the interpreter: else each reading would let another thread overtake this one.
+_read = ctypes.PyDLL(None, use_errno=True).clock_gettime
 _read.argtypes = (ctypes.c_int, ctypes.POINTER(_Timespec))
 _read.restype = ctypes.c_int
 
