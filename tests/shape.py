@@ -28,6 +28,8 @@ class Shape:
     nested: int
     fullest: int
     """Modules in the folder that has most."""
+    longest: int
+    """Lines of the longest module."""
 
     @property
     def conditionals_per_thousand(self) -> float:
@@ -61,12 +63,13 @@ def code_lines(text: str) -> list[str]:
 
 def shape_of(modules: Iterable[Path]) -> Shape:
     """Count some modules."""
-    lines = characters = conditionals = comprehensions = nested = 0
+    lines = characters = conditionals = comprehensions = nested = longest = 0
     folders: dict[Path, int] = {}
     for module in modules:
         text = module.read_text("utf-8")
         code = code_lines(text)
         lines += len(code)
+        longest = max(longest, text.count("\n"))
         characters += sum(map(len, code))
         folders[module.parent] = folders.get(module.parent, 0) + (module.name != "__init__.py")
         for node in ast.walk(ast.parse(text)):
@@ -76,7 +79,7 @@ def shape_of(modules: Iterable[Path]) -> Shape:
                 nested += any(isinstance(one, ast.IfExp) for one in ast.walk(node) if one is not node) and isinstance(
                     node, ast.IfExp
                 )
-    return Shape(lines, characters, conditionals, comprehensions, nested, max(folders.values()))
+    return Shape(lines, characters, conditionals, comprehensions, nested, max(folders.values()), longest)
 
 
 def words_of_test_names(modules: Iterable[Path]) -> list[int]:

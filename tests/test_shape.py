@@ -6,8 +6,8 @@ from statistics import median
 
 from tests.shape import PACKAGE, TESTS, shape_of, words_of_test_names
 
-CONDITIONALS, COMPREHENSIONS, NESTED, CHARACTERS, MODULES = 12.0, 25.0, 0, 38.0, 20
-"""By 1,000 code lines, in all, by code line, and by folder."""
+CONDITIONALS, COMPREHENSIONS, NESTED, CHARACTERS, MODULES, LINES = 12.0, 25.0, 0, 38.0, 20, 400
+"""By 1,000 code lines, in all, by code line, by folder, and by module."""
 WORDS, LONGEST = 6, 10
 """In the name of a test, in the median and at most."""
 
@@ -19,6 +19,7 @@ def test_expressions_are_plain_and_folders_small() -> None:
     assert found.nested <= NESTED
     assert found.mean_line <= CHARACTERS
     assert found.fullest <= MODULES
+    assert found.longest <= LINES
 
 
 def test_names_of_tests_are_short() -> None:

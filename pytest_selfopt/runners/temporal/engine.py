@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.loop_thread import EventLoopThread
 from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.temporal.background import BackgroundTasks
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, together
@@ -75,7 +76,7 @@ class TemporalEngine:
         """Sent calls that have not ended, by id."""
         self._waiting: dict[str, list[CallPayload]] = {queue: [] for queue in self._limits}
         """Calls not yet in a workflow, by their provider's queue."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks(self._fail, self._unusable)
         self._heard = clock.monotonic()
         """The time of the last report on any call."""
         self._more = asyncio.Event()
@@ -117,7 +118,11 @@ class TemporalEngine:
 
     def stop(self) -> None:
         """Disconnect."""
-        self._loop.stop(self._end(), ANSWER_S)
+        self._loop.stop(self._tasks.end(), ANSWER_S)
+
+    def _fail(self, problem: SelfoptError) -> None:
+        """End the session's calls."""
+        self._inbox.failed(problem)
 
     def _unusable(self, problem: BaseException) -> str:
         why = str(problem) or type(problem).__name__
@@ -143,9 +148,9 @@ class TemporalEngine:
                 break
             self._courses.append(course)
             if not course.ending:
-                self._work(self._follow(course))
+                self._tasks.start(self._follow(course))
         for task in (self._hand_on(), self._look(), self._watch()):
-            self._work(task)
+            self._tasks.start(task)
 
     def _next_course(self) -> WorkflowResults:
         from pytest_selfopt.runners.temporal.workflow_results import WorkflowResults
@@ -156,22 +161,6 @@ class TemporalEngine:
 
     async def _begun(self, worker: str, attempt: str) -> bool:
         return await self._places.begun(self._client, worker, attempt, ANSWER_S)
-
-    def _work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a background task, whose failure ends the session's calls."""
-
-        async def guarded() -> None:
-            try:
-                await work
-            except SelfoptError as problem:
-                self._inbox.failed(problem)
-            # Of any kind: a task that ends in silence would let the session wait for ever.
-            except Exception as problem:  # noqa: BLE001
-                self._inbox.failed(RunnerError(self._unusable(problem)))
-
-        task = asyncio.create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _send(self, calls: Sequence[Call]) -> None:
         held: set[str] = set()
@@ -295,7 +284,7 @@ class TemporalEngine:
         course.queue, course.window = queue, window
         course.carry(errands)
         self._courses.append(course)
-        self._work(self._follow(course))
+        self._tasks.start(self._follow(course))
 
     async def _follow(self, course: WorkflowResults) -> None:
         """Follow the history of a workflow until it ends."""
@@ -396,8 +385,3 @@ class TemporalEngine:
         for waiting in self._waiting.values():
             waiting.clear()
         await together(self._handle(course).cancel() for course in self._under_way())
-
-    async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
