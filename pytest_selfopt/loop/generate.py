@@ -25,11 +25,6 @@ class Generation:
     candidates: tuple[Candidate, ...]
     left: int
 
-    @property
-    def plateau(self) -> bool:
-        """Whether there is nothing left to try or to continue."""
-        return not self.candidates
-
 
 def generate(
     baseline: Spec,

@@ -31,7 +31,6 @@ VERSION = 1
 """The version of the profiles as JSON."""
 
 Form = Literal["table", "json", "md"]
-FORMS: tuple[Form, ...] = ("table", "json", "md")
 
 
 def profile_lines(

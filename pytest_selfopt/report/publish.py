@@ -17,7 +17,6 @@ from pytest_selfopt.routing.atomic_files import remove_leftovers, write_atomical
 from pytest_selfopt.settings import Settings
 
 Form = Literal["html", "md", "json"]
-FORMS: tuple[Form, ...] = ("html", "md", "json")
 FOLDER = "reports"
 OVER_ALL = "index.html"
 MARKDOWN = "SELF_OPTIMIZING_REPORT.md"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SETTABLE = ("variant", "timeout", "retries", "isolation", "sampling")
 _TYPES: dict[str, tuple[type, ...]] = {
     "model": (str,),
     "phase": (str,),

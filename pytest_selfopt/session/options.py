@@ -33,20 +33,6 @@ def looks_only(config: pytest.Config) -> bool:
     return any(config.getoption(name, default=False) for name in _LOOKS)
 
 
-def is_worker(config: pytest.Config) -> bool:
-    """Whether this process runs items for the controller of a distributed session."""
-    return hasattr(config, "workerinput")
-
-
-def distributes(config: pytest.Config) -> bool:
-    """Whether this process hands the items out to workers, as under `-n 2`."""
-    if config.getoption("dist", "no") == "no":
-        return False
-    if not config.getoption("tx", None):
-        return False
-    return not is_worker(config) and not config.option.collectonly
-
-
 def terminal_of(config: pytest.Config) -> TerminalReporter | None:
     """Return pytest's terminal reporter; None without one."""
     reporter: TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
