@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pytest_selfopt.bench.environment import tool as tool
     from pytest_selfopt.bench.tools import Message as Message
     from pytest_selfopt.errors import SelfoptError as SelfoptError
-    from pytest_selfopt.loop.gates import GateResult as GateResult
-    from pytest_selfopt.loop.gates import Measured as Measured
-    from pytest_selfopt.loop.gates import Verdict as Verdict
+    from pytest_selfopt.loop.gates.gate_result import GateResult as GateResult
+    from pytest_selfopt.loop.gates.gate_result import Measured as Measured
+    from pytest_selfopt.loop.gates.gate_result import Verdict as Verdict
     from pytest_selfopt.models.config import ModelConfig as ModelConfig
     from pytest_selfopt.runners.runner import Call as Call
     from pytest_selfopt.runners.runner import Finished as Finished
@@ -37,8 +37,8 @@ _HOMES = {
     "ChatRequest": "pytest_selfopt.specs.request",
     "Environment": "pytest_selfopt.bench.environment",
     "ErrorKind": "pytest_selfopt.trial",
-    "GateResult": "pytest_selfopt.loop.gates",
-    "Measured": "pytest_selfopt.loop.gates",
+    "GateResult": "pytest_selfopt.loop.gates.gate_result",
+    "Measured": "pytest_selfopt.loop.gates.gate_result",
     "Message": "pytest_selfopt.bench.tools",
     "Miss": "pytest_selfopt.bench.case",
     "ModelConfig": "pytest_selfopt.models.config",
@@ -49,7 +49,7 @@ _HOMES = {
     "ToolError": "pytest_selfopt.bench.environment",
     "VARIANTS": "pytest_selfopt.specs.variants",
     "Variant": "pytest_selfopt.specs.variants",
-    "Verdict": "pytest_selfopt.loop.gates",
+    "Verdict": "pytest_selfopt.loop.gates.gate_result",
     "tool": "pytest_selfopt.bench.environment",
 }
 

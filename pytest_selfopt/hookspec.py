@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_selfopt.loop.gates import GateResult, Measured
+    from pytest_selfopt.loop.gates.gate_result import GateResult, Measured
     from pytest_selfopt.models.client import Client
     from pytest_selfopt.runners.runner import Runner
 

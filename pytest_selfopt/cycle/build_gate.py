@@ -11,8 +11,8 @@ from pytest_selfopt.cycle.store import SessionStore
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare, against_bars, status_of
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.evidence import Tally, tally
-from pytest_selfopt.loop.gates import GateResult, Verdict
+from pytest_selfopt.loop.evidence.tally import Tally, tally
+from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import recorded_spec

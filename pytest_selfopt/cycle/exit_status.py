@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.loop.gates import Verdict
+from pytest_selfopt.loop.gates.gate_result import Verdict
 
 EXIT_DECIDED = 0
 

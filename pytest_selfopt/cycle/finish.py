@@ -18,7 +18,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates import Verdict
+from pytest_selfopt.loop.gates.gate_result import Verdict
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.plan import PhasePlan

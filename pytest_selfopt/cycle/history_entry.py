@@ -8,7 +8,7 @@ from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates import GateResult
+from pytest_selfopt.loop.gates.gate_result import GateResult
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.routing.atomic_files import timestamp

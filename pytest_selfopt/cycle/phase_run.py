@@ -12,9 +12,11 @@ from pytest_selfopt.bench.loading.suites import Suite
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.loop.evidence import Tally, bar, tally
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.tally import Tally, tally
 from pytest_selfopt.loop.gate import comparing_gates
-from pytest_selfopt.loop.gates import EXTENDED, GateInput, ProjectGates, is_hopeless
+from pytest_selfopt.loop.gates.gate_result import GateInput, ProjectGates
+from pytest_selfopt.loop.gates.measures import EXTENDED, is_hopeless
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
 from pytest_selfopt.loop.race import RaceState, obstacles, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits

@@ -18,7 +18,7 @@ from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.execution.workload import WorkloadPlan
-from pytest_selfopt.loop.gates import ProjectGates
+from pytest_selfopt.loop.gates.gate_result import ProjectGates
 from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
 from pytest_selfopt.planning.cost import cost_notice
 from pytest_selfopt.planning.plan import PhasePlan

@@ -14,7 +14,7 @@ from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.loop.cycle import Conclusion, conclude
-from pytest_selfopt.loop.gates import no_project_gates
+from pytest_selfopt.loop.gates.gate_result import no_project_gates
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.routing.history import HISTORY, read_history

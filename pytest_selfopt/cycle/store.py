@@ -15,8 +15,8 @@ from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
 from pytest_selfopt.loop.actions import RuleChange
-from pytest_selfopt.loop.evidence import bar
-from pytest_selfopt.loop.gates import ProjectGates
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.gates.gate_result import ProjectGates
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.expiry import expire_rules
 from pytest_selfopt.planning.plan import PhasePlan

@@ -8,7 +8,7 @@ from functools import partial
 
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.dispatcher import Pass
-from pytest_selfopt.loop.gates import EXTENDED
+from pytest_selfopt.loop.gates.measures import EXTENDED
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.runners.runner import Call

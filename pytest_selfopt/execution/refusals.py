@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from pytest_selfopt import clock
-from pytest_selfopt.loop.gates import LEAST_REFUSALS
+from pytest_selfopt.loop.gates.measures import LEAST_REFUSALS
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.trial import CallError, CallResult, refuses_request
 

@@ -13,8 +13,11 @@ from enum import StrEnum
 from pytest_selfopt.console.quantities import format_cost, format_odds
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, known
-from pytest_selfopt.loop.evidence import Tally, odds
-from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict, errors, reject_or_hold, veto
+from pytest_selfopt.loop.evidence.odds import odds
+from pytest_selfopt.loop.evidence.tally import Tally
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, reject_or_hold
+from pytest_selfopt.loop.gates.measures import errors
+from pytest_selfopt.loop.gates.pairs import veto
 from pytest_selfopt.loop.thresholds import Limits
 
 WORSE_ODDS = 20

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_selfopt.loop import gates
-from pytest_selfopt.loop.gates import Gate, GateInput, GateResult, Verdict
+from pytest_selfopt.loop.gates import measures
+from pytest_selfopt.loop.gates.gate_result import Gate, GateInput, GateResult, Verdict
 from pytest_selfopt.loop.thresholds import Limits
 
 
@@ -48,11 +48,11 @@ def _better(measured: GateInput, _: Limits) -> GateResult | None:
 
 
 GATES: tuple[Gate, ...] = (
-    gates.min_samples,
+    measures.min_samples,
     _variance,
     _no_regression,
-    gates.restraint,
-    gates.extended_phase_min_accuracy,
+    measures.restraint,
+    measures.extended_phase_min_accuracy,
     _better,
 )
 

@@ -11,9 +11,17 @@ from pytest_selfopt.loop.diagnosis.kinds import Diagnosis
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, WARM_UP, remedy
 from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.loop.evidence import Tally, bar
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gate import CandidateJudgement, absolute_gates, failed_names, judge
-from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, Verdict, no_project_gates, reject_or_hold
+from pytest_selfopt.loop.gates.gate_result import (
+    GateInput,
+    GateResult,
+    ProjectGates,
+    Verdict,
+    no_project_gates,
+    reject_or_hold,
+)
 from pytest_selfopt.loop.pick import Pick, pick
 from pytest_selfopt.loop.provenance import Premises
 from pytest_selfopt.loop.thresholds import Limits

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation, rule_in_force
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates import Verdict
+from pytest_selfopt.loop.gates.gate_result import Verdict
 from pytest_selfopt.loop.pick import Pick
 from pytest_selfopt.loop.provenance import Premises, together
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json

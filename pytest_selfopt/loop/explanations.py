@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pytest_selfopt.console.quantities import format_odds
-from pytest_selfopt.loop.evidence import Tally, least_gain, new_prompts, passes_to_decide
-from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
+from pytest_selfopt.loop.evidence.forecast import passes_to_decide
+from pytest_selfopt.loop.evidence.gains import least_gain, new_prompts
+from pytest_selfopt.loop.evidence.tally import Tally
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict
 
 
 def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:

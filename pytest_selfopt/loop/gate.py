@@ -7,34 +7,34 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_selfopt.loop import classic_rule as classic
-from pytest_selfopt.loop import gates
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.evidence import Tally
+from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.explanations import grounds, what_it_takes
-from pytest_selfopt.loop.gates import Gate, GateInput, GateResult, ProjectGates, Verdict, no_project_gates
+from pytest_selfopt.loop.gates import measures, pairs
+from pytest_selfopt.loop.gates.gate_result import Gate, GateInput, GateResult, ProjectGates, Verdict, no_project_gates
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
 
 _COMPARING: tuple[Gate, ...] = (
-    gates.comparable,
-    gates.interleaved,
-    gates.errors,
-    gates.min_samples,
-    gates.variance,
-    gates.no_regression,
-    gates.restraint,
-    gates.extended_phase_min_accuracy,
-    gates.latency,
-    gates.cost,
-    gates.veto,
+    pairs.comparable,
+    pairs.interleaved,
+    measures.errors,
+    measures.min_samples,
+    measures.variance,
+    pairs.no_regression,
+    measures.restraint,
+    measures.extended_phase_min_accuracy,
+    measures.latency,
+    measures.cost,
+    pairs.veto,
 )
 _ABSOLUTE: tuple[Gate, ...] = (
-    gates.errors,
-    gates.min_samples,
-    gates.variance,
-    gates.restraint,
-    gates.extended_phase_min_accuracy,
-    gates.latency,
-    gates.cost,
+    measures.errors,
+    measures.min_samples,
+    measures.variance,
+    measures.restraint,
+    measures.extended_phase_min_accuracy,
+    measures.latency,
+    measures.cost,
 )
 
 GATE_NAMES = (
@@ -128,7 +128,7 @@ def _gates_by(limits: Limits) -> tuple[Gate, ...]:
     if limits.profile is DecisionRule.CLASSIC:
         return classic.GATES
     if limits.claim is Claim.NEW_PROMPTS:
-        return (*_COMPARING, gates.new_prompts_shown)
+        return (*_COMPARING, pairs.new_prompts_shown)
     return _COMPARING
 
 

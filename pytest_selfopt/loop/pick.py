@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates import Verdict
+from pytest_selfopt.loop.gates.gate_result import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from pytest_selfopt.loop.evidence import bar, log10_odds
+from pytest_selfopt.loop.evidence.odds import bar, log10_odds
 from pytest_selfopt.loop.race import RaceState, most_passes, step
 
 LOWER_QUARTILE = 0.6745

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_selfopt.console.quantities import format_odds
-from pytest_selfopt.loop.evidence import odds, reaches, within_reach
-from pytest_selfopt.loop.gates import GateResult, Verdict
+from pytest_selfopt.loop.evidence.forecast import within_reach
+from pytest_selfopt.loop.evidence.odds import odds, reaches
+from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from pytest_selfopt.loop.evidence import ALPHA
+from pytest_selfopt.loop.evidence.odds import ALPHA
 
 
 class DecisionRule(StrEnum):

@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.evidence import bar
+from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook, Power, findable_gain, power
 from pytest_selfopt.loop.race import FULL_PASSES
 from pytest_selfopt.planning.planner import last_churn

@@ -15,7 +15,7 @@ from pytest_selfopt.errors import NothingRecordedError, StateError
 from pytest_selfopt.ledger.aggregates import read_cases
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CycleTotals
-from pytest_selfopt.loop.evidence import bar
+from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.report.curve import Counts, by_address, curve_of, cycle_lines, in_force_in
 from pytest_selfopt.report.document import VERSION, Budget, Kind, Report, Spent, to_json
 from pytest_selfopt.report.failures import HotCase, failure_of, hot_cases

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.loop.evidence import ALPHA, bar
+from pytest_selfopt.loop.evidence.odds import ALPHA, bar
 from pytest_selfopt.project_files import ProjectFiles
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import read_config

@@ -21,7 +21,7 @@ from pytest_selfopt.export.ctrf import ctrf
 from pytest_selfopt.export.junit_github import summary, with_gates, workflow_commands
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
-from pytest_selfopt.loop.gates import GateResult
+from pytest_selfopt.loop.gates.gate_result import GateResult
 from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.session.terminal.messages import why_undecided
 from pytest_selfopt.session.terminal.writer import encoding_of_output

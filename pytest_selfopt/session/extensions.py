@@ -11,7 +11,7 @@ from pytest_selfopt.cycle.planned_cycle import PlannedCycle
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.loop.gate import GATE_NAMES
-from pytest_selfopt.loop.gates import GateInput, GateResult, ProjectGates, no_project_gates
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, ProjectGates, no_project_gates
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.runners.runner import Runner
 from pytest_selfopt.session.options import looks_only

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from pytest_selfopt.console.quantities import format_odds
-from pytest_selfopt.loop.evidence import odds
+from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.trial import Outcome, Trial
 
 CONVINCING = Fraction(20)

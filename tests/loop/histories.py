@@ -9,9 +9,10 @@ from fractions import Fraction
 
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evaluate import Metrics, spread_of
-from pytest_selfopt.loop.evidence import CaseTally, Tally, bar
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
-from pytest_selfopt.loop.gates import GateInput, Verdict
+from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, obstacles, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.loop.build_gate import WORSE_ODDS, GateThresholds, against_bars, status_of
 from pytest_selfopt.loop.evaluate import evaluate
-from pytest_selfopt.loop.evidence import tally
-from pytest_selfopt.loop.gates import GateResult, Verdict
+from pytest_selfopt.loop.evidence.tally import tally
+from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 

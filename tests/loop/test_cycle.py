@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
-from pytest_selfopt.loop.evidence import tally
+from pytest_selfopt.loop.evidence.tally import tally
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.routing.rule import Rule

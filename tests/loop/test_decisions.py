@@ -11,9 +11,11 @@ from fractions import Fraction
 import pytest
 
 from pytest_selfopt.loop.evaluate import evaluate
-from pytest_selfopt.loop.evidence import bar, tally
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.tally import tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
-from pytest_selfopt.loop.gates import GateInput, Verdict, new_prompts_shown
+from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict
+from pytest_selfopt.loop.gates.pairs import new_prompts_shown
 from pytest_selfopt.loop.power import Outlook, findable_gain, power
 from pytest_selfopt.loop.race import RaceState
 from pytest_selfopt.loop.thresholds import Limits

@@ -14,20 +14,10 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.diagnosis.remedies import curable
-from pytest_selfopt.loop.evidence import (
-    ALPHA,
-    CaseTally,
-    Tally,
-    bar,
-    least_gain,
-    log10_odds,
-    new_prompts,
-    odds,
-    passes_to_decide,
-    reaches,
-    tally,
-    within_reach,
-)
+from pytest_selfopt.loop.evidence.forecast import passes_to_decide, within_reach
+from pytest_selfopt.loop.evidence.gains import least_gain, new_prompts
+from pytest_selfopt.loop.evidence.odds import ALPHA, bar, log10_odds, odds, reaches
+from pytest_selfopt.loop.evidence.tally import CaseTally, Tally, tally
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 from tests.loop.worlds import matrix, names

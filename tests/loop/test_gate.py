@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
-from pytest_selfopt.loop.evidence import bar, tally
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.tally import tally
 from pytest_selfopt.loop.gate import GATE_NAMES, CandidateJudgement, absolute_gates, judge
-from pytest_selfopt.loop.gates import GateInput, GateResult, Verdict
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict
 from pytest_selfopt.loop.race import obstacles
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
 from pytest_selfopt.trial import Outcome, Trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.evidence import bar
+from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.race import RaceState, most_passes, step
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnosis.diagnose import diagnose
 from pytest_selfopt.loop.evaluate import evaluate
-from pytest_selfopt.loop.evidence import bar, tally
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.tally import tally
 from pytest_selfopt.loop.gate import judge
-from pytest_selfopt.loop.gates import GateInput
+from pytest_selfopt.loop.gates.gate_result import GateInput
 from pytest_selfopt.loop.thresholds import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EFFECTS, EQUAL, WORLDS, Ended, History, one_cycle
 from tests.loop.worlds import RUNS, draw, matrix, names

@@ -8,7 +8,7 @@ from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates import GateResult, Verdict
+from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.session.terminal.writer import StyledText
 from pytest_selfopt.specs.spec import parse_spec, short_difference
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_selfopt.loop.build_gate import status_of
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates import GateResult, Verdict
+from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.session.terminal.headlines import COLOURS, change_of, headline, verdict_of
 from pytest_selfopt.session.terminal.messages import (
     closing_lines,

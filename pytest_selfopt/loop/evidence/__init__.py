@@ -1,0 +1,1 @@
+"""The evidence that a candidate is better: pairs of outcomes, odds against luck, and what follows from them."""

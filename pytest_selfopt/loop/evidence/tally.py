@@ -1,0 +1,193 @@
+"""The tally of a comparison: outcomes of two specs, paired by case and pass."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from pytest_selfopt.loop.evidence.odds import odds
+from pytest_selfopt.trial import ErrorKind, Outcome, Trial
+
+DRIFTS_S = 10.0
+"""Seconds within which load and other conditions count as equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseTally:
+    """One case: the pairs that differ, by direction, and each side's passes over the `common` pairs."""
+
+    wins: int = 0
+    losses: int = 0
+    common: int = 0
+    baseline_passes: int = 0
+    candidate_passes: int = 0
+
+    @property
+    def difference(self) -> float:
+        """The candidate's pass rate minus the baseline's; 0 without pairs."""
+        if not self.common:
+            return 0.0
+        return (self.candidate_passes - self.baseline_passes) / self.common
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A candidate paired with the baseline, over the whole passes in which at least half of the pairs count.
+
+    `passes` is their number; `excluded` of their pairs have an error, on either side, that the candidate's change
+    cannot cure. Passes of an outage, with fewer pairs, are `left_out`: they are not evidence, and do not spoil that of
+    other passes.
+    """
+
+    cases: dict[str, CaseTally]
+    passes: int
+    excluded: int
+    left_out: int = 0
+    rescued: int = 0
+    """The number of wins in which the baseline gave no answer."""
+    apart: int = 0
+    """The number of passes that asked one spec after the other, so that load and drift may have hit only one."""
+
+    @property
+    def wins(self) -> int:
+        """Pairs that the candidate passed and the baseline missed."""
+        return sum(case.wins for case in self.cases.values())
+
+    @property
+    def losses(self) -> int:
+        """Pairs that the baseline passed and the candidate missed."""
+        return sum(case.losses for case in self.cases.values())
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that count: those with an answer on both sides, or an error that the candidate's change can cure."""
+        return sum(case.common for case in self.cases.values())
+
+    @property
+    def gain(self) -> float:
+        """The difference of accuracies over the pairs; 0 without pairs."""
+        pairs = self.pairs
+        if not pairs:
+            return 0.0
+        return (self.wins - self.losses) / pairs
+
+    @property
+    def excluded_share(self) -> float:
+        """The share of pairs that lack an answer on one side."""
+        if not self.excluded:
+            return 0.0
+        return self.excluded / (self.excluded + self.pairs)
+
+    @property
+    def odds(self) -> Fraction:
+        """The odds against luck that the candidate is better."""
+        return odds(self.wins, self.losses)
+
+
+def tally(
+    baseline: Sequence[Trial],
+    candidate: Sequence[Trial],
+    cases: Sequence[str],
+    *,
+    curable: Collection[ErrorKind] = (),
+) -> Tally:
+    """Pair two specs' trials by case and run. Only runs with trials of every case on both sides count.
+
+    A pair with an error on either side is left out, unless the error is of a `curable` kind, which the candidate's
+    change may prevent, such as time-outs if it waits longer: such an error counts as not passed. The kinds follow from
+    the two specs and are fixed before the first trial, so the bound on the odds still holds.
+    """
+    whole = _whole_passes(_by_run(baseline), _by_run(candidate), cases)
+    by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
+    passes = excluded = rescued = apart = 0
+    for pairs in whole:
+        counted = {case: pair for case, pair in pairs.items() if _counts(pair, curable)}
+        if 2 * len(counted) < len(cases):
+            continue
+        passes += 1
+        excluded += len(cases) - len(counted)
+        rescued += sum(map(_is_rescue, counted.values()))
+        apart += _apart(list(pairs.values()))
+        for case, pair in counted.items():
+            by_case[case].append(pair)
+    return Tally(
+        cases={case: _case_tally(by_case[case]) for case in cases},
+        passes=passes,
+        excluded=excluded,
+        left_out=len(whole) - passes,
+        rescued=rescued,
+        apart=apart,
+    )
+
+
+_Pair: TypeAlias = tuple[Trial, Trial]
+"""The baseline's and the candidate's trial of one case in one pass."""
+_Runs: TypeAlias = Mapping[int, Mapping[str, Trial]]
+
+
+def _by_run(trials: Sequence[Trial]) -> _Runs:
+    """Return the trials by run and case; the first of each cell counts."""
+    runs: defaultdict[int, dict[str, Trial]] = defaultdict(dict)
+    for trial in trials:
+        runs[trial.run].setdefault(trial.case, trial)
+    return runs
+
+
+def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> list[dict[str, _Pair]]:
+    """Return the pairs by case of each run with trials of every case on both sides, in ascending order."""
+    every_case = set(cases)
+    passes = []
+    for run in sorted(baseline.keys() & candidate.keys()):
+        before, after = baseline[run], candidate[run]
+        if before.keys() >= every_case and after.keys() >= every_case:
+            passes.append({case: (before[case], after[case]) for case in cases})
+    return passes
+
+
+def _counts(pair: _Pair, curable: Collection[ErrorKind]) -> bool:
+    before, after = pair
+    return _is_evidence(before, curable) and _is_evidence(after, curable)
+
+
+def _is_evidence(trial: Trial, curable: Collection[ErrorKind]) -> bool:
+    """Whether a trial has an answer, or an error that the candidate's change can cure."""
+    return trial.outcome is not Outcome.ERROR or trial.error_kind in curable
+
+
+def _is_rescue(pair: _Pair) -> bool:
+    before, after = pair
+    return before.outcome is Outcome.ERROR and after.outcome is Outcome.PASS
+
+
+def _apart(pairs: Sequence[_Pair]) -> bool:
+    """Whether all calls of one side began before the first of the other, early enough for drift."""
+    before = [trial.started for trial, _ in pairs]
+    after = [trial.started for _, trial in pairs]
+    in_turns = max(before) < min(after) or max(after) < min(before)
+    if len(pairs) < 2 or not in_turns:
+        return False
+    # Not the mean of `statistics`, whose import takes longer than a command needs for all else.
+    distance = (math.fsum(before) - math.fsum(after)) / len(pairs)
+    return abs(distance) > DRIFTS_S
+
+
+def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
+    counts = Counter(map(_passed, pairs))
+    wins, losses, both = counts[False, True], counts[True, False], counts[True, True]
+    return CaseTally(
+        wins=wins,
+        losses=losses,
+        common=len(pairs),
+        baseline_passes=losses + both,
+        candidate_passes=wins + both,
+    )
+
+
+def _passed(pair: _Pair) -> tuple[bool, bool]:
+    """Return whether the baseline passed, and whether the candidate did."""
+    before, after = pair
+    return before.outcome is Outcome.PASS, after.outcome is Outcome.PASS

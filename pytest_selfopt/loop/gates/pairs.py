@@ -1,0 +1,165 @@
+"""The gates on the pairs of a candidate with the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fractions import Fraction
+
+from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.loop.evidence.gains import new_prompts
+from pytest_selfopt.loop.evidence.odds import odds
+from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, reject_or_hold
+from pytest_selfopt.loop.thresholds import Limits
+from pytest_selfopt.loop.wording import listed_cases
+
+STEADY_PASSES = 7
+"""Passes needed to compare specs that were asked one after the other, pass by pass."""
+SOLID_PASSES = 3
+"""A case is solid if the baseline passed it in every pass, at least this many."""
+REVERSE_ODDS = 10
+"""Odds for the reverse from which a candidate (or a solid case) counts as worse."""
+CERTAIN_BREAK = 0.05
+"""Probability in an unchanged suite up to which a case counts as certainly broken."""
+
+
+def comparable(measured: GateInput, limits: Limits) -> GateResult | None:
+    """Whether the pairs can be compared: every planned trial arrived, and few pairs lack an answer."""
+    evidence = measured.evidence
+    if evidence is None:
+        return None
+    share = evidence.excluded_share
+    all_arrived = measured.missing == 0
+    return GateResult(
+        name="comparable",
+        passed=all_arrived and share <= limits.comparable,
+        value=share,
+        limit=limits.comparable,
+        sentence=_pairs_without_answer(evidence, measured.missing, limits),
+    )
+
+
+def _pairs_without_answer(evidence: Tally, missing: int, limits: Limits) -> str:
+    if missing:
+        return f"{missing} planned trials never arrived"
+    pairs = evidence.excluded + evidence.pairs
+    sentence = (
+        f"{evidence.excluded} of {pairs} pairs lack an answer on one side "
+        f"({evidence.excluded_share:.1%}), at most {limits.comparable:.0%} may"
+    )
+    if evidence.left_out:
+        sentence += f"; {evidence.left_out} passes were hardly answered and are left out"
+    return sentence
+
+
+def interleaved(measured: GateInput, _: Limits) -> GateResult | None:
+    """Whether both specs were asked side by side, or in at least `STEADY_PASSES` passes.
+
+    Otherwise drift may hit only one of them; the variance gate bounds it over seven steady passes.
+    """
+    evidence = measured.evidence
+    if evidence is None:
+        return None
+    sentence = "both were asked side by side in every pass"
+    if evidence.apart:
+        sentence = (
+            f"{evidence.apart} of {evidence.passes} passes asked one spec after the other, "
+            f"so that drift may have hit one alone: {STEADY_PASSES} steady passes are needed then"
+        )
+    return GateResult(
+        name="interleaved",
+        passed=evidence.apart == 0 or evidence.passes >= STEADY_PASSES,
+        value=evidence.apart,
+        limit=0,
+        sentence=sentence,
+    )
+
+
+def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
+    """Whether the odds that the candidate is better reach the bar."""
+    evidence, needed = measured.evidence, measured.needed
+    if evidence is None or needed is None:
+        return None
+    wins, losses = evidence.wins, evidence.losses
+    worse = odds(losses, wins) >= REVERSE_ODDS
+    behind = wins <= losses and evidence.passes >= limits.min_samples
+    reached = evidence.odds
+    return GateResult(
+        name="no_regression",
+        passed=reached >= needed,
+        # Large odds would overflow a float.
+        value=float(min(reached, Fraction(10**300))),
+        limit=float(needed),
+        sentence=(
+            f"fixed {wins} answers, broke {losses}: "
+            f"odds {format_odds(reached)}:1 against luck, needed {format_odds(needed)}:1"
+        ),
+        asks=reject_or_hold(reject=worse or behind),
+    )
+
+
+def veto(measured: GateInput, limits: Limits) -> GateResult | None:
+    """Whether cases that the baseline always solves stay solved."""
+    evidence = measured.evidence
+    if evidence is None:
+        return None
+    broken = {name: case for name, case in evidence.cases.items() if is_broken(case)}
+    certain = sum(_is_gone(case, len(evidence.cases)) for case in broken.values())
+    sentence = "no case that the baseline always solves is broken"
+    if broken:
+        sentence = f"breaks {len(broken)} that the baseline always solves: {_first_names(broken)}"
+    return GateResult(
+        name="veto",
+        passed=len(broken) <= limits.veto,
+        value=len(broken),
+        limit=limits.veto,
+        sentence=sentence,
+        asks=reject_or_hold(reject=certain > limits.veto),
+    )
+
+
+def _first_names(cases: Collection[str]) -> str:
+    """Return the names of the first three cases, without their suites."""
+    listed = listed_cases(sorted(cases)[:3])
+    if len(cases) > 3:
+        listed += " …"
+    return listed
+
+
+def is_broken(case: CaseTally) -> bool:
+    """Whether a solid case was missed in every common pass, or at odds of at least 10 for the reverse."""
+    solid = case.common >= SOLID_PASSES and case.baseline_passes == case.common
+    return solid and (case.candidate_passes == 0 or odds(case.losses, case.wins) >= REVERSE_ODDS)
+
+
+def _is_gone(case: CaseTally, cases: int) -> bool:
+    """Whether a case is certainly broken: always solved before, never now.
+
+    An unchanged case that passes with probability p shows R passes against R misses with probability (p(1−p))^R ≤
+    4^−R, so any of K unchanged cases does with probability at most K·4^−R.
+    """
+    return case.candidate_passes == 0 and cases * 0.25**case.common <= CERTAIN_BREAK
+
+
+def new_prompts_shown(measured: GateInput, limits: Limits) -> GateResult | None:
+    """Whether the gain is shown for similar prompts, at the comparison's share of the error budget.
+
+    A t-test is not valid under repeated looks, so the share is divided among the looks after each pass: the i-th gets
+    1/(i(i+1)) of it, which sums to at most 1 (union bound).
+    """
+    evidence, needed = measured.evidence, measured.needed
+    if evidence is None or needed is None:
+        return None
+    look = max(1, evidence.passes - limits.min_samples + 1)
+    share = float(1 / needed) / (look * (look + 1))
+    prompts = new_prompts(evidence)
+    return GateResult(
+        name="new_prompts",
+        passed=prompts.chance <= share,
+        value=prompts.chance,
+        limit=share,
+        sentence=(
+            f"{prompts.up} prompts up, {prompts.down} down of {prompts.cases}: "
+            f"on new prompts by chance with p = {prompts.chance:.2g}, at most {share:.2g} may be"
+        ),
+    )
