@@ -27,13 +27,17 @@ _SHOWN_NAMES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The number of a spec's right answers, and of its trials."""
+    """The number of a spec's right answers, of all its answers, and of its calls that gave none."""
 
     right: int
-    trials: int
+    given: int
+    missing: int = 0
 
     def __str__(self) -> str:
-        return f"{self.right:,} of {self.trials:,}"
+        counts = f"{self.right:,} of {self.given:,}"
+        if self.missing:
+            counts += f" ({self.missing:,} missing)"
+        return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

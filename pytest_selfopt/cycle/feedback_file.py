@@ -30,11 +30,11 @@ def write_feedback_file(
             runs.append(row)
         accuracy[f"{conclusion.in_force.model}::{conclusion.phase}"] = {
             "passed": metrics.passes,
-            "total": metrics.trials,
-            "accuracy": metrics.accuracy,
+            "total": metrics.answers,
+            "accuracy": metrics.known_accuracy,
         }
         trials = phase.trials(spec)
-        failures.update(trial.case for trial in trials if trial.outcome is not Outcome.PASS)
+        failures.update(trial.case for trial in trials if trial.outcome is Outcome.MISS)
         recommendations.extend(conclusion.recommendations)
     write_feedback(
         state.settings.state_dir / FEEDBACK,
@@ -47,7 +47,7 @@ def write_feedback_file(
 
 
 def _hot_failures(failures: Counter[str]) -> list[dict[str, Any]]:
-    """Return the cases that failed at least twice, the most frequent first."""
+    """Return the cases that were answered wrongly at least twice, the most frequent first."""
     hot: list[dict[str, Any]] = []
     for case, count in failures.most_common():
         if count < 2:

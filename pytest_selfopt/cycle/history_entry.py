@@ -18,8 +18,6 @@ def history_entry(
     conclusion: Conclusion, following: PhasePlan, *, cycle: int, began: float, ended: float
 ) -> dict[str, Any]:
     """Return the history's entry on a phase of a cycle."""
-    before = conclusion.metrics[conclusion.baseline.id].accuracy
-    after = conclusion.metrics[conclusion.in_force.id].accuracy
     return {
         "cycle": cycle,
         "phase": conclusion.phase,
@@ -28,7 +26,7 @@ def history_entry(
         "baseline_before": conclusion.baseline.id,
         "baseline_after": conclusion.in_force.id,
         "winner": _winner_of(conclusion),
-        "improvement": round(after - before, 6),
+        "improvement": round(_improvement(conclusion), 6),
         "reason": conclusion.pick.sentence,
         "verdicts": list(map(verdict_entry, conclusion.judgements)),
         "metrics": {spec: metrics_entry(metrics) for spec, metrics in conclusion.metrics.items()},
@@ -40,6 +38,21 @@ def history_entry(
             "left": following.left,
         },
     }
+
+
+def _improvement(conclusion: Conclusion) -> float:
+    """Return the difference of accuracies; 0 if either is unknown.
+
+    Answers that only the winner's change made come are no difference of accuracies: then it is the gain by pairs.
+    """
+    winner = conclusion.pick.winner
+    if winner is not None and winner.tally.rescued:
+        return winner.tally.gain
+    before = conclusion.metrics[conclusion.baseline.id].known_accuracy
+    after = conclusion.metrics[conclusion.in_force.id].known_accuracy
+    if before is None or after is None:
+        return 0.0
+    return after - before
 
 
 def _winner_of(conclusion: Conclusion) -> str | None:
@@ -93,13 +106,16 @@ def gate_entry(gate: GateResult) -> dict[str, Any]:
 def metrics_entry(metrics: Metrics) -> dict[str, Any]:
     """Return the metrics of a spec in the form of the history.
 
-    Where weights differ, the accuracy is not that of the counts, so that passes and interval are there, too.
+    The accuracy is None without answers. Where weights differ, it is not that of the counts, so that its interval is
+    there, too.
     """
     weighted: dict[str, Any] = {}
     if metrics.weighted is not None:
-        weighted = {"passes": metrics.passes, "accuracy_interval": list(metrics.accuracy_interval)}
+        weighted = {"accuracy_interval": list(metrics.accuracy_interval)}
     return {
-        "accuracy": metrics.accuracy,
+        "accuracy": metrics.known_accuracy,
+        "passes": metrics.passes,
+        "answers": metrics.answers,
         "first_attempt_accuracy": metrics.first_attempt_accuracy,
         "attempts": metrics.attempts,
         "run_accuracies": list(metrics.run_accuracies),

@@ -13,7 +13,7 @@ from pytest_selfopt.ledger.aggregates import CaseCount
 from pytest_selfopt.models.config import ModelConfig
 
 MOST_ERRORS = 0.05
-"""The share of missing answers at which a cycle measures the connection more than the model."""
+"""The share of missing answers from which the connection is measured more than the model."""
 MOST_UNPRICED = 0.05
 """The share of answers of unknown cost at which the mean of the others is meaningless."""
 
@@ -60,20 +60,25 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 
 def score_of_cases(cases: Iterable[CaseCount]) -> Score:
-    """Return the score over all trials, including those without an answer."""
+    """Return the score over all answers."""
     return score_of(map(answers_of, cases))
 
 
 def answers_of(count: CaseCount) -> CaseAnswers:
-    """Return the passes, the trials and the weight of a case in a cycle."""
-    return CaseAnswers(count.case, count.passes, count.trials, count.weight)
+    """Return the passes, the answers and the weight of a case in a cycle."""
+    return CaseAnswers(count.case, count.passes, count.answers, count.weight)
 
 
 def last_whole_cycle(cases: Iterable[CaseCount]) -> int:
-    """Return the last cycle with at least half as many cases as the largest; cycles that were cut off say little."""
-    asked: Counter[int] = Counter(map(attrgetter("cycle"), cases))
-    most = max(asked.values())
-    return max(cycle for cycle, number in asked.items() if 2 * number >= most)
+    """Return the last cycle with at least half as many answered cases as the largest.
+
+    Cycles that were cut off, or had an outage, say little.
+    """
+    answered: Counter[int] = Counter()
+    for count in cases:
+        answered[count.cycle] += count.answers > 0
+    most = max(answered.values())
+    return max(cycle for cycle, number in answered.items() if 2 * number >= most)
 
 
 def suite_scores(cases: Iterable[CaseCount]) -> dict[str, Score]:
@@ -88,11 +93,14 @@ def _suite(count: CaseCount) -> str:
 
 
 def restraint_score(cases: Iterable[CaseCount]) -> Score | None:
-    """Return the score of the answers that should call no tool; None if there are none. Weights do not count here."""
+    """Return the share of the answers to prompts that need no tool in which none was called; None if there are none.
+
+    Weights do not count here.
+    """
     answered = []
     for count in cases:
         if count.restraint and count.answers:
-            answers = CaseAnswers(count.case, count.passes, count.answers)
+            answers = CaseAnswers(count.case, count.answers - count.calls, count.answers)
             answered.append(answers)
     if not answered:
         return None

@@ -79,9 +79,11 @@ class PhaseProfile:
     trend: Trend
     suites: Mapping[str, Score]
     restraint: Score | None
-    """The score of the answers that should call no tool."""
+    """The share of the answers to prompts that need no tool in which none was called."""
     latency_median_s: float | None
     latency_p95_s: float | None
+    trials: int
+    """All trials, including those without an answer."""
     errors: Mapping[str, int]
     """Trials without an answer, by kind."""
     ends: Mapping[str, int]
@@ -214,6 +216,7 @@ def _phase(phase: str, cases: Sequence[CaseCount], counts: Counts, config: Model
         restraint=restraint_score(ours),
         latency_median_s=median_s,
         latency_p95_s=p95_s,
+        trials=totals_of(ours).trials,
         errors=_errors(counts, {spec}),
         ends=_ends(counts, spec),
         cost=_cost(ours),

@@ -12,7 +12,7 @@ from pytest_selfopt.loop.distributions import wilson
 
 
 class CaseAnswers(NamedTuple):
-    """The passes and trials of a case, and what it counts in accuracy."""
+    """The passes and answers of a case, and what it counts in accuracy."""
 
     case: str
     passes: int
@@ -22,13 +22,13 @@ class CaseAnswers(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Passes over trials, from a number of cases; `low` and `high` are the 95 % interval for cases like these."""
+    """Passes over answered trials of a number of cases; `low` and `high` are the 95 % interval for cases like these."""
 
     passes: int
     trials: int
     cases: int
     accuracy: float
-    """Passes over trials, each with the weight of its case; 0 without trials."""
+    """Passes over `trials`, each with the weight of its case; 0 without any."""
     low: float
     high: float
 

@@ -23,8 +23,9 @@ def ctrf(outcome: Outcome, *, report_id: str, version: str) -> dict[str, Any]:
     """Return the outcome as a CTRF report; `report_id` is a UUID, `version` that of this package.
 
     Tests are the gates of each spec (*failed* beyond doubt, *other* where the evidence is short) and the cases of what
-    is in force: *passed* where all answers are right, *other* where not, because a wrong answer fails nothing by
-    itself; the gates judge. A case with right and wrong answers is flaky.
+    is in force: *passed* where all answers are right, *other* where not, or where there is none, because neither a
+    wrong answer nor a missing one fails anything by itself; the gates judge. A case with right and wrong answers is
+    flaky.
     """
     tests = [*_gates(outcome), *_cases(outcome)]
     ended = outcome["began"] + outcome["seconds"]
@@ -92,17 +93,17 @@ def _cases(outcome: Outcome) -> Iterator[dict[str, Any]]:
 
 
 def _case(case: Mapping[str, Any], phase: str, spec: str) -> dict[str, Any]:
-    passes, trials = case["passes"], case["trials"]
+    passes, answers = case["passes"], case["trials"] - case["errors"]
     test = {
         "name": case["case"],
         "status": "passed",
-        "rawStatus": f"{passes} of {trials} right",
+        "rawStatus": f"{passes} of {answers} right",
         "duration": _ms(case["seconds"]),
         "suite": [phase, spec],
-        "flaky": 0 < passes < trials,
+        "flaky": 0 < passes < answers,
         "extra": fields(case, "trials", "passes", "errors"),
     }
-    if passes != trials:
+    if not answers or passes != answers:
         test["status"] = "other"
         test["message"] = case["reason"]
     return test

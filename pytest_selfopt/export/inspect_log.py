@@ -199,8 +199,7 @@ def _results(tally: SampleTally) -> Document:
     answers = tally.trials - tally.errors
     restrained = tally.restraint_trials - tally.restraint_calls
     shares = {
-        "accuracy": (tally.passes, tally.trials),
-        "accuracy_of_answers": (tally.passes, answers),
+        "accuracy": (tally.passes, answers),
         "errors": (tally.errors, tally.trials),
         "restraint": (restrained, tally.restraint_trials),
     }

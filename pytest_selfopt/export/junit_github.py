@@ -174,7 +174,9 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
     winner = None
     for spec in phase["specs"]:
         right = sum(case["passes"] for case in spec["cases"])
-        answers[spec["spec"]] = Answers(right=right, trials=spec["metrics"]["trials"])
+        missing = sum(case["errors"] for case in spec["cases"])
+        given = spec["metrics"]["trials"] - missing
+        answers[spec["spec"]] = Answers(right=right, given=given, missing=missing)
         if spec["verdict"] is None:
             continue
         name = short_difference(baseline, parse_spec(spec["spec"]))
@@ -199,13 +201,15 @@ _WORDS = {"": "pass", "failure": "**FAIL**", "error": "unsettled"}
 
 def _spec_row(spec: Mapping[str, Any]) -> tuple[str, ...]:
     metrics = spec["metrics"]
-    median = ""
+    accuracy = median = ""
+    if metrics["accuracy"] is not None:
+        accuracy = f"{metrics['accuracy']:.3f}"
     if metrics["latency_median_s"] is not None:
         median = f"{metrics['latency_median_s']:.2f} s"
     return (
         f"`{spec['spec']}`",
         spec["verdict"] or "in force",
-        f"{metrics['accuracy']:.3f}",
+        accuracy,
         median,
         str(metrics["trials"]),
     )

@@ -39,6 +39,8 @@ class CaseCount:
     passes: int
     misses: int
     errors: int
+    calls: int
+    """The number of answers that call a tool, or try to."""
     tokens_in: int
     tokens_out: int
     cost_usd: float
@@ -112,6 +114,7 @@ class Counts:
 _CASES = """
 SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint, max(weight) AS weight,
     sum(outcome = 'pass') AS passes, sum(outcome = 'miss') AS misses, sum(outcome = 'error') AS errors,
+    coalesce(sum(outcome <> 'error' AND called), 0) AS calls,
     coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_out IS NOT NULL THEN tokens_in END), 0) AS tokens_in,
     coalesce(sum(CASE WHEN outcome <> 'error' AND tokens_in IS NOT NULL THEN tokens_out END), 0) AS tokens_out,
     coalesce(sum(CASE WHEN outcome <> 'error' THEN cost_usd END), 0) AS cost_usd,

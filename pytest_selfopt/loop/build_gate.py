@@ -1,29 +1,28 @@
 """The CI gate: the spec in force must reach the thresholds, and must not be worse than its recorded results.
 
 A threshold is reached, missed for certain (the whole 95 % interval is on the wrong side), or missed so narrowly that
-the evidence is insufficient.
+the evidence is insufficient. All of it is about answers. If too many calls gave none, nothing is missed for certain:
+those that failed need not be like those that did not, so that the answers may not be those of a usual build.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_selfopt.console.quantities import format_cost, format_odds
+from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, known
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, reject_or_hold
-from pytest_selfopt.loop.gates.measures import errors
+from pytest_selfopt.loop.gates.measures import cost_of_answers, errors
 from pytest_selfopt.loop.gates.pairs import veto
 from pytest_selfopt.loop.thresholds import Limits
 
 WORSE_ODDS = 20
 """Odds for "worse than recorded" that fail a build: an unchanged model reaches them in at most 1 of 20 builds."""
-PER = 1_000
-"""The number of trials to which `max_cost` refers."""
 
 
 class Compare(StrEnum):
@@ -38,7 +37,7 @@ class Compare(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateThresholds:
-    """The thresholds of a build (None: not set). `max_p95_latency` in seconds, `max_cost` in USD per 1,000 trials."""
+    """The thresholds of a build (None: not set). `max_p95_latency` in seconds, `max_cost` in USD per 1,000 answers."""
 
     min_accuracy: float | None = None
     min_restraint: float | None = None
@@ -54,12 +53,13 @@ def against_bars(
     """Judge a build: by the thresholds that are set, and against the recorded trials, if any.
 
     `recorded` pairs the recorded trials (as baseline) with the new ones; `missing` counts planned trials without a
-    judgement.
+    judgement. The gate `errors` comes first: if it fails, no other rejects.
     """
     measured = GateInput(spec=metrics.spec, phase="", metrics=metrics, evidence=recorded, missing=missing)
+    answered = errors(measured, limits)
     results = (
+        answered,
         _complete(missing),
-        errors(measured, limits),
         _accuracy(metrics, bars),
         _restraint(metrics, bars),
         _latency(metrics, bars),
@@ -67,7 +67,10 @@ def against_bars(
         _no_worse(recorded),
         veto(measured, limits),
     )
-    return tuple(known(results))
+    gates = tuple(known(results))
+    if answered.passed:
+        return gates
+    return tuple(replace(gate, asks=Verdict.HOLD) for gate in gates)
 
 
 def status_of(gates: Sequence[GateResult]) -> Verdict:
@@ -89,36 +92,44 @@ def _accuracy(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     limit = bars.min_accuracy
     if limit is None:
         return None
-    what = f"accuracy {metrics.accuracy:.3f} ({metrics.passes} of {metrics.trials}"
-    if metrics.weighted is not None:
-        what += ", weighted"
-    low, high = metrics.accuracy_interval
+    _, high = metrics.accuracy_interval
     return GateResult(
         name="min_accuracy",
-        passed=metrics.trials > 0 and metrics.accuracy >= limit,
-        value=metrics.accuracy,
+        passed=metrics.answers > 0 and metrics.accuracy >= limit,
+        value=metrics.known_accuracy,
         limit=limit,
-        sentence=f"{what}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
-        asks=reject_or_hold(reject=high < limit),
+        sentence=f"{_accuracy_words(metrics)}, at least {limit:.3f} is asked for",
+        asks=reject_or_hold(reject=metrics.answers > 0 and high < limit),
     )
+
+
+def _accuracy_words(metrics: Metrics) -> str:
+    if not metrics.answers:
+        return "the accuracy is unknown, because nothing was answered"
+    weighted = ""
+    if metrics.weighted is not None:
+        weighted = ", weighted"
+    low, high = metrics.accuracy_interval
+    counts = f"{metrics.passes} of {metrics.answers}{weighted}; {low:.3f} to {high:.3f}"
+    return f"accuracy {metrics.accuracy:.3f} ({counts})"
 
 
 def _restraint(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     limit, of = bars.min_restraint, metrics.restraint_trials
     if limit is None:
         return None
-    kept = of - metrics.restraint_calls
+    kept, share = of - metrics.restraint_calls, metrics.restraint
     low, high = wilson(kept, of)
-    share = 0.0
-    if of:
-        share = kept / of
+    measured = "restraint is unknown, because no prompt that needs no tool was answered"
+    if share is not None:
+        measured = f"restraint {share:.3f} ({kept} of {of}; {low:.3f} to {high:.3f})"
     return GateResult(
         name="min_restraint",
-        passed=of > 0 and share >= limit,
+        passed=share is not None and share >= limit,
         value=share,
         limit=limit,
-        sentence=f"restraint {share:.3f} ({kept} of {of}; {low:.3f} to {high:.3f}), at least {limit:.3f} is asked for",
-        asks=reject_or_hold(reject=high < limit),
+        sentence=f"{measured}, at least {limit:.3f} is asked for",
+        asks=reject_or_hold(reject=share is not None and high < limit),
     )
 
 
@@ -126,7 +137,7 @@ def _latency(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     limit, p95, low = bars.max_p95_latency, metrics.latency_p95_s, metrics.latency_p95_low_s
     if limit is None:
         return None
-    measured, bound = "no answer tells", ""
+    measured, bound = "the latency is unknown, because nothing was answered", ""
     if p95 is not None:
         measured = f"95% of the answers took at most {p95:.2f} s"
     if low is not None:
@@ -144,16 +155,13 @@ def _latency(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
 def _cost(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
     if bars.max_cost is None:
         return None
-    cost, words = None, "the cost is unknown, because a price is"
-    if metrics.cost_usd is not None and metrics.trials:
-        cost = metrics.cost_usd / metrics.trials * PER
-        words = f"{PER:,} trials cost {format_cost(cost)}"
+    cost = metrics.cost_of_1000_usd
     return GateResult(
         name="max_cost",
         passed=cost is not None and cost <= bars.max_cost,
         value=cost,
         limit=bars.max_cost,
-        sentence=f"{words}, at most ${bars.max_cost:g} is allowed",
+        sentence=f"{cost_of_answers(metrics)}, at most ${bars.max_cost:g} is allowed",
         asks=reject_or_hold(reject=cost is not None),
     )
 

@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, wilson
+from pytest_selfopt.loop.distributions import binomial_tail, wilson
+from pytest_selfopt.loop.evidence.spread import Spread, outcomes_by_run, spread
 from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial, refuses_request
 
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """The spread of the runs' accuracies, and the spread that chance alone would cause.
-
-    `variance` is the sample variance (R − 1) of the run accuracies over the `cases` that were answered in every run.
-    `coin_flips` is V/K² with V = Σ over cases of s(R−s)/(R(R−1)), s passes in R runs: the variance if repeats of a case
-    are independent. `chance` is the dispersion test's p: χ² = (R−1)·variance/(V/K²) on R−1 degrees of freedom.
-    """
-
-    cases: int
-    variance: float
-    coin_flips: float
-    chi_square: float
-    chance: float
-
-    @property
-    def churn(self) -> float:
-        """The expected share of cases whose outcomes differ between two runs: 2V/K."""
-        return 2 * self.coin_flips * self.cases
-
-    @property
-    def excess(self) -> float:
-        """The variance in excess of the coin flips, never negative."""
-        return max(0.0, self.variance - self.coin_flips)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WeightedCounts:
-    """Sums of weights over trials; `heaviest` is the largest weight."""
+    """Sums of weights: `answers` over answered trials, `errors` over the others; `heaviest` is the largest weight."""
 
-    trials: float
+    answers: float
     passes: float
     first_attempt_passes: float
     errors: float
@@ -58,22 +32,25 @@ class WeightedCounts:
 class Metrics:
     """The metrics of one spec. Counts are by trial; weights of cases count in accuracy only.
 
+    All shares but `error_share` are of answered trials: a call without an answer says nothing about the model.
     Latencies in seconds (of answered trials), cost in USD (None: partly unknown).
     """
 
     spec: str
     runs: tuple[int, ...]
+    """The runs with an answer, in ascending order."""
     cases: int
     trials: int
     passes: int
     misses: int
     errors: int
     run_accuracies: tuple[float, ...]
+    """The accuracy of each of `runs`."""
     spread: Spread
-    restraint: float | None
     restraint_trials: int
+    """The number of answers to prompts that need no tool."""
     restraint_calls: int
-    """The number of restraint trials in which the model called a tool, or tried to."""
+    """The number of these in which the model called a tool, or tried to."""
     silent_misses: int
     """Misses in which a call was expected but not made."""
     wrong_calls: int
@@ -103,36 +80,62 @@ class Metrics:
     """What the server said first, if it refused every call."""
 
     @property
-    def accuracy(self) -> float:
-        """Passes over trials, each with the weight of its case; 0 without trials."""
+    def answers(self) -> int:
+        """The number of trials with an answer, right or wrong."""
+        return self.passes + self.misses
+
+    @property
+    def known_accuracy(self) -> float | None:
+        """Passes over answers, each with the weight of its case; None without answers."""
+        if not self.answers:
+            return None
         if self.weighted is not None:
-            return self.weighted.passes / self.weighted.trials
-        return _ratio(self.passes, self.trials)
+            return self.weighted.passes / self.weighted.answers
+        return self.passes / self.answers
+
+    @property
+    def accuracy(self) -> float:
+        """The accuracy, or 0 without answers."""
+        return self.known_accuracy or 0.0
 
     @property
     def first_attempt_accuracy(self) -> float:
-        """The accuracy without retries."""
-        if self.weighted is not None:
-            return self.weighted.first_attempt_passes / self.weighted.trials
-        return _ratio(self.first_attempt_passes, self.trials)
+        """The accuracy without retries; 0 without answers."""
+        if self.answers and self.weighted is not None:
+            return self.weighted.first_attempt_passes / self.weighted.answers
+        return _ratio(self.first_attempt_passes, self.answers)
+
+    @property
+    def restraint(self) -> float | None:
+        """The share of the answers to prompts that need no tool in which none was called; None without any."""
+        if not self.restraint_trials:
+            return None
+        return (self.restraint_trials - self.restraint_calls) / self.restraint_trials
+
+    @property
+    def cost_of_1000_usd(self) -> float | None:
+        """The cost of 1,000 answers; None if it is unknown, or without answers."""
+        if self.cost_usd is None or not self.answers:
+            return None
+        return 1_000 * self.cost_usd / self.answers
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the accuracy, as if all trials were independent.
+        """The 95 % Wilson interval of the accuracy, as if all answers were independent.
 
-        A trial counts as its share of the heaviest one. The variance Σw²p(1−p)/W² is at most max(w)/W · a(1−a), a being
-        the expected accuracy, so the interval is true whatever the heavy cases are like.
+        An answer counts as its share of the heaviest one. The variance Σw²p(1−p)/W² is at most max(w)/W · a(1−a), a
+        being the expected accuracy, so the interval is true whatever the heavy cases are like.
         """
         counts = self.weighted
         if counts is not None:
-            return wilson(counts.passes / counts.heaviest, counts.trials / counts.heaviest)
-        return wilson(self.passes, self.trials)
+            return wilson(counts.passes / counts.heaviest, counts.answers / counts.heaviest)
+        return wilson(self.passes, self.answers)
 
     def could_reach(self, accuracy: float) -> bool:
         """Whether the accuracy would be at least this if all calls without an answer had been right."""
         counts = self.weighted
         if counts is not None:
-            return counts.passes + counts.errors >= accuracy * counts.trials
+            return counts.passes + counts.errors >= accuracy * (counts.answers + counts.errors)
         return self.passes + self.errors >= accuracy * self.trials
 
     @property
@@ -149,6 +152,7 @@ class Metrics:
 def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metrics:
     """Count one spec's trials over the planned `cases` (rows) and its runs (columns)."""
     by_run = outcomes_by_run(trials)
+    answers_by_run = _answered_runs(by_run)
     outcomes = Counter(trial.outcome for trial in trials)
     answered = [trial for trial in trials if trial.outcome is not Outcome.ERROR]
     restraint = [trial for trial in answered if trial.restraint]
@@ -159,15 +163,14 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
     latencies = sorted(known(map(_latency, answered)))
     return Metrics(
         spec=spec,
-        runs=tuple(by_run),
+        runs=tuple(answers_by_run),
         cases=len(cases),
         trials=len(trials),
         passes=outcomes[Outcome.PASS],
         misses=outcomes[Outcome.MISS],
         errors=outcomes[Outcome.ERROR],
-        run_accuracies=_run_accuracies(trials, by_run),
+        run_accuracies=_run_accuracies(trials, answers_by_run),
         spread=spread(by_run),
-        restraint=_pass_share(restraint),
         restraint_trials=len(restraint),
         restraint_calls=sum(map(_called, restraint)),
         silent_misses=missed[False],
@@ -227,8 +230,9 @@ def _weighted_counts(trials: Sequence[Trial]) -> WeightedCounts | None:
     if not _are_weighted(trials):
         return None
     passes = list(filter(_passed, trials))
+    answered = math.fsum(trial.weight for trial in trials if trial.outcome is not Outcome.ERROR)
     return WeightedCounts(
-        trials=math.fsum(map(_weight, trials)),
+        answers=answered,
         passes=math.fsum(map(_weight, passes)),
         first_attempt_passes=math.fsum(trial.weight for trial in passes if trial.first_try),
         errors=math.fsum(trial.weight for trial in trials if trial.outcome is Outcome.ERROR),
@@ -244,6 +248,18 @@ def _weight(trial: Trial) -> float:
     return trial.weight
 
 
+def _answered_runs(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[int, dict[str, Outcome]]:
+    """Return the outcomes of answered trials, by run; without runs that have none."""
+    answered: dict[int, dict[str, Outcome]] = {}
+    for run, outcomes in by_run.items():
+        answers: dict[str, Outcome] = {
+            case: outcome for case, outcome in outcomes.items() if outcome is not Outcome.ERROR
+        }
+        if answers:
+            answered[run] = answers
+    return answered
+
+
 def _run_accuracies(trials: Sequence[Trial], by_run: Mapping[int, Mapping[str, Outcome]]) -> tuple[float, ...]:
     if not _are_weighted(trials):
         return tuple(map(_run_accuracy, by_run.values()))
@@ -256,11 +272,7 @@ def _run_accuracies(trials: Sequence[Trial], by_run: Mapping[int, Mapping[str, O
 
 
 def _run_accuracy(run: Mapping[str, Outcome]) -> float:
-    return sum(map(_is_pass, run.values())) / len(run)
-
-
-def _is_pass(outcome: Outcome) -> bool:
-    return outcome is Outcome.PASS
+    return list(run.values()).count(Outcome.PASS) / len(run)
 
 
 def _passed(trial: Trial) -> bool:
@@ -295,72 +307,6 @@ def _ratio(part: int, whole: int) -> float:
     if not whole:
         return 0.0
     return part / whole
-
-
-def spread(by_run: Mapping[int, Mapping[str, Outcome]]) -> Spread:
-    """Return the spread of run accuracies over the cases with an answer in every run."""
-    return spread_of(list(answered_rows(by_run).values()), len(by_run))
-
-
-def spread_of(rows: Sequence[Sequence[bool]], runs: int) -> Spread:
-    """Return the spread of run accuracies, given whether each case (row) passed in each of the `runs` (columns)."""
-    count = len(rows)
-    if runs < 2 or not count:
-        return Spread(cases=count, variance=0.0, coin_flips=0.0, chi_square=0.0, chance=1.0)
-    totals = map(sum, zip(*rows, strict=True))
-    variance = statistics.variance(total / count for total in totals)
-    flips = coin_flips(rows) / count**2
-    chi_square = 0.0
-    if flips:
-        chi_square = (runs - 1) * variance / flips
-    return Spread(
-        cases=count,
-        variance=variance,
-        coin_flips=flips,
-        chi_square=chi_square,
-        chance=chi_square_tail(chi_square, runs - 1),
-    )
-
-
-def answered_rows(by_run: Mapping[int, Mapping[str, Outcome]]) -> dict[str, tuple[bool, ...]]:
-    """Return the passes by run of each case with an answer in every run."""
-    runs = list(by_run.values())
-    rows = {}
-    for case in dict.fromkeys(itertools.chain.from_iterable(runs)):
-        outcomes = [run.get(case, Outcome.ERROR) for run in runs]
-        if Outcome.ERROR not in outcomes:
-            rows[case] = tuple(map(_is_pass, outcomes))
-    return rows
-
-
-def coin_flips(rows: Iterable[Sequence[bool]]) -> float:
-    """Return V, the expected variance of a run's number of passes if all answers are independent.
-
-    The sum is exact until it is rounded, so that it does not depend on the order of the trials.
-    """
-    return math.fsum(map(_row_variance, rows))
-
-
-def _row_variance(row: Sequence[bool]) -> float:
-    """Return s(R−s)/(R(R−1)) of one case with s passes in R runs; 0 for fewer than two runs."""
-    passed, runs = sum(row), len(row)
-    if runs < 2:
-        return 0.0
-    return passed * (runs - passed) / (runs * (runs - 1))
-
-
-def outcomes_by_run(trials: Sequence[Trial]) -> dict[int, dict[str, Outcome]]:
-    """Return the matrix of outcomes, by run in ascending order; the first trial of a cell counts."""
-    by_run: defaultdict[int, dict[str, Outcome]] = defaultdict(dict)
-    for trial in trials:
-        by_run[trial.run].setdefault(trial.case, trial.outcome)
-    return dict(sorted(by_run.items()))
-
-
-def _pass_share(trials: Sequence[Trial]) -> float | None:
-    if not trials:
-        return None
-    return sum(map(_passed, trials)) / len(trials)
 
 
 def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:

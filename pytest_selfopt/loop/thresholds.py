@@ -32,7 +32,7 @@ class Limits:
     """The limit of each gate, by the gate's name, for one phase.
 
     Shares are between 0 and 1. `latency` is the maximum in seconds for 95 % of the answers, `cost` the maximum in USD
-    for 1,000 trials (None: no limit); `veto` is the number of solid cases that may break. `alpha` bounds false
+    for 1,000 answers (None: no limit); `veto` is the number of solid cases that may break. `alpha` bounds false
     promotions over the whole history.
     """
 

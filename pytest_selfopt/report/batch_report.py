@@ -47,8 +47,7 @@ def swarm_lines(settings: Settings, questions: Questions, result: BatchResult) -
 def _gain_lines(bought: Gain) -> Iterator[str]:
     yield "its members alone, by their first answers:"
     for member in sorted(bought.members, key=attrgetter("accuracy"), reverse=True):
-        asked = member.answers + member.errors
-        line = f"  {member.model}: {member.passes} of {asked} right ({member.accuracy:.2f})"
+        line = f"  {member.model}: {member.passes} of {member.answers} right ({member.accuracy:.2f})"
         if member.errors:
             line += f", {member.errors} without answer"
         yield line
@@ -97,9 +96,8 @@ def to_json(settings: Settings, questions: Questions, result: BatchResult, notes
 
 
 def _metrics_json(metrics: Metrics) -> dict[str, Any]:
-    accuracy, interval = None, None
-    if metrics.trials:
-        accuracy = metrics.accuracy
+    interval = None
+    if metrics.answers:
         interval = list(metrics.accuracy_interval)
     return {
         "spec": metrics.spec,
@@ -109,7 +107,7 @@ def _metrics_json(metrics: Metrics) -> dict[str, Any]:
         "errors": metrics.errors,
         "errors_by_kind": dict(metrics.errors_by_kind),
         "unusual_ends": dict(metrics.unusual_ends),
-        "accuracy": accuracy,
+        "accuracy": metrics.known_accuracy,
         "accuracy_interval": interval,
         "restraint": metrics.restraint,
         "latency_median_s": metrics.latency_median_s,
@@ -191,7 +189,10 @@ def _rows(rows: Iterable[tuple[str, Metrics]]) -> TextTable:
 def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
     if not metrics.trials:
         return (name, "0", "not asked", "-", "-", "-", "-", "-")
-    restraint = median = "-"
+    accuracy = interval = restraint = median = "-"
+    if metrics.answers:
+        accuracy = f"{metrics.accuracy:.3f}"
+        interval = "-".join(map("{:.2f}".format, metrics.accuracy_interval))
     if metrics.restraint is not None:
         restraint = f"{metrics.restraint:.2f}"
     if metrics.latency_median_s is not None:
@@ -199,8 +200,8 @@ def _row(name: str, metrics: Metrics) -> tuple[str, ...]:
     return (
         name,
         str(metrics.trials),
-        f"{metrics.accuracy:.3f}",
-        "-".join(map("{:.2f}".format, metrics.accuracy_interval)),
+        accuracy,
+        interval,
         restraint,
         str(metrics.errors),
         median,

@@ -37,9 +37,9 @@ def can_weigh(phase: PhaseReport, what: str) -> bool:
 
 
 def _spec(spec: SpecReport) -> dict[str, Any] | None:
-    """Return the numbers to draw for a spec; None if it was not measured."""
+    """Return the numbers to draw for a spec; None if it was not measured, or answered nothing."""
     measured = spec.measured
-    if measured is None:
+    if measured is None or measured.accuracy is None:
         return None
     return {
         "name": visible(spec.name),
@@ -50,7 +50,7 @@ def _spec(spec: SpecReport) -> dict[str, Any] | None:
         "low": measured.low,
         "high": measured.high,
         "passes": measured.passes,
-        "trials": measured.trials,
+        "answers": measured.answers,
         "cost": measured.cost_of_1000_usd,
         "latency": measured.latency_median_s,
         "p95": measured.latency_p95_s,

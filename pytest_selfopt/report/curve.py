@@ -23,7 +23,7 @@ from pytest_selfopt.report.json_fields import (
     text_in,
     whole_in,
 )
-from pytest_selfopt.report.phases import name_of, passes_in_history, verdict_of
+from pytest_selfopt.report.phases import answers_in_history, name_of, passes_in_history, verdict_of
 
 EVENTS = {"rolled_back": "rolled back", "confirmed": "confirmed", "expired": "expired", "trial": "trial"}
 """The curve's words for the kinds of a cycle's decisions, the most telling first."""
@@ -78,13 +78,16 @@ def _points(
         address = (cycle or 0, phase, spec)
         if cycle is None or address not in counts:
             continue
+        believed = _score(counts[address])
+        if not believed.trials:
+            # An outage is no fall.
+            continue
         event = decided.event(entry, before)
         if text_in(entry, "winner"):
             name = name_of(spec, text_in(entry, "baseline_before"))
         elif event or not name:
             name = _short_name(spec)
         before = entry
-        believed = _score(counts[address])
         point = CurvePoint(
             cycle=cycle,
             phase=phase,
@@ -125,12 +128,13 @@ def _known_later(counts: Counts, suites: Mapping[Address, str]) -> dict[Address,
     for address in sorted(counts, key=itemgetter(0), reverse=True):
         _, phase, spec = address
         later = sums[phase, spec, suites[address]]
-        if later:
-            scores[address] = score_of(later.values())
+        score = score_of(later.values())
+        if score.trials:
+            scores[address] = score
         for count in counts[address]:
             key = (count.case, count.weight)
             before = later.get(key, CaseAnswers(count.case, 0, 0))
-            passes, trials = before.passes + count.passes, before.trials + count.trials
+            passes, trials = before.passes + count.passes, before.trials + count.answers
             later[key] = CaseAnswers(count.case, passes, trials, count.weight)
     return scores
 
@@ -196,10 +200,10 @@ def _line(entry: Entry) -> CycleLine:
         name=_subject(winner, verdicts, before),
         accuracy_before=share_in(entry_in(metrics, before), "accuracy"),
         passes_before=passes_in_history(entry_in(metrics, before)),
-        trials_before=_trials(metrics, before),
+        trials_before=_answers(metrics, before),
         accuracy_after=share_in(entry_in(metrics, after), "accuracy"),
         passes_after=passes_in_history(entry_in(metrics, after)),
-        trials_after=_trials(metrics, after),
+        trials_after=_answers(metrics, after),
         trials=_sum_in(measured, "trials"),
         calls=_sum_in(measured, "attempts"),
         cost_usd=_cost(measured),
@@ -235,8 +239,8 @@ def _cost(measured: Iterable[Entry]) -> float | None:
     return sum(costs)
 
 
-def _trials(metrics: Entry, spec: str) -> int | None:
-    return count_in(entry_in(metrics, spec), "trials") or None
+def _answers(metrics: Entry, spec: str) -> int | None:
+    return answers_in_history(entry_in(metrics, spec)) or None
 
 
 def _short_name(spec: str) -> str:

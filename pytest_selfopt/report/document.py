@@ -41,13 +41,13 @@ class CycleLine:
     passes_before: int
     """The number of right answers behind it."""
     trials_before: int | None
-    """The number of trials behind it."""
+    """The number of answers behind it."""
     accuracy_after: float | None
     """The accuracy of the spec that the cycle left in force."""
     passes_after: int
     """The number of right answers behind it."""
     trials_after: int | None
-    """The number of trials behind it."""
+    """The number of answers behind it."""
     trials: int
     """The trials of all specs together."""
     calls: int
@@ -85,7 +85,7 @@ class CurvePoint:
     believed_high: float
     """The upper end of its interval."""
     believed_trials: int
-    """The number of trials behind it."""
+    """The number of answers behind it."""
     known: float | None
     """The accuracy in all later cycles; None if it was not measured since."""
     known_low: float | None
@@ -93,7 +93,7 @@ class CurvePoint:
     known_high: float | None
     """The upper end of its interval."""
     known_trials: int
-    """The number of trials behind it."""
+    """The number of answers behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

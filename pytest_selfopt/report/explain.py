@@ -192,7 +192,7 @@ def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
         lines += ["", f"{accuracy} of what is in force in {phase}, by cycle"]
         for entry in of_phase:
             measured = entry.get("metrics", {}).get(entry["baseline_after"])
-            if measured is not None:
+            if measured is not None and measured["accuracy"] is not None:
                 line = _curve_line(entry, measured["accuracy"], most)
                 lines.append(line)
     return [*lines, ""]

@@ -129,15 +129,15 @@ def interval(measured: Measured) -> str:
 
 
 def believed(point: CurvePoint) -> str:
-    """Format the accuracy as believed at the cycle, with its number of trials."""
-    return f"{point.believed:.3f} ({point.believed_trials:,} trials)"
+    """Format the accuracy as believed at the cycle, with its number of answers."""
+    return f"{point.believed:.3f} ({point.believed_trials:,} answers)"
 
 
 def known(point: CurvePoint) -> str:
-    """Format the accuracy as known now from later cycles, with its number of trials."""
+    """Format the accuracy as known now from later cycles, with its number of answers."""
     if point.known is None:
         return "not measured since"
-    return f"{point.known:.3f} ({point.known_trials:,} trials)"
+    return f"{point.known:.3f} ({point.known_trials:,} answers)"
 
 
 def rise(line: CycleLine) -> str:
@@ -147,9 +147,9 @@ def rise(line: CycleLine) -> str:
 
 
 def rise_rests_on(line: CycleLine) -> str:
-    """Format the numbers of trials behind these two accuracies."""
+    """Format the numbers of answers behind these two accuracies."""
     before, after = count(line.trials_before), count(line.trials_after)
-    return f"of {before} / {after} trials"
+    return f"of {before} / {after} answers"
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

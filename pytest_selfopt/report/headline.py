@@ -13,6 +13,7 @@ from pytest_selfopt.console.verdict_text import (
     PhaseVerdict,
     join_names,
 )
+from pytest_selfopt.report import formats
 from pytest_selfopt.report.document import CycleLine
 from pytest_selfopt.report.phase_document import Measured, PhaseReport, SpecReport, best_verdict
 
@@ -104,11 +105,11 @@ def _promotion(line: CycleLine) -> str:
     return f"{promoted}: {after} answers right instead of {before}."
 
 
-def _right_of(passes: int, trials: int | None) -> str:
-    """Format right answers of trials, such as "7 of 8"; empty if unknown."""
-    if not trials:
+def _right_of(passes: int, answers: int | None) -> str:
+    """Format right answers of all answers, such as "7 of 8"; empty if unknown."""
+    if not answers:
         return ""
-    return f"{passes:,} of {trials:,}"
+    return f"{passes:,} of {answers:,}"
 
 
 def _number(count: int, name: str) -> str:
@@ -148,7 +149,7 @@ def _answers(phase: PhaseReport, spec: str) -> Answers | None:
     measured = _measured(phase, spec)
     if measured is None:
         return None
-    return Answers(right=measured.passes, trials=measured.trials)
+    return Answers(right=measured.passes, given=measured.answers, missing=measured.errors)
 
 
 def _judged(phase: PhaseReport) -> list[SpecReport]:
@@ -159,7 +160,7 @@ def _state(phase: PhaseReport, lines: Sequence[CycleLine]) -> str:
     measured = _measured(phase, phase.in_force)
     state = f"{phase.phase} not measured"
     if measured is not None:
-        state = f"{phase.phase} {_right(measured)} answers right ({measured.accuracy:.3f})"
+        state = f"{phase.phase} {_right(measured)} answers right ({formats.share(measured.accuracy)})"
     for line in lines:
         if line.phase == phase.phase and line.accuracy_before is not None:
             return f"{state}, {line.accuracy_before:.3f} at the beginning"
@@ -191,7 +192,7 @@ def _measured(phase: PhaseReport, spec: str) -> Measured | None:
 
 
 def _right(measured: Measured) -> str:
-    return f"{measured.passes:,} of {measured.trials:,}"
+    return f"{measured.passes:,} of {measured.answers:,}"
 
 
 def _sentence_of(phase: PhaseReport, spec: str) -> str:

@@ -119,10 +119,10 @@ def _accuracy(spec: SpecReport) -> str:
     if measured is None:
         return "-"
     interval = formats.interval(measured)
-    right = f"{measured.passes:,} of {measured.trials:,} trials"
+    right = f"{measured.passes:,} of {measured.answers:,} answers"
     if measured.weighted:
         right += ", weighted"
-    return f"{measured.accuracy:.3f} ({interval}; {right})"
+    return f"{formats.share(measured.accuracy)} ({interval}; {right})"
 
 
 def _gate(gate: Gate) -> str:

@@ -46,7 +46,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The numbers of a spec over the trials of a cycle; latency, tokens and cost are those of answered trials."""
+    """The numbers of a spec over the trials of a cycle; shares, latency and tokens are those of answered trials."""
 
     trials: int
     """All trials, including those without an answer."""
@@ -58,8 +58,8 @@ class Measured:
     """Trials that were wrong."""
     errors: int
     """Trials without a usable answer."""
-    accuracy: float
-    """Passes over trials, each with the weight of its case."""
+    accuracy: float | None
+    """Passes over answered trials, each with the weight of its case; None if nothing was answered."""
     weighted: bool
     """Whether weights of cases differ from 1, so that the accuracy is not that of the counts."""
     low: float
@@ -67,11 +67,11 @@ class Measured:
     high: float
     """The upper end of its interval."""
     run_accuracies: tuple[float, ...]
-    """The accuracy of each run, in order."""
+    """The accuracy of each run with an answer, in order."""
     restraint: float | None
-    """The share of the trials needing no tool in which none was called."""
+    """The share of the answers to prompts that need no tool in which none was called."""
     restraint_trials: int
-    """The number of trials behind it."""
+    """The number of answers behind it."""
     errors_by_kind: Mapping[str, int]
     """The number of errors of each kind."""
     unusual_ends: Mapping[str, int]
@@ -88,6 +88,11 @@ class Measured:
     """The cost of all trials; None if that of one is unknown."""
     cost_of_1000_usd: float | None
     """The cost of a thousand answers like these."""
+
+    @property
+    def answers(self) -> int:
+        """Trials with an answer, right or wrong."""
+        return self.passes + self.misses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

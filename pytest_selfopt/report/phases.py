@@ -239,15 +239,15 @@ def _gate(entry: Entry) -> Gate:
 
 
 def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
-    score = score_of(map(_answers, trials))
-    answers = metrics.passes + metrics.misses
+    answered = (trial for trial in trials if trial.outcome is not Outcome.ERROR)
+    score = score_of(map(_answers, answered))
     return Measured(
         trials=metrics.trials,
-        cases=score.cases,
+        cases=len({trial.case for trial in trials}),
         passes=metrics.passes,
         misses=metrics.misses,
         errors=metrics.errors,
-        accuracy=metrics.accuracy,
+        accuracy=metrics.known_accuracy,
         weighted=metrics.weighted is not None,
         low=score.low,
         high=score.high,
@@ -261,7 +261,7 @@ def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
         tokens_in=metrics.tokens_in,
         tokens_out=metrics.tokens_out,
         cost_usd=metrics.cost_usd,
-        cost_of_1000_usd=_cost_of_1000(metrics.cost_usd, answers),
+        cost_of_1000_usd=metrics.cost_of_1000_usd,
     )
 
 
@@ -277,48 +277,51 @@ def _cost_of_1000(cost: float | None, answers: int) -> float | None:
 
 
 def passes_in_history(entry: Entry) -> int:
-    """Return the history's number of right answers of a spec, which it tells only where weights differ."""
+    """Return the history's number of right answers of a spec, of its accuracy if the number is missing."""
     passes = whole_in(entry, "passes")
     if passes is None:
-        return round((share_in(entry, "accuracy") or 0.0) * count_in(entry, "trials"))
+        return round((share_in(entry, "accuracy") or 0.0) * answers_in_history(entry))
     return passes
+
+
+def answers_in_history(entry: Entry) -> int:
+    """Return the history's number of answers of a spec, right or wrong."""
+    errors = sum(counts_in(entry, "errors_by_kind").values())
+    return max(0, count_in(entry, "trials") - errors)
 
 
 def _measured_in_history(entry: Entry) -> Measured:
     """Return the history's numbers of a spec whose trials are no longer in the ledger."""
-    trials = count_in(entry, "trials")
-    accuracy = share_in(entry, "accuracy") or 0.0
-    kinds = counts_in(entry, "errors_by_kind")
-    errors = min(trials, sum(kinds.values()))
+    trials, answers = count_in(entry, "trials"), answers_in_history(entry)
     passes = passes_in_history(entry)
     low, high = 0.0, 1.0
     weighted = numbers_in(entry, "accuracy_interval")
     if len(weighted) == len((low, high)):
         low, high = weighted
-    elif trials:
-        low, high = wilson(passes, trials)
+    elif answers:
+        low, high = wilson(passes, answers)
     cost = number_in(entry, "cost_usd")
     return Measured(
         trials=trials,
         cases=0,
         passes=passes,
-        misses=max(0, trials - passes - errors),
-        errors=errors,
-        accuracy=accuracy,
+        misses=max(0, answers - passes),
+        errors=trials - answers,
+        accuracy=share_in(entry, "accuracy"),
         weighted=bool(weighted),
         low=low,
         high=high,
         run_accuracies=numbers_in(entry, "run_accuracies"),
         restraint=number_in(entry, "restraint"),
         restraint_trials=0,
-        errors_by_kind=kinds,
+        errors_by_kind=counts_in(entry, "errors_by_kind"),
         unusual_ends=counts_in(entry, "unusual_ends"),
         latency_median_s=number_in(entry, "latency_median_s"),
         latency_p95_s=number_in(entry, "latency_p95_s"),
         tokens_in=whole_in(entry, "tokens_in"),
         tokens_out=whole_in(entry, "tokens_out"),
         cost_usd=cost,
-        cost_of_1000_usd=_cost_of_1000(cost, trials - errors),
+        cost_of_1000_usd=_cost_of_1000(cost, answers),
     )
 
 
@@ -338,7 +341,7 @@ def _front(specs: Sequence[SpecReport], by: str) -> set[str]:
     points: dict[str, tuple[float, float]] = {}
     for spec in specs:
         value = getattr(spec.measured, by, None)
-        if spec.measured is not None and value is not None:
+        if spec.measured is not None and spec.measured.accuracy is not None and value is not None:
             points[spec.spec] = (spec.measured.accuracy, value)
     return {spec for spec, point in points.items() if not _beaten(point, points.values())}
 

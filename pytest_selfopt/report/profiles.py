@@ -119,12 +119,12 @@ def _phase_section(profile: Profile, phase: PhaseProfile, places: str) -> Sectio
         ("asked as", _short_spec(phase.spec, profile, phase)),
         ("rank", _rank(phase)),
         ("latest", f"{_score(phase.latest)}, cycle {phase.latest_cycle}"),
-        ("average", f"{_score(average)}, {average.trials:,} trials of {average.cases} cases"),
+        ("average", f"{_score(average)}, {average.trials:,} answers of {average.cases} cases"),
         ("trend", phase.trend.sentence),
         ("restraint", _restraint(phase)),
         ("latency", f"median {median}, 95 % within {most}"),
-        ("errors", _errors(phase.errors, average.trials)),
-        *_ends(phase.ends, average.trials),
+        ("errors", _errors(phase.errors, phase.trials)),
+        *_ends(phase.ends, phase.trials),
         ("cost", _cost_sentence(phase)),
         ("score per price", _per_price_sentence(phase)),
         ("maps", places),
@@ -283,6 +283,8 @@ def _short_spec(spec: str, profile: Profile, phase: PhaseProfile) -> str:
 
 
 def _score(score: Score) -> str:
+    if not score.trials:
+        return _UNKNOWN
     return f"{score.accuracy:.3f} ({score.low:.2f}-{score.high:.2f})"
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.economy.measures import MOST_ERRORS
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.trial import Outcome, Trial
 
@@ -31,11 +32,10 @@ class Member:
 
     @property
     def accuracy(self) -> float:
-        """Passes over all its trials; a missing answer is not a pass."""
-        trials = self.answers + self.errors
-        if not trials:
+        """Passes over answers; 0 without answers."""
+        if not self.answers:
             return 0.0
-        return self.passes / trials
+        return self.passes / self.answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +43,21 @@ class Gain:
     """A swarm compared with its members.
 
     The best member is the one with most right answers in this batch, which flatters it: the swarm has to beat its luck,
-    too. A pair is a case and run that both were asked; `fixed` are the pairs that only the swarm has right, `broken`
-    those that only the member has right. A missing answer is not right.
+    too. A pair is a case and run that both answered; `fixed` are the pairs that only the swarm has right, `broken`
+    those that only the member has right.
     """
 
     members: tuple[Member, ...]
     not_asked: tuple[str, ...]
     best: Member | None
-    """None if no member was asked the swarm's questions."""
+    """None if no member has answered a question that the swarm has answered."""
     pairs: int
     passes: int
     """Right answers of the swarm, in pairs."""
     alone: int
     """Right answers of the best member, in pairs."""
     errors: int
-    """Missing answers of the swarm, in pairs."""
+    """Questions asked of both to which one gave no answer; they are in no pair."""
     fixed: int
     broken: int
     calls_each: float
@@ -67,13 +67,16 @@ class Gain:
     def sentence(self) -> str:
         """Return the verdict for people."""
         if self.best is None:
-            return "the swarm's gain is unknown: no answer of it arrived"
+            return "the swarm's gain is unknown: nothing was answered by it and by a member"
+        asked = self.pairs + self.errors
+        if self.errors >= MOST_ERRORS * asked:
+            return f"the swarm's gain is unknown: {self.errors} of {asked} questions were not answered by both"
         ours, theirs = self.passes / self.pairs, self.alone / self.pairs
         alone = f"{self.best.model} alone ({theirs:.2f})"
         price = f"at {self.calls_each:.1f} calls per answer"
         errors = ""
         if self.errors:
-            errors = f"; {self.errors} of its answers are missing"
+            errors = f"; {self.errors} more were not answered by both"
         if self.fixed <= self.broken:
             return f"the swarm bought nothing: {ours:.2f}, no better than {alone}, {price}{errors}"
         accuracy = f"{ours:.2f} versus {alone}, {price}"
@@ -92,13 +95,13 @@ def gain(trials: Sequence[Trial], first: Sequence[Trial], members: Sequence[str]
     """
     by_model = _first_answers(first, members)
     shown = tuple(_member(model, tuple(answers.values())) for model, answers in by_model.items())
-    asked = list(map(_question, trials))
-    able = [member for member in shown if not by_model[member.model].keys().isdisjoint(asked)]
-    best = max(able, key=lambda member: member.accuracy, default=None)
+    able = [member for member in shown if any(map(_answered, _pairs(trials, by_model[member.model])))]
+    best = max(able, key=lambda member: member.passes, default=None)
     alone: dict[_Question, Trial] = {}
     if best is not None:
         alone = by_model[best.model]
-    pairs = _pairs(trials, alone)
+    asked = _pairs(trials, alone)
+    pairs = list(filter(_answered, asked))
     counts = Counter((_right(ours), _right(theirs)) for ours, theirs in pairs)
     both, fixed, broken = counts[True, True], counts[True, False], counts[False, True]
     return Gain(
@@ -108,7 +111,7 @@ def gain(trials: Sequence[Trial], first: Sequence[Trial], members: Sequence[str]
         pairs=len(pairs),
         passes=both + fixed,
         alone=both + broken,
-        errors=_errors(ours for ours, _ in pairs),
+        errors=len(asked) - len(pairs),
         fixed=fixed,
         broken=broken,
         calls_each=_mean_attempts(trials),
@@ -138,6 +141,11 @@ def _pairs(trials: Sequence[Trial], alone: Mapping[_Question, Trial]) -> list[tu
         if other is not None:
             pairs.append((trial, other))
     return pairs
+
+
+def _answered(pair: tuple[Trial, Trial]) -> bool:
+    """Whether both of a pair have an answer."""
+    return Outcome.ERROR not in (pair[0].outcome, pair[1].outcome)
 
 
 def _mean_attempts(trials: Sequence[Trial]) -> float:

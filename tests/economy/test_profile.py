@@ -57,6 +57,7 @@ class Book:
         latencies: Sequence[float] = (1.0,),
         cost: float | None = 0.001,
         restraint: bool = False,
+        called: bool = False,
         tokens: int | None = 300,
     ) -> None:
         """Book each case of a spec, a letter a run."""
@@ -79,7 +80,9 @@ class Book:
             )
             outcome = {"P": Outcome.PASS, "F": Outcome.MISS, "T": Outcome.ERROR}[letter]
             kind = ErrorKind.TIMEOUT if error else None
-            judged = Trial(phase=record.phase, spec=spec, case=case, run=run, outcome=outcome, error_kind=kind)
+            judged = Trial(
+                phase=record.phase, spec=spec, case=case, run=run, outcome=outcome, error_kind=kind, called=called
+            )
             self.ledger.record_calls(self.cycle, [record])
             self.ledger.record_outcomes([(record.id, judged)])
 
@@ -126,15 +129,19 @@ def test_without_promotion_the_surest_spec_counts(book: Book) -> None:
 def test_suites_phases_restraint_and_errors_are_separate(book: Book) -> None:
     book.ask(f"desk/a/{BARE}", {"items/1": "PPFT", "more/1": "FFFF"})
     book.ask(f"desk/a/{BARE}", {"more/quiet": "PPPT"}, restraint=True)
+    book.ask(f"desk/a/{BARE}", {"more/wrong": "F"}, restraint=True)
+    book.ask(f"desk/a/{BARE}", {"more/loud": "F"}, restraint=True, called=True)
     book.ask("desk/a/extended/extended/t60/r1/i0", {"talks/1": "T"})
     book.purpose = "warmup"
     book.ask(f"desk/a/{BARE}", {"items/1": "P"})
     profile = book.profiles([Observation(kind="flaky", spec=f"desk/a/{BARE}", cycle=one) for one in (1, 2)])["desk/a"]
     atomic, extended = profile.phases
-    assert {name: (one.passes, one.trials) for name, one in atomic.suites.items()} == {"items": (2, 4), "more": (3, 8)}
+    assert {name: (one.passes, one.trials) for name, one in atomic.suites.items()} == {"items": (2, 3), "more": (3, 9)}
     assert atomic.restraint is not None
-    assert (atomic.restraint.passes, atomic.restraint.trials) == (3, 3), "an error is no restraint"
-    assert (atomic.errors, profile.errors, profile.trials) == ({"timeout": 2}, {"timeout": 3}, 13)
+    assert (atomic.restraint.passes, atomic.restraint.trials) == (4, 5), (
+        "an error is no restraint, and a miss is one if no tool is called"
+    )
+    assert (atomic.errors, profile.errors, profile.trials) == ({"timeout": 2}, {"timeout": 3}, 15)
     assert (extended.latency_median_s, extended.latency_p95_s, extended.cost, extended.restraint) == (None,) * 4
     ((kind, times, last),) = ((one.kind, one.times, one.last_cycle) for one in profile.findings)
     assert (kind, times, last) == ("flaky", 2, 2)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
-from pytest_selfopt.loop.evaluate import Metrics, spread_of
+from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.evidence.spread import spread_of
 from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict
@@ -215,7 +216,6 @@ class Cycle:
             errors=0,
             run_accuracies=tuple(one / cases for one in right),
             spread=spread_of(list(zip(*passes, strict=True)), len(passes)),
-            restraint=None,
             restraint_trials=0,
             restraint_calls=0,
             silent_misses=0,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.evaluate import evaluate, outcomes_by_run, spread
+from pytest_selfopt.loop.evaluate import evaluate
+from pytest_selfopt.loop.evidence.spread import outcomes_by_run, spread
 from pytest_selfopt.trial import Outcome, Trial
 from tests.loop.worlds import SPEC, draw, matrix, names
 
@@ -31,8 +32,10 @@ def test_every_trial_is_counted_once(rows: list[str]) -> None:
     metrics = evaluate(SPEC, matrix(rows), names(len(rows)))
     letters = "".join(rows)
     assert (metrics.passes, metrics.misses, metrics.errors) == tuple(map(letters.count, "PFE"))
-    assert metrics.accuracy == pytest.approx(letters.count("P") / len(letters))
-    assert metrics.accuracy == pytest.approx(sum(metrics.run_accuracies) / len(metrics.run_accuracies))
+    answers = letters.count("P") + letters.count("F")
+    assert metrics.known_accuracy == (letters.count("P") / answers if answers else None)
+    assert len(metrics.runs) == len(metrics.run_accuracies)
+    assert all(any(row[run] != "E" for row in rows) for run in metrics.runs)
     low, high = metrics.accuracy_interval
     assert low <= metrics.accuracy <= high
 
@@ -44,6 +47,18 @@ def test_restraint_counts_answers_needing_no_call() -> None:
     metrics = evaluate(SPEC, trials, names(2))
     assert (metrics.restraint, metrics.restraint_trials, metrics.restraint_calls) == (0.5, 2, 1)
     assert evaluate(SPEC, matrix(rows), names(2)).restraint is None
+
+
+def test_a_wrong_answer_without_a_call_is_restraint() -> None:
+    silent, calling = (replace(trial, restraint=True) for trial in matrix(["FF"]))
+    assert evaluate(SPEC, [silent, replace(calling, called=True)], names(1)).restraint == 0.5
+
+
+def test_a_run_without_answers_has_no_accuracy() -> None:
+    metrics = evaluate(SPEC, matrix(["PEP", "FEP"]), names(2))
+    assert (metrics.runs, metrics.run_accuracies) == ((0, 2), (0.5, 1.0))
+    assert (metrics.accuracy, metrics.accuracy_median) == (0.75, 0.75)
+    assert evaluate(SPEC, matrix(["EE"]), names(1)).known_accuracy is None
 
 
 def test_latencies_are_those_of_answers() -> None:
@@ -127,8 +142,8 @@ def test_weights_count_in_accuracy_alone() -> None:
     weights = {heavy: 3.0, light: 1.0}
     trials = [replace(trial, weight=weights[trial.case]) for trial in matrix(["PP", "EF"])]
     metrics = evaluate(SPEC, trials, names(2))
-    assert (metrics.accuracy, metrics.first_attempt_accuracy) == (0.75, 0.75)
-    assert metrics.run_accuracies == (0.75, 0.75)
+    assert (metrics.accuracy, metrics.first_attempt_accuracy) == (6 / 7, 6 / 7)
+    assert metrics.run_accuracies == (1.0, 0.75)
     assert (metrics.passes, metrics.trials, metrics.error_share) == (2, 4, 0.25)
     assert metrics.spread == evaluate(SPEC, matrix(["PP", "EF"]), names(2)).spread
     assert metrics.could_reach(0.875)

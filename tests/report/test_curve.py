@@ -29,6 +29,7 @@ def count(cycle: int, spec: str, case: str, passes: int, *, phase: str = "atomic
         passes=passes,
         misses=3 - passes,
         errors=0,
+        calls=0,
         tokens_in=0,
         tokens_out=0,
         cost_usd=0.0,

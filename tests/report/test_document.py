@@ -47,7 +47,7 @@ ENTRY: dict[str, Any] = {
             "gates": [GATE, ODDS],
         }
     ],
-    "metrics": {BASELINE: {"accuracy": 0.5, "trials": 6, "run_accuracies": [0.5], "errors_by_kind": {"timeout": 1}}},
+    "metrics": {BASELINE: {"accuracy": 0.6, "trials": 6, "run_accuracies": [0.6], "errors_by_kind": {"timeout": 1}}},
     "gates": [GATE],
     "diagnoses": [{"kind": "flaky", "sentence": "flaky", "chance": 0.5, "trials": 3, "runs": [0], "cases": ["a"]}],
     "next": {"candidates": [{"spec": BASELINE, "why": "untried"}], "left": 2},
@@ -147,7 +147,7 @@ def test_history_fills_in_for_the_ledger() -> None:
     made = phase_report(story(ENTRY), ((), 0))
     baseline = made.specs[0].measured
     assert baseline is not None
-    assert (baseline.accuracy, baseline.trials, baseline.errors, baseline.misses) == (0.5, 6, 1, 2)
+    assert (baseline.accuracy, baseline.trials, baseline.errors, baseline.misses) == (0.6, 6, 1, 2)
     assert made.specs[1].measured is None
     assert (made.specs[1].odds, made.specs[1].needed) == (31.875, 220.0)
 
@@ -221,7 +221,7 @@ def test_a_past_promotion_counts_its_answers() -> None:
     metrics = {**ENTRY["metrics"], CANDIDATE: {"accuracy": 1.0, "trials": 9}}
     entry = {**ENTRY, "metrics": metrics}
     over = headline_of_history(cycle_lines([entry]), [phase_report(story(entry), ((), 0))])
-    assert over.headline == "1 promotion in 1 cycle: atomic 9 of 9 answers right (1.000), 0.500 at the beginning."
+    assert over.headline == "1 promotion in 1 cycle: atomic 9 of 9 answers right (1.000), 0.600 at the beginning."
     assert over.why == ("Cycle 1 promoted schema for atomic: 9 of 9 answers right instead of 3 of 6.",)
 
 

@@ -20,13 +20,23 @@ def trials(spec: str, outcomes: str, attempts: int = 1) -> list[Trial]:
     ]
 
 
-def test_a_missing_answer_counts_as_wrong() -> None:
+def test_an_outage_decides_nothing() -> None:
     found = gain(trials("swarm", "ppppeeeeeeee", 8), trials("a", "mmmmpppppppp"), ["a"])
-    assert (found.fixed, found.broken, found.errors) == (4, 8, 8)
-    assert found.sentence == (
-        "the swarm bought nothing: 0.33, no better than a alone (0.67), at 8.0 calls per answer; "
-        "8 of its answers are missing"
-    )
+    assert (found.fixed, found.broken, found.errors) == (4, 0, 8)
+    assert found.sentence == "the swarm's gain is unknown: 8 of 12 questions were not answered by both"
+
+
+def test_a_missing_answer_is_not_wrong() -> None:
+    found = gain(trials("swarm", "p" * 39 + "e", 8), trials("a", "m" * 20 + "p" * 20), ["a"])
+    assert (found.fixed, found.broken, found.errors) == (20, 0, 1)
+    assert found.sentence.startswith("the swarm bought +0.51: 1.00 versus a alone (0.49), at 8.0 calls per answer;")
+    assert found.sentence.endswith("; 1 more were not answered by both")
+
+
+def test_the_best_member_has_most_right_answers() -> None:
+    found = gain(trials("swarm", "ppp"), [*trials("a", "pee"), *trials("b", "ppm")], ["a", "b"])
+    assert found.best is not None
+    assert (found.best.model, found.members[0].accuracy) == ("b", 1.0)
 
 
 def test_only_shared_cases_are_compared() -> None:
@@ -34,14 +44,17 @@ def test_only_shared_cases_are_compared() -> None:
     assert found.best is not None
     assert (found.best.model, found.pairs, found.fixed, found.not_asked) == ("a", 2, 2, ("c",))
     nobody = gain([], trials("a", "p"), ["a"])
-    assert nobody.sentence == "the swarm's gain is unknown: no answer of it arrived"
+    assert nobody.sentence == "the swarm's gain is unknown: nothing was answered by it and by a member"
 
 
 @given(st.text("pme", min_size=1, max_size=60), st.data())
 def test_a_gain_needs_more_right_answers(alone: str, data: st.DataObject) -> None:
     swarm = data.draw(st.text("pme", min_size=len(alone), max_size=len(alone)))
     found = gain(trials("swarm", swarm), trials("a", alone), ["a"])
-    better = swarm.count("p") > alone.count("p")
-    assert ("bought nothing" in found.sentence) != better
+    pairs = [pair for pair in zip(swarm, alone, strict=True) if "e" not in pair]
+    better = sum(ours == "p" for ours, _ in pairs) > sum(theirs == "p" for _, theirs in pairs)
+    known = bool(pairs) and len(alone) - len(pairs) < 0.05 * len(alone)
+    assert ("is unknown" in found.sentence) != known
+    assert ("bought nothing" in found.sentence) == (known and not better)
     if better:
         assert found.fixed > found.broken

@@ -11,7 +11,7 @@ from pytest_selfopt.loop.diagnosis.kinds import STRAY_SHARE, Diagnosis, Diagnosi
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRIED, RETRY
 from pytest_selfopt.loop.diagnosis.run_effects import cold_errors, run_effect
 from pytest_selfopt.loop.distributions import at_least, binomial_tail, wilson
-from pytest_selfopt.loop.evaluate import coin_flips
+from pytest_selfopt.loop.evidence.spread import coin_flips
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.loop.wording import listed_cases, listed_counts
 from pytest_selfopt.trial import ErrorKind, Trial
@@ -102,23 +102,24 @@ def _perfect(matrix: Matrix) -> Diagnosis | None:
         return None
     return Diagnosis(
         kind=DiagnosisKind.PERFECT,
-        sentence=f"{matrix.passed} of {trials} answers are right",
+        sentence=f"{matrix.passed} of {matrix.answers} answers are right",
         chance=binomial_tail(failed, trials, GOOD_SHARE),
     )
 
 
 def _incapable(matrix: Matrix, phase: str, limits: Limits) -> Diagnosis | None:
-    passed, trials = matrix.passed, len(matrix.trials)
-    _, upper = wilson(passed, trials)
+    passed, answers = matrix.passed, matrix.answers
+    _, upper = wilson(passed, answers)
     minimum = limits.extended_phase_min_accuracy
-    if passed > INCAPABLE_SHARE * trials or upper >= minimum:
+    if passed > INCAPABLE_SHARE * answers or upper >= minimum:
         return None
     finding = Diagnosis(
         kind=DiagnosisKind.CAPABILITY,
         sentence=(
-            f"{passed} of {trials} answers are right, with 95 % confidence at most {upper:.0%}; {minimum:.0%} is needed"
+            f"{passed} of {answers} answers are right, "
+            f"with 95 % confidence at most {upper:.0%}; {minimum:.0%} is needed"
         ),
-        chance=binomial_tail(passed, trials, minimum),
+        chance=binomial_tail(passed, answers, minimum),
     )
     if phase == "atomic":
         return finding
@@ -190,18 +191,17 @@ def _ceiling(matrix: Matrix) -> Diagnosis | None:
 
 
 def _steady(matrix: Matrix, limits: Limits) -> Diagnosis:
-    passed, trials = matrix.passed, len(matrix.trials)
+    passed, answers = matrix.passed, matrix.answers
     runs = len(matrix.runs)
     if runs < limits.min_samples:
         return Diagnosis(
             kind=DiagnosisKind.UNKNOWN,
-            sentence=f"{passed} of {trials} answers are right; {runs} runs are too few to see a pattern",
+            sentence=f"{passed} of {answers} answers are right; {runs} runs are too few to see a pattern",
         )
-    failed = trials - passed - len(matrix.errors)
     return Diagnosis(
         kind=DiagnosisKind.SUBOPTIMAL,
-        sentence=f"steady, with {passed} of {trials} answers right and no pattern in what fails",
-        chance=at_least(failed, trials, PERFECT_SHARE),
+        sentence=f"steady, with {passed} of {answers} answers right and no pattern in what fails",
+        chance=at_least(answers - passed, answers, PERFECT_SHARE),
     )
 
 

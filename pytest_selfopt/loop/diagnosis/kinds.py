@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from pytest_selfopt.loop.evaluate import Spread, answered_rows, outcomes_by_run, spread
+from pytest_selfopt.loop.evidence.spread import Spread, answered_rows, outcomes_by_run, spread
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 STRAY_SHARE = 0.01
@@ -90,6 +90,11 @@ class Matrix:
     def errors(self) -> tuple[Trial, ...]:
         """The trials without an answer."""
         return tuple(filter(_is_error, self.trials))
+
+    @property
+    def answers(self) -> int:
+        """The number of trials with an answer."""
+        return len(self.trials) - len(self.errors)
 
     @cached_property
     def errors_by_run(self) -> Counter[int]:

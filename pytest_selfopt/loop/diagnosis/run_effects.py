@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind, Matrix
 from pytest_selfopt.loop.diagnosis.remedies import LOADING, WARM_UP
-from pytest_selfopt.loop.evaluate import coin_flips, known, median, served_models
+from pytest_selfopt.loop.evaluate import known, median, served_models
+from pytest_selfopt.loop.evidence.spread import coin_flips
 from pytest_selfopt.trial import Trial
 
 RUN_EFFECT_CHANCE = 0.001

@@ -110,12 +110,14 @@ def extended_phase_min_accuracy(measured: GateInput, limits: Limits) -> GateResu
     hopeless = is_hopeless(measured.phase, metrics, limits)
     too_few = not metrics.could_reach(limit)
     sentence = f"accuracy {metrics.accuracy:.2f}, the extended phase needs {limit:.2f}"
-    if hopeless:
+    if metrics.known_accuracy is None:
+        sentence = f"nothing was answered, the extended phase needs an accuracy of {limit:.2f}"
+    elif hopeless:
         sentence = f"all {metrics.misses} answers are wrong: 20:1 against the {limit:.2f} that the extended phase needs"
     return GateResult(
         name="extended_phase_min_accuracy",
         passed=metrics.accuracy >= limit,
-        value=metrics.accuracy,
+        value=metrics.known_accuracy,
         limit=limit,
         sentence=sentence,
         asks=reject_or_hold(reject=hopeless or too_few),
@@ -159,12 +161,8 @@ def _latency_words(metrics: Metrics, limit: float | None) -> str:
 
 
 def cost(measured: GateInput, limits: Limits) -> GateResult:
-    """Whether 1,000 trials cost at most the limit in USD; an unknown price fails."""
-    limit = limits.cost
-    value = _cost_of_thousand(measured.metrics)
-    known = f"the cost of {measured.metrics.unpriced} calls is unknown"
-    if value is not None:
-        known = f"1,000 trials cost {format_cost(value)}"
+    """Whether 1,000 answers cost at most the limit in USD; an unknown price fails."""
+    limit, value = limits.cost, measured.metrics.cost_of_1000_usd
     bound = "no limit is set"
     if limit is not None:
         bound = f"at most ${limit:g} may be spent"
@@ -173,12 +171,15 @@ def cost(measured: GateInput, limits: Limits) -> GateResult:
         passed=limit is None or (value is not None and value <= limit),
         value=value,
         limit=limit,
-        sentence=f"{known}, {bound}",
+        sentence=f"{cost_of_answers(measured.metrics)}, {bound}",
         asks=reject_or_hold(reject=value is not None),
     )
 
 
-def _cost_of_thousand(metrics: Metrics) -> float | None:
-    if metrics.cost_usd is None or not metrics.trials:
-        return None
-    return 1000 * metrics.cost_usd / metrics.trials
+def cost_of_answers(metrics: Metrics) -> str:
+    """Say what 1,000 answers cost, or why that is unknown."""
+    if metrics.cost_of_1000_usd is not None:
+        return f"1,000 answers cost {format_cost(metrics.cost_of_1000_usd)}"
+    if not metrics.answers:
+        return "nothing was answered"
+    return f"the cost of {metrics.unpriced} calls is unknown"

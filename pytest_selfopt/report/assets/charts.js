@@ -14,7 +14,7 @@
   const told = (spec) =>
     `${spec.name} (${said(spec)})\n` +
     `accuracy ${share(spec.accuracy)}, 95 % interval ${spec.low.toFixed(2)} to ${spec.high.toFixed(2)}\n` +
-    `${whole.format(spec.passes)} of ${whole.format(spec.trials)} trials right\n` +
+    `${whole.format(spec.passes)} of ${whole.format(spec.answers)} answers right\n` +
     `1,000 answers ${money(spec.cost)}, median latency ${seconds(spec.latency)}`;
 
   const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
@@ -66,7 +66,7 @@
   const EVENTS = { promoted: "▲ promoted", "rolled back": "▼ rolled back", confirmed: "✓ confirmed", expired: "○ expired", trial: "△ on trial" };
   function toldPoint(point) {
     const since = point.known === null ? "not measured since" : `known now: ${share(point.known)} (${whole.format(point.knownTrials)} trials of later cycles)`;
-    return `cycle ${point.cycle}: ${point.name}${point.event ? ", " + point.event : ""}\nbelieved then: ${share(point.believed)} (${whole.format(point.trials)} trials)\n${since}`;
+    return `cycle ${point.cycle}: ${point.name}${point.event ? ", " + point.event : ""}\nbelieved then: ${share(point.believed)} (${whole.format(point.trials)} answers)\n${since}`;
   }
 
   function curve(points, width, small) {

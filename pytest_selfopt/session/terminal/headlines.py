@@ -77,7 +77,7 @@ def _answers(conclusion: Conclusion, spec: str) -> Answers | None:
     metrics = conclusion.metrics.get(spec)
     if metrics is None:
         return None
-    return Answers(right=metrics.passes, trials=metrics.trials)
+    return Answers(right=metrics.passes, given=metrics.answers, missing=metrics.errors)
 
 
 def change_of(conclusion: Conclusion, judgement: CandidateJudgement) -> str:

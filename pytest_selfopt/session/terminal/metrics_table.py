@@ -9,7 +9,7 @@ from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.session.terminal.headlines import change_of
 
 _COLUMNS: dict[str, Callable[[Metrics], str]] = {
-    "accuracy": lambda metrics: f"{metrics.accuracy:.3f}",
+    "accuracy": lambda metrics: _shown(metrics.known_accuracy, ".3f"),
     "restraint": lambda metrics: _shown(metrics.restraint, ".2f"),
     "errors": lambda metrics: str(metrics.errors),
     "no call": lambda metrics: str(metrics.silent_misses),
