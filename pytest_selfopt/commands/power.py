@@ -45,11 +45,13 @@ def run(args: argparse.Namespace) -> int:
     require_at_least_1("--candidates", args.candidates)
     settings = load_project(args)
     add_suite_folders(args.suite)
+    limits = settings.phase(args.phase).limits
     lines = power_report(
         args.suite,
         candidates=args.candidates or settings.max_candidates,
-        least=settings.phase(args.phase).limits.min_samples,
+        least=limits.min_samples,
         known=known_of(settings, args.phase),
+        claim=limits.claim,
     )
     write_lines(lines)
     return EXIT_DONE

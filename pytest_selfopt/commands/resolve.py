@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
-from pytest_selfopt.commands.common.printing import write_lines
+from pytest_selfopt.commands.common.printing import write_json, write_lines
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -25,15 +25,23 @@ def add_parser(subparsers: Subparsers) -> None:
         default=Path("routing_config.json"),
         help="the routing configuration (default: routing_config.json)",
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print JSON for other programs, with the evidence that the rule rests on",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the route, and why it is this one."""
     from pytest_selfopt.routing.config import read_config
-    from pytest_selfopt.routing.explain_route import explain_route
+    from pytest_selfopt.routing.explain_route import explain_route, route_to_json
 
     routing = read_config(args.config)
     route = routing.apply_routing(args.model, args.phase)
-    write_lines(explain_route(route))
+    if args.json:
+        write_json(route_to_json(route))
+    else:
+        write_lines(explain_route(route))
     return EXIT_DONE

@@ -49,6 +49,8 @@ class JudgedCandidate:
     verdict: str
     fixed: int = 0
     broken: int = 0
+    claim: str = ""
+    """For a promotion: the prompts on which it rests, and those for which it holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,28 @@ class PhaseVerdict:
     def _describe_win(self, winner: JudgedCandidate) -> str:
         if self.before is None or self.after is None:
             return winner.name
-        return f"{winner.name}, {self.after} answers right instead of {self.before}"
+        result = f"{winner.name}, {self.after} answers right instead of {self.before}"
+        if not winner.claim:
+            return result
+        return f"{result}; {winner.claim}"
+
+
+def count_prompts(asked: int, up: int, down: int, *, steady: bool) -> str:
+    """Count the prompts that a candidate has right more often than the baseline, and less often.
+
+    Those that differ in every pass are fixed or broken; `steady` says that all are.
+    """
+    better, worse = "up", "down"
+    if steady:
+        better, worse = "fixed", "broken"
+    return f"{up} of {asked} prompts {better}, {down} {worse}"
+
+
+def describe_claim(counted: str, *, for_others: bool) -> str:
+    """Say on which prompts a promotion rests and for which prompts it holds."""
+    if for_others:
+        return f"{counted}: shown for prompts like these"
+    return f"{counted}: shown for these prompts, not for others"
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates.gate_result import Verdict
+from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.plan import PhasePlan
@@ -279,4 +279,6 @@ def _state(judgement: CandidateJudgement, conclusion: Conclusion) -> ComparisonS
         return "promoted"
     if judgement.verdict is Verdict.REJECT:
         return "rejected"
+    if lasting_reason(judgement.gates):
+        return "exhausted"
     return "held"

@@ -18,7 +18,7 @@ from pytest_selfopt.loop.gate import comparing_gates
 from pytest_selfopt.loop.gates.gate_result import GateInput, ProjectGates
 from pytest_selfopt.loop.gates.measures import EXTENDED, is_hopeless
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
-from pytest_selfopt.loop.race import RaceState, obstacles, step
+from pytest_selfopt.loop.race import RaceState, race_state, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import parse_spec
@@ -141,6 +141,7 @@ class PhaseRun:
             churn=churn,
             least=self.plan.least_passes,
             race=self.plan.most_passes > self.plan.least_passes,
+            claim=self.limits.claim,
         )
 
     @property
@@ -245,18 +246,8 @@ class PhaseRun:
 
     def _standing(self, spec: str) -> RaceState:
         measured = self.measured(spec)
-        assert measured.evidence is not None
-        assert measured.needed is not None
         gates = comparing_gates(measured, self.limits, own_gates=self.project_gates)
-        out, waits = obstacles(gates)
-        return RaceState(
-            wins=measured.evidence.wins,
-            losses=measured.evidence.losses,
-            passes=measured.evidence.passes,
-            bar=measured.needed,
-            out=out,
-            waits=waits,
-        )
+        return race_state(measured, gates)
 
     def test_number(self, candidate: str) -> int | None:
         """Return the number of a comparison's test; None for the classic rule."""

@@ -11,7 +11,7 @@ from typing import Literal
 from pytest_selfopt.ledger import queries
 from pytest_selfopt.ledger.records import dump
 
-ComparisonState = Literal["open", "held", "promoted", "rejected"]
+ComparisonState = Literal["open", "held", "exhausted", "promoted", "rejected"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

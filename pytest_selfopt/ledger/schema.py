@@ -69,7 +69,7 @@ CREATE TABLE comparison (
     baseline TEXT NOT NULL, -- the spec that is compared with
     candidate TEXT NOT NULL, -- the spec that is compared
     suite_hash TEXT NOT NULL, -- a hash of the cases: with others it is another comparison
-    state TEXT NOT NULL, -- open, held, promoted or rejected
+    state TEXT NOT NULL, -- open, held, exhausted (held, and more passes decide nothing), promoted or rejected
     cycles TEXT NOT NULL, -- JSON: the cycles whose trials belong to it
     wins INTEGER NOT NULL DEFAULT 0, -- answers that the candidate fixed
     losses INTEGER NOT NULL DEFAULT 0, -- answers that the candidate broke

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_selfopt.loop.actions import ALL_ON, RuleChange, Switches, apply_recommendation, rule_in_force
 from pytest_selfopt.loop.gate import CandidateJudgement
-from pytest_selfopt.loop.gates.gate_result import Verdict
+from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.loop.pick import Pick
 from pytest_selfopt.loop.provenance import Premises, together
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
@@ -217,7 +217,13 @@ class _Settling:
         if spec.model == self.baseline.model:
             return Enforcement(rules=(rule,), changes=(promotion,))
         own = self._set(Rule(model=spec.model, phase=spec.phase), spec)
-        own = replace(own, reason=winner.sentence, source="selfopt-cycle", status="confirmed")
+        own = replace(
+            own,
+            reason=winner.sentence,
+            source="selfopt-cycle",
+            status="confirmed",
+            evidence=_numbers(winner, self.baseline),
+        )
         sentence = f"set how {spec.model} is asked in {spec.phase}, where it stands in for {self.baseline.model}"
         change = self._change("set", sentence, {}, None, own)
         change = replace(change, model=spec.model)
@@ -302,9 +308,9 @@ def _unproven(rule: Rule | None) -> Mapping[str, Any] | None:
 
 
 def has_lost(trial: CandidateJudgement) -> bool:
-    """Whether a rule on trial has failed: it is not better, or was not proven in the passes of three cycles."""
+    """Whether a rule on trial has failed: it is not better, or not proven in the passes of three cycles or of any."""
     if trial.verdict is Verdict.HOLD:
-        return trial.tally.passes >= MOST_HELD_PASSES
+        return trial.tally.passes >= MOST_HELD_PASSES or bool(lasting_reason(trial.gates))
     return trial.verdict is Verdict.REJECT
 
 
@@ -320,7 +326,5 @@ def _numbers(judgement: CandidateJudgement, baseline: Spec) -> dict[str, Json]:
     return {
         "comparison": judgement.comparison,
         "baseline": baseline.id,
-        "fixed": judgement.tally.wins,
-        "broken": judgement.tally.losses,
-        "passes": judgement.tally.passes,
+        **judgement.numbers,
     }

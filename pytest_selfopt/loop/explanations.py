@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.console.verdict_text import describe_claim
 from pytest_selfopt.loop.evidence.forecast import passes_to_decide
-from pytest_selfopt.loop.evidence.gains import least_gain, new_prompts
+from pytest_selfopt.loop.evidence.gains import least_gain
+from pytest_selfopt.loop.evidence.prompts import prompt_evidence, prompts_to_decide
 from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict
 
@@ -19,8 +21,9 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
     assert tally is not None
     assert needed is not None
     if verdict is Verdict.PROMOTE:
-        return f"{counts(tally)}; {_odds_words(tally, needed, comparison)}. {_gain_words(measured, tally)}"
-    reasons, weak = [], False
+        shown = f"{counts(tally)}; {claim(tally, needed)}"
+        return f"{shown}; {_odds_words(tally, needed, comparison)}. {_gain_words(measured, tally)}"
+    reasons, weak, on_others = [], False, False
     for result in results:
         if result.passed or result.asks is not verdict:
             continue
@@ -28,12 +31,21 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
             weak = True
         else:
             reasons.append(f"{result.name}: {result.sentence}")
+            on_others = on_others or result.name == "new_prompts"
     parts = [counts(tally)]
     if weak and verdict is Verdict.HOLD:
-        parts += [_odds_words(tally, needed, comparison), what_it_takes(tally, needed)]
+        parts.append(_odds_words(tally, needed, comparison))
     elif weak:
         parts.append("not better than the baseline")
+    if verdict is Verdict.HOLD and (weak or on_others):
+        parts.append(what_it_takes(tally, needed, on_others=on_others))
     return "; ".join([*parts, *reasons])
+
+
+def claim(tally: Tally, needed: Fraction) -> str:
+    """Say on which prompts a promotion rests, and whether it holds for others."""
+    prompts = prompt_evidence(tally)
+    return describe_claim(str(prompts), for_others=prompts.reaches(needed))
 
 
 def counts(tally: Tally) -> str:
@@ -47,8 +59,13 @@ def counts(tally: Tally) -> str:
     )
 
 
-def what_it_takes(tally: Tally, needed: Fraction) -> str:
-    """Say how many more passes, or how many prompts in total, would decide at the observed difference."""
+def what_it_takes(tally: Tally, needed: Fraction, *, on_others: bool = False) -> str:
+    """Say how many more passes, or how many prompts in total, would decide at the observed difference.
+
+    Only more prompts decide a claim `on_others` than those that were asked.
+    """
+    if on_others:
+        return _prompts_words(tally, needed)
     more = passes_to_decide(tally, needed)
     if more is None:
         return "at this difference no number of passes decides"
@@ -59,6 +76,13 @@ def what_it_takes(tally: Tally, needed: Fraction) -> str:
     return f"at this difference about {passes}, or {prompts} prompts instead of {len(tally.cases)}, would decide"
 
 
+def _prompts_words(tally: Tally, needed: Fraction) -> str:
+    prompts = prompts_to_decide(tally, needed)
+    if prompts is None:
+        return "at this difference no number of prompts decides"
+    return f"at this difference about {prompts:,} prompts instead of {len(tally.cases)} would decide"
+
+
 def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
     return (
         f"odds {format_odds(tally.odds)}:1 against luck, needed {format_odds(needed)}:1 "
@@ -67,13 +91,10 @@ def _odds_words(tally: Tally, needed: Fraction, comparison: int | None) -> str:
 
 
 def _gain_words(measured: GateInput, tally: Tally) -> str:
-    least, new = least_gain(tally), new_prompts(tally)
+    least = least_gain(tally)
     gain = f"Gain {tally.gain:+.3f}"
     if measured.metrics.weighted is not None:
         gain = f"Gain by answer, weights aside, {tally.gain:+.3f}"
     if least is not None:
         gain += f", at least {least:+.2f}"
-    shown = "not shown"
-    if new.chance < 0.05:
-        shown = f"shown (p = {new.chance:.2g})"
-    return f"{gain}. On new prompts: {shown} ({new.up} up, {new.down} down of {new.cases})."
+    return f"{gain}."

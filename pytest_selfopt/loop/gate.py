@@ -8,11 +8,13 @@ from fractions import Fraction
 
 from pytest_selfopt.loop import classic_rule as classic
 from pytest_selfopt.loop.evaluate import Metrics
+from pytest_selfopt.loop.evidence.prompts import prompt_evidence
 from pytest_selfopt.loop.evidence.tally import Tally
-from pytest_selfopt.loop.explanations import grounds, what_it_takes
+from pytest_selfopt.loop.explanations import claim, grounds, what_it_takes
 from pytest_selfopt.loop.gates import measures, pairs
 from pytest_selfopt.loop.gates.gate_result import Gate, GateInput, GateResult, ProjectGates, Verdict, no_project_gates
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
+from pytest_selfopt.trial import Json
 
 _COMPARING: tuple[Gate, ...] = (
     pairs.comparable,
@@ -80,11 +82,33 @@ class CandidateJudgement:
     @property
     def takes(self) -> str:
         """What would decide it; empty if it is decided, or if more passes alone would not."""
-        if self.bar is None or self.verdict is not Verdict.HOLD:
+        failed = failed_names(self.gates)
+        if self.bar is None or self.verdict is not Verdict.HOLD or failed.isdisjoint(("no_regression", "new_prompts")):
             return ""
-        if "no_regression" not in failed_names(self.gates):
+        return what_it_takes(self.tally, self.bar, on_others="new_prompts" in failed)
+
+    @property
+    def claim(self) -> str:
+        """For a promotion by odds: the prompts on which it rests, and those for which it holds; else empty."""
+        if self.bar is None or self.verdict is not Verdict.PROMOTE:
             return ""
-        return what_it_takes(self.tally, self.bar)
+        return claim(self.tally, self.bar)
+
+    @property
+    def numbers(self) -> dict[str, Json]:
+        """What is recorded of the comparison: answers fixed and broken, passes, prompts, and the claim if any."""
+        prompts = prompt_evidence(self.tally)
+        recorded: dict[str, Json] = {
+            "fixed": self.tally.wins,
+            "broken": self.tally.losses,
+            "passes": self.tally.passes,
+            "prompts": prompts.asked,
+            "prompts_up": prompts.up,
+            "prompts_down": prompts.down,
+        }
+        if self.claim:
+            recorded["claim"] = self.claim
+        return recorded
 
 
 def judge(

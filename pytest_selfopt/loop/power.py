@@ -5,16 +5,22 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from typing import Protocol
 
 from pytest_selfopt.loop.evidence.odds import bar, log10_odds
+from pytest_selfopt.loop.evidence.prompts import log10_prompt_odds
 from pytest_selfopt.loop.race import RaceState, most_passes, step
+from pytest_selfopt.loop.thresholds import Claim
 
 LOWER_QUARTILE = 0.6745
 """Standard deviations between the mean and the lower quartile of a normal distribution."""
+MOST_PROMPTS = 20_000
+"""The largest number of prompts that is foreseen."""
 STEADY, VARYING = 0.0, 0.3
 """Assumed churn of unmeasured answers: at temperature 0, and with sampling."""
 
@@ -31,7 +37,8 @@ class Outlook:
     """The plan of a cycle.
 
     `first_test` is the number of its first comparison, `churn` the share of repeats of one prompt with one spec whose
-    outcomes differ (0: never; 0.5: coin flips). Without a `race` all candidates get the `least` passes.
+    outcomes differ (0: never; 0.5: coin flips). Without a `race` all candidates get the `least` passes. With the claim
+    on new prompts, gains are those on all prompts that could be asked, of which the `cases` are drawn.
     """
 
     cases: int
@@ -40,6 +47,12 @@ class Outlook:
     churn: float = STEADY
     least: int = 3
     race: bool = True
+    claim: Claim = Claim.SUITE
+
+    @property
+    def last_bar(self) -> Fraction:
+        """The odds that the last of its comparisons must reach."""
+        return bar(self.first_test + self.candidates - 1)
 
     @property
     def most(self) -> int:
@@ -82,12 +95,15 @@ def findable_gain(outlook: Outlook) -> float | None:
     """Approximate the smallest gain, in whole prompts, that one cycle detects with 75 % power; None if above 1.0.
 
     After the leader's maximum of n passes over K prompts, W − L has mean nKg and variance nK(1 − g)·churn; g is
-    detected if the lower quartile of W − L reaches the bar. Simulated races (`power`) agree to about one prompt.
+    detected if the lower quartile of W − L reaches the bar. Simulated races (`power`) agree to about one prompt. The
+    claim on new prompts takes more, as `prompts_needed` says.
     """
     passes = outlook.most
-    needed = math.log10(bar(outlook.first_test + outlook.candidates - 1))
+    needed = math.log10(outlook.last_bar)
 
     def is_found(prompts: int) -> bool:
+        if outlook.claim is Claim.NEW_PROMPTS:
+            return _is_shown(prompts / outlook.cases, outlook.cases, outlook)
         fixed = prompts * passes
         noise = (outlook.cases - prompts) * outlook.churn * passes
         differing = fixed + noise
@@ -101,9 +117,41 @@ def findable_gain(outlook: Outlook) -> float | None:
     return prompts[index] / outlook.cases
 
 
+def prompts_needed(gain: float, outlook: Outlook) -> int | None:
+    """Approximate how many prompts show a `gain` on others like them with 75 % power; None above `MOST_PROMPTS`.
+
+    Of K prompts that are drawn from those that could be asked, the number fixed has mean Kg and variance Kg(1 − g);
+    after n passes the others differ by chance with a variance of churn/n each. The gain is shown if the lower quartile
+    of the sum reaches the bar of the odds over prompts.
+    """
+    sizes = range(1, MOST_PROMPTS + 1)
+    index = bisect.bisect_left(sizes, True, key=lambda cases: _is_shown(gain, cases, outlook))
+    if index == len(sizes):
+        return None
+    return sizes[index]
+
+
+def _is_shown(gain: float, cases: int, outlook: Outlook) -> bool:
+    """Whether three of four cycles over this many prompts show the gain on others."""
+    noise = outlook.churn / outlook.most
+    luck = cases * (1 - gain) * (gain + noise)
+    fixed = cases * gain - LOWER_QUARTILE * math.sqrt(luck)
+    if fixed <= 0:
+        return False
+    others = (cases - fixed) / 2
+    differences = defaultdict[float, float](float, {1.0: fixed})
+    differences[math.sqrt(noise)] += others
+    differences[-math.sqrt(noise)] += others
+    return log10_prompt_odds(differences) >= math.log10(outlook.last_bar)
+
+
 def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
     """Return whether the better candidate won, and the number of calls."""
-    fixed = math.floor(gain * outlook.cases + rng.random())
+    if outlook.claim is Claim.NEW_PROMPTS:
+        fixed = sum(rng.random() < gain for _ in range(outlook.cases))
+    else:
+        fixed = math.floor(gain * outlook.cases + rng.random())
+    differences = [0] * (outlook.cases - fixed)
     noise = _binomial(outlook.cases - fixed, outlook.churn / 2)
     better = str(outlook.candidates - 1)
     standings = _start(outlook)
@@ -113,10 +161,15 @@ def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
         passes += 1
         calls += (1 + len(live)) * outlook.cases
         for name in live:
-            wins, losses = bisect.bisect(noise, rng.random()), bisect.bisect(noise, rng.random())
+            if name == better and outlook.claim is Claim.NEW_PROMPTS:
+                wins, losses = _ask_again(differences, outlook.churn, rng)
+            else:
+                wins, losses = bisect.bisect(noise, rng.random()), bisect.bisect(noise, rng.random())
             if name == better:
                 wins += fixed
             standings[name] = _after_pass(standings[name], wins, losses)
+        if outlook.claim is Claim.NEW_PROMPTS:
+            standings[better] = _with_claim(standings[better], fixed, differences, outlook)
         if passes < outlook.least:
             continue
         if standings[better].won:
@@ -141,6 +194,29 @@ def _after_pass(standing: RaceState, wins: int, losses: int) -> RaceState:
         passes=standing.passes + 1,
         bar=standing.bar,
     )
+
+
+def _ask_again(differences: list[int], churn: float, rng: Chance) -> tuple[int, int]:
+    """Ask the prompts that are not fixed once more; add to their differences, and return the wins and losses."""
+    wins = losses = 0
+    for place in range(len(differences)):
+        drawn = rng.random()
+        if drawn < churn / 2:
+            wins += 1
+            differences[place] += 1
+        elif drawn >= 1 - churn / 2:
+            losses += 1
+            differences[place] -= 1
+    return wins, losses
+
+
+def _with_claim(standing: RaceState, fixed: int, differences: Sequence[int], outlook: Outlook) -> RaceState:
+    """Return the state of a candidate that waits for its claim on new prompts; in vain if answers repeat."""
+    shares = Counter({1.0: float(fixed)})
+    for difference in differences:
+        shares[difference / standing.passes] += 1
+    shown = log10_prompt_odds(shares) >= math.log10(standing.bar)
+    return replace(standing, waits=not shown, out=not shown and not outlook.churn)
 
 
 @cache

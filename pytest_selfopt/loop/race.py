@@ -10,14 +10,15 @@ from fractions import Fraction
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.evidence.forecast import within_reach
 from pytest_selfopt.loop.evidence.odds import odds, reaches
-from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, lasting_reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaceState:
     """The state of a candidate after some passes, and the odds it must reach.
 
-    `out` means that a gate other than the odds rejects it, `waits` that one holds it, which more passes may change.
+    `out` means that a gate other than the odds rejects it or, for the reason `lasting`, holds it for ever; `waits` that
+    one holds it, which more passes may change; `repeats` that no answer has differed between its passes.
     """
 
     wins: int
@@ -26,6 +27,8 @@ class RaceState:
     bar: Fraction
     out: bool = False
     waits: bool = False
+    lasting: str = ""
+    repeats: bool = False
 
     @property
     def won(self) -> bool:
@@ -44,7 +47,7 @@ class RaceState:
         """Whether `more` passes can still bring the candidate over its bar."""
         if self.out or self.lead <= 0:
             return False
-        return within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar)
+        return within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar, repeats=self.repeats)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,28 @@ FULL_PASSES = 7
 """The number of passes for every spec without a race."""
 
 
+def race_state(measured: GateInput, results: Sequence[GateResult]) -> RaceState:
+    """Return the state of a candidate by its measurements and the results of its gates.
+
+    Raises:
+        ValueError: if it was measured without a baseline, or not by odds.
+    """
+    evidence, needed = measured.evidence, measured.needed
+    if evidence is None or needed is None:
+        raise ValueError(f"{measured.spec} has no pairs that are judged by odds")
+    out, waits = obstacles(results)
+    return RaceState(
+        wins=evidence.wins,
+        losses=evidence.losses,
+        passes=evidence.passes,
+        bar=needed,
+        out=out,
+        waits=waits,
+        lasting=lasting_reason(results),
+        repeats=evidence.repeats,
+    )
+
+
 def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
     """Return whether the gates other than the odds and the number of passes reject a candidate, or hold it."""
     out = held = False
@@ -73,7 +98,7 @@ def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
         if result.passed or result.name in _COUNTED:
             continue
         rejects = result.asks is Verdict.REJECT
-        out = out or rejects or result.name in _LASTING
+        out = out or rejects or result.name in _LASTING or bool(result.lasting)
         held = held or result.asks is Verdict.HOLD
     return out, held
 
@@ -115,6 +140,8 @@ def _leader(standings: Mapping[str, RaceState], more: int) -> list[str]:
 def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -> str:
     """Say why a candidate does not continue, and how far it is behind `ahead`, which wins or continues."""
     score = _score(standing)
+    if standing.lasting:
+        return f"{standing.lasting} ({score})"
     if standing.out:
         return f"a gate besides accuracy keeps it from being promoted ({score})"
     if standing.lead <= 0:
@@ -125,6 +152,8 @@ def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -
         return f"a gate besides accuracy holds it ({beside_bar})"
     if passes >= most:
         return f"{most} passes are all a cycle gives ({beside_bar})"
+    if standing.repeats and not standing.may_win(most - passes):
+        return f"its answers repeat, and {most - passes} more passes of them will not show it ({beside_bar})"
     if not standing.may_win(most - passes) or ahead is None:
         return f"{most - passes} more passes will not show it ({beside_bar})"
     return f"another candidate is further ahead ({score}; that one {_score(ahead)})"

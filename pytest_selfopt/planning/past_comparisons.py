@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
+from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
@@ -47,10 +48,11 @@ def _rests_on_same(
 def tried(
     past: Sequence[Comparison],
     baseline: Spec,
+    claim: Claim,
 ) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the candidates that need more evidence against this baseline, and those that are finished."""
     about = [row for row in past if row.baseline == baseline.id]
-    waiting = tuple(row.candidate for row in about if _waits(row))
+    waiting = tuple(row.candidate for row in about if _waits(row, claim))
     tried = frozenset(row.candidate for row in about)
     return waiting, tried.difference(waiting)
 
@@ -66,12 +68,15 @@ def highest_rejected(rejected: Iterable[str], baseline: Spec, max_tokens: int | 
     return max_tokens
 
 
-def _waits(comparison: Comparison) -> bool:
+def _waits(comparison: Comparison, claim: Claim) -> bool:
     """Whether a candidate against the baseline in force needs more passes."""
     # If the candidate was promoted but its baseline is still in force, the rule was never written.
     if comparison.state == "promoted":
         return True
     undecided = comparison.state in ("held", "open")
+    if comparison.state == "exhausted":
+        # The prompts were too few to claim anything on others; for a claim on themselves they may do.
+        undecided = claim is Claim.SUITE
     return undecided and comparison.passes < MOST_HELD_PASSES
 
 

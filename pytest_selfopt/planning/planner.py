@@ -63,7 +63,7 @@ def plan_phase(
     if settings.mode is Mode.GATE:
         return gate_plan(base, settings, ledger)
     past = comparisons_of(ledger, phase, suite_address(suite), provenance)
-    held, rejected = tried(past, base.baseline)
+    held, rejected = tried(past, base.baseline, settings.phase(phase).limits.claim)
     on_trial = {candidate.spec.id for candidate in base.candidates}
     generation = generate(
         base.baseline,

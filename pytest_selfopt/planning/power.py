@@ -11,12 +11,23 @@ from pytest_selfopt.bench.loading.suites import Suite, load_suite
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import bar
-from pytest_selfopt.loop.power import STEADY, VARYING, Outlook, Power, findable_gain, power
+from pytest_selfopt.loop.power import (
+    MOST_PROMPTS,
+    STEADY,
+    VARYING,
+    Outlook,
+    Power,
+    findable_gain,
+    power,
+    prompts_needed,
+)
 from pytest_selfopt.loop.race import FULL_PASSES
+from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.planner import last_churn
 from pytest_selfopt.settings import Settings
 
 GAINS = (0.05, 0.10, 0.15, 0.20, 0.30)
+USUAL_GAIN = 0.10
 OTHER_SIZES = (12, 30, 100, 300)
 TIMES = 200
 SEED = 0
@@ -56,6 +67,7 @@ def power_report(
     candidates: int,
     least: int,
     known: Known,
+    claim: Claim = Claim.SUITE,
 ) -> Iterator[str]:
     """Yield lines on the gains that one cycle over these suites (one phase) can find, from `TIMES` simulations.
 
@@ -69,6 +81,7 @@ def power_report(
         candidates=candidates,
         first_test=known.first_test,
         least=least,
+        claim=claim,
     )
     names = ", ".join(suite.name for suite in suites)
     restraint = sum(map(_restraint, suites))
@@ -82,11 +95,56 @@ def power_report(
     needed = format_odds(bar(known.first_test))
     yield (f"the next test of this history is comparison {known.first_test}: it needs odds of {needed}:1")
     yield _variation(known)
+    if claim is Claim.NEW_PROMPTS:
+        yield 'promoted is what gains on other prompts like these, as claim = "new-prompts" asks'
     yield ""
     yield from _table(outlook, known)
     yield ""
     for churn in known.churns:
         yield from _findable(replace(outlook, churn=churn), OTHER_SIZES)
+    yield ""
+    yield 'prompts that show a gain on other prompts like them (claim = "new-prompts") in 3 of 4 cycles'
+    yield from _prompts_table(replace(outlook, claim=Claim.NEW_PROMPTS), known)
+
+
+def describe_needs(outlooks: Sequence[Outlook]) -> str:
+    """Say what the claim on new prompts needs: the gain with these prompts, and the prompts for a usual gain.
+
+    Two outlooks are those of `Known.churns`, if the answers' variation is unknown.
+    """
+    steady = outlooks[0]
+    gain = findable_gain(steady)
+    shown = f"{steady.cases} prompts cannot show a gain on others like them"
+    if gain is not None:
+        shown = f"shows a gain of about {gain:+.2f} on other prompts like these"
+    needed = " to ".join(dict.fromkeys(_needed(USUAL_GAIN, outlook) for outlook in outlooks))
+    return f"{shown}; {USUAL_GAIN:+.2f} needs about {needed} prompts"
+
+
+def _needed(gain: float, outlook: Outlook) -> str:
+    prompts = prompts_needed(gain, outlook)
+    if prompts is None:
+        return f"over {MOST_PROMPTS:,}"
+    return f"{prompts:,}"
+
+
+def _prompts_table(outlook: Outlook, known: Known) -> Iterator[str]:
+    """Yield a row for each gain: the number of prompts that show it on others."""
+    yield f"{'gain':<22}{_heads(known)}"
+    for gain in GAINS:
+        cells = ""
+        for churn in known.churns:
+            needed = _needed(gain, replace(outlook, churn=churn))
+            cells += f"{f'{needed} prompts':>26}"
+        yield f"{f'{gain:+.2f}':<22}{cells}"
+
+
+def _heads(known: Known) -> str:
+    heads = ""
+    for churn in known.churns:
+        head = f"repeats differ {churn:.0%}"
+        heads += f"{head:>26}"
+    return heads
 
 
 def _restraint(suite: Suite) -> int:
@@ -104,11 +162,7 @@ def _variation(known: Known) -> str:
 
 def _table(outlook: Outlook, known: Known) -> Iterator[str]:
     """Yield a row for each gain: how often one cycle finds it, and in how many calls on average."""
-    heads = ""
-    for churn in known.churns:
-        head = f"repeats differ {churn:.0%}"
-        heads += f"{head:>26}"
-    yield f"{'gain':<22}{heads}"
+    yield f"{'gain':<22}{_heads(known)}"
     for gain in GAINS:
         prompts = gain * outlook.cases
         row = f"{f'{gain:+.2f} ({prompts:.1f} prompts)':<22}"

@@ -135,6 +135,7 @@ def verdict_of(phase: PhaseReport) -> PhaseVerdict:
             verdict=spec.verdict,
             fixed=spec.fixed or 0,
             broken=spec.broken or 0,
+            claim=spec.claim,
         )
         candidates.append(candidate)
     return PhaseVerdict(

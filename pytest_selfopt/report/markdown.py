@@ -108,6 +108,8 @@ def _matrix_row(spec: SpecReport, gate_names: Sequence[str]) -> list[str]:
     compared = "-"
     if spec.fixed is not None:
         compared = f"{spec.fixed} / {spec.broken} in {spec.passes} passes"
+    if spec.prompts is not None:
+        compared += f"; {spec.prompts_up} of {spec.prompts} prompts up, {spec.prompts_down} down"
     gates = dict.fromkeys(gate_names, "")
     for gate in spec.gates:
         gates[gate.name] = _gate(gate)

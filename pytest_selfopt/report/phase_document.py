@@ -119,6 +119,14 @@ class SpecReport:
     """The answers that the baseline has right and it wrong."""
     passes: int | None
     """The passes that were compared."""
+    prompts: int | None
+    """The prompts that were compared."""
+    prompts_up: int | None
+    """The prompts that it has right more often than the baseline."""
+    prompts_down: int | None
+    """The prompts that it has right less often."""
+    claim: str
+    """For a promotion: the prompts on which it rests, and those for which it holds."""
     odds: float | None
     """The odds against luck by which it was judged."""
     needed: float | None

@@ -1,6 +1,8 @@
-"""The route of a model in words."""
+"""The route of a model in words, and as data for other programs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pytest_selfopt.routing.resolve import Route
 
@@ -25,3 +27,21 @@ def explain_route(route: Route) -> list[str]:
     reasons = route.because or ("no rule applies to it",)
     lines += [f"  because {reason}" for reason in reasons]
     return lines
+
+
+def route_to_json(route: Route) -> dict[str, Any]:
+    """Return the route with settings named as in the configuration's rules; null is not set."""
+    return {
+        "requested": route.requested,
+        "phase": route.phase,
+        "model": route.model,
+        "allowed": route.allowed,
+        "variant": route.variant,
+        "timeout": route.timeout_s,
+        "retries": route.retries,
+        "isolation": route.isolated,
+        "enable_warmup": route.enable_warmup,
+        "sampling": route.sampling,
+        "because": list(route.because),
+        "evidence": route.evidence,
+    }

@@ -23,7 +23,8 @@ class Route:
     """The effective model for a request, and the settings of its rule (None: not set).
 
     `allowed` is False if the model is disabled without a usable fallback; `because` explains the route, one sentence
-    per step.
+    per step; `evidence` is what its rule rests on, as in the file, such as "claim" for a promotion: the prompts that it
+    rests on, and those for which it is shown.
     """
 
     requested: str
@@ -37,6 +38,7 @@ class Route:
     isolated: bool | None = None
     sampling: Mapping[str, Any] | None = None
     because: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] | None = None
 
     @property
     def rerouted(self) -> bool:
@@ -91,6 +93,7 @@ def _settled(requested: str, phase: str, model: str, rule: Rule | None, steps: l
         isolated=rule.isolated,
         sampling=rule.sampling,
         because=(*steps, because),
+        evidence=rule.evidence,
     )
 
 

@@ -15,7 +15,7 @@ from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict
 from pytest_selfopt.loop.generate import generate
-from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, obstacles, step
+from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, race_state, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
@@ -176,18 +176,7 @@ class Cycle:
 
     def _standing(self, name: str) -> RaceState:
         measured = self._measured(name)
-        assert measured.evidence is not None
-        assert measured.needed is not None
-        out, waits = obstacles(comparing_gates(measured, self._limits))
-        evidence = measured.evidence
-        return RaceState(
-            wins=evidence.wins,
-            losses=evidence.losses,
-            passes=evidence.passes,
-            bar=measured.needed,
-            out=out,
-            waits=waits,
-        )
+        return race_state(measured, comparing_gates(measured, self._limits))
 
     def _measured(self, name: str) -> GateInput:
         return GateInput(

@@ -10,8 +10,10 @@ from pytest_selfopt.loop.evidence.odds import CLEAR, log10_odds
 from pytest_selfopt.loop.evidence.tally import Tally
 
 
-def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Fraction) -> bool:
+def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Fraction, repeats: bool = False) -> bool:
     """Whether `more` passes can still bring the odds to `needed`, with a margin of two standard errors.
+
+    If the answers so far are `repeats`, there is no margin: further passes repeat them, too.
 
     The evidence so far counts as it is; the difference per future pass is assumed to be (W − L + 2√(W + L)) / passes,
     at most all pairs that differ. If the bar is then out of reach, a candidate as good as it looks would reach it in
@@ -20,7 +22,9 @@ def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Frac
     differing = wins + losses
     if passes == 0 or wins <= losses:
         return False
-    hoped = min(float(differing), wins - losses + 2 * math.sqrt(differing))
+    hoped = float(wins - losses)
+    if not repeats:
+        hoped = min(float(differing), hoped + 2 * math.sqrt(differing))
     scale = more / passes
     more_wins = scale * (differing + hoped) / 2
     more_losses = scale * (differing - hoped) / 2

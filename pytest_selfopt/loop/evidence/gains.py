@@ -1,12 +1,9 @@
-"""What the pairs show beyond luck: the least gain on these cases, and whether it is one on new prompts."""
+"""The least gain on these cases that the pairs show beyond luck."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pytest_selfopt.loop.distributions import t_tail
 from pytest_selfopt.loop.evidence.tally import Tally
 
 SHIFTED_ODDS = 20.0
@@ -32,45 +29,6 @@ def least_gain(evidence: Tally) -> float | None:
         else:
             high = middle
     return low
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPrompts:
-    """The evidence on prompts that were not asked: case-clustered paired t-test, one-sided `chance`."""
-
-    up: int
-    down: int
-    cases: int
-    chance: float
-
-
-def new_prompts(evidence: Tally) -> NewPrompts:
-    """Treat each case's difference as one observation, because repeats of a prompt are not new prompts.
-
-    If all n cases differ equally, t is undefined; the chance is then that of the signs, 1/2ⁿ.
-    """
-    differences = [case.difference for case in evidence.cases.values() if case.common]
-    return NewPrompts(
-        up=sum(difference > 0 for difference in differences),
-        down=sum(difference < 0 for difference in differences),
-        cases=len(differences),
-        chance=_chance_of_mean(differences),
-    )
-
-
-def _chance_of_mean(differences: Sequence[float]) -> float:
-    """Return the one-sided probability of a mean difference this high if the true mean is 0; 1 without observations."""
-    count = len(differences)
-    if not count:
-        return 1.0
-    mean = math.fsum(differences) / count
-    square = math.fsum((difference - mean) ** 2 for difference in differences)
-    if count >= 2 and square != 0:
-        error = math.sqrt(square / (count - 1) / count)
-        return t_tail(mean / error, count - 1)
-    if mean <= 0:
-        return 1.0
-    return 0.5**count
 
 
 def _log_shifted(evidence: Tally, gain: float) -> float:

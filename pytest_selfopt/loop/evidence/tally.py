@@ -12,6 +12,8 @@ from typing import TypeAlias
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
+REPEATING_PASSES = 3
+"""Passes from which on answers without any difference count as repeating."""
 DRIFTS_S = 10.0
 """Seconds within which load and other conditions count as equal."""
 
@@ -32,6 +34,12 @@ class CaseTally:
         if not self.common:
             return 0.0
         return (self.candidate_passes - self.baseline_passes) / self.common
+
+    @property
+    def repeats(self) -> bool:
+        """Whether either spec was right in all of its pairs or in none."""
+        passes = (self.baseline_passes, self.candidate_passes)
+        return all(number in (0, self.common) for number in passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,11 @@ class Tally:
         if not self.excluded:
             return 0.0
         return self.excluded / (self.excluded + self.pairs)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the answers repeat: in several passes no case had two outcomes with one spec."""
+        return self.passes >= REPEATING_PASSES and all(case.repeats for case in self.cases.values())
 
     @property
     def odds(self) -> Fraction:

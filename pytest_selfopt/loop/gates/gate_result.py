@@ -24,7 +24,8 @@ class Verdict(StrEnum):
 class GateResult:
     """The result of one gate: its number, its limit and a sentence.
 
-    `asks` is the verdict it asks for if it fails; a `certain` REJECT holds however few passes there were.
+    `asks` is the verdict it asks for if it fails; a `certain` REJECT holds however few passes there were; `lasting`
+    says why more passes cannot help, if that is so.
     """
 
     name: str
@@ -34,6 +35,7 @@ class GateResult:
     sentence: str
     asks: Verdict = Verdict.HOLD
     certain: bool = False
+    lasting: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,14 @@ ProjectGates = Callable[[GateInput], Sequence[GateResult]]
 def no_project_gates(_: GateInput) -> Sequence[GateResult]:
     """Return no results: the default for projects without gates."""
     return ()
+
+
+def lasting_reason(results: Sequence[GateResult]) -> str:
+    """Return why more passes cannot help a candidate; empty if they may."""
+    for result in results:
+        if not result.passed and result.lasting:
+            return result.lasting
+    return ""
 
 
 def reject_or_hold(*, reject: bool) -> Verdict:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from fractions import Fraction
 
 from pytest_selfopt.console.quantities import format_odds
-from pytest_selfopt.loop.evidence.gains import new_prompts
 from pytest_selfopt.loop.evidence.odds import odds
+from pytest_selfopt.loop.evidence.prompts import prompt_evidence
 from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, reject_or_hold
 from pytest_selfopt.loop.thresholds import Limits
@@ -104,7 +104,10 @@ def veto(measured: GateInput, limits: Limits) -> GateResult | None:
     if evidence is None:
         return None
     broken = {name: case for name, case in evidence.cases.items() if is_broken(case)}
-    certain = sum(_is_gone(case, len(evidence.cases)) for case in broken.values())
+    suspects = len(evidence.cases)
+    if evidence.repeats:
+        suspects = 1
+    certain = sum(_is_gone(case, suspects) for case in broken.values())
     sentence = "no case that the baseline always solves is broken"
     if broken:
         sentence = f"breaks {len(broken)} that the baseline always solves: {_first_names(broken)}"
@@ -132,34 +135,33 @@ def is_broken(case: CaseTally) -> bool:
     return solid and (case.candidate_passes == 0 or odds(case.losses, case.wins) >= REVERSE_ODDS)
 
 
-def _is_gone(case: CaseTally, cases: int) -> bool:
+def _is_gone(case: CaseTally, suspects: int) -> bool:
     """Whether a case is certainly broken: always solved before, never now.
 
-    An unchanged case that passes with probability p shows R passes against R misses with probability (p(1−p))^R ≤
-    4^−R, so any of K unchanged cases does with probability at most K·4^−R.
+    An unchanged case that passes with probability p shows R passes against R misses with probability t^R ≤ 4^−R, t =
+    p(1−p), so any of K unchanged cases does with probability at most K·4^−R. If besides all answers repeat, the other
+    cases cannot be coin flips, too: that one of m such cases does and all repeat has a probability of at most
+    m·t^R·(1−3t)^2(m−1) for R ≥ 3, which is largest for m = 1: one case alone is then a suspect.
     """
-    return case.candidate_passes == 0 and cases * 0.25**case.common <= CERTAIN_BREAK
+    return case.candidate_passes == 0 and suspects * 0.25**case.common <= CERTAIN_BREAK
 
 
-def new_prompts_shown(measured: GateInput, limits: Limits) -> GateResult | None:
-    """Whether the gain is shown for similar prompts, at the comparison's share of the error budget.
-
-    A t-test is not valid under repeated looks, so the share is divided among the looks after each pass: the i-th gets
-    1/(i(i+1)) of it, which sums to at most 1 (union bound).
-    """
+def new_prompts_shown(measured: GateInput, _: Limits) -> GateResult | None:
+    """Whether the gain is shown for other prompts like these, by odds over prompts that reach the same bar."""
     evidence, needed = measured.evidence, measured.needed
     if evidence is None or needed is None:
         return None
-    look = max(1, evidence.passes - limits.min_samples + 1)
-    share = float(1 / needed) / (look * (look + 1))
-    prompts = new_prompts(evidence)
+    prompts = prompt_evidence(evidence)
+    lasting = ""
+    if not prompts.may_reach(needed):
+        lasting = "more passes over the same prompts do not show it for others"
     return GateResult(
         name="new_prompts",
-        passed=prompts.chance <= share,
-        value=prompts.chance,
-        limit=share,
+        passed=prompts.reaches(needed),
+        value=prompts.odds,
+        limit=float(needed),
         sentence=(
-            f"{prompts.up} prompts up, {prompts.down} down of {prompts.cases}: "
-            f"on new prompts by chance with p = {prompts.chance:.2g}, at most {share:.2g} may be"
+            f"{prompts}: odds {format_odds(prompts.odds)}:1 for prompts like these, needed {format_odds(needed)}:1"
         ),
+        lasting=lasting,
     )

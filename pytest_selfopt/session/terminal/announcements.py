@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pytest_selfopt.economy.spending import SWARM
 from pytest_selfopt.loop.power import Outlook, findable_gain
+from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.plan import PhasePlan
+from pytest_selfopt.planning.power import describe_needs
 from pytest_selfopt.specs.spec import Spec, difference, parse_spec, short_difference
 from pytest_selfopt.trial import Outcome
 
@@ -75,6 +77,8 @@ def _describe_findable(outlooks: Sequence[Outlook]) -> str:
     """
     if not outlooks:
         return "judged by the classic rule, which guarantees nothing"
+    if outlooks[0].claim is Claim.NEW_PROMPTS:
+        return describe_needs(outlooks)
     gains = [_describe_gain(findable_gain(outlook)) for outlook in outlooks]
     if len(gains) == 1:
         return f"finds a gain of {gains[0]} or more"

@@ -63,6 +63,7 @@ def _phase_verdict(conclusion: Conclusion) -> PhaseVerdict:
             verdict=judgement.verdict,
             fixed=judgement.tally.wins,
             broken=judgement.tally.losses,
+            claim=judgement.claim,
         )
         candidates.append(candidate)
     before = _answers(conclusion, conclusion.baseline.id)
