@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from pytest_selfopt.commands.common.arguments import Subparsers
-from pytest_selfopt.commands.common.exit_status import EXIT_DONE
-from pytest_selfopt.commands.common.printing import write_json, write_lines
+from pytest_selfopt.commands.common.exit_status import EXIT_DONE, EXIT_USAGE
+from pytest_selfopt.commands.common.printing import write_json, write_lines, write_note
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -34,14 +34,17 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the route, and why it is this one."""
-    from pytest_selfopt.routing.config import read_config
+    """Print the route, and why it is this one; also by what can be read of a file that cannot be used as a whole."""
+    from pytest_selfopt.routing.config import readable_config
     from pytest_selfopt.routing.explain_route import explain_route, route_to_json
 
-    routing = read_config(args.config)
+    routing = readable_config(args.config)
     route = routing.apply_routing(args.model, args.phase)
     if args.json:
         write_json(route_to_json(route))
     else:
         write_lines(explain_route(route))
-    return EXIT_DONE
+    if not routing.problem:
+        return EXIT_DONE
+    write_note(f"selfopt: {routing.problem}; repair it or move it away")
+    return EXIT_USAGE

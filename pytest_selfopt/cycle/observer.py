@@ -11,7 +11,7 @@ from pytest_selfopt.execution.call_meter import CallMeter
 from pytest_selfopt.execution.dispatcher import Dispatcher
 from pytest_selfopt.execution.time_left import CallLimits
 from pytest_selfopt.execution.workload import WorkloadPlan
-from pytest_selfopt.planning.plan import TrialKey
+from pytest_selfopt.planning.plan import PhasePlan, TrialKey
 from pytest_selfopt.planning.session_plan import SessionPlan
 
 
@@ -50,6 +50,9 @@ class CycleObserver(Protocol):
 
     def on_other_output(self) -> None:
         """Make room for pytest, which is going to write where this observer may have written."""
+
+    def on_overruled(self, plan: PhasePlan) -> None:
+        """Handle that the command line forces a model that its rule disables, in a session without a cycle."""
 
     def on_routing_not_logged(self, problem: str) -> None:
         """Handle a failure to log that another model than the configured one is asked."""

@@ -25,7 +25,7 @@ from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import baseline_of
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.swarms import resolve_members
-from pytest_selfopt.routing.config import peek
+from pytest_selfopt.routing.config import readable_config
 from pytest_selfopt.settings import Mode, Settings
 
 
@@ -79,7 +79,7 @@ class PlannedCycle:
 
     def _refuse_models(self, phase: str) -> None:
         """Refuse a baseline whose models cannot be used, before the state on disk is opened."""
-        model = baseline_of(phase, self.settings, peek(self.settings.routing_path))[0].model
+        model = baseline_of(phase, self.settings, readable_config(self.settings.routing_path))[0].model
         if makes_calls_here(self.settings):
             for member in resolve_members(self.settings, [model]):
                 require_model(member)
@@ -138,6 +138,9 @@ class PlannedCycle:
             return store.start_cycle(session_plan, seed=self.seed, command=request.command, partial=request.partial)
         if self.settings.mode is Mode.GATE:
             return OpenedCycle(cycle=0, phases=store.gate_phases(session_plan), stored={})
+        for plan in session_plan.plans.values():
+            if plan.overruled:
+                request.observer.on_overruled(plan)
         problem = store.log_routings(session_plan.plans.values())
         # A log that cannot be written must not fail the tests.
         if problem:

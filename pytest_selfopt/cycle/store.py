@@ -147,12 +147,14 @@ class SessionStore:
         return ""
 
     def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:
-        """Log that another model than the configured one is asked; for a resumed cycle, only once.
+        """Log that another model than the configured one is asked, or one that its rule disables.
+
+        For a resumed cycle, that is done only once.
 
         Raises:
             StateError: if it cannot be written.
         """
-        if plan.baseline.model == plan.requested:
+        if plan.baseline.model == plan.requested and not plan.overruled:
             return
         path = self.settings.state_dir / DECISIONS
         kind = "route"

@@ -70,6 +70,8 @@ class PhasePlan:
     left: int = 0
     requested: str = ""
     forced: bool = False
+    overruled: str = ""
+    """A sentence on the rule that disables the forced model; empty if none does."""
     trial: str = ""
     """The id of the candidate that is the baseline with the rule on trial; empty if no rule is on trial."""
     only_proves: bool = False

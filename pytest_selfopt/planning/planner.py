@@ -159,6 +159,7 @@ def _base_plan(
         only_proves=proves,
         requested=settings.phase(phase).baseline.model,
         forced=settings.forced_model is not None,
+        overruled=_overruled_by_force(phase, settings, routing),
         trial=trial,
     )
 
@@ -262,20 +263,31 @@ def baseline_of(
     given = settings.forced_baseline
     if given is not None and given.phase == phase:
         return start, (_GIVEN,)
-    model = settings.forced_model
-    if model is not None:
-        forced = f"{model} is asked by --selfopt-force-model, over the routing configuration"
-        return replace(start, model=model), (forced,)
-    route = routing.apply_routing(start.model, phase)
+    if settings.forced_model is not None:
+        forced = f"{settings.forced_model} is asked by --selfopt-force-model, over the routing configuration"
+        overruled = _overruled_by_force(phase, settings, routing)
+        return replace(start, model=settings.forced_model), tuple(filter(None, [forced, overruled]))
+    route = routing.apply_routing(start.model, phase, fallback=settings.phase(phase).fallback)
     if not route.allowed:
         reasons = "; ".join(route.because)
         raise SettingsError(
             f"{settings.routing_path.name}: {start.model!r} is disabled "
             f"for phase {phase!r} and has no usable fallback ({reasons}); "
-            "name a fallback_model in that rule, or another baseline"
+            "name a fallback_model in that rule, a fallback of the phase in the settings, or another baseline"
         )
     because = route.because or (_CONFIGURED,)
     return apply_route(start, route), because
+
+
+def _overruled_by_force(phase: str, settings: Settings, routing: RoutingConfig) -> str:
+    """Return a sentence on the rule that disables the model given by --selfopt-force-model; empty if none does."""
+    model = settings.forced_model
+    if model is None:
+        return ""
+    rule = routing.get_rule(model, phase)
+    if rule is None or rule.allow:
+        return ""
+    return f"overruled: {routing.apply_routing(model, phase).because[0]}"
 
 
 def apply_route(start: Spec, route: Route) -> Spec:

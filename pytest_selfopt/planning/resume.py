@@ -153,6 +153,7 @@ def resumed_plan(interrupted: InterruptedCycle, phase: str, planned: PhasePlan) 
         only_proves=stored.get("only_proves", False),
         requested=planned.requested,
         forced=planned.forced,
+        overruled=planned.overruled,
     )
 
 

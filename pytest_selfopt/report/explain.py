@@ -65,7 +65,7 @@ def _rule_lines(rule: Rule) -> Iterator[str]:
         origin += f", cycle {rule.cycle}"
     yield f"  the rule is {status}, from {origin}"
     for name, value in rule_to_json(rule).items():
-        if name not in _SHOWN_ELSEWHERE:
+        if name not in _SHOWN_ELSEWHERE and value is not None:
             yield f"    {name}: {value}"
     for name, value in (rule.premises or {}).items():
         yield f"    rests on {name} {value}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 from pytest_selfopt.report.document import Event, RuleReport
 from pytest_selfopt.report.json_fields import Entry, count_in, text_in
+from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.rule import Rule, rule_to_json
 
 SAID = {
@@ -49,7 +51,7 @@ def says(rule: Rule) -> tuple[str, ...]:
     if not rule.allow:
         phrases.append("not allowed")
     for name, word in SAID.items():
-        if name in values:
+        if values.get(name) is not None:
             value = _value(name, values[name])
             phrases.append(f"{word} {value}")
     return tuple(phrases)
@@ -75,11 +77,19 @@ def _rule(rule: Rule, events: Sequence[Event]) -> RuleReport:
         reason=rule.reason or "",
         source=rule.source or "",
         cycle=rule.cycle,
-        timestamp=rule.timestamp or "",
+        timestamp=_moment(rule.timestamp),
         evidence=tuple(_evidence(rule)),
         rests_on=tuple(f"{name} {value}" for name, value in (rule.premises or {}).items()),
         events=tuple(event for event in events if (event.model, event.phase) == address),
     )
+
+
+def _moment(stamp: str | float | None) -> str:
+    """Return the time of a rule, which may be in seconds since the epoch, in ISO 8601; one that is no time as it is."""
+    if isinstance(stamp, int | float):
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            return timestamp(stamp)
+    return str(stamp or "")
 
 
 def _evidence(rule: Rule) -> Iterator[str]:

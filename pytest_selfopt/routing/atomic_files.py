@@ -115,6 +115,20 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def copy_aside(path: Path) -> Path:
+    """Copy an unusable file to a name that is not taken, and leave it in place until it is replaced.
+
+    Raises:
+        StateError: if it cannot be copied.
+    """
+    aside = free_name(path)
+    try:
+        aside.write_bytes(path.read_bytes())
+    except OSError as problem:
+        raise StateError(f"cannot copy {path} as {aside.name}: {problem.strerror or problem}") from None
+    return aside
+
+
 def free_name(path: Path) -> Path:
     """Return a free name in the same folder, under which a file can be set aside."""
     stamp = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -10,18 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing import resolve
-from pytest_selfopt.routing.atomic_files import (
-    read_or_set_aside,
-    read_text,
-    to_text,
-    write_atomically,
-)
+from pytest_selfopt.routing import readable, resolve
+from pytest_selfopt.routing.atomic_files import copy_aside, read_text, set_aside, to_text, write_atomically
+from pytest_selfopt.routing.readable import VERSION, ReadableConfig
 from pytest_selfopt.routing.resolve import Route
-from pytest_selfopt.routing.rule import Rule, rule_from_json, rule_to_json
-from pytest_selfopt.strict_json import parse_json
-
-VERSION = 1
+from pytest_selfopt.routing.rule import Rule, rule_to_json
 
 
 class NewerVersionError(StateError):
@@ -32,12 +25,13 @@ class NewerVersionError(StateError):
 class RoutingConfig:
     """The configuration as read. `extra` keeps top-level fields that this version does not know.
 
-    `problem` says what was wrong with a file that was set aside; otherwise it is empty.
+    `problem` says what is wrong with a file that cannot be used as a whole (empty: nothing); its readable rules are
+    there nevertheless.
     """
 
     rules: tuple[Rule, ...] = ()
     version: int | str = VERSION
-    timestamp: str | None = None
+    timestamp: str | float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
 
@@ -49,9 +43,9 @@ class RoutingConfig:
         """Return the rule in force for a model in a phase, or None."""
         return self._index.get((model, phase))
 
-    def apply_routing(self, model: str, phase: str) -> Route:
-        """Return the effective model and settings, after fallbacks."""
-        return resolve.route(self._index, model, phase)
+    def apply_routing(self, model: str, phase: str, *, fallback: str | None = None) -> Route:
+        """Return the effective model and settings, after fallbacks; `fallback` is the phase's own, or None."""
+        return resolve.route(self._index, model, phase, fallback=fallback)
 
     def without_trials(self) -> RoutingConfig:
         """Return the configuration without anything on trial."""
@@ -76,13 +70,34 @@ class RoutingConfig:
 
 
 def load_config(path: Path) -> RoutingConfig:
-    """Read the configuration; a missing file counts as empty, an unusable one is set aside and reported.
+    """Read the configuration; a missing file counts as empty.
+
+    An unusable file is set aside and reported. The rules in it that can be read take its place at once, so that a model
+    that they disable stays disabled for applications, too.
 
     Raises:
         StateError: if the file can be neither read nor set aside, or a newer version wrote it.
     """
-    config, problem = read_or_set_aside(path, parse_config, RoutingConfig())
-    return replace(config, problem=problem)
+    try:
+        return parse_config(read_text(path))
+    except FileNotFoundError:
+        return RoutingConfig()
+    except ValueError as problem:
+        return _rescued(path, problem)
+
+
+def _rescued(path: Path, problem: ValueError) -> RoutingConfig:
+    """Set an unusable file aside, and return what can be read of it."""
+    config = _as_config(readable.read_bytes(path.read_bytes()), "")
+    sentence = f"{path.name} could not be used ({problem}); it was set aside as "
+    if not config.rules:
+        return replace(config, problem=f"{sentence}{set_aside(path).name}")
+    aside = copy_aside(path)
+    stamp = {}
+    if config.timestamp is not None:
+        stamp["timestamp"] = config.timestamp
+    write_atomically(path, to_text({"version": config.version, **stamp, **_body(config)}))
+    return replace(config, problem=f"{sentence}{aside.name}, and its readable rules hold ({len(config.rules)})")
 
 
 def read_config(path: Path) -> RoutingConfig:
@@ -99,12 +114,19 @@ def read_config(path: Path) -> RoutingConfig:
         raise StateError(f"{path.name} cannot be used: {problem}; repair it or move it away") from None
 
 
-def peek(path: Path) -> RoutingConfig:
-    """Read the configuration without changing any file; an unusable file counts as empty."""
+def readable_config(path: Path) -> RoutingConfig:
+    """Read what can be read of the configuration, without changing any file; a missing file counts as empty.
+
+    Raises:
+        StateError: if the file exists but cannot be read at all.
+    """
     try:
-        return read_config(path)
-    except StateError:
+        reading = readable.read_bytes(path.read_bytes())
+    except FileNotFoundError:
         return RoutingConfig()
+    except OSError as problem:
+        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
+    return _as_config(reading, reading.sentence(path.name))
 
 
 def parse_config(text: str) -> RoutingConfig:
@@ -114,21 +136,22 @@ def parse_config(text: str) -> RoutingConfig:
         ValueError: if the text is invalid; the message says what is wrong and where.
         NewerVersionError: if a newer version wrote it.
     """
-    document = parse_json(text)
-    if not isinstance(document, dict):
-        raise ValueError("the file must contain an object")
-    version = document.get("version", VERSION)
-    _check_version(version)
-    values = document.get("rules", [])
-    if not isinstance(values, list):
-        raise ValueError("'rules' must be a list")
-    stamp = document.get("timestamp")
-    if stamp is not None and not isinstance(stamp, str):
-        raise ValueError("'timestamp' must be a string")
-    extra = dict(document)
-    for name in ("version", "rules", "timestamp"):
-        extra.pop(name, None)
-    return RoutingConfig(rules=_rules(values), version=version, timestamp=stamp, extra=extra)
+    reading = readable.read_document(text)
+    if reading.newer:
+        raise NewerVersionError(reading.problems[0])
+    if reading.problems:
+        raise ValueError(reading.problems[0])
+    return _as_config(reading, "")
+
+
+def _as_config(reading: ReadableConfig, problem: str) -> RoutingConfig:
+    return RoutingConfig(
+        rules=reading.rules,
+        version=reading.version,
+        timestamp=reading.timestamp,
+        extra=reading.extra,
+        problem=problem,
+    )
 
 
 def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig:
@@ -185,26 +208,3 @@ def _fallback(index: resolve.Index, model: str, phase: str) -> str | None:
     if rule is None or rule.allow:
         return None
     return rule.fallback_model or None
-
-
-def _check_version(version: object) -> None:
-    if isinstance(version, bool) or not isinstance(version, int | str):
-        raise ValueError("'version' must be a number or a string")
-    major = str(version).partition(".")[0]
-    if not major.isdecimal():
-        raise ValueError(f"'version' must begin with a number, not {version!r}")
-    if int(major) > VERSION:
-        raise NewerVersionError(
-            f"the routing configuration has version {version}, but this pytest-selfopt reads up to {VERSION}; "
-            "use the newer pytest-selfopt that wrote it"
-        )
-
-
-def _rules(values: list[Any]) -> tuple[Rule, ...]:
-    rules = []
-    for index, value in enumerate(values):
-        try:
-            rules.append(rule_from_json(value))
-        except ValueError as problem:
-            raise ValueError(f"rules[{index}]: {problem}") from None
-    return tuple(rules)

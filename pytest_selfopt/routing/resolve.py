@@ -6,14 +6,14 @@ route = resolve("embedded/smollm2-135m", "atomic")
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pytest_selfopt.routing.rule import Rule, rule_from_json
+from pytest_selfopt.routing.readable import read_bytes
+from pytest_selfopt.routing.rule import Rule
 
 Index: TypeAlias = Mapping[tuple[str, str], Rule]
 
@@ -51,8 +51,11 @@ def index_rules(rules: Iterable[Rule]) -> dict[tuple[str, str], Rule]:
     return {(rule.model, rule.phase): rule for rule in rules if rule.in_force}
 
 
-def route(index: Index, model: str, phase: str) -> Route:
-    """Follow fallbacks from `model` to the first allowed model; a loop or a dead end gives a route not allowed."""
+def route(index: Index, model: str, phase: str, *, fallback: str | None = None) -> Route:
+    """Follow fallbacks from `model` to the first allowed model; a loop or a dead end gives a route not allowed.
+
+    `fallback` is the phase's own: it replaces a disabled model whose rule names none.
+    """
     steps: list[str] = []
     seen = [model]
     while True:
@@ -62,14 +65,17 @@ def route(index: Index, model: str, phase: str) -> Route:
         why = ""
         if rule.reason:
             why = f" ({rule.reason})"
-        if not rule.fallback_model:
+        following, whose = rule.fallback_model, ""
+        if not following and fallback not in seen:
+            following, whose = fallback, ", the fallback of the phase,"
+        if not following:
             steps.append(f"{seen[-1]} is disabled for {phase} and has no fallback{why}")
             break
-        steps.append(f"{seen[-1]} is disabled for {phase}; {rule.fallback_model} replaces it{why}")
-        if rule.fallback_model in seen:
-            steps.append(f"the fallbacks of {phase} lead back to {rule.fallback_model}")
+        steps.append(f"{seen[-1]} is disabled for {phase}; {following}{whose} replaces it{why}")
+        if following in seen:
+            steps.append(f"the fallbacks of {phase} lead back to {following}")
             break
-        seen.append(rule.fallback_model)
+        seen.append(following)
     return Route(requested=model, phase=phase, model=model, allowed=False, because=tuple(steps))
 
 
@@ -98,22 +104,27 @@ def _settled(requested: str, phase: str, model: str, rule: Rule | None, steps: l
 
 
 _turn = threading.Lock()
-_read: dict[str, tuple[tuple[int, int, int], Index]] = {}
+_read: dict[str, tuple[tuple[int, int, int], Index, str]] = {}
 
 
 def resolve(model: str, phase: str, *, path: str | Path = "routing_config.json", default: str | None = None) -> Route:
     """Return the route for a model in a phase by the configuration at `path`.
 
-    Never raises because of the file: if it is missing or unusable, or the route is a dead end, `default` (or the
-    requested model) is in effect, and `because` says why. The file is read again only after a change.
+    Never raises because of the file. The readable rules of a broken one hold. If the file is missing, or broken without
+    a readable rule on the model, `default` (or the requested model) is in effect; of a dead end, only `default` is.
+    `because` says why, and what is wrong with the file. It is read again only after a change.
     """
     try:
-        index = _index(str(path))
+        index, problem = _index(str(path))
     except FileNotFoundError:
         return _instead(model, phase, default, f"{path} does not exist")
-    except (OSError, ValueError, RecursionError) as problem:
-        return _instead(model, phase, default, f"{path} cannot be used: {problem}")
+    except (OSError, ValueError) as error:
+        return _instead(model, phase, default, f"{path} cannot be used: {error}")
+    if problem and (model, phase) not in index:
+        return _instead(model, phase, default, problem)
     settled = route(index, model, phase)
+    if problem:
+        settled = replace(settled, because=(*settled.because, problem))
     if settled.allowed or default is None:
         return settled
     return _instead(model, phase, default, *settled.because)
@@ -123,19 +134,15 @@ def _instead(model: str, phase: str, default: str | None, *because: str) -> Rout
     return Route(requested=model, phase=phase, model=default or model, because=because)
 
 
-def _index(path: str) -> Index:
+def _index(path: str) -> tuple[Index, str]:
+    """Return the rules in force, and a sentence on what is wrong with the file (empty: nothing)."""
     status = Path(path).stat()
     mark = (status.st_mtime_ns, status.st_size, status.st_ino)
     known = _read.get(path)
     if known is not None and known[0] == mark:
-        return known[1]
+        return known[1:]
     with _turn:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        rules = None
-        if isinstance(document, dict):
-            rules = document.get("rules", [])
-        if not isinstance(rules, list):
-            raise ValueError("it contains no list of rules")
-        index = index_rules(map(rule_from_json, rules))
-        _read[path] = (mark, index)
-        return index
+        reading = read_bytes(Path(path).read_bytes())
+        index, problem = index_rules(reading.rules), reading.sentence(path)
+        _read[path] = (mark, index, problem)
+        return index, problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "status": (str,),
     "reason": (str,),
     "source": (str,),
-    "timestamp": (str,),
+    "timestamp": (str, int, float),
     "cycle": (int,),
     "evidence": (dict,),
     "premises": (dict,),
@@ -36,7 +36,7 @@ class Rule:
     """One entry of the routing configuration: the settings of a model in a phase.
 
     In the file, `timeout_s` is "timeout" (seconds) and `isolated` is "isolation". `extra` keeps fields that this
-    version does not know, so that a rewrite loses nothing.
+    version does not know, so that a rewrite loses nothing. A timestamp is ISO 8601 or seconds since the epoch.
     """
 
     model: str
@@ -52,7 +52,7 @@ class Rule:
     status: str | None = None
     reason: str | None = None
     source: str | None = None
-    timestamp: str | None = None
+    timestamp: str | float | None = None
     cycle: int | None = None
     evidence: Mapping[str, Any] | None = None
     premises: Mapping[str, Any] | None = None
@@ -61,6 +61,8 @@ class Rule:
     """The rule without what is or was on trial, as in the file: for a rule on trial the one it replaces, for a
     confirmed rule the one without its proven parts. None if there is none."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    written: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The rule in the words of the file it was read from; None if it was not read. It holds until the rule changes."""
 
     @property
     def on_trial(self) -> bool:
@@ -117,26 +119,56 @@ def rule_from_json(value: Any) -> Rule:
     Raises:
         ValueError: if a field is missing or has the wrong type; the message names it.
     """
+    rule, problems = read_rule(value)
+    if rule is None or problems:
+        raise ValueError(problems[0])
+    return rule
+
+
+def read_rule(value: Any) -> tuple[Rule | None, tuple[str, ...]]:
+    """Return what can be read of a rule, and a sentence for each field that cannot; None without model and phase."""
     if not isinstance(value, dict):
-        raise ValueError(f"a rule must be an object, not {type(value).__name__}")
+        return None, (f"a rule must be an object, not {type(value).__name__}",)
     for name in ("model", "phase"):
         if not value.get(name) or not isinstance(value[name], str):
-            raise ValueError(f"{name!r} is missing or not a string")
+            return None, (f"{name!r} is missing or not a string",)
     document: dict[str, Any] = value
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
+    problems: list[str] = []
     for name, field_value in document.items():
         if name not in _TYPES:
             extra[name] = field_value
             continue
-        if field_value is not None or name not in _NULLABLE:
-            _check(name, field_value)
-        known[_FIELDS.get(name, name)] = field_value
-    return Rule(**known, extra=extra)
+        found = list(_problems(name, field_value))
+        problems += found
+        if not found:
+            known[_FIELDS.get(name, name)] = field_value
+    known["allow"] = _allows(document)
+    written = None
+    if not problems:
+        written = dict(document)
+    return Rule(**known, extra=extra, written=written), tuple(problems)
+
+
+def _allows(document: Mapping[str, Any]) -> bool:
+    """Return whether a rule allows its model. If it does not say, a rule that names a fallback routes to it.
+
+    A value that is neither true nor false does not allow: whoever wrote it hardly meant to say nothing.
+    """
+    allow = document.get("allow")
+    if allow is None:
+        return not document.get("fallback_model")
+    return allow is True
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
-    """Return the rule in the file's form: model and phase, the set fields, then unknown fields."""
+    """Return the rule in the file's form: as it was read if it has not changed since.
+
+    Otherwise model and phase, the set fields, then unknown fields.
+    """
+    if rule.written is not None and rule_from_json(rule.written) == rule:
+        return dict(rule.written)
     document: dict[str, Any] = {}
     for name in _TYPES:
         value = getattr(rule, _FIELDS.get(name, name))
@@ -147,11 +179,14 @@ def rule_to_json(rule: Rule) -> dict[str, Any]:
     return {**document, **rule.extra}
 
 
-def _check(name: str, value: Any) -> None:
+def _problems(name: str, value: Any) -> Iterator[str]:
+    """Yield what is wrong with the value of a field, if anything is."""
+    if value is None and name in _NULLABLE:
+        return
     kinds, number = _TYPES[name], value
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise ValueError(f"{name!r} must be {' or '.join(kind.__name__ for kind in kinds)}, not {value!r}")
-    if name == "status" and value not in STATUSES:
-        raise ValueError(f"'status' must be one of {', '.join(STATUSES)}, not {value!r}")
-    if name in ("timeout", "retries") and number < 0:
-        raise ValueError(f"{name!r} must not be negative, not {value!r}")
+        yield f"{name!r} must be {' or '.join(kind.__name__ for kind in kinds)}, not {value!r}"
+    elif name == "status" and value not in STATUSES:
+        yield f"'status' must be one of {', '.join(STATUSES)}, not {value!r}"
+    elif name in ("timeout", "retries") and number < 0:
+        yield f"{name!r} must not be negative, not {value!r}"

@@ -231,7 +231,8 @@ def test_a_forced_model_overrides_rules_and_is_logged(project: Make) -> None:
     assert f"{OTHER} is asked by --selfopt-force-model, over the routing configuration" in said(forced)
     log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
     assert [(entry["original_model"], entry["effective_model"]) for entry in log if entry["kind"] == "forced"] == [
-        (MODEL, OTHER)
+        (MODEL, MODEL),
+        (MODEL, OTHER),
     ]
     unknown = made.run("--selfopt-cycle", "--selfopt-force-model", "nobody")
     assert "unknown model 'nobody'" in unknown.stderr.str()

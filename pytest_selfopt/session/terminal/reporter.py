@@ -38,6 +38,10 @@ class ProgressReporter:
         self._announced_wait = 0.0
         """The end of the wait that was announced last, in seconds since the epoch."""
 
+    def on_overruled(self, plan: PhasePlan) -> None:
+        """Warn that a forced model is asked although its rule disables it."""
+        self.warn("; ".join(plan.because))
+
     def on_routing_not_logged(self, problem: str) -> None:
         """Warn that a routing is not logged."""
         self.warn(f"a routing is not logged: {problem}")
