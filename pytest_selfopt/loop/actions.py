@@ -201,7 +201,8 @@ def _warm_up(before: Rule, wanted: Recommendation) -> Rule | str:
 
 def _fall_back(before: Rule, wanted: Recommendation) -> Rule | str:
     if not wanted.fallback:
-        return f"no fallback is named for {before.model} in {before.phase}, and none is invented"
+        named = f"no fallback is named for {before.model} in {before.phase}, and none is invented"
+        return f"{named}; name one as phases.{before.phase}.fallback"
     if not before.allow and before.fallback_model == wanted.fallback:
         return f"{before.model} is already disabled for {before.phase}"
     return replace(before, allow=False, fallback_model=wanted.fallback)

@@ -43,7 +43,12 @@ def _better(measured: GateInput, _: Limits) -> GateResult | None:
         return None
     mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
     return GateResult(
-        name="better", passed=mine > before, value=mine, limit=before, sentence="the median is not above the baseline's"
+        name="better",
+        passed=mine > before,
+        value=mine,
+        limit=before,
+        sentence="no improvement: the median is not above the baseline's",
+        asks=Verdict.REJECT,
     )
 
 

@@ -117,7 +117,7 @@ def conclude(
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
     max_tokens = evidence.max_tokens.get(in_force.id)
-    diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.phase, evidence.limits, max_tokens=max_tokens)
+    diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.limits, max_tokens=max_tokens)
     max_tokens = highest_tried(rules, in_force, max_tokens)
     recommendations = _recommendations(diagnoses, in_force, evidence, max_tokens)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)

@@ -22,15 +22,13 @@ from tests.loop.worlds import MAX_TOKENS, WORLDS, flaky, matrix, names
 LIMITS = Limits()
 
 
-def of_trials(
-    trials: list[Trial], *, phase: str = "extended", max_tokens: int | None = MAX_TOKENS
-) -> tuple[Diagnosis, ...]:
+def of_trials(trials: list[Trial], *, max_tokens: int | None = MAX_TOKENS) -> tuple[Diagnosis, ...]:
     cases = len({trial.case for trial in trials})
-    return diagnose(trials, names(cases), phase, LIMITS, max_tokens=max_tokens)
+    return diagnose(trials, names(cases), LIMITS, max_tokens=max_tokens)
 
 
-def of_rows(rows: list[str], *, phase: str = "extended", max_tokens: int | None = MAX_TOKENS) -> Diagnosis:
-    return of_trials(matrix(rows), phase=phase, max_tokens=max_tokens)[0]
+def of_rows(rows: list[str], *, max_tokens: int | None = MAX_TOKENS) -> Diagnosis:
+    return of_trials(matrix(rows), max_tokens=max_tokens)[0]
 
 
 def slow_start(place: int) -> float:
@@ -194,7 +192,7 @@ def test_who_talks_on_is_not_cut_off(letters: str, kind: str) -> None:
     answers = letters.ljust(80, "L") + "P" * 20
     rows = [answers[start : start + 20] for start in range(0, 100, 20)]
     trials = [replace(trial, restraint=trial.case == "suite/c4") for trial in matrix(rows)]
-    assert of_trials(trials, phase="atomic")[0].kind == kind
+    assert of_trials(trials)[0].kind == kind
 
 
 def test_a_cut_off_names_its_prompts_and_chance() -> None:
@@ -265,10 +263,9 @@ def test_each_finding_names_p_value_and_trials() -> None:
     assert all(one.chance is not None and one.chance < 0.05 for one in found.values()), found
 
 
-@pytest.mark.parametrize(("phase", "action"), [("extended", "disable_for_stateful"), ("atomic", None)])
-def test_a_capability_limit_disables_stateful_use(phase: str, action: str | None) -> None:
-    found = of_rows(["F" * 7] * 2, phase=phase)
-    assert (found.kind, found.action) == (DiagnosisKind.CAPABILITY, action)
+def test_a_capability_limit_asks_for_a_fallback() -> None:
+    found = of_rows(["F" * 7] * 2)
+    assert (found.kind, found.action) == (DiagnosisKind.CAPABILITY, "disable_for_stateful")
     assert found.chance == pytest.approx(0.7**14)
 
 
@@ -306,7 +303,7 @@ def test_retries_are_proposed_only_for_missing_answers() -> None:
 
 
 def test_too_few_runs_are_inconclusive() -> None:
-    assert diagnose([], names(3), "atomic", LIMITS)[0].kind is DiagnosisKind.UNKNOWN
+    assert diagnose([], names(3), LIMITS)[0].kind is DiagnosisKind.UNKNOWN
     one_run = of_rows(["P", "F", "P"])
     assert one_run.kind is not DiagnosisKind.FLAKY
     assert one_run.action is None

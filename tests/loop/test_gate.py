@@ -333,12 +333,12 @@ def test_the_classic_rule_promotes_by_median() -> None:
 @pytest.mark.parametrize(
     ("row", "verdict", "why"),
     [
-        ("FFFFFFF", Verdict.HOLD, "better"),
+        ("FFFFFFF", Verdict.REJECT, "better"),
         ("PFPFPFP", Verdict.HOLD, "variance"),
         ("PP", Verdict.HOLD, "min_samples"),
     ],
 )
-def test_the_classic_gates_hold(row: str, verdict: Verdict, why: str) -> None:
+def test_each_classic_gate_asks_for_its_verdict(row: str, verdict: Verdict, why: str) -> None:
     runs = len(row)
     found = judged(matrix(["F" * runs] * 2 + ["P" * runs] * 2), matrix([row] * 2 + ["P" * runs] * 2), limits=CLASSIC)
     assert found.verdict is verdict

@@ -96,7 +96,7 @@ class Findings:
                 FAULTS[self.fault](rng, self.cases) if self.fault in FAULTS else draw(rng, [[0.7] * RUNS] * self.cases)
             )
             trials = matrix(rows, latency=lambda place: 3.0 if slow and place == 0 else 1.0)
-            found[str(diagnose(trials, planned, "extended", limits)[0].kind)] += 1
+            found[str(diagnose(trials, planned, limits)[0].kind)] += 1
         return found
 
 
@@ -223,7 +223,7 @@ def _judging() -> str:
             needed=bar(number),
         )
         judge(measured, limits, comparison=number)
-    diagnose(drawn[0], planned, "atomic", limits)
+    diagnose(drawn[0], planned, limits)
     return f"Judging {sum(map(len, drawn)):,} trials of {specs} specs: {time.process_time() - began:.2f} s of CPU"
 
 

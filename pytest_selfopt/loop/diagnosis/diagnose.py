@@ -27,7 +27,7 @@ NEVER_PASSES = 0.10
 
 
 def diagnose(
-    trials: Sequence[Trial], cases: Sequence[str], phase: str, limits: Limits, *, max_tokens: int | None = None
+    trials: Sequence[Trial], cases: Sequence[str], limits: Limits, *, max_tokens: int | None = None
 ) -> tuple[Diagnosis, ...]:
     """Diagnose one spec, the main finding first; a second finding may name prompts that always fail.
 
@@ -37,18 +37,18 @@ def diagnose(
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence="there are no trials to look at"),)
     matrix = Matrix(trials=trials, cases=cases)
     findings = []
-    for finding in _findings(matrix, phase, limits, max_tokens):
+    for finding in _findings(matrix, limits, max_tokens):
         number = matrix.count(finding.runs, finding.cases)
         findings.append(replace(finding, trials=number))
     return tuple(findings)
 
 
-def _findings(matrix: Matrix, phase: str, limits: Limits, max_tokens: int | None) -> list[Diagnosis]:
+def _findings(matrix: Matrix, limits: Limits, max_tokens: int | None) -> list[Diagnosis]:
     main = (
         cut_offs(matrix, max_tokens)
         or _trouble(matrix)
         or _perfect(matrix)
-        or _incapable(matrix, phase, limits)
+        or _incapable(matrix, limits)
         or run_effect(matrix)
         or _flaky(matrix)
     )
@@ -107,23 +107,21 @@ def _perfect(matrix: Matrix) -> Diagnosis | None:
     )
 
 
-def _incapable(matrix: Matrix, phase: str, limits: Limits) -> Diagnosis | None:
+def _incapable(matrix: Matrix, limits: Limits) -> Diagnosis | None:
     passed, answers = matrix.passed, matrix.answers
     _, upper = wilson(passed, answers)
     minimum = limits.extended_phase_min_accuracy
     if passed > INCAPABLE_SHARE * answers or upper >= minimum:
         return None
-    finding = Diagnosis(
+    return Diagnosis(
         kind=DiagnosisKind.CAPABILITY,
         sentence=(
             f"{passed} of {answers} answers are right, "
             f"with 95 % confidence at most {upper:.0%}; {minimum:.0%} is needed"
         ),
         chance=binomial_tail(passed, answers, minimum),
+        action=FALL_BACK,
     )
-    if phase == "atomic":
-        return finding
-    return replace(finding, action=FALL_BACK)
 
 
 def _flaky(matrix: Matrix) -> Diagnosis | None:
