@@ -6,13 +6,8 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import httpx
-import httpx2
-import ollama
-import openai
 import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
@@ -21,131 +16,13 @@ from hypothesis import strategies as st
 from pytest_selfopt.models.scripted import Script, ScriptedServer, Then
 from pytest_selfopt.models.scripted.connection import TRICKLE_S
 
-MESSAGES: Any = [{"role": "user", "content": "What is the weather in Paris and in Rome?"}]
-PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
-TOOL: Any = {"name": "get_weather", "description": "d", "parameters": PARAMETERS}
+if TYPE_CHECKING:
+    from tests.models.official_clients import AnthropicClient, Client, OllamaClient, OpenAIClient
+
 CALLS: list[dict[str, Any]] = [
     {"name": "get_weather", "arguments": {"city": "Paris", "days": [1, 2.5, None]}},
     {"name": "get_weather", "arguments": {}},
 ]
-BROKEN = (
-    openai.APIConnectionError,
-    anthropic.APIConnectionError,
-    httpx.RemoteProtocolError,
-    # Anthropic's client wraps only what fails before the stream begins.
-    httpx2.RemoteProtocolError,
-)
-
-
-class Answer(NamedTuple):
-    """What a client made of an answer."""
-
-    text: str
-    finish: str | None
-    tokens: tuple[int | None, int | None]
-    calls: list[dict[str, Any]]
-
-
-class Client(Protocol):
-    """An official client."""
-
-    def ask(self, *, tools: bool = False) -> Answer: ...
-
-    def stream(self, *, tools: bool = False) -> Answer: ...
-
-    def close(self) -> None: ...
-
-
-class OpenAIClient:
-    def __init__(self, server: ScriptedServer) -> None:
-        self.client = openai.OpenAI(base_url=server.base_url, api_key="key", max_retries=0)
-
-    def close(self) -> None:
-        self.client.close()
-
-    def ask(self, *, tools: bool = False) -> Answer:
-        return self._read(self.client.chat.completions.create(**self._request(tools=tools)))
-
-    def stream(self, *, tools: bool = False) -> Answer:
-        request = {**self._request(tools=tools), "stream_options": {"include_usage": True}}
-        with self.client.chat.completions.stream(**request) as stream:
-            return self._read(stream.get_final_completion())
-
-    def _request(self, *, tools: bool) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": "m", "messages": MESSAGES}
-        if tools:
-            request["tools"] = [{"type": "function", "function": TOOL}]
-        return request
-
-    def _read(self, completion: Any) -> Answer:
-        (choice,) = completion.choices
-        usage = completion.usage
-        assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
-        calls = [
-            {"name": call.function.name, "arguments": json.loads(call.function.arguments)}
-            for call in choice.message.tool_calls or ()
-        ]
-        tokens = (usage.prompt_tokens, usage.completion_tokens)
-        return Answer(choice.message.content or "", choice.finish_reason, tokens, calls)
-
-
-class AnthropicClient:
-    def __init__(self, server: ScriptedServer) -> None:
-        self.client = anthropic.Anthropic(base_url=server.address, api_key="key", max_retries=0)
-
-    def close(self) -> None:
-        self.client.close()
-
-    def ask(self, *, tools: bool = False) -> Answer:
-        return self._read(self.client.messages.create(**self._request(tools=tools)))
-
-    def stream(self, *, tools: bool = False) -> Answer:
-        with self.client.messages.stream(**self._request(tools=tools)) as stream:
-            return self._read(stream.get_final_message())
-
-    def _request(self, *, tools: bool) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": "m", "messages": MESSAGES, "max_tokens": 64}
-        if tools:
-            request["tools"] = [{"name": "get_weather", "input_schema": PARAMETERS}]
-        return request
-
-    def _read(self, message: Any) -> Answer:
-        texts = [block.text for block in message.content if block.type == "text"]
-        calls = [
-            {"name": block.name, "arguments": block.input} for block in message.content if block.type == "tool_use"
-        ]
-        tokens = (message.usage.input_tokens, message.usage.output_tokens)
-        return Answer("".join(texts), message.stop_reason, tokens, calls)
-
-
-class OllamaClient:
-    def __init__(self, server: ScriptedServer) -> None:
-        self.client = ollama.Client(server.address)
-
-    def close(self) -> None:
-        self.client.close()  # type: ignore[no-untyped-call]
-
-    def ask(self, *, tools: bool = False) -> Answer:
-        return self._read([self.client.chat("m", MESSAGES, tools=self._tools(tools=tools))])
-
-    def stream(self, *, tools: bool = False) -> Answer:
-        return self._read(list(self.client.chat("m", MESSAGES, tools=self._tools(tools=tools), stream=True)))
-
-    def _tools(self, *, tools: bool) -> Any:
-        if not tools:
-            return None
-        return [{"type": "function", "function": TOOL}]
-
-    def _read(self, parts: list[ollama.ChatResponse]) -> Answer:
-        last = parts[-1]
-        assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
-        text = "".join(part.message.content or "" for part in parts)
-        calls = [
-            {"name": call.function.name, "arguments": dict(call.function.arguments)}
-            for part in parts
-            for call in part.message.tool_calls or ()
-        ]
-        return Answer(text, last.done_reason, (last.prompt_eval_count, last.eval_count), calls)
 
 
 @pytest.fixture(scope="module")
@@ -156,18 +33,24 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(scope="module")
 def openai_client(server: ScriptedServer) -> Iterator[OpenAIClient]:
+    from tests.models.official_clients import OpenAIClient
+
     with closing(OpenAIClient(server)) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def anthropic_client(server: ScriptedServer) -> Iterator[AnthropicClient]:
+    from tests.models.official_clients import AnthropicClient
+
     with closing(AnthropicClient(server)) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def ollama_client(server: ScriptedServer) -> Iterator[OllamaClient]:
+    from tests.models.official_clients import OllamaClient
+
     with closing(OllamaClient(server)) as client:
         yield client
 
@@ -179,6 +62,8 @@ def client(request: pytest.FixtureRequest) -> Client:
 
 
 def test_a_rule_decides_finish_and_usage(server: ScriptedServer, client: Client) -> None:
+    from tests.models.official_clients import MESSAGES
+
     members = ("completion_tokens", "output_tokens", "eval_count")
     then = {"text": "It is", "finish": "abort", "usage": dict.fromkeys(members, 64)}
     server.play({"default": then})
@@ -205,6 +90,8 @@ def test_calls_arrive_streamed_and_unstreamed(server: ScriptedServer, client: Cl
 
 
 def test_a_refusal_arrives_streamed_and_unstreamed(server: ScriptedServer, openai_client: OpenAIClient) -> None:
+    from tests.models.official_clients import MESSAGES
+
     server.play({"default": {"refusal": "I will not say that."}})
     create = openai_client.client.chat.completions.create
     answer = create(model="m", messages=MESSAGES)
@@ -215,6 +102,8 @@ def test_a_refusal_arrives_streamed_and_unstreamed(server: ScriptedServer, opena
 
 
 def test_openai_lists_models(server: ScriptedServer, openai_client: OpenAIClient) -> None:
+    import openai
+
     server.play({"models": ["org/one", "two"], "digests": {"two": "sha", "three": "sha"}, "owned_by": "vllm"})
     openai_client.ask()
     models = openai_client.client.models
@@ -227,6 +116,8 @@ def test_openai_lists_models(server: ScriptedServer, openai_client: OpenAIClient
 
 
 def test_anthropic_lists_models(server: ScriptedServer, anthropic_client: AnthropicClient) -> None:
+    import anthropic
+
     server.play({})
     models = anthropic_client.client.models
     assert list(models.list()) == []
@@ -243,6 +134,8 @@ def test_anthropic_lists_models(server: ScriptedServer, anthropic_client: Anthro
 
 
 def test_ollama_lists_and_shows_models(server: ScriptedServer, ollama_client: OllamaClient) -> None:
+    import ollama
+
     server.play({"digests": {"one": "sha256:1"}})
     ollama_client.ask()
     listed = ollama_client.client.list().models
@@ -264,6 +157,8 @@ RATE_LIMITED = {
 
 
 def test_openai_recognises_a_rate_limit(server: ScriptedServer, openai_client: OpenAIClient) -> None:
+    import openai
+
     server.play({"default": RATE_LIMITED})
     for call in (openai_client.ask, openai_client.stream):
         with pytest.raises(openai.RateLimitError, match=r"Slow down\.") as refused:
@@ -273,6 +168,8 @@ def test_openai_recognises_a_rate_limit(server: ScriptedServer, openai_client: O
 
 
 def test_anthropic_recognises_a_rate_limit(server: ScriptedServer, anthropic_client: AnthropicClient) -> None:
+    import anthropic
+
     server.play({"default": RATE_LIMITED})
     for call in (anthropic_client.ask, anthropic_client.stream):
         with pytest.raises(anthropic.RateLimitError) as refused:
@@ -283,6 +180,8 @@ def test_anthropic_recognises_a_rate_limit(server: ScriptedServer, anthropic_cli
 
 
 def test_ollama_recognises_a_rate_limit(server: ScriptedServer, ollama_client: OllamaClient) -> None:
+    import ollama
+
     server.play({"default": RATE_LIMITED})
     for call in (ollama_client.ask, ollama_client.stream):
         with pytest.raises(ollama.ResponseError) as refused:
@@ -292,6 +191,8 @@ def test_ollama_recognises_a_rate_limit(server: ScriptedServer, ollama_client: O
 
 @pytest.mark.parametrize("failure", [{"truncate": 300}, {"drop": True}], ids=["truncate", "drop"])
 def test_a_broken_stream_is_no_answer(server: ScriptedServer, client: Client, failure: dict[str, Any]) -> None:
+    from tests.models.official_clients import BROKEN
+
     server.play({"default": {"text": "It is sunny in both.", **failure}})
     with pytest.raises(BROKEN):
         client.stream()
@@ -300,6 +201,8 @@ def test_a_broken_stream_is_no_answer(server: ScriptedServer, client: Client, fa
 
 
 def test_a_trickling_stream_arrives_event_by_event(server: ScriptedServer, ollama_client: OllamaClient) -> None:
+    from tests.models.official_clients import MESSAGES
+
     server.play({"default": {"text": "Sunny", "trickle": True}})
     began = time.monotonic()
     parts = list(ollama_client.client.chat("m", MESSAGES, stream=True))
@@ -309,6 +212,8 @@ def test_a_trickling_stream_arrives_event_by_event(server: ScriptedServer, ollam
 
 
 def test_a_body_can_break_a_stream(server: ScriptedServer, openai_client: OpenAIClient) -> None:
+    import openai
+
     error = {"error": {"message": "The provider failed.", "code": 502}}
     server.play(
         {"default": {"body": f"data: {json.dumps(error)}\n\n", "headers": {"Content-Type": "text/event-stream"}}}
