@@ -1,4 +1,4 @@
-"""Tails of the chi-square, t and binomial-proportion distributions, from the standard library only.
+"""Tails of the chi-square and binomial-proportion distributions, from the standard library only.
 
 The incomplete gamma and beta functions follow Numerical Recipes, 3rd edition, sections 6.2 and 6.4 (series where it
 converges fast, continued fractions elsewhere).
@@ -22,21 +22,6 @@ def chi_square_tail(value: float, degrees: int) -> float:
     if x < a + 1:
         return 1.0 - scale * _gamma_series(a, x)
     return scale * _gamma_fraction(a, x)
-
-
-def t_tail(value: float, degrees: int) -> float:
-    """Return the probability that a t variable with `degrees` of freedom is at least `value`."""
-    if degrees <= 0:
-        return 0.5
-    square = value * value
-    # One form loses precision near zero, the other far out.
-    if square < degrees:
-        half = 0.5 - 0.5 * incomplete_beta(0.5, degrees / 2, square / (degrees + square))
-    else:
-        half = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + square))
-    if value > 0:
-        return half
-    return 1.0 - half
 
 
 def binomial_tail(successes: int, trials: int, share: float) -> float:

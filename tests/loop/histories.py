@@ -13,7 +13,7 @@ from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.spread import spread_of
 from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
 from pytest_selfopt.loop.gate import comparing_gates, worst
-from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict
+from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict, lasting_reason
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, race_state, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
@@ -56,20 +56,24 @@ class World:
         """A first configuration over a new suite."""
         return Model(rates=tuple(self.rate(rng) for _ in range(cases)), population=MEAN)
 
-    def changed(self, rng: random.Random, model: Model, effect: float) -> Model:
-        """A configuration that differs by `effect` on new prompts, and on these by what falls to them."""
+    def changed(self, rng: random.Random, model: Model, effect: float, against: float | None = None) -> Model:
+        """A configuration that differs by `effect` on new prompts, and on these by what falls to them.
+
+        `against` is the share of prompts that change against the effect, drawn if None.
+        """
         if not self.strength:
-            rates = (min(1.0, max(0.0, rate + rng.gauss(effect, 0.05))) for rate in model.rates)
+            rates = (min(1.0, max(0.0, rate + rng.gauss(effect, 0.05 + (against or 0) / 4))) for rate in model.rates)
             return Model(rates=tuple(rates), population=model.population + effect)
-        up, down = self._shares(rng, model.population, effect)
+        if against is None:
+            against = rng.choice((0.0, 0.0, 0.02, 0.05))
+        up, down = self._shares(model.population, effect, against)
         return Model(
             rates=tuple(self._moved(rng, rate, up, down) for rate in model.rates),
             population=model.population + effect,
         )
 
-    def _shares(self, rng: random.Random, mean: float, effect: float) -> tuple[float, float]:
+    def _shares(self, mean: float, effect: float, against: float) -> tuple[float, float]:
         """Which shares of prompts get better and worse, so that together they make the effect."""
-        against = rng.choice((0.0, 0.0, 0.02, 0.05))
         for_it = abs(effect) / self.strength
         if effect > 0:
             return min(1.0, (for_it + against * mean) / max(1 - mean, 0.05)), against
@@ -160,6 +164,10 @@ class Cycle:
         """What was measured of a candidate in this cycle."""
         return self._metrics(name).accuracy
 
+    def is_exhausted(self, name: str) -> bool:
+        """Whether more passes cannot help a candidate."""
+        return bool(lasting_reason(comparing_gates(self._measured(name), self._limits)))
+
     def _ask(self, live: Sequence[str]) -> None:
         self.passes += 1
         self.spec_passes += 1 + len(live)
@@ -236,6 +244,8 @@ class Ended:
     """Promotions of what is in truth no better on these cases."""
     falls: int = 0
     """Promotions of what is in truth worse on new prompts."""
+    false_claims: int = 0
+    """Promotions of what is in truth no better on new prompts."""
     gain: float = 0.0
     """By how much the true accuracy on these cases rose in all."""
     claimed: float = 0.0
@@ -258,6 +268,7 @@ class History:
         candidates: int = 4,
         endless: bool = False,
         effects: Sequence[tuple[float, float]] = EFFECTS,
+        against: float | None = None,
     ) -> None:
         self._rng = rng
         self._world = world
@@ -266,11 +277,13 @@ class History:
         self._candidates = candidates
         self._endless = endless
         self._effects = effects
+        self._against = against
         start = Spec(model="m", phase="atomic", variant="native_api")
         self._baseline = start.id
         self._models = {start.id: world.baseline(rng, cases)}
         self._pairs: dict[tuple[str, str], Pairs] = {}
         self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self._exhausted: set[tuple[str, str]] = set()
         self.ended = Ended()
 
     def run(self) -> Ended:
@@ -290,8 +303,10 @@ class History:
         for name in candidates:
             if name not in self._models:
                 effect = self._drawn_effect()
-                same = effect == 0 and (self._effects is EQUAL or self._rng.random() < 0.5)
-                self._models[name] = baseline if same else self._world.changed(self._rng, baseline, effect)
+                same = effect == 0 and self._against is None and (self._effects is EQUAL or self._rng.random() < 0.5)
+                self._models[name] = (
+                    baseline if same else self._world.changed(self._rng, baseline, effect, self._against)
+                )
             key = (self._baseline, name)
             if classic or key not in self._pairs:
                 number = self._pairs[key].number if key in self._pairs else len(self._pairs) + 1
@@ -300,6 +315,7 @@ class History:
         verdicts = cycle.run()
         self.ended.spec_passes += cycle.spec_passes
         self._verdicts |= {(self._baseline, name): verdict for name, verdict in verdicts.items()}
+        self._exhausted |= {(self._baseline, name) for name in verdicts if cycle.is_exhausted(name)}
         promoted = [name for name, verdict in verdicts.items() if verdict is Verdict.PROMOTE]
         if promoted:
             winner = max(promoted, key=cycle.accuracy)
@@ -310,6 +326,7 @@ class History:
         self.ended.promotions += 1
         self.ended.false_promotions += after.truth <= before.truth + 1e-12
         self.ended.falls += after.population < before.population - 1e-12
+        self.ended.false_claims += after.population <= before.population + 1e-12
         self.ended.gain += after.truth - before.truth
         self.ended.claimed += claimed
 
@@ -323,6 +340,7 @@ class History:
             for (baseline, candidate), verdict in self._verdicts.items()
             if baseline == self._baseline
             and verdict is Verdict.HOLD
+            and (baseline, candidate) not in self._exhausted
             and self._pairs[baseline, candidate].passes < MOST_HELD_PASSES
         ]
 

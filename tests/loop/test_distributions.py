@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, incomplete_beta, t_tail, wilson
+from pytest_selfopt.loop.distributions import binomial_tail, chi_square_tail, incomplete_beta, wilson
 
 shares = st.floats(0.001, 0.999)
 
@@ -36,18 +36,6 @@ def test_even_chi_square_tails_are_poisson_sums(half: int, value: float) -> None
 
 def test_the_far_chi_square_tail_stays_precise() -> None:
     assert chi_square_tail(200.0, 2) == pytest.approx(math.exp(-100), rel=1e-9)
-
-
-@given(value=st.floats(-1e4, 1e4))
-def test_small_t_tails_have_closed_forms(value: float) -> None:
-    assert t_tail(value, 1) == pytest.approx(0.5 - math.atan(value) / math.pi, abs=1e-12)
-    assert t_tail(value, 2) == pytest.approx(0.5 - value / (2 * math.sqrt(2 + value * value)), abs=1e-12)
-
-
-@pytest.mark.parametrize(("degrees", "value"), [(11, 2.200985160091638), (29, 2.045229642132703)])
-def test_the_t_tail_matches_tables(degrees: int, value: float) -> None:
-    assert t_tail(value, degrees) == pytest.approx(0.025, rel=1e-9)
-    assert t_tail(-value, degrees) == pytest.approx(0.975, rel=1e-9)
 
 
 @given(trials=st.integers(1, 60), data=st.data())

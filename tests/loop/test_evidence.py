@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evidence.forecast import passes_to_decide, within_reach
-from pytest_selfopt.loop.evidence.gains import least_gain, new_prompts
+from pytest_selfopt.loop.evidence.gains import least_gain
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar, log10_odds, odds, reaches
 from pytest_selfopt.loop.evidence.tally import CaseTally, Tally, tally
 from pytest_selfopt.specs.spec import parse_spec
@@ -160,23 +160,6 @@ def test_the_lower_bound_seldom_exceeds_the_truth() -> None:
         least = least_gain(counted(differences.count(1), differences.count(-1), differences.count(0)))
         above += least is not None and least > 0.10
     assert above <= 3
-
-
-def test_two_of_twelve_new_prompts_prove_nothing() -> None:
-    found = new_prompts(two_of_twelve_fixed(6))
-    assert (found.up, found.down, found.cases) == (2, 0, 12)
-    # mean 1/6 over standard error √(5/33/12): t = 1.483 on 11 degrees of freedom
-    assert found.chance == pytest.approx(0.0830, abs=1e-4)
-
-
-def test_repeated_prompts_prove_nothing_new() -> None:
-    assert new_prompts(two_of_twelve_fixed(60)) == new_prompts(two_of_twelve_fixed(6))
-
-
-def test_twelve_of_twelve_prove_new_prompts() -> None:
-    fixed = tally(matrix(["FFF"] * 12), matrix(["PPP"] * 12), names(12))
-    assert new_prompts(fixed).chance == 0.5**12
-    assert new_prompts(tally(matrix(["PFP"] * 12), matrix(["PFP"] * 12), names(12))).chance == 1.0
 
 
 @given(wins=st.integers(1, 12), losses=st.integers(0, 5), passes=st.integers(1, 6), number=st.integers(1, 40))

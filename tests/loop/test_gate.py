@@ -64,10 +64,19 @@ def test_the_worked_example_is_promoted_verbatim() -> None:
     found = fixing_two(6)
     assert found.verdict is Verdict.PROMOTE
     assert found.sentence == (
-        "PROMOTE atomic: fixed 12 answers, broke 0 in 6 passes over the same 12 prompts; odds 630:1 against luck, "
-        "needed 312:1 (comparison 3 of this history). Gain +0.167, at least +0.06. "
-        "On new prompts: not shown (2 up, 0 down of 12)."
+        "PROMOTE atomic: fixed 12 answers, broke 0 in 6 passes over the same 12 prompts; "
+        "2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others; "
+        "odds 630:1 against luck, needed 312:1 (comparison 3 of this history). Gain +0.167, at least +0.06."
     )
+    assert found.numbers == {
+        "fixed": 12,
+        "broken": 0,
+        "passes": 6,
+        "prompts": 12,
+        "prompts_up": 2,
+        "prompts_down": 0,
+        "claim": "2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others",
+    }
 
 
 @pytest.mark.parametrize(("passes", "more"), [(3, 3), (4, 2)])
@@ -127,10 +136,16 @@ def test_needless_tool_calls_reject_any_candidate() -> None:
     assert obstacles(found.gates) == (True, True), "out for its restraint, held for what it broke"
 
 
-@pytest.mark.parametrize(("passes", "verdict"), [(3, Verdict.HOLD), (4, Verdict.REJECT)])
-def test_an_average_gain_breaks_no_solid_case(passes: int, verdict: Verdict) -> None:
-    """Of 12 unchanged cases one looks broken after 3 passes in up to 19 of 100 suites, after 4 in up to 5."""
-    baseline = matrix(["F" * passes] * 11 + ["P" * passes])
+@pytest.mark.parametrize(
+    ("passes", "other", "verdict"),
+    [(3, "FFP", Verdict.HOLD), (4, "FFPF", Verdict.REJECT), (3, "FFF", Verdict.REJECT)],
+)
+def test_an_average_gain_breaks_no_solid_case(passes: int, other: str, verdict: Verdict) -> None:
+    """Of 12 unchanged cases one looks broken after 3 passes in up to 19 of 100 suites, after 4 in up to 5.
+
+    If all answers repeat, so that the others are no coin flips, it does after 3 passes in less than 2.
+    """
+    baseline = matrix(["F" * passes] * 10 + [other, "P" * passes])
     found = judged(baseline, matrix(["P" * passes] * 11 + ["F" * passes]))
     assert (found.verdict, failed(found)) == (verdict, ["veto"])
     assert "breaks 1 that the baseline always solves: c11" in found.sentence
@@ -315,8 +330,13 @@ def test_the_new_prompt_claim_is_separate() -> None:
     claim = replace(LIMITS, claim=Claim.NEW_PROMPTS)
     few = judged(matrix(["F" * 7] * 2 + ["P" * 7] * 10), matrix(["P" * 7] * 12), limits=claim)
     assert (few.verdict, failed(few)) == (Verdict.HOLD, ["new_prompts"])
+    assert few.takes == "at this difference about 67 prompts instead of 12 would decide"
+    assert few.takes in few.sentence
+    assert obstacles(few.gates) == (True, True), "more passes of the same answers change nothing"
     baseline, candidate = matrix(["FFF"] * 12 + ["PPP"] * 88), matrix(["PPP"] * 100)
-    assert judged(baseline, candidate, limits=claim).verdict is Verdict.PROMOTE
+    shown = judged(baseline, candidate, limits=claim)
+    assert shown.verdict is Verdict.PROMOTE
+    assert shown.claim == "12 of 100 prompts fixed, 0 broken: shown for prompts like these"
 
 
 CLASSIC = Limits(profile=DecisionRule.CLASSIC)

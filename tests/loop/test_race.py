@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +58,27 @@ def test_a_level_leader_ends_the_race() -> None:
     found = step({"a": standing(4, 4), "b": standing(0, 0)}, passes=4, most=11)
     assert found.live == ()
     assert "not ahead (fixed 4, broke 4)" in found.stopped["a"]
+
+
+def test_repeating_answers_are_foreseen_exactly() -> None:
+    """Two fixed and one broken in every pass: ten more passes that repeat this do not reach the bar."""
+    varying = RaceState(wins=6, losses=3, passes=3, bar=bar(1))
+    repeating = replace(varying, repeats=True)
+    assert step({"a": varying}, passes=3, most=13).live == ("a",)
+    found = step({"a": repeating}, passes=3, most=13)
+    assert found.live == ()
+    assert "its answers repeat, and 10 more passes of them will not show it" in found.stopped["a"]
+
+
+@pytest.mark.parametrize("fixed", [1, 2, 3])
+def test_repeating_fixes_reach_the_bar_as_before(fixed: int) -> None:
+    standing = RaceState(wins=3 * fixed, losses=0, passes=3, bar=bar(4), repeats=True)
+    assert step({"a": standing}, passes=3, most=13).live == ("a",)
+
+
+def test_what_passes_cannot_help_stops_with_its_reason() -> None:
+    standing = RaceState(wins=6, losses=0, passes=3, bar=bar(1), out=True, lasting="prompts are too few")
+    assert step({"a": standing}, passes=3, most=13).stopped == {"a": "stopped: prompts are too few (fixed 6, broke 0)"}
 
 
 def test_a_barred_candidate_neither_wins_nor_leads() -> None:
