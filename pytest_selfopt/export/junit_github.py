@@ -180,7 +180,9 @@ def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:
         if spec["verdict"] is None:
             continue
         name = short_difference(baseline, parse_spec(spec["spec"]))
-        candidates.append(JudgedCandidate(spec=spec["spec"], name=name, verdict=spec["verdict"]))
+        # An outcome of an older version has no claim.
+        claim = spec.get("claim", "")
+        candidates.append(JudgedCandidate(spec=spec["spec"], name=name, verdict=spec["verdict"], claim=claim))
         if spec["verdict"] == "PROMOTE" and spec["spec"] == phase["in_force"]:
             winner = spec["spec"]
     return PhaseVerdict(

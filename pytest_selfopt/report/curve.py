@@ -198,6 +198,7 @@ def _line(entry: Entry) -> CycleLine:
         ended=text_in(entry, "ended"),
         verdict=verdict_of(winner, verdicts),
         name=_subject(winner, verdicts, before),
+        claim=_claim(winner, verdicts),
         accuracy_before=share_in(entry_in(metrics, before), "accuracy"),
         passes_before=passes_in_history(entry_in(metrics, before)),
         trials_before=_answers(metrics, before),
@@ -209,6 +210,13 @@ def _line(entry: Entry) -> CycleLine:
         cost_usd=_cost(measured),
         sentence=text_in(entry, "reason"),
     )
+
+
+def _claim(winner: str, verdicts: Iterable[Entry]) -> str:
+    for verdict in verdicts:
+        if text_in(verdict, "spec") == winner:
+            return text_in(verdict, "claim")
+    return ""
 
 
 def _subject(winner: str, verdicts: Iterable[Entry], before: str) -> str:

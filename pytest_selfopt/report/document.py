@@ -36,6 +36,8 @@ class CycleLine:
     """PROMOTE, HOLD or REJECT; empty if nothing was judged."""
     name: str
     """The winner, or the candidates if none won."""
+    claim: str
+    """For a promotion: the prompts on which it rests, and those for which it holds."""
     accuracy_before: float | None
     """The accuracy of the spec in force before the cycle."""
     passes_before: int

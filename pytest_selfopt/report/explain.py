@@ -178,7 +178,11 @@ def _comparison(verdict: _Entry) -> str:
     rule = f"comparison {verdict['comparison']}"
     if verdict["comparison"] is None:
         rule = "classic"
-    return f"  ({rule}: fixed {verdict['fixed']}, broke {verdict['broken']})"
+    grounds = f"fixed {verdict['fixed']}, broke {verdict['broken']}"
+    # Histories of older versions have no claims.
+    if verdict.get("claim"):
+        grounds += f"; {verdict['claim']}"
+    return f"  ({rule}: {grounds})"
 
 
 def _curves(entries: Sequence[_Entry], most: int) -> list[str]:

@@ -100,9 +100,14 @@ def _promotion(line: CycleLine) -> str:
     promoted = f"Cycle {line.cycle} promoted {line.name} for {line.phase}"
     before = _right_of(line.passes_before, line.trials_before)
     after = _right_of(line.passes_after, line.trials_after)
-    if not before or not after:
+    grounds = []
+    if before and after:
+        grounds.append(f"{after} answers right instead of {before}")
+    if line.claim:
+        grounds.append(line.claim)
+    if not grounds:
         return f"{promoted}."
-    return f"{promoted}: {after} answers right instead of {before}."
+    return f"{promoted}: {'; '.join(grounds)}."
 
 
 def _right_of(passes: int, answers: int | None) -> str:

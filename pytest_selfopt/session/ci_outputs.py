@@ -83,15 +83,16 @@ def _concluded(conclusion: Conclusion, phase: PhaseRun) -> dict[str, Any]:
     specs: list[dict[str, Any]] = []
     for spec, metrics in conclusion.metrics.items():
         gates: tuple[GateResult, ...] = ()
-        verdict, sentence = None, ""
+        verdict, sentence, claim = None, "", ""
         judgement = judged.get(spec)
         if judgement is not None:
             gates = judgement.gates
             verdict = str(judgement.verdict)
             sentence = judgement.sentence
+            claim = judgement.claim
         if spec == conclusion.in_force.id:
             gates = conclusion.gates
-        specs.append(_spec(phase, metrics, gates, verdict, sentence))
+        specs.append(_spec(phase, metrics, gates, verdict, sentence, claim))
     diagnoses: list[dict[str, str]] = []
     for diagnosis in conclusion.diagnoses:
         kind = str(diagnosis.kind)
@@ -112,6 +113,7 @@ def _spec(
     gates: Sequence[GateResult],
     verdict: str | None = None,
     sentence: str = "",
+    claim: str = "",
 ) -> dict[str, Any]:
     numbers = metrics_entry(metrics)
     numbers["accuracy_interval"] = list(metrics.accuracy_interval)
@@ -119,6 +121,7 @@ def _spec(
         "spec": metrics.spec,
         "verdict": verdict,
         "sentence": sentence,
+        "claim": claim,
         "metrics": numbers,
         "gates": list(map(gate_entry, gates)),
         "cases": _cases(phase.trials(metrics.spec)),
