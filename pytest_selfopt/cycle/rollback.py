@@ -118,7 +118,7 @@ def _selected(entries: Sequence[_Entry], what: str | None, missing: str) -> list
     """
     about = ""
     if what is None:
-        selected = [entry for entry in entries if _moment(entry) == _moment(entries[-1])]
+        selected = [entry for entry in entries if entry.moment == entries[-1].moment]
     elif what.isdecimal():
         selected = [entry for entry in entries if entry.cycle >= int(what)]
         about = f" of cycle {what} or a later one"
@@ -129,11 +129,6 @@ def _selected(entries: Sequence[_Entry], what: str | None, missing: str) -> list
     if not selected:
         raise StateError(f"there is nothing to undo: {missing.format(about)}")
     return selected
-
-
-def _moment(entry: LoggedChange | LoggedRollback) -> tuple[int, str]:
-    """Return what entries have in common that were logged together."""
-    return entry.cycle, entry.timestamp
 
 
 def _reversals(selected: Sequence[LoggedChange], routing: RoutingConfig) -> list[RuleReversal]:

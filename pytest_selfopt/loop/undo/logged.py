@@ -45,6 +45,11 @@ class LoggedChange:
         return self.model, self.phase
 
     @property
+    def moment(self) -> tuple[int, str]:
+        """What it has in common with the changes that were logged together with it."""
+        return self.cycle, self.timestamp
+
+    @property
     def added(self) -> tuple[Rule, ...]:
         """The rules that it made."""
         return tuple(filter(None, (self.after, self.remembered)))
@@ -68,6 +73,11 @@ class LoggedRollback:
     def address(self) -> tuple[str, str]:
         """The model and the phase of the rules."""
         return self.model, self.phase
+
+    @property
+    def moment(self) -> str:
+        """What it has in common with the other rollbacks of one command, which may undo several cycles."""
+        return self.timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
