@@ -15,13 +15,18 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add `selfopt rollback`."""
     parser = subparsers.add_parser(
         "rollback",
-        help="restore the rules as they were before a cycle or a change",
+        help="take back what cycles decided: the rules become as they were before",
         epilog="example: selfopt rollback 3 --dry-run",
     )
     parser.add_argument(
         "what",
         nargs="?",
-        help='the number of a cycle, or a rule as "model::phase" (default: the last change)',
+        help='the number of a cycle, or a rule as "model::phase" (default: what was decided last)',
+    )
+    parser.add_argument(
+        "--undo",
+        action="store_true",
+        help="take a rollback back: cycles may decide again, and rules not changed since are put back",
     )
     parser.add_argument(
         "--dry-run",
@@ -33,11 +38,14 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Restore the rules, and print what was done to each."""
-    from pytest_selfopt.cycle.rollback import roll_back
+    """Change the rules, and print what was done to each."""
+    from pytest_selfopt.cycle.rollback import restore, roll_back
     from pytest_selfopt.routing.atomic_files import timestamp
 
-    lines = roll_back(
+    do = roll_back
+    if args.undo:
+        do = restore
+    lines = do(
         load_project(args),
         args.what,
         now=timestamp(clock.now()),

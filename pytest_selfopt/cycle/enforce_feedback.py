@@ -13,6 +13,7 @@ from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, highes
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, remedy
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
+from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_of
@@ -82,6 +83,7 @@ def _apply(
     applied: list[RuleChange] = []
     skipped: list[RuleChange] = []
     errors = list(feedback.problems)
+    taken_back = read_taken_back(settings.state_dir)
     for recommendation in feedback.recommendations:
         try:
             wanted = _completed(recommendation, settings, routing, ledger)
@@ -91,6 +93,7 @@ def _apply(
                 cycle=feedback.cycle,
                 now=now,
                 switches=settings.switches,
+                taken_back=taken_back,
             )
             after = routing.with_rules(rules)
             _check(after, change, settings)

@@ -21,6 +21,7 @@ from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
+from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import plan_phase
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
@@ -72,6 +73,7 @@ def _conclude_phases(
 ) -> tuple[list[Conclusion], RoutingConfig]:
     """Judge the phases in order, each by the rules that the phases before it have left."""
     routing = state.routing
+    taken_back = read_taken_back(state.settings.state_dir)
     conclusions: list[Conclusion] = []
     for phase in phases:
         evidence = evidence_of(phase, cycle)
@@ -81,6 +83,7 @@ def _conclude_phases(
             now=now,
             own_gates=phase.project_gates,
             switches=state.settings.switches,
+            taken_back=taken_back,
         )
         routing = routing.with_rules(conclusion.rules)
         conclusions.append(conclusion)

@@ -1,56 +1,90 @@
-"""`selfopt rollback`: restores the rules from before a cycle, or from before the last change of one rule."""
+"""`selfopt rollback`: takes back decisions about rules, and takes rollbacks back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.loop.undo.logged import (
+    LIFTED,
+    RESTORED,
+    ROLLBACK,
+    LoggedChange,
+    LoggedRollback,
+    UndoLog,
+    read_undo_log,
+)
+from pytest_selfopt.loop.undo.reversal import ChangedSinceError, RuleReversal, reverse, with_experiments
+from pytest_selfopt.loop.undo.taken_back import in_words
 from pytest_selfopt.routing.config import RoutingConfig, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, read_decisions
 from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.rule import Rule, rule_from_json, rule_to_json
+from pytest_selfopt.routing.rule import Rule, rule_to_json
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.trial import Json
 
-KIND = "rollback"
+_Entry = TypeVar("_Entry", LoggedChange, LoggedRollback)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleReversal:
-    """The reversal of the changes of one rule: `now` is the current rule, `then` the rule before them."""
+class Step:
+    """One entry for the log: the new rules of a model and phase, and the sentence about them."""
 
+    kind: str
+    cycle: int
     model: str
     phase: str
-    now: Rule | None
-    then: Rule | None
-    cycle: int
-    tests: tuple[int, ...]
-    """The numbers of the comparisons that promoted the rule."""
+    after: tuple[Rule, ...]
+    sentence: str
+    evidence: dict[str, Json]
 
-    @property
-    def sentence(self) -> str:
-        """A description of the reversal."""
-        restored = "as it was before"
-        if self.then is None:
-            restored = "is removed, there was none before"
-        subject = f"the rule for {self.model} in {self.phase}"
-        return f"{subject} {restored} (cycle {self.cycle})"
+
+StepsOf = Callable[[UndoLog, RoutingConfig], list[Step]]
+"""What is to be done, by the log and the present rules."""
 
 
 def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) -> list[str]:
-    """Undo logged changes of rules, and log the rollback.
+    """Undo logged decisions, and log that; cycles do not decide them again.
 
-    `what` is the number of a cycle (undone with all later ones), a rule as "model::phase" (its last change), or None
-    for the last cycle that changed a rule. Undoing can be undone. Returns a sentence for each rule.
+    `what` is the number of a cycle (undone with all later ones), a rule as "model::phase" (its last decision), or None
+    for the last decisions that stand. A trial and its outcome are one decision. Returns a sentence for each rule.
 
     Raises:
         StateError: if there is nothing to undo, a rule was changed by hand since, or a file cannot be used.
     """
+
+    def steps(log: UndoLog, routing: RoutingConfig) -> list[Step]:
+        missing = "no decision{} that changed a rule stands"
+        selected = with_experiments(_selected(log.standing, what, missing), log.standing)
+        return [_rollback(reversal) for reversal in _reversals(selected, routing)]
+
+    return _carry_out(settings, steps, now=now, dry_run=dry_run)
+
+
+def restore(settings: Settings, what: str | None, *, now: str, dry_run: bool) -> list[str]:
+    """Take rollbacks back: cycles may decide again what they took back, and rules not changed since are put back.
+
+    `what` selects rollbacks as `roll_back` selects decisions. Returns a sentence for each rule.
+
+    Raises:
+        StateError: if there is no such rollback, or a file cannot be used.
+    """
+
+    def steps(log: UndoLog, routing: RoutingConfig) -> list[Step]:
+        selected = _selected(log.rollbacks, what, "no rollback{} stands")
+        # The last rollback first, so that each finds the rules that it left.
+        return _restorations(selected[::-1], routing)
+
+    return _carry_out(settings, steps, now=now, dry_run=dry_run)
+
+
+def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool) -> list[str]:
+    """Write the configuration, then the log; a crash in between is mended by the same command again."""
     with ExitStack() as held:
         if not dry_run:
             if not settings.state_dir.is_dir():
@@ -58,154 +92,135 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
             held.enter_context(hold_lock(settings.state_dir))
         path = settings.state_dir / DECISIONS
         routing = read_config(settings.routing_path)
-        changes = list(filter(_changes_rule, read_decisions(path)))
-        undos = _undos(_selected(changes, what), routing)
+        steps = steps_of(_log(path), routing)
         if dry_run:
-            return [f"would be done: {undo.sentence}" for undo in undos]
-        after = save_config(settings.routing_path, _restored(routing, undos), now=now)
-        for undo in undos:
-            append_decision(path, _decision(undo, after, now=now))
-        if settings.ledger_path.exists():
-            ledger = held.enter_context(Ledger(settings.ledger_path))
-            for undo in undos:
-                for test in undo.tests:
-                    ledger.take_back(test, sentence="promoted, and rolled back by hand")
-        return [undo.sentence for undo in undos]
+            return [f"would be done: {step.sentence}" for step in steps]
+        for step in steps:
+            routing = _with(routing, step)
+        after = save_config(settings.routing_path, routing, now=now)
+        for step in steps:
+            append_decision(path, _decision(step, after, now=now))
+        return [step.sentence for step in steps]
 
 
-def _changes_rule(entry: dict[str, Any]) -> bool:
-    """Whether an entry of the log changed a rule."""
-    evidence = entry.get("evidence")
-    return isinstance(evidence, dict) and "rule_after" in evidence
-
-
-def _selected(changes: Sequence[dict[str, Any]], what: str | None) -> list[dict[str, Any]]:
-    if not changes:
-        raise StateError("there is nothing to undo: no logged decision has changed a rule")
-    if what is None:
-        return _last_together(changes)
-    if what.isdecimal():
-        selected = _since(changes, int(what))
-        missing = f"no decision of cycle {what} or a later one has changed a rule"
-    else:
-        model, _, phase = what.rpartition("::")
-        selected = [entry for entry in changes if _address_of(entry) == (model, phase)][-1:]
-        missing = f'no logged decision has changed a rule {what!r}; name it "model::phase", or the number of a cycle'
-    if not selected:
-        raise StateError(f"there is nothing to undo: {missing}")
-    return selected
-
-
-def _last_together(changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the changes of the last cycle that changed a rule, or those of its rollback if there was one."""
-    last = changes[-1]
-    of_cycle = (entry for entry in changes if entry["cycle"] == last["cycle"])
-    rolled_back = last["kind"] == KIND
-    return [entry for entry in of_cycle if (entry["kind"] == KIND) == rolled_back]
-
-
-def _since(changes: Sequence[dict[str, Any]], cycle: int) -> list[dict[str, Any]]:
-    """Return the changes that a cycle and all later ones made, without rollbacks."""
-    return [entry for entry in changes if entry["cycle"] >= cycle and entry["kind"] != KIND]
-
-
-def _address_of(entry: dict[str, Any]) -> tuple[str, str]:
-    """Return the model and the phase of the rule that an entry of the log is about."""
-    return entry["original_model"], entry["phase"]
-
-
-def _undos(selected: Sequence[dict[str, Any]], routing: RoutingConfig) -> list[RuleReversal]:
-    by_rule: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for entry in selected:
-        entries = by_rule.setdefault(_address_of(entry), [])
-        entries.append(entry)
-    undos: list[RuleReversal] = []
-    for (model, phase), entries in by_rule.items():
-        current = routing.get_rule(model, phase)
-        undo = _undo(model, phase, entries, current)
-        if undo is not None:
-            undos.append(undo)
-    if not undos:
-        raise StateError("there is nothing to undo: the rules already are as they were before")
-    return undos
-
-
-def _undo(model: str, phase: str, entries: Sequence[dict[str, Any]], current: Rule | None) -> RuleReversal | None:
-    """Return the reversal of the changes of one rule; None if the rule is as it was before them.
-
-    Raises:
-        StateError: if the rule was changed after the last of them.
-    """
-    first, last = entries[0], entries[-1]
-    before = _rule(first["evidence"]["rule_before"])
-    after = _rule(last["evidence"]["rule_after"])
-    if current == before:
-        return None
-    if current != after:
-        raise StateError(
-            f"the rule for {model} in {phase} is not what "
-            f"the decision of cycle {last['cycle']} made it: "
-            "it was changed by hand or by a later cycle. "
-            "Roll that back first, or edit the file"
-        )
-    return RuleReversal(
-        model=model,
-        phase=phase,
-        now=current,
-        then=before,
-        cycle=first["cycle"],
-        tests=_tests_of(entries),
-    )
-
-
-def _tests_of(entries: Sequence[dict[str, Any]]) -> tuple[int, ...]:
-    """Return the numbers of the comparisons that promoted a rule."""
-    tests: list[int] = []
-    for entry in entries:
-        comparison = entry["evidence"].get("comparison")
-        if entry["kind"] == "promote" and isinstance(comparison, int):
-            tests.append(comparison)
-    return tuple(tests)
-
-
-def _rule(value: Any) -> Rule | None:
-    if value is None:
-        return None
+def _log(path: Path) -> UndoLog:
     try:
-        return rule_from_json(value)
+        return read_undo_log(read_decisions(path))
     except ValueError as problem:
         raise StateError(f"the decisions log holds a rule that cannot be used: {problem}") from None
 
 
-def _restored(routing: RoutingConfig, undos: Sequence[RuleReversal]) -> RoutingConfig:
-    addresses = {(undo.model, undo.phase) for undo in undos}
-    rules: list[Rule] = []
-    for rule in routing.rules:
-        address = (rule.model, rule.phase)
-        if not rule.in_force or address not in addresses:
-            rules.append(rule)
-    rules += [undo.then for undo in undos if undo.then is not None]
-    return routing.with_rules(rules)
+def _selected(entries: Sequence[_Entry], what: str | None, missing: str) -> list[_Entry]:
+    """Return the entries that `what` names, or the last ones; `missing` has a place for the reason why there is none.
+
+    Raises:
+        StateError: if there are none.
+    """
+    about = ""
+    if what is None:
+        selected = [entry for entry in entries if entry.moment == entries[-1].moment]
+    elif what.isdecimal():
+        selected = [entry for entry in entries if entry.cycle >= int(what)]
+        about = f" of cycle {what} or a later one"
+    else:
+        model, _, phase = what.rpartition("::")
+        selected = [entry for entry in entries if entry.address == (model, phase)][-1:]
+        about = f' about {what!r} (name a rule as "model::phase", or the number of a cycle)'
+    if not selected:
+        raise StateError(f"there is nothing to undo: {missing.format(about)}")
+    return selected
 
 
-def _decision(undo: RuleReversal, routing: RoutingConfig, *, now: str) -> Decision:
-    sides: dict[str, Json] = {
-        "rule_before": _to_json(undo.now),
-        "rule_after": _to_json(undo.then),
-    }
-    return Decision(
-        timestamp=now,
-        cycle=undo.cycle,
-        kind=KIND,
-        phase=undo.phase,
-        model=undo.model,
-        effective=routing.apply_routing(undo.model, undo.phase).model,
-        reason=f"rolled back: {undo.sentence}",
-        evidence=sides,
+def _reversals(selected: Sequence[LoggedChange], routing: RoutingConfig) -> list[RuleReversal]:
+    by_rule: dict[tuple[str, str], list[LoggedChange]] = {}
+    for change in selected:
+        by_rule.setdefault(change.address, []).append(change)
+    reversals: list[RuleReversal] = []
+    for address, undone in by_rule.items():
+        try:
+            reversals.append(reverse(_rules_about(routing, address), undone))
+        except ChangedSinceError:
+            # How a fallback is asked goes with its promotion, unless it was decided about since.
+            if undone[-1].kind == "set" and len(by_rule) > 1:
+                continue
+            model, phase = address
+            raise StateError(
+                f"the rule for {model} in {phase} is not what the decision of cycle {undone[-1].cycle} made it: it was "
+                "changed by hand or by a later cycle. Roll that back first, or edit the file"
+            ) from None
+    return reversals
+
+
+def _rollback(reversal: RuleReversal) -> Step:
+    taken_back: list[Json] = []
+    for setting, value in reversal.settings:
+        one: Json = {"setting": setting, "value": value}
+        taken_back.append(one)
+    return Step(
+        kind=ROLLBACK,
+        cycle=reversal.undone[-1].cycle,
+        model=reversal.model,
+        phase=reversal.phase,
+        after=reversal.after,
+        sentence=reversal.sentence,
+        evidence={
+            "rules_before": _to_json(reversal.before),
+            "rules_after": _to_json(reversal.after),
+            "undoes": [change.id for change in reversal.undone],
+            "taken_back": taken_back,
+        },
     )
 
 
-def _to_json(rule: Rule | None) -> Json:
-    if rule is None:
-        return None
-    return rule_to_json(rule)
+def _restorations(rollbacks: Sequence[LoggedRollback], routing: RoutingConfig) -> list[Step]:
+    steps: list[Step] = []
+    for rollback in rollbacks:
+        model, phase = rollback.address
+        now = _rules_about(routing, rollback.address)
+        step = Step(
+            kind=RESTORED,
+            cycle=rollback.cycle,
+            model=model,
+            phase=phase,
+            after=rollback.before,
+            sentence=f"the rule for {model} in {phase} is as it was before the rollback of {rollback.timestamp}",
+            evidence={"takes_back": [rollback.id]},
+        )
+        if now != rollback.after:
+            allowed = f"cycles may decide again about {in_words(rollback.settings) or 'it'} for {model} in {phase}"
+            step = replace(
+                step,
+                kind=LIFTED,
+                after=now,
+                sentence=f"{allowed}; the rule was changed since, and stays as it is",
+            )
+        steps.append(step)
+        routing = _with(routing, step)
+    return steps
+
+
+def _rules_about(routing: RoutingConfig, address: tuple[str, str]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in routing.rules if (rule.model, rule.phase) == address)
+
+
+def _with(routing: RoutingConfig, step: Step) -> RoutingConfig:
+    others = [rule for rule in routing.rules if (rule.model, rule.phase) != (step.model, step.phase)]
+    return routing.with_rules([*others, *step.after])
+
+
+def _decision(step: Step, routing: RoutingConfig, *, now: str) -> Decision:
+    reasons = {ROLLBACK: "rolled back", RESTORED: "rollback taken back", LIFTED: "allowed again"}
+    return Decision(
+        timestamp=now,
+        cycle=step.cycle,
+        kind=step.kind,
+        phase=step.phase,
+        model=step.model,
+        effective=routing.apply_routing(step.model, step.phase).model,
+        reason=f"{reasons[step.kind]}: {step.sentence}",
+        evidence=step.evidence,
+    )
+
+
+def _to_json(rules: Sequence[Rule]) -> list[Json]:
+    return list[Json](map(rule_to_json, rules))

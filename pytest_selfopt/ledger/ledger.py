@@ -302,14 +302,6 @@ class Ledger:
                 (state, wins, losses, passes, sentence, number),
             )
 
-    def take_back(self, test: int, *, sentence: str) -> None:
-        """Mark a promoted comparison as rejected, so that a rolled-back change is not promoted again at once."""
-        with self._writing() as connection:
-            connection.execute(
-                "UPDATE comparison SET state = 'rejected', sentence = ? WHERE test = ? AND state = 'promoted'",
-                (sentence, test),
-            )
-
     def record_decision(
         self,
         cycle: int,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, WARM_UP
+from pytest_selfopt.loop.undo.taken_back import TakenBack, forbidding_settings, setting_of, why_not
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import Json
@@ -29,6 +30,8 @@ class RuleChange:
     before: Rule | None = None
     after: Rule | None = None
     """The rule after the decision; None if there is none."""
+    remembered: Rule | None = None
+    """The rule that is kept on record beside it, such as the one that was rolled back."""
 
     @property
     def applied(self) -> bool:
@@ -37,14 +40,24 @@ class RuleChange:
 
     @property
     def record(self) -> dict[str, Json]:
-        """Return the log entry: the evidence and, if a rule was changed, both versions, so that it can be undone."""
+        """Return the log entry: the evidence and, if a rule was changed, all versions, so that it can be undone."""
         if not self.applied or (self.before is None and self.after is None):
             return self.evidence
         sides: dict[str, Json] = {
             "rule_before": _recorded(self.before),
             "rule_after": _recorded(self.after),
         }
+        if self.remembered is not None:
+            sides["rule_remembered"] = rule_to_json(self.remembered)
         return {**self.evidence, **sides}
+
+    def apply(self, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        """Return the rules after the decision: what it made stands where the rule before it stood, or else last."""
+        made = filter(None, (self.after, self.remembered))
+        if self.before is None:
+            return (*rules, *made)
+        place = rules.index(self.before)
+        return (*rules[:place], *made, *rules[place + 1 :])
 
 
 def _recorded(rule: Rule | None) -> dict[str, Any] | None:
@@ -95,15 +108,17 @@ def apply_recommendation(
     cycle: int,
     now: str,
     switches: Switches = ALL_ON,
+    taken_back: Sequence[TakenBack] = (),
 ) -> tuple[tuple[Rule, ...], RuleChange]:
     """Apply one recommendation; return the rules and the decision. A skipped one leaves the rules unchanged.
 
-    `premises` are those of its diagnosis, `now` is a timestamp (ISO 8601, UTC).
+    `premises` are those of its diagnosis, `now` is a timestamp (ISO 8601, UTC); what a person has `taken_back` is
+    skipped.
     """
     model, _, phase = wanted.target.rpartition("::")
     current = rule_in_force(rules, model, phase)
     before = current or Rule(model=model, phase=phase)
-    after = _acted(before, wanted, rules, switches)
+    after = _acted(before, wanted, rules, switches, taken_back)
     about: dict[str, Json] = {"action": wanted.action, "diagnosis": wanted.diagnosis}
     change = RuleChange(
         kind="trial", model=model, phase=phase, sentence=trial_sentence(wanted), evidence=about, before=current
@@ -125,11 +140,17 @@ def apply_recommendation(
         premises=premises,
         before=_recorded(untried),
     )
-    others = (rule for rule in rules if rule is not current)
-    return (*others, after), replace(change, after=after)
+    change = replace(change, after=after)
+    return change.apply(rules), change
 
 
-def _acted(before: Rule, wanted: Recommendation, rules: Sequence[Rule], switches: Switches) -> Rule | str:
+def _acted(
+    before: Rule,
+    wanted: Recommendation,
+    rules: Sequence[Rule],
+    switches: Switches,
+    taken_back: Sequence[TakenBack],
+) -> Rule | str:
     """Return the rule that an action makes, or why it makes none."""
     action = _ACTIONS.get(wanted.action)
     if action is None:
@@ -139,6 +160,10 @@ def _acted(before: Rule, wanted: Recommendation, rules: Sequence[Rule], switches
     after = action(before, wanted)
     if isinstance(after, str):
         return after
+    settings = setting_of(wanted.action, after)
+    forbidden = forbidding_settings(taken_back, before.model, before.phase, settings)
+    if forbidden is not None:
+        return why_not(forbidden)
     for rule in rules:
         if (rule.model, rule.phase) == (before.model, before.phase) and _has_failed(rule, wanted):
             return f"it was tried and rolled back in cycle {rule.cycle} ({rule.reason})"

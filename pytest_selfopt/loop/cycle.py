@@ -25,6 +25,7 @@ from pytest_selfopt.loop.gates.gate_result import (
 from pytest_selfopt.loop.pick import Pick, pick
 from pytest_selfopt.loop.provenance import Premises
 from pytest_selfopt.loop.thresholds import Limits
+from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.specs.neighbours import USUAL_SPACE, SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
@@ -104,11 +105,12 @@ def conclude(
     now: str,
     own_gates: ProjectGates = no_project_gates,
     switches: Switches = ALL_ON,
+    taken_back: Sequence[TakenBack] = (),
 ) -> Conclusion:
     """Evaluate, gate, diagnose, pick and enforce.
 
     `now` is the timestamp of changed rules (ISO 8601, UTC); `own_gates` are the project's gates, `switches` those of
-    automatic actions.
+    automatic actions; what a person has `taken_back` is not put on trial again.
     """
     trials = _trials_by_spec(evidence)
     metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
@@ -133,6 +135,7 @@ def conclude(
         cycle=evidence.cycle,
         now=now,
         switches=switches,
+        taken_back=taken_back,
     )
     return Conclusion(
         phase=evidence.phase,

@@ -11,6 +11,7 @@ from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.loop.pick import Pick
 from pytest_selfopt.loop.provenance import Premises, together
+from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.routing.rule import Recommendation, Rule, rule_to_json
 from pytest_selfopt.specs.spec import DEFAULT_SAMPLING, Spec, difference, parse_spec
 from pytest_selfopt.trial import Json
@@ -41,38 +42,36 @@ def enforce(
     cycle: int,
     now: str,
     switches: Switches = ALL_ON,
+    taken_back: Sequence[TakenBack] = (),
 ) -> Enforcement:
     """Turn a pick, the verdict on the rule on trial, and the recommendations about one phase into rules.
 
     `baseline` is the spec without the rule on trial. If `measured` is False, as in an outage, a baseline that merely
     stays gets no rule. `premises` are those of each spec's results, by id; the recommendations are about the
     `diagnosed` spec. `now` is the timestamp of changed rules (ISO 8601, UTC).
-    Rules that already agree stay untouched, so that a repeated call changes nothing.
+    What a person has `taken_back` is not put on trial again. Rules that already agree stay untouched, so that a
+    repeated call changes nothing.
     """
     current = rule_in_force(rules, baseline.model, baseline.phase)
-    settling = _Settling(baseline=baseline, current=current, premises=premises, cycle=cycle, now=now)
-    settled = settling.settle(pick, trial, measured=measured)
-    after = (*settled.rules, *_untouched(rules, current, settled.rules))
-    changes = list(settled.changes)
+    settling = _Settling(baseline=baseline, current=current, rules=rules, premises=premises, cycle=cycle, now=now)
+    changes = settling.settle(pick, trial, measured=measured)
+    after = tuple(rules)
+    for settled in changes:
+        after = settled.apply(after)
     for recommendation in recommendations:
         if _rolled_back_now(after, recommendation, cycle):
             continue
         after, change = apply_recommendation(
-            after, recommendation, premises=premises.get(diagnosed), cycle=cycle, now=now, switches=switches
+            after,
+            recommendation,
+            premises=premises.get(diagnosed),
+            cycle=cycle,
+            now=now,
+            switches=switches,
+            taken_back=taken_back,
         )
         changes.append(change)
     return Enforcement(rules=after, changes=tuple(changes))
-
-
-def _untouched(rules: Sequence[Rule], current: Rule | None, settled: Sequence[Rule]) -> list[Rule]:
-    """Return the rules except `current` and those in force that a `settled` rule in force replaces."""
-    replaced = {_address(rule) for rule in settled if rule.in_force}
-    untouched = []
-    for rule in rules:
-        superseded = rule.in_force and _address(rule) in replaced
-        if rule is not current and not superseded:
-            untouched.append(rule)
-    return untouched
 
 
 _ROUTES = ("allow", "fallback_model", "enable_warmup", "variant", "timeout_s", "retries", "isolated", "sampling")
@@ -85,60 +84,54 @@ class _Settling:
 
     baseline: Spec
     current: Rule | None
+    rules: Sequence[Rule]
     premises: Mapping[str, Premises]
     cycle: int
     now: str
 
-    def settle(self, pick: Pick, trial: CandidateJudgement | None, *, measured: bool) -> Enforcement:
-        """Promote, confirm, roll back, or change nothing."""
+    def settle(self, pick: Pick, trial: CandidateJudgement | None, *, measured: bool) -> list[RuleChange]:
+        """Promote, confirm, roll back, or change nothing; each change is made to the rules that the one before left."""
         current, winner = self.current, pick.winner
         if current is not None and current.on_trial and trial is not None:
             return self._settle_trial(current, trial, winner)
         if winner is not None:
             return self._promote(current, winner)
-        if current is not None:
-            return Enforcement(rules=(current,), changes=())
-        if not measured:
-            return Enforcement(rules=(), changes=())
-        return self._keep(pick)
+        if current is not None or not measured:
+            return []
+        return [self._keep(pick)]
 
-    def _keep(self, pick: Pick) -> Enforcement:
+    def _keep(self, pick: Pick) -> RuleChange:
         """Create the first rule of a baseline that stays."""
         rule = self._set(self._fresh(), self.baseline)
         rule = replace(rule, reason=pick.sentence, source="selfopt-cycle")
         sentence = f"kept {self.baseline.id}: {pick.sentence}"
-        change = self._change("keep", sentence, {}, None, rule)
-        return Enforcement(rules=(rule,), changes=(change,))
+        return self._change("keep", sentence, {}, None, rule)
 
-    def _settle_trial(self, current: Rule, trial: CandidateJudgement, winner: CandidateJudgement | None) -> Enforcement:
+    def _settle_trial(
+        self, current: Rule, trial: CandidateJudgement, winner: CandidateJudgement | None
+    ) -> list[RuleChange]:
         if winner is trial:
-            return self._confirm(current, trial)
-        base = current.untried
+            return [self._confirm(current, trial)]
         changes: list[RuleChange] = []
-        rule_on_trial = current
+        on_trial = current
         if winner is not None:
-            base = self._promoted(base, winner)
-            changes.append(self._promotion(winner, current, base))
-            rule_on_trial = self._trial_over(current, base)
-        if not has_lost(trial):
-            return Enforcement(rules=(rule_on_trial,), changes=tuple(changes))
-        changes.append(self._roll_back(current, trial, base))
-        remembered = self._remembered(current, trial)
-        if base is None:
-            return Enforcement(rules=(remembered,), changes=tuple(changes))
-        return Enforcement(rules=(base, remembered), changes=tuple(changes))
+            on_trial = self._trial_over(current, self._promoted(current.untried, winner))
+            changes.append(self._promotion(winner, current, on_trial))
+        if has_lost(trial):
+            changes.append(self._roll_back(on_trial, trial))
+        return changes
 
-    def _confirm(self, current: Rule, trial: CandidateJudgement) -> Enforcement:
+    def _confirm(self, current: Rule, trial: CandidateJudgement) -> RuleChange:
         rule = self._confirmed(current, trial)
         sentence = f"confirmed {self._action(current)}: {trial.sentence}"
         evidence = _judged(trial, self.baseline)
-        change = self._change("confirmed", sentence, evidence, current, rule)
-        return Enforcement(rules=(rule,), changes=(change,))
+        return self._change("confirmed", sentence, evidence, current, rule)
 
-    def _roll_back(self, current: Rule, trial: CandidateJudgement, base: Rule | None) -> RuleChange:
-        sentence = f"rolled back {self._action(current)}: {trial.sentence}"
+    def _roll_back(self, on_trial: Rule, trial: CandidateJudgement) -> RuleChange:
+        sentence = f"rolled back {self._action(on_trial)}: {trial.sentence}"
         evidence = _judged(trial, self.baseline)
-        return self._change("rolled_back", sentence, evidence, current, base)
+        change = self._change("rolled_back", sentence, evidence, on_trial, on_trial.untried)
+        return replace(change, remembered=self._remembered(on_trial, trial))
 
     def _remembered(self, current: Rule, trial: CandidateJudgement) -> Rule:
         """Return the rolled-back rule, which is kept so that it is not tried again."""
@@ -209,25 +202,19 @@ class _Settling:
             return self._set(rule, spec)
         return replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
 
-    def _promote(self, before: Rule | None, winner: CandidateJudgement) -> Enforcement:
+    def _promote(self, before: Rule | None, winner: CandidateJudgement) -> list[RuleChange]:
         """Put the winner in force; another model becomes the fallback, with its settings in its own rule."""
-        rule = self._promoted(before, winner)
-        promotion = self._promotion(winner, before, rule)
+        promotion = self._promotion(winner, before, self._promoted(before, winner))
         spec = parse_spec(winner.spec)
         if spec.model == self.baseline.model:
-            return Enforcement(rules=(rule,), changes=(promotion,))
-        own = self._set(Rule(model=spec.model, phase=spec.phase), spec)
-        own = replace(
-            own,
-            reason=winner.sentence,
-            source="selfopt-cycle",
-            status="confirmed",
-            evidence=_numbers(winner, self.baseline),
-        )
+            return [promotion]
+        known = rule_in_force(self.rules, spec.model, spec.phase)
+        own = self._set(known or Rule(model=spec.model, phase=spec.phase), spec)
+        own = replace(own, reason=winner.sentence, source="selfopt-cycle", status="confirmed")
+        own = replace(own, evidence=_numbers(winner, self.baseline), premises=None, before=None)
         sentence = f"set how {spec.model} is asked in {spec.phase}, where it stands in for {self.baseline.model}"
-        change = self._change("set", sentence, {}, None, own)
-        change = replace(change, model=spec.model)
-        return Enforcement(rules=(rule, own), changes=(promotion, change))
+        change = self._change("set", sentence, {}, known, own)
+        return [promotion, replace(change, model=spec.model)]
 
     def _promotion(self, winner: CandidateJudgement, before: Rule | None, after: Rule) -> RuleChange:
         change = difference(self.baseline, parse_spec(winner.spec))
@@ -271,10 +258,6 @@ class _Settling:
             before=before,
             after=after,
         )
-
-
-def _address(rule: Rule) -> tuple[str, str]:
-    return rule.model, rule.phase
 
 
 def _changed_routes(before: Rule, after: Rule) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnosis.remedies import MORE_TOKENS, remedy
+from pytest_selfopt.loop.undo.taken_back import TakenBack, forbidding
 from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
 from pytest_selfopt.specs.spec import Spec
 
@@ -34,6 +35,7 @@ def generate(
     rejected: Collection[str] = (),
     measured: Collection[str] = (),
     asked_for: Sequence[str] = (),
+    taken_back: Sequence[TakenBack] = (),
     max_tokens: int | None = None,
     limit: int = 3,
 ) -> Generation:
@@ -41,22 +43,21 @@ def generate(
 
     First come the `held` ids, whose comparisons with this baseline need more evidence; then the remedies that the last
     diagnosis `asked_for`; then untried neighbours in the order of the space, with those already `measured` against
-    another baseline last. `rejected` ids are left out: they lost against this baseline, or are on trial as a rule.
+    another baseline last. `rejected` ids are left out: they lost against this baseline, or are on trial as a rule;
+    so are specs with a setting that a person has `taken_back`.
     `max_tokens` is the highest limit of the baseline's answers that was too low, if it is known.
     """
-    around = {spec.id: spec for spec in neighbours(baseline, space)}
-    reachable = dict(around)
+    around = _allowed(neighbours(baseline, space), baseline, taken_back)
     # The only remedy that is no neighbour.
     raised = remedy(MORE_TOKENS, baseline, space, max_tokens=max_tokens)
-    if raised is not None:
-        reachable[raised.id] = raised
+    reachable = {**around, **_allowed([raised], baseline, taken_back)}
     chosen: dict[str, Candidate] = {}
     for name in held:
         if name in reachable and name not in rejected:
             _add(chosen, reachable[name], "goes on: the last cycle left it undecided")
     for action in asked_for:
         asked = remedy(action, baseline, space, max_tokens=max_tokens)
-        if asked is not None and asked.id not in rejected:
+        if asked is not None and asked.id in reachable and asked.id not in rejected:
             _add(chosen, asked, f"the last diagnosis asks for it ({action})")
     left = [spec for spec in around.values() if spec.id not in rejected]
     for spec in left:
@@ -67,6 +68,15 @@ def generate(
             _add(chosen, spec, "measured so far only beside another baseline")
     candidates = tuple(chosen.values())
     return Generation(candidates=candidates[:limit], left=max(0, len(candidates) - limit))
+
+
+def _allowed(specs: Iterable[Spec | None], baseline: Spec, taken_back: Sequence[TakenBack]) -> dict[str, Spec]:
+    """Return the specs, by id, that bring back nothing that a person took back."""
+    allowed = {}
+    for spec in specs:
+        if spec is not None and forbidding(taken_back, baseline, spec) is None:
+            allowed[spec.id] = spec
+    return allowed
 
 
 def _add(chosen: dict[str, Candidate], spec: Spec, why: str) -> None:

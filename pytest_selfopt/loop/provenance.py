@@ -94,15 +94,15 @@ def _leave(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
     untried = rule.untried
     remembered = replace(rule, status="expired", reason=f"{rule.reason}; {gone}", timestamp=now, before=None)
     sentence = f"expired before it was proven: the rule for {rule.model} in {rule.phase}, because {gone}"
-    return known([untried, remembered]), _change("expired", rule, sentence, untried)
+    change = _change("expired", rule, sentence, untried)
+    return known([untried, remembered]), replace(change, remembered=remembered)
 
 
 def _forget(rule: Rule, gone: str, now: str) -> tuple[list[Rule], RuleChange]:
     remembered = replace(rule, status="expired", reason=f"{rule.reason}; {gone}", timestamp=now)
     sentence = f"may be tried again: what was rolled back for {rule.model} in {rule.phase}, because {gone}"
-    return [remembered], RuleChange(
-        kind="forgotten", model=rule.model, phase=rule.phase, sentence=sentence, evidence={"was": rule.reason}
-    )
+    change = _change("forgotten", rule, sentence, None)
+    return [remembered], replace(change, remembered=remembered, evidence={"was": rule.reason})
 
 
 _LAPSES: Mapping[str | None, Callable[[Rule, str, str], tuple[list[Rule], RuleChange]]] = {

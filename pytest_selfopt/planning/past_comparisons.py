@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.thresholds import Claim
+from pytest_selfopt.loop.undo.logged import taken_back_of
+from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
+from pytest_selfopt.routing.decisions import read_decisions
+from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.specs.spec import Spec, parse_spec
+
+
+def read_taken_back(state_dir: Path) -> tuple[TakenBack, ...]:
+    """Return what a person took back and has not allowed since, by the decisions log.
+
+    Raises:
+        StateError: if a rule in the log cannot be used.
+    """
+    path = state_dir / DECISIONS
+    try:
+        return taken_back_of(read_decisions(path))
+    except ValueError as problem:
+        raise StateError(f"{path.name} holds a rule that cannot be used: {problem}") from None
 
 
 def comparisons_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,11 +12,13 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.build_gate import Compare
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
+from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
     highest_rejected,
     measured_specs,
+    read_taken_back,
     tried,
 )
 from pytest_selfopt.planning.plan import PhasePlan
@@ -65,6 +68,7 @@ def plan_phase(
     past = comparisons_of(ledger, phase, suite_address(suite), provenance)
     held, rejected = tried(past, base.baseline, settings.phase(phase).limits.claim)
     on_trial = {candidate.spec.id for candidate in base.candidates}
+    taken_back = read_taken_back(settings.state_dir)
     generation = generate(
         base.baseline,
         _feasible(settings, suite),
@@ -72,6 +76,7 @@ def plan_phase(
         rejected=rejected | on_trial,
         measured=measured_specs(past),
         asked_for=_asked_for(ledger, phase),
+        taken_back=taken_back,
         max_tokens=highest_rejected(rejected, base.baseline, max_tokens_of(base.baseline, settings)),
         limit=_candidates_wanted(base, settings),
     )
@@ -80,9 +85,17 @@ def plan_phase(
         candidates=(*base.candidates, *generation.candidates),
         left=generation.left,
         rejected=rejected,
+        because=(*base.because, *_left_alone(base.baseline, taken_back)),
     )
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)
+
+
+def _left_alone(baseline: Spec, taken_back: Iterable[TakenBack]) -> Iterator[str]:
+    """Yield a sentence on each setting that a person took back for the baseline's model."""
+    for one in taken_back:
+        if (one.model, one.phase) == (baseline.model, baseline.phase):
+            yield why_not(one)
 
 
 def _require_answers(base: PhasePlan, suite: Suite, settings: Settings) -> None:

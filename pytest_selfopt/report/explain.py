@@ -10,6 +10,7 @@ from typing import Any
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar
+from pytest_selfopt.loop.undo.logged import BY_HAND
 from pytest_selfopt.project_files import ProjectFiles
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import read_config
@@ -77,7 +78,7 @@ def _decision_lines(decision: _Entry, cycles: Sequence[_Entry]) -> Iterator[str]
         when = f"cycle {decision['cycle']}"
     timestamp, kind = decision["timestamp"], decision["kind"]
     yield f"  {when}, {timestamp}, {kind}: {decision['reason']}"
-    if kind == "rollback":
+    if kind in BY_HAND:
         return
     for cycle in cycles:
         if (cycle.get("cycle"), cycle.get("phase")) == (decision["cycle"], decision["phase"]):

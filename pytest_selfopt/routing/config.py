@@ -53,7 +53,7 @@ class RoutingConfig:
         return replace(self, rules=tuple(untried))
 
     def with_rules(self, rules: Iterable[Rule]) -> RoutingConfig:
-        """Return the configuration with these rules, sorted by model and phase.
+        """Return the configuration with these rules, sorted by model and phase, in their order within these.
 
         Raises:
             StateError: if fallbacks are circular; the message names the models.

@@ -129,7 +129,7 @@ def _sampling_parts(drawn: Sampling) -> Iterator[str]:
 
 def difference(before: Spec, after: Spec) -> str:
     """Describe the changes from `before` to `after`, such as "variant native_api → few_shot"."""
-    old, new = _dimensions(before), _dimensions(after)
+    old, new = dimensions(before), dimensions(after)
     changes = []
     for dimension, value in old.items():
         if new[dimension] != value:
@@ -171,7 +171,7 @@ def _plain(number: float) -> str:
     return f"{number:.3f}".rstrip("0").rstrip(".")
 
 
-def _dimensions(spec: Spec) -> dict[str, str]:
+def dimensions(spec: Spec) -> dict[str, str]:
     """Return the values of a spec's dimensions in words, by display name."""
     drawn = spec.sampling
     return {

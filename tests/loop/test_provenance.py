@@ -67,7 +67,8 @@ def test_a_rolled_back_rule_may_be_retried() -> None:
     found = lapsed(rule(status="rolled_back"), provider="q")
     assert [one.status for one in found.rules] == ["expired"]
     assert found.changes[0].kind == "forgotten"
-    assert "rule_before" not in found.changes[0].record
+    (change,) = found.changes
+    assert (change.before, change.after) == (rule(status="rolled_back"), None)
 
 
 def test_rules_without_relevant_provenance_never_expire() -> None:

@@ -1,0 +1,173 @@
+"""The decisions log as far as it can be undone: the changes of rules that stand, and the rollbacks that hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_selfopt.loop.undo.taken_back import Setting, TakenBack
+from pytest_selfopt.routing.rule import Rule, rule_from_json
+
+ROLLBACK = "rollback"
+"""The kind of an entry that undoes others."""
+RESTORED = "restored"
+"""The kind of an entry that takes rollbacks back, with the rules as they were before them."""
+LIFTED = "lifted"
+"""The kind of an entry that only allows cycles again what rollbacks took back."""
+BY_HAND = (ROLLBACK, RESTORED, LIFTED)
+"""The kinds of what a person decided by `selfopt rollback`."""
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedChange:
+    """One logged change of a rule; `id` is the hash of the line before it in the log.
+
+    It replaced `before` by `after`, and left `remembered` on record beside it; None where there is no such rule.
+    """
+
+    id: str
+    cycle: int
+    timestamp: str
+    kind: str
+    model: str
+    phase: str
+    before: Rule | None
+    after: Rule | None
+    remembered: Rule | None
+    evidence: Mapping[str, Any]
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """The model and the phase of the rule."""
+        return self.model, self.phase
+
+    @property
+    def moment(self) -> tuple[int, str]:
+        """What it has in common with the changes that were logged together with it."""
+        return self.cycle, self.timestamp
+
+    @property
+    def added(self) -> tuple[Rule, ...]:
+        """The rules that it made."""
+        return tuple(filter(None, (self.after, self.remembered)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRollback:
+    """One rollback that holds: the rules of one model and phase before and after it, and the `id`s that it undid."""
+
+    id: str
+    cycle: int
+    timestamp: str
+    model: str
+    phase: str
+    before: tuple[Rule, ...]
+    after: tuple[Rule, ...]
+    undoes: tuple[str, ...]
+    settings: tuple[Setting, ...]
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """The model and the phase of the rules."""
+        return self.model, self.phase
+
+    @property
+    def moment(self) -> str:
+        """What it has in common with the other rollbacks of one command, which may undo several cycles."""
+        return self.timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoLog:
+    """The changes that are not undone, and the rollbacks that are not taken back, both oldest first."""
+
+    standing: tuple[LoggedChange, ...]
+    rollbacks: tuple[LoggedRollback, ...]
+
+
+def read_undo_log(entries: Iterable[Entry]) -> UndoLog:
+    """Read the entries of the decisions log, oldest first.
+
+    Raises:
+        ValueError: if a rule in it cannot be used.
+    """
+    changes: list[LoggedChange] = []
+    rollbacks: dict[str, LoggedRollback] = {}
+    undone: set[str] = set()
+    for entry in entries:
+        evidence = entry.get("evidence")
+        if not isinstance(evidence, dict):
+            continue
+        kind = entry["kind"]
+        if kind == ROLLBACK:
+            rollback = _rollback(entry, evidence)
+            rollbacks[rollback.id] = rollback
+            undone.update(rollback.undoes)
+        elif kind in (RESTORED, LIFTED):
+            for name in evidence.get("takes_back", ()):
+                lifted = rollbacks.pop(name, None)
+                if lifted is not None and kind == RESTORED:
+                    undone.difference_update(lifted.undoes)
+        elif "rule_after" in evidence:
+            changes.append(_change(entry, evidence))
+    standing = tuple(change for change in changes if change.id not in undone)
+    return UndoLog(standing=standing, rollbacks=tuple(rollbacks.values()))
+
+
+def taken_back_of(entries: Iterable[Entry]) -> tuple[TakenBack, ...]:
+    """Return what the log says that a person took back and has not allowed since.
+
+    Raises:
+        ValueError: if a rule in it cannot be used.
+    """
+    taken: list[TakenBack] = []
+    for rollback in read_undo_log(entries).rollbacks:
+        if rollback.settings:
+            one = TakenBack(
+                model=rollback.model, phase=rollback.phase, settings=rollback.settings, timestamp=rollback.timestamp
+            )
+            taken.append(one)
+    return tuple(taken)
+
+
+def _change(entry: Entry, evidence: Entry) -> LoggedChange:
+    return LoggedChange(
+        id=entry["previous"],
+        cycle=entry["cycle"],
+        timestamp=entry["timestamp"],
+        kind=entry["kind"],
+        model=entry["original_model"],
+        phase=entry["phase"],
+        before=_rule(evidence.get("rule_before")),
+        after=_rule(evidence["rule_after"]),
+        remembered=_rule(evidence.get("rule_remembered")),
+        evidence=evidence,
+    )
+
+
+def _rollback(entry: Entry, evidence: Entry) -> LoggedRollback:
+    settings = ((one["setting"], one["value"]) for one in evidence.get("taken_back", ()))
+    return LoggedRollback(
+        id=entry["previous"],
+        cycle=entry["cycle"],
+        timestamp=entry["timestamp"],
+        model=entry["original_model"],
+        phase=entry["phase"],
+        before=_rules(evidence.get("rules_before", ())),
+        after=_rules(evidence.get("rules_after", ())),
+        undoes=tuple(evidence.get("undoes", ())),
+        settings=tuple(settings),
+    )
+
+
+def _rules(values: Sequence[Any]) -> tuple[Rule, ...]:
+    return tuple(map(rule_from_json, values))
+
+
+def _rule(value: Any) -> Rule | None:
+    if value is None:
+        return None
+    return rule_from_json(value)
