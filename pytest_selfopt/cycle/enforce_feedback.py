@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +17,12 @@ from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_of
-from pytest_selfopt.routing.feedback import Feedback, read_feedback
+from pytest_selfopt.routing.feedback import PHASES, Feedback, read_feedback
 from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.rule import Recommendation, Rule
 from pytest_selfopt.settings import Settings
+from pytest_selfopt.trial import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class EnforcementReport:
 
     applied: tuple[RuleChange, ...]
     skipped: tuple[RuleChange, ...]
+    refused: tuple[RuleChange, ...]
+    """The recommendations that cannot be read or followed, with the reasons, which are among the errors, too."""
     errors: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -43,12 +46,14 @@ class EnforcementReport:
 def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool) -> EnforcementReport:
     """Turn the recommendations of a feedback file into rules on trial, save them, check and log them.
 
+    What is skipped or refused is logged, too, with the reason.
+
     A dry run reports what would be done; it takes no lock and writes nothing.
 
     Raises:
         StateError: if the file, the routing configuration or the state directory cannot be used.
     """
-    feedback = read_feedback(path)
+    feedback = read_feedback(path, tuple(dict.fromkeys([*settings.phases, *PHASES])))
     with ExitStack() as held:
         notes: list[str] = []
         if dry_run:
@@ -66,7 +71,7 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
             save_config(settings.routing_path, routing, now=now)
         fresh = read_config(settings.routing_path)
         errors = (*enforced.errors, *_not_in_effect(fresh, enforced.applied))
-        notes += _log(settings.state_dir / DECISIONS, feedback, enforced.applied, fresh, now=now)
+        notes += _log(settings.state_dir / DECISIONS, feedback, enforced, fresh, now=now)
         return replace(enforced, errors=errors, notes=tuple(filter(None, notes)))
 
 
@@ -82,6 +87,7 @@ def _apply(
 ) -> tuple[RoutingConfig, EnforcementReport]:
     applied: list[RuleChange] = []
     skipped: list[RuleChange] = []
+    refused: list[RuleChange] = [_refused("", "", problem, {}) for problem in feedback.problems]
     errors = list(feedback.problems)
     taken_back = read_taken_back(settings.state_dir)
     for recommendation in feedback.recommendations:
@@ -98,8 +104,10 @@ def _apply(
             after = routing.with_rules(rules)
             _check(after, change, settings)
         except SelfoptError as problem:
-            subject = f"{recommendation.action} for {recommendation.target}"
-            errors.append(f"{subject}: {problem}")
+            sentence = f"{recommendation.action} for {recommendation.target}: {problem}"
+            errors.append(sentence)
+            model, _, phase = recommendation.target.rpartition("::")
+            refused.append(_refused(model, phase, sentence, {"action": recommendation.action}))
             continue
         routing = after
         if change.applied:
@@ -109,8 +117,13 @@ def _apply(
     return routing, EnforcementReport(
         applied=tuple(applied),
         skipped=tuple(skipped),
+        refused=tuple(refused),
         errors=tuple(errors),
     )
+
+
+def _refused(model: str, phase: str, sentence: str, evidence: dict[str, Json]) -> RuleChange:
+    return RuleChange(kind="refused", model=model, phase=phase, sentence=f"refused {sentence}", evidence=evidence)
 
 
 def _completed(
@@ -199,32 +212,43 @@ def _agrees(asked: float | None, routed_to: float | None) -> bool:
     return asked is None or asked == routed_to
 
 
-def _log(path: Path, feedback: Feedback, applied: Sequence[RuleChange], fresh: RoutingConfig, *, now: str) -> list[str]:
-    """Log every rule that this feedback put on trial and that is not in the log yet.
+def _log(path: Path, feedback: Feedback, enforced: EnforcementReport, fresh: RoutingConfig, *, now: str) -> list[str]:
+    """Log every rule that this feedback put on trial, and what was skipped or refused, unless it is in the log.
 
     A rule is missing from the log if the process was interrupted between the two writes.
     """
+    changes = [*_trials(feedback, enforced, fresh), *enforced.skipped, *enforced.refused]
     known = reasons_of(path, feedback.cycle)
-    records = {change.sentence: change.record for change in applied}
     notes = []
+    for change in changes:
+        if (change.phase, change.model, change.sentence) in known:
+            continue
+        decision = Decision(
+            timestamp=now,
+            cycle=feedback.cycle,
+            kind=change.kind,
+            phase=change.phase,
+            model=change.model,
+            effective=fresh.apply_routing(change.model, change.phase).model,
+            reason=change.sentence,
+            evidence=change.record,
+        )
+        note = append_decision(path, decision)
+        notes.append(note)
+    return notes
+
+
+def _trials(feedback: Feedback, enforced: EnforcementReport, fresh: RoutingConfig) -> Iterator[RuleChange]:
+    """Yield the decision behind each rule on trial that comes from this feedback."""
+    applied = {change.sentence: change for change in enforced.applied}
     for wanted in feedback.recommendations:
         model, _, phase = wanted.target.rpartition("::")
-        rule = fresh.get_rule(model, phase)
-        reason = trial_sentence(wanted)
-        if _comes_from(rule, wanted) and reason not in known:
-            decision = Decision(
-                timestamp=now,
-                cycle=feedback.cycle,
-                kind="trial",
-                phase=phase,
-                model=model,
-                effective=fresh.apply_routing(model, phase).model,
-                reason=reason,
-                evidence=records.get(reason, {"action": wanted.action}),
-            )
-            note = append_decision(path, decision)
-            notes.append(note)
-    return notes
+        sentence = trial_sentence(wanted)
+        if not _comes_from(fresh.get_rule(model, phase), wanted):
+            continue
+        evidence: dict[str, Json] = {"action": wanted.action}
+        unlogged = RuleChange(kind="trial", model=model, phase=phase, sentence=sentence, evidence=evidence)
+        yield applied.get(sentence, unlogged)
 
 
 def _comes_from(rule: Rule | None, wanted: Recommendation) -> bool:

@@ -19,7 +19,7 @@ class RuleChange:
 
     `kind` is "promote", "keep" (the first rule of a phase, so that applications find the measured spec), "trial" (a
     remedy that must be proven), "confirmed" or "rolled_back" (the outcome of a trial), "expired" (the premises of a
-    rule have changed), "forgotten" (a rolled-back rule may be tried again), or "skip".
+    rule have changed), "forgotten" (a rolled-back rule may be tried again), "skip", or "refused" (what cannot be done).
     """
 
     kind: str
@@ -36,7 +36,7 @@ class RuleChange:
     @property
     def applied(self) -> bool:
         """Whether the decision changed a rule."""
-        return self.kind != "skip"
+        return self.kind not in ("skip", "refused")
 
     @property
     def record(self) -> dict[str, Json]:

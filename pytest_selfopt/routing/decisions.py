@@ -145,9 +145,12 @@ def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
     return frozenset(decisions)
 
 
-def reasons_of(path: Path, cycle: int) -> frozenset[str]:
-    """Return the reasons of the decisions that a cycle has logged."""
-    return frozenset(str(entry.get("reason")) for entry in _entries_of(path, cycle))
+def reasons_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
+    """Return phase, original model and reason of the decisions that a cycle has logged."""
+    reasons = set()
+    for entry in _entries_of(path, cycle):
+        reasons.add((str(entry.get("phase")), str(entry.get("original_model")), str(entry.get("reason"))))
+    return frozenset(reasons)
 
 
 def _entries_of(path: Path, cycle: int) -> list[dict[str, Any]]:

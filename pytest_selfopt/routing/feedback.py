@@ -15,8 +15,11 @@ from pytest_selfopt.strict_json import parse_json
 FEEDBACK = "harness_feedback.json"
 VERSION = 1
 
-_TEXTS = ("type", "target", "action", "reason", "fallback", "diagnosis")
-_NEEDED = ("target", "action")
+_TEXTS = ("type", "target", "model", "phase", "action", "reason", "fallback", "diagnosis")
+_PLAIN_ACTIONS = {"disable": "disable_for_stateful", "allow": "allow_for_bounded_tasks"}
+"""Short names of actions in handwritten files; they may leave out the phase, and are then meant for all."""
+PHASES = ("atomic", "extended")
+"""The phases that are always there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,10 @@ class Feedback:
     cycle: int = 0
 
 
-def read_feedback(path: Path) -> Feedback:
+def read_feedback(path: Path, phases: Sequence[str] = PHASES) -> Feedback:
     """Read a feedback file; unusable recommendations are reported and do not affect the others.
+
+    One that disables or allows a model, and names no phase, counts for all `phases`.
 
     Raises:
         StateError: if the file does not exist or is not a feedback file.
@@ -47,12 +52,15 @@ def read_feedback(path: Path) -> Feedback:
     if isinstance(document, dict):
         values = document.get("recommendations")
         runs = document.get("recent_runs", [])
+        if "action" in document:
+            values = [document]
     if not isinstance(values, list):
         raise StateError(f"{path} cannot be used: it must contain a list of recommendations")
-    recommendations, problems = [], []
+    recommendations: list[Recommendation] = []
+    problems: list[str] = []
     for number, value in enumerate(values):
         try:
-            recommendations.append(_recommendation(value))
+            recommendations += _recommendations(value, phases)
         except ValueError as problem:
             problems.append(f"recommendations[{number}]: {problem}")
     return Feedback(
@@ -60,6 +68,17 @@ def read_feedback(path: Path) -> Feedback:
         problems=tuple(problems),
         cycle=max(_cycles(runs), default=0),
     )
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the content of a feedback file as it is; nothing if there is none that can be read."""
+    try:
+        document = parse_json(read_text(path))
+    except (OSError, ValueError, StateError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return document
 
 
 def _cycles(runs: Any) -> Iterator[int]:
@@ -83,10 +102,12 @@ def write_feedback(
     accuracy: Mapping[str, Mapping[str, Any]],
     hot_failures: Sequence[Mapping[str, Any]],
     recommendations: Sequence[Recommendation],
+    kept: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the feedback of a cycle.
 
-    `accuracy` is keyed by "model::phase"; `hot_failures` are the prompts that failed in two or more runs.
+    `accuracy` is keyed by "model::phase"; `hot_failures` are the prompts that failed in two or more runs; `kept` are
+    recommendations of the file before, which stay as they are.
 
     Raises:
         StateError: if the file cannot be written.
@@ -97,34 +118,57 @@ def write_feedback(
         "recent_runs": list(map(dict, recent_runs)),
         "model_phase_accuracy": {name: dict(value) for name, value in accuracy.items()},
         "hot_failures": list(map(dict, hot_failures)),
-        "recommendations": list(map(_plain, recommendations)),
+        "recommendations": [*map(dict, kept), *map(_plain, recommendations)],
     }
     write_atomically(path, to_text(document))
 
 
-def _recommendation(value: Any) -> Recommendation:
+def _recommendations(value: Any, phases: Sequence[str]) -> list[Recommendation]:
     if not isinstance(value, dict):
         raise ValueError(f"it must be an object, not {value!r}")
     for name in _TEXTS:
         if value.get(name) is not None and not isinstance(value[name], str):
             raise ValueError(f"{name!r} must be a string, not {value[name]!r}")
-    for name in _NEEDED:
-        if not value.get(name):
-            raise ValueError(f"{name!r} is missing")
-    model, separator, phase = value["target"].rpartition("::")
-    if not separator or not model or not phase:
-        raise ValueError(f"'target' must read \"model::phase\", not {value['target']!r}")
+    targets = _targets(value, phases)
+    if not value.get("action"):
+        raise ValueError("'action' is missing")
+    return [_recommendation(value, target) for target in targets]
+
+
+def _targets(value: dict[str, Any], phases: Sequence[str]) -> list[str]:
+    """Return what a recommendation is about, from its target, or from its model and phase."""
+    model, phase, target = value.get("model"), value.get("phase"), value.get("target")
+    if target or not model:
+        if not target:
+            raise ValueError("'target' is missing")
+        model, _, phase = target.rpartition("::")
+        if not model or not phase:
+            raise ValueError(f"'target' must read \"model::phase\", not {target!r}")
+        return [target]
+    if phase:
+        return [f"{model}::{phase}"]
+    if value.get("action") not in _PLAIN_ACTIONS:
+        raise ValueError("'phase' is missing")
+    return [f"{model}::{every}" for every in phases]
+
+
+def _recommendation(value: dict[str, Any], target: str) -> Recommendation:
+    action = value["action"]
+    requirements = _requirements(value)
+    if action == "allow" and requirements is None:
+        # Short for what it says: it asks for no warm-up.
+        requirements = ()
     allow = value.get("allow")
     if allow is not None and not isinstance(allow, bool):
         raise ValueError(f"'allow' must be true or false, not {allow!r}")
     return Recommendation(
         type=value.get("type") or "routing",
-        target=value["target"],
-        action=value["action"],
+        target=target,
+        action=_PLAIN_ACTIONS.get(action, action),
         reason=value.get("reason") or "'reason' is empty",
         allow=allow,
         fallback=value.get("fallback"),
-        requirements=_requirements(value),
+        requirements=requirements,
         retries=_number(value, "retries", int, most=10),
         timeout=_number(value, "timeout", (int, float), most=86_400),
         max_tokens=_number(value, "max_tokens", int, most=1_000_000),

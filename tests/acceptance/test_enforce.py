@@ -62,6 +62,14 @@ def test_handwritten_feedback_becomes_rules(tmp_path: Path) -> None:
 def test_repeated_feedback_changes_nothing(tmp_path: Path) -> None:
     write(tmp_path, WARM, DISABLE)
     selfopt(tmp_path, "enforce", "harness_feedback.json")
+    rules_before = (tmp_path / "routing_config.json").read_bytes()
+    selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert (tmp_path / "routing_config.json").read_bytes() == rules_before
+    log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
+    assert [(entry["kind"], entry["reason"]) for entry in read_decisions(log)][2:] == [
+        ("skip", "skipped allow_for_bounded_tasks: lfm2.5-thinking:1.2b is already warmed up for atomic"),
+        ("skip", "skipped disable_for_stateful: lfm2.5-thinking:1.2b is already disabled for extended"),
+    ]
     before = {
         name: (tmp_path / name).read_bytes() for name in ("routing_config.json", ".selfopt/routing_decisions.jsonl")
     }
@@ -104,6 +112,11 @@ def test_unusable_feedback_is_named_and_skipped(tmp_path: Path) -> None:
         "on trial: longer_timeout for m in atomic: 12 timeouts",
     ):
         assert sentence in done.stdout
+    logged = read_decisions(tmp_path / ".selfopt" / "routing_decisions.jsonl")
+    assert [entry["kind"] for entry in logged] == ["trial"] * 2 + ["skip"] * 2 + ["refused"] * 5
+    assert (logged[-1]["phase"], logged[-1]["original_model"]) == ("extended", "lfm2.5-thinking:1.2b")
+    assert "are circular" in logged[-1]["reason"]
+    assert "recommendations[2]: 'target' is missing" in logged[5]["reason"]
     assert [(rule["model"], rule.get("timeout")) for rule in rules(tmp_path)] == [
         ("lfm2.5-thinking:1.2b", None),
         ("m", 120.0),
@@ -123,6 +136,21 @@ def test_retries_and_timeouts_build_on_current_values(tmp_path: Path) -> None:
     wrong = selfopt(tmp_path, "enforce", "harness_feedback.json").stdout
     assert "'retries' must be a number above 0 and at most 10, not 99" in wrong
     assert "'timeout' must be a number above 0 and at most 86400, not 'long'" in wrong
+
+
+def test_short_forms_of_feedback_are_read(tmp_path: Path) -> None:
+    off = {"model": "lfm", "action": "disable", "fallback": "ollama/llama3.2:3b"}
+    allow = {"model": "small", "phase": "atomic", "action": "allow", "requirements": ["warm-up"], "reason": "cold"}
+    write(tmp_path, off, allow, {"model": "lfm", "action": "retry"}, {"model": 3, "action": "disable"})
+    done = selfopt(tmp_path, "enforce", "harness_feedback.json")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "3 applied, 0 skipped, 2 errors")
+    assert "recommendations[2]: 'phase' is missing" in done.stdout
+    assert "recommendations[3]: 'model' must be a string, not 3" in done.stdout
+    config = tmp_path / "routing_config.json"
+    assert {resolve("lfm", phase, path=config).model for phase in ("atomic", "extended")} == {"ollama/llama3.2:3b"}
+    assert resolve("small", "atomic", path=config).enable_warmup is True
+    (tmp_path / "alone.json").write_text(json.dumps({**off, "model": "other", "phase": "extended"}))
+    assert selfopt(tmp_path, "enforce", "alone.json").stdout.splitlines()[-1] == "1 applied, 0 skipped, 0 errors"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2", '{"recommendations": 7}', "\x00", "null"])
@@ -179,4 +207,5 @@ def test_kill_9_leaves_enforcement_whole_and_repeatable(tmp_path: Path, moment: 
     assert len(rules(tmp_path)) == 2
     log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
     assert verify_log(log).ok
-    assert len({entry["reason"] for entry in read_decisions(log)}) == len(read_decisions(log)) == 2
+    trials = [entry["reason"] for entry in read_decisions(log) if entry["kind"] == "trial"]
+    assert len(set(trials)) == len(trials) == 2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -81,11 +82,16 @@ def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
     assert after["baseline_after"].endswith("/w1")
     assert (before["proof"], after["proof"]) == (False, True)
     assert kinds(made) == ["keep", "trial", "confirmed"]
+    feedback = json.loads((made.path / ".selfopt" / "harness_feedback.json").read_text())
+    assert [run["cycle"] for run in feedback["recent_runs"]] == [1] * 5 + [2] * 3
+    assert [run["run"] for run in feedback["recent_runs"]][:5] == [2, 3, 4, 5, 6]
+    assert [kept["action"] for kept in feedback["recommendations"]] == ["allow_for_bounded_tasks"]
 
     following = made.run("--selfopt-cycle")
     assert following.ret == 0
     assert "pass 1 right: baseline 12/12" in said(following)
     assert "selfopt: proves" not in said(following)
+    assert json.loads((made.path / ".selfopt" / "harness_feedback.json").read_text())["recommendations"] == []
 
 
 def test_a_trial_rule_may_wait_a_cycle(project: Make) -> None:
