@@ -13,6 +13,7 @@ from pytest_selfopt.loop.evidence.gains import least_gain
 from pytest_selfopt.loop.evidence.prompts import prompt_evidence, prompts_to_decide
 from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict
+from pytest_selfopt.loop.wording import copied_of
 
 
 def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
@@ -53,9 +54,12 @@ def counts(tally: Tally) -> str:
     rescued = ""
     if tally.rescued:
         rescued = f" ({tally.rescued} of them had not come at all)"
+    copied = ""
+    if tally.copied:
+        copied = f"; {copied_of(tally.copied, tally.replies)} and do not count"
     return (
         f"fixed {tally.wins} answers{rescued}, broke {tally.losses} in {tally.passes} passes "
-        f"over the same {len(tally.cases)} prompts"
+        f"over the same {len(tally.cases)} prompts{copied}"
     )
 
 

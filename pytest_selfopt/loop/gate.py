@@ -19,6 +19,7 @@ from pytest_selfopt.trial import Json
 _COMPARING: tuple[Gate, ...] = (
     pairs.comparable,
     pairs.interleaved,
+    measures.independent,
     measures.errors,
     measures.min_samples,
     measures.variance,
@@ -30,6 +31,7 @@ _COMPARING: tuple[Gate, ...] = (
     pairs.veto,
 )
 _ABSOLUTE: tuple[Gate, ...] = (
+    measures.independent,
     measures.errors,
     measures.min_samples,
     measures.variance,
@@ -42,6 +44,7 @@ _ABSOLUTE: tuple[Gate, ...] = (
 GATE_NAMES = (
     "comparable",
     "interleaved",
+    "independent",
     "errors",
     "min_samples",
     "variance",
@@ -169,7 +172,7 @@ def worst(results: Sequence[GateResult]) -> Verdict:
     failed = failed_names(results)
     if not failed:
         return Verdict.PROMOTE
-    if "comparable" in failed:
+    if not failed.isdisjoint(("comparable", "independent")):
         return Verdict.HOLD
     enough = "min_samples" not in failed
     for result in results:
