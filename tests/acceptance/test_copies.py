@@ -22,8 +22,7 @@ FIXING = {"rules": right(constrained=True), "default": {"text": "Hello!"}}
 
 def rows(made: Project, columns: str) -> list[Any]:
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as connection:
-        found = connection.execute(f"SELECT {columns} FROM call WHERE purpose = 'trial'").fetchall()
-    return found
+        return list(connection.execute(f"SELECT {columns} FROM call WHERE purpose = 'trial'"))
 
 
 def behind(made: Project, proxy: CachingProxy, extra: str = ALLOWED) -> None:
