@@ -9,6 +9,7 @@ from typing import Any
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.evidence.copies import originals
 from pytest_selfopt.routing.feedback import FEEDBACK, write_feedback
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.trial import Outcome
@@ -33,7 +34,7 @@ def write_feedback_file(
             "total": metrics.answers,
             "accuracy": metrics.known_accuracy,
         }
-        trials = phase.trials(spec)
+        trials = originals(phase.trials(spec))
         failures.update(trial.case for trial in trials if trial.outcome is Outcome.MISS)
         recommendations.extend(conclusion.recommendations)
     write_feedback(

@@ -166,7 +166,8 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
     missed = Counter(map(_called, filter(_is_missed_call, answered)))
     passes = filter(_passed, trials)
     costs = [trial.cost_usd for trial in trials]
-    known_cost, unpriced = sum(known(costs)), costs.count(None)
+    # Exact until it is rounded, so that it does not depend on the order of the trials.
+    known_cost, unpriced = math.fsum(known(costs)), costs.count(None)
     latencies = sorted(known(map(_latency, answered)))
     return Metrics(
         spec=spec,
