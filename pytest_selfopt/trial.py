@@ -94,6 +94,8 @@ class Step:
     calls: tuple[ToolCall, ...] = ()
     results: tuple[str, ...] = ()
     """The result of each call, as the model read it; that of a failed call begins with "error: "."""
+    id: str = ""
+    """The id that the server gave the answer; empty if it gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,8 @@ class Reply:
     `tokens_in` include those read from a cache (`tokens_cached`) and written to it (`tokens_cache_write`);
     `tokens_out` include those of the model's thinking (`tokens_reasoning`). `cost_usd` is the provider's own figure.
     `sent` has the sampling parameters as they were really sent, under their names on the wire, and `adjustments` say
-    what of the sampling that was asked for the model does not take.
+    what of the sampling that was asked for the model does not take. `provider_id` is the id that the server gave the
+    answer, or what stands for one.
     """
 
     text: str = ""
@@ -154,6 +157,8 @@ class Reply:
     first_token_s: float | None = None
     off_schema: bool = False
     """Whether the text does not have the form that the request demands: the server did not constrain it."""
+    copied: str = ""
+    """By what the answer shows that it is a copy from a cache of answers; empty if it is a new one."""
     sent: dict[str, Json] = field(default_factory=dict)
     adjustments: tuple[str, ...] = ()
     echo: Echo | None = field(default=None, compare=False, repr=False)
@@ -271,6 +276,8 @@ class Trial:
     """The reason why the reply ended, such as "stop" or "length"; empty if unknown."""
     weight: float = 1.0
     """What the case counts in accuracy."""
+    copied: str = ""
+    """By what the answer shows that it is a copy from a cache of answers; empty if it is a new one."""
 
     @property
     def at_limit(self) -> bool:
@@ -293,7 +300,7 @@ class Trial:
         return cls(**known)
 
 
-_REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model", "finish_reason")
+_REPEATED = ("phase", "spec", "case", "case_hash", "lane", "served_model", "finish_reason", "copied")
 
 
 def share_texts(values: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pytest_selfopt.trial import (
     ToolCall,
 )
 
-_RARE = ("tokens_cache_write", "tokens_reasoning", "cost_usd", "off_schema", "adjustments")
+_RARE = ("tokens_cache_write", "tokens_reasoning", "cost_usd", "off_schema", "adjustments", "copied")
 """Fields that most replies leave at their defaults: left out where they do, to keep the ledger small."""
 
 
@@ -25,7 +25,7 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
     values: dict[str, Any] = {name: getattr(reply, name) for name in Reply.__dataclass_fields__}
     del values["echo"]
     for name in _RARE:
-        if values[name] is None or values[name] is False or values[name] == ():
+        if values[name] is None or values[name] is False or values[name] in ((), ""):
             del values[name]
     values["tool_calls"] = _calls_to_json(reply.tool_calls)
     if reply.conversation is not None:
@@ -36,6 +36,7 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
                     "text": step.text,
                     "calls": _calls_to_json(step.calls),
                     "results": list(step.results),
+                    "id": step.id,
                 }
                 for step in reply.conversation.steps
             ],
@@ -58,6 +59,7 @@ def reply_from_json(value: dict[str, Any]) -> Reply:
                 text=one["text"],
                 calls=_calls_from_json(one["calls"]),
                 results=tuple(one["results"]),
+                id=one.get("id", ""),
             )
             for one in talk["steps"]
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
@@ -11,6 +12,7 @@ from pytest_selfopt.cycle.trial_recorder import TrialRecorder
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, most_at_a_time
 from pytest_selfopt.execution.call_meter import CallMeter
 from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.copies import CopyWatch, Earlier
 from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead, Pass
 from pytest_selfopt.execution.model_pool import call_limits
 from pytest_selfopt.execution.passes import make_passes
@@ -104,7 +106,15 @@ def _make_recorder(store: SessionStore, opened: OpenedCycle, factory: CallFactor
     ledger = None
     if isinstance(store, CycleStore):
         ledger = store.ledger
-    return TrialRecorder(ledger, opened.cycle, factory, opened.stored)
+    watch = CopyWatch(_earlier_answers(store, opened), opened.stored.items())
+    return TrialRecorder(ledger, opened.cycle, factory, stored=opened.stored, copies=watch)
+
+
+def _earlier_answers(store: SessionStore, opened: OpenedCycle) -> Earlier:
+    """Return the look-up of answers of earlier cycles, which a gate makes, too; without a ledger there are none."""
+    if store.ledger is None:
+        return lambda _: {}
+    return partial(store.ledger.answered, outside=opened.cycle)
 
 
 def _make_dispatcher(

@@ -11,6 +11,7 @@ from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.loop.cycle import Conclusion
+from pytest_selfopt.loop.evidence.copies import originals
 from pytest_selfopt.routing.feedback import FEEDBACK, read_document, write_feedback
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.routing.rule import Recommendation
@@ -47,7 +48,7 @@ def write_feedback_file(
             "total": metrics.answers,
             "accuracy": metrics.known_accuracy,
         }
-        trials = phase.trials(spec)
+        trials = originals(phase.trials(spec))
         failures.update(trial.case for trial in trials if trial.outcome is Outcome.MISS)
         recommendations.extend(conclusion.recommendations)
     for name in dict.fromkeys(str(entry.get("phase")) for entry in earlier):

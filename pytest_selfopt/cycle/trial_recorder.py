@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.planning.plan import TrialKey
@@ -18,29 +19,40 @@ OUTCOMES_AT_ONCE = 256
 class TrialRecorder:
     """A recorder of the trials of a cycle; without a ledger, as for a gate, it records nothing."""
 
-    def __init__(self, ledger: Ledger | None, cycle: int, calls: CallFactory, stored: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        ledger: Ledger | None,
+        cycle: int,
+        calls: CallFactory,
+        *,
+        stored: Iterable[str] = (),
+        copies: CopyWatch,
+    ) -> None:
         """Record a cycle; `stored` are the ids of calls that are in the ledger already."""
         self._ledger = ledger
         self._cycle = cycle
         self._calls = calls
+        self._copies = copies
         self._recorded = set(stored)
         """The calls in the ledger whose outcome is not recorded yet."""
         self._judged: list[tuple[str, Trial]] = []
         self.notes = ReplyNotes()
 
-    def record_calls(self, finished: Sequence[Finished]) -> None:
+    def record_calls(self, finished: Sequence[Finished]) -> Sequence[Finished]:
         """Store finished calls before any thread reads their replies; runs on the dispatcher's thread.
 
-        A call that was cancelled is not finished: it may be made again.
+        A call that was cancelled is not finished: it may be made again. Return the calls with their copies marked.
         """
+        finished = self._copies.mark(finished)
         for outcome in finished:
             self.notes.add(outcome.call, outcome.result)
         if self._ledger is None:
-            return
+            return finished
         whole = [outcome for outcome in finished if not outcome.result.cancelled]
         records = [self._calls.record(outcome.call, outcome.result) for outcome in whole]
         self._ledger.record_calls(self._cycle, records)
         self._recorded.update(outcome.call.id for outcome in whole)
+        return finished
 
     def record_outcome(self, trial: Trial) -> None:
         """Store a trial's outcome, now or with those that follow."""

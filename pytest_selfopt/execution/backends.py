@@ -39,7 +39,7 @@ class RunnerPurpose:
     cycle: str
     budget: CallBudget | None
     stored: Mapping[str, CallResult]
-    on_parts: Callable[[Sequence[Finished]], None]
+    on_parts: Callable[[Sequence[Finished]], object]
 
 
 class CallBackend(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pytest_selfopt import clock
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
@@ -13,6 +14,7 @@ from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
+from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.execution.dispatcher import TICK_S
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.ledger.ledger import Ledger
@@ -132,12 +134,13 @@ class BatchRun:
         """Make the calls pass by pass; return why the batch ended early, or an empty text."""
         factory = CallFactory(cycle, planned, self.settings)
         budget = make_budget(self.settings, models, spent=(0, 0.0))
+        watch = CopyWatch(partial(ledger.answered, outside=cycle))
         by_id = {factory.id_of(key): trial for key, trial in planned.items()}
         spent: list[str] = []
         counted = _counted(planned)
 
         def take(finished: Sequence[Finished]) -> None:
-            done = [answer for answer in finished if not answer.result.cancelled]
+            done = [answer for answer in watch.mark(finished) if not answer.result.cancelled]
             spent.extend(filter(None, map(_spent_quota, finished)))
             records = [factory.record(answer.call, answer.result) for answer in done]
             ledger.record_calls(cycle, records)

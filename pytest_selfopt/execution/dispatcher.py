@@ -74,10 +74,10 @@ class Dispatcher:
     """A thread that makes the calls of a session.
 
     A pass starts when the one before it has ended and it was released. `on_results` is called with finished calls
-    before any thread can read their replies; an exception from it ends the dispatch. Calls that are `stored` (by id)
-    are not made again. With a `window`, at most that many calls are made at a time, and only when an item waits for
-    one of them or a later one. Of `candidates` (phase and spec), those of which every call was refused are asked no
-    more in passes that begin later. A `meter` counts the calls that have ended.
+    before any thread can read their replies, and returns what is read; an exception from it ends the dispatch. Calls
+    that are `stored` (by id) are not made again. With a `window`, at most that many calls are made at a time, and only
+    when an item waits for one of them or a later one. Of `candidates` (phase and spec), those of which every call was
+    refused are asked no more in passes that begin later. A `meter` counts the calls that have ended.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Dispatcher:
         passes: Sequence[Pass],
         call_for: Callable[[TrialKey], Call],
         id_of: Callable[[TrialKey], str],
-        on_results: Callable[[Sequence[Finished]], None],
+        on_results: Callable[[Sequence[Finished]], Sequence[Finished]],
         stored: Mapping[str, CallResult],
         window: int | None = None,
         candidates: Collection[tuple[str, str]] = (),
@@ -348,7 +348,7 @@ class Dispatcher:
             self.warming = ()
 
     def _receive(self, finished: Sequence[Finished]) -> None:
-        self._on_results(finished)
+        finished = self._on_results(finished)
         for answer in finished:
             key = self._keys.pop(answer.call.id, None)
             if key is not None:

@@ -103,6 +103,7 @@ def _with_reply(trial: Trial, reply: Reply, *, called: bool) -> Trial:
         tokens_out=reply.tokens_out,
         served_model=one_line(reply.served_model),
         finish_reason=one_line(reply.finish_reason),
+        copied=one_line(reply.copied),
     )
 
 

@@ -9,12 +9,15 @@ from pytest_selfopt.trial import CallResult, Reply
 
 
 class ReplyNotes:
-    """Collects what replies show: sampling not sent as asked, schemas that bind nobody, isolation that leaks."""
+    """Collects what replies show: copies, sampling not sent as asked, schemas that bind nobody, leaks of isolation."""
 
     def __init__(self) -> None:
         self._adjusted: dict[str, dict[str, None]] = {}
         self._constrained: Counter[str] = Counter()
         self._off_schema: Counter[str] = Counter()
+        self._answers: Counter[str] = Counter()
+        self._copies: Counter[str] = Counter()
+        self._signs: dict[str, str] = {}
         self._isolated_tokens: Counter[str] = Counter()
         self._cached_tokens: Counter[str] = Counter()
 
@@ -23,6 +26,12 @@ class ReplyNotes:
         reply = result.received
         if reply is None:
             return
+        # The answer that a vote has chosen was counted with the call that asked for it.
+        if result.attempts:
+            self._answers[call.model] += 1
+        if result.attempts and reply.copied:
+            self._copies[call.model] += 1
+            self._signs.setdefault(call.model, reply.copied)
         for note in reply.adjustments:
             self._adjusted.setdefault(call.model, {})[note] = None
         if call.request.answer_schema is not None:
@@ -38,6 +47,12 @@ class ReplyNotes:
     def lines(self) -> tuple[str, ...]:
         """Return one sentence on each thing that was seen."""
         lines: list[str] = []
+        for model, copies in self._copies.items():
+            lines.append(
+                f"{model}: {copies:,} of {self._answers[model]:,} answers are copies from a cache, which do not count "
+                f"({self._signs[model]}); switch the cache off for these calls, or ask past it without "
+                'response_cache = "allow"'
+            )
         for model, notes in self._adjusted.items():
             lines.append(f"{model}: {', '.join(notes)}; the model does not take it otherwise")
         for model, number in self._off_schema.items():

@@ -23,7 +23,7 @@ _STOP = {
 _VALUES = {Outcome.PASS: "C", Outcome.MISS: "I"}
 _METADATA_FIELDS = (
     *("case_hash", "run", "restraint", "called", "attempts", "first_try"),
-    *("waited_s", "in_flight", "lane", "lane_seq", "load_s", "cost_usd"),
+    *("waited_s", "in_flight", "lane", "lane_seq", "load_s", "cost_usd", "copied"),
 )
 
 

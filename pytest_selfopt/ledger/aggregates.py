@@ -121,7 +121,7 @@ SELECT cycle, phase, spec, "case", case_hash, max(restraint) AS restraint, max(w
     sum(outcome <> 'error' AND cost_usd IS NULL) AS unpriced, min(started) AS first, max(ended) AS last
 FROM call
 WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
-    AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
+    AND outcome IS NOT NULL AND copied = '' AND (:phase IS NULL OR phase = :phase)
     AND (:specs IS NULL OR spec IN (SELECT value FROM json_each(:specs)))
 GROUP BY cycle, phase, spec, "case", case_hash
 """
@@ -132,7 +132,7 @@ WITH ordered AS (
     SELECT spec, latency_s, row_number() OVER (PARTITION BY spec ORDER BY latency_s) AS place,
         count(*) OVER (PARTITION BY spec) AS number
     FROM call WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
-        AND outcome IN ('pass', 'miss') AND latency_s IS NOT NULL
+        AND outcome IN ('pass', 'miss') AND copied = '' AND latency_s IS NOT NULL
         AND (:phase IS NULL OR phase = :phase)
 )
 SELECT spec, avg(CASE WHEN place IN ((number + 1) / 2, (number + 2) / 2) THEN latency_s END) AS median_s,
@@ -143,14 +143,14 @@ _ERRORS = """
 SELECT spec, coalesce(error_kind, 'unknown') AS kind, count(*) AS count
 FROM call
 WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
-    AND outcome = 'error' AND (:phase IS NULL OR phase = :phase)
+    AND outcome = 'error' AND copied = '' AND (:phase IS NULL OR phase = :phase)
 GROUP BY 1, 2
 """
 _ENDS = """
 SELECT spec, finish_reason AS reason, count(*) AS count
 FROM call
 WHERE (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
-    AND outcome IS NOT NULL AND (:phase IS NULL OR phase = :phase)
+    AND outcome IS NOT NULL AND copied = '' AND (:phase IS NULL OR phase = :phase)
     AND finish_reason NOT IN (SELECT value FROM json_each(:usual))
 GROUP BY 1, 2
 """

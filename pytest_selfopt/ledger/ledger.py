@@ -25,6 +25,7 @@ from pytest_selfopt.ledger.records import (
     SELECT_TOKENS,
     SELECT_TOTALS,
     SELECT_TRIALS,
+    Answered,
     CallRecord,
     CycleTotals,
     Question,
@@ -38,6 +39,7 @@ from pytest_selfopt.ledger.records import (
 )
 from pytest_selfopt.ledger.schema import connect
 from pytest_selfopt.trial import CallResult, Json, Trial
+from pytest_selfopt.trial_json import reply_from_json
 
 NAME_DIGITS = 16
 """Length of a cycle's name, which must be unique across projects."""
@@ -196,6 +198,14 @@ class Ledger:
         """Return the results of all finished calls of a cycle by id, including warm-up calls."""
         rows = self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))
         return {row["id"]: result_of(row) for row in rows}
+
+    def answered(self, ids: Sequence[str], *, outside: int) -> dict[str, list[Answered]]:
+        """Return the replies with these ids of their servers, oldest first, but for those of the cycle `outside`."""
+        found: dict[str, list[Answered]] = {}
+        for row in self._read(queries.ANSWERED, (json.dumps(list(ids)), outside)):
+            answered = Answered(cycle=row["cycle"], reply=reply_from_json(json.loads(row["reply"])))
+            found.setdefault(row["answer_id"], []).append(answered)
+        return found
 
     def spent(self, cycle: int) -> tuple[int, float]:
         """Return the attempts and USD of a cycle, with what `add_unrecorded` has stored.

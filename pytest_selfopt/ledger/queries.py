@@ -20,15 +20,20 @@ WHERE cycle = ? AND (purpose != 'stage' OR NOT EXISTS
 ANSWERS_BY_SPEC = """
 SELECT spec, sum(outcome = 'pass') AS passes, count(*) AS answers
 FROM call
-WHERE phase = ? AND purpose = 'trial' AND outcome IN ('pass', 'miss')
+WHERE phase = ? AND purpose = 'trial' AND outcome IN ('pass', 'miss') AND copied = ''
 GROUP BY spec
 ORDER BY spec
 """
 FEWEST_PROMPT_TOKENS = """
 SELECT spec, case_hash, min(tokens_in) AS fewest
 FROM call
-WHERE phase = ? AND purpose = 'trial' AND tokens_in IS NOT NULL
+WHERE phase = ? AND purpose = 'trial' AND tokens_in IS NOT NULL AND copied = ''
 GROUP BY spec, case_hash
+"""
+ANSWERED = """
+SELECT answer_id, cycle, reply FROM call
+WHERE answer_id IN (SELECT value FROM json_each(?)) AND answer_id <> '' AND cycle <> ? AND reply IS NOT NULL
+ORDER BY started, id
 """
 OUTCOMES = """
 SELECT coalesce(outcome, 'unjudged') AS outcome, count(*) AS number

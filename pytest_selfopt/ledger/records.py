@@ -62,6 +62,14 @@ class TokensOfSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A reply that an earlier call got, and its cycle."""
+
+    cycle: int
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What a case asks and expects, in words, with its content hash."""
 
@@ -96,7 +104,7 @@ SELECT cycle, phase, spec, "case", run,
     case_hash, started, ended,
     latency_s, load_s, tokens_in, tokens_out, cost_usd,
     attempts, first_try, waited_s, in_flight,
-    lane, lane_seq, served_model, finish_reason, weight
+    lane, lane_seq, served_model, finish_reason, weight, copied
 FROM call
 WHERE cycle IN (SELECT value FROM json_each(?)) AND purpose = 'trial' AND outcome IS NOT NULL
 """
@@ -118,7 +126,7 @@ ORDER BY run, "case"
 SELECT_TOKENS = """
 SELECT phase, spec, avg(tokens_in) AS tokens_in, avg(tokens_out) AS tokens_out, count(*) AS calls
 FROM call
-WHERE (? IS NULL OR phase = ?) AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL
+WHERE (? IS NULL OR phase = ?) AND tokens_in IS NOT NULL AND tokens_out IS NOT NULL AND copied = ''
     -- The first stage of a swarm is asked the bare question.
     AND (purpose = 'trial' OR (purpose = 'stage' AND id LIKE '%#0.%'))
 GROUP BY phase, spec
@@ -138,8 +146,8 @@ INSERT OR IGNORE INTO call (
     started, ended, attempts, first_try, waited_s,
     queue_depth, in_flight, lane, lane_seq,
     latency_s, load_s, tokens_in, tokens_out, cost_usd, served_model, finish_reason,
-    reply, error, attempt_errors, weight
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reply, error, attempt_errors, weight, answer_id, copied
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -149,9 +157,13 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
     # What came in place of an answer has its tokens and its end, too.
     reply = result.received or Reply()
     latency_s = reply_text = error_text = None
+    answer_id = ""
     if result.reply:
         latency_s = result.reply.latency_s
         reply_text = dump(reply_to_json(result.reply))
+    # The answer that a vote has chosen is recorded with the call that asked for it.
+    if result.reply and result.attempts:
+        answer_id = result.reply.provider_id
     if result.error:
         error_text = dump(error_to_json(result.error))
     return (
@@ -184,6 +196,8 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         error_text,
         dump(list(map(attempt_to_json, result.failed_attempts))),
         record.weight,
+        text(answer_id),
+        text(reply.copied),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 PATIENCE_S = 10.0
 """Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
@@ -52,6 +52,8 @@ CREATE TABLE call (
     cost_usd REAL, -- USD, missing when unknown
     served_model TEXT NOT NULL, -- the model that the server says has answered
     finish_reason TEXT NOT NULL DEFAULT '', -- why the reply ended, such as stop or length, empty when unknown
+    answer_id TEXT NOT NULL DEFAULT '', -- the id that the server gave the answer, empty without one
+    copied TEXT NOT NULL DEFAULT '', -- by what the answer shows that it is a copy from a cache, empty when it is new
     reply TEXT, -- JSON: the answer and the sampling that was really sent, missing without an answer
     error TEXT, -- JSON: why there is no answer, missing when there is one
     attempt_errors TEXT NOT NULL, -- JSON: the attempts that failed before the last
@@ -61,6 +63,7 @@ CREATE TABLE call (
     reason TEXT -- why it is a miss or an error, missing until it is judged
 );
 CREATE INDEX call_by_cycle ON call (cycle, phase, spec, run);
+CREATE INDEX call_by_answer ON call (answer_id) WHERE answer_id <> '';
 CREATE TABLE comparison (
     number INTEGER PRIMARY KEY AUTOINCREMENT, -- its place among all that were ever opened
     test INTEGER UNIQUE, -- its place among those that spend a share of the error budget, missing when it spends none
@@ -114,6 +117,12 @@ ALTER TABLE call ADD COLUMN finish_reason TEXT NOT NULL DEFAULT '';
 """,
     5: """
 ALTER TABLE call ADD COLUMN weight REAL NOT NULL DEFAULT 1;
+""",
+    6: """
+ALTER TABLE call ADD COLUMN answer_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE call ADD COLUMN copied TEXT NOT NULL DEFAULT '';
+UPDATE call SET answer_id = coalesce(json_extract(reply, '$.provider_id'), '') WHERE reply IS NOT NULL;
+CREATE INDEX call_by_answer ON call (answer_id) WHERE answer_id <> '';
 """,
 }
 """The statements that upgrade a ledger from each version to the next."""

@@ -17,7 +17,7 @@ from pytest_selfopt.loop.evaluate import Metrics, known
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, reject_or_hold
-from pytest_selfopt.loop.gates.measures import cost_of_answers, errors
+from pytest_selfopt.loop.gates.measures import cost_of_answers, errors, independent
 from pytest_selfopt.loop.gates.pairs import veto
 from pytest_selfopt.loop.thresholds import Limits
 
@@ -60,6 +60,7 @@ def against_bars(
     results = (
         answered,
         _complete(missing),
+        _independent(metrics, limits),
         _accuracy(metrics, bars),
         _restraint(metrics, bars),
         _latency(metrics, bars),
@@ -86,6 +87,13 @@ def _complete(missing: int) -> GateResult:
     if missing:
         sentence = f"{missing} planned trials have no judgement"
     return GateResult(name="complete", passed=not missing, value=missing, limit=0, sentence=sentence)
+
+
+def _independent(metrics: Metrics, limits: Limits) -> GateResult | None:
+    """Whether enough answers are new, if some are copies."""
+    if not metrics.copied:
+        return None
+    return independent(GateInput(spec=metrics.spec, phase="", metrics=metrics), limits)
 
 
 def _accuracy(metrics: Metrics, bars: GateThresholds) -> GateResult | None:

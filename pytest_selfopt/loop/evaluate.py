@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_selfopt.loop.distributions import binomial_tail, wilson
+from pytest_selfopt.loop.evidence.copies import copies, originals, replies
 from pytest_selfopt.loop.evidence.spread import Spread, outcomes_by_run, spread
 from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial, refuses_request
 
@@ -33,6 +34,8 @@ class Metrics:
     """The metrics of one spec. Counts are by trial; weights of cases count in accuracy only.
 
     All shares but `error_share` are of answered trials: a call without an answer says nothing about the model.
+    Of its `replies`, `copied` are copies from a cache: they count in nothing else.
+
     Latencies in seconds (of answered trials), cost in USD (None: partly unknown).
     """
 
@@ -76,6 +79,8 @@ class Metrics:
     served_models: tuple[str, ...]
     weighted: WeightedCounts | None = None
     """The same in weights; None if all weights are 1."""
+    replies: int = 0
+    copied: int = 0
     refusal: str = ""
     """What the server said first, if it refused every call."""
 
@@ -151,6 +156,8 @@ class Metrics:
 
 def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metrics:
     """Count one spec's trials over the planned `cases` (rows) and its runs (columns)."""
+    replied, copied = replies(trials), copies(trials)
+    trials = originals(trials)
     by_run = outcomes_by_run(trials)
     answers_by_run = _answered_runs(by_run)
     outcomes = Counter(trial.outcome for trial in trials)
@@ -159,7 +166,8 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
     missed = Counter(map(_called, filter(_is_missed_call, answered)))
     passes = filter(_passed, trials)
     costs = [trial.cost_usd for trial in trials]
-    known_cost, unpriced = sum(known(costs)), costs.count(None)
+    # Exact until it is rounded, so that it does not depend on the order of the trials.
+    known_cost, unpriced = math.fsum(known(costs)), costs.count(None)
     latencies = sorted(known(map(_latency, answered)))
     return Metrics(
         spec=spec,
@@ -190,6 +198,8 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         most_in_flight=max((trial.in_flight for trial in trials), default=0),
         served_models=served_models(answered),
         weighted=_weighted_counts(trials),
+        replies=replied,
+        copied=copied,
         refusal=find_refusal(trials),
     )
 

@@ -13,6 +13,9 @@ from pytest_selfopt.loop.evidence.gains import least_gain
 from pytest_selfopt.loop.evidence.prompts import prompt_evidence, prompts_to_decide
 from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict
+from pytest_selfopt.loop.wording import copied_of
+
+NEW_ANSWERS = "only new answers decide, so the cache in front of the model has to be off or asked past"
 
 
 def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
@@ -37,9 +40,16 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
         parts.append(_odds_words(tally, needed, comparison))
     elif weak:
         parts.append("not better than the baseline")
-    if verdict is Verdict.HOLD and (weak or on_others):
+    if verdict is Verdict.HOLD and has_too_many_copies(results):
+        parts.append(NEW_ANSWERS)
+    elif verdict is Verdict.HOLD and (weak or on_others):
         parts.append(what_it_takes(tally, needed, on_others=on_others))
     return "; ".join([*parts, *reasons])
+
+
+def has_too_many_copies(results: Sequence[GateResult]) -> bool:
+    """Whether further passes would not decide, because most of their answers would be copies, too."""
+    return any(result.name == "independent" and not result.passed for result in results)
 
 
 def claim(tally: Tally, needed: Fraction) -> str:
@@ -53,9 +63,12 @@ def counts(tally: Tally) -> str:
     rescued = ""
     if tally.rescued:
         rescued = f" ({tally.rescued} of them had not come at all)"
+    copied = ""
+    if tally.copied:
+        copied = f"; {copied_of(tally.copied, tally.replies)} and do not count"
     return (
         f"fixed {tally.wins} answers{rescued}, broke {tally.losses} in {tally.passes} passes "
-        f"over the same {len(tally.cases)} prompts"
+        f"over the same {len(tally.cases)} prompts{copied}"
     )
 
 

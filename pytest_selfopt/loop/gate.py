@@ -10,7 +10,7 @@ from pytest_selfopt.loop import classic_rule as classic
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence.prompts import prompt_evidence
 from pytest_selfopt.loop.evidence.tally import Tally
-from pytest_selfopt.loop.explanations import claim, grounds, what_it_takes
+from pytest_selfopt.loop.explanations import NEW_ANSWERS, claim, grounds, has_too_many_copies, what_it_takes
 from pytest_selfopt.loop.gates import measures, pairs
 from pytest_selfopt.loop.gates.gate_result import Gate, GateInput, GateResult, ProjectGates, Verdict, no_project_gates
 from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
@@ -19,6 +19,7 @@ from pytest_selfopt.trial import Json
 _COMPARING: tuple[Gate, ...] = (
     pairs.comparable,
     pairs.interleaved,
+    measures.independent,
     measures.errors,
     measures.min_samples,
     measures.variance,
@@ -30,6 +31,7 @@ _COMPARING: tuple[Gate, ...] = (
     pairs.veto,
 )
 _ABSOLUTE: tuple[Gate, ...] = (
+    measures.independent,
     measures.errors,
     measures.min_samples,
     measures.variance,
@@ -42,6 +44,7 @@ _ABSOLUTE: tuple[Gate, ...] = (
 GATE_NAMES = (
     "comparable",
     "interleaved",
+    "independent",
     "errors",
     "min_samples",
     "variance",
@@ -85,6 +88,8 @@ class CandidateJudgement:
         failed = failed_names(self.gates)
         if self.bar is None or self.verdict is not Verdict.HOLD or failed.isdisjoint(("no_regression", "new_prompts")):
             return ""
+        if has_too_many_copies(self.gates):
+            return NEW_ANSWERS
         return what_it_takes(self.tally, self.bar, on_others="new_prompts" in failed)
 
     @property
@@ -169,7 +174,7 @@ def worst(results: Sequence[GateResult]) -> Verdict:
     failed = failed_names(results)
     if not failed:
         return Verdict.PROMOTE
-    if "comparable" in failed:
+    if not failed.isdisjoint(("comparable", "independent")):
         return Verdict.HOLD
     enough = "min_samples" not in failed
     for result in results:

@@ -104,8 +104,8 @@ def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
 
 
 _COUNTED = ("no_regression", "min_samples")
-_LASTING = ("comparable", "errors", "cost")
-"""Gates that more passes do not help to pass: missing answers and unknown prices."""
+_LASTING = ("comparable", "independent", "errors", "cost")
+"""Gates that more passes do not help to pass: missing answers, a cache that copies them, and unknown prices."""
 
 
 def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceStep:

@@ -26,6 +26,7 @@ def read_limits(table: Table, usual: Limits) -> Limits:
         restraint=share("restraint", usual.restraint),
         extended_phase_min_accuracy=share("extended_phase_min_accuracy", usual.extended_phase_min_accuracy),
         comparable=share("comparable", usual.comparable),
+        independent=share("independent", usual.independent),
         errors=share("errors", usual.errors),
         latency=table.number("latency", usual.latency, least=0, most=86_400),
         cost=table.number("cost", usual.cost, least=0, most=1e9),

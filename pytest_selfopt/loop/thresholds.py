@@ -37,6 +37,7 @@ class Limits:
     """
 
     comparable: float = 0.10
+    independent: float = 0.50
     errors: float = 0.05
     min_samples: int = 3
     variance: float = 0.0025

@@ -22,6 +22,13 @@ def in_brackets(counts: Mapping[str, int]) -> str:
     return f" ({listed_counts(counts.items())})"
 
 
+def copied_of(copied: int, answers: int) -> str:
+    """Say how many answers came from a cache of answers."""
+    if copied == 1:
+        return f"1 of {answers} answers was a copy"
+    return f"{copied} of {answers} answers were copies"
+
+
 def refused_calls(made: int, spared: int, reason: str) -> str:
     """Say that a server refused all calls that were made, so that others were spared."""
     counted = f"all {made} calls"

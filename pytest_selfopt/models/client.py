@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.anthropic import AnthropicWire
+from pytest_selfopt.models.caches.isolation import Isolation
+from pytest_selfopt.models.caches.response_cache import ASK_PAST, LITELLM_CONTROL, LITELLM_MEMBER, is_litellm
 from pytest_selfopt.models.config import ModelConfig, WireName
 from pytest_selfopt.models.failures import find_error
-from pytest_selfopt.models.isolation import Isolation
 from pytest_selfopt.models.lookup import LOOPBACK
 from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
@@ -80,6 +81,9 @@ class HttpClient:
         self._lessons: dict[str, None] = {}
         self._isolation = Isolation(model, base_url or model.provider.base_url)
         self._learning = threading.Lock()
+        self._avoids_copies = model.response_cache == "avoid"
+        self._is_litellm = False
+        """Whether an answer came through LiteLLM's proxy, so that its control may be sent."""
         try:
             address = urlsplit(base_url or model.provider.base_url)
             host = address.hostname
@@ -122,9 +126,12 @@ class HttpClient:
             answer = self._ask_once(request, parameters, key, timeout_s)
             lesson = _lesson_of(answer, parameters)
             timeout_s = deadline - clock.monotonic()
-            if lesson is None or timeout_s <= 0:
+            if timeout_s <= 0:
                 break
-            self._learn(parameters, lesson)
+            if lesson is not None:
+                self._learn(parameters, lesson)
+            elif not self._is_needless_copy(answer):
+                break
         if isinstance(answer, Answered):
             return answer.result
         return answer
@@ -143,6 +150,8 @@ class HttpClient:
         sampling = apply_parameters(body, parameters)
         if request.fresh:
             body.update(self._isolation.members(key))
+        if self._is_litellm:
+            body.setdefault(LITELLM_MEMBER, LITELLM_CONTROL)
         began = clock.monotonic()
         headers = self._headers(key)
         http = self._transport.post(body, headers, timeout_s=timeout_s, fresh=request.fresh)
@@ -165,7 +174,16 @@ class HttpClient:
         headers = self._wire.headers(key)
         if key and self._host.endswith(AZURE):
             headers["api-key"] = key
+        if self._avoids_copies:
+            headers.update(ASK_PAST)
         return headers
+
+    def _is_needless_copy(self, answer: Answered | CallError) -> bool:
+        """Whether LiteLLM gave a copy only because it was not known before that it is LiteLLM, which has a control."""
+        if not self._avoids_copies or self._is_litellm or not isinstance(answer, Answered):
+            return False
+        self._is_litellm = is_litellm(answer.http.headers)
+        return self._is_litellm and isinstance(answer.result, Reply) and bool(answer.result.copied)
 
     def _learn(self, before: Parameters, lesson: Lesson) -> None:
         """Heed a lesson from now on; another thread may have learned it, too."""

@@ -10,6 +10,8 @@ from pytest_selfopt.trial import Json
 
 WireName = Literal["openai", "ollama", "anthropic", "embedded"]
 WIRES: tuple[WireName, ...] = get_args(WireName)
+ResponseCache = Literal["avoid", "allow"]
+RESPONSE_CACHES: tuple[ResponseCache, ...] = get_args(ResponseCache)
 
 USUAL_MAX_TOKENS = 4096
 """The limit of tokens of an answer whose spec has none: enough for models that think before they answer."""
@@ -33,6 +35,8 @@ class ProviderConfig:
     fixed: bool = False
     client: str = ""
     """The import path of a project's client, "module:NAME"; empty for providers that speak HTTP."""
+    response_cache: ResponseCache = "avoid"
+    """Whether calls ask for new answers, or may be answered from a cache of answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +60,11 @@ class ModelConfig:
     `price_cache_read` and `price_cache_write` are those of prompt tokens that come from a cache, or go into it.
     `name` is the model's name on the wire, `context` its window in tokens, `tier` a group of similar prices.
     `max_tokens` limits answers whose spec names no limit.
-    `keep_alive` (Ollama) says how long the model stays loaded. With `overlap` the next pass of a cycle begins while the
-    previous one waits for its last replies, which suits servers whose models are always loaded. One worker makes all
-    calls to a `pinned` model, because each worker has its own server, and warmth is the server's. `path` (a GGUF file)
-    and `port` (0: any) are for embedded models.
+    `keep_alive` (Ollama) says how long the model stays loaded. Unless `response_cache` is "allow", calls ask for new
+    answers, past caches of answers. With `overlap` the next pass of a cycle begins while the previous one waits for its
+    last replies, which suits servers whose models are always loaded. One worker makes all calls to a `pinned` model,
+    because each worker has its own server, and warmth is the server's. `path` (a GGUF file) and `port` (0: any) are for
+    embedded models.
     """
 
     id: str
@@ -75,6 +80,7 @@ class ModelConfig:
     tier: str | None = None
     context: int | None = None
     keep_alive: str | None = None
+    response_cache: ResponseCache = "avoid"
     overlap: bool = False
     pinned: bool = False
     path: str | None = None

@@ -26,10 +26,11 @@ UNBILLED = frozenset(
 def cost_of(reply: Reply, model: ModelConfig) -> float | None:
     """Return the cost of a reply in USD; None if a price or a token count is unknown (unknown is never zero).
 
-    The provider's own figure counts before the prices. Prompt tokens from a cache, and those written to it, have prices
-    of their own where the model has them.
+    A copy from a cache of answers costs nothing. The provider's own figure counts before the prices. Prompt tokens from
+    a prompt cache, and those written to it, have prices of their own where the model has them.
     """
-    if model.free:
+    # Of a conversation some answers may be new.
+    if model.free or (reply.copied and reply.conversation is None):
         return 0.0
     if reply.cost_usd is not None:
         return reply.cost_usd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 from pytest_selfopt.bench.tools import Message
@@ -25,6 +26,7 @@ from pytest_selfopt.trial import CallError, Echo, Json, Reply, ToolCall
 NAME = "ollama"
 NANOSECONDS = 1e9
 
+_TO_THE_MICROSECOND = re.compile(r"\.\d{6}")
 _UNFINISHED = ("load", "unload")
 """Reasons with which Ollama says that it only loaded or unloaded the model, and asked it nothing."""
 
@@ -79,6 +81,7 @@ class OllamaWire:
             undecodable=undecodable,
             finish_reason=finish,
             served_model=name_of(answer, "model"),
+            provider_id=_moment(name_of(answer, "created_at")),
             tokens_in=count(answer, "prompt_eval_count"),
             tokens_out=count(answer, "eval_count"),
             latency_s=latency_s,
@@ -89,6 +92,13 @@ class OllamaWire:
         if finish in _UNFINISHED:
             return failed_generation(finish, reply)
         return reply
+
+
+def _moment(created_at: str) -> str:
+    """Return the time of an answer, which stands for the id that it has not; empty if it is not to the microsecond."""
+    if not _TO_THE_MICROSECOND.search(created_at):
+        return ""
+    return created_at
 
 
 def _first_token_s(load_s: float | None, prompt_s: float | None) -> float | None:

@@ -13,11 +13,13 @@ from pytest_selfopt.models.config import (
     EMBEDDED_MAX_TOKENS,
     EMBEDDED_MODELS,
     PROVIDERS,
+    RESPONSE_CACHES,
     USUAL_MAX_TOKENS,
     WIRES,
     ModelConfig,
     ParameterSettings,
     ProviderConfig,
+    ResponseCache,
     WireName,
 )
 from pytest_selfopt.trial import Json
@@ -67,6 +69,7 @@ def implied_model(name: str, providers: Mapping[str, ProviderConfig]) -> ModelCo
         provider=provider,
         name=rest,
         max_concurrency=provider.max_concurrency,
+        response_cache=provider.response_cache,
         overlap=is_always_loaded(provider),
     )
 
@@ -97,6 +100,7 @@ def _provider(name: str, table: Table) -> ProviderConfig:
         max_concurrency=table.integer("max_concurrency", usual.max_concurrency, least=1, most=MOST_CONCURRENT),
         fixed=table.has("max_concurrency"),
         client=client,
+        response_cache=_response_cache(table, usual.response_cache),
     )
     table.finish()
     return provider
@@ -119,6 +123,7 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
         tier=table.text("tier"),
         context=_context(table),
         keep_alive=table.text("keep_alive"),
+        response_cache=_response_cache(table, provider.response_cache),
         overlap=_flag(table, "overlap", default=is_always_loaded(provider)),
         pinned=_flag(table, "pinned", default=provider.wire == "embedded"),
         path=table.text("path"),
@@ -126,6 +131,10 @@ def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> 
     )
     table.finish()
     return config
+
+
+def _response_cache(table: Table, usual: ResponseCache) -> ResponseCache:
+    return cast("ResponseCache", table.text("response_cache", usual, choices=RESPONSE_CACHES))
 
 
 def _usual_max_tokens(provider: ProviderConfig) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.models.caches.response_cache import hit
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.failures import ServerError, failure, find_error, unparsed_call
 from pytest_selfopt.models.reading import no_constant, quoted
@@ -86,7 +87,8 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
             value = _without_key(value, sent.key)
         error = find_error(value)
         if error is None and answer.status == 200:
-            return _settled(wire.reply(value, sent.latency_s), wire, sent)
+            came = _marked(wire.reply(value, sent.latency_s), hit(answer.headers, value))
+            return _settled(came, wire, sent)
         if error is not None and answer.status == 200:
             return _with_billed(_failed(error, answer, sent), wire, value, sent.latency_s)
     except (ValueError, RecursionError) as problem:
@@ -97,6 +99,17 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
     if error is None:
         error = ServerError(message=body.decode("utf-8", "backslashreplace"))
     return _failed(error, answer, sent)
+
+
+def _marked(came: Reply | CallError, copied: str) -> Reply | CallError:
+    """Return what came with the sign that it is a copy, if it has one: caches store empty and cut-off answers, too."""
+    if not copied:
+        return came
+    if isinstance(came, Reply):
+        return replace(came, copied=copied)
+    if came.reply is not None:
+        return replace(came, reply=replace(came.reply, copied=copied))
+    return came
 
 
 def _failed(error: ServerError, answer: HttpReply, sent: Sent) -> Reply | CallError:

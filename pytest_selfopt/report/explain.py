@@ -11,6 +11,7 @@ from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar
 from pytest_selfopt.loop.undo.logged import BY_HAND
+from pytest_selfopt.loop.wording import copied_of
 from pytest_selfopt.project_files import ProjectFiles
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import read_config
@@ -103,13 +104,17 @@ def _trial_lines(files: ProjectFiles, phase: str, cycles: Sequence[int]) -> Iter
         return
     with Ledger(path) as ledger:
         for cycle, trials in ledger.trials(cycles, phase).items():
-            numbers, passes = Counter[str](), Counter[str]()
+            numbers, passes, copied = Counter[str](), Counter[str](), Counter[str]()
             for trial in trials:
                 numbers[trial.spec] += 1
                 passes[trial.spec] += trial.outcome == "pass"
+                copied[trial.spec] += bool(trial.copied)
             yield f"trials of cycle {cycle} in {path.name} (table call, cycle = {cycle}, phase = '{phase}'):"
             for spec, number in numbers.items():
-                yield f"  {spec}: {passes[spec]} of {number} right"
+                line = f"  {spec}: {passes[spec]} of {number} right"
+                if copied[spec]:
+                    line += f"; {copied_of(copied[spec], number)} and do not count"
+                yield line
 
 
 def history(files: ProjectFiles, width: int | None) -> list[str]:

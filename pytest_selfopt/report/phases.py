@@ -10,6 +10,7 @@ from pytest_selfopt.economy.score import CaseAnswers, score_of
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
+from pytest_selfopt.loop.evidence.copies import originals
 from pytest_selfopt.report.json_fields import (
     NOTHING,
     Entry,
@@ -243,7 +244,7 @@ def _gate(entry: Entry) -> Gate:
 
 
 def _measured(metrics: Metrics, trials: Sequence[Trial]) -> Measured:
-    answered = (trial for trial in trials if trial.outcome is not Outcome.ERROR)
+    answered = (trial for trial in originals(trials) if trial.outcome is not Outcome.ERROR)
     score = score_of(map(_answers, answered))
     return Measured(
         trials=metrics.trials,

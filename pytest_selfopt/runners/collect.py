@@ -24,7 +24,7 @@ _TICK_S = 1.0
 def hand_over(
     done: queue.SimpleQueue[Finished | None],
     expected: int,
-    on_results: Callable[[Sequence[Finished]], None],
+    on_results: Callable[[Sequence[Finished]], object],
     *,
     stopping: Callable[[], bool],
     idle: Callable[[], bool],

@@ -55,7 +55,14 @@ class _Talk:
             reply = read_reply(answer, self._dialogue.variant)
             self.replies.append(reply)
             results = [result_of(self.world, call) for call in reply.tool_calls]
-            self.steps.append(Step(turn=number, text=reply.text, calls=reply.tool_calls, results=tuple(results)))
+            step = Step(
+                turn=number,
+                text=reply.text,
+                calls=reply.tool_calls,
+                results=tuple(results),
+                id=reply.provider_id,
+            )
+            self.steps.append(step)
             message = Message(role="assistant", content=reply.text, calls=reply.tool_calls, echo=answer.echo)
             self._messages.append(message)
             if not reply.tool_calls:
@@ -123,19 +130,22 @@ def _with_earlier(error: CallError, replies: Sequence[Reply]) -> CallError:
 
 
 def _summed(replies: Sequence[Reply]) -> Reply:
-    """Return the last reply, with the tokens, the cost and the latency of all."""
+    """Return the last reply, with the tokens and the cost of all that are new, and the latency of all."""
     first, last = replies[0], replies[-1]
+    copied = _first_filled(reply.copied for reply in replies)
+    new = [reply for reply in replies if not reply.copied]
     return replace(
         last,
-        tokens_in=_sum([reply.tokens_in for reply in replies]),
-        tokens_out=_sum([reply.tokens_out for reply in replies]),
-        tokens_cached=_sum([reply.tokens_cached for reply in replies]),
-        tokens_cache_write=_sum([reply.tokens_cache_write for reply in replies]),
-        tokens_reasoning=_sum([reply.tokens_reasoning for reply in replies]),
-        cost_usd=_sum([reply.cost_usd for reply in replies]),
+        tokens_in=_sum([reply.tokens_in for reply in new]),
+        tokens_out=_sum([reply.tokens_out for reply in new]),
+        tokens_cached=_sum([reply.tokens_cached for reply in new]),
+        tokens_cache_write=_sum([reply.tokens_cache_write for reply in new]),
+        tokens_reasoning=_sum([reply.tokens_reasoning for reply in new]),
+        cost_usd=_sum([reply.cost_usd for reply in new]),
         latency_s=sum(reply.latency_s for reply in replies),
         load_s=first.load_s,
         first_token_s=first.first_token_s,
+        copied=copied,
     )
 
 

@@ -108,7 +108,7 @@ class LocalRunner:
         """Carry out one call in the calling thread."""
         return self._carry_out(call, clock.monotonic(), self._slots.waiting)
 
-    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
+    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], object]) -> None:
         """Carry out calls, in order for each model; see `Runner.run_batch`."""
         done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         with self._turn:

@@ -163,7 +163,7 @@ class RemoteRunner:
             return ended_now(UNFINISHED, lane=call.lane)
         return results[0].result
 
-    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
+    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], object]) -> None:
         """Carry out calls; see `Runner.run_batch`.
 
         Raises:

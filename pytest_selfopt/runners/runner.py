@@ -63,7 +63,7 @@ class Runner(Protocol):
     def run(self, call: Call) -> CallResult:
         """Carry out one call and return its result."""
 
-    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
+    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], object]) -> None:
         """Carry out calls, started in order, and return when all have ended.
 
         `on_results` receives results in the calling thread as they arrive, each time all since the last time. Any

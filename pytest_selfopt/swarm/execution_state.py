@@ -214,9 +214,11 @@ class SwarmExecution:
         """Return a reply as the swarm's own, with the tokens of all calls together."""
         tokens_in: list[int | None] = []
         tokens_out: list[int | None] = []
+        copied = ""
         for part in self.parts:
             answer = part.result.reply
             if answer is not None:
+                copied = copied or answer.copied
                 tokens_in.append(answer.tokens_in)
                 tokens_out.append(answer.tokens_out)
         return replace(
@@ -227,6 +229,7 @@ class SwarmExecution:
             load_s=None,
             served_model=self.swarm.served_as,
             provider_id="",
+            copied=copied,
         )
 
 

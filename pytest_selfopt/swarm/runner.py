@@ -46,7 +46,7 @@ class SwarmRunner:
         models: Mapping[str, ModelConfig],
         *,
         stored: Mapping[str, CallResult],
-        on_parts: Callable[[Sequence[Finished]], None],
+        on_parts: Callable[[Sequence[Finished]], object],
     ) -> None:
         """Ask `swarms`, by name, through `inner`; `models` give the prices of their members.
 
@@ -95,7 +95,7 @@ class SwarmRunner:
             return _ended(call, UNFINISHED)
         return results[0].result
 
-    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], None]) -> None:
+    def run_batch(self, calls: Sequence[Call], on_results: Callable[[Sequence[Finished]], object]) -> None:
         """Carry out calls; see `Runner.run_batch`."""
         ours, others = self._divided(calls)
         if not ours:
@@ -193,7 +193,7 @@ class SwarmRunner:
             self._fail(_as_error(problem))
 
     def _pass_on(
-        self, wanted: set[str], on_results: Callable[[Sequence[Finished]], None], finished: Sequence[Finished]
+        self, wanted: set[str], on_results: Callable[[Sequence[Finished]], object], finished: Sequence[Finished]
     ) -> None:
         parts: list[Finished] = []
         ends: list[Finished] = []

@@ -10,6 +10,7 @@ _GATES = {
     "restraint": "least share of the prompts that need no tool in which none is called",
     "extended_phase_min_accuracy": "least accuracy in the phase `extended`",
     "comparable": "most pairs without an answer on one side, as a share",
+    "independent": "least answers that are no copies from a cache, as a share",
     "errors": "most calls without an answer, as a share",
     "latency": "most seconds for 95 % of the answers",
     "cost": "most USD for 1,000 trials",
@@ -49,6 +50,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "client": "`module:NAME` of a client of your own, instead of an address",
         "api_key_env": "the variable that holds its key; the key itself stands in no file",
         "max_concurrency": "calls to all its models under way at a time",
+        "response_cache": "`avoid` asks past caches of answers, `allow` does not: see "
+        "[Models](../how-to/models.md#gateways-that-cache-answers)",
     },
     "[tool.selfopt.models.MODEL]": {
         "provider": "whose it is; by default the one its name begins with, else `openai`",
@@ -64,6 +67,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "max_tokens": "the limit of tokens of an answer whose spec names none, thinking included",
         "tier": "a name for models of like price",
         "context": "tokens of its window",
+        "response_cache": "as above; by default that of its provider",
         "keep_alive": 'Ollama: how long it stays loaded, such as `"30m"`',
         "overlap": "whether a pass begins while the one before waits for its last replies; "
         "by default where models are always loaded",

@@ -32,6 +32,7 @@ def record(name: str, *, run: int = 0, result: CallResult | None = None) -> Call
         text="lone \ud800 surrogate",
         tool_calls=(ToolCall(name="f", arguments={"x": [1, None, {"y": 2.5}]}),),
         served_model="m-\udfff",
+        provider_id="gen-1",
         latency_s=0.5,
         tokens_in=10,
         tokens_out=3,
@@ -224,6 +225,7 @@ def make_old(path: Path, version: int) -> None:
         for name in ("c1", "c2"):
             ledger.open_comparison(**COMPARED, candidate=name, share_of=share)
     undo = {
+        6: "DROP INDEX call_by_answer; ALTER TABLE call DROP COLUMN answer_id; ALTER TABLE call DROP COLUMN copied;",
         5: "ALTER TABLE call DROP COLUMN weight;",
         4: "ALTER TABLE call DROP COLUMN finish_reason;",
         3: "DROP TABLE question;",
@@ -240,7 +242,7 @@ def make_old(path: Path, version: int) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
 def test_an_older_ledger_is_migrated_losslessly(tmp_path: Path, version: int) -> None:
     path, cycle = tmp_path / "ledger.sqlite", 1
     make_old(path, version)
@@ -248,8 +250,9 @@ def test_an_older_ledger_is_migrated_losslessly(tmp_path: Path, version: int) ->
         shares = [(1, 220), (2, 264)] if version < 3 else [(1, 2), (2, 3)]
         assert [(one.test, round(1 / one.share)) for one in ledger.comparisons()] == shares
         assert ledger.results(cycle)["kept"].first_try
+        assert [answered.cycle for answered in ledger.answered(["gen-1"], outside=2)["gen-1"]] == [cycle]
         (found,) = ledger.trials([cycle], "atomic")[cycle]
-        assert found.outcome is Outcome.MISS
+        assert (found.outcome, found.copied) == (Outcome.MISS, "")
         assert ledger.open_comparison(**COMPARED, candidate="c3", share_of=share).test == 3
         question = Question(case_hash="abc", prompt="lone \ud800 surrogate", expected="nothing")
         assert ledger.questions(["abc"]) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -112,3 +113,13 @@ def test_an_unchanged_model_seldom_fails_a_build(share: float) -> None:
         )
         failed += not gates(now, GateThresholds(), before)["no_regression"].passed
     assert failed / builds <= 1 / WORSE_ODDS
+
+
+@pytest.mark.parametrize(("copied", "verdict"), [(0, Verdict.PROMOTE), (1, Verdict.PROMOTE), (2, Verdict.HOLD)])
+def test_copies_pass_no_build(copied: int, verdict: Verdict) -> None:
+    """The copies of the last passes count in no threshold; what is left decides if it is enough."""
+    found = [replace(trial, copied="x" if trial.run >= 3 - copied else "") for trial in trials(answers(36))]
+    judged = gates(found, GateThresholds(min_accuracy=0.8))
+    assert status_of(list(judged.values())) is verdict
+    assert judged["min_accuracy"].value == 0.9
+    assert ("independent" in judged) is bool(copied)

@@ -344,3 +344,13 @@ def test_a_flaky_model_seldom_looks_cold() -> None:
         of_trials(matrix(flaky(rng, 12), latency=slow_start))[0].kind is DiagnosisKind.COLD_START for _ in range(1000)
     )
     assert alarms <= 5
+
+
+def test_copied_runs_are_no_runs() -> None:
+    """One run and six copies of it are not seven steady runs; a flaky model stays one beside copies."""
+    steady = of_rows(["P" + "p" * 6] * 11 + ["F" + "f" * 6])
+    assert (steady.kind, steady.trials) == (DiagnosisKind.CEILING, 1)
+    assert of_rows(["p" * 7] * 12).sentence == (
+        "84 of 84 answers were copies, and say nothing that was not known before"
+    )
+    assert of_rows(["PFPFPpp", "FPPFFff", "PPFPFpp"]).kind is DiagnosisKind.FLAKY

@@ -163,3 +163,13 @@ def test_weighted_interval_covers_the_expected_accuracy() -> None:
         low, high = evaluate(SPEC, trials, cases).accuracy_interval
         held += low <= expected <= high
     assert held / 1_000 >= 0.93
+
+
+def test_copies_count_in_nothing_else() -> None:
+    """Runs of copies are no steady runs, and copies are neither right nor cheap nor fast."""
+    trials = matrix(["PFpp", "FPff", "PPpp", "FFFf"], latency=lambda place: 1.0 if place < 8 else 0.001)
+    trials = [replace(trial, cost_usd=0.0 if trial.copied else 1.0) for trial in trials]
+    found = evaluate(SPEC, trials, names(4))
+    assert (found.replies, found.copied, found.trials, found.passes, found.runs) == (16, 7, 8, 4, (0, 1))
+    assert (found.latency_p95_s, found.cost_usd) == (1.0, 8.0)
+    assert found.spread == spread(outcomes_by_run(matrix(["PF", "FP", "PP", "FF"])))

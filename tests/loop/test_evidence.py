@@ -210,3 +210,11 @@ def test_a_reached_threshold_is_within_reach(wins: int, losses: int, passes: int
 
 def test_odds_have_as_few_digits_as_needed() -> None:
     assert [format_odds(odds(wins, 0)) for wins in (0, 3, 12, 20, 40)] == ["1.0", "3.8", "630", "99,864", "10^10"]
+
+
+def test_pairs_with_a_copy_are_left_out() -> None:
+    """A pass of copies is none, and no outage; copies are not among the pairs without an answer."""
+    found = tally(matrix(["FFFE", "Ffff", "FFff"]), matrix(["PPPP", "Pppp", "PPpp"]), names(3))
+    assert (found.wins, found.losses, found.pairs, found.passes) == (5, 0, 5, 2)
+    assert (found.excluded, found.left_out) == (0, 0)
+    assert (found.replies, found.copied) == (23, 10)

@@ -92,6 +92,7 @@ def test_gates_follow_the_order_of_the_design() -> None:
     assert [gate.name for gate in found.gates] == [
         "comparable",
         "interleaved",
+        "independent",
         "errors",
         "min_samples",
         "variance",
@@ -236,10 +237,38 @@ def _by_name(gates: tuple[GateResult, ...]) -> dict[str, bool]:
     return {gate.name: gate.passed for gate in gates}
 
 
+@pytest.mark.parametrize(
+    ("rows", "wins", "verdict", "sentence"),
+    [
+        (["F" * 4] * 12, 48, Verdict.PROMOTE, "none of 96 answers was a copy"),
+        (["FFFf"] * 11 + ["FFFF"], 36, Verdict.PROMOTE, "11 of 96 answers were copies; 85 count"),
+        (["Ffff"] * 12, 12, Verdict.HOLD, "36 of 96 answers were copies; 60 count"),
+    ],
+)
+def test_copies_do_not_count(rows: list[str], wins: int, verdict: Verdict, sentence: str) -> None:
+    """A pair with a copied side is left out; three passes of twelve pairs are enough, one of copies is none."""
+    found = judged(matrix(rows), matrix(["P" * 4] * 12))
+    assert (found.verdict, found.tally.wins, found.tally.excluded, found.tally.left_out) == (verdict, wins, 0, 0)
+    assert [gate.sentence for gate in found.gates if gate.name == "independent"] == [sentence]
+
+
+def test_mostly_copies_hold_whatever_else() -> None:
+    """More passes bring more copies: the race ends."""
+    found = judged(matrix(["FFFFfffff"] * 12), matrix(["PPPPppppp"] * 12))
+    assert (found.verdict, failed(found)) == (Verdict.HOLD, ["independent"])
+    assert "independent: 120 of 216 answers were copies; 96 count, at least 50% must" in found.sentence
+    assert obstacles(found.gates) == (True, True)
+    worse = judged(matrix(["PPPPppppp"] * 12), matrix(["FFFFfffff"] * 12))
+    assert worse.verdict is Verdict.HOLD
+    allowed = replace(LIMITS, independent=0.4)
+    assert judged(matrix(["FFFFfffff"] * 12), matrix(["PPPPppppp"] * 12), limits=allowed).verdict is Verdict.PROMOTE
+
+
 def test_the_current_spec_must_pass_its_gates() -> None:
     sound = _by_name(absolute_gates(measured(matrix(["PPP"] * 12), 12), "extended", LIMITS))
     assert all(sound.values())
     assert set(sound) == {
+        "independent",
         "errors",
         "min_samples",
         "variance",

@@ -32,12 +32,13 @@ def matrix(rows: Sequence[str], *, spec: str = SPEC, latency: Callable[[int], fl
     """Trials from one string a case, one letter a run: P pass, F miss, E connection error, T time-out.
 
     Answers that ended at their limit of `MAX_TOKENS`: C before a word was said, L with a wrong text, R right. They are
-    called run by run in one lane; `latency` gives the seconds of an answer by its place in the lane.
+    called run by run in one lane; `latency` gives the seconds of an answer by its place in the lane. A small p or f is
+    a copy.
     """
     trials: list[Trial] = []
     for run in range(len(rows[0])):
         for case, row in zip(names(len(rows)), rows, strict=True):
-            place, letter = len(trials), row[run]
+            place, letter = len(trials), row[run].upper()
             trials.append(
                 Trial(
                     phase="atomic",
@@ -52,6 +53,7 @@ def matrix(rows: Sequence[str], *, spec: str = SPEC, latency: Callable[[int], fl
                     finish_reason="length" if letter in AT_LIMIT else "stop",
                     lane="m@server",
                     lane_seq=place,
+                    copied="copied" if row[run].islower() else "",
                 )
             )
     return trials

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.bench.tools import Message
+from pytest_selfopt.models.caches.isolation import Isolation
 from pytest_selfopt.models.client import HttpClient
 from pytest_selfopt.models.config import PROVIDERS, ModelConfig, ProviderConfig
-from pytest_selfopt.models.isolation import Isolation
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import Reply

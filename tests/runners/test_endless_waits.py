@@ -69,7 +69,7 @@ def dispatcher_of(*passes: Pass) -> Dispatcher:
         passes=passes,
         call_for=lambda key: call(str(key)),
         id_of=str,
-        on_results=lambda _: None,
+        on_results=lambda finished: finished,
         stored={},
     )
 

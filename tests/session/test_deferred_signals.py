@@ -181,7 +181,7 @@ def test_ctrl_c_leaves_calls_stoppable(what: str) -> None:
             passes=[one],
             call_for=lambda _: pytest.fail("nothing is called"),
             id_of=lambda _: "id",
-            on_results=lambda _: None,
+            on_results=lambda finished: finished,
             stored={"id": reply},
         )
 
@@ -205,7 +205,7 @@ def test_discarded_results_are_not_awaited() -> None:
         passes=[Pass(phase="atomic", run=0, keys=(key,))],
         call_for=lambda _: pytest.fail("nothing is called"),
         id_of=lambda _: "id",
-        on_results=lambda _: None,
+        on_results=lambda finished: finished,
         stored={},
     )
     with pytest.raises(SelfoptError, match="no longer kept"):

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_selfopt.cycle.trial_recorder import TrialRecorder
 from pytest_selfopt.execution.calls import CallFactory
+from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CallRecord
 from pytest_selfopt.planning.plan import TrialKey
@@ -42,7 +43,7 @@ def outcomes(ledger: Ledger, cycle: int) -> list[Trial]:
 
 def test_a_late_calls_outcome_is_kept(ledger: Ledger) -> None:
     cycle = start(ledger)
-    recorder = TrialRecorder(ledger, cycle, cast(CallFactory, Calls()))
+    recorder = TrialRecorder(ledger, cycle, cast(CallFactory, Calls()), copies=CopyWatch(lambda _: {}))
     recorder.record_outcome(trial(Outcome.MISS, "too late"))
     recorder.flush()
     assert outcomes(ledger, cycle) == []
@@ -54,7 +55,7 @@ def test_a_late_calls_outcome_is_kept(ledger: Ledger) -> None:
 def test_a_resumed_calls_outcome_is_stored(ledger: Ledger) -> None:
     cycle = start(ledger)
     ledger.record_calls(cycle, [record("late", result=RESULT)])
-    recorder = TrialRecorder(ledger, cycle, cast(CallFactory, Calls()), ["late"])
+    recorder = TrialRecorder(ledger, cycle, cast(CallFactory, Calls()), stored=["late"], copies=CopyWatch(lambda _: {}))
     recorder.record_outcome(trial(Outcome.PASS))
     recorder.flush()
     assert [found.outcome for found in outcomes(ledger, cycle)] == [Outcome.PASS]

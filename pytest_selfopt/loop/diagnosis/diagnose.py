@@ -11,9 +11,10 @@ from pytest_selfopt.loop.diagnosis.kinds import STRAY_SHARE, Diagnosis, Diagnosi
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, RETRIED, RETRY
 from pytest_selfopt.loop.diagnosis.run_effects import cold_errors, run_effect
 from pytest_selfopt.loop.distributions import at_least, binomial_tail, wilson
+from pytest_selfopt.loop.evidence.copies import copies, originals, replies
 from pytest_selfopt.loop.evidence.spread import coin_flips
 from pytest_selfopt.loop.thresholds import Limits
-from pytest_selfopt.loop.wording import listed_cases, listed_counts
+from pytest_selfopt.loop.wording import copied_of, listed_cases, listed_counts
 from pytest_selfopt.trial import ErrorKind, Trial
 
 INFRASTRUCTURE_SHARE = 0.05
@@ -35,7 +36,11 @@ def diagnose(
     """
     if not trials:
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence="there are no trials to look at"),)
-    matrix = Matrix(trials=trials, cases=cases)
+    new = originals(trials)
+    if not new:
+        sentence = f"{copied_of(copies(trials), replies(trials))}, and say nothing that was not known before"
+        return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence=sentence),)
+    matrix = Matrix(trials=new, cases=cases)
     findings = []
     for finding in _findings(matrix, limits, max_tokens):
         number = matrix.count(finding.runs, finding.cases)

@@ -7,8 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import TypeAlias
 
+from pytest_selfopt.loop.evidence.copies import copies, replies
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
@@ -48,7 +50,8 @@ class Tally:
 
     `passes` is their number; `excluded` of their pairs have an error, on either side, that the candidate's change
     cannot cure. Passes of an outage, with fewer pairs, are `left_out`: they are not evidence, and do not spoil that of
-    other passes.
+    other passes. Of the `replies` of all whole passes, on both sides, `copied` are copies from a cache: a pair with one
+    does not count, and neither does a pass in which fewer than half of the pairs are new.
     """
 
     cases: dict[str, CaseTally]
@@ -59,6 +62,8 @@ class Tally:
     """The number of wins in which the baseline gave no answer."""
     apart: int = 0
     """The number of passes that asked one spec after the other, so that load and drift may have hit only one."""
+    replies: int = 0
+    copied: int = 0
 
     @property
     def wins(self) -> int:
@@ -116,13 +121,16 @@ def tally(
     """
     whole = _whole_passes(_by_run(baseline), _by_run(candidate), cases)
     by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
-    passes = excluded = rescued = apart = 0
+    passes = excluded = rescued = apart = left_out = 0
+    both = list(chain.from_iterable(chain.from_iterable(pairs.values() for pairs in whole)))
     for pairs in whole:
-        counted = {case: pair for case, pair in pairs.items() if _counts(pair, curable)}
+        answered = {case: pair for case, pair in pairs.items() if _counts(pair, curable) or copies(pair)}
+        counted = {case: pair for case, pair in answered.items() if not copies(pair)}
+        left_out += 2 * len(answered) < len(cases)
         if 2 * len(counted) < len(cases):
             continue
         passes += 1
-        excluded += len(cases) - len(counted)
+        excluded += len(cases) - len(answered)
         rescued += sum(map(_is_rescue, counted.values()))
         apart += _apart(list(pairs.values()))
         for case, pair in counted.items():
@@ -131,9 +139,11 @@ def tally(
         cases={case: _case_tally(by_case[case]) for case in cases},
         passes=passes,
         excluded=excluded,
-        left_out=len(whole) - passes,
+        left_out=left_out,
         rescued=rescued,
         apart=apart,
+        replies=replies(both),
+        copied=copies(both),
     )
 
 

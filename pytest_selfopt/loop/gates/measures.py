@@ -6,7 +6,7 @@ from pytest_selfopt.console.quantities import format_cost
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, reject_or_hold
 from pytest_selfopt.loop.thresholds import Limits
-from pytest_selfopt.loop.wording import in_brackets, refused_calls
+from pytest_selfopt.loop.wording import copied_of, in_brackets, refused_calls
 
 EXTENDED = "extended"
 """The phase with a minimum accuracy."""
@@ -16,6 +16,27 @@ HOPELESS_ODDS = 20
 """Odds against the minimum accuracy from which failures alone stop a candidate early."""
 MOST_TIMED_TOGETHER = 64
 """Calls in flight per process above which latencies include waiting for its own CPU."""
+
+
+def independent(measured: GateInput, limits: Limits) -> GateResult:
+    """Whether enough of the answers are new, and not copies from a cache of answers."""
+    replies, copied = measured.metrics.replies, measured.metrics.copied
+    if measured.evidence is not None:
+        replies, copied = measured.evidence.replies, measured.evidence.copied
+    share = 1.0
+    sentence = f"none of {replies} answers was a copy"
+    if copied:
+        share = 1 - copied / replies
+        sentence = f"{copied_of(copied, replies)}; {replies - copied} count"
+    if share < limits.independent:
+        sentence += f", at least {limits.independent:.0%} must"
+    return GateResult(
+        name="independent",
+        passed=share >= limits.independent,
+        value=share,
+        limit=limits.independent,
+        sentence=sentence,
+    )
 
 
 def errors(measured: GateInput, limits: Limits) -> GateResult:

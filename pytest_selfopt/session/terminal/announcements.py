@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.economy.spending import SWARM
+from pytest_selfopt.loop.evidence.copies import copies
 from pytest_selfopt.loop.power import Outlook, findable_gain
 from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.plan import PhasePlan
@@ -99,11 +100,15 @@ def describe_pass(phase: PhaseRun, run: int) -> str:
     """
     shares: list[str] = []
     for spec in phase.plan.specs:
-        outcomes = [trial.outcome for trial in phase.trials(spec.id) if trial.run == run]
-        if outcomes:
+        trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
+        if trials:
             name = _name_of(spec, phase.plan.baseline)
-            passed = outcomes.count(Outcome.PASS)
-            shares.append(f"{name} {passed}/{len(outcomes)}")
+            passed = sum(trial.outcome is Outcome.PASS for trial in trials)
+            copied = copies(trials)
+            share = f"{name} {passed}/{len(trials)}"
+            if copied:
+                share += f" ({copied} copied)"
+            shares.append(share)
     if not shares:
         return ""
     return f"  pass {run + 1} right: {', '.join(shares)}"

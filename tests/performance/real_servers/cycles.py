@@ -53,6 +53,7 @@ class Route:
     key: str = ""
     calls: bool = True
     down: str = ""
+    response_cache: str = "avoid"
 
     @property
     def key_variable(self) -> str | None:
@@ -214,6 +215,7 @@ candidates = 2
 wire = "{route.wire}"
 base_url = "{route.base_url}"
 max_concurrency = 1
+response_cache = "{route.response_cache}"
 {key_setting}
 [tool.selfopt.models."{MODEL}"]
 name = "{route.model}"

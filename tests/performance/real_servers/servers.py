@@ -44,8 +44,8 @@ def llama_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def litellm_proxy(folder: Path, upstream: str) -> Iterator[tuple[str, str]]:
-    """Put LiteLLM in front of a server; yield its address and its key."""
+def litellm_proxy(folder: Path, upstream: str, *, caches: bool = False) -> Iterator[tuple[str, str]]:
+    """Put LiteLLM in front of a server; yield its address and its key. It may cache answers in its own memory."""
     python = install(folder / "litellm", LITELLM)
     entries = [
         _deployment(PLAIN, f"openai/{PLAIN}", f"{upstream}/v1"),
@@ -53,6 +53,8 @@ def litellm_proxy(folder: Path, upstream: str) -> Iterator[tuple[str, str]]:
         _deployment(DOWN, f"hosted_vllm/{DOWN}", f"http://127.0.0.1:{free_port()}/v1"),
     ]
     settings: dict[str, Any] = {"model_list": entries, "router_settings": {"num_retries": 0}}
+    if caches:
+        settings["litellm_settings"] = {"cache": True, "cache_params": {"type": "local"}}
     config = folder / "litellm.json"
     config.write_text(json.dumps(settings))
     port, key = free_port(), f"sk-{secrets.token_urlsafe(24)}"

@@ -1,0 +1,1 @@
+"""Caches between a call and its model: those of prompts, and those of whole answers."""
