@@ -72,6 +72,10 @@ def import_everything() -> None:
         importlib.import_module(name)
     # Finds the file of every module, once, instead of in each session that looks for a line of source.
     inspect.getmodule(main.__code__)
+    # Not above, for pytest is to import the plugins first.
+    remember = importlib.import_module("tests.warm.remember")
+    remember.remember_plugins()
+    remember.remember_packages()
 
 
 class Server:
