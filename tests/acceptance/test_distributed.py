@@ -21,10 +21,8 @@ from tests.ledger_file import open_ledger
 Make = Callable[..., Project]
 CASES = CALLS + RESTRAINT
 WAYS = (
-    "-n2",
     "-n4",
     "-n2 --dist=load --maxschedchunk=1",
-    "-n2 --dist=worksteal",
     "-n2 --dist=loadscope",
     "-n2 --dist=loadfile",
     "-n2 --dist=loadgroup",
