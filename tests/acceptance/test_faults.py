@@ -147,8 +147,11 @@ TAMPERED = {
 HARMLESS = Fault("", 0, "")
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("how", TAMPERED)
+@pytest.mark.parametrize(
+    ("how", "way"),
+    # One kind of foreign evidence is enough to show what comes from a worker.
+    [(how, way) for way in WAYS for how in TAMPERED if way == "alone" or how not in ("foreign phase", "foreign run")],
+)
 def test_invalid_evidence_decides_nothing(project: Make, how: str, way: str) -> None:
     made = faulty(project, HARMLESS)
     made.pytester.makeconftest(TAMPER.format(how=how))
@@ -168,8 +171,15 @@ DIES = "    if case.id == 'item-2' and run == 1 and once('died'): {how}"
 
 
 @pytest.mark.parametrize("turn", range(TIMES))
-@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadgroup"])
-@pytest.mark.parametrize("how", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)"])
+@pytest.mark.parametrize(
+    ("how", "dist"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "load"),
+        ("os._exit(0)", "worksteal"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "loadscope"),
+        ("os._exit(0)", "loadgroup"),
+    ],
+)
 def test_a_dead_worker_leaves_a_resumable_cycle(project: Make, how: str, dist: str, turn: int) -> None:
     made = faulty(project, Fault(DIES.format(how=how), 1, ""))
     result = run(made, "-n2", f"--dist={dist}")
@@ -284,8 +294,10 @@ def test_the_debugger_runs_alone(project: Make) -> None:
     assert made.server.seen.asked == 0
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("how", "way"),
+    [(signal.SIGINT, "-n2"), (signal.SIGTERM, "alone"), (signal.SIGKILL, "alone"), (signal.SIGKILL, "-n2")],
+)
 def test_an_externally_ended_session_can_resume(project: Make, how: signal.Signals, way: str) -> None:
     made = faulty(project, HARMLESS, {**BETTER, "latency": 0.1})
     process = begin(made, *([] if way == "alone" else [way]), cold=True)
@@ -305,16 +317,16 @@ def test_an_externally_ended_session_can_resume(project: Make, how: signal.Signa
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("reply", ["half a pair: \ud800 and \udc00", "x" * 6_000_000], ids=["surrogates", "6 MB"])
-def test_a_reply_with_odd_characters_is_judged(project: Make, reply: str, way: str) -> None:
-    odd = {"when": {"prompt": "item 2."}, "then": {"text": reply}}
-    made = faulty(project, HARMLESS, {"rules": [odd, *right(constrained=True)]})
+def test_replies_with_odd_characters_are_judged(project: Make, way: str) -> None:
+    half = {"when": {"prompt": "item 2."}, "then": {"text": "half a pair: \ud800 and \udc00"}}
+    long = {"when": {"prompt": "item 3."}, "then": {"text": "x" * 6_000_000}}
+    made = faulty(project, HARMLESS, {"rules": [half, long, *right(constrained=True)]})
     result = run(made, way, "-rA")
     assert result.ret == 0, said(result)[-3000:]
     assert promoted(made)
-    assert "fixed 24 answers, broke 0" in said(result)
+    assert "fixed 21 answers, broke 0" in said(result)
     plain = made.run(*([] if way == "alone" else [way]))
-    plain.assert_outcomes(passed=CASES - 1, failed=1)
+    plain.assert_outcomes(passed=CASES - 2, failed=2)
 
 
 @pytest.mark.parametrize("way", WAYS)
