@@ -237,7 +237,6 @@ def line(cycle: int, verdict: str = "PROMOTE") -> CycleLine:
         started="2026-11-27T06:19:23Z",
         ended="2026-11-27T06:25:13Z",
         verdict=verdict,
-        claim="2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others",
         name="few_shot",
         claim=CLAIM if verdict == "PROMOTE" else "",
         accuracy_before=0.25,
