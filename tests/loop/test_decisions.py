@@ -97,14 +97,14 @@ def test_claims_on_new_prompts_are_seldom_wrong(world: str) -> None:
     claims: dict[Claim, int] = {}
     for claim in Claim:
         histories = []
-        for number in range(25):
+        for number in range(12):
             limits = Limits(claim=claim)
             rng = random.Random(number)
             history = History(rng, WORLDS[world], 12, limits=limits, effects=EQUAL, endless=True, against=1 / 3)
             histories.append(history.run())
         claims[claim] = sum(ended.false_claims > 0 for ended in histories)
     assert claims[Claim.NEW_PROMPTS] == 0
-    assert claims[Claim.SUITE] > 5, "else nothing here looks like a gain"
+    assert claims[Claim.SUITE] > 2, "else nothing here looks like a gain"
 
 
 @pytest.mark.parametrize("cases", [12, 30, 100])
