@@ -359,7 +359,7 @@ def test_the_new_prompt_claim_is_separate() -> None:
     claim = replace(LIMITS, claim=Claim.NEW_PROMPTS)
     few = judged(matrix(["F" * 7] * 2 + ["P" * 7] * 10), matrix(["P" * 7] * 12), limits=claim)
     assert (few.verdict, failed(few)) == (Verdict.HOLD, ["new_prompts"])
-    assert few.takes == "at this difference about 67 prompts instead of 12 would decide"
+    assert few.takes == "at this difference about 66 prompts instead of 12 would decide"
     assert few.takes in few.sentence
     assert obstacles(few.gates) == (True, True), "more passes of the same answers change nothing"
     baseline, candidate = matrix(["FFF"] * 12 + ["PPP"] * 88), matrix(["PPP"] * 100)

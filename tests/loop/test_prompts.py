@@ -101,7 +101,7 @@ def test_answers_that_vary_may_still_show_it() -> None:
     """What more passes may bring bounds what they bring, but for one in twenty of noisy candidates."""
     rng = random.Random(5)
     beyond = 0
-    for _ in range(60):
+    for _ in range(30):
         pairs = Pairs(number=1, cases=30)
         rates = [rng.uniform(0.2, 0.6) for _ in range(30)]
         hoped = 0.0
@@ -110,7 +110,7 @@ def test_answers_that_vary_may_still_show_it() -> None:
             if number == 2:
                 hoped = prompt_evidence(pairs.tally()).hoped
         beyond += prompt_evidence(pairs.tally()).log10_odds > hoped
-    assert beyond <= 3
+    assert beyond <= 2
 
 
 @given(up=st.integers(1, 12), down=st.integers(0, 6), number=st.integers(1, 40))
@@ -138,16 +138,17 @@ def test_rare_breaks_cannot_be_claimed_away() -> None:
     A t-test claims this gain of nothing in one of seven comparisons at a level of 5 %.
     """
     claimed = 0
-    for number in range(200):
+    for number in range(40):
         rng = random.Random(number)
         pairs = Pairs(number=1, cases=12)
         rates = [1.0 if rng.random() < 0.9 else 0.0 for _ in range(12)]
         looks = []
-        for _ in range(9):
+        for look in range(9):
             pairs.add([rng.random() < 0.9 for _ in rates], [rng.random() < rate for rate in rates])
-            looks.append(prompt_evidence(pairs.tally()).odds >= 20)
-        claimed += any(looks[2:])
-    assert claimed <= 10
+            if look >= 2:
+                looks.append(prompt_evidence(pairs.tally()).odds >= 20)
+        claimed += any(looks)
+    assert claimed <= 2
 
 
 @pytest.mark.parametrize(("gain", "churn"), [(0.2, 0.0), (0.3, 0.3)])
@@ -162,3 +163,24 @@ def test_the_announced_prompts_usually_show_the_gain(gain: float, churn: float) 
 def test_too_few_prompts_cannot_show_any_gain() -> None:
     assert findable_gain(Outlook(cases=10, candidates=3, claim=Claim.NEW_PROMPTS)) is None
     assert findable_gain(Outlook(cases=12, candidates=3, claim=Claim.NEW_PROMPTS)) == 1.0
+
+
+@pytest.mark.parametrize("asked", [12, 30, 100])
+def test_luck_with_the_prompts_seldom_reaches_the_bar(asked: int) -> None:
+    """Exact for answers that repeat: one in ten of all prompts is fixed and one in ten broken, in 80 comparisons."""
+    chances = {
+        log10_prompt_odds({1.0: up, -1.0: down}): _chance(asked, up, down)
+        for up in range(asked // 10, asked + 1)
+        for down in range(min(up, asked - up + 1))
+    }
+    false_claims = 0.0
+    for number in range(1, 81):
+        goal = math.log10(bar(number))
+        false_claims += math.fsum(chance for reached, chance in chances.items() if reached >= goal)
+    assert false_claims <= 0.005
+
+
+def _chance(asked: int, up: int, down: int) -> float:
+    """The probability of these numbers of fixed and broken prompts, each with a probability of one in ten."""
+    ways = math.comb(asked, up) * math.comb(asked - up, down)
+    return ways * 0.1 ** (up + down) * 0.8 ** (asked - up - down)

@@ -1,4 +1,4 @@
-"""How often a gain is claimed on new prompts that is none: `python -m tests.performance.new_prompts`.
+"""How often a gain is claimed on new prompts that is none: a table of `python -m tests.performance.decisions`.
 
 The candidates are identical to the baseline on average: one in ten of all prompts is fixed and one in ten broken, so
 that a suite may show a gain by chance of its prompts; or slightly worse on average; or mixed, as in the other tables.
@@ -7,8 +7,6 @@ Beside the claim on new prompts stands the usual claim on the prompts of the sui
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from tests.loop.histories import EFFECTS, EQUAL, MEAN, WORLDS, Ended, History
 
 SIZES = (12, 30, 100)
 SEED = 20_261_130
-TIMES = 1000
+TIMES = 400
 ONE_IN_TEN = 0.1 / (1 - MEAN)
 """The share of failing prompts to fix, so that they are one in ten of all."""
 KINDS: dict[str, tuple[Sequence[tuple[float, float]], float | None]] = {
@@ -56,7 +54,7 @@ class Claims:
         ).run()
 
 
-def table(run: Callable[[Sequence[Claims]], list[list[Ended]]], scale: int) -> Iterable[str]:
+def table(run: Callable[[Sequence[Claims]], list[object]], scale: int) -> Iterable[str]:
     """Yield the rows: both claims for each kind, world and size; `scale` divides the number of histories."""
     yield "Histories of 20 cycles, always new candidates: claim on new prompts / on the suite"
     yield "  no better: histories with a promotion of what is no better on new prompts; falls: of what is worse"
@@ -71,6 +69,8 @@ def table(run: Callable[[Sequence[Claims]], list[list[Ended]]], scale: int) -> I
     ]
     ends = run(jobs)
     for job, ours, usual in zip(jobs[::2], ends[::2], ends[1::2], strict=True):
+        assert isinstance(ours, list)
+        assert isinstance(usual, list)
         columns = (
             _both(ours, usual, lambda end: end.false_claims > 0, ".1%", 16),
             _both(ours, usual, lambda end: end.falls > 0, ".1%", 16),
@@ -86,21 +86,3 @@ def _both(
     means = (sum(map(number, ends)) / len(ends) for ends in (ours, usual))
     text = " / ".join(f"{mean:{form}}" for mean in means)
     return f"{text:>{width}}"
-
-
-def _run(job: Claims) -> list[Ended]:
-    return job.run()
-
-
-def main() -> None:
-    """Print the table alone; `--small` with a tenth of the histories."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a tenth of the histories")
-    scale = 10 if parser.parse_args().small else 1
-    with multiprocessing.Pool() as pool:
-        for line in table(lambda jobs: pool.map(_run, jobs, chunksize=1), scale):
-            print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main()

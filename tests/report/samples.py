@@ -57,6 +57,9 @@ def gate(name: str, *, passed: bool = True, value: float | None = 1.0, limit: fl
     return Gate(name=name, passed=passed, asks="REJECT", value=value, limit=limit, sentence=f"{name} {word} its limit")
 
 
+CLAIM = "7 of 40 prompts fixed, 0 broken: shown for these prompts, not for others"
+
+
 def spec(
     name: str, result: Measured | None, *, verdict: str = "", in_force: bool = False, **more: object
 ) -> SpecReport:
@@ -73,6 +76,10 @@ def spec(
         "fixed": 21 if judged else None,
         "broken": 0 if judged else None,
         "passes": 3 if judged else None,
+        "prompts": 40 if judged else None,
+        "prompts_up": 7 if judged else None,
+        "prompts_down": 0 if judged else None,
+        "claim": CLAIM if verdict == "PROMOTE" else "",
         "odds": 190650.0 if judged else None,
         "needed": 312.0 if judged else None,
         "gates": (
@@ -230,8 +237,8 @@ def line(cycle: int, verdict: str = "PROMOTE") -> CycleLine:
         started="2026-11-27T06:19:23Z",
         ended="2026-11-27T06:25:13Z",
         verdict=verdict,
-        claim="2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others",
         name="few_shot",
+        claim=CLAIM if verdict == "PROMOTE" else "",
         accuracy_before=0.25,
         passes_before=30,
         trials_before=120,

@@ -42,6 +42,10 @@ ENTRY: dict[str, Any] = {
             "fixed": 7,
             "broken": 0,
             "passes": 3,
+            "prompts": 12,
+            "prompts_up": 2,
+            "prompts_down": 0,
+            "claim": "2 of 12 prompts up",
             "sentence": "PROMOTE atomic: fixed 7",
             "takes": "",
             "gates": [GATE, ODDS],
@@ -175,7 +179,7 @@ def test_headlines_say_what_happened() -> None:
         1, "decided", [phase_report(story(ENTRY, *trials(BASELINE, "MP"), *trials(CANDIDATE, "PP")), ((), 0))]
     )
     assert won.verdict == "PROMOTE"
-    assert won.headline == "atomic: schema, 2 of 2 answers right instead of 1 of 2."
+    assert won.headline == "atomic: schema, 2 of 2 answers right instead of 1 of 2; 2 of 12 prompts up."
     assert won.why == ("schema: fixed 7",)
     assert won.takes[0] == "Nothing more is needed: schema is in force. selfopt rollback 1 takes it back."
     first = phase_report(story(ENTRY, *trials(BASELINE, "MP"), *trials(CANDIDATE, "PP")), ((), 0))
@@ -222,7 +226,9 @@ def test_a_past_promotion_counts_its_answers() -> None:
     entry = {**ENTRY, "metrics": metrics}
     over = headline_of_history(cycle_lines([entry]), [phase_report(story(entry), ((), 0))])
     assert over.headline == "1 promotion in 1 cycle: atomic 9 of 9 answers right (1.000), 0.600 at the beginning."
-    assert over.why == ("Cycle 1 promoted schema for atomic: 9 of 9 answers right instead of 3 of 6.",)
+    assert over.why == (
+        "Cycle 1 promoted schema for atomic: 9 of 9 answers right instead of 3 of 6; 2 of 12 prompts up.",
+    )
 
 
 pieces = st.lists(st.sampled_from(["http://", "https://", "www.", "ftp://", "mailto:", "@", "a", " ", "_", "(", "`"]))
