@@ -24,6 +24,7 @@ from pytest_selfopt.loop.thresholds import Limits
 from tests.loop.histories import CALIBRATED, CLASSIC, EFFECTS, EQUAL, WORLDS, Ended, History, one_cycle
 from tests.loop.worlds import RUNS, draw, matrix, names
 from tests.loop.worlds import WORLDS as FAULTS
+from tests.performance.copied_passes import CopiedLots, copied_passes
 
 SIZES = (12, 30, 100)
 SEED = 20_261_121
@@ -100,7 +101,7 @@ class Findings:
         return found
 
 
-Job = Lives | Cycles | Findings
+Job = Lives | Cycles | Findings | CopiedLots
 
 
 def main() -> None:
@@ -110,7 +111,7 @@ def main() -> None:
     scale = 10 if parser.parse_args().small else 1
     began = time.monotonic()
     with multiprocessing.Pool() as pool:
-        for table in (_histories, _powers, _diagnoses):
+        for table in (_histories, _powers, copied_passes, _diagnoses):
             for line in table(lambda jobs: pool.map(_run, jobs, chunksize=1), scale):
                 print(line, flush=True)
             print(flush=True)
