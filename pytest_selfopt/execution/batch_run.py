@@ -17,6 +17,7 @@ from pytest_selfopt.execution.calls import CallFactory, case_texts
 from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.execution.dispatcher import TICK_S
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
+from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
@@ -72,6 +73,7 @@ class BatchRun:
     _votes: int = 0
     _calls: int = 0
     _costs: list[float | None] = field(default_factory=list)
+    _notes: ReplyNotes = field(default_factory=ReplyNotes)
 
     def run(self) -> BatchResult:
         """Make all calls; Ctrl-C or an exhausted budget ends the batch early, and keeps its answers.
@@ -106,7 +108,7 @@ class BatchRun:
             expected=tuple(self._expected),
             stopped=stopped,
             interrupted=stopped == INTERRUPTED,
-            notes=tuple(backend.notes()),
+            notes=(*backend.notes(), *self._notes.lines()),
         )
 
     def _enter(self, ledger: Ledger, began: float) -> int:
@@ -142,6 +144,8 @@ class BatchRun:
         def take(finished: Sequence[Finished]) -> None:
             done = [answer for answer in watch.mark(finished) if not answer.result.cancelled]
             spent.extend(filter(None, map(_spent_quota, finished)))
+            for answer in done:
+                self._notes.add(answer.call, answer.result)
             records = [factory.record(answer.call, answer.result) for answer in done]
             ledger.record_calls(cycle, records)
             outcomes: list[tuple[str, Trial]] = []

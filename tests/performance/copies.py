@@ -89,7 +89,8 @@ def problems(setting: str, told: Told) -> Iterator[str]:
         if told.texts == told.answers:
             yield "the model did not repeat itself, so nothing was shown"
         return
-    if copies != told.answers - told.ids:
+    # More is no fault: until the proxy has named itself, the session before has let it store an answer or two.
+    if copies < told.answers - told.ids:
         yield f"{copies} copies were found, but {told.answers - told.ids} ids came again"
     if any(passed for passed, _ in told.independent) or set(told.verdicts) != {"HOLD"}:
         yield "copies were taken for evidence"

@@ -25,6 +25,7 @@ from tests.loop.histories import CALIBRATED, CLASSIC, EFFECTS, EQUAL, WORLDS, En
 from tests.loop.worlds import RUNS, draw, matrix, names
 from tests.loop.worlds import WORLDS as FAULTS
 from tests.performance import new_prompts
+from tests.performance.copied_passes import CopiedLots, copied_passes
 
 SIZES = (12, 30, 100)
 SEED = 20_261_121
@@ -101,7 +102,7 @@ class Findings:
         return found
 
 
-Job = Lives | Cycles | Findings | new_prompts.Claims
+Job = Lives | Cycles | Findings | CopiedLots | new_prompts.Claims
 
 
 def main() -> None:
@@ -111,7 +112,7 @@ def main() -> None:
     scale = 10 if parser.parse_args().small else 1
     began = time.monotonic()
     with multiprocessing.Pool() as pool:
-        for table in (_histories, _powers, new_prompts.table, _diagnoses):
+        for table in (_histories, _powers, new_prompts.table, copied_passes, _diagnoses):
             for line in table(lambda jobs: pool.map(_run, jobs, chunksize=1), scale):
                 print(line, flush=True)
             print(flush=True)

@@ -120,6 +120,14 @@ def test_earlier_steps_of_a_failed_conversation_are_billed() -> None:
     assert (error.kind, error.reply.tokens_in, error.reply.tokens_out) == (ErrorKind.SERVER, 10, 2)
 
 
+def test_a_copied_answer_is_not_billed() -> None:
+    reply = had(case(), replace(ADD, copied="header x-cache: HIT", provider_id="one"), replace(says(), provider_id="b"))
+    assert (reply.copied, reply.tokens_in, reply.tokens_out) == ("header x-cache: HIT", 10, 2)
+    assert reply.conversation is not None
+    assert [step.id for step in reply.conversation.steps] == ["one", "b"]
+    assert had(case(), replace(says(), copied="x")).cost_usd == 0
+
+
 CALL = {"name": "append_to_note", "arguments": '{"title": "list", "text": "bread"}'}
 OPENAI_MESSAGE = {
     "role": "assistant",

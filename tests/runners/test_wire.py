@@ -42,7 +42,9 @@ EXAMPLES = st.lists(
 TALKS = st.builds(
     Conversation,
     steps=st.lists(
-        st.builds(Step, turn=st.integers(1, 9), text=TEXT, calls=TOOL_CALLS, results=st.lists(TEXT).map(tuple)),
+        st.builds(
+            Step, turn=st.integers(1, 9), text=TEXT, calls=TOOL_CALLS, results=st.lists(TEXT).map(tuple), id=TEXT
+        ),
         max_size=2,
     ).map(tuple),
     states=st.lists(TABLE, min_size=1, max_size=2).map(tuple),
@@ -76,7 +78,7 @@ CALL = st.builds(
 )
 RESULT = st.builds(
     CallResult,
-    reply=st.none() | st.builds(Reply, text=TEXT, tool_calls=TOOL_CALLS, conversation=st.none() | TALKS),
+    reply=st.none() | st.builds(Reply, text=TEXT, tool_calls=TOOL_CALLS, conversation=st.none() | TALKS, copied=TEXT),
     error=st.none() | ERRORS,
     started=TIMES,
     ended=TIMES,
