@@ -16,6 +16,7 @@ from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import recorded_spec
+from pytest_selfopt.specs.neighbours import differs_in_warmup
 from pytest_selfopt.trial import Trial
 
 _STATUS = {
@@ -102,6 +103,8 @@ def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[T
         return None, "nothing: no decided cycle is in the ledger"
     now = phase.trials(phase.plan.baseline.id)
     if compare is Compare.BESIDE:
+        if differs_in_warmup(spec, phase.plan.baseline):
+            return None, f"nothing: {spec.id} differs in its warm-up, which does not show side by side"
         if not phase.plan.candidates:
             return None, "nothing: what is in force is what the last cycle left in force"
         beside = phase.trials(spec.id)

@@ -12,7 +12,7 @@ from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.power import describe_needs
 from pytest_selfopt.specs.spec import Spec, difference, parse_spec, short_difference
-from pytest_selfopt.trial import Outcome
+from pytest_selfopt.trial import Outcome, Trial
 
 if TYPE_CHECKING:
     from pytest_selfopt.cycle.phase_run import PhaseRun
@@ -103,15 +103,24 @@ def describe_pass(phase: PhaseRun, run: int) -> str:
         trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
         if trials:
             name = _name_of(spec, phase.plan.baseline)
-            passed = sum(trial.outcome is Outcome.PASS for trial in trials)
-            copied = copies(trials)
-            share = f"{name} {passed}/{len(trials)}"
-            if copied:
-                share += f" ({copied} copied)"
-            shares.append(share)
+            shares.append(f"{name} {_share(trials)}")
     if not shares:
         return ""
     return f"  pass {run + 1} right: {', '.join(shares)}"
+
+
+def _share(trials: Sequence[Trial]) -> str:
+    """Format right answers of all answers, and how many calls gave none or a copy."""
+    outcomes = [trial.outcome for trial in trials]
+    missing = outcomes.count(Outcome.ERROR)
+    beside: list[str] = []
+    for number, name in ((missing, "missing"), (copies(trials), "copied")):
+        if number:
+            beside.append(f"{number} {name}")
+    share = f"{outcomes.count(Outcome.PASS)}/{len(outcomes) - missing}"
+    if beside:
+        share += f" ({', '.join(beside)})"
+    return share
 
 
 def _name_of(spec: Spec, baseline: Spec) -> str:
