@@ -10,6 +10,13 @@ _TINY_USD = 1e-6
 _RARE = 1e-9
 
 
+def format_passes(passes: int | None, kind: str = "") -> str:
+    """Format a number of passes, such as "1 pass" or, of the kind "whole ", "3 whole passes"."""
+    if passes == 1:
+        return f"1 {kind}pass"
+    return f"{passes} {kind}passes"
+
+
 def format_clock(seconds: float) -> str:
     """Format a running clock in whole seconds, such as 1:05 or 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.console.quantities import format_passes
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import SessionStore
@@ -16,6 +17,7 @@ from pytest_selfopt.loop.gates.gate_result import GateResult, Verdict
 from pytest_selfopt.loop.generate import Candidate
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import recorded_spec
+from pytest_selfopt.specs.neighbours import differs_in_warmup
 from pytest_selfopt.trial import Trial
 
 _STATUS = {
@@ -50,7 +52,7 @@ def describe_gate(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
         return lines
     passes = plan.least_passes
     calls = cases * passes * len(plan.specs)
-    lines.append(f"  {cases} prompts, {passes} passes, {calls:,} calls")
+    lines.append(f"  {cases} prompts, {format_passes(passes)}, {calls:,} calls")
     return lines
 
 
@@ -102,6 +104,8 @@ def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[T
         return None, "nothing: no decided cycle is in the ledger"
     now = phase.trials(phase.plan.baseline.id)
     if compare is Compare.BESIDE:
+        if differs_in_warmup(spec, phase.plan.baseline):
+            return None, f"nothing: {spec.id} differs in its warm-up, which does not show side by side"
         if not phase.plan.candidates:
             return None, "nothing: what is in force is what the last cycle left in force"
         beside = phase.trials(spec.id)

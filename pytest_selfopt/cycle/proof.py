@@ -10,7 +10,7 @@ from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.race import most_passes
 from pytest_selfopt.planning.plan import PhasePlan
-from pytest_selfopt.planning.planner import BLOCKS_OF_A_SPEC, PASSES_OF_A_BLOCK
+from pytest_selfopt.planning.turns import BLOCKS_OF_A_SPEC, PASSES_OF_A_BLOCK
 from pytest_selfopt.settings import Settings
 
 

@@ -32,6 +32,7 @@ from pytest_selfopt.planning.resume import (
     to_stored,
 )
 from pytest_selfopt.planning.session_plan import SessionPlan
+from pytest_selfopt.planning.turns import suite_hash
 from pytest_selfopt.routing.atomic_files import remove_leftovers, timestamp
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
@@ -343,8 +344,8 @@ class CycleStore(SessionStore):
         )
 
     def _open_comparisons(self, plan: PhasePlan, suites: Sequence[Suite], cycle: int) -> dict[str, Comparison]:
-        """Open a comparison for each candidate, or continue one with the same suites and provenance; by spec id."""
-        addresses = sorted(map(suite_address, suites))
+        """Open a comparison for each candidate, or continue one of the same suites, provenance and design; by id."""
+        addresses = list(map(suite_address, suites))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in plan.candidates:
@@ -353,7 +354,7 @@ class CycleStore(SessionStore):
                 phase=plan.phase,
                 baseline=plan.baseline.id,
                 candidate=candidate.spec.id,
-                suite_hash=" ".join([*addresses, fingerprint]),
+                suite_hash=suite_hash(addresses, fingerprint, plan),
                 cycle=cycle,
                 share_of=_share_of(limits),
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_selfopt.loop.diagnosis.remedies import MORE_TOKENS, remedy
 from pytest_selfopt.loop.undo.taken_back import TakenBack, forbidding
-from pytest_selfopt.specs.neighbours import SearchSpace, neighbours
+from pytest_selfopt.specs.neighbours import SearchSpace, differs_in_warmup, neighbours
 from pytest_selfopt.specs.spec import Spec
 
 
@@ -38,6 +38,7 @@ def generate(
     taken_back: Sequence[TakenBack] = (),
     max_tokens: int | None = None,
     limit: int = 3,
+    turns: bool = False,
 ) -> Generation:
     """Choose at most `limit` candidates.
 
@@ -46,6 +47,9 @@ def generate(
     another baseline last. `rejected` ids are left out: they lost against this baseline, or are on trial as a rule;
     so are specs with a setting that a person has `taken_back`.
     `max_tokens` is the highest limit of the baseline's answers that was too low, if it is known.
+
+    Side by side, a warm-up warms the model for the baseline, too. With `turns` it comes alone, to be measured in turns
+    that begin cold, as soon as it is first; until then it is left for later.
     """
     around = _allowed(neighbours(baseline, space), baseline, taken_back)
     # The only remedy that is no neighbour.
@@ -60,14 +64,31 @@ def generate(
         if asked is not None and asked.id in reachable and asked.id not in rejected:
             _add(chosen, asked, f"the last diagnosis asks for it ({action})")
     left = [spec for spec in around.values() if spec.id not in rejected]
+    _add_neighbours(chosen, left, measured)
+    everything = list(chosen.values())
+    candidates = everything
+    if turns:
+        candidates = _together(everything, baseline)
+    candidates = candidates[:limit]
+    return Generation(candidates=tuple(candidates), left=len(everything) - len(candidates))
+
+
+def _add_neighbours(chosen: dict[str, Candidate], left: Sequence[Spec], measured: Collection[str]) -> None:
+    """Choose the neighbours that are left, those already measured last."""
     for spec in left:
         if spec.id not in measured:
             _add(chosen, spec, "untried")
     for spec in left:
         if spec.id in measured:
             _add(chosen, spec, "measured so far only beside another baseline")
-    candidates = tuple(chosen.values())
-    return Generation(candidates=candidates[:limit], left=max(0, len(candidates) - limit))
+
+
+def _together(candidates: Sequence[Candidate], baseline: Spec) -> list[Candidate]:
+    """Return those that can be measured in one cycle: the first alone if it differs in its warm-up, or no such one."""
+    beside = [candidate for candidate in candidates if not differs_in_warmup(candidate.spec, baseline)]
+    if candidates and candidates[0] not in beside:
+        return [candidates[0]]
+    return beside
 
 
 def _allowed(specs: Iterable[Spec | None], baseline: Spec, taken_back: Sequence[TakenBack]) -> dict[str, Spec]:

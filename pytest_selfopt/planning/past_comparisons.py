@@ -14,6 +14,7 @@ from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.loop.undo.logged import taken_back_of
 from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
+from pytest_selfopt.planning.turns import could_show
 from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.specs.spec import Spec, parse_spec
@@ -38,14 +39,17 @@ def comparisons_of(
     address: str,
     provenance: ProvenanceResolver,
 ) -> list[Comparison]:
-    """Return the past comparisons on the suite of this address, with unchanged models and variants."""
+    """Return the past comparisons on the suite of this address, with unchanged models and variants.
+
+    Those of warm-ups count only if they were made in turns: side by side there was nothing to see.
+    """
     if ledger is None:
         return []
     same: list[Comparison] = []
     for comparison in ledger.comparisons(phase):
         if address not in comparison.suite_hash.split():
             continue
-        if _rests_on_same(comparison, provenance):
+        if _rests_on_same(comparison, provenance) and could_show(comparison):
             same.append(comparison)
     return same
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from pytest_selfopt.bench.loading.suites import Suite
@@ -23,20 +24,15 @@ from pytest_selfopt.planning.past_comparisons import (
 )
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.provenance import ProvenanceResolver
+from pytest_selfopt.planning.turns import BLOCKS_OF_A_SPEC, NO_COLD_START, PASSES_OF_A_BLOCK, with_candidates
 from pytest_selfopt.routing.config import RoutingConfig
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.settings import Mode, Settings
-from pytest_selfopt.specs.neighbours import SearchSpace
+from pytest_selfopt.specs.neighbours import SearchSpace, differs_in_warmup
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
 _T = TypeVar("_T")
-
-PASSES_OF_A_BLOCK = 3
-"""The number of first runs that a cold start can affect."""
-BLOCKS_OF_A_SPEC = 3
-"""The blocks of each spec: nine passes in all, enough for specs that are not interleaved."""
-
 
 _GIVEN = "the baseline was given by --selfopt-baseline, over the routing configuration"
 _CONFIGURED = "the baseline is the configured start; no rule changes it"
@@ -69,9 +65,9 @@ def plan_phase(
     held, rejected = tried(past, base.baseline, settings.phase(phase).limits.claim)
     on_trial = {candidate.spec.id for candidate in base.candidates}
     taken_back = read_taken_back(settings.state_dir)
-    generation = generate(
+    search = partial(
+        generate,
         base.baseline,
-        _feasible(settings, suite),
         held=held,
         rejected=rejected | on_trial,
         measured=measured_specs(past),
@@ -80,13 +76,9 @@ def plan_phase(
         max_tokens=highest_rejected(rejected, base.baseline, max_tokens_of(base.baseline, settings)),
         limit=_candidates_wanted(base, settings),
     )
-    plan = replace(
-        base,
-        candidates=(*base.candidates, *generation.candidates),
-        left=generation.left,
-        rejected=rejected,
-        because=(*base.because, *_left_alone(base.baseline, taken_back)),
-    )
+    in_turns = can_force_cold_start(settings, base.baseline.model)
+    base = replace(base, rejected=rejected, because=(*base.because, *_left_alone(base.baseline, taken_back)))
+    plan = with_candidates(base, _feasible(settings, suite), search, in_turns=in_turns)
     least, most = _passes(plan, settings)
     return replace(plan, least_passes=least, most_passes=most)
 
@@ -139,6 +131,9 @@ def gate_plan(
         return plan
     recorded = recorded_spec(ledger, base.phase)
     if recorded is None or recorded == base.baseline:
+        return plan
+    # Side by side, a warm-up would warm the model for both.
+    if differs_in_warmup(recorded, base.baseline):
         return plan
     beside = Candidate(spec=recorded, why="in force after the last cycle")
     return replace(plan, candidates=(beside,))
@@ -195,22 +190,17 @@ def _with_trial(
         candidates=tried,
         because=because,
     )
-    if not tried or not _differs_in_warmup(tried[0].spec, baseline):
+    if not tried or not differs_in_warmup(tried[0].spec, baseline):
         return plan
     if can_force_cold_start(settings, baseline.model):
         return replace(plan, block_passes=PASSES_OF_A_BLOCK)
     # Interleaved specs share a model, so the warm-up of one would warm the other, too.
-    cannot = "its warm-up stays on trial: this server cannot be told to unload the model for a cold start"
+    cannot = f"its warm-up stays on trial: {NO_COLD_START}"
     return PhasePlan(
         phase=phase,
         baseline=tried[0].spec,
         because=(*because, cannot),
     )
-
-
-def _differs_in_warmup(spec: Spec, baseline: Spec) -> bool:
-    """Whether two specs differ in their warm-up at most."""
-    return replace(spec, warmup=baseline.warmup) == baseline
 
 
 def _with_warmup(plan: PhasePlan, *, warmup: bool) -> PhasePlan:

@@ -106,7 +106,7 @@ def _trial_lines(files: ProjectFiles, phase: str, cycles: Sequence[int]) -> Iter
         for cycle, trials in ledger.trials(cycles, phase).items():
             numbers, passes, copied = Counter[str](), Counter[str](), Counter[str]()
             for trial in trials:
-                numbers[trial.spec] += 1
+                numbers[trial.spec] += trial.outcome != "error"
                 passes[trial.spec] += trial.outcome == "pass"
                 copied[trial.spec] += bool(trial.copied)
             yield f"trials of cycle {cycle} in {path.name} (table call, cycle = {cycle}, phase = '{phase}'):"

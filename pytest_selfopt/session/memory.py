@@ -8,11 +8,12 @@
 | `no_traceback` | `Item.repr_failure`, which an item may override | a fifth of the time of a session |
 | `gate_items` | `config.hook.pytest_runtest_protocol`, which pytest and xdist call once for each item | |
 | `tear_down` | `_pytest.runner.pytest_runtest_teardown`, called for an item that is skipped | |
+| `mark_as_error` | the report that `_pytest.junitxml.LogXML` makes of an item, and its counts | |
 
 All of it holds for pytest 8.4, 9.0 and 9.2; the bytes are those of 9.2, by `python -m tests.performance.memory`.
 On a pytest that breaks what the first four rely on, `tests/acceptance/test_memory.py` fails; for the others,
-`tests/acceptance/test_cycle.py` (fixtures of a module) and `tests/acceptance/test_collected_items.py` (a plugin that
-sees items).
+`tests/acceptance/test_cycle.py` (fixtures of a module), `tests/acceptance/test_collected_items.py` (a plugin that
+sees items) and `tests/acceptance/test_outages.py` (JUnit).
 
 The first three do nothing while the environment variable SELFOPT_KEEP_ITEMS is set. So maintainers
 can find out whether these cause a fault: outcomes must be the same.
@@ -26,6 +27,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.junitxml import xml_key
 from _pytest.runner import pytest_runtest_teardown
 
 if TYPE_CHECKING:
@@ -53,6 +55,21 @@ def drop_keywords(report: pytest.TestReport) -> None:
     """Drop the keywords of a report: the terminal keeps three reports of each item, and a worker sends them all."""
     if not _keeps_items():
         report.keywords = _NO_KEYWORDS
+
+
+def mark_as_error(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Turn the failure of a test body that pytest has just written to JUnit, if it does, into an error.
+
+    pytest knows errors only of fixtures and of collection.
+    """
+    junit = config.stash.get(xml_key, None)
+    if junit is None:
+        return
+    for node in junit.node_reporter(report).nodes:
+        if node.tag == "failure":
+            node.tag = "error"
+            junit.stats["failure"] -= 1
+            junit.stats["error"] += 1
 
 
 def drop_from_terminal(terminal: TerminalReporter, report: pytest.TestReport) -> None:

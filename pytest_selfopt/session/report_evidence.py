@@ -60,6 +60,18 @@ def is_part(report: pytest.CollectReport | pytest.TestReport) -> bool:
     return "selfopt_part" in vars(report)
 
 
+def attach_trial(report: pytest.TestReport, trial: Trial) -> None:
+    """Put a trial on the report that ends it; unlike the evidence, a mark that its call gave no answer stays there."""
+    set_evidence(report, to_evidence(trial))
+    if trial.outcome is Outcome.ERROR and trial.error_kind is not ErrorKind.TEST:
+        vars(report)["selfopt_unanswered"] = True
+
+
+def is_unanswered(report: pytest.CollectReport | pytest.TestReport) -> bool:
+    """Whether an item failed because its call gave no answer, and not because of a wrong one or of its test."""
+    return report.failed and "selfopt_unanswered" in vars(report)
+
+
 def to_evidence(trial: Trial) -> str:
     """Serialize a trial for a report: ASCII JSON, version first, of bounded size."""
     evidence = {"version": EVIDENCE_VERSION, **trial.to_json()}

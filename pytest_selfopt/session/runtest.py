@@ -21,11 +21,11 @@ from pytest_selfopt.session.neighbours.returned_values import returned_values_ar
 from pytest_selfopt.session.neighbours.subtests import Subtests
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.report_evidence import (
+    attach_trial,
     classify_outcome,
     classify_phase,
     portable,
     set_evidence,
-    to_evidence,
 )
 from pytest_selfopt.session.stash import LEFT_OUT, PLANNED
 from pytest_selfopt.settings import Mode, Settings
@@ -262,7 +262,7 @@ class RuntestHooks:
         if trial is None:
             self._clear_evidence(report)
             return report
-        set_evidence(report, to_evidence(trial))
+        attach_trial(report, trial)
         self._judged = planned.key
         if call.when == "call":
             self._show_reply(planned, report)

@@ -29,7 +29,7 @@ from pytest_selfopt.session import memory
 from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
 from pytest_selfopt.session.hidden_failures import HiddenFailures, may_be_replaced, was_cut_short
 from pytest_selfopt.session.options import mode_of, terminal_of
-from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, is_part, set_evidence
+from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, is_part, is_unanswered, set_evidence
 from pytest_selfopt.session.terminal.summary import write_gate, write_summary
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
@@ -102,6 +102,8 @@ class VerdictHooks:
             running.make_room()
         with self._hidden.counting(hidden=evidence is not None and not failed):
             yield
+        if is_unanswered(report):
+            memory.mark_as_error(self._config, report)
         if hasattr(report, "selfopt"):
             self._shrink(report)
 
@@ -168,10 +170,12 @@ class VerdictHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
-        """Count a cycle's wrong answers as data, and print no failure for them."""
+        """Count a cycle's wrong answers as data, and print no failure for them; elsewhere no answer is an error."""
         evidence = get_evidence(report)
         if is_part(report):
             return "", "", ""
+        if not self._judges and is_unanswered(report):
+            return "error", "E", "ERROR"
         if evidence is None or not self._judges:
             return None
         trial = _parse_evidence(evidence)

@@ -49,6 +49,11 @@ def neighbours(spec: Spec, space: SearchSpace) -> tuple[Spec, ...]:
     return tuple(dict.fromkeys(specs))
 
 
+def differs_in_warmup(spec: Spec, other: Spec) -> bool:
+    """Whether two specs differ in their warm-up, and in nothing else."""
+    return spec.warmup != other.warmup and replace(spec, warmup=other.warmup) == other
+
+
 def _changed(spec: Spec, dimension: str, values: Iterable[Any]) -> list[Spec]:
     """Return the spec with each of these values in one dimension, except its present value."""
     specs = []

@@ -60,7 +60,7 @@ def test_a_profile_shows_what_cycles_measured(project: Make) -> None:
     assert said["asked as"] == "schema/t60/r1/i0", "what the cycle promoted"
     assert said["rank"] == "1 of 1, by the intervals 1"
     assert said["latest"] == "1.000 (0.76-1.00), cycle 1"
-    assert said["average"] == "1.000 (0.76-1.00), 36 trials of 12 cases"
+    assert said["average"] == "1.000 (0.76-1.00), 36 answers of 12 cases"
     assert said["trend"] == "too few evaluations to tell: 0 comparable cycles, at least 5 are needed"
     assert said["restraint"] == "1.000 (0.44-1.00)"
     assert said["errors"] == "none"
@@ -114,7 +114,7 @@ def test_every_format_has_the_same_numbers(project: Make) -> None:
     }
     assert profile["phases"]["atomic"]["trend"]["word"] == "unknown"
     page = made.selfopt("profile", MODEL, "--format", "md").stdout
-    assert "| average | 1.000 (0.76-1.00), 36 trials of 12 cases |" in page
+    assert "| average | 1.000 (0.76-1.00), 36 answers of 12 cases |" in page
     assert f"## {MODEL} in atomic" in page
 
 

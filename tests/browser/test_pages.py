@@ -112,14 +112,14 @@ def test_pointer_and_keyboard_show_a_marks_numbers(browser: Browser, write: Writ
         marks = chart.locator("[aria-label=dot] > [tabindex]")
         assert marks.count() == 4
         marks.last.hover()
-        assert "51 of 120 trials right" in str(chart.locator("[aria-label=tip]").text_content())
+        assert "51 of 120 answers right" in str(chart.locator("[aria-label=tip]").text_content())
         found.page.mouse.move(0, 0)
         marks.first.focus()
         found.page.wait_for_function(
             "(name) => document.querySelector('[data-chart=latency] [aria-label=tip]').textContent.includes(name)",
             arg="baseline",
         )
-        assert "30 of 120 trials right" in str(marks.first.get_attribute("aria-label"))
+        assert "30 of 120 answers right" in str(marks.first.get_attribute("aria-label"))
 
 
 def test_a_matrix_cell_gives_its_reason(browser: Browser, write: Write) -> None:

@@ -13,7 +13,7 @@ _GATES = {
     "independent": "least answers that are no copies from a cache, as a share",
     "errors": "most calls without an answer, as a share",
     "latency": "most seconds for 95 % of the answers",
-    "cost": "most USD for 1,000 trials",
+    "cost": "most USD for 1,000 answers",
     "veto": "how many cases that the baseline always solves may be broken",
     "claim": "what a promotion has to hold for: these prompts, or new ones like them",
 }
@@ -21,7 +21,7 @@ _GATE = {
     "min_accuracy": "least accuracy of what is in force",
     "min_restraint": "least restraint of what is in force",
     "max_p95_latency": "most seconds for 95 % of the answers",
-    "max_cost": "most USD for 1,000 trials",
+    "max_cost": "most USD for 1,000 answers",
     "passes": "passes that a build makes",
     "compare": "what is in force is held against: its stored trials, itself asked beside, or nothing",
 }

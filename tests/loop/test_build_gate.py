@@ -89,6 +89,41 @@ def test_missing_answers_and_trials_settle_nothing() -> None:
     assert status_of(results) is Verdict.HOLD
 
 
+@pytest.mark.parametrize("right", [40, 0])
+def test_an_outage_settles_nothing(right: int) -> None:
+    """Half of the calls fail, and the answers of the others are all right, or all wrong."""
+    bars = GateThresholds(min_accuracy=0.9, min_restraint=0.9, max_p95_latency=1.0, max_cost=1.0)
+    found = trials(answers(right), latency_s=3.0, cost_usd=0.01)
+    for trial in found[::2]:
+        object.__setattr__(trial, "outcome", Outcome.ERROR)
+    results = gates(found, bars, trials(answers(40)))
+    assert next(iter(results)) == "errors"
+    assert results["min_accuracy"].value == right / 40
+    assert status_of(tuple(results.values())) is Verdict.HOLD
+    assert not [gate.name for gate in results.values() if not gate.passed and gate.asks is Verdict.REJECT]
+
+
+@pytest.mark.parametrize(("right", "verdict"), [(40, Verdict.PROMOTE), (20, Verdict.REJECT)])
+def test_few_missing_answers_leave_it_to_the_others(right: int, verdict: Verdict) -> None:
+    found = trials(answers(right), cost_usd=0.001)
+    for trial in found[:5]:
+        object.__setattr__(trial, "outcome", Outcome.ERROR)
+        object.__setattr__(trial, "cost_usd", 0.0)
+    results = gates(found, GateThresholds(min_accuracy=0.99, max_cost=1.0))
+    assert results["max_cost"].value == pytest.approx(1.0), "of answers"
+    assert status_of(tuple(results.values())) is verdict
+
+
+def test_nothing_is_said_of_no_answer() -> None:
+    found = trials(answers(0))
+    for trial in found:
+        object.__setattr__(trial, "outcome", Outcome.ERROR)
+    bars = GateThresholds(min_accuracy=0.0, min_restraint=0.0, max_p95_latency=9.0, max_cost=9.0)
+    results = gates(found, bars)
+    values = {name: (gate.passed, gate.value) for name, gate in results.items() if name.startswith(("min_", "max_"))}
+    assert values == dict.fromkeys(("min_accuracy", "min_restraint", "max_p95_latency", "max_cost"), (False, None))
+
+
 def test_only_worse_than_recorded_fails() -> None:
     before, fewer = trials(answers(40)), trials(answers(36))
     assert gates(fewer, GateThresholds(), before)["no_regression"].asks is Verdict.REJECT

@@ -227,7 +227,7 @@ def test_a_past_promotion_counts_its_answers() -> None:
     over = headline_of_history(cycle_lines([entry]), [phase_report(story(entry), ((), 0))])
     assert over.headline == "1 promotion in 1 cycle: atomic 9 of 9 answers right (1.000), 0.600 at the beginning."
     assert over.why == (
-        "Cycle 1 promoted schema for atomic: 9 of 9 answers right instead of 3 of 6; 2 of 12 prompts up.",
+        "Cycle 1 promoted schema for atomic: 9 of 9 answers right instead of 3 of 5; 2 of 12 prompts up.",
     )
 
 

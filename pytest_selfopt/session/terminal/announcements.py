@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.console.quantities import format_passes
 from pytest_selfopt.economy.spending import SWARM
 from pytest_selfopt.loop.evidence.copies import copies
 from pytest_selfopt.loop.power import Outlook, findable_gain
@@ -12,7 +13,7 @@ from pytest_selfopt.loop.thresholds import Claim
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.power import describe_needs
 from pytest_selfopt.specs.spec import Spec, difference, parse_spec, short_difference
-from pytest_selfopt.trial import Outcome
+from pytest_selfopt.trial import Outcome, Trial
 
 if TYPE_CHECKING:
     from pytest_selfopt.cycle.phase_run import PhaseRun
@@ -31,8 +32,8 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
     if partial:
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
-        watch = f"{plan.least_passes} passes monitor it"
-        lines.append(f"  plateau: every neighbour of the baseline was tried; {watch}")
+        watch = format_passes(plan.least_passes)
+        lines.append(f"  plateau: every neighbour of the baseline was tried; it is watched for {watch}")
     else:
         lines += _describe_calls(plan, cases, outlooks)
     return lines
@@ -42,12 +43,12 @@ def _describe_calls(plan: PhasePlan, cases: int, outlooks: Sequence[Outlook]) ->
     """Return lines on the number of prompts, passes and calls of a plan with candidates."""
     least = plan.fewest_calls(cases)
     most = plan.most_calls(cases)
-    passes = f"{plan.least_passes}"
+    passes = format_passes(plan.most_passes)
     calls = f"{least:,}"
     if most > least:
-        passes += f" to {plan.most_passes}"
+        passes = f"{plan.least_passes} to {passes}"
         calls += f" to {most:,}"
-    amount = f"{cases} prompts, {passes} passes, {calls}"
+    amount = f"{cases} prompts, {passes}, {calls}"
     method = _describe_method(plan, outlooks)
     if not any(map(_is_swarm, plan.specs)):
         return [f"  {amount} calls; {method}"]
@@ -103,15 +104,24 @@ def describe_pass(phase: PhaseRun, run: int) -> str:
         trials = [trial for trial in phase.trials(spec.id) if trial.run == run]
         if trials:
             name = _name_of(spec, phase.plan.baseline)
-            passed = sum(trial.outcome is Outcome.PASS for trial in trials)
-            copied = copies(trials)
-            share = f"{name} {passed}/{len(trials)}"
-            if copied:
-                share += f" ({copied} copied)"
-            shares.append(share)
+            shares.append(f"{name} {_share(trials)}")
     if not shares:
         return ""
     return f"  pass {run + 1} right: {', '.join(shares)}"
+
+
+def _share(trials: Sequence[Trial]) -> str:
+    """Format right answers of all answers, and how many calls gave none or a copy."""
+    outcomes = [trial.outcome for trial in trials]
+    missing = outcomes.count(Outcome.ERROR)
+    beside: list[str] = []
+    for number, name in ((missing, "missing"), (copies(trials), "copied")):
+        if number:
+            beside.append(f"{number} {name}")
+    share = f"{outcomes.count(Outcome.PASS)}/{len(outcomes) - missing}"
+    if beside:
+        share += f" ({', '.join(beside)})"
+    return share
 
 
 def _name_of(spec: Spec, baseline: Spec) -> str:
