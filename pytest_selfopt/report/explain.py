@@ -23,7 +23,7 @@ from pytest_selfopt.routing.rule import Rule, rule_to_json
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
 
-BESIDE_CURVE = len("  1234  0.425    promoted")
+BESIDE_CURVE = len("  1234  0.425    first baseline")
 _Entry = Mapping[str, Any]
 _SHOWN_ELSEWHERE = (
     *("model", "phase", "reason", "evidence", "status"),
@@ -200,6 +200,7 @@ def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
         if any(map(_is_weighted, of_phase)):
             accuracy = "accuracy, weighted where cases have weights,"
         lines += ["", f"{accuracy} of what is in force in {phase}, by cycle"]
+        lines += _first_baseline(of_phase, most)
         for entry in of_phase:
             measured = entry.get("metrics", {}).get(entry["baseline_after"])
             if measured is not None and measured["accuracy"] is not None:
@@ -208,9 +209,22 @@ def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
     return [*lines, ""]
 
 
-def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
+def _first_baseline(entries: Sequence[_Entry], most: int) -> Iterator[str]:
+    """Yield the line of the first baseline that was measured, as cycle 0: the state before the first cycle."""
+    for entry in entries:
+        measured = entry.get("metrics", {}).get(entry["baseline_before"])
+        if measured is not None:
+            yield f"{_bar_line(0, measured['accuracy'], most)}  first baseline"
+            return
+
+
+def _bar_line(cycle: int, accuracy: float, most: int) -> str:
     signs = "#" * round(accuracy * most)
-    line = f"  {entry['cycle']:>4}  {accuracy:.3f}  {signs}"
+    return f"  {cycle:>4}  {accuracy:.3f}  {signs}"
+
+
+def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
+    line = _bar_line(entry["cycle"], accuracy, most)
     if entry["winner"]:
         return f"{line}  promoted"
     return line

@@ -37,11 +37,10 @@ def headline(conclusion: Conclusion, cycle: int) -> list[StyledText]:
 def verdict_of(conclusion: Conclusion) -> StyledText:
     """Return the result of a phase in one sentence that stands alone."""
     result = _phase_verdict(conclusion)
-    return StyledText(
-        f"{result.verdict} {conclusion.phase}: {result.text}",
-        COLOURS[Verdict(result.verdict)],
-        bold=True,
-    )
+    sentence = f"{conclusion.phase}: {result.text}"
+    if not result.verdict:
+        return StyledText(sentence, bold=True)
+    return StyledText(f"{result.verdict} {sentence}", COLOURS[Verdict(result.verdict)], bold=True)
 
 
 def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
