@@ -10,6 +10,16 @@ _TINY_USD = 1e-6
 _RARE = 1e-9
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right number, such as "1 pass", "3 whole passes" and "1,234 answers"."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun}s"
+    if noun.endswith("s"):
+        plural = f"{noun}es"
+    return f"{number:,} {plural}"
+
+
 def format_clock(seconds: float) -> str:
     """Format a running clock in whole seconds, such as 1:05 or 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)

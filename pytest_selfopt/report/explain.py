@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar
@@ -44,7 +45,7 @@ def why(files: ProjectFiles, model: str, phase: str) -> Iterator[str]:
         yield from _rule_lines(rule)
     decisions = list(_decisions_on(files, model, phase))
     if decisions:
-        yield f"{len(decisions)} decisions"
+        yield counted(len(decisions), "decision")
     else:
         yield f"no decision on it is logged in {files.state_dir.name}"
     cycles = read_history(files.state_dir / HISTORY)
@@ -240,8 +241,8 @@ def _budget_lines(files: ProjectFiles) -> list[str]:
     shares = [comparison.share for comparison in comparisons if comparison.test is not None]
     opened, free = len(shares), len(comparisons) - len(shares)
     odds = float(bar(opened + 1))
-    spent = f"{opened} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
+    spent = f"{counted(opened, 'comparison')} opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
     lines = [f"error budget: {spent}; the next one needs odds of {odds:,.0f}:1"]
     if free:
-        lines.append(f"by the classic rule, without any guarantee: {free} comparisons")
+        lines.append(f"by the classic rule, without any guarantee: {counted(free, 'comparison')}")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.economy.spending import SWARM
 from pytest_selfopt.loop.evidence.copies import copies
 from pytest_selfopt.loop.power import Outlook, findable_gain
@@ -31,7 +32,7 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
     if partial:
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
-        watch = f"{plan.least_passes} passes monitor it"
+        watch = f"monitored in {counted(plan.least_passes, 'pass')}"
         lines.append(f"  plateau: every neighbour of the baseline was tried; {watch}")
     else:
         lines += _describe_calls(plan, cases, outlooks)
@@ -47,7 +48,11 @@ def _describe_calls(plan: PhasePlan, cases: int, outlooks: Sequence[Outlook]) ->
     if most > least:
         passes += f" to {plan.most_passes}"
         calls += f" to {most:,}"
-    amount = f"{cases} prompts, {passes} passes, {calls}"
+    if plan.most_passes > 1:
+        passes += " passes"
+    else:
+        passes = counted(plan.least_passes, "pass")
+    amount = f"{counted(cases, 'prompt')}, {passes}, {calls}"
     method = _describe_method(plan, outlooks)
     if not any(map(_is_swarm, plan.specs)):
         return [f"  {amount} calls; {method}"]

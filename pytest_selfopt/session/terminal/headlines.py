@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.console.quantities import counted, format_odds
 from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
@@ -89,7 +89,7 @@ def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     """Return the reason for a candidate's verdict: its answers beside the baseline's, and the failed gate."""
     tally = judgement.tally
     name = change_of(conclusion, judgement)
-    pairs = f"{name} fixed {tally.wins} answers, broke {tally.losses} in {tally.passes} passes"
+    pairs = f"{name} fixed {counted(tally.wins, 'answer')}, broke {tally.losses} in {counted(tally.passes, 'pass')}"
     gate = _failed_gate(judgement)
     if gate is not None:
         return f"{pairs}; gate {gate.name}: {gate.sentence}"
