@@ -61,7 +61,7 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
     def steps(log: UndoLog, routing: RoutingConfig) -> list[Step]:
         missing = "no decision{} that changed a rule stands"
         selected = with_experiments(_selected(log.standing, what, missing), log.standing)
-        return [_rollback(reversal) for reversal in _reversals(selected, routing)]
+        return [_rollback(reversal) for reversal in _reversals(selected, log.standing, routing)]
 
     return _carry_out(settings, steps, now=now, dry_run=dry_run)
 
@@ -131,22 +131,21 @@ def _selected(entries: Sequence[_Entry], what: str | None, missing: str) -> list
     return selected
 
 
-def _reversals(selected: Sequence[LoggedChange], routing: RoutingConfig) -> list[RuleReversal]:
+def _reversals(
+    selected: Sequence[LoggedChange], standing: Sequence[LoggedChange], routing: RoutingConfig
+) -> list[RuleReversal]:
     by_rule: dict[tuple[str, str], list[LoggedChange]] = {}
     for change in selected:
         by_rule.setdefault(change.address, []).append(change)
     reversals: list[RuleReversal] = []
-    for address, undone in by_rule.items():
+    for address, decisions in by_rule.items():
         try:
-            reversals.append(reverse(_rules_about(routing, address), undone))
+            reversals.append(reverse(_rules_about(routing, address), decisions, standing))
         except ChangedSinceError:
-            # How a fallback is asked goes with its promotion, unless it was decided about since.
-            if undone[-1].kind == "set" and len(by_rule) > 1:
-                continue
             model, phase = address
             raise StateError(
-                f"the rule for {model} in {phase} is not what the decision of cycle {undone[-1].cycle} made it: it was "
-                "changed by hand or by a later cycle. Roll that back first, or edit the file"
+                f"the rule for {model} in {phase} is not what the decision of cycle {decisions[-1].cycle} made it: it "
+                "was changed by hand or by a later cycle. Roll that back first, or edit the file"
             ) from None
     return reversals
 
