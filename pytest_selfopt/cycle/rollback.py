@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.undo.logged import (
     LIFTED,
     RESTORED,
@@ -20,6 +21,7 @@ from pytest_selfopt.loop.undo.logged import (
 )
 from pytest_selfopt.loop.undo.reversal import ChangedSinceError, RuleReversal, reverse, with_experiments
 from pytest_selfopt.loop.undo.taken_back import in_words
+from pytest_selfopt.report.learned.write import write_learned
 from pytest_selfopt.routing.config import RoutingConfig, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, read_decisions
 from pytest_selfopt.routing.history import DECISIONS
@@ -100,6 +102,8 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
         after = save_config(settings.routing_path, routing, now=now)
         for step in steps:
             append_decision(path, _decision(step, after, now=now))
+        if settings.ledger_path.exists():
+            write_learned(settings.state_dir, held.enter_context(Ledger(settings.ledger_path)))
         return [step.sentence for step in steps]
 
 
