@@ -13,7 +13,7 @@ ROWS = re.findall(r"^\| (\d+) \| (.+) \| (.+) \|$", PAGE.read_text(), re.MULTILI
 
 
 @cache
-def tests_in(path: Path) -> frozenset[str]:
+def names_in(path: Path) -> frozenset[str]:
     """The names of the tests of a file."""
     tree = ast.parse(path.read_text())
     return frozenset(one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef))
@@ -28,4 +28,4 @@ def test_every_named_test_exists() -> None:
         named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", where)
         assert named or where.startswith("deliberately different"), number
         for file, name in named:
-            assert name in tests_in(ROOT / file), (number, name)
+            assert name in names_in(ROOT / file), (number, name)
