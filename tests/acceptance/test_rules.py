@@ -110,6 +110,7 @@ def test_rolling_back_takes_a_warm_up_away(project: Make, tmp_path_factory: pyte
     made.selfopt("rollback", "2")
     again = made.selfopt("rollback", "2")
     assert (again.returncode, made.routing()["rules"]) == (4, [before])
+    made.server.play(cold_for(2 * CASES))
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "skipped allow_for_bounded_tasks: warm-up on was taken back by hand" in said(result)
     assert made.routing()["rules"] == [before]
