@@ -10,11 +10,14 @@ _TINY_USD = 1e-6
 _RARE = 1e-9
 
 
-def format_passes(passes: int | None, kind: str = "") -> str:
-    """Format a number of passes, such as "1 pass" or, of the kind "whole ", "3 whole passes"."""
-    if passes == 1:
-        return f"1 {kind}pass"
-    return f"{passes} {kind}passes"
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right number, such as "1 pass", "3 whole passes" and "1,234 answers"."""
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun}s"
+    if noun.endswith("s"):
+        plural = f"{noun}es"
+    return f"{number:,} {plural}"
 
 
 def format_clock(seconds: float) -> str:

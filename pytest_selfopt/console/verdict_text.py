@@ -66,13 +66,15 @@ class PhaseVerdict:
 
     @property
     def verdict(self) -> str:
-        """PROMOTE if there is a winner, HOLD if a candidate may be better, else REJECT."""
+        """PROMOTE if there is a winner, HOLD if a candidate may be better, else REJECT; empty without a candidate."""
         if self.winner is not None:
             return "PROMOTE"
         for candidate in self.candidates:
             # A candidate that deserved PROMOTE was not promoted where nothing won.
             if candidate.verdict in ("PROMOTE", "HOLD"):
                 return "HOLD"
+        if not self.candidates:
+            return ""
         return "REJECT"
 
     @property

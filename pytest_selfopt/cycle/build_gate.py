@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_selfopt.console.quantities import format_passes
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import SessionStore
@@ -52,7 +52,7 @@ def describe_gate(plan: PhasePlan, cases: int, *, partial: bool) -> list[str]:
         return lines
     passes = plan.least_passes
     calls = cases * passes * len(plan.specs)
-    lines.append(f"  {cases} prompts, {format_passes(passes)}, {calls:,} calls")
+    lines.append(f"  {cases} prompts, {counted(passes, 'pass')}, {counted(calls, 'call')}")
     return lines
 
 

@@ -221,7 +221,8 @@ def _log(path: Path, feedback: Feedback, enforced: EnforcementReport, fresh: Rou
     known = reasons_of(path, feedback.cycle)
     notes = []
     for change in changes:
-        if (change.phase, change.model, change.sentence) in known:
+        # A rule that was rolled back may be made again, and is then in the log already.
+        if change.after is None and (change.phase, change.model, change.sentence) in known:
             continue
         decision = Decision(
             timestamp=now,

@@ -25,6 +25,7 @@ from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import plan_phase
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
+from pytest_selfopt.report.learned.write import write_learned
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import RoutingConfig, save_config
 from pytest_selfopt.routing.history import HISTORY, append_cycles
@@ -60,6 +61,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
     notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
     write_feedback_file(state, phases, conclusions, cycle=cycle, now=now)
+    write_learned(state.settings.state_dir, state.ledger)
     state.ledger.finish_cycle(cycle, ended=ended, status="decided")
     return FinishedCycle(
         conclusions=tuple(conclusions),

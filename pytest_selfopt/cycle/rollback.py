@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.undo.logged import (
     LIFTED,
     RESTORED,
@@ -20,6 +21,7 @@ from pytest_selfopt.loop.undo.logged import (
 )
 from pytest_selfopt.loop.undo.reversal import ChangedSinceError, RuleReversal, reverse, with_experiments
 from pytest_selfopt.loop.undo.taken_back import in_words
+from pytest_selfopt.report.learned.write import write_learned
 from pytest_selfopt.routing.config import RoutingConfig, read_config, save_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, read_decisions
 from pytest_selfopt.routing.history import DECISIONS
@@ -61,7 +63,7 @@ def roll_back(settings: Settings, what: str | None, *, now: str, dry_run: bool) 
     def steps(log: UndoLog, routing: RoutingConfig) -> list[Step]:
         missing = "no decision{} that changed a rule stands"
         selected = with_experiments(_selected(log.standing, what, missing), log.standing)
-        return [_rollback(reversal) for reversal in _reversals(selected, routing)]
+        return [_rollback(reversal) for reversal in _reversals(selected, log.standing, routing)]
 
     return _carry_out(settings, steps, now=now, dry_run=dry_run)
 
@@ -100,6 +102,8 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
         after = save_config(settings.routing_path, routing, now=now)
         for step in steps:
             append_decision(path, _decision(step, after, now=now))
+        if settings.ledger_path.exists():
+            write_learned(settings.state_dir, held.enter_context(Ledger(settings.ledger_path)))
         return [step.sentence for step in steps]
 
 
@@ -131,22 +135,21 @@ def _selected(entries: Sequence[_Entry], what: str | None, missing: str) -> list
     return selected
 
 
-def _reversals(selected: Sequence[LoggedChange], routing: RoutingConfig) -> list[RuleReversal]:
+def _reversals(
+    selected: Sequence[LoggedChange], standing: Sequence[LoggedChange], routing: RoutingConfig
+) -> list[RuleReversal]:
     by_rule: dict[tuple[str, str], list[LoggedChange]] = {}
     for change in selected:
         by_rule.setdefault(change.address, []).append(change)
     reversals: list[RuleReversal] = []
-    for address, undone in by_rule.items():
+    for address, decisions in by_rule.items():
         try:
-            reversals.append(reverse(_rules_about(routing, address), undone))
+            reversals.append(reverse(_rules_about(routing, address), decisions, standing))
         except ChangedSinceError:
-            # How a fallback is asked goes with its promotion, unless it was decided about since.
-            if undone[-1].kind == "set" and len(by_rule) > 1:
-                continue
             model, phase = address
             raise StateError(
-                f"the rule for {model} in {phase} is not what the decision of cycle {undone[-1].cycle} made it: it was "
-                "changed by hand or by a later cycle. Roll that back first, or edit the file"
+                f"the rule for {model} in {phase} is not what the decision of cycle {decisions[-1].cycle} made it: it "
+                "was changed by hand or by a later cycle. Roll that back first, or edit the file"
             ) from None
     return reversals
 

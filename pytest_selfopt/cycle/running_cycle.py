@@ -20,7 +20,7 @@ from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.backends import CallBackend
-from pytest_selfopt.ledger.ledger import CycleStatus, Ledger
+from pytest_selfopt.ledger.ledger import CycleStatus, Ledger, Warmup
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.runners.budget import CallBudget
 from pytest_selfopt.runners.quota import spent_sentence
@@ -66,6 +66,11 @@ class RunningCycle:
     def settings(self) -> Settings:
         """The settings of the session."""
         return self._store.settings
+
+    @property
+    def warmups(self) -> tuple[Warmup, ...]:
+        """The warm-up calls that this session has made."""
+        return tuple(self._recorder.warmups)
 
     def begin_calls(self) -> None:
         """Begin to make calls."""
@@ -245,7 +250,7 @@ class RunningCycle:
 
     def _finish_gate(self, *, interrupted: bool) -> CycleResult:
         """Judge a gate's phases by their thresholds; partial or incomplete evidence decides nothing."""
-        result = replace(self._result(), took_s=clock.now() - self._began)
+        result = replace(self._result(), took_s=clock.now() - self._began, warmups=self.warmups)
         if interrupted:
             return replace(result, status="interrupted")
         if self.stopped_because:

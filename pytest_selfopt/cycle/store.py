@@ -37,7 +37,7 @@ from pytest_selfopt.routing.atomic_files import remove_leftovers, timestamp
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
 from pytest_selfopt.routing.feedback import FEEDBACK
-from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, prepare_state_dir
+from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, LEARNED, prepare_state_dir
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Json
@@ -389,7 +389,7 @@ def _prepare_folder(settings: Settings, held: ExitStack) -> None:
     """Make the state directory, lock it, and remove half-written files of an interrupted cycle."""
     prepare_state_dir(settings.state_dir)
     held.enter_context(hold_lock(settings.state_dir))
-    for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK):
+    for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK, LEARNED):
         remove_leftovers(settings.state_dir / name)
     remove_leftovers(settings.routing_path)
 

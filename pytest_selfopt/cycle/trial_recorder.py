@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.execution.reply_notes import ReplyNotes
-from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.ledger import Ledger, Warmup
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Finished
 from pytest_selfopt.trial import Trial
@@ -37,6 +37,8 @@ class TrialRecorder:
         """The calls in the ledger whose outcome is not recorded yet."""
         self._judged: list[tuple[str, Trial]] = []
         self.notes = ReplyNotes()
+        self.warmups: list[Warmup] = []
+        """The warm-up calls that were made, in the order in which they ended."""
 
     def record_calls(self, finished: Sequence[Finished]) -> Sequence[Finished]:
         """Store finished calls before any thread reads their replies; runs on the dispatcher's thread.
@@ -46,6 +48,7 @@ class TrialRecorder:
         finished = self._copies.mark(finished)
         for outcome in finished:
             self.notes.add(outcome.call, outcome.result)
+            self._note_warmup(outcome)
         if self._ledger is None:
             return finished
         whole = [outcome for outcome in finished if not outcome.result.cancelled]
@@ -53,6 +56,11 @@ class TrialRecorder:
         self._ledger.record_calls(self._cycle, records)
         self._recorded.update(outcome.call.id for outcome in whole)
         return finished
+
+    def _note_warmup(self, outcome: Finished) -> None:
+        spec = self._calls.warmed_spec(outcome.call)
+        if spec is not None:
+            self.warmups.append(Warmup(phase=spec.phase, spec=spec.id, result=outcome.result))
 
     def record_outcome(self, trial: Trial) -> None:
         """Store a trial's outcome, now or with those that follow."""

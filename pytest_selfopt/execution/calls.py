@@ -87,6 +87,13 @@ class CallFactory:
                 self._purposes[name] = spec
         return tuple(calls)
 
+    def warmed_spec(self, call: Call) -> Spec | None:
+        """Return the spec whose warm-up a call is; None if it is no warm-up."""
+        purpose = self._purposes.get(call.id)
+        if isinstance(purpose, Spec):
+            return purpose
+        return None
+
     def record(self, call: Call, result: CallResult) -> CallRecord:
         """Return the ledger's record of a finished call, or of a finished call to a member of a swarm."""
         swarm_call, mark, _ = call.id.rpartition(MARK)

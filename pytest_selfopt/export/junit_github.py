@@ -164,7 +164,10 @@ def _verdict_lines(outcome: Outcome, phase: Mapping[str, Any]) -> list[str]:
     if outcome["kind"] != "cycle":
         return [in_force]
     verdict = _phase_verdict(phase)
-    return [_cell(f"{verdict.verdict}: {verdict.text}."), "", in_force]
+    sentence = f"{verdict.text}."
+    if verdict.verdict:
+        sentence = f"{verdict.verdict}: {sentence}"
+    return [_cell(sentence), "", in_force]
 
 
 def _phase_verdict(phase: Mapping[str, Any]) -> PhaseVerdict:

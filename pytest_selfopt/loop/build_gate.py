@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.console.quantities import counted, format_odds
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, known
 from pytest_selfopt.loop.evidence.odds import odds
@@ -185,7 +185,7 @@ def _no_worse(recorded: Tally | None) -> GateResult | None:
         limit=WORSE_ODDS,
         sentence=(
             f"beside what was recorded: "
-            f"fixed {recorded.wins} answers, broke {recorded.losses} of {recorded.pairs}; "
+            f"fixed {counted(recorded.wins, 'answer')}, broke {recorded.losses} of {recorded.pairs}; "
             f"odds {format_odds(against)}:1 that it is worse, {WORSE_ODDS}:1 fail the build"
         ),
         asks=Verdict.REJECT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.loop.gates import measures
 from pytest_selfopt.loop.gates.gate_result import Gate, GateInput, GateResult, Verdict
 from pytest_selfopt.loop.thresholds import Limits
@@ -69,7 +70,7 @@ def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]
     kind = "median"
     if measured.metrics.weighted is not None:
         kind = "median of weighted accuracy"
-    parts = [f"{kind} {mine:.3f} beside {before:.3f} in {len(measured.metrics.runs)} runs"]
+    parts = [f"{kind} {mine:.3f} beside {before:.3f} in {counted(len(measured.metrics.runs), 'run')}"]
     if verdict is not Verdict.PROMOTE:
         parts += [f"{result.name}: {result.sentence}" for result in results if not result.passed]
     return f"{'; '.join(parts)}. By the classic rule, which guarantees nothing"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from pytest_selfopt.console.quantities import format_odds, format_passes
+from pytest_selfopt.console.quantities import counted, format_odds
 from pytest_selfopt.console.verdict_text import describe_claim
 from pytest_selfopt.loop.evidence.forecast import passes_to_decide
 from pytest_selfopt.loop.evidence.gains import least_gain
@@ -67,7 +67,7 @@ def counts(tally: Tally) -> str:
     if tally.copied:
         copied = f"; {copied_of(tally.copied, tally.replies)} and do not count"
     return (
-        f"fixed {tally.wins} answers{rescued}, broke {tally.losses} in {format_passes(tally.passes)} "
+        f"fixed {counted(tally.wins, 'answer')}{rescued}, broke {tally.losses} in {counted(tally.passes, 'pass')} "
         f"over the same {len(tally.cases)} prompts{copied}"
     )
 

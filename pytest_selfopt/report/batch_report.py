@@ -12,7 +12,7 @@ from typing import Any
 from pytest_selfopt.bench.case import Case
 from pytest_selfopt.bench.expected_failure import ExpectedFailure, begin_to_pass
 from pytest_selfopt.console.output import Printed, TextTable
-from pytest_selfopt.console.quantities import format_cost, format_duration
+from pytest_selfopt.console.quantities import counted, format_cost, format_duration
 from pytest_selfopt.execution.batch_run import BatchResult
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.planning.batch_questions import Questions
@@ -174,10 +174,7 @@ def _suite_names(questions: Questions) -> list[str]:
 def _describe_questions(questions: Questions) -> str:
     cases = len(list(_cases(questions)))
     suites = ", ".join(_suite_names(questions))
-    runs = "1 run"
-    if questions.runs > 1:
-        runs = f"{questions.runs} runs"
-    return f"{cases} prompts of {suites}, {runs}"
+    return f"{counted(cases, 'prompt')} of {suites}, {counted(questions.runs, 'run')}"
 
 
 def _rows(rows: Iterable[tuple[str, Metrics]]) -> TextTable:

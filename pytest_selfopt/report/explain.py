@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.errors import NothingRecordedError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar
@@ -23,7 +24,7 @@ from pytest_selfopt.routing.rule import Rule, rule_to_json
 CURVE = 40
 """The width of the improvement curve, for an accuracy of 1."""
 
-BESIDE_CURVE = len("  1234  0.425    promoted")
+BESIDE_CURVE = len("  1234  0.425    first baseline")
 _Entry = Mapping[str, Any]
 _SHOWN_ELSEWHERE = (
     *("model", "phase", "reason", "evidence", "status"),
@@ -44,7 +45,7 @@ def why(files: ProjectFiles, model: str, phase: str) -> Iterator[str]:
         yield from _rule_lines(rule)
     decisions = list(_decisions_on(files, model, phase))
     if decisions:
-        yield f"{len(decisions)} decisions"
+        yield counted(len(decisions), "decision")
     else:
         yield f"no decision on it is logged in {files.state_dir.name}"
     cycles = read_history(files.state_dir / HISTORY)
@@ -200,6 +201,7 @@ def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
         if any(map(_is_weighted, of_phase)):
             accuracy = "accuracy, weighted where cases have weights,"
         lines += ["", f"{accuracy} of what is in force in {phase}, by cycle"]
+        lines += _first_baseline(of_phase, most)
         for entry in of_phase:
             measured = entry.get("metrics", {}).get(entry["baseline_after"])
             if measured is not None and measured["accuracy"] is not None:
@@ -208,9 +210,22 @@ def _curves(entries: Sequence[_Entry], most: int) -> list[str]:
     return [*lines, ""]
 
 
-def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
+def _first_baseline(entries: Sequence[_Entry], most: int) -> Iterator[str]:
+    """Yield the line of the first baseline that was measured, as cycle 0: the state before the first cycle."""
+    for entry in entries:
+        measured = entry.get("metrics", {}).get(entry["baseline_before"])
+        if measured is not None:
+            yield f"{_bar_line(0, measured['accuracy'], most)}  first baseline"
+            return
+
+
+def _bar_line(cycle: int, accuracy: float, most: int) -> str:
     signs = "#" * round(accuracy * most)
-    line = f"  {entry['cycle']:>4}  {accuracy:.3f}  {signs}"
+    return f"  {cycle:>4}  {accuracy:.3f}  {signs}"
+
+
+def _curve_line(entry: _Entry, accuracy: float, most: int) -> str:
+    line = _bar_line(entry["cycle"], accuracy, most)
     if entry["winner"]:
         return f"{line}  promoted"
     return line
@@ -226,8 +241,8 @@ def _budget_lines(files: ProjectFiles) -> list[str]:
     shares = [comparison.share for comparison in comparisons if comparison.test is not None]
     opened, free = len(shares), len(comparisons) - len(shares)
     odds = float(bar(opened + 1))
-    spent = f"{opened} comparisons opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
+    spent = f"{counted(opened, 'comparison')} opened, {sum(shares):.4f} of {float(ALPHA):g} spent in all cycles"
     lines = [f"error budget: {spent}; the next one needs odds of {odds:,.0f}:1"]
     if free:
-        lines.append(f"by the classic rule, without any guarantee: {free} comparisons")
+        lines.append(f"by the classic rule, without any guarantee: {counted(free, 'comparison')}")
     return lines

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.console.quantities import (
+    counted,
     format_chance,
     format_cost,
     format_duration,
     format_known_cost,
     format_odds,
-    format_passes,
 )
 from pytest_selfopt.report.chart_data import can_weigh
 from pytest_selfopt.report.document import CurvePoint, CycleLine, Spent
@@ -159,5 +159,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         share, number, count, seconds, cost, odds, chance, words, ended, moment, differs,
         interval, believed, known, rise, rise_rests_on, can_weigh, gate_names,
     )
-} | {"duration": format_duration, "money": format_cost, "in_passes": format_passes}  # fmt: skip
+} | {"duration": format_duration, "money": format_cost, "counted": counted}  # fmt: skip
 """The filters of the templates, by name."""

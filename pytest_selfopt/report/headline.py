@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.console.verdict_text import (
     NEXT_STEPS,
     UNDECIDED,
@@ -75,7 +76,7 @@ def headline_of_history(lines: Sequence[CycleLine], phases: Sequence[PhaseReport
         state = _state(phase, lines)
         states.append(state)
     summary = "; ".join(states) or "nothing was decided"
-    promotions, number = _number(len(promoted), "promotion"), _number(cycles, "cycle")
+    promotions, number = counted(len(promoted), "promotion"), counted(cycles, "cycle")
     verdict = best_verdict([line.verdict for line in lines])
     why = tuple(map(_promotion, promoted[-_NAMES:]))
     if verdict and not why:
@@ -115,12 +116,6 @@ def _right_of(passes: int, answers: int | None) -> str:
     if not answers:
         return ""
     return f"{passes:,} of {answers:,}"
-
-
-def _number(count: int, name: str) -> str:
-    if count == 1:
-        return f"1 {name}"
-    return f"{count:,} {name}s"
 
 
 def _result(phase: PhaseReport) -> str:

@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TypeVar
 
-from pytest_selfopt.console.quantities import format_cost, format_duration, format_passes
+from pytest_selfopt.console.quantities import counted, format_cost, format_duration
 from pytest_selfopt.report import formats
 from pytest_selfopt.report.document import Budget, CurvePoint, CycleLine, Event, Report, RuleReport
 from pytest_selfopt.report.markdown_escape import LONGEST, block, code, cut, paragraph, plain, table, whole
@@ -76,7 +76,7 @@ def _lead(report: Report) -> Iterator[str]:
 
 def _phase(phase: PhaseReport) -> list[str]:
     lines = [f"## {plain(phase.phase)}", "", paragraph(phase.sentence) or "Nothing was decided.", ""]
-    over = f"{phase.cases:,} prompts, {format_passes(phase.runs)}"
+    over = f"{phase.cases:,} prompts, {counted(phase.runs, 'pass')}"
     lines += [f"In force after cycle {phase.cycle}: {code(phase.in_force)} ({over})", ""]
     lines += _matrix(phase)
     lines += ["", *_numbers(phase)]
@@ -107,7 +107,7 @@ def _matrix_row(spec: SpecReport, gate_names: Sequence[str]) -> list[str]:
         name = f"{spec.name} (in force)"
     compared = "-"
     if spec.fixed is not None:
-        compared = f"{spec.fixed} / {spec.broken} in {format_passes(spec.passes)}"
+        compared = f"{spec.fixed} / {spec.broken} in {counted(spec.passes or 0, 'pass')}"
     if spec.prompts is not None:
         compared += f"; {spec.prompts_up} of {spec.prompts} prompts up, {spec.prompts_down} down"
     gates = dict.fromkeys(gate_names, "")
@@ -365,10 +365,10 @@ def _event(event: Event) -> str:
 
 
 def _budget(budget: Budget) -> str:
-    opened = f"{budget.comparisons} comparisons were opened in this history"
+    opened = f"{counted(budget.comparisons, 'comparison')} opened in this history"
     spent, alpha = formats.number(budget.spent), formats.number(budget.alpha)
     odds = formats.odds(budget.next_odds)
-    return f"Error budget: {opened} and have spent {spent} of {alpha}; the next one needs odds of {odds}."
+    return f"Error budget: {opened}, {spent} of {alpha} spent; the next one needs odds of {odds}."
 
 
 def _events(events: Sequence[Event]) -> list[str]:

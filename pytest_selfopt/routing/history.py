@@ -18,6 +18,7 @@ from pytest_selfopt.strict_json import parse_json
 
 HISTORY = "meta_loop_history.json"
 DECISIONS = "routing_decisions.jsonl"
+LEARNED = "LEARNED.md"
 LEDGER = "ledger.sqlite"
 IGNORE = ".gitignore"
 VERSION = 1

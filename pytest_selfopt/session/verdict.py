@@ -30,7 +30,7 @@ from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_out
 from pytest_selfopt.session.hidden_failures import HiddenFailures, may_be_replaced, was_cut_short
 from pytest_selfopt.session.options import mode_of, terminal_of
 from pytest_selfopt.session.report_evidence import from_evidence, get_evidence, is_part, is_unanswered, set_evidence
-from pytest_selfopt.session.terminal.summary import write_gate, write_summary
+from pytest_selfopt.session.terminal.summary import write_gate, write_summary, write_warmups
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
@@ -248,6 +248,9 @@ class VerdictHooks:
         if self.nothing_asked and self._judges:
             writer = TerminalWriter(terminalreporter)
             writer.write_lines(_nothing_asked(self.nothing_asked))
+        running = self._running()
+        if not self._judges and running is not None:
+            write_warmups(terminalreporter, running.warmups)
         if self._result is None:
             return
         annotate(self._outcome, terminalreporter)

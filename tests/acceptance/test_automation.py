@@ -147,6 +147,33 @@ def test_an_incapable_model_is_replaced_by_fallback(project: Make) -> None:
     assert {request["model"] for request in made.server.seen.requests[-CASES:]} == {"other"}
 
 
+def test_a_fallback_stands_in_for_atomic_work_too(project: Make) -> None:
+    made = project(capable(able("other")))
+    made.configure(TWO_SPECS + f'[tool.selfopt.phases.atomic]\nfallback = "{OTHER}"\n' + second_model(made))
+    result = said(made.run("--selfopt-cycle"))
+    assert "on trial: disable_for_stateful for scripted/model in atomic" in result
+    assert "confirmed disable_for_stateful for scripted/model in atomic: PROMOTE atomic: fixed 36" in result
+    (rule,) = made.routing()["rules"]
+    assert (rule["status"], rule["allow"], rule["fallback_model"]) == ("confirmed", False, OTHER)
+
+
+def test_without_a_fallback_one_line_says_so(project: Make) -> None:
+    made = project(capable([]))
+    made.configure(TWO_SPECS)
+    result = said(made.run("--selfopt-cycle"))
+    assert result.count("no fallback is named for scripted/model in atomic") == 1
+    assert "and none is invented; name one as phases.atomic.fallback" in result
+
+
+def test_classic_makes_seven_runs_before_it_disables(project: Make) -> None:
+    made = project(capable([]))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    made.configure(TWO_SPECS.replace(', "schema"', ""))
+    result = said(made.run("--selfopt-cycle", "--selfopt-profile=classic"))
+    assert "diagnosis: capability limit: 0 of 84 answers are right" in result
+    assert made.server.seen.asked == 7 * CASES
+
+
 def test_plain_sessions_log_a_fallback(project: Make) -> None:
     made = project(capable([*able("other"), *able("model")]))
     made.configure(TWO_SPECS + second_model(made))

@@ -77,7 +77,7 @@ def test_the_classic_rule_takes_seven_passes(project: Make) -> None:
     assert made.server.seen.asked == 2 * 7 * CASES
     shown = made.selfopt("history").stdout
     assert "error budget: 0 comparisons opened, 0.0000 of 0.05 spent" in shown
-    assert "by the classic rule, without any guarantee: 1 comparisons" in shown
+    assert "by the classic rule, without any guarantee: 1 comparison" in shown
     assert "comparison None" not in shown
 
 

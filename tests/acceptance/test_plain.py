@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import BASELINE, CALLS, MODEL, RESTRAINT, Project, right, said
 
 Make = Callable[..., Project]
 
@@ -52,6 +52,17 @@ def test_the_routing_configuration_is_followed(project: Make) -> None:
     )
     result = made.run()
     result.assert_outcomes(passed=CALLS + RESTRAINT)
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [({"text": "4"}, "/w1: answered in 0."), ({"status": 503, "message": "asleep"}, "/w1 failed after 0.")],
+)
+def test_a_session_tells_its_warm_up(project: Make, then: dict[str, object], told: str) -> None:
+    made = project({"rules": [{"when": {"prompt": "What is 2+2?"}, "then": then}, *right()], "default": {"text": "Hi"}})
+    result = made.run("--selfopt-warmup")
+    result.assert_outcomes(passed=CALLS + RESTRAINT)
+    assert f"selfopt: warm-up of {BASELINE}{told}" in said(result)
 
 
 def test_a_wrong_answer_fails_with_its_content(project: Make) -> None:

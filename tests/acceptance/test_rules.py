@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from pytest_selfopt.cli import main
 from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.resolve import resolve
 from tests.acceptance.conftest import BODY, CALLS, RESTRAINT, Project, right, said
@@ -92,6 +94,34 @@ def test_one_command_confirms_a_warm_up_rule(project: Make) -> None:
     assert "pass 1 right: baseline 12/12" in said(following)
     assert "selfopt: proves" not in said(following)
     assert json.loads((made.path / ".selfopt" / "harness_feedback.json").read_text())["recommendations"] == []
+
+
+def test_rolling_back_takes_a_warm_up_away(project: Make, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """By every form of the command, and the next cycle leaves it alone."""
+    made = with_ollama(project(cold_for(2 * CASES)))
+    assert "to take it back: selfopt rollback 2" in said(made.run("--selfopt-cycle", "--selfopt-no-race"))
+    log = read_decisions(made.path / ".selfopt" / "routing_decisions.jsonl")
+    before = log[1]["evidence"]["rule_before"]
+    for what in ([], ["2"], [f"{MODEL}::atomic"]):
+        copy = tmp_path_factory.mktemp("copy")
+        shutil.copytree(made.path, copy, dirs_exist_ok=True)
+        assert main(["rollback", *what, "--rootdir", str(copy)]) == 0
+        assert json.loads((copy / "routing_config.json").read_text())["rules"] == [before]
+    made.selfopt("rollback", "2")
+    again = made.selfopt("rollback", "2")
+    assert (again.returncode, made.routing()["rules"]) == (4, [before])
+    made.server.play(cold_for(2 * CASES))
+    result = made.run("--selfopt-cycle", "--selfopt-no-race")
+    assert "skipped allow_for_bounded_tasks: warm-up on was taken back by hand" in said(result)
+    assert made.routing()["rules"] == [before]
+    assert "Taken back by hand, cycles leave it alone:\n\n- warm-up on" in learned(made)
+    assert made.selfopt("rollback", "--undo").returncode == 0
+    assert "Taken back" not in learned(made)
+    assert made.routing()["rules"][0]["enable_warmup"] is True
+
+
+def learned(made: Project) -> str:
+    return (made.path / ".selfopt" / "LEARNED.md").read_text()
 
 
 def test_a_trial_rule_may_wait_a_cycle(project: Make) -> None:

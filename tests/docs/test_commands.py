@@ -94,7 +94,7 @@ def with_ollama(place: Place, *parts: str) -> Place:
 
 
 def test_looking_judging_again_and_undoing(place: Place) -> None:
-    look, undo, enforce = blocks("docs/how-to/undo.md", "sh", 3)
+    look, undo, again, enforce = blocks("docs/how-to/undo.md", "sh", 4)
     with_ollama(place).run("pytest benchmarks --selfopt-cycle")
     looked = place.run(look)
     assert "variant: schema" in looked
@@ -102,6 +102,8 @@ def test_looking_judging_again_and_undoing(place: Place) -> None:
     undone = place.run(undo)
     assert "is removed, there was none before" in undone
     assert json.loads((place.folder / "routing_config.json").read_text())["rules"] == []
+    assert "as it was before the rollback" in place.run(again)
+    assert json.loads((place.folder / "routing_config.json").read_text())["rules"] != []
     assert "0 applied" in place.run(enforce)
 
 

@@ -28,6 +28,9 @@ class Calls:
     def id_of(self, _key: TrialKey) -> str:
         return "late"
 
+    def warmed_spec(self, _call: Call) -> None:
+        return None
+
     def record(self, call: Call, result: CallResult) -> CallRecord:
         return record(call.id, result=result)
 

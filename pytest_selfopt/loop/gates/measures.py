@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_selfopt.console.quantities import format_cost, format_passes
+from pytest_selfopt.console.quantities import counted, format_cost
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, reject_or_hold
 from pytest_selfopt.loop.thresholds import Limits
@@ -79,7 +79,7 @@ def min_samples(measured: GateInput, limits: Limits) -> GateResult:
         passed=passes >= limits.min_samples,
         value=passes,
         limit=limits.min_samples,
-        sentence=f"{format_passes(passes, 'whole ')}, at least {limits.min_samples} are needed",
+        sentence=f"{counted(passes, 'whole pass')}, at least {limits.min_samples} are needed",
     )
 
 

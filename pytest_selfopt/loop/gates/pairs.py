@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from fractions import Fraction
 
-from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.console.quantities import counted, format_odds
 from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.loop.evidence.prompts import prompt_evidence
 from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
@@ -91,7 +91,7 @@ def no_regression(measured: GateInput, limits: Limits) -> GateResult | None:
         value=float(min(reached, Fraction(10**300))),
         limit=float(needed),
         sentence=(
-            f"fixed {wins} answers, broke {losses}: "
+            f"fixed {counted(wins, 'answer')}, broke {losses}: "
             f"odds {format_odds(reached)}:1 against luck, needed {format_odds(needed)}:1"
         ),
         asks=reject_or_hold(reject=worse or behind),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.loop.undo.logged import LoggedChange
-from pytest_selfopt.loop.undo.taken_back import Setting, changed_settings, in_words, setting_of
+from pytest_selfopt.loop.undo.taken_back import Setting, changed_settings, in_words, setting_of, settings_in
 from pytest_selfopt.routing.rule import Rule
 from pytest_selfopt.specs.spec import parse_spec
 
@@ -33,22 +33,27 @@ class ChangedSinceError(ValueError):
 class RuleReversal:
     """The reversal of decisions about one model in one phase: all rules about it before and after.
 
-    `undone` are the decisions, oldest first; `settings` are what they had changed, which is taken back.
+    `decisions` were to be undone, and `undone` are they and all later ones, both oldest first.
     """
 
     model: str
     phase: str
     before: tuple[Rule, ...]
     after: tuple[Rule, ...]
+    decisions: tuple[LoggedChange, ...]
     undone: tuple[LoggedChange, ...]
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """The settings that the decisions had put in force or on trial, each once."""
+        """The settings that the decisions had put in force or on trial and that no longer are, each once.
+
+        What was decided later is undone with them, but not taken back: cycles may decide it again.
+        """
+        kept = settings_in(_in_force(self.after))
         found: dict[Setting, None] = {}
-        for change in self.undone:
+        for change in self.decisions:
             found.update(dict.fromkeys(_settings(change)))
-        return tuple(found)
+        return tuple(setting for setting in found if setting not in kept)
 
     @property
     def sentence(self) -> str:
@@ -74,14 +79,24 @@ def with_experiments(selected: Iterable[LoggedChange], standing: Sequence[Logged
     """
     together = {change.id: change for change in selected}
     for change in tuple(together.values()):
-        about = [other for other in standing if other.address == change.address]
+        about = about_same_rule(change, standing)
         if change.kind in OUTCOMES:
             trial = _experiment(change, about[: about.index(change)])
             together.update((member.id, member) for member in trial)
-        if change.kind == "promote" and change.after is not None and not change.after.allow:
+        if change.kind == "promote":
             place = standing.index(change)
-            together.update((own.id, own) for own in standing[place + 1 : place + 2] if own.kind == "set")
+            together.update((own.id, own) for own in standing[place + 1 : place + 2] if _is_last_setting(own, standing))
     return [change for change in standing if change.id in together]
+
+
+def about_same_rule(change: LoggedChange, standing: Iterable[LoggedChange]) -> list[LoggedChange]:
+    """Return the decisions about the model and phase of a change."""
+    return [other for other in standing if other.address == change.address]
+
+
+def _is_last_setting(change: LoggedChange, standing: Iterable[LoggedChange]) -> bool:
+    """Whether a change only set how a fallback is asked, and nothing was decided about that since."""
+    return change.kind == "set" and about_same_rule(change, standing)[-1] is change
 
 
 def _experiment(outcome: LoggedChange, earlier: Sequence[LoggedChange]) -> list[LoggedChange]:
@@ -104,38 +119,36 @@ def _experiment(outcome: LoggedChange, earlier: Sequence[LoggedChange]) -> list[
     return members
 
 
-def reverse(rules: Sequence[Rule], undone: Sequence[LoggedChange]) -> RuleReversal:
-    """Undo decisions about one model in one phase, given in the order of the log.
+def reverse(rules: Sequence[Rule], decisions: Sequence[LoggedChange], standing: Iterable[LoggedChange]) -> RuleReversal:
+    """Undo decisions about one model in one phase, given in the order of the log, and all that came after them.
 
-    `rules` are all rules about it. If they already are as before the decisions, they stay as they are.
+    `rules` are all rules about it. If the one in force already is as before the decisions, they stay as they are.
 
     Raises:
-        ChangedSinceError: if the rule in force is not as the last of the decisions left it.
+        ChangedSinceError: if the rule in force is not as the last decision left it.
     """
-    newest = undone[-1]
-    about = tuple(rules)
-    after = about
+    about = about_same_rule(decisions[0], standing)
+    undone = about[about.index(decisions[0]) :]
+    before = tuple(rules)
+    after: tuple[Rule, ...] | None = before
     for change in reversed(undone):
-        unapplied = _unapply(after, change)
-        if unapplied is not None:
-            after = unapplied
-        elif change is newest and _in_force(about) != _target(undone):
-            raise ChangedSinceError(newest.kind)
-        elif change is newest:
-            break
-        elif newest.kind in OUTCOMES:
-            after = _without_trial(after)
-    if newest.kind in OUTCOMES:
-        after = _without_trial(after)
-    return RuleReversal(model=newest.model, phase=newest.phase, before=about, after=after, undone=tuple(undone))
-
-
-def _target(undone: Sequence[LoggedChange]) -> Rule | None:
-    """Return the rule in force before the first of the decisions; what only was on trial is left out."""
-    before = undone[0].before
-    if undone[-1].kind in OUTCOMES and before is not None:
-        return before.untried
-    return before
+        if after is not None:
+            after = _unapply(after, change)
+    if after is None:
+        if _in_force(before) != undone[0].before:
+            raise ChangedSinceError(undone[-1].kind)
+        after = before
+    if undone[0].kind in OUTCOMES:
+        # A rule that was put on trial by hand has no decision that began the trial.
+        after = tuple(filter(None, (rule.untried for rule in after)))
+    return RuleReversal(
+        model=decisions[0].model,
+        phase=decisions[0].phase,
+        before=before,
+        after=after,
+        decisions=tuple(decisions),
+        undone=tuple(undone),
+    )
 
 
 def _unapply(rules: tuple[Rule, ...], change: LoggedChange) -> tuple[Rule, ...] | None:
@@ -152,10 +165,6 @@ def _unapply(rules: tuple[Rule, ...], change: LoggedChange) -> tuple[Rule, ...] 
             return None
         left.insert(place, change.before)
     return tuple(left)
-
-
-def _without_trial(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(filter(None, (rule.untried for rule in rules)))
 
 
 def _in_force(rules: Iterable[Rule]) -> Rule | None:

@@ -52,6 +52,18 @@ def setting_of(action: str, rule: Rule) -> tuple[Setting, ...]:
     return find(rule)
 
 
+def settings_in(rule: Rule | None) -> frozenset[Setting]:
+    """Return the settings that a rule has; none without a rule."""
+    if rule is None:
+        return frozenset()
+    found = {setting for find in _SETTINGS.values() for setting in find(rule)}
+    if rule.variant is not None:
+        found.add(("variant", rule.variant))
+    if rule.isolated is not None:
+        found.add(("isolation", ("off", "on")[rule.isolated]))
+    return frozenset(found)
+
+
 def forbidding(taken_back: Iterable[TakenBack], baseline: Spec, candidate: Spec) -> TakenBack | None:
     """Return what forbids a candidate: a setting that it would bring back; None if nothing does."""
     return forbidding_settings(taken_back, baseline.model, baseline.phase, changed_settings(baseline, candidate))
@@ -82,7 +94,7 @@ def _warm_up(rule: Rule) -> tuple[Setting, ...]:
 
 
 def _fallback(rule: Rule) -> tuple[Setting, ...]:
-    if rule.fallback_model:
+    if rule.fallback_model and not rule.allow:
         return (("model", rule.fallback_model),)
     return ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_selfopt.console.quantities import format_passes
+from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.economy.spending import SWARM
 from pytest_selfopt.loop.evidence.copies import copies
 from pytest_selfopt.loop.power import Outlook, findable_gain
@@ -32,8 +32,8 @@ def describe_plan(plan: PhasePlan, cases: int, cycle: int, outlooks: Sequence[Ou
     if partial:
         lines.append("  only some trials are selected: they are recorded, nothing is decided")
     elif not plan.candidates:
-        watch = format_passes(plan.least_passes)
-        lines.append(f"  plateau: every neighbour of the baseline was tried; it is watched for {watch}")
+        watch = f"monitored in {counted(plan.least_passes, 'pass')}"
+        lines.append(f"  plateau: every neighbour of the baseline was tried; {watch}")
     else:
         lines += _describe_calls(plan, cases, outlooks)
     return lines
@@ -43,12 +43,12 @@ def _describe_calls(plan: PhasePlan, cases: int, outlooks: Sequence[Outlook]) ->
     """Return lines on the number of prompts, passes and calls of a plan with candidates."""
     least = plan.fewest_calls(cases)
     most = plan.most_calls(cases)
-    passes = format_passes(plan.most_passes)
+    passes = counted(plan.most_passes, "pass")
     calls = f"{least:,}"
     if most > least:
         passes = f"{plan.least_passes} to {passes}"
         calls += f" to {most:,}"
-    amount = f"{cases} prompts, {passes}, {calls}"
+    amount = f"{counted(cases, 'prompt')}, {passes}, {calls}"
     method = _describe_method(plan, outlooks)
     if not any(map(_is_swarm, plan.specs)):
         return [f"  {amount} calls; {method}"]

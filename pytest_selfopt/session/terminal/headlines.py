@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_selfopt.console.quantities import format_odds, format_passes
+from pytest_selfopt.console.quantities import counted, format_odds
 from pytest_selfopt.console.verdict_text import Answers, JudgedCandidate, PhaseVerdict
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.gate import CandidateJudgement
@@ -37,11 +37,10 @@ def headline(conclusion: Conclusion, cycle: int) -> list[StyledText]:
 def verdict_of(conclusion: Conclusion) -> StyledText:
     """Return the result of a phase in one sentence that stands alone."""
     result = _phase_verdict(conclusion)
-    return StyledText(
-        f"{result.verdict} {conclusion.phase}: {result.text}",
-        COLOURS[Verdict(result.verdict)],
-        bold=True,
-    )
+    sentence = f"{conclusion.phase}: {result.text}"
+    if not result.verdict:
+        return StyledText(sentence, bold=True)
+    return StyledText(f"{result.verdict} {sentence}", COLOURS[Verdict(result.verdict)], bold=True)
 
 
 def leader_of(conclusion: Conclusion) -> CandidateJudgement | None:
@@ -90,7 +89,7 @@ def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
     """Return the reason for a candidate's verdict: its answers beside the baseline's, and the failed gate."""
     tally = judgement.tally
     name = change_of(conclusion, judgement)
-    pairs = f"{name} fixed {tally.wins} answers, broke {tally.losses} in {format_passes(tally.passes)}"
+    pairs = f"{name} fixed {counted(tally.wins, 'answer')}, broke {tally.losses} in {counted(tally.passes, 'pass')}"
     gate = _failed_gate(judgement)
     if gate is not None:
         return f"{pairs}; gate {gate.name}: {gate.sentence}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,9 +97,18 @@ def _write_in_full(page: TerminalWriter, result: CycleResult, report: Path | Non
     page.write_lines(map(StyledText, closing_lines(result, report)))
 
 
+def write_warmups(terminal: TerminalReporter, warmups: Sequence[Warmup]) -> None:
+    """Write the warm-ups of a session that judges nothing; with -q only those that failed."""
+    page = TerminalWriter(terminal)
+    for warmup in warmups:
+        if page.verbosity >= 0 or warmup.result.received is None:
+            line = _warmup(warmup)
+            page.write_lines([replace(line, text=f"selfopt: {line.text}")])
+
+
 def _warmup(warmup: Warmup) -> StyledText:
     line = warmup_line(warmup)
-    if warmup.result.reply is None:
+    if warmup.result.received is None:
         return StyledText(line, "yellow")
     return StyledText(line)
 
@@ -180,6 +190,8 @@ def write_gate(terminal: TerminalReporter, result: CycleResult) -> None:
         page.write_lines(map(_warning, why_undecided(result)))
     if page.verbosity >= -1:
         page.write_lines(map(_warning, result.notes))
+    if page.verbosity >= 0:
+        page.write_lines(map(_warmup, result.warmups))
     for outcome in result.gated:
         _write_gated(page, outcome)
 

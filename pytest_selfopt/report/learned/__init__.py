@@ -1,0 +1,1 @@
+"""`LEARNED.md`: what is known by now, for people and agents."""
