@@ -47,6 +47,24 @@ def test_a_swarm_is_compared_with_its_members(project: Make, capsys: pytest.Capt
     assert "--selfopt-resume" in result.stderr.str()
 
 
+def test_suites_are_found_by_name_or_alone(project: Make) -> None:
+    made = cheap(project, {"rules": right()})
+    (made.path / "prompts.yaml").write_text("prompt: no suite\n")
+    alone = made.selfopt("batch", "CHEAP", "--json")
+    assert alone.returncode == 0, alone.stderr
+    (made.path / "more").mkdir()
+    (made.path / "more" / "Other.jsonl").write_bytes((made.path / "items.jsonl").read_bytes())
+    several = made.selfopt("swarm", ":10", "--tier", "cheap")
+    assert (several.returncode, several.stderr.strip()) == (
+        4,
+        "selfopt: there are several suites: items.jsonl, more/Other.jsonl; name one by --suite",
+    )
+    named = made.selfopt("swarm", ":00", "--tier", "Cheap", "--harness", "other", "--json")
+    assert named.returncode == 0, named.stderr
+    unknown = made.selfopt("batch", "cheap", "--harness", "nothing")
+    assert unknown.stderr.strip().endswith("there is no such file, and no suite of this name; available: items, Other")
+
+
 def exact(voters: int) -> Fraction:
     """How often the right answer wins a vote, each wrong one being as likely as another, and a tie is split."""
     wrong = (1 - SHARE) / len(WRONG)
