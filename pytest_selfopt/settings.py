@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from pytest_selfopt import clock
@@ -62,7 +63,7 @@ class PhaseSettings:
     """The fallback for a phase that the baseline's model cannot handle."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings(ProjectFiles):
     """The complete, validated configuration.
 
@@ -167,6 +168,12 @@ class Settings(ProjectFiles):
         topology, tier = parsed
         return self.swarms.swarm(name, topology, [model.id for model in self.tier(tier)])
 
+    # Kept, because swarms look their tier up for each call.
+    @cached_property
+    def _best(self) -> tuple[ModelConfig, ...]:
+        today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
+        return best_by_price(self.prices, self.providers, self.model, today=today)
+
     def tier_name(self, asked: str) -> str:
         """Return the name of the tier that is meant: TIER1 and BEST_8 are tier1 and best8."""
         given = [model.tier for model in self.models.values() if model.tier is not None]
@@ -179,11 +186,8 @@ class Settings(ProjectFiles):
             SettingsError: if the tier is unknown or empty.
         """
         name = self.tier_name(name)
-        if name == BEST and name not in self.tiers:
-            today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
-            best = best_by_price(self.prices, self.providers, self.model, today=today)
-            if best:
-                return best
+        if name == BEST and name not in self.tiers and self._best:
+            return self._best
         # Only the requested tier: other lists may contain unknown models.
         named = {tier: list(map(self.model, models)) for tier, models in self.tiers.items() if tier == name}
         named = {**{tier: [] for tier in self.tiers}, **named}

@@ -136,6 +136,18 @@ def test_shared_errors_give_a_vote_no_gain(project: Make, capsys: pytest.Capture
     )
 
 
+def test_runs_of_a_batch_overlap(project: Make) -> None:
+    """In Ollama's format, too, whose models do not overlap in cycles."""
+    made = project({"latency": 0.5, "default": {"text": "no"}})
+    (made.path / "pyproject.toml").write_text(
+        f'[tool.selfopt]\nmodel = "desk/m"\n[tool.selfopt.providers.desk]\nwire = "ollama"\n'
+        f'base_url = "{made.server.address}"\nmax_concurrency = 64\n[tool.selfopt.tiers]\none = ["desk/m"]\n'
+    )
+    found = json.loads(made.selfopt("batch", "one", "--runs", "9", "--yes", "--json").stdout)
+    assert found["calls"] == made.server.seen.asked == 9 * CASES
+    assert CASES < made.server.seen.most_in_flight <= found["most_in_flight"] <= 64
+
+
 def test_512_calls_survive_five_percent_failures(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
     flaky = {"when": {"chance": 0.05}, "then": {"status": 500, "message": "overloaded"}}
     made = cheap(project, {"rules": [flaky, *right()]}, "[tool.selfopt.swarm]\nmax_concurrency = 64\n")
@@ -152,6 +164,7 @@ def test_512_calls_survive_five_percent_failures(project: Make, capsys: pytest.C
     assert sum(answered for _, answered, _ in stages) >= 504
     assert found["specs"][0]["accuracy"] == 1
     assert made.server.seen.most_in_flight <= 64
+    assert made.server.seen.most_in_flight <= found["most_in_flight"] <= 64
 
 
 def test_tier_models_are_called_or_named_unavailable(project: Make, capsys: pytest.CaptureFixture[str]) -> None:
