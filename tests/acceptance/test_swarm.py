@@ -97,7 +97,7 @@ def test_the_loop_routes_to_a_cheaper_vote(project: Make) -> None:
 
 
 def test_a_killed_swarm_resumes_without_repeated_calls(project: Make) -> None:
-    made = cheap(project, {"rules": right(), "latency": 0.05})
+    made = cheap(project, {"rules": right(), "latency": 0.05}, "[tool.selfopt.swarm]\nmax_concurrency = 8\n")
     process = begin(made, *BASELINE)
     wait_until(lambda: made.server.seen.asked > 100)
     process.send_signal(signal.SIGKILL)
