@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
+from pytest_selfopt import clock
 from pytest_selfopt.config_table import Table
+from pytest_selfopt.economy.best import BEST, best_by_price
 from pytest_selfopt.economy.prices import NO_PRICES, PriceFile, read_prices
 from pytest_selfopt.economy.spending import read_spending, read_tiers
-from pytest_selfopt.economy.tiers import models_of_tier
+from pytest_selfopt.economy.tiers import BANDS, models_of_tier, tier_name
 from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.loop.actions import Switches
 from pytest_selfopt.loop.build_gate import GateThresholds
@@ -59,7 +63,7 @@ class PhaseSettings:
     """The fallback for a phase that the baseline's model cannot handle."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings(ProjectFiles):
     """The complete, validated configuration.
 
@@ -164,12 +168,26 @@ class Settings(ProjectFiles):
         topology, tier = parsed
         return self.swarms.swarm(name, topology, [model.id for model in self.tier(tier)])
 
+    # Kept, because swarms look their tier up for each call.
+    @cached_property
+    def _best(self) -> tuple[ModelConfig, ...]:
+        today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
+        return best_by_price(self.prices, self.providers, self.model, today=today)
+
+    def tier_name(self, asked: str) -> str:
+        """Return the name of the tier that is meant: TIER1 and BEST_8 are tier1 and best8."""
+        given = [model.tier for model in self.models.values() if model.tier is not None]
+        return tier_name(asked, [*self.tiers, *BANDS, BEST, *given])
+
     def tier(self, name: str) -> tuple[ModelConfig, ...]:
         """Return the models of a tier: those of the list with that name, or those in its price range.
 
         Raises:
             SettingsError: if the tier is unknown or empty.
         """
+        name = self.tier_name(name)
+        if name == BEST and name not in self.tiers and self._best:
+            return self._best
         # Only the requested tier: other lists may contain unknown models.
         named = {tier: list(map(self.model, models)) for tier, models in self.tiers.items() if tier == name}
         named = {**{tier: [] for tier in self.tiers}, **named}

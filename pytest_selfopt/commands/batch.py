@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "tier",
-        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
+        help="the tier: tier1, tier2, tier3, best8, or a list configured under tiers",
     )
     add_batch_options(parser)
     parser.set_defaults(run=run)
@@ -38,9 +38,10 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.report.batch_report import batch_lines, to_json
 
     settings = load_batch_project(args)
+    tier = settings.tier_name(args.tier)
     questions, notes = batch_questions(
         settings,
-        args.tier,
+        tier,
         args.suite,
         tags=args.tags,
         phase=args.phase,
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         runs=args.runs,
     )
     cost = estimate_batch(
-        args.tier,
+        tier,
         questions.suites,
         settings,
         phase=args.phase,

@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--tier",
         required=True,
-        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
+        help="the tier: tier1, tier2, tier3, best8, or a list configured under tiers",
     )
     parser.add_argument(
         "--suite",
@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError(f"--runs {args.runs}: must be 1 to {MAX_RUNS:,}")
     topology = parse_pattern(args.pattern)
     settings = load_project(args)
+    tier = settings.tier_name(args.tier)
     add_suite_folders(args.suite)
     suites: tuple[Suite, ...] = ()
     if args.suite:
@@ -89,16 +90,16 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError("--tags selects cases of suites; name the suites by --suite")
     estimate = estimate_swarm(
         topology,
-        args.tier,
+        tier,
         suites,
         settings,
         phase=args.phase,
         runs=args.runs,
     )
     if args.json:
-        write_json(_as_json(estimate, topology, args.tier, settings))
+        write_json(_as_json(estimate, topology, tier, settings))
     else:
-        write_lines(_describe(estimate, topology, args.tier, settings))
+        write_lines(_describe(estimate, topology, tier, settings))
     return EXIT_DONE
 
 

@@ -30,7 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--tier",
         required=True,
-        help="the tier: tier1, tier2, tier3, or a list configured under tiers",
+        help="the tier: tier1, tier2, tier3, best8, or a list configured under tiers",
     )
     add_batch_options(parser)
     parser.set_defaults(run=run)
@@ -44,10 +44,11 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.swarm.pattern import parse_pattern
 
     settings = load_batch_project(args)
+    tier = settings.tier_name(args.tier)
     questions = swarm_questions(
         settings,
         args.pattern,
-        args.tier,
+        tier,
         args.suite,
         tags=args.tags,
         phase=args.phase,
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     )
     cost = estimate_swarm(
         parse_pattern(args.pattern),
-        args.tier,
+        tier,
         questions.suites,
         settings,
         phase=args.phase,

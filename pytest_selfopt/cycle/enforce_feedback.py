@@ -256,4 +256,4 @@ def _comes_from(rule: Rule | None, wanted: Recommendation) -> bool:
     """Whether a rule was made from this recommendation."""
     if rule is None or rule.source != "harness_feedback":
         return False
-    return rule.reason == wanted.reason
+    return (rule.reason, (rule.evidence or {}).get("action")) == (wanted.reason, wanted.action)

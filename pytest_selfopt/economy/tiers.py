@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from pytest_selfopt.economy.best import BEST
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.suggest import did_you_mean
@@ -20,6 +21,21 @@ class Band:
 
 
 BANDS = {"tier1": Band(0.01, 0.05), "tier2": Band(0.06, 0.15), "tier3": Band(0.20, 0.50)}
+
+
+def tier_name(asked: str, names: Iterable[str]) -> str:
+    """Return the name among `names` that is meant: TIER1 and BEST_8 are tier1 and best8; without one, as asked."""
+    known = tuple(names)
+    if asked in known:
+        return asked
+    for name in known:
+        if _bare(name) == _bare(asked):
+            return name
+    return asked
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def tier_of(model: ModelConfig) -> str | None:
@@ -49,12 +65,17 @@ def models_of_tier(
     if tier in named:
         return tuple(named[tier])
     known = tuple(models)
+    if tier == BEST:
+        raise SettingsError(
+            f"{BEST} is the eight models of a price file that are best by price, and there are none: "
+            "name the file under prices, or a list of models under tiers"
+        )
     members = [model for model in known if tier_of(model) == tier]
     if members:
         return tuple(sorted(members, key=_dearness))
     tiers = sorted({*named, *filter(None, map(tier_of, known))})
     if tier not in BANDS:
-        guess = did_you_mean(tier, list(dict.fromkeys([*BANDS, *tiers])))
+        guess = did_you_mean(tier, list(dict.fromkeys([*BANDS, *tiers, BEST])))
         raise SettingsError(f"unknown tier {tier!r}{guess}; named lists of models are configured under tiers")
     band = BANDS[tier]
     others = ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate, groupby
+from operator import attrgetter
 
 from pytest_selfopt import clock
 from pytest_selfopt.bench.grading.judgement import BrokenGrader
@@ -15,7 +17,7 @@ from pytest_selfopt.errors import SettingsError, SpecError
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_backend
 from pytest_selfopt.execution.calls import CallFactory, case_texts
 from pytest_selfopt.execution.copies import CopyWatch
-from pytest_selfopt.execution.dispatcher import TICK_S
+from pytest_selfopt.execution.dispatcher import MOST_TOGETHER, TICK_S
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger
@@ -30,6 +32,7 @@ from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Settings
+from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.execution_state import MARK
 from pytest_selfopt.trial import CallResult, ErrorKind, Json, Outcome, Trial
 
@@ -52,6 +55,8 @@ class BatchResult:
     """The cost of all calls, including those without a usable answer; None if any cost is unknown."""
     took_s: float
     planned: int
+    most_in_flight: int = 0
+    """The most calls in flight at a time."""
     expected: tuple[Trial, ...] = ()
     """The trials of cases that are expected to fail, which are no part of `trials` and `planned`."""
     stopped: str = ""
@@ -72,6 +77,9 @@ class BatchRun:
     _parts: dict[str, list[Trial]] = field(default_factory=dict)
     _votes: int = 0
     _calls: int = 0
+    _errors: int = 0
+    _spans: list[tuple[float, float]] = field(default_factory=list)
+    """The start and the end of each call that was sent, in seconds since the epoch."""
     _costs: list[float | None] = field(default_factory=list)
     _notes: ReplyNotes = field(default_factory=ReplyNotes)
 
@@ -105,6 +113,7 @@ class BatchRun:
             cost_usd=_total(self._costs),
             took_s=clock.now() - began,
             planned=_counted(planned),
+            most_in_flight=most_at_once(self._spans),
             expected=tuple(self._expected),
             stopped=stopped,
             interrupted=stopped == INTERRUPTED,
@@ -133,7 +142,10 @@ class BatchRun:
         planned: Mapping[TrialKey, PlannedTrial],
         models: Sequence[ModelConfig],
     ) -> str:
-        """Make the calls pass by pass; return why the batch ended early, or an empty text."""
+        """Make the calls; return why the batch ended early, or an empty text.
+
+        Runs overlap, so that limits are used up: nothing is decided between them. The calls of a model stay in order.
+        """
         factory = CallFactory(cycle, planned, self.settings)
         budget = make_budget(self.settings, models, spent=(0, 0.0))
         watch = CopyWatch(partial(ledger.answered, outside=cycle))
@@ -142,7 +154,7 @@ class BatchRun:
         counted = _counted(planned)
 
         def take(finished: Sequence[Finished]) -> None:
-            done = [answer for answer in watch.mark(finished) if not answer.result.cancelled]
+            done = [answer for answer in watch.mark(finished) if _was_asked(answer)]
             spent.extend(filter(None, map(_spent_quota, finished)))
             for answer in done:
                 self._notes.add(answer.call, answer.result)
@@ -154,8 +166,7 @@ class BatchRun:
                 if trial is not None:
                     outcomes.append((answer.call.id, trial))
             ledger.record_outcomes(outcomes)
-            errors = sum(trial.outcome is Outcome.ERROR for trial in self._trials)
-            self.say(len(self._trials), counted, errors)
+            self.say(len(self._trials), counted, self._errors)
 
         purpose = RunnerPurpose(
             cycle=ledger.name_of(cycle),
@@ -166,8 +177,7 @@ class BatchRun:
         runner = backend.runner(purpose)
 
         def make_calls() -> str:
-            for run in range(self.questions.runs):
-                keys = [key for key in planned if key.run == run]
+            for keys in self._groups(planned):
                 runner.run_batch(list(map(factory.call, keys)), take)
                 if budget is not None and budget.spent:
                     return budget.spent
@@ -176,6 +186,29 @@ class BatchRun:
             return ""
 
         return _until_interrupted(make_calls, runner.cancel)
+
+    def _groups(self, planned: Iterable[TrialKey]) -> Iterator[list[TrialKey]]:
+        """Yield the trials of whole runs that are called together: as many as may be held at a time."""
+        calls_of = {spec.id: self._calls_of(spec) for spec in self.questions.specs}
+        group: list[TrialKey] = []
+        size = 0
+        for _, of_run in groupby(planned, key=attrgetter("run")):
+            keys = list(of_run)
+            calls = sum(calls_of[key.spec] for key in keys)
+            if group and size + calls > MOST_TOGETHER:
+                yield group
+                group, size = [], 0
+            group += keys
+            size += calls
+        if group:
+            yield group
+
+    def _calls_of(self, spec: Spec) -> int:
+        """Return the calls of a trial of a spec: one, or those of the stages of a swarm."""
+        swarm = self.settings.swarm(spec.model)
+        if swarm is None:
+            return 1
+        return sum(swarm.topology.stages)
 
     def _judge(
         self,
@@ -194,6 +227,7 @@ class BatchRun:
         trial = make_trial(planned, received, verdict, model)
         if mark or not self.settings.swarm(call.model):
             self._calls += answer.result.attempts
+            self._spans.append((answer.result.started, answer.result.ended))
             self._costs.append(trial.cost_usd)
         if planned.case.expected_failure:
             if mark:
@@ -201,6 +235,7 @@ class BatchRun:
             self._expected.append(trial)
         elif not mark:
             self._trials.append(trial)
+            self._errors += trial.outcome is Outcome.ERROR
         elif call.model == planned.spec.model:
             self._votes += 1
         elif position.startswith("0."):
@@ -227,6 +262,24 @@ def _until_interrupted(make_calls: Callable[[], str], cancel: Callable[[], None]
                 raise
             return INTERRUPTED
         return made.result()
+
+
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """Return how many of the calls with these starts and ends were under way at a time, at most."""
+    moments: list[tuple[float, int]] = []
+    for started, ended in spans:
+        moments += [(started, 1), (ended, -1)]
+    # At the same moment, a call ends before another begins.
+    moments.sort()
+    return max(accumulate(change for _, change in moments), default=0)
+
+
+def _was_asked(finished: Finished) -> bool:
+    """Whether a call was made: not if it was cancelled, or its model's quota was used up before."""
+    result = finished.result
+    if result.error is not None and result.error.kind is ErrorKind.QUOTA:
+        return result.in_flight > 0
+    return not result.cancelled
 
 
 def _counted(planned: Mapping[TrialKey, PlannedTrial]) -> int:

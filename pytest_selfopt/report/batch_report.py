@@ -87,6 +87,7 @@ def to_json(settings: Settings, questions: Questions, result: BatchResult, notes
         "cost_usd": result.cost_usd,
         "votes": result.votes,
         "took_s": result.took_s,
+        "most_in_flight": result.most_in_flight,
         "stopped": result.stopped or None,
         "notes": [*notes, *result.notes, *passing],
     }
@@ -214,6 +215,7 @@ def _closing_lines(questions: Questions, result: BatchResult) -> Iterator[str]:
         calls += f" and {result.votes:,} votes"
     took = format_duration(result.took_s)
     cost = format_cost(result.cost_usd)
-    yield f"{calls} in {took}, cost {cost}; recorded as cycle {result.cycle}"
+    together = f"at most {result.most_in_flight} in flight"
+    yield f"{calls} in {took}, {together}, cost {cost}; recorded as cycle {result.cycle}"
     if result.stopped:
         yield f"some prompts were not asked: {result.stopped}"

@@ -165,7 +165,7 @@ def _recommendation(value: dict[str, Any], target: str) -> Recommendation:
         type=value.get("type") or "routing",
         target=target,
         action=_PLAIN_ACTIONS.get(action, action),
-        reason=value.get("reason") or "'reason' is empty",
+        reason=value.get("reason") or "no reason is given",
         allow=allow,
         fallback=value.get("fallback"),
         requirements=requirements,

@@ -11,12 +11,8 @@ from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
 from pytest_selfopt.swarm.pattern import Topology, parse_pattern
 
-USUAL_IN_FLIGHT = 8
-MOST_IN_FLIGHT = 64
-"""Largest configurable limit on the calls of one swarm in flight."""
-
 MOST_IN_ALL = 512
-"""Limit on the calls of all swarms in flight."""
+"""Limit on the calls of all swarms in flight, and of one that has no limit of its own."""
 
 
 _PROVIDER = ProviderConfig(name="swarm", wire="openai")
@@ -34,7 +30,7 @@ class Swarm:
     topology: Topology
     members: tuple[str, ...]
     judge: str
-    in_flight: int = USUAL_IN_FLIGHT
+    in_flight: int = MOST_IN_ALL
 
     def member(self, place: int) -> str:
         """Return the model for the call at a place of a stage."""
@@ -58,7 +54,7 @@ class SwarmSettings:
     Without a `judge`, the first member judges.
     """
 
-    in_flight: int = USUAL_IN_FLIGHT
+    in_flight: int = MOST_IN_ALL
     judge: str | None = None
 
     def swarm(self, name: str, topology: Topology, members: Sequence[str]) -> Swarm:
@@ -79,7 +75,7 @@ def read_swarms(table: Table) -> SwarmSettings:
         SettingsError: naming the place of a wrong value.
     """
     settings = SwarmSettings(
-        in_flight=table.integer("max_concurrency", USUAL_IN_FLIGHT, least=1, most=MOST_IN_FLIGHT),
+        in_flight=table.integer("max_concurrency", MOST_IN_ALL, least=1, most=MOST_IN_ALL),
         judge=table.text("judge"),
     )
     if settings.judge is not None and settings.judge.startswith(PREFIX):

@@ -56,11 +56,15 @@ def test_a_merely_named_model_gets_its_price(project: Make) -> None:
     made = project()
     with_price_file(made)
     known = {"input_cost_per_token": 1.5e-7, "output_cost_per_token": 6e-7, "litellm_provider": "openai"}
-    write_prices(made, {"gpt-4o-mini": known, "gpt-free": {**known, "input_cost_per_token": 0}})
+    write_prices(
+        made,
+        {"gpt-4o-mini": {**known, "supports_function_calling": True}, "gpt-free": {**known, "input_cost_per_token": 0}},
+    )
     shown = made.selfopt("models", "openai/gpt-4o-mini", "openai/gpt-free", "openai/gpt-x", "--no-ask").stdout
     assert "per million tokens $0.15 in, $0.6 out" in shown
     assert "per million tokens unknown in, $0.6 out" in shown
     assert "per million tokens unknown in, unknown out" in shown
+    assert "512 calls, about $0.0915" in made.selfopt("cost-estimate", ":3", "--tier", "BEST_8").stdout
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,12 @@ def test_retries_and_timeouts_build_on_current_values(tmp_path: Path) -> None:
 def test_short_forms_of_feedback_are_read(tmp_path: Path) -> None:
     off = {"model": "lfm", "action": "disable", "fallback": "ollama/llama3.2:3b"}
     allow = {"model": "small", "phase": "atomic", "action": "allow", "requirements": ["warm-up"], "reason": "cold"}
-    write(tmp_path, off, allow, {"model": "lfm", "action": "retry"}, {"model": 3, "action": "disable"})
+    wrong = [{"model": "lfm", "action": "retry"}, {"model": 3, "action": "disable"}]
+    write(tmp_path, off, allow, *wrong, {"target": "lfm::atomic", "action": "dance"})
     done = selfopt(tmp_path, "enforce", "harness_feedback.json")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "3 applied, 0 skipped, 2 errors")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "3 applied, 1 skipped, 2 errors")
+    logged = read_decisions(tmp_path / ".selfopt" / "routing_decisions.jsonl")
+    assert [entry["kind"] for entry in logged] == ["trial"] * 3 + ["skip"] + ["refused"] * 2
     assert "recommendations[2]: 'phase' is missing" in done.stdout
     assert "recommendations[3]: 'model' must be a string, not 3" in done.stdout
     config = tmp_path / "routing_config.json"

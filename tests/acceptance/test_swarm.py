@@ -97,7 +97,7 @@ def test_the_loop_routes_to_a_cheaper_vote(project: Make) -> None:
 
 
 def test_a_killed_swarm_resumes_without_repeated_calls(project: Make) -> None:
-    made = cheap(project, {"rules": right(), "latency": 0.05})
+    made = cheap(project, {"rules": right(), "latency": 0.05}, "[tool.selfopt.swarm]\nmax_concurrency = 8\n")
     process = begin(made, *BASELINE)
     wait_until(lambda: made.server.seen.asked > 100)
     process.send_signal(signal.SIGKILL)
@@ -175,7 +175,8 @@ def test_conversations_admit_no_swarm(project: Make) -> None:
 
 
 def test_remote_workers_make_member_calls(project: Make, engine: Engine) -> None:
-    made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *right()]}, engine.settings())
+    limit = "[tool.selfopt.swarm]\nmax_concurrency = 8\n"
+    made = cheap(project, {"rules": [*wrong_for("m1", 0, 1), *right()]}, engine.settings() + limit)
     cases = 4
     made.write_suite(suite_lines()[: 2 + cases])
     for _ in range(2):

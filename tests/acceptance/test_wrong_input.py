@@ -156,7 +156,8 @@ def test_an_unusable_configuration_is_set_aside(project: Make, content: str) -> 
     assert "Traceback" not in said(result)
     (aside,) = made.path.glob("routing_config.json.corrupt-*")
     assert aside.read_text() == content
-    assert [rule["model"] for rule in made.routing()["rules"]] == [MODEL]
+    readable = ["m"] * ('"model": "m"' in content)
+    assert [rule["model"] for rule in made.routing()["rules"]] == [*readable, MODEL]
 
 
 def test_ten_thousand_odd_rules_survive_a_cycle(project: Make) -> None:

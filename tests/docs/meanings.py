@@ -100,7 +100,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     },
     "[tool.selfopt.tiers]": {"TIER": "models by name, for swarms and `selfopt batch`"},
     "[tool.selfopt.swarm]": {
-        "max_concurrency": "calls of a swarm under way at a time",
+        "max_concurrency": "calls of a swarm under way at a time; the limits of models and providers apply as well",
         "judge": "the model that makes one answer of free texts; by default a swarm's first member",
     },
     "[tool.selfopt.phases.PHASE]": {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from pytest_selfopt.errors import SuiteError
 
 _SUFFIXES = (".jsonl", ".yaml", ".yml", ".csv", ".tsv")
 _TABLES = (".csv", ".tsv")
+_NOT_ONES_OWN = frozenset({"node_modules", "site-packages", "venv", "env", "build", "dist", "__pycache__"})
+"""Folders of a project that hold others' files, or copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,16 @@ def _advice(suffix: str) -> str:
     if suffix == ".json":
         return "; JSON is read from a file that ends in .yaml"
     return ""
+
+
+def project_files(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder that may be suites by their suffix; not in folders of tools and packages."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NOT_ONES_OWN)
+        for name in sorted(files):
+            path = Path(folder, name)
+            if path.suffix.lower() in _SUFFIXES and not name.startswith("."):
+                yield path
 
 
 def suite_files(paths: Sequence[Path]) -> list[Path]:

@@ -41,10 +41,11 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
 def _add_question_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--suite",
+        "--harness",
         type=Path,
         nargs="+",
-        required=True,
-        help="suite files, or folders of them",
+        default=[],
+        help="suite files or folders of them, or the names of suites (default: the only suite of the project)",
     )
     add_tags_option(parser)
     parser.add_argument(
@@ -90,13 +91,19 @@ def load_batch_project(args: argparse.Namespace) -> Settings:
     """The settings of the project, with the runner and the budget of this command.
 
     Raises:
-        SettingsError: when an option cannot be used, or the settings cannot be read.
+        SettingsError: when an option cannot be used, no suite is named or found, or the settings cannot be read.
     """
+    from pytest_selfopt.planning.suite_selection import choose_suites, likely_suites
     from pytest_selfopt.settings import Mode, Overrides, load_settings
 
     _check_numbers(args)
-    add_suite_folders(args.suite)
     rootdir = open_rootdir(args)
+    if not args.suite or not all(path.exists() for path in args.suite):
+        # Suites are found by reading them, and they may name modules beside them.
+        likely = likely_suites(rootdir)
+        add_suite_folders(likely)
+        args.suite = choose_suites(args.suite, likely, rootdir)
+    add_suite_folders(args.suite)
     overrides = Overrides(
         state_dir=given_state_dir(args),
         runner=args.runner,
