@@ -148,9 +148,7 @@ class SessionStore:
         return ""
 
     def log_routing(self, plan: PhasePlan, cycle: int = 0) -> None:
-        """Log that another model than the configured one is asked, or one that its rule disables.
-
-        For a resumed cycle, that is done only once.
+        """Log that another model is asked than configured, or a disabled one by force; for a resumed cycle, once.
 
         Raises:
             StateError: if it cannot be written.
