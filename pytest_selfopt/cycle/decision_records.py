@@ -8,16 +8,22 @@ from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion
-from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
+from pytest_selfopt.routing.decisions import Decision, decisions_of
 from pytest_selfopt.routing.history import DECISIONS
+from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.trial import Json
 
 
 def log_decisions(
-    state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
-) -> list[str]:
-    """Append each decision to the log; return sentences about a log that had to be repaired."""
-    notes = []
+    written: StateChange,
+    state: CycleStore,
+    phases: Sequence[PhaseRun],
+    conclusions: Sequence[Conclusion],
+    *,
+    cycle: int,
+    now: str,
+) -> None:
+    """Append each decision to the log that is written."""
     path = state.settings.state_dir / DECISIONS
     logged = decisions_of(path, cycle)
     for phase, conclusion in zip(phases, conclusions, strict=True):
@@ -38,9 +44,7 @@ def log_decisions(
                     "rests_on": _rests_on(phase, conclusion, change, cycle),
                 },
             )
-            note = append_decision(path, decision)
-            notes.append(note)
-    return notes
+            written.log(path, decision)
 
 
 def _gates_of(conclusion: Conclusion) -> dict[str, Json]:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SelfoptError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, highest_tried, trial_sentence, with_value_of
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, remedy
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
 from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.planner import apply_route
-from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, save_config
-from pytest_selfopt.routing.decisions import Decision, append_decision, reasons_of
+from pytest_selfopt.routing.config import RoutingConfig, load_config, new_text, read_config
+from pytest_selfopt.routing.decisions import Decision, reasons_of
 from pytest_selfopt.routing.feedback import PHASES, Feedback, read_feedback
-from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
-from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.routing.rule import Recommendation, Rule
+from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.trial import Json
 
@@ -59,19 +60,21 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
         if dry_run:
             routing = read_config(settings.routing_path)
         else:
-            prepare_state_dir(settings.state_dir)
-            held.enter_context(hold_lock(settings.state_dir))
+            notes += held.enter_context(hold_state(settings.state_dir, settings.routing_path))
             routing = load_config(settings.routing_path)
             notes.append(routing.problem)
         ledger = _ledger(settings, held)
         routing, enforced = _apply(feedback, routing, settings, ledger, now=now)
         if dry_run:
             return enforced
-        if enforced.applied:
-            save_config(settings.routing_path, routing, now=now)
+        with change_state(settings.state_dir, None, "selfopt enforce") as written:
+            text = new_text(settings.routing_path, routing, now=now)
+            if enforced.applied and text is not None:
+                written.replace(settings.routing_path, text)
+            _log(written, settings.state_dir / DECISIONS, feedback, enforced, routing, now=now)
         fresh = read_config(settings.routing_path)
         errors = (*enforced.errors, *_not_in_effect(fresh, enforced.applied))
-        notes += _log(settings.state_dir / DECISIONS, feedback, enforced, fresh, now=now)
+        notes += written.notes
         return replace(enforced, errors=errors, notes=tuple(filter(None, notes)))
 
 
@@ -212,14 +215,21 @@ def _agrees(asked: float | None, routed_to: float | None) -> bool:
     return asked is None or asked == routed_to
 
 
-def _log(path: Path, feedback: Feedback, enforced: EnforcementReport, fresh: RoutingConfig, *, now: str) -> list[str]:
+def _log(
+    written: StateChange,
+    path: Path,
+    feedback: Feedback,
+    enforced: EnforcementReport,
+    routing: RoutingConfig,
+    *,
+    now: str,
+) -> None:
     """Log every rule that this feedback put on trial, and what was skipped or refused, unless it is in the log.
 
-    A rule is missing from the log if the process was interrupted between the two writes.
+    Versions that wrote the two files one after the other may have left a rule without its entry.
     """
-    changes = [*_trials(feedback, enforced, fresh), *enforced.skipped, *enforced.refused]
+    changes = [*_trials(feedback, enforced, routing), *enforced.skipped, *enforced.refused]
     known = reasons_of(path, feedback.cycle)
-    notes = []
     for change in changes:
         # A rule that was rolled back may be made again, and is then in the log already.
         if change.after is None and (change.phase, change.model, change.sentence) in known:
@@ -230,22 +240,20 @@ def _log(path: Path, feedback: Feedback, enforced: EnforcementReport, fresh: Rou
             kind=change.kind,
             phase=change.phase,
             model=change.model,
-            effective=fresh.apply_routing(change.model, change.phase).model,
+            effective=routing.apply_routing(change.model, change.phase).model,
             reason=change.sentence,
             evidence=change.record,
         )
-        note = append_decision(path, decision)
-        notes.append(note)
-    return notes
+        written.log(path, decision)
 
 
-def _trials(feedback: Feedback, enforced: EnforcementReport, fresh: RoutingConfig) -> Iterator[RuleChange]:
+def _trials(feedback: Feedback, enforced: EnforcementReport, routing: RoutingConfig) -> Iterator[RuleChange]:
     """Yield the decision behind each rule on trial that comes from this feedback."""
     applied = {change.sentence: change for change in enforced.applied}
     for wanted in feedback.recommendations:
         model, _, phase = wanted.target.rpartition("::")
         sentence = trial_sentence(wanted)
-        if not _comes_from(fresh.get_rule(model, phase), wanted):
+        if not _comes_from(routing.get_rule(model, phase), wanted):
             continue
         evidence: dict[str, Json] = {"action": wanted.action}
         unlogged = RuleChange(kind="trial", model=model, phase=phase, sentence=sentence, evidence=evidence)

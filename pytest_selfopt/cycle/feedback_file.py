@@ -1,4 +1,4 @@
-"""The feedback file that a cycle writes."""
+"""The text of the feedback file that a cycle writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evidence.copies import originals
-from pytest_selfopt.routing.feedback import FEEDBACK, read_document, write_feedback
+from pytest_selfopt.routing.feedback import FEEDBACK, feedback_text, read_document
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.trial import Outcome
@@ -21,16 +21,15 @@ RECENT_RUNS = 8
 """The runs of each phase that the file holds, over cycles."""
 
 
-def write_feedback_file(
+def cycle_feedback(
     state: CycleStore, phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion], *, cycle: int, now: str
-) -> None:
-    """Write the feedback file: the results of the specs in force, repeated failures, and recommendations.
+) -> str:
+    """Return a cycle's feedback file: the results of the specs in force, repeated failures, and recommendations.
 
     The file before keeps what this cycle does not renew: the results of phases that were not measured, and the
     recommendations on those and on phases in which rules were only proven.
     """
-    path = state.settings.state_dir / FEEDBACK
-    before = read_document(path)
+    before = read_document(state.settings.state_dir / FEEDBACK)
     earlier = _earlier_entries(state, cycle)
     runs: list[dict[str, Any]] = []
     failures = Counter[str]()
@@ -55,8 +54,7 @@ def write_feedback_file(
         if name not in measured:
             runs += list(_earlier_runs(earlier, name))[-RECENT_RUNS:]
     searched = {phase.plan.phase for phase in phases if not phase.plan.only_proves}
-    write_feedback(
-        path,
+    return feedback_text(
         generated_at=now,
         recent_runs=runs,
         accuracy=accuracy,

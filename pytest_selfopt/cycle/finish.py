@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from pytest_selfopt import clock
 from pytest_selfopt.cycle.decision_records import log_decisions
-from pytest_selfopt.cycle.feedback_file import write_feedback_file
+from pytest_selfopt.cycle.feedback_file import cycle_feedback
 from pytest_selfopt.cycle.history_entry import history_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.ledger.comparisons import ComparisonState
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.steps import change_state
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
 from pytest_selfopt.loop.gate import CandidateJudgement
@@ -25,10 +27,13 @@ from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import plan_phase
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
-from pytest_selfopt.report.learned.write import write_learned
+from pytest_selfopt.report.learned.write import learned_file
 from pytest_selfopt.routing.atomic_files import timestamp
-from pytest_selfopt.routing.config import RoutingConfig, save_config
-from pytest_selfopt.routing.history import HISTORY, append_cycles
+from pytest_selfopt.routing.config import RoutingConfig, new_text
+from pytest_selfopt.routing.edits import keep_edits
+from pytest_selfopt.routing.feedback import FEEDBACK
+from pytest_selfopt.routing.history import HISTORY, LEARNED, with_cycles
+from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.specs.spec import Spec, parse_spec
 from pytest_selfopt.trial import Json
 
@@ -43,31 +48,45 @@ class FinishedCycle:
 
 
 def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> FinishedCycle:
-    """Judge the evidence of all phases, and write the results.
+    """Judge the evidence of all phases, and write the results in one step, whole or not at all.
 
-    The verdicts go to the ledger first, and the status "decided" last. A cycle that is interrupted in between can be
-    resumed and writes the same again, or the next cycle continues from its verdicts.
+    A cycle that is interrupted before that is complete can be resumed, and is judged again.
 
     Raises:
-        StateError: if a file cannot be written.
+        StateError: if something cannot be written; ledger and files are as they were before.
     """
     ended = clock.now()
     now = timestamp(ended)
     conclusions, routing = _conclude_phases(state, phases, cycle=cycle, now=now)
-    _store_verdicts(state, phases, conclusions, cycle=cycle, ended=ended)
-    save_config(state.settings.routing_path, routing, now=now)
-    notes = log_decisions(state, phases, conclusions, cycle=cycle, now=now)
-    following = _plan_following(state, phases, routing)
-    entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
-    notes.append(append_cycles(state.settings.state_dir / HISTORY, entries))
-    write_feedback_file(state, phases, conclusions, cycle=cycle, now=now)
-    write_learned(state.settings.state_dir, state.ledger)
-    state.ledger.finish_cycle(cycle, ended=ended, status="decided")
+    settings = state.settings
+    routing, notes = keep_edits(settings.routing_path, state.began, routing)
+    with change_state(settings.state_dir, state.ledger, f"cycle {cycle}") as written:
+        _store_verdicts(state, phases, conclusions, cycle=cycle, ended=ended)
+        state.ledger.finish_cycle(cycle, ended=ended, status="decided")
+        text = new_text(settings.routing_path, routing, now=now)
+        if text is not None:
+            written.replace(settings.routing_path, text)
+        following = _plan_following(state, phases, routing)
+        entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
+        notes.append(_write_history(written, settings.state_dir / HISTORY, entries))
+        written.replace(settings.state_dir / FEEDBACK, cycle_feedback(state, phases, conclusions, cycle=cycle, now=now))
+        text = learned_file(state.ledger, read_taken_back(settings.state_dir))
+        if text is not None:
+            written.replace(settings.state_dir / LEARNED, text)
+        log_decisions(written, state, phases, conclusions, cycle=cycle, now=now)
     return FinishedCycle(
         conclusions=tuple(conclusions),
         following=following,
-        notes=tuple(filter(None, notes)),
+        notes=(*written.notes, *filter(None, notes)),
     )
+
+
+def _write_history(written: StateChange, path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Add entries to the history that is written; return a sentence if an unusable one was set aside, else empty."""
+    text, note = with_cycles(path, entries)
+    if text is not None:
+        written.replace(path, text)
+    return note
 
 
 def _conclude_phases(
@@ -134,13 +153,16 @@ def _history_entries(
 def record_stopped_cycle(
     state: CycleStore, phases: Sequence[PhaseRun], reason: str, *, cycle: int, began: float
 ) -> tuple[str, ...]:
-    """Add a cycle that stopped at its budget to the history, with every candidate on HOLD.
+    """Record the end of a cycle that stopped at its budget, and add it to the history with every candidate on HOLD.
 
     Raises:
-        StateError: if the history cannot be written.
+        StateError: if something cannot be written; ledger and history are as they were before.
     """
     entries = [_stopped_entry(phase.plan, reason, cycle=cycle, began=began) for phase in phases]
-    note = append_cycles(state.settings.state_dir / HISTORY, entries)
+    settings = state.settings
+    with change_state(settings.state_dir, state.ledger, f"cycle {cycle}") as written:
+        state.ledger.finish_cycle(cycle, ended=clock.now(), status="stopped")
+        note = _write_history(written, settings.state_dir / HISTORY, entries)
     if not note:
         return ()
     return (note,)

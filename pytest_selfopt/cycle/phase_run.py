@@ -14,8 +14,8 @@ from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.tally import Tally, tally
-from pytest_selfopt.loop.gate import comparing_gates
-from pytest_selfopt.loop.gates.gate_result import GateInput, ProjectGates
+from pytest_selfopt.loop.gate import comparing_gates, worst
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, ProjectGates, Verdict
 from pytest_selfopt.loop.gates.measures import EXTENDED, is_hopeless
 from pytest_selfopt.loop.power import STEADY, VARYING, Outlook
 from pytest_selfopt.loop.race import RaceState, race_state, step
@@ -126,7 +126,7 @@ class PhaseRun:
 
         Empty for the classic rule, which guarantees nothing.
         """
-        if self.limits.profile is DecisionRule.CLASSIC or self.plan.block_passes:
+        if self._is_classic or self.plan.block_passes:
             return ()
         if self._churn is None:
             return (self._outlook(STEADY), self._outlook(VARYING))
@@ -147,7 +147,7 @@ class PhaseRun:
     @property
     def may_stop_early(self) -> bool:
         """Whether specs can be out before every spec has had its minimum of passes; the classic rule makes all."""
-        return self.plan.phase == EXTENDED and self.limits.profile is not DecisionRule.CLASSIC
+        return self.plan.phase == EXTENDED and not self._is_classic
 
     def depends(self, run: int) -> bool:
         """Whether earlier runs decide which specs are asked in a run."""
@@ -178,16 +178,31 @@ class PhaseRun:
         return run - run % (self.plan.block_passes * len(self.plan.specs))
 
     def _decide_round(self, start: int) -> frozenset[str]:
-        """Return all specs if the race continues with the round that begins at run `start`, otherwise none."""
+        """Return all specs if another round, which begins at run `start`, can decide something, otherwise none."""
+        undecided = self._is_undecided(start)
+        whole = all(self._whole(run, self._live_in_block(run)) for run in range(start))
+        if undecided and whole:
+            return self._all
+        return frozenset()
+
+    def _is_undecided(self, start: int) -> bool:
+        """Whether the rule of decision leaves something open before the round of blocks that begins at a run."""
+        if self._is_classic:
+            return any(self._classic_verdict(spec) is Verdict.HOLD for spec in self.comparisons)
         standings = self._standings(self.comparisons)
         passes = self.plan.pass_of(start)
         most = self.plan.pass_of(self.plan.most_passes)
         result = step(standings, passes=passes, most=most)
         self.stopped = result.stopped
-        whole = all(self._whole(run, self._live_in_block(run)) for run in range(start))
-        if result.live and whole:
-            return self._all
-        return frozenset()
+        return bool(result.live)
+
+    def _classic_verdict(self, spec: str) -> Verdict:
+        """Return the verdict of the classic rule, which has no odds to reach, on the runs so far."""
+        return worst(self._gates(self.measured(spec)))
+
+    @property
+    def _is_classic(self) -> bool:
+        return self.limits.profile is DecisionRule.CLASSIC
 
     def missing(self) -> int:
         """Return the number of trials that were due and did not arrive."""
@@ -209,8 +224,13 @@ class PhaseRun:
         return sum(case not in trials for case in self.cases)
 
     def _decide(self, run: int) -> frozenset[str]:
-        """Let the race decide which specs continue to `run`; an incomplete pass before it ends the race."""
+        """Let the race decide which specs continue to `run`; an incomplete pass before it ends the race.
+
+        The classic rule has no race: a cycle that began with one and is resumed under it asks every spec in full.
+        """
         before = self.live(run - 1)
+        if self._is_classic:
+            return self._all
         if run < self.plan.least_passes:
             return self._capable(before)
         if not before or not self._whole(run - 1, before) or not self.comparisons:
@@ -246,12 +266,14 @@ class PhaseRun:
 
     def _standing(self, spec: str) -> RaceState:
         measured = self.measured(spec)
-        gates = comparing_gates(measured, self.limits, own_gates=self.project_gates)
-        return race_state(measured, gates)
+        return race_state(measured, self._gates(measured))
+
+    def _gates(self, measured: GateInput) -> tuple[GateResult, ...]:
+        return comparing_gates(measured, self.limits, own_gates=self.project_gates)
 
     def test_number(self, candidate: str) -> int | None:
         """Return the number of a comparison's test; None for the classic rule."""
-        if self.limits.profile is DecisionRule.CLASSIC:
+        if self._is_classic:
             return None
         return self.comparisons[candidate].test
 

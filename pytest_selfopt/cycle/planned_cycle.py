@@ -19,12 +19,12 @@ from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.project_runner import ProjectRunner
 from pytest_selfopt.execution.workload import WorkloadPlan
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
-from pytest_selfopt.planning.capabilities import makes_calls_here, require_model
+from pytest_selfopt.planning.askable import check_askable, require_askable
+from pytest_selfopt.planning.capabilities import makes_calls_here
 from pytest_selfopt.planning.cost import cost_notice
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import baseline_of
 from pytest_selfopt.planning.session_plan import SessionPlan
-from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.routing.config import readable_config
 from pytest_selfopt.settings import Mode, Settings
 
@@ -79,10 +79,14 @@ class PlannedCycle:
 
     def _refuse_models(self, phase: str) -> None:
         """Refuse a baseline whose models cannot be used, before the state on disk is opened."""
-        model = baseline_of(phase, self.settings, readable_config(self.settings.routing_path))[0].model
-        if makes_calls_here(self.settings):
-            for member in resolve_members(self.settings, [model]):
-                require_model(member)
+        settings = self.settings
+        spec, because = baseline_of(phase, settings, readable_config(settings.routing_path))
+        routed = settings.forced_model is None and spec.model != settings.phase(phase).baseline.model
+        if routed:
+            where = f"{settings.routing_path.name}, phase {phase!r} ({'; '.join(because)})"
+            require_askable(spec.model, where, settings)
+        elif makes_calls_here(settings):
+            check_askable(spec.model, settings)
 
     def dry_run(self, session_plan: SessionPlan) -> list[str]:
         """Return lines on the cycle's plan.

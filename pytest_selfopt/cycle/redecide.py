@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytest_selfopt.ledger.schema import require_ledger
 from pytest_selfopt.loop.cycle import Conclusion, conclude
 from pytest_selfopt.loop.gates.gate_result import no_project_gates
 from pytest_selfopt.loop.generate import Candidate
+from pytest_selfopt.loop.thresholds import DecisionRule
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Settings
@@ -95,6 +96,7 @@ def _again(
 ) -> RedecidedPhase:
     plan = _stored_plan(cycle, phase, stored)
     comparisons = _comparisons(ledger, phase, plan.baseline.id, cycle)
+    _require_tests(comparisons.values(), settings, cycle)
     earlier: set[int] = set()
     for comparison in comparisons.values():
         earlier.update(comparison.cycles)
@@ -146,6 +148,22 @@ def _stored_plan(cycle: int, phase: str, stored: Mapping[str, Any]) -> PhasePlan
         trial=stored.get("trial", ""),
         block_passes=stored.get("turns", 0),
     )
+
+
+def _require_tests(comparisons: Iterable[Comparison], settings: Settings, cycle: int) -> None:
+    """Refuse to judge comparisons of the classic rule by another: the odds they need follow from numbers they lack.
+
+    Raises:
+        StateError: if there are any; the message says how to judge them.
+    """
+    for comparison in comparisons:
+        limits = settings.phase(comparison.phase).limits
+        if comparison.test is None and limits.profile is not DecisionRule.CLASSIC:
+            raise StateError(
+                f'cycle {cycle} compared {comparison.candidate} by the profile "classic", which gives comparisons no '
+                f"number in the error budget, so that the profile {str(limits.profile)!r} cannot judge it; set "
+                f'profile = "classic" in {settings.place} to judge it again'
+            )
 
 
 def _recorded_verdicts(history: Sequence[dict[str, Any]], cycle: int, phase: str) -> tuple[dict[str, Any], ...]:

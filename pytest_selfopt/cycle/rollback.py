@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.loop.undo.logged import (
     LIFTED,
     RESTORED,
@@ -18,14 +19,14 @@ from pytest_selfopt.loop.undo.logged import (
     LoggedRollback,
     UndoLog,
     read_undo_log,
+    taken_back_of,
 )
 from pytest_selfopt.loop.undo.reversal import ChangedSinceError, RuleReversal, reverse, with_experiments
 from pytest_selfopt.loop.undo.taken_back import in_words
-from pytest_selfopt.report.learned.write import write_learned
-from pytest_selfopt.routing.config import RoutingConfig, read_config, save_config
-from pytest_selfopt.routing.decisions import Decision, append_decision, read_decisions
-from pytest_selfopt.routing.history import DECISIONS
-from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.report.learned.write import learned_file
+from pytest_selfopt.routing.config import RoutingConfig, new_text, read_config
+from pytest_selfopt.routing.decisions import Decision, entry_of, read_decisions
+from pytest_selfopt.routing.history import DECISIONS, LEARNED
 from pytest_selfopt.routing.rule import Rule, rule_to_json
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.trial import Json
@@ -86,12 +87,13 @@ def restore(settings: Settings, what: str | None, *, now: str, dry_run: bool) ->
 
 
 def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool) -> list[str]:
-    """Write the configuration, then the log; a crash in between is mended by the same command again."""
+    """Write the configuration and the log in one step."""
+    notes: list[str] = []
     with ExitStack() as held:
         if not dry_run:
             if not settings.state_dir.is_dir():
                 raise StateError(f"there is nothing to undo: no decision was logged in {settings.state_dir}")
-            held.enter_context(hold_lock(settings.state_dir))
+            notes += held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         path = settings.state_dir / DECISIONS
         routing = read_config(settings.routing_path)
         steps = steps_of(_log(path), routing)
@@ -99,12 +101,25 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
             return [f"would be done: {step.sentence}" for step in steps]
         for step in steps:
             routing = _with(routing, step)
-        after = save_config(settings.routing_path, routing, now=now)
-        for step in steps:
-            append_decision(path, _decision(step, after, now=now))
-        if settings.ledger_path.exists():
-            write_learned(settings.state_dir, held.enter_context(Ledger(settings.ledger_path)))
-        return [step.sentence for step in steps]
+        with change_state(settings.state_dir, None, "selfopt rollback") as written:
+            text = new_text(settings.routing_path, routing, now=now)
+            if text is not None:
+                written.replace(settings.routing_path, text)
+            decisions = [_decision(step, routing, now=now) for step in steps]
+            for decision in decisions:
+                written.log(path, decision)
+            text = _learned(settings, [*read_decisions(path), *map(entry_of, decisions)])
+            if text is not None:
+                written.replace(settings.state_dir / LEARNED, text)
+        return [*notes, *(step.sentence for step in steps), *written.notes]
+
+
+def _learned(settings: Settings, entries: Sequence[dict[str, Any]]) -> str | None:
+    """Return the new content of `LEARNED.md` by a ledger and all entries of the log; None if nothing was decided."""
+    if not settings.ledger_path.exists():
+        return None
+    with Ledger(settings.ledger_path) as ledger:
+        return learned_file(ledger, taken_back_of(entries))
 
 
 def _log(path: Path) -> UndoLog:

@@ -269,8 +269,8 @@ class RunningCycle:
         result = replace(
             self._result(), status=status, warmups=ledger.warmups(self._cycle), counts=ledger.counts(self._cycle)
         )
-        ledger.finish_cycle(self._cycle, ended=clock.now(), status=status)
         if status != "stopped":
+            ledger.finish_cycle(self._cycle, ended=clock.now(), status=status)
             return result
         notes = record_stopped_cycle(
             store, tuple(self._phases.values()), self.stopped_because, cycle=self._cycle, began=self._began

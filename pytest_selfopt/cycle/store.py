@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -14,11 +14,12 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
+from pytest_selfopt.ledger.steps import hold_state, settle_before_reading
 from pytest_selfopt.loop.actions import RuleChange
-from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
-from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.expiry import expire_rules
+from pytest_selfopt.planning.fallback import require_fallback
+from pytest_selfopt.planning.past_comparisons import share_of
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import known_churn, plan_phase, suite_address
 from pytest_selfopt.planning.provenance import ProvenanceResolver
@@ -33,12 +34,10 @@ from pytest_selfopt.planning.resume import (
 )
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.turns import suite_hash
-from pytest_selfopt.routing.atomic_files import remove_leftovers, timestamp
+from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
 from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
-from pytest_selfopt.routing.feedback import FEEDBACK
-from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, LEARNED, prepare_state_dir
-from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Json
 
@@ -54,13 +53,14 @@ class SessionStore:
         *,
         project_gates: ProjectGates,
         held: ExitStack,
+        notes: Sequence[str],
         asks: bool = False,
     ) -> None:
         """Keep `held` open until `close`; with `asks`, servers may be asked for digests of models."""
         self.settings = settings
         self.routing = routing
         self.ledger: Ledger | None = ledger
-        self.notes: list[str] = []
+        self.notes = list(notes)
         """Sentences for the summary, such as on a configuration that was set aside."""
         self.expired: dict[str, tuple[RuleChange, ...]] = {}
         """The rules that expired when this session began, by phase."""
@@ -96,6 +96,8 @@ class SessionStore:
         if self.settings.mode is Mode.CYCLE:
             self._expire(phase, suite)
         plan = self.planned(phase, suite, self.routing)
+        if self.settings.mode is Mode.CYCLE:
+            require_fallback(plan.baseline, suite, self.settings, self.routing)
         expiries = [change.sentence for change in self.expired.get(phase, ())]
         return replace(plan, because=(*plan.because, *expiries))
 
@@ -185,11 +187,12 @@ def open_session_store(settings: Settings, project_gates: ProjectGates) -> Sessi
     """
     held = ExitStack()
     try:
+        notes = settle_before_reading(settings.state_dir)
         ledger = _ledger_to_read(settings, held)
         if settings.mode is Mode.GATE:
             _require_routing(settings)
         routing = read_config(settings.routing_path)
-        return SessionStore(settings, routing, ledger, project_gates=project_gates, held=held)
+        return SessionStore(settings, routing, ledger, project_gates=project_gates, held=held, notes=notes)
     except BaseException:
         held.close()
         raise
@@ -234,11 +237,13 @@ class CycleStore(SessionStore):
         interrupted: InterruptedCycle | None,
         project_gates: ProjectGates,
         held: ExitStack,
+        notes: Sequence[str],
     ) -> None:
         """Resume the `interrupted` cycle, if there is one."""
-        super().__init__(settings, routing, ledger, project_gates=project_gates, held=held, asks=True)
+        super().__init__(settings, routing, ledger, project_gates=project_gates, held=held, notes=notes, asks=True)
         self.interrupted = interrupted
-        self._began = self.routing
+        self.began = self.routing
+        """The routing configuration as it was when the cycle began."""
         if routing.problem:
             self.notes.append(routing.problem)
 
@@ -299,7 +304,7 @@ class CycleStore(SessionStore):
         stored: dict[str, Json] = {}
         for name, plan in session_plan.plans.items():
             suites = session_plan.suites(name)
-            entry = to_stored(plan, suites, self._began.rules)
+            entry = to_stored(plan, suites, self.began.rules)
             reasons = session_plan.expected_failures(name)
             if reasons:
                 entry["expected_failures"] = dict[str, Json](reasons)
@@ -354,7 +359,7 @@ class CycleStore(SessionStore):
                 candidate=candidate.spec.id,
                 suite_hash=suite_hash(addresses, fingerprint, plan),
                 cycle=cycle,
-                share_of=_share_of(limits),
+                share_of=share_of(limits),
             )
         return comparisons
 
@@ -369,7 +374,7 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
     if settings.resume and not settings.ledger_path.exists():
         raise nothing_to_resume()
     try:
-        _prepare_folder(settings, held)
+        notes = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         ledger = held.enter_context(Ledger(settings.ledger_path))
         interrupted = None
         if settings.resume:
@@ -377,23 +382,15 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
         routing = load_config(settings.routing_path)
         if interrupted is not None:
             routing = restore_rules(routing, interrupted)
-        return CycleStore(settings, routing, ledger, interrupted=interrupted, project_gates=project_gates, held=held)
+        return CycleStore(
+            settings,
+            routing,
+            ledger,
+            interrupted=interrupted,
+            project_gates=project_gates,
+            held=held,
+            notes=notes,
+        )
     except BaseException:
         held.close()
         raise
-
-
-def _prepare_folder(settings: Settings, held: ExitStack) -> None:
-    """Make the state directory, lock it, and remove half-written files of an interrupted cycle."""
-    prepare_state_dir(settings.state_dir)
-    held.enter_context(hold_lock(settings.state_dir))
-    for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK, LEARNED):
-        remove_leftovers(settings.state_dir / name)
-    remove_leftovers(settings.routing_path)
-
-
-def _share_of(limits: Limits) -> Callable[[int], float] | None:
-    """Return a function from a test's number to its share of the error budget; None for the classic rule."""
-    if limits.profile is DecisionRule.CLASSIC:
-        return None
-    return lambda test: float(1 / bar(test, limits.alpha))

@@ -21,14 +21,13 @@ from pytest_selfopt.execution.dispatcher import MOST_TOGETHER, TICK_S
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.steps import hold_state
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.planning.batch_questions import Questions
 from pytest_selfopt.planning.budget import make_budget, require_prices
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.swarms import resolve_members
-from pytest_selfopt.routing.history import prepare_state_dir
-from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.runners.quota import spent_sentence
 from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Settings
@@ -96,8 +95,7 @@ class BatchRun:
         require_prices(self.settings, models)
         backend = make_backend(self.settings, names, self.settings.state_dir, _no_such_runner)
         with ExitStack() as held:
-            prepare_state_dir(self.settings.state_dir)
-            held.enter_context(hold_lock(self.settings.state_dir))
+            notes = held.enter_context(hold_state(self.settings.state_dir, self.settings.routing_path))
             ledger = held.enter_context(Ledger(self.settings.ledger_path))
             held.callback(backend.stop)
             backend.begin()
@@ -117,7 +115,7 @@ class BatchRun:
             expected=tuple(self._expected),
             stopped=stopped,
             interrupted=stopped == INTERRUPTED,
-            notes=(*backend.notes(), *self._notes.lines()),
+            notes=(*notes, *backend.notes(), *self._notes.lines()),
         )
 
     def _enter(self, ledger: Ledger, began: float) -> int:

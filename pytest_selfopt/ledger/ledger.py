@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger import queries
 from pytest_selfopt.ledger.comparisons import Comparison, ComparisonState, comparison_of, open_comparison
+from pytest_selfopt.ledger.database import Database
 from pytest_selfopt.ledger.records import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
@@ -37,15 +36,11 @@ from pytest_selfopt.ledger.records import (
     row_of,
     text,
 )
-from pytest_selfopt.ledger.schema import connect
 from pytest_selfopt.trial import CallResult, Json, Trial
 from pytest_selfopt.trial_json import reply_from_json
 
 NAME_DIGITS = 16
 """Length of a cycle's name, which must be unique across projects."""
-
-PAGE_ROWS = 200
-"""Rows read at a time when streaming."""
 
 _UNRECORDED = "unrecorded"
 """The member of a cycle's result with the attempts of calls that were cut off."""
@@ -81,7 +76,7 @@ class Warmup:
 
 
 class Ledger:
-    """The open ledger. Every writing method commits before it returns.
+    """The open ledger. Every writing method commits before it returns, except within a `step`.
 
     Raises (all methods):
         StateError: if the file cannot be read or written.
@@ -90,9 +85,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Open or create the ledger at `path`."""
         self.path = path
-        self._connection = connect(path)
-        # One connection serves all threads; sqlite3 objects need this lock.
-        self._turn = threading.Lock()
+        self._database = Database(path)
 
     def __enter__(self) -> Self:
         return self
@@ -104,15 +97,14 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; a second call is harmless."""
-        with undisturbed, self._turn:
-            self._connection.close()
+        self._database.close()
 
     def start_cycle(self, *, started: float, seed: int, command: str, plan: dict[str, Json]) -> int:
         """Record a new cycle as running and return its number.
 
         The caller holds the lock, so any cycle still recorded as running was interrupted.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE cycle SET status = 'interrupted' WHERE status = 'running'")
             cursor = connection.execute(
                 "INSERT INTO cycle (started, status, seed, command, plan) VALUES (?, 'running', ?, ?, ?)",
@@ -123,29 +115,29 @@ class Ledger:
 
     def resume_cycle(self, cycle: int) -> None:
         """Record an interrupted cycle as running again, and delete its decisions, which it makes anew."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE cycle SET status = 'running', ended = NULL WHERE id = ?", (cycle,))
             connection.execute("DELETE FROM decision WHERE cycle = ?", (cycle,))
 
     def name_of(self, cycle: int) -> str:
         """Return a name of a cycle that is unique across ledgers."""
-        row = self._read("SELECT started, seed, command FROM cycle WHERE id = ?", (cycle,))[0]
+        row = self._database.read("SELECT started, seed, command FROM cycle WHERE id = ?", (cycle,))[0]
         content = json.dumps([cycle, *row]).encode()
         return hashlib.sha256(content).hexdigest()[:NAME_DIGITS]
 
     def store_result(self, cycle: int, result: dict[str, Json]) -> None:
         """Store the result of a cycle before it ends."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE cycle SET result = ? WHERE id = ?", (dump(result), cycle))
 
     def finish_cycle(self, cycle: int, *, ended: float, status: CycleStatus) -> None:
         """Record the end of a cycle."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE cycle SET ended = ?, status = ? WHERE id = ?", (ended, status, cycle))
 
     def cycles(self) -> tuple[dict[str, Any], ...]:
         """Return all cycles, oldest first, with `plan` and `result` decoded."""
-        return tuple(map(_cycle, self._read(queries.CYCLES)))
+        return tuple(map(_cycle, self._database.read(queries.CYCLES)))
 
     def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> None:
         """Store finished calls. The first record of an id counts; further ones change nothing.
@@ -160,7 +152,7 @@ class Ledger:
                 self._insert_calls([row])
 
     def _insert_calls(self, rows: Sequence[tuple[object, ...]]) -> None:
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.executemany(INSERT_CALL, rows)
 
     def record_outcomes(self, judged: Sequence[tuple[str, Trial]]) -> None:
@@ -169,7 +161,7 @@ class Ledger:
         for call, trial in judged:
             row = (trial.outcome, trial.error_kind, trial.called, text(trial.reason), call)
             rows.append(row)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.executemany(
                 "UPDATE call SET outcome = ?, error_kind = ?, called = ?, reason = ? WHERE id = ?",
                 rows,
@@ -178,7 +170,7 @@ class Ledger:
     def record_questions(self, questions: Iterable[Question]) -> None:
         """Store what cases ask and expect; known cases stay unchanged."""
         rows = [(question.case_hash, text(question.prompt), text(question.expected)) for question in questions]
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO question (case_hash, prompt, expected) VALUES (?, ?, ?)",
                 rows,
@@ -187,22 +179,22 @@ class Ledger:
     def questions(self, hashes: Sequence[str]) -> dict[str, Question]:
         """Return what cases ask and expect, by hash; ledgers before version 4 did not store it."""
         query = "SELECT * FROM question WHERE case_hash IN (SELECT value FROM json_each(?))"
-        rows = self._read(query, (json.dumps(list(hashes)),))
+        rows = self._database.read(query, (json.dumps(list(hashes)),))
         return {row["case_hash"]: Question(**dict(row)) for row in rows}
 
     def totals(self, cycle: int | None = None) -> CycleTotals:
         """Return the totals of a cycle, or of all cycles."""
-        return CycleTotals(**dict(self._read(SELECT_TOTALS, (cycle,) * 4)[0]))
+        return CycleTotals(**dict(self._database.read(SELECT_TOTALS, (cycle,) * 4)[0]))
 
     def results(self, cycle: int) -> dict[str, CallResult]:
         """Return the results of all finished calls of a cycle by id, including warm-up calls."""
-        rows = self._read("SELECT * FROM call WHERE cycle = ?", (cycle,))
+        rows = self._database.read("SELECT * FROM call WHERE cycle = ?", (cycle,))
         return {row["id"]: result_of(row) for row in rows}
 
     def answered(self, ids: Sequence[str], *, outside: int) -> dict[str, list[Answered]]:
         """Return the replies with these ids of their servers, oldest first, but for those of the cycle `outside`."""
         found: dict[str, list[Answered]] = {}
-        for row in self._read(queries.ANSWERED, (json.dumps(list(ids)), outside)):
+        for row in self._database.read(queries.ANSWERED, (json.dumps(list(ids)), outside)):
             answered = Answered(cycle=row["cycle"], reply=reply_from_json(json.loads(row["reply"])))
             found.setdefault(row["answer_id"], []).append(answered)
         return found
@@ -212,7 +204,7 @@ class Ledger:
 
         Calls of unknown cost count as the most expensive known one.
         """
-        row = self._read(queries.SPENT, (cycle,))[0]
+        row = self._database.read(queries.SPENT, (cycle,))[0]
         attempts, usd = self._unrecorded(cycle)
         return row["attempts"] + attempts, row["cost"] + usd
 
@@ -225,61 +217,61 @@ class Ledger:
         self.store_result(cycle, {_UNRECORDED: {"attempts": before[0] + attempts, "usd": before[1] + usd}})
 
     def _unrecorded(self, cycle: int) -> tuple[int, float]:
-        result = self._read("SELECT result FROM cycle WHERE id = ?", (cycle,))[0]["result"]
+        result = self._database.read("SELECT result FROM cycle WHERE id = ?", (cycle,))[0]["result"]
         unrecorded = (json.loads(result or "null") or {}).get(_UNRECORDED, {})
         return unrecorded.get("attempts", 0), unrecorded.get("usd", 0.0)
 
     def warmups(self, cycle: int) -> tuple[Warmup, ...]:
         """Return the warm-up calls of a cycle, in the order they were sent."""
-        rows = self._read(queries.WARMUPS, (cycle,))
+        rows = self._database.read(queries.WARMUPS, (cycle,))
         return tuple(map(_warmup, rows))
 
     def trials(self, cycles: Sequence[int], phase: str) -> dict[int, tuple[Trial, ...]]:
         """Return the judged trials of a phase by cycle, in the order their calls were sent."""
         by_cycle: dict[int, list[Trial]] = {cycle: [] for cycle in cycles}
-        for row in self._stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
+        for row in self._database.stream(SELECT_TRIALS, (json.dumps(list(cycles)), phase)):
             values = dict(row)
             by_cycle[values.pop("cycle")].append(make_trial(values))
         return {cycle: tuple(trials) for cycle, trials in by_cycle.items()}
 
     def each_trial(self, cycles: Sequence[int]) -> Iterator[tuple[int, Trial]]:
         """Yield the judged trials with their cycles, in the order their calls were sent."""
-        for row in self._stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),)):
+        for row in self._database.stream(SELECT_ALL_TRIALS, (json.dumps(list(cycles)),)):
             values = dict(row)
             yield values.pop("cycle"), make_trial(values)
 
     def each_judged_call(self, cycle: int, phase: str, spec: str) -> Iterator[tuple[Trial, CallResult]]:
         """Yield the trials of a spec with the calls they judge, run by run."""
-        return map(judged_call_of, self._stream(SELECT_JUDGED_CALLS, (cycle, phase, spec)))
+        return map(judged_call_of, self._database.stream(SELECT_JUDGED_CALLS, (cycle, phase, spec)))
 
     def expected_failures(self, cycle: int, phase: str) -> dict[str, tuple[int, int]]:
         """Return the right answers and all trials of each case that was expected to fail, in the order asked."""
-        rows = self._read(SELECT_EXPECTED_FAILURES, (cycle, phase))
+        rows = self._database.read(SELECT_EXPECTED_FAILURES, (cycle, phase))
         return {row["case"]: (row["passes"], row["trials"]) for row in rows}
 
     def answers_by_spec(self, phase: str) -> dict[str, tuple[int, int]]:
         """Return passes and answers of each spec in a phase, over all cycles."""
-        rows = self._read(queries.ANSWERS_BY_SPEC, (phase,))
+        rows = self._database.read(queries.ANSWERS_BY_SPEC, (phase,))
         return {row["spec"]: (row["passes"], row["answers"]) for row in rows}
 
     def tokens(self, phase: str | None = None) -> tuple[TokensOfSpec, ...]:
         """Return the mean tokens of each spec's answered calls, in a phase or in all phases."""
-        rows = self._read(SELECT_TOKENS, (phase, phase))
+        rows = self._database.read(SELECT_TOKENS, (phase, phase))
         return tuple(TokensOfSpec(**dict(row)) for row in rows)
 
     def fewest_prompt_tokens(self, phase: str) -> dict[tuple[str, str], int]:
         """Return the minimum of tokens in among answered calls, by spec and case hash."""
-        rows = self._read(queries.FEWEST_PROMPT_TOKENS, (phase,))
+        rows = self._database.read(queries.FEWEST_PROMPT_TOKENS, (phase,))
         return {(row["spec"], row["case_hash"]): row["fewest"] for row in rows}
 
     def counts(self, cycle: int) -> dict[str, int]:
         """Return the number of a cycle's calls by outcome; "unjudged" are recorded calls without a verdict."""
-        rows = self._read(queries.OUTCOMES, (cycle,))
+        rows = self._database.read(queries.OUTCOMES, (cycle,))
         return {row["outcome"]: row["number"] for row in rows}
 
     def comparisons(self, phase: str | None = None) -> tuple[Comparison, ...]:
         """Return all comparisons ever opened, or those of one phase, in order."""
-        rows = self._read(queries.COMPARISONS, (phase, phase))
+        rows = self._database.read(queries.COMPARISONS, (phase, phase))
         return tuple(map(comparison_of, rows))
 
     def open_comparison(
@@ -299,14 +291,14 @@ class Ledger:
         reason to test it.
         """
         key = (phase, baseline, candidate, suite_hash)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return open_comparison(connection, key, cycle=cycle, share_of=share_of)
 
     def settle_comparison(
         self, number: int, *, state: ComparisonState, wins: int, losses: int, passes: int, sentence: str
     ) -> None:
         """Store the state of a comparison."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 "UPDATE comparison SET state = ?, wins = ?, losses = ?, passes = ?, sentence = ? WHERE number = ?",
                 (state, wins, losses, passes, sentence, number),
@@ -324,7 +316,7 @@ class Ledger:
         detail: dict[str, Json],
     ) -> int:
         """Store a decision and return its number."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             cursor = connection.execute(
                 "INSERT INTO decision (cycle, time, phase, kind, spec, sentence, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (cycle, time, phase, kind, spec, sentence, dump(detail)),
@@ -332,40 +324,13 @@ class Ledger:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with undisturbed, self._turn:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as problem:
-                raise StateError(f"cannot write to the ledger {self.path}: {problem}") from None
+    def step(self, step: str) -> AbstractContextManager[None]:
+        """Commit what is written in the block together; see `Database.step`."""
+        return self._database.step(step)
 
-    def _read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with undisturbed, self._turn:
-            try:
-                return self._connection.execute(query, values).fetchall()
-            except sqlite3.Error as problem:
-                raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
-
-    def _stream(self, query: str, values: Sequence[object]) -> Iterator[sqlite3.Row]:
-        """Yield rows page by page, to bound memory."""
-        try:
-            with undisturbed, self._turn:
-                cursor = self._connection.execute(query, values)
-            while True:
-                with undisturbed, self._turn:
-                    page = cursor.fetchmany(PAGE_ROWS)
-                if not page:
-                    return
-                yield from page
-        except sqlite3.Error as problem:
-            raise StateError(f"cannot read the ledger {self.path}: {problem}") from None
+    def has_step(self, step: str) -> bool:
+        """Whether this was the last step that was committed."""
+        return bool(self._database.read("SELECT 1 FROM step WHERE id = ?", (step,)))
 
 
 def _cycle(row: sqlite3.Row) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 PATIENCE_S = 10.0
 """Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
@@ -98,6 +98,11 @@ CREATE TABLE question (
     expected TEXT NOT NULL -- what is expected, in words
 ) WITHOUT ROWID;
 """
+_STEPS = """
+CREATE TABLE step (
+    id TEXT PRIMARY KEY -- of the last step that changed this ledger and files together, and was completed
+) WITHOUT ROWID;
+"""
 
 _UPGRADES = {
     1: """
@@ -124,6 +129,7 @@ ALTER TABLE call ADD COLUMN copied TEXT NOT NULL DEFAULT '';
 UPDATE call SET answer_id = coalesce(json_extract(reply, '$.provider_id'), '') WHERE reply IS NOT NULL;
 CREATE INDEX call_by_answer ON call (answer_id) WHERE answer_id <> '';
 """,
+    7: _STEPS,
 }
 """The statements that upgrade a ledger from each version to the next."""
 
@@ -210,7 +216,7 @@ def _missing(version: int) -> list[str]:
     """
     if version >= SCHEMA_VERSION:
         return []
-    script = _TABLES + _QUESTIONS
+    script = _TABLES + _QUESTIONS + _STEPS
     if version:
         steps = range(version, SCHEMA_VERSION)
         script = "".join(map(_UPGRADES.__getitem__, steps))

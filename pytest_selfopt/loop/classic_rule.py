@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_selfopt.console.quantities import counted
+from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates import measures
 from pytest_selfopt.loop.gates.gate_result import Gate, GateInput, GateResult, Verdict
 from pytest_selfopt.loop.thresholds import Limits
@@ -63,10 +64,9 @@ GATES: tuple[Gate, ...] = (
 )
 
 
-def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult]) -> str:
+def grounds(measured: GateInput, baseline: Metrics, *, verdict: Verdict, results: Sequence[GateResult]) -> str:
     """Explain the verdict, and name the rule."""
-    assert measured.baseline is not None
-    mine, before = measured.metrics.accuracy_median, measured.baseline.accuracy_median
+    mine, before = measured.metrics.accuracy_median, baseline.accuracy_median
     kind = "median"
     if measured.metrics.weighted is not None:
         kind = "median of weighted accuracy"

@@ -18,11 +18,19 @@ from pytest_selfopt.loop.wording import copied_of
 NEW_ANSWERS = "only new answers decide, so the cache in front of the model has to be off or asked past"
 
 
-def grounds(measured: GateInput, verdict: Verdict, results: Sequence[GateResult], comparison: int | None) -> str:
-    """Explain the verdict on a candidate; `comparison` is the number of its test in this history."""
-    tally, needed = measured.evidence, measured.needed
-    assert tally is not None
-    assert needed is not None
+def grounds(
+    measured: GateInput,
+    tally: Tally,
+    needed: Fraction,
+    *,
+    verdict: Verdict,
+    results: Sequence[GateResult],
+    comparison: int | None,
+) -> str:
+    """Explain the verdict on a candidate by its pairs and the odds that it must reach.
+
+    `comparison` is the number of its test in this history.
+    """
     if verdict is Verdict.PROMOTE:
         shown = f"{counts(tally)}; {claim(tally, needed)}"
         return f"{shown}; {_odds_words(tally, needed, comparison)}. {_gain_words(measured, tally)}"

@@ -122,16 +122,20 @@ def judge(
     """Apply all gates to a candidate.
 
     Raises:
-        ValueError: if there are no pairs with a baseline.
+        ValueError: if there are no pairs with a baseline, or no odds to reach, which only the classic rule needs not.
     """
     if measured.evidence is None or measured.baseline is None:
         raise ValueError(f"{measured.spec} was measured without a baseline")
     results = comparing_gates(measured, limits, own_gates=own_gates)
     verdict = worst(results)
     if limits.profile is DecisionRule.CLASSIC:
-        reasons = classic.grounds(measured, verdict, results)
+        reasons = classic.grounds(measured, measured.baseline, verdict=verdict, results=results)
+    elif measured.needed is None:
+        raise ValueError(f"{measured.spec} was compared without a number in the error budget")
     else:
-        reasons = grounds(measured, verdict, results, comparison)
+        reasons = grounds(
+            measured, measured.evidence, measured.needed, verdict=verdict, results=results, comparison=comparison
+        )
     return CandidateJudgement(
         spec=measured.spec,
         phase=measured.phase,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from pytest_selfopt.errors import SettingsError
+from dataclasses import replace
+
+from pytest_selfopt.bench.loading.suites import Suite
+from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.fallback import FallbackScore, best_fallback
+from pytest_selfopt.planning.askable import check_askable, require_askable, require_conversations
 from pytest_selfopt.routing.config import RoutingConfig
-from pytest_selfopt.settings import Settings
-from pytest_selfopt.specs.spec import parse_spec
+from pytest_selfopt.routing.resolve import Route
+from pytest_selfopt.routing.rule import Rule
+from pytest_selfopt.settings import Mode, Settings
+from pytest_selfopt.specs.spec import Spec, parse_spec
 
 
 def fallback_for(
@@ -36,6 +42,36 @@ def fallback_for(
     return best_fallback(usable, minimum=minimum)
 
 
+def require_fallback(baseline: Spec, suite: Suite, settings: Settings, routing: RoutingConfig) -> None:
+    """Refuse a configured fallback that could not be asked, before the calls after which it may be put on trial.
+
+    Raises:
+        SettingsError: if it is unknown, lacks its key or package, leads nowhere or in a circle, or cannot hold the
+            suite's conversations.
+    """
+    phase = baseline.phase
+    fallback = settings.phase(phase).fallback
+    if fallback is None or fallback == baseline.model or not settings.switches.fall_back:
+        return
+    where = f"{settings.place} phases {phase}: fallback"
+    route = _route_to(fallback, baseline, routing)
+    if not route.allowed:
+        raise SettingsError(
+            f"{where}: {fallback!r} cannot replace {baseline.model}: {'; '.join(route.because)}; name another model "
+            f"there, or change the rule in {settings.routing_path.name}"
+        )
+    require_askable(route.model, where, settings)
+    require_conversations(route.model, where, suite, settings)
+
+
+def _route_to(fallback: str, baseline: Spec, routing: RoutingConfig) -> Route:
+    """Return where a phase would be routed to if the baseline's model was disabled and replaced by the fallback."""
+    address = (baseline.model, baseline.phase)
+    disabled = Rule(model=baseline.model, phase=baseline.phase, allow=False, fallback_model=fallback)
+    others = (rule for rule in routing.rules if not rule.in_force or (rule.model, rule.phase) != address)
+    return replace(routing, rules=(*others, disabled)).apply_routing(*address)
+
+
 def _scores(ledger: Ledger, phase: str) -> dict[str, FallbackScore]:
     """Return the score of each model in a phase, over all its specs."""
     scores: dict[str, FallbackScore] = {}
@@ -51,10 +87,12 @@ def _scores(ledger: Ledger, phase: str) -> dict[str, FallbackScore]:
 
 
 def _usable(model: str, phase: str, settings: Settings, routing: RoutingConfig) -> bool:
-    """Whether a model is still configured, and not disabled for the phase itself."""
+    """Whether a model is still configured, not disabled for the phase itself, and in a cycle can be asked."""
     try:
         settings.model(model)
-    except SettingsError:
+        if settings.mode is Mode.CYCLE:
+            check_askable(model, settings)
+    except SelfoptError:
         return False
     route = routing.apply_routing(model, phase)
     return route.allowed and not route.rerouted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
-from pytest_selfopt.loop.thresholds import Claim
+from pytest_selfopt.loop.evidence.odds import bar
+from pytest_selfopt.loop.thresholds import Claim, DecisionRule, Limits
 from pytest_selfopt.loop.undo.logged import taken_back_of
 from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
@@ -110,3 +111,10 @@ def measured_specs(past: Sequence[Comparison]) -> set[str]:
         measured.add(comparison.baseline)
         measured.add(comparison.candidate)
     return measured
+
+
+def share_of(limits: Limits) -> Callable[[int], float] | None:
+    """Return a function from a test's number to its share of the error budget; None for the classic rule."""
+    if limits.profile is DecisionRule.CLASSIC:
+        return None
+    return lambda test: float(1 / bar(test, limits.alpha))

@@ -14,6 +14,7 @@ from pytest_selfopt.loop.build_gate import Compare
 from pytest_selfopt.loop.generate import Candidate, generate
 from pytest_selfopt.loop.race import FULL_PASSES, most_passes
 from pytest_selfopt.loop.undo.taken_back import TakenBack, why_not
+from pytest_selfopt.planning.askable import converses, require_askable, require_conversations
 from pytest_selfopt.planning.capabilities import can_force_cold_start, max_tokens_of
 from pytest_selfopt.planning.past_comparisons import (
     comparisons_of,
@@ -91,19 +92,16 @@ def _left_alone(baseline: Spec, taken_back: Iterable[TakenBack]) -> Iterator[str
 
 
 def _require_answers(base: PhasePlan, suite: Suite, settings: Settings) -> None:
-    """Check that the baseline can be asked the suite.
+    """Check that the baseline, and the rule on trial, can be asked the suite.
 
     Raises:
         SettingsError: if its model or variant is unknown, or a swarm would have to hold a conversation.
     """
-    model = settings.model(base.baseline.model)
-    if model.members and _converses(suite):
-        raise SettingsError(
-            f"{base.baseline.model} cannot be the baseline of phase {base.phase!r}: "
-            "a swarm answers single questions, and "
-            f"{suite.name} holds conversations of several turns; "
-            "name one model"
-        )
+    for spec in base.specs:
+        where = f"phase {base.phase!r}"
+        if spec.model != base.requested and not base.forced:
+            where = f"{settings.routing_path.name}, {where}"
+        require_conversations(spec.model, where, suite, settings)
     settings.variant(base.baseline.variant)
 
 
@@ -251,7 +249,8 @@ def _on_trial(
     rule = routing.get_rule(baseline.model, phase)
     if rule is None or not rule.on_trial or spec == baseline:
         return ()
-    settings.model(spec.model)
+    where = f"{settings.routing_path.name}: the fallback_model of the rule on trial for {baseline.model} in {phase}"
+    require_askable(spec.model, where, settings)
     why = f"on trial: {rule.reason}"
     return (Candidate(spec=spec, why=why),)
 
@@ -365,14 +364,10 @@ def _last(
     return last
 
 
-def _converses(suite: Suite) -> bool:
-    return any(case.world is not None for case in suite.cases)
-
-
 def _feasible(settings: Settings, suite: Suite) -> SearchSpace:
     """Return the search space without specs that cannot ask this suite or that the command line excludes."""
     space = settings.space
-    if _converses(suite):
+    if converses(suite):
         single = [name for name in space.models if not settings.model(name).members]
         space = replace(space, models=tuple(single))
     if not suite.examples:

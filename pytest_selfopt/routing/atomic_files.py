@@ -34,29 +34,60 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     Raises:
         StateError: if it cannot be written; no partial file is left behind.
     """
-    temporary: str | None = None
+    temporary = write_temporary(path, pieces)
+    try:
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+    finally:
+        # It is gone if it has become the file.
+        remove_quietly(temporary)
+
+
+def write_temporary(path: Path, pieces: Iterable[str]) -> Path:
+    """Write the new content of a file to a temporary file beside it, with its mode, and sync it; return its path.
+
+    Raises:
+        StateError: if it cannot be written; no partial file is left behind.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as problem:
+        raise cannot_write(path, problem) from None
+    temporary = Path(name)
+    try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
-            Path(temporary).chmod(path.stat().st_mode & 0o777)
-        else:
-            Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        temporary = None
-        _sync_folder(path.parent)
-    except (FileExistsError, NotADirectoryError):
-        raise StateError(f"cannot write {path}: {path.parent} is not a folder; move it away") from None
-    except OSError as problem:
-        raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+        temporary.chmod(_mode_of(path))
+    except BaseException as problem:
+        remove_quietly(temporary)
+        if isinstance(problem, OSError):
+            raise cannot_write(path, problem) from None
+        raise
+    return temporary
+
+
+def _mode_of(path: Path) -> int:
+    if not path.exists():
+        return 0o644
+    return path.stat().st_mode & 0o777
+
+
+def cannot_write(path: Path, problem: OSError) -> StateError:
+    """Return the error of a file that cannot be written."""
+    if isinstance(problem, FileExistsError | NotADirectoryError):
+        return StateError(f"cannot write {path}: {path.parent} is not a folder; move it away")
+    return StateError(f"cannot write {path}: {problem.strerror or problem}")
+
+
+def remove_quietly(path: Path) -> None:
+    """Remove a file that nothing needs, if that is possible."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def to_text(document: Any) -> str:
@@ -143,8 +174,7 @@ def free_name(path: Path) -> Path:
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that a killed process left; the caller must hold the lock for writing."""
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
+        remove_quietly(leftover)
 
 
 def timestamp(seconds: float) -> str:
@@ -152,7 +182,8 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let the file system have the names in a folder, where it supports that."""
     with contextlib.suppress(OSError):  # Not every file system supports this.
         handle = os.open(folder, os.O_RDONLY)
         try:

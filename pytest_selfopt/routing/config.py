@@ -160,6 +160,19 @@ def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig
     Raises:
         StateError: if it cannot be written or its fallbacks are circular; the old file stays untouched.
     """
+    text = new_text(path, config, now=now)
+    if text is None:
+        return config
+    write_atomically(path, text)
+    return replace(config, timestamp=now, problem="")
+
+
+def new_text(path: Path, config: RoutingConfig, *, now: str) -> str | None:
+    """Return what the file is to contain, with timestamp `now`; None if it has the same content (see `save_config`).
+
+    Raises:
+        StateError: if the file cannot be read, or the fallbacks are circular.
+    """
     check_rules(config.rules)
     body = _body(config)
     try:
@@ -170,9 +183,8 @@ def save_config(path: Path, config: RoutingConfig, *, now: str) -> RoutingConfig
     except ValueError:
         same = False
     if same:
-        return config
-    write_atomically(path, to_text({"version": config.version, "timestamp": now, **body}))
-    return replace(config, timestamp=now, problem="")
+        return None
+    return to_text({"version": config.version, "timestamp": now, **body})
 
 
 def _body(config: RoutingConfig) -> dict[str, Any]:

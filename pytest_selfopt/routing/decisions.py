@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,34 @@ def append_decision(path: Path, decision: Decision) -> str:
         StateError: if the log cannot be read or written.
     """
     try:
-        with _turn(path.parent):
-            previous, note = _last_hash(path)
-            _append_line(path, json.dumps(_entry(decision, previous), ensure_ascii=True, allow_nan=False))
+        with hold_log(path.parent):
+            lines, note = chained(path, [decision])
+            append_lines(path, lines)
     except OSError as problem:
         raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
     return note
 
 
-def _entry(decision: Decision, previous: str) -> dict[str, Any]:
+def chained(path: Path, decisions: Iterable[Decision]) -> tuple[str, str]:
+    """Return the lines that decisions are in the log, and a sentence if it had to be repaired before (else empty).
+
+    The caller holds the log (`hold_log`).
+
+    Raises:
+        StateError: if the log cannot be repaired.
+        OSError: if it cannot be read.
+    """
+    previous, note = _last_hash(path)
+    lines: list[str] = []
+    for decision in decisions:
+        line = json.dumps(entry_of(decision, previous), ensure_ascii=True, allow_nan=False)
+        previous = _hash(line.encode())
+        lines.append(f"{line}\n")
+    return "".join(lines), note
+
+
+def entry_of(decision: Decision, previous: str = GENESIS) -> dict[str, Any]:
+    """Return a decision in the form of the log; `previous` is the hash of the line before."""
     return {
         "timestamp": decision.timestamp,
         "cycle": decision.cycle,
@@ -89,8 +108,15 @@ def _entry(decision: Decision, previous: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """Lock the folder, not the log: a repair replaces the log, and a lock on it would stay on the old file."""
+def hold_log(folder: Path) -> Iterator[None]:
+    """Let no other process append to the log in a folder until the block ends.
+
+    The folder is locked, not the log: a repair replaces the log, and a lock on it would stay on the old file.
+
+    Raises:
+        StateError: if another process keeps it for too long.
+        OSError: if the folder cannot be opened.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         _lock(handle, folder)
@@ -115,11 +141,24 @@ def _lock(handle: int, folder: Path) -> None:
     )
 
 
-def _append_line(path: Path, line: str) -> None:
+def append_lines(path: Path, lines: str) -> None:
+    """Append whole lines to the log and sync it; if that fails, it has none of them.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, f"{line}\n".encode())
-        os.fsync(handle)
+        before = os.fstat(handle).st_size
+        try:
+            rest = lines.encode()
+            # A disk that gets full takes a part first.
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, before)
+            raise
     finally:
         os.close(handle)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.atomic_files import read_text, to_text, write_atomically
+from pytest_selfopt.routing.atomic_files import read_text, to_text
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.strict_json import parse_json
 
@@ -94,8 +94,7 @@ def _cycles(runs: Any) -> Iterator[int]:
             yield cycle
 
 
-def write_feedback(
-    path: Path,
+def feedback_text(
     *,
     generated_at: str,
     recent_runs: Sequence[Mapping[str, Any]],
@@ -103,14 +102,11 @@ def write_feedback(
     hot_failures: Sequence[Mapping[str, Any]],
     recommendations: Sequence[Recommendation],
     kept: Sequence[Mapping[str, Any]] = (),
-) -> None:
-    """Write the feedback of a cycle.
+) -> str:
+    """Return the text of a feedback file.
 
     `accuracy` is keyed by "model::phase"; `hot_failures` are the prompts that failed in two or more runs; `kept` are
     recommendations of the file before, which stay as they are.
-
-    Raises:
-        StateError: if the file cannot be written.
     """
     document = {
         "version": VERSION,
@@ -120,7 +116,7 @@ def write_feedback(
         "hot_failures": list(map(dict, hot_failures)),
         "recommendations": [*map(dict, kept), *map(_plain, recommendations)],
     }
-    write_atomically(path, to_text(document))
+    return to_text(document)
 
 
 def _recommendations(value: Any, phases: Sequence[str]) -> list[Recommendation]:

@@ -20,6 +20,7 @@ HISTORY = "meta_loop_history.json"
 DECISIONS = "routing_decisions.jsonl"
 LEARNED = "LEARNED.md"
 LEDGER = "ledger.sqlite"
+JOURNAL = "journal.json"
 IGNORE = ".gitignore"
 VERSION = 1
 MOST_BYTES = 1024 * 1024 * 1024
@@ -72,22 +73,23 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     return [entry for entry in cycles if isinstance(entry, dict)]
 
 
-def append_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> str:
-    """Add the entries of one cycle, one per phase; existing entries stay, except those of a stopped cycle.
+def with_cycles(path: Path, entries: Sequence[Mapping[str, Any]]) -> tuple[str | None, str]:
+    """Return the history at `path` with the entries of one cycle, one per phase; None if it has them already.
 
-    Return a sentence if an unusable file was set aside, else an empty string.
+    Existing entries stay, except those of a stopped cycle. The second value is a sentence if an unusable file was set
+    aside, else empty.
 
     Raises:
-        StateError: if the file cannot be written.
+        StateError: if the file can be neither read nor set aside.
     """
     history, note = load_history(path)
     addresses = set(map(itemgetter("cycle", "phase"), entries))
     kept = [known for known in history["cycles"] if not _is_replaced(known, addresses)]
     taken = set(map(_address, kept))
     new = [dict(entry) for entry in entries if (entry["cycle"], entry["phase"]) not in taken]
-    if new:
-        write_atomically(path, to_text({**history, "cycles": [*kept, *new]}))
-    return note
+    if not new:
+        return None, note
+    return to_text({**history, "cycles": [*kept, *new]}), note
 
 
 def _is_replaced(entry: Any, addresses: set[Any]) -> bool:

@@ -12,7 +12,7 @@ import os
 import shlex
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,17 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import timestamp
 
 
+class LockHeldError(StateError):
+    """Another process holds the lock."""
+
+
 @contextmanager
 def hold_lock(state_dir: Path) -> Iterator[None]:
     """Hold the lock of a state directory until the block ends.
 
     Raises:
-        StateError: if another process holds it (the message names process, start and command), or it cannot be created.
+        LockHeldError: if another process holds it; the message names process, start and command.
+        StateError: if it cannot be created.
     """
     path = state_dir / "lock"
     try:
@@ -37,15 +42,20 @@ def hold_lock(state_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StateError(_held(state_dir, _holder(handle))) from None
+            raise LockHeldError(_held(state_dir, _holder(handle))) from None
         except OSError as problem:
             raise StateError(f"cannot lock {path}: {problem.strerror or problem}") from None
         _refuse_other_host(state_dir, _holder(handle))
-        _write(handle, _ourselves())
+        try:
+            _write(handle, _ourselves())
+        except OSError as problem:
+            raise StateError(f"cannot write the lock {path}: {problem.strerror or problem}") from None
         try:
             yield
         finally:
-            _write(handle, {})
+            # The lock is free in any case; who held it last matters to nobody.
+            with suppress(OSError):
+                _write(handle, {})
     finally:
         os.close(handle)
 
@@ -54,11 +64,11 @@ def _refuse_other_host(state_dir: Path, holder: dict[str, Any]) -> None:
     """Refuse if another host claims the lock: the kernel's lock may not work across hosts.
 
     Raises:
-        StateError: if so; the message says how to clear the lock.
+        LockHeldError: if so; the message says how to clear the lock.
     """
     host = holder.get("host")
     if host and host != socket.gethostname():
-        raise StateError(
+        raise LockHeldError(
             f"{_held(state_dir, holder)}. This host cannot check whether that process is still running; "
             f"if it is not, delete {state_dir / 'lock'}"
         )

@@ -21,6 +21,7 @@ from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXI
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.ledger.steps import settle_before_reading
 from pytest_selfopt.routing.history import HISTORY, read_history
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 
@@ -50,11 +51,16 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
     state_dir = config.getoption("selfopt_state_dir")
     try:
         settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
+        # Before the history is read, to which an interrupted write may have added.
+        notes = settle_before_reading(settings.state_dir)
     except SelfoptError as problem:
         raise pytest.UsageError(visible(str(problem))) from None
     given = list(map(str, config.invocation_params.args))
     arguments = without_cycles(given)
-    return run_cycles(count, arguments, settings.state_dir, make_writer(config))
+    write = make_writer(config)
+    for note in notes:
+        write(f"selfopt: {note}")
+    return run_cycles(count, arguments, settings.state_dir, write)
 
 
 def make_writer(config: pytest.Config) -> Callable[[str], None]:

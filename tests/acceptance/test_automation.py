@@ -109,6 +109,28 @@ def test_without_promotion_the_baseline_stays(project: Make) -> None:
     assert made.routing()["rules"][0]["variant"] == "schema"
 
 
+EDITING = """
+import json, pathlib
+
+def pytest_runtest_teardown():
+    rule = {"model": "mine", "phase": "chat", "retries": 3}
+    pathlib.Path("routing_config.json").write_text(json.dumps({"rules": [rule]}))
+"""
+
+
+def test_an_edit_while_a_cycle_runs_is_kept(project: Make) -> None:
+    made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
+    made.pytester.makeconftest(EDITING)
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    assert "the rule for mine in chat was changed in routing_config.json while the cycle ran, and is kept" in said(
+        result
+    )
+    found = {rule["model"]: (rule.get("retries"), rule.get("variant")) for rule in made.routing()["rules"]}
+    assert found == {"mine": (3, None), MODEL: (1, "schema")}
+
+
 def capable(made_rules: list[dict[str, object]]) -> dict[str, object]:
     """A server on which one model finds everything and the other nothing."""
     return {"rules": made_rules, "default": {"call": {"name": "look_up", "arguments": {"item": "wrong"}}}}
@@ -216,6 +238,47 @@ def test_the_best_known_model_is_default_fallback(project: Make) -> None:
     assert "on trial: disable_for_stateful for scripted/model in extended" in said(known)
     rules = {rule["model"]: rule for rule in made.routing()["rules"]}
     assert rules[MODEL]["fallback_model"] == OTHER
+
+
+@pytest.mark.parametrize(
+    ("fallback", "rule", "complaint"),
+    [
+        (
+            "claude-sonnet",
+            {},
+            "phases extended: fallback: 'claude-sonnet' cannot be asked: unknown model 'claude-sonnet'",
+        ),
+        (
+            OTHER,
+            {},
+            f"fallback: '{OTHER}' cannot be asked: model '{OTHER}': the environment variable NO_SUCH_KEY is not",
+        ),
+        ("swarm:10@tier9", {}, "fallback: 'swarm:10@tier9' cannot be asked: unknown tier 'tier9'"),
+        (OTHER, {"model": OTHER, "fallback_model": MODEL}, f"fallback: '{OTHER}' cannot replace {MODEL}: "),
+        (None, {"model": MODEL, "fallback_model": "claude-sonnet"}, "routing_config.json, phase 'extended' (scripted/"),
+        (
+            None,
+            {"model": MODEL, "fallback_model": "claude-sonnet", "status": "trial"},
+            f"routing_config.json, phase 'extended' ({MODEL} is disabled for extended; claude-sonnet replaces it): ",
+        ),
+    ],
+    ids=["unknown", "without key", "swarm", "circle", "rule", "trial"],
+)
+def test_a_fallback_that_cannot_be_asked_is_refused(
+    project: Make, fallback: str | None, rule: dict[str, str], complaint: str
+) -> None:
+    made = project(capable([]))
+    made.pytester.makepyfile(test_items=EXTENDED)
+    named = f'[tool.selfopt.phases.extended]\nfallback = "{fallback}"\n' if fallback else ""
+    made.configure(TWO_SPECS + named + second_model(made, key="NO_SUCH_KEY"))
+    if rule:
+        made.write_routing([{"phase": "extended", "allow": False, **rule}])
+    before = made.routing() if rule else None
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint in " ".join(result.stderr.str().split()) + said(result)
+    assert made.server.seen.asked == 0
+    assert (made.routing() if rule else None) == before
 
 
 def test_a_failed_fallback_is_not_retried(project: Make) -> None:

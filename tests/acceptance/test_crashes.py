@@ -23,7 +23,7 @@ from pytest_selfopt.routing.decisions import read_decisions, verify_log
 from pytest_selfopt.routing.history import read_history
 from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, Project
-from tests.acceptance.test_automation import OTHER, able, capable, second_model
+from tests.acceptance.test_automation import CASES, OTHER, able, capable, second_model
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
 from tests.acceptance.test_resume import settled
 from tests.ledger_file import open_ledger
@@ -31,97 +31,27 @@ from tests.ledger_file import open_ledger
 Make = Callable[..., Project]
 FEW = 6
 SEED = 20_261_121
-SCHEMA = json.loads((Path(__file__).parents[2] / "pytest_selfopt" / "routing" / "schema.json").read_text())
-CRASHING = """
-import collections, os, pathlib, signal, sqlite3, sys, threading
-
-HERE = os.getcwd()
-STAGE = "proof" if os.environ.get("PYTEST_SELFOPT_CYCLE_OF") else "cycle"
-AT, LOG = os.environ.get("CRASH_AT"), os.environ.get("CRASH_LOG")
-counts, turn = collections.Counter(), threading.Lock()
-
-def arrive(what, torn=None):
-    with turn:
-        counts[what] += 1
-        point = f"{STAGE} {counts[what]} {what}"
-        if LOG:
-            with open(LOG, "a") as log:
-                log.write(point + chr(10))
-        if point == AT:
-            if torn is not None:
-                torn()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-def named(place):
-    if isinstance(place, int):
-        try:
-            place = os.readlink(f"/proc/self/fd/{place}")
-        except OSError:
-            return None
-    path = pathlib.Path(os.path.abspath(os.fspath(place)))
-    if not (str(path).startswith(HERE) and (".selfopt" in path.parts or "routing_config" in path.name)):
-        return None
-    return path.name.rpartition(".")[0].rpartition(".")[0] + ".tmp" if path.name.endswith(".tmp") else path.name
-
-def around(name, where):
-    real = getattr(os, name)
-    def stand_in(*arguments, **named_arguments):
-        file = named(arguments[where])
-        if file is not None:
-            arrive(f"{name} {file}")
-            if name == "write":
-                half = bytes(arguments[1])[: len(arguments[1]) // 2]
-                arrive(f"torn {file}", lambda: real(arguments[0], half))
-        return real(*arguments, **named_arguments)
-    setattr(os, name, stand_in)
-
-for name, where in (("replace", 1), ("rename", 0), ("fsync", 0), ("write", 0), ("unlink", 0), ("link", 1)):
-    around(name, where)
-
-class Crashing(sqlite3.Connection):
-    last = ""
-    def execute(self, query, *arguments):
-        if not query.startswith(("SELECT", "PRAGMA", "BEGIN")):
-            self.last = "after " + self.last if query == "COMMIT" else " ".join(query.split()[:3])
-            arrive("sql " + self.last)
-        return super().execute(query, *arguments)
-    def executemany(self, query, *arguments):
-        self.last = " ".join(query.split()[:4])
-        arrive("sql many " + self.last)
-        return super().executemany(query, *arguments)
-    def executescript(self, script):
-        arrive("sql script")
-        return super().executescript(script)
-
-connect = sqlite3.connect
-sqlite3.connect = lambda *arguments, **named_arguments: connect(*arguments, **{"factory": Crashing, **named_arguments})
-sys.addaudithook(lambda event, seen: opened(*seen) if event == "open" else None)
-
-def opened(path, mode, flags):
-    if path is not None and isinstance(path, (str, bytes)) and flags and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-        file = named(os.fsdecode(path))
-        if file is not None and "sqlite" not in file:
-            arrive(f"open {file}")
-"""
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "pytest_selfopt" / "routing" / "schema.json").read_text())
 
 
 def incapable(project: Make) -> Project:
     """A model that can do nothing in the extended phase: a cycle puts its fallback on trial, the proof confirms it."""
     made = project(capable(able("other")))
-    made.pytester.makepyfile(test_items=EXTENDED, crashing=CRASHING)
+    made.pytester.makepyfile(test_items=EXTENDED)
     made.configure(TWO_SPECS + f'[tool.selfopt.phases.extended]\nfallback = "{OTHER}"\n' + second_model(made))
     return made
 
 
 def session(made: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [warm.python(), "-m", "pytest", *WITHOUT, "--selfopt-cycle", *arguments]
-    watched = ["-p", "crashing"] if environment else []
+    watched = ["-p", "tests.faults"] if environment else []
     return subprocess.run(
         [*command, *watched],
         cwd=made.path,
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(made.path), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             **environment,
         },
         capture_output=True,
@@ -133,7 +63,7 @@ def session(made: Project, *arguments: str, **environment: str) -> subprocess.Co
 def points(made: Project) -> list[str]:
     """Every write of a cycle and its proof."""
     log = made.path.parent / "points.txt"
-    assert session(made, CRASH_LOG=str(log)).returncode == 0
+    assert session(made, FAULT_LOG=str(log)).returncode == 0
     return log.read_text().splitlines()
 
 
@@ -167,7 +97,7 @@ def test_kill_9_leaves_whole_files_without_duplicates(project: Make) -> None:
 
 
 def crash_at(made: Project, point: str) -> None:
-    killed = session(made, CRASH_AT=point)
+    killed = session(made, FAULT_AT=point)
     assert killed.returncode in (-9, 137), (point, killed.returncode, killed.stdout)
     whole(made, point)
     settled(made)
@@ -221,3 +151,23 @@ def last_status(made: Project) -> str:
         except sqlite3.OperationalError:
             return ""  # killed before the tables were there
     return str(row[0]) if row else ""
+
+
+def test_a_write_that_fails_changes_nothing(project: Make) -> None:
+    made = incapable(project)
+    failed = session(made, "--selfopt-no-prove", FAULT="full", FAULT_AT="cycle 1 replace meta_loop_history.json")
+    assert failed.returncode == 4
+    assert "no decision, and nothing was written: cannot write" in " ".join(failed.stdout.split())
+    assert "--selfopt-resume decides by the answers in the ledger" in failed.stdout
+    assert "meta_loop_history.json: No space left on device" in " ".join(failed.stdout.split())
+    assert "Traceback" not in failed.stdout
+    assert not (made.path / "routing_config.json").exists()
+    assert {path.name for path in (made.path / ".selfopt").iterdir() if "ledger" not in path.name} == {
+        ".gitignore",
+        "lock",
+    }
+    asked = made.server.seen.asked
+    resumed = session(made, "--selfopt-resume")
+    assert (resumed.returncode, statuses(made)) == (0, ["confirmed"]), resumed.stdout
+    assert [entry["cycle"] for entry in made.history()] == [1, 2]
+    assert made.server.seen.asked - asked == 2 * 3 * CASES, "only the proof asks"

@@ -124,6 +124,24 @@ def learned(made: Project) -> str:
     return (made.path / ".selfopt" / "LEARNED.md").read_text()
 
 
+def test_the_classic_rule_proves_a_warm_up(project: Make) -> None:
+    """It has no odds that a race could wait for; a later `decide` by the other rule says so."""
+    made = with_ollama(project(cold_for(2 * CASES)))
+    result = made.run("--selfopt-cycle", "--selfopt-profile=classic")
+    assert result.ret == 0
+    assert (
+        "confirmed allow_for_bounded_tasks for desk/model in atomic: PROMOTE atomic: median 1.000 beside 0.000"
+        in said(result)
+    )
+    assert kinds(made) == ["keep", "trial", "confirmed"]
+    assert made.server.seen.asked == (7 + 2 * 3) * CASES + 1
+    assert made.run("--selfopt-cycle", "--selfopt-profile=classic").ret == 0
+    again = made.selfopt("decide", "2")
+    assert again.returncode == 4
+    assert 'by the profile "classic", which gives comparisons no number in the error budget' in again.stderr
+    assert "Traceback" not in again.stderr
+
+
 def test_a_trial_rule_may_wait_a_cycle(project: Make) -> None:
     made = with_ollama(project(cold_for(2 * CASES)))
     first = made.run("--selfopt-cycle", "--selfopt-no-race", "--selfopt-no-prove")

@@ -20,7 +20,7 @@ from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CallRecord, Question
 from pytest_selfopt.report.curve import by_address, curve_of
 from pytest_selfopt.report.publish import FOLDER, publish
-from pytest_selfopt.routing.history import HISTORY, append_cycles
+from pytest_selfopt.routing.history import HISTORY, with_cycles
 from pytest_selfopt.settings import Mode, Overrides, load_settings
 from pytest_selfopt.trial import CallResult, Outcome, Reply, Trial
 
@@ -91,7 +91,8 @@ def make(root: Path) -> None:
             ledger.record_calls(cycle, calls)
             ledger.record_outcomes(judged)
         ledger.finish_cycle(cycle, ended=9000.0, status="decided")
-    append_cycles(state / HISTORY, [_entry(cycle)])
+    text, _ = with_cycles(state / HISTORY, [_entry(cycle)])
+    (state / HISTORY).write_text(text or "")
 
 
 def _entry(cycle: int) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import decisions
 from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
-from pytest_selfopt.routing.feedback import read_feedback, write_feedback
+from pytest_selfopt.routing.feedback import feedback_text, read_feedback
 from pytest_selfopt.routing.history import (
-    append_cycles,
     load_history,
     prepare_state_dir,
     read_history,
+    with_cycles,
 )
 from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.rule import Recommendation
@@ -187,6 +187,13 @@ def test_a_foreign_hosts_lock_is_kept(tmp_path: Path) -> None:
         pass
 
 
+def append_cycles(path: Path, entries: list[dict[str, Any]]) -> str:
+    text, note = with_cycles(path, entries)
+    if text is not None:
+        write_atomically(path, text)
+    return note
+
+
 def test_a_cycle_enters_the_history_once(tmp_path: Path) -> None:
     path = tmp_path / "meta_loop_history.json"
     entry: dict[str, Any] = {"cycle": 1, "phase": "atomic", "winner": None}
@@ -206,8 +213,7 @@ def test_an_unusable_history_is_set_aside(tmp_path: Path, text: str) -> None:
     assert len(list(tmp_path.glob("*.corrupt-*"))) == 1
 
 
-def test_feedback_has_the_documented_format(tmp_path: Path) -> None:
-    path = tmp_path / "harness_feedback.json"
+def test_feedback_has_the_documented_format() -> None:
     recommendation = Recommendation(
         type="routing",
         target="m::atomic",
@@ -216,10 +222,10 @@ def test_feedback_has_the_documented_format(tmp_path: Path) -> None:
         allow=True,
         requirements=("warm-up",),
     )
-    write_feedback(
-        path, generated_at="now", recent_runs=[], accuracy={}, hot_failures=[], recommendations=[recommendation]
+    text = feedback_text(
+        generated_at="now", recent_runs=[], accuracy={}, hot_failures=[], recommendations=[recommendation]
     )
-    assert json.loads(path.read_text())["recommendations"] == [
+    assert json.loads(text)["recommendations"] == [
         {
             "type": "routing",
             "target": "m::atomic",
@@ -271,14 +277,10 @@ def test_feedback_round_trips(tmp_path: Path) -> None:
         ),
         Recommendation(type="settings", target="m::p", action="retry", reason="flaky", requirements=()),
     )
-    write_feedback(
-        path,
-        generated_at="now",
-        recent_runs=[{"cycle": 3}],
-        accuracy={},
-        hot_failures=[],
-        recommendations=given_,
+    text = feedback_text(
+        generated_at="now", recent_runs=[{"cycle": 3}], accuracy={}, hot_failures=[], recommendations=given_
     )
+    path.write_text(text)
     assert read_feedback(path).recommendations == given_
     assert read_feedback(path).cycle == 3
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.commands.common.printing import write_note
+
 if TYPE_CHECKING:
     from pytest_selfopt.project_files import ProjectFiles
     from pytest_selfopt.settings import Settings
@@ -34,27 +36,46 @@ def add_rootdir_option(parser: argparse.ArgumentParser) -> None:
 
 
 def load_project(args: argparse.Namespace) -> Settings:
-    """The settings of the project.
+    """The settings of the project, whose state is whole from then on.
 
     Raises:
         SettingsError: when they cannot be read.
+        StateError: when a write was interrupted and cannot be undone.
     """
     from pytest_selfopt.settings import Mode, Overrides, load_settings
 
     rootdir = open_rootdir(args)
     overrides = Overrides(state_dir=given_state_dir(args))
-    return load_settings(rootdir, Mode.PLAIN, overrides)
+    settings = load_settings(rootdir, Mode.PLAIN, overrides)
+    _settle(settings)
+    return settings
 
 
 def load_files(args: argparse.Namespace) -> ProjectFiles:
-    """The files of the project, for a command that only shows what is recorded.
+    """The files of the project, whole from then on, for a command that only shows what is recorded.
 
     Raises:
         SettingsError: when the settings cannot be read.
+        StateError: when a write was interrupted and cannot be undone.
     """
     from pytest_selfopt.project_files import load_project_files
 
-    return load_project_files(args.rootdir.resolve(), given_state_dir(args))
+    files = load_project_files(args.rootdir.resolve(), given_state_dir(args))
+    _settle(files)
+    return files
+
+
+def _settle(files: ProjectFiles) -> None:
+    """Undo or end an interrupted write before anything is read, and say so."""
+    from pytest_selfopt.routing.history import JOURNAL
+
+    # Nearly always, there is nothing to import for.
+    if not (files.state_dir / JOURNAL).exists():
+        return
+    from pytest_selfopt.ledger.steps import settle_before_reading
+
+    for note in settle_before_reading(files.state_dir):
+        write_note(f"selfopt: {note}")
 
 
 def open_rootdir(args: argparse.Namespace) -> Path:

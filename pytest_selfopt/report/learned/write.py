@@ -1,31 +1,24 @@
-"""Writes `LEARNED.md` from the ledger and from what was taken back by hand."""
+"""Makes `LEARNED.md` from the ledger and from what was taken back by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from pytest_selfopt.errors import SpecError
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.undo.taken_back import TakenBack
-from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.report.learned.facts import Facts, ModelFacts, PhaseFacts, Trend
 from pytest_selfopt.report.learned.text import learned_text
-from pytest_selfopt.routing.atomic_files import write_atomically
-from pytest_selfopt.routing.history import LEARNED
 from pytest_selfopt.specs.spec import difference, parse_spec
 
 
-def write_learned(state_dir: Path, ledger: Ledger) -> None:
-    """Write the file anew, unless no cycle was decided yet.
-
-    Raises:
-        StateError: if it cannot be written.
-    """
-    facts = read_facts(ledger, read_taken_back(state_dir))
-    if facts.phases:
-        write_atomically(state_dir / LEARNED, learned_text(facts))
+def learned_file(ledger: Ledger, taken_back: Iterable[TakenBack]) -> str | None:
+    """Return the new content of the file; None if no cycle was decided yet."""
+    facts = read_facts(ledger, taken_back)
+    if not facts.phases:
+        return None
+    return learned_text(facts)
 
 
 def read_facts(ledger: Ledger, taken_back: Iterable[TakenBack]) -> Facts:

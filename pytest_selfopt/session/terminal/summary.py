@@ -124,7 +124,9 @@ def _write_phase(page: TerminalWriter, conclusion: Conclusion) -> None:
 def _problems(result: CycleResult) -> Iterator[StyledText]:
     """Yield what went wrong, and why there is no decision: the reason first."""
     if result.problem:
-        yield StyledText(f"not everything could be written: {result.problem}", "red")
+        yield StyledText(f"no decision, and nothing was written: {result.problem}", "red")
+        if result.cycle:
+            yield StyledText("  --selfopt-resume decides by the answers in the ledger, and asks only for missing ones")
     elif result.status != "decided":
         yield from map(_warning, why_undecided(result))
     yield from map(_warning, result.notes)

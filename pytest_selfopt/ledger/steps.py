@@ -1,0 +1,126 @@
+"""Steps that change files and the ledger together, and what becomes of one that was interrupted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.routing.atomic_files import remove_leftovers
+from pytest_selfopt.routing.decisions import hold_log
+from pytest_selfopt.routing.feedback import FEEDBACK
+from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, JOURNAL, LEARNED, LEDGER, prepare_state_dir
+from pytest_selfopt.routing.lock import LockHeldError, hold_lock
+from pytest_selfopt.routing.state_change import Journal, StateChange, close, read_journal, undo
+
+PATIENCE_S = 10.0
+"""Seconds for which a reader waits until another process has completed its step, which takes milliseconds."""
+_PAUSE_S = 0.02
+
+
+@contextmanager
+def change_state(state_dir: Path, ledger: Ledger | None, what: str) -> Iterator[StateChange]:
+    """Write the files of the change, and what the block writes to the ledger, whole or not at all.
+
+    `what` is the origin, such as "cycle 3". The caller holds the lock of the state directory. Files are put in place
+    when the block ends, and the ledger commits last: until then everything can be undone.
+
+    Raises:
+        StateError: if something cannot be written; everything is as it was before.
+    """
+    change = StateChange(state_dir, what, in_ledger=ledger is not None)
+    with ExitStack() as held:
+        try:
+            with _step_of(ledger, change):
+                yield change
+                _hold(held, state_dir)
+                change.apply()
+            if ledger is None:
+                change.close()
+        except BaseException:
+            if ledger is None or not ledger.has_step(change.id):
+                change.undo()
+            raise
+        if ledger is not None:
+            # It holds already; if its journal stays, the next start removes it.
+            with suppress(StateError):
+                change.close()
+
+
+def _step_of(ledger: Ledger | None, change: StateChange) -> AbstractContextManager[None]:
+    """Return the transaction of a change; one without a ledger is complete when its journal is removed."""
+    if ledger is None:
+        return nullcontext()
+    return ledger.step(change.id)
+
+
+def _hold(held: ExitStack, state_dir: Path) -> None:
+    try:
+        held.enter_context(hold_log(state_dir))
+    except OSError as problem:
+        raise StateError(f"cannot use {state_dir}: {problem.strerror or problem}") from None
+
+
+@contextmanager
+def hold_state(state_dir: Path, routing_path: Path) -> Iterator[list[str]]:
+    """Make a state directory, and hold its lock until the block ends; its files are whole from then on.
+
+    What an interrupted write has left is undone, and its half-written files are removed. Yields sentences about that.
+
+    Raises:
+        StateError: if another process holds the lock, or the directory cannot be used.
+    """
+    prepare_state_dir(state_dir)
+    with hold_lock(state_dir):
+        notes = settle(state_dir)
+        for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK, LEARNED, JOURNAL):
+            remove_leftovers(state_dir / name)
+        remove_leftovers(routing_path)
+        yield notes
+
+
+def settle(state_dir: Path) -> list[str]:
+    """Undo a step that was interrupted, or end it if its ledger was committed; return sentences about that.
+
+    The caller holds the lock of the state directory.
+
+    Raises:
+        StateError: if it cannot be undone.
+    """
+    journal, note = read_journal(state_dir)
+    if journal is None:
+        return list(filter(None, [note]))
+    with ExitStack() as held:
+        _hold(held, state_dir)
+        if _was_committed(journal, state_dir / LEDGER):
+            close(journal, state_dir)
+            return []
+        kept = undo(journal, state_dir)
+    return [f"{journal.what} was interrupted while it wrote {journal.names}: that was undone", *kept]
+
+
+def _was_committed(journal: Journal, path: Path) -> bool:
+    if not journal.in_ledger or not path.exists():
+        return False
+    with Ledger(path) as ledger:
+        return ledger.has_step(journal.id)
+
+
+def settle_before_reading(state_dir: Path) -> list[str]:
+    """Settle an interrupted step before something is read without the lock; wait for one that is under way.
+
+    Raises:
+        StateError: if it cannot be undone.
+    """
+    waited = 0.0
+    while (state_dir / JOURNAL).exists() and waited < PATIENCE_S:
+        try:
+            with hold_lock(state_dir):
+                return settle(state_dir)
+        except LockHeldError:
+            time.sleep(_PAUSE_S)
+            waited += _PAUSE_S
+    return []
