@@ -348,7 +348,6 @@ class CycleStore(SessionStore):
 
     def _open_comparisons(self, plan: PhasePlan, suites: Sequence[Suite], cycle: int) -> dict[str, Comparison]:
         """Open a comparison for each candidate, or continue one of the same suites, provenance and design; by id."""
-        addresses = list(map(suite_address, suites))
         limits = self.settings.phase(plan.phase).limits
         comparisons: dict[str, Comparison] = {}
         for candidate in plan.candidates:
@@ -357,7 +356,7 @@ class CycleStore(SessionStore):
                 phase=plan.phase,
                 baseline=plan.baseline.id,
                 candidate=candidate.spec.id,
-                suite_hash=suite_hash(addresses, fingerprint, plan),
+                suite_hash=suite_hash(map(suite_address, suites), fingerprint, plan),
                 cycle=cycle,
                 share_of=share_of(limits),
             )
