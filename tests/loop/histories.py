@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evaluate import Metrics
@@ -27,6 +28,10 @@ EFFECTS = ((-0.10, 0.15), (-0.05, 0.20), (0.0, 0.40), (0.05, 0.12), (0.10, 0.08)
 """What a candidate changes on new prompts, and how often."""
 EQUAL = ((0.0, 1.0),)
 """Candidates that change nothing at all."""
+UNMEASURED: dict[str, Any] = {
+    **dict.fromkeys(("latency_median_s", "latency_p95_s", "latency_p95_low_s", "tokens_in", "tokens_out")),
+    **dict.fromkeys(("errors", "restraint_trials", "restraint_calls", "silent_misses", "wrong_calls", "unpriced"), 0),
+}
 CALIBRATED, CLASSIC = Limits(), Limits(profile=DecisionRule.CLASSIC)
 
 
@@ -57,10 +62,7 @@ class World:
         return Model(rates=tuple(self.rate(rng) for _ in range(cases)), population=MEAN)
 
     def changed(self, rng: random.Random, model: Model, effect: float, against: float | None = None) -> Model:
-        """A configuration that differs by `effect` on new prompts, and on these by what falls to them.
-
-        `against` is the share of prompts that change against the effect, drawn if None.
-        """
+        """A configuration that differs by `effect` on new prompts, where a share (drawn if None) changes `against` it."""
         if not self.strength:
             rates = (min(1.0, max(0.0, rate + rng.gauss(effect, 0.05 + (against or 0) / 4))) for rate in model.rates)
             return Model(rates=tuple(rates), population=model.population + effect)
@@ -210,27 +212,17 @@ class Cycle:
             trials=cases * len(passes),
             passes=sum(right),
             misses=cases * len(passes) - sum(right),
-            errors=0,
             run_accuracies=tuple(one / cases for one in right),
             spread=spread_of(list(zip(*passes, strict=True)), len(passes)),
-            restraint_trials=0,
-            restraint_calls=0,
-            silent_misses=0,
-            wrong_calls=0,
-            latency_median_s=None,
-            latency_p95_s=None,
-            latency_p95_low_s=None,
-            tokens_in=None,
-            tokens_out=None,
             cost_usd=0.0,
             known_cost_usd=0.0,
-            unpriced=0,
             errors_by_kind={},
             unusual_ends={},
             first_attempt_passes=sum(right),
             attempts=cases * len(passes),
             most_in_flight=1,
             served_models=(),
+            **UNMEASURED,
         )
 
 
@@ -304,9 +296,8 @@ class History:
             if name not in self._models:
                 effect = self._drawn_effect()
                 same = effect == 0 and self._against is None and (self._effects is EQUAL or self._rng.random() < 0.5)
-                self._models[name] = (
-                    baseline if same else self._world.changed(self._rng, baseline, effect, self._against)
-                )
+                changed = baseline if same else self._world.changed(self._rng, baseline, effect, self._against)
+                self._models[name] = changed
             key = (self._baseline, name)
             if classic or key not in self._pairs:
                 number = self._pairs[key].number if key in self._pairs else len(self._pairs) + 1

@@ -68,15 +68,6 @@ def test_the_worked_example_is_promoted_verbatim() -> None:
         "2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others; "
         "odds 630:1 against luck, needed 312:1 (comparison 3 of this history). Gain +0.167, at least +0.06."
     )
-    assert found.numbers == {
-        "fixed": 12,
-        "broken": 0,
-        "passes": 6,
-        "prompts": 12,
-        "prompts_up": 2,
-        "prompts_down": 0,
-        "claim": "2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others",
-    }
 
 
 @pytest.mark.parametrize(("passes", "more"), [(3, 3), (4, 2)])
@@ -353,19 +344,6 @@ def test_nine_failures_settle_the_extended_phase(misses: int, verdict: Verdict) 
 
 def test_errors_settle_nothing() -> None:
     assert judged(matrix(["F"] * 12), matrix(["E"] * 12), phase="extended").verdict is Verdict.HOLD
-
-
-def test_the_new_prompt_claim_is_separate() -> None:
-    claim = replace(LIMITS, claim=Claim.NEW_PROMPTS)
-    few = judged(matrix(["F" * 7] * 2 + ["P" * 7] * 10), matrix(["P" * 7] * 12), limits=claim)
-    assert (few.verdict, failed(few)) == (Verdict.HOLD, ["new_prompts"])
-    assert few.takes == "at this difference about 66 prompts instead of 12 would decide"
-    assert few.takes in few.sentence
-    assert obstacles(few.gates) == (True, True), "more passes of the same answers change nothing"
-    baseline, candidate = matrix(["FFF"] * 12 + ["PPP"] * 88), matrix(["PPP"] * 100)
-    shown = judged(baseline, candidate, limits=claim)
-    assert shown.verdict is Verdict.PROMOTE
-    assert shown.claim == "12 of 100 prompts fixed, 0 broken: shown for prompts like these"
 
 
 CLASSIC = Limits(profile=DecisionRule.CLASSIC)

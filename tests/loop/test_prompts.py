@@ -17,9 +17,12 @@ from hypothesis import strategies as st
 from pytest_selfopt.loop.evidence.odds import bar, log10_odds
 from pytest_selfopt.loop.evidence.prompts import log10_prompt_odds, prompt_evidence, prompts_to_decide
 from pytest_selfopt.loop.evidence.tally import Tally, tally
+from pytest_selfopt.loop.gates.gate_result import Verdict
 from pytest_selfopt.loop.power import Outlook, findable_gain, power, prompts_needed
+from pytest_selfopt.loop.race import obstacles
 from pytest_selfopt.loop.thresholds import Claim
 from tests.loop.histories import Pairs
+from tests.loop.test_gate import LIMITS, failed, judged
 from tests.loop.worlds import matrix, names
 
 differences = st.lists(st.fractions(-1, 1, max_denominator=8), min_size=1, max_size=8)
@@ -184,3 +187,29 @@ def _chance(asked: int, up: int, down: int) -> float:
     """The probability of these numbers of fixed and broken prompts, each with a probability of one in ten."""
     ways = math.comb(asked, up) * math.comb(asked - up, down)
     return ways * 0.1 ** (up + down) * 0.8 ** (asked - up - down)
+
+
+def test_the_claim_is_recorded_with_its_prompts() -> None:
+    found = judged(matrix(["F" * 6] * 2 + ["P" * 6] * 10), matrix(["P" * 6] * 12))
+    assert found.numbers == {
+        "fixed": 12,
+        "broken": 0,
+        "passes": 6,
+        "prompts": 12,
+        "prompts_up": 2,
+        "prompts_down": 0,
+        "claim": "2 of 12 prompts fixed, 0 broken: shown for these prompts, not for others",
+    }
+
+
+def test_the_new_prompt_claim_is_separate() -> None:
+    claim = replace(LIMITS, claim=Claim.NEW_PROMPTS)
+    few = judged(matrix(["F" * 7] * 2 + ["P" * 7] * 10), matrix(["P" * 7] * 12), limits=claim)
+    assert (few.verdict, failed(few)) == (Verdict.HOLD, ["new_prompts"])
+    assert few.takes == "at this difference about 66 prompts instead of 12 would decide"
+    assert few.takes in few.sentence
+    assert obstacles(few.gates) == (True, True), "more passes of the same answers change nothing"
+    baseline, candidate = matrix(["FFF"] * 12 + ["PPP"] * 88), matrix(["PPP"] * 100)
+    shown = judged(baseline, candidate, limits=claim)
+    assert shown.verdict is Verdict.PROMOTE
+    assert shown.claim == "12 of 100 prompts fixed, 0 broken: shown for prompts like these"
