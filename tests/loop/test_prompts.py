@@ -19,7 +19,7 @@ from pytest_selfopt.loop.evidence.prompts import log10_prompt_odds, prompt_evide
 from pytest_selfopt.loop.evidence.tally import Tally, tally
 from pytest_selfopt.loop.power import Outlook, findable_gain, power, prompts_needed
 from pytest_selfopt.loop.thresholds import Claim
-from tests.loop.histories import Pairs
+from tests.loop.pairs import Pairs
 from tests.loop.worlds import matrix, names
 
 differences = st.lists(st.fractions(-1, 1, max_denominator=8), min_size=1, max_size=8)
