@@ -3,9 +3,9 @@
 Asking a prompt again shows more about this prompt, and nothing about others. A claim on prompts that were not asked
 therefore rests on one bet per prompt, whose stake is its difference d of pass rates, between −1 and 1, over all its
 pairs. Prompts of one group, which may stand or fall together, are one bet on their mean. The odds e =
-∫₀¹ Π (1 + x·d) dx have, if the asked prompts are independent draws of prompts on which the candidate gains nothing on average, an
-expectation of at most 1, whatever the distribution of d: rare prompts that it breaks, and the suite happens not to
-contain, are allowed for, unlike in a t-test.
+∫₀¹ Π (1 + x·d) dx have, if the asked prompts are independent draws of prompts on which the candidate gains nothing on
+average, an expectation of at most 1, whatever the distribution of d: rare prompts that it breaks, and the suite happens
+not to contain, are allowed for, unlike in a t-test.
 
 Looking after each pass costs nothing: given all later pairs, the expected d after n passes is that after n + 1, and the
 prompts are independent, so that the product is a martingale in reverse. By Doob's inequality the chance that e reaches
