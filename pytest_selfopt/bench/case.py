@@ -43,7 +43,8 @@ class Case:
     `source` is its place ("file:line"), `suite` the stem of that file. In a task of several turns, `messages` end with
     the user's first message and `turns` are the user's later ones; in each turn the model may answer `steps` times.
     `weight` is what an answer counts in accuracy. `expected_failure` says why no right answer is expected yet; such a
-    case is asked and shown, but counts neither way.
+    case is asked and shown, but counts neither way. Cases of one `group` may pass or fail together, such as paraphrases
+    or questions on one document: as evidence the group counts once a pass.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Case:
     tags: tuple[str, ...] = ()
     weight: float = 1.0
     expected_failure: str = ""
+    group: str = ""
     world: World | None = None
     turns: tuple[str, ...] = ()
     steps: int = USUAL_STEPS
@@ -81,10 +83,10 @@ class Case:
     def content_hash(self) -> str:
         """A short hash of everything that decides question and judgement.
 
-        Source and tags do not, nor how much the case counts: its recorded answers stay what they are.
+        Source, tags and group do not, nor how much the case counts: its recorded answers stay what they are.
         """
         value = self.to_json()
-        for name in ("tags", "weight", "expected_failure", "suite", "source"):
+        for name in ("tags", "weight", "expected_failure", "group", "suite", "source"):
             value.pop(name, None)
         text = json.dumps(value, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -124,6 +126,8 @@ class Case:
             further["weight"] = self.weight
         if self.expected_failure:
             further["expected_failure"] = self.expected_failure
+        if self.group:
+            further["group"] = self.group
         if self.world is not None:
             further["world"] = self.world.to_json()
             further["turns"] = list(self.turns)
@@ -153,6 +157,7 @@ class Case:
             tags=tuple(value["tags"]),
             weight=value.get("weight", 1.0),
             expected_failure=value.get("expected_failure", ""),
+            group=value.get("group", ""),
             world=world,
             turns=turns,
             steps=value.get("steps", USUAL_STEPS),

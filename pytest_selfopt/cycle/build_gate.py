@@ -109,11 +109,11 @@ def _recorded(phase: PhaseRun, state: SessionStore, compare: Compare) -> tuple[T
         if not phase.plan.candidates:
             return None, "nothing: what is in force is what the last cycle left in force"
         beside = phase.trials(spec.id)
-        return tally(beside, now, phase.cases), f"{spec.id}, asked beside it"
+        return tally(beside, now, phase.cases, groups=phase.groups), f"{spec.id}, asked beside it"
     stored, cycle = _stored(state.ledger, phase, spec.id)
     if not stored:
         return None, f"nothing: the ledger holds no whole pass of {spec.id} over these prompts"
-    return tally(stored, now, phase.cases), f"what cycle {cycle} stored of {spec.id}"
+    return tally(stored, now, phase.cases, groups=phase.groups), f"what cycle {cycle} stored of {spec.id}"
 
 
 def _stored(ledger: Ledger, phase: PhaseRun, spec: str) -> tuple[tuple[Trial, ...], int]:

@@ -235,6 +235,8 @@ def evidence_of(phase: PhaseRun, cycle: int) -> PhaseEvidence:
         cases=phase.cases,
         limits=phase.limits,
         missing=phase.missing(),
+        groups=phase.groups,
+        together=phase.together(),
         trial=phase.plan.trial,
     )
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from pytest_selfopt.bench.expected_failure import ExpectedFailure
-from pytest_selfopt.bench.loading.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite, groups_of
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.loop.diagnosis.remedies import curable
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence.odds import bar
-from pytest_selfopt.loop.evidence.tally import Tally, tally
+from pytest_selfopt.loop.evidence.spread import answered_rows, outcomes_by_run
+from pytest_selfopt.loop.evidence.tally import NO_GROUPS, Tally, tally
+from pytest_selfopt.loop.evidence.together import Together, moving_together
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, ProjectGates, Verdict
 from pytest_selfopt.loop.gates.measures import EXTENDED, is_hopeless
@@ -42,7 +45,8 @@ class PhaseRun:
 
     `comparisons` are those opened for the plan's candidates, by spec id; `earlier` are the trials of earlier cycles
     that belong to them, by cycle number; `churn` is the known share of the baseline's repeats that differ. `reasons`
-    say why further cases are expected to fail, whose trials count neither way.
+    say why further cases are expected to fail, whose trials count neither way; `groups` name the group of each case
+    that has one, if no suite does.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class PhaseRun:
         project_gates: ProjectGates,
         churn: float | None,
         reasons: Mapping[str, str] = MappingProxyType({}),
+        groups: Mapping[str, str] = NO_GROUPS,
     ) -> None:
         self.plan = plan
         self.cases = tuple(cases)
@@ -66,6 +71,8 @@ class PhaseRun:
         self.project_gates = project_gates
         self._churn = churn
         self._reasons = reasons
+        named = {**groups_of(suites), **groups}
+        self.groups = {case: named[case] for case in cases if case in named}
         self._earlier = earlier
         self._trials: dict[str, dict[int, dict[str, Trial]]] = {spec.id: {} for spec in plan.specs}
         """The trials by spec, run and case."""
@@ -109,7 +116,22 @@ class PhaseRun:
 
     def metrics(self, spec: str) -> Metrics:
         """Return the metrics of a spec in this session."""
-        return evaluate(spec, self.trials(spec), self.cases)
+        return evaluate(spec, self.trials(spec), self.cases, self.groups)
+
+    def together(self) -> Together | None:
+        """Return whether cases move together; None if they have groups, or nothing can be told.
+
+        The trials of earlier cycles that belong to this one's comparisons are looked at, too.
+        """
+        if self.groups or self.limits.profile is DecisionRule.CLASSIC:
+            return None
+        rows = [answered_rows(outcomes_by_run(self.trials(spec))) for spec in self.specs]
+        for trials in self._earlier.values():
+            by_spec: defaultdict[str, list[Trial]] = defaultdict(list)
+            for trial in trials:
+                by_spec[trial.spec].append(trial)
+            rows.extend(answered_rows(outcomes_by_run(of_spec)) for of_spec in by_spec.values())
+        return moving_together(rows, level=self.limits.together)
 
     def tally(self, candidate: str) -> Tally:
         """Return the paired evidence for a candidate, earlier cycles of the same comparison included."""
@@ -119,6 +141,8 @@ class PhaseRun:
             self._pooled(candidate, candidate),
             self.cases,
             curable=curable(baseline, parse_spec(candidate)),
+            groups=self.groups,
+            broken_off=True,
         )
 
     def outlooks(self) -> tuple[Outlook, ...]:
@@ -142,7 +166,12 @@ class PhaseRun:
             least=self.plan.least_passes,
             race=self.plan.most_passes > self.plan.least_passes,
             claim=self.limits.claim,
+            groups=self._number_of_groups(),
         )
+
+    def _number_of_groups(self) -> int:
+        """Return the number of groups, cases without one counted as one each."""
+        return len({self.groups.get(case, case) for case in self.cases})
 
     @property
     def may_stop_early(self) -> bool:
@@ -269,6 +298,9 @@ class PhaseRun:
         return race_state(measured, self._gates(measured))
 
     def _gates(self, measured: GateInput) -> tuple[GateResult, ...]:
+        if measured.evidence is not None and measured.needed is not None and measured.evidence.reaches(measured.needed):
+            # It takes a while, and holds only those that would win.
+            measured = replace(measured, together=self.together())
         return comparing_gates(measured, self.limits, own_gates=self.project_gates)
 
     def test_number(self, candidate: str) -> int | None:

@@ -112,6 +112,7 @@ def _again(
         earlier=by_cycle,
         project_gates=no_project_gates,
         churn=None,
+        groups=stored.get("groups", {}),
     )
     for trial in trials:
         run.add(trial)

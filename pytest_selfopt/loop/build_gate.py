@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from fractions import Fraction
 
 from pytest_selfopt.console.quantities import counted, format_odds
 from pytest_selfopt.loop.distributions import wilson
 from pytest_selfopt.loop.evaluate import Metrics, known
-from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.loop.evidence.tally import Tally
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, reject_or_hold
 from pytest_selfopt.loop.gates.measures import cost_of_answers, errors, independent
@@ -177,11 +177,11 @@ def _cost(metrics: Metrics, bars: GateThresholds) -> GateResult | None:
 def _no_worse(recorded: Tally | None) -> GateResult | None:
     if recorded is None or not recorded.pairs:
         return None
-    against = odds(recorded.losses, recorded.wins)
+    against = recorded.bets.reverse.odds
     return GateResult(
         name="no_regression",
         passed=against < WORSE_ODDS,
-        value=min(float(against), 1e15),
+        value=float(min(against, Fraction(10**15))),
         limit=WORSE_ODDS,
         sentence=(
             f"beside what was recorded: "

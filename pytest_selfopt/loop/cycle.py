@@ -13,6 +13,7 @@ from pytest_selfopt.loop.enforce import enforce, has_lost
 from pytest_selfopt.loop.evaluate import Metrics, evaluate
 from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.tally import Tally
+from pytest_selfopt.loop.evidence.together import Together
 from pytest_selfopt.loop.gate import CandidateJudgement, absolute_gates, failed_names, judge
 from pytest_selfopt.loop.gates.gate_result import (
     GateInput,
@@ -58,6 +59,10 @@ class PhaseEvidence:
     cases: tuple[str, ...]
     limits: Limits
     missing: int = 0
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """The group of each case that has one."""
+    together: Together | None = None
+    """Whether cases move together although they have no groups; None if that cannot be told."""
     trial: str = ""
     """The id of the contender that is the baseline with the rule on trial; empty if there is none."""
     space: SearchSpace = USUAL_SPACE
@@ -113,13 +118,19 @@ def conclude(
     automatic actions; what a person has `taken_back` is not put on trial again.
     """
     trials = _trials_by_spec(evidence)
-    metrics = {spec: evaluate(spec, of_spec, evidence.cases) for spec, of_spec in trials.items()}
+    metrics = {spec: evaluate(spec, of_spec, evidence.cases, evidence.groups) for spec, of_spec in trials.items()}
     judgements = tuple(_judge(contender, evidence, metrics, own_gates) for contender in evidence.contenders)
     picked = pick(judgements, metrics, promote=switches.promote)
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
     max_tokens = evidence.max_tokens.get(in_force.id)
-    diagnoses = diagnose(trials[in_force.id], evidence.cases, evidence.limits, max_tokens=max_tokens)
+    diagnoses = diagnose(
+        trials[in_force.id],
+        evidence.cases,
+        evidence.limits,
+        max_tokens=max_tokens,
+        groups=evidence.groups,
+    )
     max_tokens = highest_tried(rules, in_force, max_tokens)
     recommendations = _recommendations(diagnoses, in_force, evidence, max_tokens)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
@@ -243,5 +254,6 @@ def _judge(
         evidence=contender.tally,
         needed=needed,
         missing=evidence.missing,
+        together=evidence.together,
     )
     return judge(measured, evidence.limits, comparison=number, own_gates=own_gates)

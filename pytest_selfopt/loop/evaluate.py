@@ -13,6 +13,7 @@ from typing import TypeVar
 from pytest_selfopt.loop.distributions import binomial_tail, wilson
 from pytest_selfopt.loop.evidence.copies import copies, originals, replies
 from pytest_selfopt.loop.evidence.spread import Spread, outcomes_by_run, spread
+from pytest_selfopt.loop.evidence.tally import NO_GROUPS
 from pytest_selfopt.trial import USUAL_ENDS, Outcome, Trial, refuses_request
 
 _Value = TypeVar("_Value")
@@ -154,8 +155,13 @@ class Metrics:
         return _ratio(self.errors, self.trials)
 
 
-def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metrics:
-    """Count one spec's trials over the planned `cases` (rows) and its runs (columns)."""
+def evaluate(
+    spec: str, trials: Sequence[Trial], cases: Sequence[str], groups: Mapping[str, str] = NO_GROUPS
+) -> Metrics:
+    """Count one spec's trials over the planned `cases` (rows) and its runs (columns).
+
+    `groups` names the group of each case that has one.
+    """
     replied, copied = replies(trials), copies(trials)
     trials = originals(trials)
     by_run = outcomes_by_run(trials)
@@ -178,7 +184,7 @@ def evaluate(spec: str, trials: Sequence[Trial], cases: Sequence[str]) -> Metric
         misses=outcomes[Outcome.MISS],
         errors=outcomes[Outcome.ERROR],
         run_accuracies=_run_accuracies(trials, answers_by_run),
-        spread=spread(by_run),
+        spread=spread(by_run, groups),
         restraint_trials=len(restraint),
         restraint_calls=sum(map(_called, restraint)),
         silent_misses=missed[False],

@@ -74,9 +74,14 @@ def counts(tally: Tally) -> str:
     copied = ""
     if tally.copied:
         copied = f"; {copied_of(tally.copied, tally.replies)} and do not count"
+    prompts = f"over the same {len(tally.cases)} prompts"
+    if tally.families:
+        prompts += f" in {counted(tally.groups, 'group')}: each group counts once a pass"
+    if tally.broken_off:
+        prompts += f" (with what came of {counted(tally.broken_off, 'pass')} that ended early)"
     return (
         f"fixed {counted(tally.wins, 'answer')}{rescued}, broke {tally.losses} in {counted(tally.passes, 'pass')} "
-        f"over the same {len(tally.cases)} prompts{copied}"
+        f"{prompts}{copied}"
     )
 
 

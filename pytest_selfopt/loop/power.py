@@ -38,7 +38,9 @@ class Outlook:
 
     `first_test` is the number of its first comparison, `churn` the share of repeats of one prompt with one spec whose
     outcomes differ (0: never; 0.5: coin flips). Without a `race` all candidates get the `least` passes. With the claim
-    on new prompts, gains are those on all prompts that could be asked, of which the `cases` are drawn.
+    on new prompts, gains are those on all prompts that could be asked, of which the `cases` are drawn. If cases are in
+    `groups`, there are so many units of evidence (None: as many as cases), which are taken to be fixed as wholes and to
+    flip as wholes, the worst that cases in groups can do.
     """
 
     cases: int
@@ -48,11 +50,17 @@ class Outlook:
     least: int = 3
     race: bool = True
     claim: Claim = Claim.SUITE
+    groups: int | None = None
 
     @property
     def last_bar(self) -> Fraction:
         """The odds that the last of its comparisons must reach."""
         return bar(self.first_test + self.candidates - 1)
+
+    @property
+    def units(self) -> int:
+        """The number of groups, each of which counts once a pass."""
+        return self.groups or self.cases
 
     @property
     def most(self) -> int:
@@ -92,29 +100,29 @@ def power(gain: float, outlook: Outlook, *, times: int, rng: Chance) -> Power:
 
 
 def findable_gain(outlook: Outlook) -> float | None:
-    """Approximate the smallest gain, in whole prompts, that one cycle detects with 75 % power; None if above 1.0.
+    """Approximate the smallest gain that one cycle detects with 75 % power, in whole prompts; None if above 1.0.
 
-    After the leader's maximum of n passes over K prompts, W − L has mean nKg and variance nK(1 − g)·churn; g is
-    detected if the lower quartile of W − L reaches the bar. Simulated races (`power`) agree to about one prompt. The
-    claim on new prompts takes more, as `prompts_needed` says.
+    After the leader's maximum of n passes over K prompts, or groups, W − L has mean nKg and variance nK(1 − g)·churn;
+    g is detected if the lower quartile of W − L reaches the bar. Simulated races (`power`) agree to about one prompt.
+    The claim on new prompts takes more, as `prompts_needed` says.
     """
     passes = outlook.most
     needed = math.log10(outlook.last_bar)
 
     def is_found(prompts: int) -> bool:
         if outlook.claim is Claim.NEW_PROMPTS:
-            return _is_shown(prompts / outlook.cases, outlook.cases, outlook)
+            return _is_shown(prompts / outlook.units, outlook.units, outlook)
         fixed = prompts * passes
-        noise = (outlook.cases - prompts) * outlook.churn * passes
+        noise = (outlook.units - prompts) * outlook.churn * passes
         differing = fixed + noise
         lead = fixed - LOWER_QUARTILE * math.sqrt(noise)
         return lead > 0 and log10_odds((differing + lead) / 2, (differing - lead) / 2) >= needed
 
-    prompts = range(1, outlook.cases + 1)
+    prompts = range(1, outlook.units + 1)
     index = bisect.bisect_left(prompts, True, key=is_found)
     if index == len(prompts):
         return None
-    return prompts[index] / outlook.cases
+    return prompts[index] / outlook.units
 
 
 def prompts_needed(gain: float, outlook: Outlook) -> int | None:
@@ -148,11 +156,11 @@ def _is_shown(gain: float, cases: int, outlook: Outlook) -> bool:
 def _race(gain: float, outlook: Outlook, rng: Chance) -> tuple[bool, int]:
     """Return whether the better candidate won, and the number of calls."""
     if outlook.claim is Claim.NEW_PROMPTS:
-        fixed = sum(rng.random() < gain for _ in range(outlook.cases))
+        fixed = sum(rng.random() < gain for _ in range(outlook.units))
     else:
-        fixed = math.floor(gain * outlook.cases + rng.random())
-    differences = [0] * (outlook.cases - fixed)
-    noise = _binomial(outlook.cases - fixed, outlook.churn / 2)
+        fixed = math.floor(gain * outlook.units + rng.random())
+    differences = [0] * (outlook.units - fixed)
+    noise = _binomial(outlook.units - fixed, outlook.churn / 2)
     better = str(outlook.candidates - 1)
     standings = _start(outlook)
     live: Sequence[str] = tuple(standings)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_selfopt.console.quantities import format_odds
+from pytest_selfopt.loop.evidence.bets import Bets
 from pytest_selfopt.loop.evidence.forecast import within_reach
-from pytest_selfopt.loop.evidence.odds import odds, reaches
 from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, lasting_reason
 
 
@@ -29,25 +28,36 @@ class RaceState:
     waits: bool = False
     lasting: str = ""
     repeats: bool = False
+    grouped: Bets | None = None
+    """What the odds bet on if cases are in groups; None: each pair of outcomes."""
+
+    @property
+    def bets(self) -> Bets:
+        """What the odds bet on."""
+        return self.grouped or Bets(wins=self.wins, losses=self.losses)
+
+    @property
+    def over_bar(self) -> bool:
+        """Whether the odds reach the bar, with more answers fixed than broken."""
+        return self.wins > self.losses and self.bets.reaches(self.bar)
 
     @property
     def won(self) -> bool:
         """Whether the candidate would be promoted now."""
-        return not self.out and not self.waits and reaches(self.wins, self.losses, self.bar)
+        return not self.out and not self.waits and self.over_bar
 
     @property
     def lead(self) -> float:
-        """(W − L)/√(W + L); 0 if no pair differs."""
-        differing = self.wins + self.losses
-        if not differing:
-            return 0.0
-        return (self.wins - self.losses) / math.sqrt(differing)
+        """(W − L)/√(W + L), or likewise over groups; 0 if no pair differs, or fewer answers are right."""
+        if self.wins <= self.losses:
+            return min(0.0, self.bets.lead)
+        return self.bets.lead
 
     def may_win(self, more: int) -> bool:
         """Whether `more` passes can still bring the candidate over its bar."""
         if self.out or self.lead <= 0:
             return False
-        return within_reach(self.wins, self.losses, self.passes, more=more, needed=self.bar, repeats=self.repeats)
+        return within_reach(self.bets, self.passes, more=more, needed=self.bar, repeats=self.repeats)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +98,7 @@ def race_state(measured: GateInput, results: Sequence[GateResult]) -> RaceState:
         waits=waits,
         lasting=lasting_reason(results),
         repeats=evidence.repeats,
+        grouped=evidence.bets,
     )
 
 
@@ -104,8 +115,9 @@ def obstacles(results: Sequence[GateResult]) -> tuple[bool, bool]:
 
 
 _COUNTED = ("no_regression", "min_samples")
-_LASTING = ("comparable", "independent", "errors", "cost")
-"""Gates that more passes do not help to pass: missing answers, a cache that copies them, and unknown prices."""
+_LASTING = ("comparable", "independent", "errors", "together", "cost")
+"""Gates that more passes do not help to pass: missing answers, a cache that copies them, groups that are not named,
+and unknown prices."""
 
 
 def step(standings: Mapping[str, RaceState], *, passes: int, most: int) -> RaceStep:
@@ -146,9 +158,9 @@ def _why(standing: RaceState, ahead: RaceState | None, passes: int, most: int) -
         return f"a gate besides accuracy keeps it from being promoted ({score})"
     if standing.lead <= 0:
         return f"not ahead ({score})"
-    reached = format_odds(odds(standing.wins, standing.losses))
+    reached = format_odds(standing.bets.odds)
     beside_bar = f"{score}, odds {reached}:1 of {format_odds(standing.bar)}:1"
-    if standing.waits and reaches(standing.wins, standing.losses, standing.bar):
+    if standing.waits and standing.over_bar:
         return f"a gate besides accuracy holds it ({beside_bar})"
     if passes >= most:
         return f"{most} passes are all a cycle gives ({beside_bar})"

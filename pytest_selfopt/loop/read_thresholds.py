@@ -23,6 +23,7 @@ def read_limits(table: Table, usual: Limits) -> Limits:
         usual,
         min_samples=table.integer("min_samples", usual.min_samples, least=3, most=100),
         variance=share("variance", usual.variance),
+        together=share("together", usual.together),
         restraint=share("restraint", usual.restraint),
         extended_phase_min_accuracy=share("extended_phase_min_accuracy", usual.extended_phase_min_accuracy),
         comparable=share("comparable", usual.comparable),

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pytest_selfopt.loop.evidence.together import Together
+
+MOST_FAMILIES = 5
+"""Groups of cases that are named in one sentence."""
+
 
 def listed_counts(counts: Iterable[tuple[object, int]]) -> str:
     """Format counts with their names, such as "2 timeout, 1 server"."""
@@ -13,6 +18,21 @@ def listed_counts(counts: Iterable[tuple[object, int]]) -> str:
 def listed_cases(cases: Iterable[str]) -> str:
     """List cases by name, without their suites."""
     return ", ".join(case.rpartition("/")[2] for case in cases)
+
+
+def describe_together(found: Together) -> str:
+    """Say whether cases move together within passes, and what to do if they do."""
+    if not found.moving:
+        return f"cases do not move together within passes (chance {found.chance:.2g})"
+    groups = ""
+    if found.families:
+        groups = f", it seems {'; '.join(map(listed_cases, found.families[:MOST_FAMILIES]))}"
+    if len(found.families) > MOST_FAMILIES:
+        groups += f"; and {len(found.families) - MOST_FAMILIES} more groups"
+    return (
+        f"cases pass and fail together within passes (chance {found.chance:.2g}){groups}: "
+        "give such cases one `group` in the suite, so that each group counts once a pass"
+    )
 
 
 def in_brackets(counts: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_selfopt.bench.loading.suites import Suite, load_suite
+from pytest_selfopt.bench.loading.suites import Suite, groups_of, load_suite
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.evidence.odds import bar
@@ -82,10 +82,14 @@ def power_report(
         first_test=known.first_test,
         least=least,
         claim=claim,
+        groups=_number_of_groups(suites),
     )
     names = ", ".join(suite.name for suite in suites)
     restraint = sum(map(_restraint, suites))
-    yield f"{names}: {cases} prompts, {restraint} of them need no tool"
+    in_groups = ""
+    if outlook.units < cases:
+        in_groups = f" in {outlook.units} groups, each of which counts once a pass"
+    yield f"{names}: {cases} prompts{in_groups}, {restraint} of them need no tool"
     unraced = FULL_PASSES * (candidates + 1) * cases
     yield (
         f"{candidates} candidates beside the baseline: "
@@ -147,6 +151,12 @@ def _heads(known: Known) -> str:
     return heads
 
 
+def _number_of_groups(suites: Sequence[Suite]) -> int:
+    """Return the number of groups of cases, a case without one being a group of its own."""
+    groups = groups_of(suites)
+    return len({groups.get(case.key, case.key) for suite in suites for case in suite.counted})
+
+
 def _restraint(suite: Suite) -> int:
     """Count the cases of a suite that need no tool."""
     return sum(case.restraint for case in suite.counted)
@@ -187,7 +197,7 @@ def _findable(outlook: Outlook, others: Sequence[int]) -> Iterator[str]:
     sizes: list[str] = []
     for cases in others:
         if cases != outlook.cases:
-            gain = findable_gain(replace(outlook, cases=cases))
+            gain = findable_gain(replace(outlook, cases=cases, groups=None))
             sizes.append(f"{cases} prompts {_shown(gain)}")
     yield f"  with {', '.join(sizes)}"
 

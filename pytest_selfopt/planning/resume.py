@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_selfopt.bench.loading.suites import Suite
+from pytest_selfopt.bench.loading.suites import Suite, groups_of
 from pytest_selfopt.errors import SettingsError, SpecError, StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.generate import Candidate
@@ -37,6 +37,9 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
         row: Json = {"spec": candidate.spec.id, "why": candidate.why}
         candidates.append(row)
     rules_of_phase = [rule for rule in rules if rule.phase == plan.phase]
+    groups: dict[str, Json] = {}
+    if any(groups_of(suites)):
+        groups["groups"] = dict[str, Json](groups_of(suites))
     return {
         "baseline": plan.baseline.id,
         "candidates": candidates,
@@ -49,6 +52,7 @@ def to_stored(plan: PhasePlan, suites: Sequence[Suite], rules: Sequence[Rule]) -
         "only_proves": plan.only_proves,
         "rules": list[Json](map(rule_to_json, rules_of_phase)),
         "suites": list[Json](sorted(map(suite_address, suites))),
+        **groups,
     }
 
 

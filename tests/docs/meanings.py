@@ -7,6 +7,7 @@ from collections.abc import Mapping
 _GATES = {
     "min_samples": "whole passes that a verdict needs",
     "variance": "most variance between runs, beyond the coin flips of the cases",
+    "together": "the chance up to which cases that name no group count as moving together within passes",
     "restraint": "least share of the prompts that need no tool in which none is called",
     "extended_phase_min_accuracy": "least accuracy in the phase `extended`",
     "comparable": "most pairs without an answer on one side, as a share",

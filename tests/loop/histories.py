@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence.odds import bar
-from pytest_selfopt.loop.evidence.spread import spread_of
-from pytest_selfopt.loop.evidence.tally import CaseTally, Tally
+from pytest_selfopt.loop.evidence.spread import group_rows, spread_of
+from pytest_selfopt.loop.evidence.together import Rows, moving_together
 from pytest_selfopt.loop.gate import comparing_gates, worst
 from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict, lasting_reason
 from pytest_selfopt.loop.generate import generate
@@ -20,6 +20,9 @@ from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, race_s
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.specs.neighbours import SearchSpace
 from pytest_selfopt.specs.spec import Spec, parse_spec
+from tests.loop.luck import ALONE, Luck
+from tests.loop.pairs import Pairs
+from tests.loop.worlds import names
 
 CYCLES = 20
 MEAN = 0.7
@@ -62,7 +65,7 @@ class World:
         return Model(rates=tuple(self.rate(rng) for _ in range(cases)), population=MEAN)
 
     def changed(self, rng: random.Random, model: Model, effect: float, against: float | None = None) -> Model:
-        """A configuration that differs by `effect` on new prompts, where a share (drawn if None) changes `against` it."""
+        """A configuration that differs by `effect` on new prompts; a share (drawn if None) changes `against` it."""
         if not self.strength:
             rates = (min(1.0, max(0.0, rate + rng.gauss(effect, 0.05 + (against or 0) / 4))) for rate in model.rates)
             return Model(rates=tuple(rates), population=model.population + effect)
@@ -98,41 +101,12 @@ WORLDS = {
 }
 
 
-@dataclass(slots=True)
-class Pairs:
-    """A comparison: per case wins, losses, and passes of either side; `number` is that of its test."""
-
-    number: int
-    cases: int
-    passes: int = 0
-    counts: list[list[int]] = field(default_factory=list)
-
-    def add(self, before: Sequence[bool], after: Sequence[bool]) -> None:
-        """Take in one pass."""
-        self.passes += 1
-        self.counts = self.counts or [[0, 0, 0, 0] for _ in range(self.cases)]
-        for count, old, new in zip(self.counts, before, after, strict=True):
-            count[0] += new > old
-            count[1] += old > new
-            count[2] += old
-            count[3] += new
-
-    def tally(self) -> Tally:
-        """The evidence, as the product counts it."""
-        cases = {
-            f"s/{place}": CaseTally(
-                wins=wins, losses=losses, common=self.passes, baseline_passes=old, candidate_passes=new
-            )
-            for place, (wins, losses, old, new) in enumerate(self.counts)
-        }
-        return Tally(cases=cases, passes=self.passes, excluded=0)
-
-
 class Cycle:
     """One cycle: the candidates' comparisons with the baseline under the rule of `limits`."""
 
-    def __init__(self, rng: random.Random, baseline: Model, limits: Limits) -> None:
+    def __init__(self, rng: random.Random, baseline: Model, limits: Limits, luck: Luck = ALONE) -> None:
         self._rng = rng
+        self._luck = luck
         self._baseline = baseline
         self._limits = limits
         self._models: dict[str, Model] = {}
@@ -150,17 +124,21 @@ class Cycle:
         """Race, or ask everybody in full under the classic rule; the verdict on each candidate."""
         if self._limits.profile is DecisionRule.CLASSIC:
             for _ in range(FULL_PASSES):
-                self._ask(tuple(self._models))
-            return {name: worst(comparing_gates(self._measured(name), self._limits)) for name in self._models}
+                self.ask(tuple(self._models))
+            return {name: self.verdict(name) for name in self._models}
         least, most = self._limits.min_samples, most_passes(len(self._models), self._limits.min_samples)
         standings: dict[str, RaceState] = {}
         live: Sequence[str] = tuple(self._models)
         while live:
-            self._ask(live)
+            self.ask(live)
             if self.passes >= least:
                 standings |= {name: self._standing(name) for name in (live if standings else self._models)}
                 live = step(standings, passes=self.passes, most=most).live
-        return {name: worst(comparing_gates(self._measured(name), self._limits)) for name in self._models}
+        return {name: self.verdict(name) for name in self._models}
+
+    def verdict(self, name: str) -> Verdict:
+        """What the gates say of a candidate now."""
+        return worst(comparing_gates(self._measured(name), self._limits))
 
     def accuracy(self, name: str) -> float:
         """What was measured of a candidate in this cycle."""
@@ -170,33 +148,44 @@ class Cycle:
         """Whether more passes cannot help a candidate."""
         return bool(lasting_reason(comparing_gates(self._measured(name), self._limits)))
 
-    def _ask(self, live: Sequence[str]) -> None:
+    def ask(self, live: Sequence[str]) -> None:
+        """Ask the baseline and these candidates one pass."""
         self.passes += 1
         self.spec_passes += 1 + len(live)
-        before = self._answers(self._baseline)
+        before = self._answers("", self._baseline)
         self._rows[""].append(before)
         for name in live:
-            after = self._answers(self._models[name])
+            after = self._answers(name, self._models[name])
             self._rows[name].append(after)
             self._pairs[name].add(before, after)
 
-    def _answers(self, model: Model) -> list[bool]:
-        draw = self._rng.random
-        return [draw() < rate for rate in model.rates]
+    def _answers(self, name: str, model: Model) -> list[bool]:
+        return self._luck.draw(self._rng, model.rates, self._rows[name])
 
     def _standing(self, name: str) -> RaceState:
         measured = self._measured(name)
         return race_state(measured, comparing_gates(measured, self._limits))
 
     def _measured(self, name: str) -> GateInput:
-        return GateInput(
+        pairs, needed = self._pairs[name], self._bar(name)
+        measured = GateInput(
             spec=name,
             phase="atomic",
             metrics=self._metrics(name),
             baseline=self._metrics(""),
-            evidence=self._pairs[name].tally(),
-            needed=self._bar(name),
+            evidence=pairs.tally(),
+            needed=needed,
         )
+        if pairs.groups or not pairs.tally().reaches(needed):
+            return measured
+        return replace(measured, together=moving_together(self._seen(), level=self._limits.together))
+
+    def _seen(self) -> list[Rows]:
+        """The passes of each spec by case, those of earlier cycles of the same comparisons apart."""
+        earlier = [pairs.after[: pairs.passes - len(self._rows[name])] for name, pairs in self._pairs.items()]
+        cases = names(len(self._baseline.rates))
+        specs: list[Sequence[Sequence[bool]]] = [*self._rows.values(), *earlier]
+        return [dict(zip(cases, zip(*passes, strict=True), strict=True)) for passes in specs if passes]
 
     def _bar(self, name: str) -> Fraction:
         return bar(self._pairs[name].number)
@@ -205,6 +194,7 @@ class Cycle:
         passes = self._rows[name]
         right = [sum(one) for one in passes]
         cases = len(self._baseline.rates)
+        rows = dict(zip(names(cases), zip(*passes, strict=True), strict=True))
         return Metrics(
             spec=name,
             runs=tuple(range(len(passes))),
@@ -213,7 +203,7 @@ class Cycle:
             passes=sum(right),
             misses=cases * len(passes) - sum(right),
             run_accuracies=tuple(one / cases for one in right),
-            spread=spread_of(list(zip(*passes, strict=True)), len(passes)),
+            spread=spread_of(list(rows.values()), len(passes), group_rows(rows, self._luck.groups(cases))),
             cost_usd=0.0,
             known_cost_usd=0.0,
             errors_by_kind={},
@@ -261,6 +251,7 @@ class History:
         endless: bool = False,
         effects: Sequence[tuple[float, float]] = EFFECTS,
         against: float | None = None,
+        luck: Luck = ALONE,
     ) -> None:
         self._rng = rng
         self._world = world
@@ -270,6 +261,7 @@ class History:
         self._endless = endless
         self._effects = effects
         self._against = against
+        self._luck = luck
         start = Spec(model="m", phase="atomic", variant="native_api")
         self._baseline = start.id
         self._models = {start.id: world.baseline(rng, cases)}
@@ -291,7 +283,7 @@ class History:
             self.ended.spec_passes += FULL_PASSES if classic else self._limits.min_samples
             return
         baseline = self._models[self._baseline]
-        cycle = Cycle(self._rng, baseline, self._limits)
+        cycle = Cycle(self._rng, baseline, self._limits, self._luck)
         for name in candidates:
             if name not in self._models:
                 effect = self._drawn_effect()
@@ -301,7 +293,8 @@ class History:
             key = (self._baseline, name)
             if classic or key not in self._pairs:
                 number = self._pairs[key].number if key in self._pairs else len(self._pairs) + 1
-                self._pairs[key] = Pairs(number=number, cases=self._cases)
+                groups = self._luck.groups(self._cases)
+                self._pairs[key] = Pairs(number=number, cases=self._cases, groups=groups)
             cycle.add(name, self._models[name], self._pairs[key])
         verdicts = cycle.run()
         self.ended.spec_passes += cycle.spec_passes
@@ -369,15 +362,22 @@ class OneCycle:
 
 
 def one_cycle(
-    rng: random.Random, world: World, cases: int, gain: float, *, candidates: int, limits: Limits = CALIBRATED
+    rng: random.Random,
+    world: World,
+    cases: int,
+    gain: float,
+    *,
+    candidates: int,
+    limits: Limits = CALIBRATED,
+    luck: Luck = ALONE,
 ) -> OneCycle:
     """A cycle whose last candidate gains `gain` on these cases and breaks none, and whose others change nothing."""
     baseline = world.baseline(rng, cases)
-    cycle = Cycle(rng, baseline, limits)
+    cycle = Cycle(rng, baseline, limits, luck)
     better = candidates - 1
     for place in range(candidates):
         model = improved(rng, baseline, gain) if place == better else baseline
-        cycle.add(str(place), model, Pairs(number=place + 1, cases=cases))
+        cycle.add(str(place), model, Pairs(number=place + 1, cases=cases, groups=luck.groups(cases)))
     verdicts = cycle.run()
     promoted = {name for name, verdict in verdicts.items() if verdict is Verdict.PROMOTE}
     return OneCycle(

@@ -17,7 +17,8 @@ from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict
 from pytest_selfopt.loop.power import Outlook, findable_gain, power
 from pytest_selfopt.loop.race import RaceState
 from pytest_selfopt.loop.thresholds import Claim, Limits
-from tests.loop.histories import CALIBRATED, CLASSIC, EQUAL, WORLDS, Cycle, History, Model, Pairs, one_cycle
+from tests.loop.histories import CALIBRATED, CLASSIC, EQUAL, WORLDS, Cycle, History, Model, one_cycle
+from tests.loop.pairs import Pairs
 from tests.loop.worlds import SPEC, matrix, names
 
 

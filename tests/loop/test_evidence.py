@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.console.quantities import format_odds
 from pytest_selfopt.loop.diagnosis.remedies import curable
+from pytest_selfopt.loop.evidence.bets import Bets
 from pytest_selfopt.loop.evidence.forecast import passes_to_decide, within_reach
 from pytest_selfopt.loop.evidence.gains import least_gain
 from pytest_selfopt.loop.evidence.odds import ALPHA, bar, log10_odds, odds, reaches
@@ -198,7 +199,7 @@ def test_a_reached_threshold_is_within_reach(wins: int, losses: int, passes: int
     needed = bar(3)
 
     def within(later: int) -> bool:
-        return within_reach(wins, losses, passes, more=later, needed=needed)
+        return within_reach(Bets(wins=wins, losses=losses), passes, more=later, needed=needed)
 
     decide = passes_to_decide(counted(wins, losses, passes=passes), needed)
     if decide is not None and decide <= more:

@@ -21,7 +21,7 @@ from pytest_selfopt.loop.gates.gate_result import Verdict
 from pytest_selfopt.loop.power import Outlook, findable_gain, power, prompts_needed
 from pytest_selfopt.loop.race import obstacles
 from pytest_selfopt.loop.thresholds import Claim
-from tests.loop.histories import Pairs
+from tests.loop.pairs import Pairs
 from tests.loop.test_gate import LIMITS, failed, judged
 from tests.loop.worlds import matrix, names
 

@@ -1,7 +1,8 @@
 """How good the decisions are: `python -m tests.performance.decisions` prints error rates, power and calls.
 
 Simulated worlds, whose truth is known, go through the real generator, race, gates and diagnoses; beside them the
-source documents' classic rule. `--small` is a quick look with a tenth of the histories.
+source documents' classic rule. `--small` is a quick look with a tenth of the histories, `--table NAME` prints one
+table alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.loop.worlds import RUNS, draw, matrix, names
 from tests.loop.worlds import WORLDS as FAULTS
 from tests.performance import new_prompts
 from tests.performance.copied_passes import CopiedLots, copied_passes
+from tests.performance.dependence import Lots, families, stopping
 
 SIZES = (12, 30, 100)
 SEED = 20_261_121
@@ -102,21 +104,24 @@ class Findings:
         return found
 
 
-Job = Lives | Cycles | Findings | CopiedLots | new_prompts.Claims
+Job = Lives | Cycles | Findings | CopiedLots | Lots | new_prompts.Claims
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a tenth of the histories")
-    scale = 10 if parser.parse_args().small else 1
+    parser.add_argument("--table", choices=TABLES, action="append", help="print only this table; may be repeated")
+    options = parser.parse_args()
+    scale = 10 if options.small else 1
     began = time.monotonic()
     with multiprocessing.Pool() as pool:
-        for table in (_histories, _powers, new_prompts.table, copied_passes, _diagnoses):
-            for line in table(lambda jobs: pool.map(_run, jobs, chunksize=1), scale):
+        for name in options.table or TABLES:
+            for line in TABLES[name](lambda jobs: pool.map(_run, jobs, chunksize=1), scale):
                 print(line, flush=True)
             print(flush=True)
-    print(_judging())
+    if not options.table:
+        print(_judging())
     print(f"{time.monotonic() - began:.0f} s")
 
 
@@ -227,6 +232,18 @@ def _judging() -> str:
         judge(measured, limits, comparison=number)
     diagnose(drawn[0], planned, limits)
     return f"Judging {sum(map(len, drawn)):,} trials of {specs} specs: {time.process_time() - began:.2f} s of CPU"
+
+
+TABLES = {
+    "histories": _histories,
+    "power": _powers,
+    "new-prompts": new_prompts.table,
+    "copies": copied_passes,
+    "families": families,
+    "stopping": stopping,
+    "diagnoses": _diagnoses,
+}
+"""The tables by name, in the order in which they are printed."""
 
 
 if __name__ == "__main__":

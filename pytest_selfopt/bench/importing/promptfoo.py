@@ -90,10 +90,14 @@ class _Pairing:
     @property
     def name(self) -> str:
         """The id of the case."""
-        name = f"test-{self.test.number + 1}"
+        return f"{self.prefix}test-{self.test.number + 1}"
+
+    @property
+    def prefix(self) -> str:
+        """The part of an id that names the prompt; empty if there is one prompt only."""
         if self.of_several:
-            return f"prompt-{self.prompt.number + 1}-{name}"
-        return name
+            return f"prompt-{self.prompt.number + 1}-"
+        return ""
 
     def both(self, field: str) -> dict[str, Any]:
         """Return an object of the test that adds to that of all tests.
@@ -142,7 +146,11 @@ def _cases(pairing: _Pairing, refusals: Refusals) -> Iterator[dict[str, Any]]:
         if dropped and index == 1:
             refusals.note(pairing.test.place, f"{dropped} of its assertions have the weight 0 and are not carried over")
         asked = messages_of(pairing.prompt, options, chosen)
-        yield {"id": name, **asked, "expect": expect}
+        case = {"id": name, **asked, "expect": expect}
+        if pairing.of_several:
+            # Prompts for the same variables are paraphrases of one question.
+            case["group"] = name.removeprefix(pairing.prefix)
+        yield case
 
 
 def _refuse_programs(pairing: _Pairing, options: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ _EXPECT_COLUMNS = (
     *("number", "tolerance", "locale", "json_schema", "not", "all", "any"),
 )
 _TEXT_COLUMNS = ("exact", "contains", "contains_any")
-_CASE_COLUMNS = ("id", "prompt", "weight", "expected_failure", "as_given")
+_CASE_COLUMNS = ("id", "prompt", "weight", "expected_failure", "group", "as_given")
 _LIST_COLUMNS = ("tools", "tags")
 _COLUMNS = (*_CASE_COLUMNS, *_LIST_COLUMNS, *_EXPECT_COLUMNS)
 

@@ -14,7 +14,7 @@ from pytest_selfopt.bench.environment import BrokenWorld, World, environment_nam
 from pytest_selfopt.bench.grading.expect import Expectation
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json, unknown_names
 from pytest_selfopt.bench.grading.read_goal import goal_from_json
-from pytest_selfopt.bench.loading.counting import read_reason, read_weight
+from pytest_selfopt.bench.loading.counting import read_group, read_reason, read_weight
 from pytest_selfopt.bench.loading.entry import Entry, Problems
 from pytest_selfopt.bench.loading.expected_calls import check_expected, lists_read
 from pytest_selfopt.bench.loading.fields import Fields, WrongFields, object_of, unknown_fields
@@ -26,7 +26,7 @@ from pytest_selfopt.trial import ToolCall
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _CASE_FIELDS = (
     *("id", "prompt", "messages", "tools", "expect", "as_given", "tags"),
-    *("weight", "expected_failure"),
+    *("weight", "expected_failure", "group"),
     *("environment", "start", "turns", "steps"),
 )
 _TALK_FIELDS = ("turns", "start", "steps")
@@ -112,6 +112,7 @@ class EntryReader:
             "tags": fields.read(_texts, value.get("tags", []), "tags"),
             "weight": fields.read(read_weight, value.get("weight", 1)),
             "expected_failure": fields.read(read_reason, value.get("expected_failure")),
+            "group": fields.read(read_group, value.get("group", "")),
         }
         own = self._single
         if "environment" in value:

@@ -46,10 +46,21 @@ class Suite:
         """A short hash of what the cases ask and expect; evidence may be carried over only if it is equal.
 
         Expected failures are not part of it, because they are no evidence: to expect one more, or one less, is
-        another suite.
+        another suite. So is another grouping: groups have to be fixed before the answers are seen.
         """
-        hashes = "\n".join(case.content_hash for case in self.counted)
-        return hashlib.sha256(hashes.encode()).hexdigest()[:16]
+        parts = [case.content_hash for case in self.counted]
+        parts += [f"{case.id} in {case.group}" for case in self.counted if case.group]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def groups_of(suites: Iterable[Suite]) -> dict[str, str]:
+    """Return the group of each case that names one, by the case's key; groups are of one suite each."""
+    groups: dict[str, str] = {}
+    for suite in suites:
+        for case in suite.counted:
+            if case.group:
+                groups[case.key] = f"{suite.name}/{case.group}"
+    return groups
 
 
 def load_suite(path: Path) -> Suite:

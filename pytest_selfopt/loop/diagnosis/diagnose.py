@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_selfopt.loop.diagnosis.cut_offs import cut_offs
@@ -13,6 +13,7 @@ from pytest_selfopt.loop.diagnosis.run_effects import cold_errors, run_effect
 from pytest_selfopt.loop.distributions import at_least, binomial_tail, wilson
 from pytest_selfopt.loop.evidence.copies import copies, originals, replies
 from pytest_selfopt.loop.evidence.spread import coin_flips
+from pytest_selfopt.loop.evidence.tally import NO_GROUPS
 from pytest_selfopt.loop.thresholds import Limits
 from pytest_selfopt.loop.wording import copied_of, listed_cases, listed_counts
 from pytest_selfopt.trial import ErrorKind, Trial
@@ -28,11 +29,16 @@ NEVER_PASSES = 0.10
 
 
 def diagnose(
-    trials: Sequence[Trial], cases: Sequence[str], limits: Limits, *, max_tokens: int | None = None
+    trials: Sequence[Trial],
+    cases: Sequence[str],
+    limits: Limits,
+    *,
+    max_tokens: int | None = None,
+    groups: Mapping[str, str] = NO_GROUPS,
 ) -> tuple[Diagnosis, ...]:
     """Diagnose one spec, the main finding first; a second finding may name prompts that always fail.
 
-    `max_tokens` is the limit of its answers; None if it is unknown.
+    `max_tokens` is the limit of its answers; None if it is unknown. `groups` names the group of each case that has one.
     """
     if not trials:
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence="there are no trials to look at"),)
@@ -40,7 +46,7 @@ def diagnose(
     if not new:
         sentence = f"{copied_of(copies(trials), replies(trials))}, and say nothing that was not known before"
         return (Diagnosis(kind=DiagnosisKind.UNKNOWN, sentence=sentence),)
-    matrix = Matrix(trials=new, cases=cases)
+    matrix = Matrix(trials=new, cases=cases, groups=groups)
     findings = []
     for finding in _findings(matrix, limits, max_tokens):
         number = matrix.count(finding.runs, finding.cases)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from pytest_selfopt.loop.evidence.spread import Spread, answered_rows, outcomes_by_run, spread
+from pytest_selfopt.loop.evidence.spread import Spread, answered_rows, coin_flips, group_rows, outcomes_by_run, spread
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
 STRAY_SHARE = 0.01
@@ -50,10 +50,11 @@ class Diagnosis:
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """The trials of one spec as runs × cases."""
+    """The trials of one spec as runs × cases; `groups` names the group of each case that has one."""
 
     trials: Sequence[Trial]
     cases: Sequence[str]
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_run(self) -> Mapping[int, Mapping[str, Outcome]]:
@@ -79,7 +80,12 @@ class Matrix:
     @cached_property
     def spread(self) -> Spread:
         """The spread of the runs."""
-        return spread(self.by_run)
+        return spread(self.by_run, self.groups)
+
+    @cached_property
+    def flips(self) -> float:
+        """The expected variance of a run's number of passes if groups of cases are independent of each other."""
+        return coin_flips(group_rows(self.rows, self.groups))
 
     @cached_property
     def passed(self) -> int:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pytest_selfopt.loop.diagnosis.kinds import Diagnosis, DiagnosisKind, Matrix
 from pytest_selfopt.loop.diagnosis.remedies import LOADING, WARM_UP
 from pytest_selfopt.loop.evaluate import known, median, served_models
-from pytest_selfopt.loop.evidence.spread import coin_flips
 from pytest_selfopt.trial import Trial
 
 RUN_EFFECT_CHANCE = 0.001
@@ -69,7 +68,7 @@ def _is_wide(matrix: Matrix) -> bool:
 def _scores(matrix: Matrix) -> dict[int, float]:
     """Return the z of each possible shape by its number of cold first runs, the decline last."""
     runs, totals = len(matrix.runs), matrix.totals
-    flips = coin_flips(matrix.rows.values())
+    flips = matrix.flips
     scores = {}
     for cold in _cold_lengths(totals):
         scores[cold] = _fit(_first_runs(runs, cold), totals, flips)

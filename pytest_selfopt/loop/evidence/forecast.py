@@ -6,30 +6,27 @@ import bisect
 import math
 from fractions import Fraction
 
-from pytest_selfopt.loop.evidence.odds import CLEAR, log10_odds
+from pytest_selfopt.loop.evidence.bets import Bets
+from pytest_selfopt.loop.evidence.odds import CLEAR
 from pytest_selfopt.loop.evidence.tally import Tally
 
 
-def within_reach(wins: int, losses: int, passes: int, *, more: int, needed: Fraction, repeats: bool = False) -> bool:
+def within_reach(bets: Bets, passes: int, *, more: int, needed: Fraction, repeats: bool = False) -> bool:
     """Whether `more` passes can still bring the odds to `needed`, with a margin of two standard errors.
 
     If the answers so far are `repeats`, there is no margin: further passes repeat them, too.
 
     The evidence so far counts as it is; the difference per future pass is assumed to be (W − L + 2√(W + L)) / passes,
-    at most all pairs that differ. If the bar is then out of reach, a candidate as good as it looks would reach it in
-    fewer than about 1 of 40 cases.
+    at most all pairs that differ, and likewise for groups. If the bar is then out of reach, a candidate as good as it
+    looks would reach it in fewer than about 1 of 40 cases.
     """
-    differing = wins + losses
-    if passes == 0 or wins <= losses:
+    if passes == 0 or bets.net <= 0:
         return False
-    hoped = float(wins - losses)
+    hoped = bets
     if not repeats:
-        hoped = min(float(differing), hoped + 2 * math.sqrt(differing))
-    scale = more / passes
-    more_wins = scale * (differing + hoped) / 2
-    more_losses = scale * (differing - hoped) / 2
-    future = log10_odds(wins + more_wins, losses + more_losses)
-    return future >= math.log10(needed) - CLEAR
+        hoped = bets.hoped()
+    future = bets + hoped.scaled(more / passes)
+    return future.log10 >= math.log10(needed) - CLEAR
 
 
 def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> int | None:
@@ -37,14 +34,13 @@ def passes_to_decide(evidence: Tally, needed: Fraction, *, most: int = 1000) -> 
 
     The odds after s times as many pairs are convex in s and 1 at s = 0, so once above a bar they stay above it.
     """
-    wins, losses, passes = evidence.wins, evidence.losses, evidence.passes
-    if passes == 0 or wins <= losses:
+    bets, passes = evidence.bets, evidence.passes
+    if passes == 0 or bets.net <= 0 or evidence.wins <= evidence.losses:
         return None
     goal = math.log10(needed) - 1e-9
 
     def reached(more: int) -> bool:
-        scale = (passes + more) / passes
-        return log10_odds(wins * scale, losses * scale) >= goal
+        return bets.scaled((passes + more) / passes).log10 >= goal
 
     futures = range(1, most + 1)
     index = bisect.bisect_left(futures, True, key=reached)

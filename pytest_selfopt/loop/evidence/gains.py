@@ -15,9 +15,9 @@ def least_gain(evidence: Tally) -> float | None:
     """Return the largest g for which "the gain is at most g" has odds above 20 against it; None if none has.
 
     The odds against a gain of at most g average Π (1 + x(d − g)) over bets x in [0, 1/(1+g)], where d is +1, 0 or −1
-    for each pair: no factor is negative and, if the gain over the cases of a pass is at most g, the product over the
-    pass has an expectation of at most 1. With x = u/(1+g), u in [0, 1], every factor falls as g rises, so bisection
-    finds the largest g.
+    for each pair, and the mean of its pairs for a group: no factor is negative and, if the mean gain over the groups of
+    a pass is at most g, the product over the pass has an expectation of at most 1. With x = u/(1+g), u in [0, 1], every
+    factor falls as g rises, so bisection finds the largest g.
     """
     if evidence.pairs == 0 or _log_shifted(evidence, -0.999) <= math.log(SHIFTED_ODDS):
         return None
@@ -33,16 +33,14 @@ def least_gain(evidence: Tally) -> float | None:
 
 def _log_shifted(evidence: Tally, gain: float) -> float:
     """Return the log of the shifted odds, averaged over the midpoints of equal steps of x."""
-    wins, losses = evidence.wins, evidence.losses
-    ties = evidence.pairs - wins - losses
+    bets = evidence.bets
+    factors = [(1.0, bets.wins), (-1.0, bets.losses), (0.0, evidence.ties)]
+    factors += [(float(mean), times) for mean, times in bets.means.items()]
     widest = 1 / (1 + gain)
     logs = []
     for step in range(_GRID):
         x = widest * (step + 0.5) / _GRID
-        won = wins * math.log1p(x * (1 - gain))
-        lost = losses * math.log1p(-x * (1 + gain))
-        tied = ties * math.log1p(-x * gain)
-        logs.append(won + lost + tied)
+        logs.append(sum(times * math.log1p(x * (difference - gain)) for difference, times in factors if times))
     # Relative to the largest term, so that no exponential overflows.
     top = max(logs)
     total = math.fsum(math.exp(log - top) for log in logs)

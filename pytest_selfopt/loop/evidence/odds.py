@@ -5,7 +5,7 @@ W counts the pairs of outcomes that the candidate passed and the baseline missed
 these cases, their expectation at the end of any pass is at most 1, so by Ville's inequality the probability that they
 ever reach B is at most 1/B, however often the user looks, stops or resumes (Ville 1939; Shafer 2021, "Testing by
 betting"; Waudby-Smith and Ramdas 2023). Assumptions: cases are independent within a pass, and the passes of both specs
-are interleaved.
+are interleaved. Cases that stand or fall together are bet on as groups: see `bets`, which has the proof.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 Asking a prompt again shows more about this prompt, and nothing about others. A claim on prompts that were not asked
 therefore rests on one bet per prompt, whose stake is its difference d of pass rates, between −1 and 1, over all its
-pairs. The odds e = ∫₀¹ Π (1 + x·d) dx have, if the asked prompts are independent draws of prompts on which the
-candidate gains nothing on average, an expectation of at most 1, whatever the distribution of d: rare prompts that it
-breaks, and the suite happens not to contain, are allowed for, unlike in a t-test.
+pairs. Prompts of one group, which may stand or fall together, are one bet on their mean. The odds e =
+∫₀¹ Π (1 + x·d) dx have, if the asked prompts are independent draws of prompts on which the candidate gains nothing on
+average, an expectation of at most 1, whatever the distribution of d: rare prompts that it breaks, and the suite happens
+not to contain, are allowed for, unlike in a t-test.
 
 Looking after each pass costs nothing: given all later pairs, the expected d after n passes is that after n + 1, and the
 prompts are independent, so that the product is a martingale in reverse. By Doob's inequality the chance that e reaches
@@ -73,7 +74,7 @@ def prompt_evidence(evidence: Tally) -> PromptEvidence:
         up=sum(difference > 0 for difference in differences),
         down=sum(difference < 0 for difference in differences),
         steady=all(abs(difference) in (0, 1) for difference in differences),
-        log10_odds=log10_prompt_odds(Counter(differences)),
+        log10_odds=log10_prompt_odds(Counter(evidence.differences)),
         hoped=log10_prompt_odds(Counter(_hoped(asked))),
     )
 
@@ -83,7 +84,7 @@ def prompts_to_decide(evidence: Tally, needed: Fraction) -> int | None:
 
     The odds after s times as many prompts are convex in s and 1 at s = 0, so once above a bar they stay above it.
     """
-    differences = [case.difference for case in evidence.cases.values() if case.common]
+    differences = evidence.differences
     if math.fsum(differences) <= 0:
         return None
     counts = Counter(differences)
@@ -99,7 +100,8 @@ def prompts_to_decide(evidence: Tally, needed: Fraction) -> int | None:
             low = middle
         else:
             high = middle
-    return high
+    asked = sum(case.common > 0 for case in evidence.cases.values())
+    return math.ceil(high * asked / len(differences))
 
 
 def _scaled(counts: Mapping[float, float], prompts: int, asked: int) -> dict[float, float]:

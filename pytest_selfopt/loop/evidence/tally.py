@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 from typing import TypeAlias
 
+from pytest_selfopt.loop.evidence.bets import Bets
 from pytest_selfopt.loop.evidence.copies import copies, replies
-from pytest_selfopt.loop.evidence.odds import odds
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
+NO_GROUPS: Mapping[str, str] = MappingProxyType({})
+"""No case names a group."""
 REPEATING_PASSES = 3
 """Passes from which on answers without any difference count as repeating."""
 DRIFTS_S = 10.0
@@ -44,7 +48,7 @@ class CaseTally:
         return all(number in (0, self.common) for number in passes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tally:
     """A candidate paired with the baseline, over the whole passes in which at least half of the pairs count.
 
@@ -64,6 +68,12 @@ class Tally:
     """The number of passes that asked one spec after the other, so that load and drift may have hit only one."""
     replies: int = 0
     copied: int = 0
+    families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The groups of two or more of the cases, by name; the other cases are groups of their own."""
+    means: Mapping[Fraction, int] = field(default_factory=dict)
+    """How often a family had which mean difference in a pass: the mean over its pairs that count."""
+    broken_off: int = 0
+    """The number of passes that were stopped midway while the candidate was not ahead: their pairs count, too."""
 
     @property
     def wins(self) -> int:
@@ -101,9 +111,56 @@ class Tally:
         return self.passes >= REPEATING_PASSES and all(case.repeats for case in self.cases.values())
 
     @property
+    def groups(self) -> int:
+        """The number of groups, cases of their own included."""
+        return len(self.cases) - len(self._in_families) + len(self.families)
+
+    @cached_property
+    def bets(self) -> Bets:
+        """What the odds bet on: each family's mean difference in each pass, and the pairs of all other cases."""
+        together = self._in_families
+        alone = [case for name, case in self.cases.items() if name not in together]
+        return Bets(
+            wins=sum(case.wins for case in alone),
+            losses=sum(case.losses for case in alone),
+            means={mean: times for mean, times in self.means.items() if mean},
+        )
+
+    @property
+    def ties(self) -> int:
+        """The number of bets without a difference: pairs of cases on their own, and families in a pass."""
+        together = self._in_families
+        alone = [case for name, case in self.cases.items() if name not in together]
+        tied = sum(case.common - case.wins - case.losses for case in alone)
+        return tied + self.means.get(Fraction(0), 0)
+
+    @property
     def odds(self) -> Fraction:
-        """The odds against luck that the candidate is better."""
-        return odds(self.wins, self.losses)
+        """The odds against luck that the candidate is better; each group counts once a pass."""
+        return self.bets.odds
+
+    def reaches(self, needed: Fraction) -> bool:
+        """Whether the odds are at least `needed`, and the candidate fixed more answers than it broke.
+
+        Groups of different sizes can be better on the mean while fewer answers are right: that is no promotion.
+        """
+        return self.wins > self.losses and self.bets.reaches(needed)
+
+    @property
+    def differences(self) -> list[float]:
+        """The difference of each group that has pairs, the mean of its cases' differences."""
+        together = self._in_families
+        groups = [*self.families.values(), *((name,) for name in self.cases if name not in together)]
+        differences = []
+        for group in groups:
+            counted = [self.cases[name].difference for name in group if self.cases[name].common]
+            if counted:
+                differences.append(math.fsum(counted) / len(counted))
+        return differences
+
+    @property
+    def _in_families(self) -> set[str]:
+        return {case for family in self.families.values() for case in family}
 
 
 def tally(
@@ -112,15 +169,25 @@ def tally(
     cases: Sequence[str],
     *,
     curable: Collection[ErrorKind] = (),
+    groups: Mapping[str, str] = NO_GROUPS,
+    broken_off: bool = False,
 ) -> Tally:
     """Pair two specs' trials by case and run. Only runs with trials of every case on both sides count.
+
+    With `broken_off`, other runs count too, unless the candidate is ahead in them: otherwise somebody who
+    stops passes that begin badly, and asks anew, would be left with those that began well.
+
+    `groups` names the group of each case that has one.
 
     A pair with an error on either side is left out, unless the error is of a `curable` kind, which the candidate's
     change may prevent, such as time-outs if it waits longer: such an error counts as not passed. The kinds follow from
     the two specs and are fixed before the first trial, so the bound on the odds still holds.
     """
-    whole = _whole_passes(_by_run(baseline), _by_run(candidate), cases)
+    before, after = _by_run(baseline), _by_run(candidate)
+    whole = _whole_passes(before, after, cases)
     by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
+    families = families_of(cases, groups)
+    means: Counter[Fraction] = Counter()
     passes = excluded = rescued = apart = left_out = 0
     both = list(chain.from_iterable(chain.from_iterable(pairs.values() for pairs in whole)))
     for pairs in whole:
@@ -135,6 +202,14 @@ def tally(
         apart += _apart(list(pairs.values()))
         for case, pair in counted.items():
             by_case[case].append(pair)
+        means.update(_family_means(families.values(), counted))
+    stopped = []
+    if broken_off:
+        stopped = _not_ahead(before, after, cases, curable)
+    for counted in stopped:
+        for case, pair in counted.items():
+            by_case[case].append(pair)
+        means.update(_family_means(families.values(), counted))
     return Tally(
         cases={case: _case_tally(by_case[case]) for case in cases},
         passes=passes,
@@ -144,7 +219,19 @@ def tally(
         apart=apart,
         replies=replies(both),
         copied=copies(both),
+        broken_off=len(stopped),
+        families=families,
+        means=means,
     )
+
+
+def families_of(cases: Iterable[str], groups: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups of two or more of these cases, by name."""
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        if case in groups:
+            members[groups[case]].append(case)
+    return {name: tuple(family) for name, family in members.items() if len(family) > 1}
 
 
 _Pair: TypeAlias = tuple[Trial, Trial]
@@ -168,6 +255,20 @@ def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> li
         before, after = baseline[run], candidate[run]
         if before.keys() >= every_case and after.keys() >= every_case:
             passes.append({case: (before[case], after[case]) for case in cases})
+    return passes
+
+
+def _not_ahead(
+    baseline: _Runs, candidate: _Runs, cases: Sequence[str], curable: Collection[ErrorKind]
+) -> list[dict[str, _Pair]]:
+    """Return the pairs that count of each run that lacks some, if the candidate is not ahead in it."""
+    passes = []
+    for run in sorted(baseline.keys() & candidate.keys()):
+        before, after = baseline[run], candidate[run]
+        pairs = {case: (before[case], after[case]) for case in cases if case in before and case in after}
+        counted = {case: pair for case, pair in pairs.items() if _counts(pair, curable)}
+        if len(pairs) < len(cases) and sum(map(_difference, counted.values())) <= 0:
+            passes.append(counted)
     return passes
 
 
@@ -208,6 +309,19 @@ def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
         baseline_passes=losses + both,
         candidate_passes=wins + both,
     )
+
+
+def _family_means(families: Iterable[Sequence[str]], counted: Mapping[str, _Pair]) -> Iterable[Fraction]:
+    """Yield each family's mean difference in a pass, over its pairs that count; none for a family without any."""
+    for family in families:
+        differences = [_difference(counted[case]) for case in family if case in counted]
+        if differences:
+            yield Fraction(sum(differences), len(differences))
+
+
+def _difference(pair: _Pair) -> int:
+    before, after = _passed(pair)
+    return after - before
 
 
 def _passed(pair: _Pair) -> tuple[bool, bool]:

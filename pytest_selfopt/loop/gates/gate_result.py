@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.evidence.tally import Tally
+from pytest_selfopt.loop.evidence.together import Together
 from pytest_selfopt.loop.thresholds import Limits
 
 
@@ -42,7 +43,8 @@ class GateResult:
 class GateInput:
     """The input of a gate: the metrics of one spec and, for a candidate, those of the baseline and their pairs.
 
-    `needed` are the odds that a candidate must reach, `missing` counts planned trials that never arrived.
+    `needed` are the odds that a candidate must reach, `missing` counts planned trials that never arrived. `together`
+    says whether cases move together although no group says so (None: not measured, or nothing varies).
     """
 
     spec: str
@@ -52,6 +54,7 @@ class GateInput:
     evidence: Tally | None = None
     needed: Fraction | None = None
     missing: int = 0
+    together: Together | None = None
 
 
 Measured = GateInput
