@@ -33,7 +33,7 @@ def test_weights_count_in_accuracy(project: Callable[..., Project]) -> None:
     assert (stored["passes"], stored["trials"]) == (3 * (CASES - 1), 3 * CASES)
     report = made.selfopt("report", "--format", "md").stdout
     assert f"{ACCURACY:.3f} (" in report
-    assert f"{3 * (CASES - 1)} of {3 * CASES} trials, weighted" in report
+    assert f"{3 * (CASES - 1)} of {3 * CASES} answers, weighted" in report
     assert made.selfopt("decide").returncode == 0
     assert f"{ACCURACY:.3f} (" in made.selfopt("profile", MODEL).stdout
     made.write_routing([])
