@@ -115,7 +115,7 @@ def test_the_documented_prices_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_documented_models_are_accepted(tmp_path: Path) -> None:
-    one, several, thinker = blocks("docs/how-to/models.md", "toml", 3)
+    one, several, cached, thinker = blocks("docs/how-to/models.md", "toml", 4)
     (tmp_path / "pyproject.toml").write_text(one + several + thinker)
     settings = load_settings(tmp_path, Mode.CYCLE, Overrides())
     assert settings.model("desk/llama").name == "llama-3.2-3b"
@@ -124,6 +124,8 @@ def test_the_documented_models_are_accepted(tmp_path: Path) -> None:
     parameters = accepted_parameters(settings.model("desk/thinker"))
     assert parameters.names == {"temperature": None, "max_tokens": "max_completion_tokens"}
     assert (parameters.object_root, parameters.strict, parameters.extra) == (True, True, {"reasoning_effort": "low"})
+    (tmp_path / "pyproject.toml").write_text(cached)
+    assert load_settings(tmp_path, Mode.CYCLE, Overrides()).model("desk/llama").response_cache == "allow"
 
 
 def test_the_documented_providers_are_built_in() -> None:
