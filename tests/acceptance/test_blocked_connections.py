@@ -35,7 +35,7 @@ def test_blocked_call_names_who_blocks_it(project: Callable[..., Project]) -> No
     made.pytester.makeconftest(NO_SOCKETS)
     why = "connections of this process are blocked by conftest (Blocked: no test may use the network)"
     plain = made.run("-rf")
-    assert plain.parseoutcomes() == {"failed": 12}
+    assert plain.parseoutcomes() == {"errors": 12}
     assert f"items.jsonl:3: {why}" in said(plain)
     cycle = made.run("--selfopt-cycle")
     assert cycle.ret == 10

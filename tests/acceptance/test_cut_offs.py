@@ -90,7 +90,7 @@ def test_a_step_in_vain_is_followed_by_the_next(project: Make) -> None:
     assert f"rolled back more_tokens for {MODEL} in atomic: REJECT" in series
     assert "next cycle, atomic: tries max_tokens default→1024" in series
     assert "candidate: max_tokens default → 1024 (the last diagnosis asks for it (more_tokens))" in series
-    assert "PROMOTE atomic: max_tokens default→1024, 36 of 36 answers right instead of 21 of 36" in series
+    assert "PROMOTE atomic: max_tokens default→1024, 36 of 36 answers right instead of 21 of 21 (15 missing)" in series
     assert resolve(MODEL, "atomic", path=made.path / "routing_config.json").sampling == {
         "temperature": 0.0,
         "max_tokens": 1024,

@@ -76,4 +76,4 @@ def test_suite_of_nothing_else_is_refused(made: Project) -> None:
 def test_error_stays_an_error(project: Callable[..., Project]) -> None:
     made = project({"rules": [{"when": {"prompt": "Inveni"}, "then": {"status": 400}}, *right()]})
     made.write_suite(expecting("failing"))
-    made.run().assert_outcomes(passed=COUNTED + 1, failed=1)
+    made.run().assert_outcomes(passed=COUNTED + 1, errors=1)

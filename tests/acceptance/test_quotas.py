@@ -139,7 +139,7 @@ def test_a_spent_quota_fails_a_plain_session(project: Make, way: str) -> None:
     made = running_out(project, "openai: 429 insufficient_quota", after=0)
     result = run(made, way)
     assert result.ret == 1
-    assert result.parseoutcomes() == {"failed": CASES}
+    assert result.parseoutcomes() == {"errors": CASES}
     told = [line for line in result.outlines if line.startswith("items.jsonl:")]
     assert len(told) == CASES
     assert all("You exceeded your current quota" in line for line in told)

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right
+from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
 from tests.acceptance.test_answers import promoted
 from tests.acceptance.test_rules import cold_for, with_ollama
 from tests.ledger_file import open_ledger
@@ -67,8 +67,8 @@ def test_a_verdict_reads_alike_everywhere(project: Make, monkeypatch: pytest.Mon
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
     arguments = ("--selfopt-resume",) if resumed else ()
     result = made.run("--selfopt-cycle", *arguments)
-    verdict, *_ = (line for line in result.outlines if line.startswith("PROMOTE atomic: "))
-    text = verdict.removeprefix("PROMOTE ")
+    text = said(result).partition(" PROMOTE ")[2].partition(" why: ")[0]
+    assert text.startswith("atomic: ")
     (cost,) = (line for line in result.outlines if re.match(r"\d+ calls in .*, cost \$", line))
     calls, took, dollars = re.match(r"(\d+) calls in (.+), cost (\S+)", cost).groups()  # type: ignore[union-attr]
     html = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", read(made, "cycle-1.html")))
@@ -286,8 +286,8 @@ def test_a_survey_is_no_cycle(project: Make) -> None:
 
 
 def test_server_text_does_not_break_a_report(project: Make) -> None:
-    said = "<script>alert(1)</script>\n# not a heading | \u202e"
-    made = project({"default": {"status": 500, "message": said}})
+    hostile = "<script>alert(1)</script>\n# not a heading | \u202e"
+    made = project({"default": {"status": 500, "message": hostile}})
     made.configure(f'[tool.selfopt.phases.atomic]\nbaseline = "{MODEL}/atomic/native_api/t60/r0/i0"\n')
     made.run("--selfopt-cycle")
     text = made.selfopt("report", "--cycle", "1", "--format", "md").stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ def reply(name: str, text: str = "Hello!", *, tokens: int | None = 7, seconds: f
 
 
 def new_id() -> str:
-    return "chatcmpl-27d74da363fc4808ac18d65c95b3365f"
+    return f"chatcmpl-{uuid.uuid4().hex}"
 
 
 def end(number: int | str, answer: Reply, *, attempts: int = 1) -> Finished:
@@ -150,7 +151,7 @@ def test_a_copied_member_makes_a_swarm_one() -> None:
 @pytest.mark.parametrize(
     ("name", "telling"),
     [
-        (new_id(), True),
+        ("chatcmpl-27d74da363fc4808ac18d65c95b3365f", True),
         ("chatcmpl-9c211763-532b-471b-989e-1716c7731637", True),
         ("gen-1732456789-aBcDeFgHiJkLmNoP", True),
         ("msg_01XFDUDYJgAACzvnptvVoYEL", True),
