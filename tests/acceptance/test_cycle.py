@@ -188,8 +188,6 @@ def test_an_undecided_candidate_continues_next_cycle(project: Make) -> None:
     first = made.run("--selfopt-cycle")
     assert first.ret == 10
     assert "schema stopped: its answers repeat, and 4 more passes of them will not show it (fixed 3," in said(first)
-        first
-    )
     assert "HOLD schema: fixed 3 answers, broke 0 in 3 passes" in said(first)
     assert "needed 220:1 (comparison 1 of this history); at this difference about 8 more passes, or 44" in said(first)
     second = made.run("--selfopt-cycle")
