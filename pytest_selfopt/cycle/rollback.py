@@ -97,10 +97,11 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
         path = settings.state_dir / DECISIONS
         routing = read_config(settings.routing_path)
         steps = steps_of(_log(path), routing)
-        if dry_run:
-            return [f"would be done: {step.sentence}" for step in steps]
         for step in steps:
             routing = _with(routing, step)
+        routing = _checked(routing)
+        if dry_run:
+            return [f"would be done: {step.sentence}" for step in steps]
         with change_state(settings.state_dir, None, "selfopt rollback") as written:
             text = new_text(settings.routing_path, routing, now=now)
             if text is not None:
@@ -223,7 +224,22 @@ def _rules_about(routing: RoutingConfig, address: tuple[str, str]) -> tuple[Rule
 
 def _with(routing: RoutingConfig, step: Step) -> RoutingConfig:
     others = [rule for rule in routing.rules if (rule.model, rule.phase) != (step.model, step.phase)]
-    return routing.with_rules([*others, *step.after])
+    return replace(routing, rules=(*others, *step.after))
+
+
+def _checked(routing: RoutingConfig) -> RoutingConfig:
+    """Return the configuration with its rules in order; only what all steps lead to must be free of circles.
+
+    Raises:
+        StateError: if fallbacks are circular.
+    """
+    try:
+        return routing.with_rules(routing.rules)
+    except StateError as problem:
+        raise StateError(
+            f"nothing was changed, because then {problem}. Take back the decision about the other model as well: "
+            "selfopt rollback CYCLE undoes all decisions of a cycle and of later ones"
+        ) from None
 
 
 def _decision(step: Step, routing: RoutingConfig, *, now: str) -> Decision:

@@ -18,7 +18,7 @@ from pytest_selfopt.ledger.steps import hold_state, settle_before_reading
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
 from pytest_selfopt.planning.expiry import expire_rules
-from pytest_selfopt.planning.fallback import require_fallback
+from pytest_selfopt.planning.fallback import replaced_fallback, require_fallback
 from pytest_selfopt.planning.past_comparisons import share_of
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import known_churn, plan_phase, suite_address
@@ -96,10 +96,12 @@ class SessionStore:
         if self.settings.mode is Mode.CYCLE:
             self._expire(phase, suite)
         plan = self.planned(phase, suite, self.routing)
+        notes = [change.sentence for change in self.expired.get(phase, ())]
         if self.settings.mode is Mode.CYCLE:
             require_fallback(plan.baseline, suite, self.settings, self.routing)
-        expiries = [change.sentence for change in self.expired.get(phase, ())]
-        return replace(plan, because=(*plan.because, *expiries))
+            replaced = replaced_fallback(plan.baseline.model, phase, self.settings, self.routing)
+            notes += filter(None, [replaced])
+        return replace(plan, because=(*plan.because, *notes))
 
     def _expire(self, phase: str, suite: Suite) -> None:
         """Expire the outdated rules of a phase."""

@@ -95,7 +95,7 @@ class _Settling:
         if current is not None and current.on_trial and trial is not None:
             return self._settle_trial(current, trial, winner)
         if winner is not None:
-            return self._promote(current, winner)
+            return self._promote(winner, current, self._promoted(current, winner))
         if current is not None or not measured:
             return []
         return [self._keep(pick)]
@@ -116,7 +116,7 @@ class _Settling:
         on_trial = current
         if winner is not None:
             on_trial = self._trial_over(current, self._promoted(current.untried, winner))
-            changes.append(self._promotion(winner, current, on_trial))
+            changes += self._promote(winner, current, on_trial)
         if has_lost(trial):
             changes.append(self._roll_back(on_trial, trial))
         return changes
@@ -202,9 +202,12 @@ class _Settling:
             return self._set(rule, spec)
         return replace(rule, allow=False, fallback_model=spec.model, timestamp=self.now, cycle=self.cycle)
 
-    def _promote(self, before: Rule | None, winner: CandidateJudgement) -> list[RuleChange]:
-        """Put the winner in force; another model becomes the fallback, with its settings in its own rule."""
-        promotion = self._promotion(winner, before, self._promoted(before, winner))
+    def _promote(self, winner: CandidateJudgement, before: Rule | None, after: Rule) -> list[RuleChange]:
+        """Put the winner in force; another model becomes the fallback, with its settings in its own rule.
+
+        That rule also ends what may have disabled that model, such as an earlier fallback to the baseline's model.
+        """
+        promotion = self._promotion(winner, before, after)
         spec = parse_spec(winner.spec)
         if spec.model == self.baseline.model:
             return [promotion]

@@ -27,7 +27,7 @@ def fallback_for(
     named = settings.phase(phase).fallback
     if named == model:
         return None
-    if named is not None:
+    if named is not None and not replaced_fallback(model, phase, settings, routing):
         return named
     if ledger is None:
         return None
@@ -42,6 +42,28 @@ def fallback_for(
     return best_fallback(usable, minimum=minimum)
 
 
+def replaced_fallback(model: str, phase: str, settings: Settings, routing: RoutingConfig) -> str:
+    """Say that the loop itself has replaced a phase's fallback by `model`, which it then cannot replace; else empty.
+
+    This is no mistake of the settings: a better model was found, or the former one was found to be better.
+    """
+    fallback = settings.phase(phase).fallback
+    if fallback is None or fallback == model:
+        return ""
+    rule = routing.get_rule(fallback, phase)
+    if rule is None or rule.source not in _OF_THE_LOOP:
+        return ""
+    if routing.apply_routing(fallback, phase).model != model:
+        return ""
+    return (
+        f"{fallback}, the fallback of {phase}, was itself replaced by {model} in cycle {rule.cycle}: it is none for it"
+    )
+
+
+_OF_THE_LOOP = ("selfopt-cycle", "harness_feedback")
+"""The sources of rules that cycles make."""
+
+
 def require_fallback(baseline: Spec, suite: Suite, settings: Settings, routing: RoutingConfig) -> None:
     """Refuse a configured fallback that could not be asked, before the calls after which it may be put on trial.
 
@@ -52,6 +74,8 @@ def require_fallback(baseline: Spec, suite: Suite, settings: Settings, routing: 
     phase = baseline.phase
     fallback = settings.phase(phase).fallback
     if fallback is None or fallback == baseline.model or not settings.switches.fall_back:
+        return
+    if replaced_fallback(baseline.model, phase, settings, routing):
         return
     where = f"{settings.place} phases {phase}: fallback"
     route = _route_to(fallback, baseline, routing)
