@@ -121,17 +121,19 @@ def resolve(model: str, phase: str, *, path: str | Path = "routing_config.json",
     except (OSError, ValueError) as error:
         return _instead(model, phase, default, f"{path} cannot be used: {error}")
     if problem and (model, phase) not in index:
-        return _instead(model, phase, default, problem)
+        return _instead(model, phase, default, problem, index=index)
     settled = route(index, model, phase)
     if problem:
         settled = replace(settled, because=(*settled.because, problem))
     if settled.allowed or default is None:
         return settled
-    return _instead(model, phase, default, *settled.because)
+    return _instead(model, phase, default, *settled.because, index=index)
 
 
-def _instead(model: str, phase: str, default: str | None, *because: str) -> Route:
-    return Route(requested=model, phase=phase, model=default or model, because=because)
+def _instead(model: str, phase: str, default: str | None, *because: str, index: Index | None = None) -> Route:
+    """Return the route of the default, or of the model itself; a readable rule about it holds for it, too."""
+    instead = route(index or {}, default or model, phase)
+    return replace(instead, requested=model, because=(*because, *instead.because))
 
 
 def _index(path: str) -> tuple[Index, str]:

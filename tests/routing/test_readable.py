@@ -159,3 +159,14 @@ def test_a_file_set_aside_leaves_its_readable_rules(tmp_path: Path) -> None:
     written = json.loads(path.read_text())
     assert written == {"version": 1, "timestamp": 1771848000, "owner": "me", "rules": [OFF, {**OTHER, "allow": True}]}
     assert parse_config(path.read_text()).rules == config.rules
+
+
+@pytest.mark.parametrize("broken", [[], [3]], ids=["in order", "broken"])
+def test_a_disabled_default_is_not_asked(tmp_path: Path, broken: list[Any]) -> None:
+    off = {"model": "x", "phase": "p", "allow": False}
+    dead = {"model": "dead", "phase": "p", "allow": False}
+    path = write(tmp_path, json.dumps({"rules": [OFF, off, dead, *broken]}))
+    for model in ("dead", *(["unknown"] if broken else [])):
+        assert resolve(model, "p", path=path, default="m").model == "stand-in"
+        assert resolve(model, "p", path=path, default="free").allowed
+        assert not resolve(model, "p", path=path, default="x").allowed
