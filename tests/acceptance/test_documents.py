@@ -55,6 +55,11 @@ def test_the_second_cycle_uses_the_first_ones_configuration(project: Make, profi
     assert rules[MODEL, "atomic"]["variant"] == "schema"
     assert (rules[MODEL, "extended"]["allow"], rules[MODEL, "extended"]["fallback_model"]) == (False, OTHER)
 
+    made.selfopt("report", "--format", "md", "-o", "found.md")
+    report = (made.path / "found.md").read_text()
+    assert "| 0.667 → 0.833 (of " in report
+    assert f"not allowed; falls back to {OTHER}" in report
+
     second = made.run("--selfopt-cycle", "--selfopt-profile", profile, "--selfopt-candidates", "1")
     assert second.ret == 0
     assert [entry["baseline_before"] for entry in made.history()[3:]] == [WINNER, STAND_IN]

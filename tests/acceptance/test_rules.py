@@ -135,6 +135,8 @@ def test_the_classic_rule_proves_a_warm_up(project: Make) -> None:
     )
     assert kinds(made) == ["keep", "trial", "confirmed"]
     assert made.server.seen.asked == (7 + 2 * 3) * CASES + 1
+    made.selfopt("report", "--format", "md", "-o", "found.md")
+    assert "| confirmed | warm-up on;" in (made.path / "found.md").read_text()
     assert made.run("--selfopt-cycle", "--selfopt-profile=classic").ret == 0
     again = made.selfopt("decide", "2")
     assert again.returncode == 4

@@ -40,7 +40,7 @@ Taken back by hand, cycles leave it alone:
 
 ### `n`
 
-Nothing was compared with it yet.
+Nothing was tried in its place yet.
 """
 
 

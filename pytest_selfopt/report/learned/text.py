@@ -80,7 +80,7 @@ def _model_lines(model: ModelFacts, shown: int) -> Iterator[str]:
     yield from _list("Taken back by hand, cycles leave it alone:", model.taken_back, str, shown)
     if not (model.won or model.never_helped or model.open or model.taken_back):
         yield ""
-        yield "Nothing was compared with it yet."
+        yield "Nothing was tried in its place yet."
 
 
 def _list(title: str, entries: Sequence[object], write: Callable[..., str], shown: int) -> Iterator[str]:
