@@ -34,5 +34,5 @@ def test_a_replaced_model_comes_back(project: Make) -> None:
     assert (refused.returncode, made.routing()) == (4, before)
     assert "nothing was changed, because then the fallbacks of phase atomic are circular" in refused.stderr
     assert "selfopt rollback CYCLE undoes all decisions of a cycle" in refused.stderr
-    assert made.selfopt("rollback", "1").returncode == 0
-    assert made.routing()["rules"] == began
+    own = made.selfopt("rollback", f"{MODEL}::atomic")
+    assert (own.returncode, made.routing()["rules"]) == (0, began), "the promotion and the end of the trial"

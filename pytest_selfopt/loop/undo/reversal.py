@@ -75,9 +75,12 @@ class RuleReversal:
 def with_experiments(selected: Iterable[LoggedChange], standing: Sequence[LoggedChange]) -> list[LoggedChange]:
     """Return the selected decisions with those that they are one with, in the order of the log.
 
-    The outcome of a trial is one with the trial, and a promotion of another model with how that model is asked.
+    The outcome of a trial is one with the trial, and a promotion of another model with how that model is asked. A
+    trial that ended under a promotion of the same cycle is one with that.
     """
     together = {change.id: change for change in selected}
+    for change in tuple(together.values()):
+        together.update((other.id, other) for other in _promotion_over(change, standing))
     for change in tuple(together.values()):
         about = about_same_rule(change, standing)
         if change.kind in OUTCOMES:
@@ -92,6 +95,15 @@ def with_experiments(selected: Iterable[LoggedChange], standing: Sequence[Logged
 def about_same_rule(change: LoggedChange, standing: Iterable[LoggedChange]) -> list[LoggedChange]:
     """Return the decisions about the model and phase of a change."""
     return [other for other in standing if other.address == change.address]
+
+
+def _promotion_over(change: LoggedChange, standing: Iterable[LoggedChange]) -> list[LoggedChange]:
+    """Return the promotion over the trial that a change ended, if the same cycle made it; else nothing."""
+    if change.kind != "rolled_back":
+        return []
+    about = about_same_rule(change, standing)
+    before = about[: about.index(change)][-1:]
+    return [other for other in before if (other.kind, other.moment) == ("promote", change.moment)]
 
 
 def _is_last_setting(change: LoggedChange, standing: Iterable[LoggedChange]) -> bool:
