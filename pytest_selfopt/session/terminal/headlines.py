@@ -101,9 +101,9 @@ def _because(conclusion: Conclusion, judgement: CandidateJudgement) -> str:
 
 
 def _failed_gate(judgement: CandidateJudgement) -> GateResult | None:
-    """Return the first failed gate, but not `no_regression`, which only repeats the pairs."""
+    """Return the first gate that asked for the verdict, but not `no_regression`, which only repeats the pairs."""
     for gate in judgement.gates:
-        if not gate.passed and gate.name != "no_regression":
+        if not gate.passed and gate.asks is judgement.verdict and gate.name != "no_regression":
             return gate
     return None
 
