@@ -295,7 +295,10 @@ def _result(phases: Sequence[PhaseRun], conclusions: Sequence[Conclusion]) -> di
         name, spec = conclusion.phase, conclusion.in_force.id
         actions = (diagnosis.action for diagnosis in conclusion.diagnoses)
         asked[name] = list(filter(None, actions))
-        churn[name] = {spec: conclusion.metrics[spec].spread.churn}
+        churn[name] = {}
+        metrics = conclusion.metrics[spec]
+        if len(metrics.runs) > 1:
+            churn[name] = {spec: metrics.spread.churn}
         in_force[name] = spec
     served: dict[str, Json] = {}
     for phase in phases:

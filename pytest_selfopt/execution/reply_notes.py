@@ -50,8 +50,8 @@ class ReplyNotes:
         for model, copies in self._copies.items():
             lines.append(
                 f"{model}: {copies:,} of {self._answers[model]:,} answers are copies from a cache, which do not count "
-                f"({self._signs[model]}); switch the cache off for these calls, or ask past it without "
-                'response_cache = "allow"'
+                f"({self._signs[model]}); switch the cache off for these calls, and leave out "
+                'response_cache = "allow" if it is set'
             )
         for model, notes in self._adjusted.items():
             lines.append(f"{model}: {', '.join(notes)}; the model does not take it otherwise")

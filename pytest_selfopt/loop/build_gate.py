@@ -83,7 +83,7 @@ def status_of(gates: Sequence[GateResult]) -> Verdict:
 
 
 def _complete(missing: int) -> GateResult:
-    sentence = "every planned trial was judged"
+    sentence = "every planned trial arrived"
     if missing:
         sentence = f"{missing} planned trials have no judgement"
     return GateResult(name="complete", passed=not missing, value=missing, limit=0, sentence=sentence)

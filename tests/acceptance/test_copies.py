@@ -46,6 +46,7 @@ def test_copies_of_one_draw_fix_nothing(project: Make, style: Style) -> None:
         assert not (made.path / "routing_config.json").exists()
         costs = Counter((bool(copied), cost > 0) for copied, cost in rows(made, "copied, cost_usd"))
         assert costs == {(False, True): first, (True, False): copies}
+    assert "of the repeats of a prompt differed" not in made.selfopt("power", "items.jsonl").stdout
 
 
 def test_an_earlier_cycle_comes_back(project: Make) -> None:

@@ -29,9 +29,9 @@ ENDED = 45.0
 wait = partial(wait_until, seconds=ENDED)
 
 
-def small(project: Make) -> Project:
-    """A project whose cycle takes a second or two."""
-    made = project({"rules": right(), "latency": 0.1})
+def small(project: Make, latency: float = 0.1) -> Project:
+    """A project whose cycle takes a second or two, or longer with more latency."""
+    made = project({"rules": right(), "latency": latency})
     made.configure(TWO_SPECS)
     return made
 
@@ -234,7 +234,7 @@ def test_signals_are_restored_and_elsewhere_untouched(project: Make) -> None:
 
 @pytest.mark.parametrize("argument", ["-n2", "--selfopt-cycles=2"])
 def test_a_closed_terminal_loses_nothing(project: Make, argument: str) -> None:
-    made = small(project)
+    made = small(project, latency=0.5)
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(made.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_selfopt.report.learned.facts import Facts, ModelFacts, PhaseFacts, Trend
@@ -80,6 +80,7 @@ PHASES = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(
     st.builds(Facts, cycles=st.integers(1, 9), last=st.integers(1, 9), phases=st.lists(PHASES, max_size=9).map(tuple))
 )
