@@ -154,24 +154,12 @@ class BatchRun:
         def take(finished: Sequence[Finished]) -> None:
             done = [answer for answer in watch.mark(finished) if _was_asked(answer)]
             spent.extend(filter(None, map(_spent_quota, finished)))
-            for answer in done:
-                self._notes.add(answer.call, answer.result)
             records = [factory.record(answer.call, answer.result) for answer in done]
             ledger.record_calls(cycle, records)
-            outcomes: list[tuple[str, Trial]] = []
-            for answer in done:
-                trial = self._judge(answer, by_id)
-                if trial is not None:
-                    outcomes.append((answer.call.id, trial))
-            ledger.record_outcomes(outcomes)
+            ledger.record_outcomes(self._outcomes(done, by_id))
             self.say(len(self._trials), counted, self._errors)
 
-        purpose = RunnerPurpose(
-            cycle=ledger.name_of(cycle),
-            budget=budget,
-            stored={},
-            on_parts=take,
-        )
+        purpose = RunnerPurpose(cycle=ledger.name_of(cycle), budget=budget, stored={}, on_parts=take)
         runner = backend.runner(purpose)
 
         def make_calls() -> str:
@@ -207,6 +195,16 @@ class BatchRun:
         if swarm is None:
             return 1
         return sum(swarm.topology.stages)
+
+    def _outcomes(self, answers: Iterable[Finished], by_id: Mapping[str, PlannedTrial]) -> list[tuple[str, Trial]]:
+        """Judge answers, and note what was seen of them; return the trials with the ids of their calls."""
+        outcomes: list[tuple[str, Trial]] = []
+        for answer in answers:
+            self._notes.add(answer.call, answer.result)
+            trial = self._judge(answer, by_id)
+            if trial is not None:
+                outcomes.append((answer.call.id, trial))
+        return outcomes
 
     def _judge(
         self,

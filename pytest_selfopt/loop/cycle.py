@@ -123,16 +123,8 @@ def conclude(
     picked = pick(judgements, metrics, promote=switches.promote)
     trial = _on_trial(judgements, evidence)
     in_force = _in_force(evidence, picked, trial)
-    max_tokens = evidence.max_tokens.get(in_force.id)
-    diagnoses = diagnose(
-        trials[in_force.id],
-        evidence.cases,
-        evidence.limits,
-        max_tokens=max_tokens,
-        groups=evidence.groups,
-    )
-    max_tokens = highest_tried(rules, in_force, max_tokens)
-    recommendations = _recommendations(diagnoses, in_force, evidence, max_tokens)
+    diagnoses = _diagnoses(in_force, trials[in_force.id], evidence)
+    recommendations = _recommendations(diagnoses, in_force, evidence, rules)
     gates = absolute_gates(metrics[in_force.id], evidence.phase, evidence.limits, own_gates=own_gates)
     enforcement = enforce(
         rules,
@@ -194,9 +186,15 @@ def _in_force(evidence: PhaseEvidence, picked: Pick, trial: CandidateJudgement |
     return parse_spec(trial.spec)
 
 
+def _diagnoses(spec: Spec, trials: Sequence[Trial], evidence: PhaseEvidence) -> tuple[Diagnosis, ...]:
+    max_tokens = evidence.max_tokens.get(spec.id)
+    return diagnose(trials, evidence.cases, evidence.limits, max_tokens=max_tokens, groups=evidence.groups)
+
+
 def _recommendations(
-    diagnoses: Sequence[Diagnosis], in_force: Spec, evidence: PhaseEvidence, max_tokens: int | None
+    diagnoses: Sequence[Diagnosis], in_force: Spec, evidence: PhaseEvidence, rules: Sequence[Rule]
 ) -> tuple[Recommendation, ...]:
+    max_tokens = highest_tried(rules, in_force, evidence.max_tokens.get(in_force.id))
     recommendations = []
     for diagnosis in diagnoses:
         recommendation = recommend(

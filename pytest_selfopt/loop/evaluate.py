@@ -158,20 +158,15 @@ class Metrics:
 def evaluate(
     spec: str, trials: Sequence[Trial], cases: Sequence[str], groups: Mapping[str, str] = NO_GROUPS
 ) -> Metrics:
-    """Count one spec's trials over the planned `cases` (rows) and its runs (columns).
-
-    `groups` names the group of each case that has one.
-    """
-    replied, copied = replies(trials), copies(trials)
-    trials = originals(trials)
-    by_run = outcomes_by_run(trials)
+    """Count one spec's trials over `cases` (rows) and its runs (columns); `groups` is the group of each case in one."""
+    new = originals(trials)
+    by_run = outcomes_by_run(new)
     answers_by_run = _answered_runs(by_run)
-    outcomes = Counter(trial.outcome for trial in trials)
-    answered = [trial for trial in trials if trial.outcome is not Outcome.ERROR]
+    outcomes = Counter(trial.outcome for trial in new)
+    answered = [trial for trial in new if trial.outcome is not Outcome.ERROR]
     restraint = [trial for trial in answered if trial.restraint]
     missed = Counter(map(_called, filter(_is_missed_call, answered)))
-    passes = filter(_passed, trials)
-    costs = [trial.cost_usd for trial in trials]
+    costs = [trial.cost_usd for trial in new]
     # Exact until it is rounded, so that it does not depend on the order of the trials.
     known_cost, unpriced = math.fsum(known(costs)), costs.count(None)
     latencies = sorted(known(map(_latency, answered)))
@@ -179,11 +174,11 @@ def evaluate(
         spec=spec,
         runs=tuple(answers_by_run),
         cases=len(cases),
-        trials=len(trials),
+        trials=len(new),
         passes=outcomes[Outcome.PASS],
         misses=outcomes[Outcome.MISS],
         errors=outcomes[Outcome.ERROR],
-        run_accuracies=_run_accuracies(trials, answers_by_run),
+        run_accuracies=_run_accuracies(new, answers_by_run),
         spread=spread(by_run, groups),
         restraint_trials=len(restraint),
         restraint_calls=sum(map(_called, restraint)),
@@ -197,16 +192,16 @@ def evaluate(
         cost_usd=_if_complete(known_cost, unpriced),
         known_cost_usd=known_cost,
         unpriced=unpriced,
-        errors_by_kind=_errors_by_kind(trials),
-        unusual_ends=_unusual_ends(trials),
-        first_attempt_passes=sum(trial.first_try for trial in passes),
-        attempts=sum(trial.attempts for trial in trials),
-        most_in_flight=max((trial.in_flight for trial in trials), default=0),
+        errors_by_kind=_errors_by_kind(new),
+        unusual_ends=_unusual_ends(new),
+        first_attempt_passes=sum(trial.first_try for trial in filter(_passed, new)),
+        attempts=sum(trial.attempts for trial in new),
+        most_in_flight=max((trial.in_flight for trial in new), default=0),
         served_models=served_models(answered),
-        weighted=_weighted_counts(trials),
-        replies=replied,
-        copied=copied,
-        refusal=find_refusal(trials),
+        weighted=_weighted_counts(new),
+        replies=replies(trials),
+        copied=copies(trials),
+        refusal=find_refusal(new),
     )
 
 

@@ -215,3 +215,14 @@ def test_passes_broken_off_count_against_only() -> None:
 
 def _passes_by_run(trials: Sequence[Trial], cases: set[str]) -> Counter[int]:
     return Counter(trial.run for trial in trials if trial.case in cases and trial.outcome is Outcome.PASS)
+
+
+def test_copies_in_a_broken_off_pass_do_not_count() -> None:
+    cases = names(4)
+
+    def begun(rows: list[str]) -> list[Trial]:
+        return [trial for trial in matrix(rows) if trial.run == 0 or trial.case in cases[:2]]
+
+    before, after = begun(["PP"] * 4), begun(["Pf", "PF", "PP", "PP"])
+    found = tally(before, after, cases, broken_off=True)
+    assert (found.broken_off, found.losses, found.pairs) == (1, 1, 5)

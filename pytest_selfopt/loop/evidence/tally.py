@@ -174,54 +174,35 @@ def tally(
 ) -> Tally:
     """Pair two specs' trials by case and run. Only runs with trials of every case on both sides count.
 
-    With `broken_off`, other runs count too, unless the candidate is ahead in them: otherwise somebody who
-    stops passes that begin badly, and asks anew, would be left with those that began well.
-
-    `groups` names the group of each case that has one.
+    With `broken_off`, other runs count too, unless the candidate is ahead in them: otherwise somebody who stops passes
+    that begin badly, and asks anew, would be left with those that began well. `groups` names the group of each case
+    that has one.
 
     A pair with an error on either side is left out, unless the error is of a `curable` kind, which the candidate's
     change may prevent, such as time-outs if it waits longer: such an error counts as not passed. The kinds follow from
     the two specs and are fixed before the first trial, so the bound on the odds still holds.
     """
     before, after = _by_run(baseline), _by_run(candidate)
-    whole = _whole_passes(before, after, cases)
-    by_case: defaultdict[str, list[_Pair]] = defaultdict(list)
-    families = families_of(cases, groups)
-    means: Counter[Fraction] = Counter()
-    passes = excluded = rescued = apart = left_out = 0
-    both = list(chain.from_iterable(chain.from_iterable(pairs.values() for pairs in whole)))
-    for pairs in whole:
-        answered = {case: pair for case, pair in pairs.items() if _counts(pair, curable) or copies(pair)}
-        counted = {case: pair for case, pair in answered.items() if not copies(pair)}
-        left_out += 2 * len(answered) < len(cases)
-        if 2 * len(counted) < len(cases):
-            continue
-        passes += 1
-        excluded += len(cases) - len(answered)
-        rescued += sum(map(_is_rescue, counted.values()))
-        apart += _apart(list(pairs.values()))
-        for case, pair in counted.items():
-            by_case[case].append(pair)
-        means.update(_family_means(families.values(), counted))
+    whole = [_split(pairs, curable) for pairs in _whole_passes(before, after, cases)]
+    kept = [one for one in whole if 2 * len(one.counted) >= len(cases)]
     stopped = []
     if broken_off:
         stopped = _not_ahead(before, after, cases, curable)
-    for counted in stopped:
-        for case, pair in counted.items():
-            by_case[case].append(pair)
-        means.update(_family_means(families.values(), counted))
+    counted = [*(one.counted for one in kept), *stopped]
+    trials = [trial for one in whole for trial in chain.from_iterable(one.pairs.values())]
+    families = families_of(cases, groups)
     return Tally(
-        cases={case: _case_tally(by_case[case]) for case in cases},
-        passes=passes,
-        excluded=excluded,
-        left_out=left_out,
-        rescued=rescued,
-        apart=apart,
-        replies=replies(both),
-        copied=copies(both),
+        cases={case: _case_tally([pairs[case] for pairs in counted if case in pairs]) for case in cases},
+        passes=len(kept),
+        excluded=sum(len(cases) - one.answered for one in kept),
+        left_out=sum(2 * one.answered < len(cases) for one in whole),
+        rescued=sum(map(_is_rescue, chain.from_iterable(one.counted.values() for one in kept))),
+        apart=sum(_apart(list(one.pairs.values())) for one in kept),
+        replies=replies(trials),
+        copied=copies(trials),
         broken_off=len(stopped),
         families=families,
-        means=means,
+        means=Counter(chain.from_iterable(_family_means(families.values(), pairs) for pairs in counted)),
     )
 
 
@@ -236,7 +217,24 @@ def families_of(cases: Iterable[str], groups: Mapping[str, str]) -> dict[str, tu
 
 _Pair: TypeAlias = tuple[Trial, Trial]
 """The baseline's and the candidate's trial of one case in one pass."""
+_Pairs: TypeAlias = Mapping[str, _Pair]
+"""The pairs of one pass, by case."""
 _Runs: TypeAlias = Mapping[int, Mapping[str, Trial]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """The pairs of a pass. `answered` is the number of those with answers; those of them without a copy are counted."""
+
+    pairs: _Pairs
+    answered: int
+    counted: _Pairs
+
+
+def _split(pairs: _Pairs, curable: Collection[ErrorKind]) -> _Pass:
+    answered = {case: pair for case, pair in pairs.items() if _counts(pair, curable) or copies(pair)}
+    counted = {case: pair for case, pair in answered.items() if not copies(pair)}
+    return _Pass(pairs=pairs, answered=len(answered), counted=counted)
 
 
 def _by_run(trials: Sequence[Trial]) -> _Runs:
@@ -247,10 +245,10 @@ def _by_run(trials: Sequence[Trial]) -> _Runs:
     return runs
 
 
-def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> list[dict[str, _Pair]]:
+def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> list[_Pairs]:
     """Return the pairs by case of each run with trials of every case on both sides, in ascending order."""
     every_case = set(cases)
-    passes = []
+    passes: list[_Pairs] = []
     for run in sorted(baseline.keys() & candidate.keys()):
         before, after = baseline[run], candidate[run]
         if before.keys() >= every_case and after.keys() >= every_case:
@@ -258,15 +256,13 @@ def _whole_passes(baseline: _Runs, candidate: _Runs, cases: Sequence[str]) -> li
     return passes
 
 
-def _not_ahead(
-    baseline: _Runs, candidate: _Runs, cases: Sequence[str], curable: Collection[ErrorKind]
-) -> list[dict[str, _Pair]]:
+def _not_ahead(baseline: _Runs, candidate: _Runs, cases: Sequence[str], curable: Collection[ErrorKind]) -> list[_Pairs]:
     """Return the pairs that count of each run that lacks some, if the candidate is not ahead in it."""
     passes = []
     for run in sorted(baseline.keys() & candidate.keys()):
         before, after = baseline[run], candidate[run]
         pairs = {case: (before[case], after[case]) for case in cases if case in before and case in after}
-        counted = {case: pair for case, pair in pairs.items() if _counts(pair, curable)}
+        counted = _split(pairs, curable).counted
         if len(pairs) < len(cases) and sum(map(_difference, counted.values())) <= 0:
             passes.append(counted)
     return passes
@@ -311,7 +307,7 @@ def _case_tally(pairs: Sequence[_Pair]) -> CaseTally:
     )
 
 
-def _family_means(families: Iterable[Sequence[str]], counted: Mapping[str, _Pair]) -> Iterable[Fraction]:
+def _family_means(families: Iterable[Sequence[str]], counted: _Pairs) -> Iterable[Fraction]:
     """Yield each family's mean difference in a pass, over its pairs that count; none for a family without any."""
     for family in families:
         differences = [_difference(counted[case]) for case in family if case in counted]
