@@ -189,7 +189,7 @@ def open_session_store(settings: Settings, project_gates: ProjectGates) -> Sessi
     """
     held = ExitStack()
     try:
-        notes = settle_before_reading(settings.state_dir)
+        notes = settle_before_reading(settings.state_dir, settings.routing_path)
         ledger = _ledger_to_read(settings, held)
         if settings.mode is Mode.GATE:
             _require_routing(settings)

@@ -75,14 +75,14 @@ def hold_state(state_dir: Path, routing_path: Path) -> Iterator[list[str]]:
     """
     prepare_state_dir(state_dir)
     with hold_lock(state_dir):
-        notes = settle(state_dir)
+        notes = settle(state_dir, routing_path)
         for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK, LEARNED, JOURNAL):
             remove_leftovers(state_dir / name)
         remove_leftovers(routing_path)
         yield notes
 
 
-def settle(state_dir: Path) -> list[str]:
+def settle(state_dir: Path, routing_path: Path) -> list[str]:
     """Undo a step that was interrupted, or end it if its ledger was committed; return sentences about that.
 
     The caller holds the lock of the state directory.
@@ -90,7 +90,7 @@ def settle(state_dir: Path) -> list[str]:
     Raises:
         StateError: if it cannot be undone.
     """
-    journal, note = read_journal(state_dir)
+    journal, note = read_journal(state_dir, routing_path)
     if journal is None:
         return list(filter(None, [note]))
     with ExitStack() as held:
@@ -109,7 +109,7 @@ def _was_committed(journal: Journal, path: Path) -> bool:
         return ledger.has_step(journal.id)
 
 
-def settle_before_reading(state_dir: Path) -> list[str]:
+def settle_before_reading(state_dir: Path, routing_path: Path) -> list[str]:
     """Settle an interrupted step before something is read without the lock; wait for one that is under way.
 
     Raises:
@@ -119,7 +119,7 @@ def settle_before_reading(state_dir: Path) -> list[str]:
     while (state_dir / JOURNAL).exists() and waited < PATIENCE_S:
         try:
             with hold_lock(state_dir):
-                return settle(state_dir)
+                return settle(state_dir, routing_path)
         except LockHeldError:
             time.sleep(_PAUSE_S)
             waited += _PAUSE_S

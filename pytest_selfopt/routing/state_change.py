@@ -212,10 +212,12 @@ def _add(addition: Addition) -> None:
         raise cannot_write(addition.path, problem) from None
 
 
-def read_journal(state_dir: Path) -> tuple[Journal | None, str]:
+def read_journal(state_dir: Path, routing_path: Path) -> tuple[Journal | None, str]:
     """Return the journal of an open step, or None; and a sentence if an unusable journal was set aside.
 
     A journal is written whole, so that only an unfinished step of another program, or a hand, leaves an unusable one.
+    So is one that names other files than those of the state directory and the routing configuration: undoing it could
+    replace any file.
 
     Raises:
         StateError: if it can be neither read nor set aside, or a newer version wrote it.
@@ -223,7 +225,8 @@ def read_journal(state_dir: Path) -> tuple[Journal | None, str]:
     path = state_dir / JOURNAL
     try:
         document = json.loads(path.read_bytes())
-        return _from_json(document, state_dir), ""
+        journal = _from_json(document, state_dir)
+        _require_own_files(journal, state_dir.resolve(), Path(os.path.realpath(routing_path)))
     except FileNotFoundError:
         return None, ""
     except OSError as problem:
@@ -231,6 +234,22 @@ def read_journal(state_dir: Path) -> tuple[Journal | None, str]:
     except (ValueError, TypeError, KeyError, RecursionError):
         aside = set_aside(path)
         return None, f"{path.name} of an interrupted write cannot be used; it was set aside as {aside.name}"
+    return journal, ""
+
+
+def _require_own_files(journal: Journal, state_dir: Path, routing_path: Path) -> None:
+    """Refuse a journal of other files than the product's own.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    for path in journal.paths:
+        if path.parent != state_dir and path != routing_path:
+            raise ValueError(f"{path} is no file of the state")
+    for replacement in journal.replacements:
+        for beside in (replacement.temporary, replacement.backup):
+            if beside.parent != replacement.path.parent or not beside.name.startswith(f".{replacement.path.name}."):
+                raise ValueError(f"{beside} is no copy of {replacement.path.name}")
 
 
 def undo(journal: Journal, state_dir: Path) -> list[str]:

@@ -52,7 +52,7 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
     try:
         settings = load_settings(config.rootpath, Mode.CYCLE, Overrides(state_dir=state_dir))
         # Before the history is read, to which an interrupted write may have added.
-        notes = settle_before_reading(settings.state_dir)
+        notes = settle_before_reading(settings.state_dir, settings.routing_path)
     except SelfoptError as problem:
         raise pytest.UsageError(visible(str(problem))) from None
     given = list(map(str, config.invocation_params.args))

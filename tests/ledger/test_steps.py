@@ -51,6 +51,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def settled(project: Path) -> list[str]:
+    return settle_before_reading(project / ".selfopt", project / "routing_config.json")
+
+
 def change(project: Path) -> None:
     state = project / ".selfopt"
     with Ledger(state / "ledger.sqlite") as ledger, change_state(state, ledger, "cycle 1") as written:
@@ -116,7 +120,7 @@ def test_a_killed_step_is_old_or_new(project: Path) -> None:
     old, found, at = state_of(project), set[str](), 1
     while killed(project, at):
         assert (project / "routing_config.json").read_text() in ("old", "new"), at
-        settle_before_reading(project / ".selfopt")
+        settled(project)
         state = state_of(project)
         assert state == old or (state[:2] == [b"new", b"new"] and state[3] == "decided"), at
         assert verify_log(project / ".selfopt" / "log.jsonl").lines == (1 if state == old else 2), at
@@ -168,7 +172,7 @@ def cut_off(project: Path) -> None:
     at = 1
     old = state_of(project)
     while killed(project, at) and (project / ".selfopt" / "log.jsonl").read_bytes() == old[2]:
-        settle_before_reading(project / ".selfopt")
+        settled(project)
         at += 1
     assert (project / "routing_config.json").read_text() == "new"
 
@@ -177,7 +181,7 @@ def test_an_edit_after_a_crash_is_kept(project: Path) -> None:
     old = state_of(project)
     cut_off(project)
     (project / "routing_config.json").write_text("mine")
-    told = settle_before_reading(project / ".selfopt")
+    told = settled(project)
     assert told == [
         "cycle 1 was interrupted while it wrote routing_config.json, new.json, log.jsonl: that was undone",
         "routing_config.json was changed after that, and is kept as it is",
@@ -189,7 +193,7 @@ def test_a_moved_project_is_settled(project: Path) -> None:
     old = state_of(project)
     cut_off(project)
     moved = project.rename(project.with_name("moved"))
-    settle_before_reading(moved / ".selfopt")
+    settled(moved)
     assert state_of(moved) == old
 
 
@@ -199,18 +203,18 @@ def test_a_reader_waits_for_a_step_under_way(project: Path, monkeypatch: pytest.
 
     def complete() -> None:
         time.sleep(0.1)
-        settle(state)
+        settle(state, project / "routing_config.json")
 
     with hold_lock(state):
         thread = threading.Thread(target=complete)
         thread.start()
-        assert settle_before_reading(state) == []
+        assert settled(project) == []
         thread.join()
     assert (project / "routing_config.json").read_text() == "old"
     cut_off(project)
     monkeypatch.setattr(steps, "PATIENCE_S", 0.05)
     with hold_lock(state):
-        assert settle_before_reading(state) == []
+        assert settled(project) == []
     assert (state / "journal.json").exists()
 
 
@@ -218,16 +222,30 @@ def test_a_reader_waits_for_a_step_under_way(project: Path, monkeypatch: pytest.
 def test_an_unusable_journal_is_set_aside(project: Path, content: str) -> None:
     old = state_of(project)
     (project / ".selfopt" / "journal.json").write_text(content)
-    (told,) = settle_before_reading(project / ".selfopt")
+    (told,) = settled(project)
     assert "it was set aside as journal.json.corrupt-" in told
     assert state_of(project) == old
+
+
+@pytest.mark.parametrize("field", ["path", "temporary", "backup"])
+def test_a_journal_of_other_files_is_set_aside(project: Path, field: str) -> None:
+    cut_off(project)
+    other = project / "diary.txt"
+    other.write_text("new")
+    journal = project / ".selfopt" / "journal.json"
+    document = json.loads(journal.read_text())
+    document["replaced"][0][field] = "../diary.txt"
+    journal.write_text(json.dumps(document))
+    (told,) = settled(project)
+    assert "it was set aside as journal.json.corrupt-" in told
+    assert other.read_text() == "new"
 
 
 def test_a_newer_journal_is_left_alone(project: Path) -> None:
     journal = project / ".selfopt" / "journal.json"
     journal.write_text(json.dumps({"version": 99, "what": "cycle 7"}))
     with pytest.raises(StateError, match=r"cycle 7 was interrupted, and its journal .* has version 99"):
-        settle_before_reading(project / ".selfopt")
+        settled(project)
     assert journal.exists()
 
 
@@ -237,7 +255,7 @@ def test_a_step_without_a_ledger_is_undone(project: Path) -> None:
     written.replace(project / "routing_config.json", "new")
     written.apply()
     assert (project / "routing_config.json").read_text() == "new"
-    assert settle_before_reading(state)
+    assert settled(project)
     assert (project / "routing_config.json").read_text() == "old"
     with change_state(state, None, "selfopt enforce") as written:
         written.replace(project / "routing_config.json", "new")

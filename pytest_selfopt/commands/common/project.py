@@ -74,7 +74,7 @@ def _settle(files: ProjectFiles) -> None:
         return
     from pytest_selfopt.ledger.steps import settle_before_reading
 
-    for note in settle_before_reading(files.state_dir):
+    for note in settle_before_reading(files.state_dir, files.routing_path):
         write_note(f"selfopt: {note}")
 
 
