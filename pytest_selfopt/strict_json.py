@@ -25,7 +25,7 @@ def parse_json(text: str) -> Any:
             object_pairs_hook=_unique,
         )
     except json.JSONDecodeError as problem:
-        line = f"line {problem.lineno}, " if "\n" in text.strip() else ""
+        line = f"line {problem.lineno}, " if "\n" in text.strip() or problem.lineno > 1 else ""
         raise ValueError(f"invalid JSON at {line}column {problem.colno}: {problem.msg}") from None
     except RecursionError:
         raise ValueError("invalid JSON: nested too deeply") from None

@@ -132,11 +132,14 @@ def test_an_unusable_file_is_kept_and_reported(tmp_path: Path, text: str) -> Non
         assert not (tmp_path / "routing_config.json").exists()
 
 
-def test_reading_only_sets_nothing_aside(tmp_path: Path) -> None:
-    path = write(tmp_path, "{")
-    with pytest.raises(StateError, match="invalid JSON at column 2"):
+@pytest.mark.parametrize(
+    ("text", "place"), [("{", "column 2"), ("{\n", "line 2, column 1"), ("{\n,", "line 2, column 1")]
+)
+def test_reading_only_sets_nothing_aside(tmp_path: Path, text: str, place: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(StateError, match=f"invalid JSON at {place}"):
         read_config(path)
-    assert path.read_text() == "{"
+    assert path.read_text() == text
 
 
 def test_a_newer_file_is_refused_untouched(tmp_path: Path) -> None:
