@@ -185,6 +185,29 @@ def test_a_promotion_waits_for_the_names_of_groups() -> None:
     assert "together: cases pass and fail together within passes (chance 0.01)" in judgement.sentence
 
 
+@pytest.mark.parametrize(
+    ("patterns", "held"), [(("PFPPFPP", "PFFPFPP"), ["variance", "together"]), (("PFPPFPP",) * 2, ["variance"])]
+)
+def test_groups_are_proposed_where_runs_differ(patterns: tuple[str, str], held: list[str]) -> None:
+    """If all cases move together there are no groups to propose: the server or the hour is to blame."""
+    letters = [patterns[place // 6] for place in range(12)]
+    after = matrix(letters, spec="c")
+    rows: list[Rows] = [{case: [one == "P" for one in row] for case, row in zip(names(12), letters, strict=True)}]
+    measured = GateInput(
+        spec="c",
+        phase="atomic",
+        metrics=evaluate("c", after, names(12)),
+        baseline=evaluate(SPEC, matrix(["FFFFFFF"] * 12), names(12)),
+        evidence=tally(matrix(["FFFFFFF"] * 12), after, names(12)),
+        needed=bar(1),
+        together=moving_together(rows, level=LEVEL),
+    )
+    failed = [gate for gate in judge(measured, Limits(), comparison=1).gates if not gate.passed]
+    assert [gate.name for gate in failed] == held
+    # More passes may bring back runs that do not differ, so that nothing is given up for good.
+    assert not any(gate.lasting for gate in failed)
+
+
 def test_families_promote_nothing_false() -> None:
     """The bound is for whole histories; taking these cases for independent promotes in one cycle of eight or more."""
     for declared in (True, False):

@@ -105,11 +105,14 @@ def together(measured: GateInput, limits: Limits) -> GateResult | None:
     """Whether cases move together within passes, although no group says so: then the odds claim too much.
 
     To bet on the groups that the session proposes would not do: where these miss some cases of a family of five, 8 of
-    40 simulated histories promoted something false. Nothing is said where the runs as wholes differ: the gate
-    `variance` holds then, and all cases move together.
+    40 simulated histories promoted something false. Where the runs as wholes differ, the gate `variance` holds: then
+    groups are proposed beside it, if there are several, and nothing is said if all cases move together.
     """
     found = measured.together
-    if found is None or not variance(measured, limits).passed:
+    if found is None:
+        return None
+    runs_differ = not variance(measured, limits).passed
+    if runs_differ and len(found.families) < 2:
         return None
     return GateResult(
         name="together",
@@ -117,7 +120,7 @@ def together(measured: GateInput, limits: Limits) -> GateResult | None:
         value=found.chance,
         limit=limits.together,
         sentence=describe_together(found),
-        lasting=UNGROUPED * found.moving,
+        lasting=UNGROUPED * (found.moving and not runs_differ),
     )
 
 
