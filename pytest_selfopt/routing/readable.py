@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 from pytest_selfopt.routing.rule import Rule, read_rule
@@ -72,7 +73,8 @@ def read_document(text: str) -> ReadableConfig:
     if not isinstance(document, dict):
         problems.append("the file must contain an object")
         return _with_problems(_read_rules(list(_rules_in(document))), problems)
-    values = document.get("rules", [])
+    values, misspelled = _listed_rules(document)
+    problems += misspelled
     if not isinstance(values, list):
         problems.append("'rules' must be a list")
         values = list(_rules_in(values))
@@ -88,6 +90,19 @@ def read_document(text: str) -> ReadableConfig:
     extra = {name: value for name, value in document.items() if name not in _KNOWN}
     reading = replace(_read_rules(values), version=version, timestamp=stamp, extra=extra, newer=newer)
     return _with_problems(reading, problems)
+
+
+def _listed_rules(document: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the value of `rules`, or of a field that is meant to be it, and what is wrong with its name, if anything.
+
+    A file of another name for its rules would have none, so that a model that it disables would be allowed.
+    """
+    if "rules" in document:
+        return document["rules"], []
+    for name in get_close_matches("rules", document):
+        if any(_rules_in(document[name])):
+            return document[name], [f"unknown field {name!r}; did you mean 'rules'?"]
+    return [], []
 
 
 def _read_rules(values: Sequence[Any]) -> ReadableConfig:

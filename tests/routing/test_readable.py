@@ -98,6 +98,7 @@ def test_any_document_gives_the_same_answer_everywhere(
         (json.dumps([OFF]), "the file must contain an object"),
         (json.dumps({"rules": {"m::p": OFF}}), "'rules' must be a list"),
         (json.dumps({"version": 2, "rules": [OFF]}), "has version 2"),
+        (json.dumps({"version": 1, "rulez": [OFF]}), "unknown field 'rulez'; did you mean 'rules'?"),
         (json.dumps({"timestamp": True, "rules": [OFF]}), "'timestamp' must be a string or a number"),
         (json.dumps({"rules": [OFF, OTHER]})[:-20], "invalid JSON at column"),
         ("\ufeff" + json.dumps({"rules": [OFF]}), "invalid JSON"),
