@@ -9,7 +9,7 @@ from pytest_selfopt import clock
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_lines
-from pytest_selfopt.commands.common.project import add_project_options, load_project
+from pytest_selfopt.commands.common.project import add_project_options, load_project, warn_of_changed_log
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from pytest_selfopt.report.publish import report_to
     from pytest_selfopt.routing.atomic_files import timestamp
 
+    settings = load_project(args)
+    warn_of_changed_log(settings)
     printed = report_to(
-        load_project(args),
+        settings,
         args.cycle,
         form=args.format,
         output=args.output,

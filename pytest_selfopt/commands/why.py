@@ -7,7 +7,7 @@ import argparse
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_lines
-from pytest_selfopt.commands.common.project import add_project_options, load_files
+from pytest_selfopt.commands.common.project import add_project_options, load_files, warn_of_changed_log
 from pytest_selfopt.errors import SettingsError
 
 
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     model, phase = _named_rule(args)
     files = load_files(args)
+    warn_of_changed_log(files)
     write_lines(why(files, model, phase))
     return EXIT_DONE
 

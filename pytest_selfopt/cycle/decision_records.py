@@ -25,7 +25,7 @@ def log_decisions(
 ) -> None:
     """Append each decision to the log that is written."""
     path = state.settings.state_dir / DECISIONS
-    logged = decisions_of(path, cycle)
+    logged = decisions_of(written.entries, cycle)
     for phase, conclusion in zip(phases, conclusions, strict=True):
         for change in (*state.expired.get(conclusion.phase, ()), *conclusion.changes):
             if (change.kind, change.phase, change.model) in logged:

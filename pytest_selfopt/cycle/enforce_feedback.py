@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_selfopt.errors import SelfoptError, StateError
+from pytest_selfopt.ledger.decision_log import check_log
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, highest_tried, trial_sentence, with_value_of
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, remedy
+from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
-from pytest_selfopt.planning.past_comparisons import read_taken_back
+from pytest_selfopt.planning.past_comparisons import taken_back_in
 from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.config import RoutingConfig, load_config, new_text, read_config
 from pytest_selfopt.routing.decisions import Decision, reasons_of
@@ -64,10 +66,13 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
             routing = load_config(settings.routing_path)
             notes.append(routing.problem)
         ledger = _ledger(settings, held)
-        routing, enforced = _apply(feedback, routing, settings, ledger, now=now)
+        log = check_log(settings.state_dir, ledger, take_over=not dry_run)
+        notes += log.notes
+        routing, enforced = _apply(feedback, routing, settings, ledger, taken_back_in(log.entries), now=now)
         if dry_run:
             return enforced
-        with change_state(settings.state_dir, None, "selfopt enforce") as written:
+        ledger = ledger or held.enter_context(Ledger(settings.ledger_path))
+        with change_state(settings.state_dir, ledger, "selfopt enforce") as written:
             text = new_text(settings.routing_path, routing, now=now)
             if enforced.applied and text is not None:
                 written.replace(settings.routing_path, text)
@@ -86,13 +91,18 @@ def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
 
 
 def _apply(
-    feedback: Feedback, routing: RoutingConfig, settings: Settings, ledger: Ledger | None, *, now: str
+    feedback: Feedback,
+    routing: RoutingConfig,
+    settings: Settings,
+    ledger: Ledger | None,
+    taken_back: Sequence[TakenBack],
+    *,
+    now: str,
 ) -> tuple[RoutingConfig, EnforcementReport]:
     applied: list[RuleChange] = []
     skipped: list[RuleChange] = []
     refused: list[RuleChange] = [_refused("", "", problem, {}) for problem in feedback.problems]
     errors = list(feedback.problems)
-    taken_back = read_taken_back(settings.state_dir)
     for recommendation in feedback.recommendations:
         try:
             wanted = _completed(recommendation, settings, routing, ledger)
@@ -229,7 +239,7 @@ def _log(
     Versions that wrote the two files one after the other may have left a rule without its entry.
     """
     changes = [*_trials(feedback, enforced, routing), *enforced.skipped, *enforced.refused]
-    known = reasons_of(path, feedback.cycle)
+    known = reasons_of(written.entries, feedback.cycle)
     for change in changes:
         # A rule that was rolled back may be made again, and is then in the log already.
         if change.after is None and (change.phase, change.model, change.sentence) in known:

@@ -15,6 +15,7 @@ from pytest_selfopt.cycle.history_entry import history_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.ledger.comparisons import ComparisonState
+from pytest_selfopt.ledger.decision_log import check_log
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.steps import change_state
 from pytest_selfopt.loop.actions import RuleChange
@@ -23,7 +24,7 @@ from pytest_selfopt.loop.gate import CandidateJudgement
 from pytest_selfopt.loop.gates.gate_result import Verdict, lasting_reason
 from pytest_selfopt.planning.capabilities import max_tokens_of
 from pytest_selfopt.planning.fallback import fallback_for
-from pytest_selfopt.planning.past_comparisons import read_taken_back
+from pytest_selfopt.planning.past_comparisons import taken_back_in
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.planning.planner import plan_phase
 from pytest_selfopt.planning.provenance import served_names, suites_as_premises
@@ -70,7 +71,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
         notes.append(_write_history(written, settings.state_dir / HISTORY, entries))
         written.replace(settings.state_dir / FEEDBACK, cycle_feedback(state, phases, conclusions, cycle=cycle, now=now))
-        text = learned_file(state.ledger, read_taken_back(settings.state_dir))
+        text = learned_file(state.ledger, taken_back_in(written.entries))
         if text is not None:
             written.replace(settings.state_dir / LEARNED, text)
         log_decisions(written, state, phases, conclusions, cycle=cycle, now=now)
@@ -94,7 +95,7 @@ def _conclude_phases(
 ) -> tuple[list[Conclusion], RoutingConfig]:
     """Judge the phases in order, each by the rules that the phases before it have left."""
     routing = state.routing
-    taken_back = read_taken_back(state.settings.state_dir)
+    taken_back = taken_back_in(check_log(state.settings.state_dir, state.ledger).entries)
     conclusions: list[Conclusion] = []
     for phase in phases:
         evidence = evidence_of(phase, cycle)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.decision_log import check_log
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.loop.undo.logged import (
@@ -25,7 +25,7 @@ from pytest_selfopt.loop.undo.reversal import ChangedSinceError, RuleReversal, r
 from pytest_selfopt.loop.undo.taken_back import in_words
 from pytest_selfopt.report.learned.write import learned_file
 from pytest_selfopt.routing.config import RoutingConfig, new_text, read_config
-from pytest_selfopt.routing.decisions import Decision, entry_of, read_decisions
+from pytest_selfopt.routing.decisions import Decision, Entry, entry_of
 from pytest_selfopt.routing.history import DECISIONS, LEARNED
 from pytest_selfopt.routing.rule import Rule, rule_to_json
 from pytest_selfopt.settings import Settings
@@ -95,37 +95,36 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
                 raise StateError(f"there is nothing to undo: no decision was logged in {settings.state_dir}")
             notes += held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         path = settings.state_dir / DECISIONS
+        ledger = None
+        if settings.ledger_path.exists():
+            ledger = held.enter_context(Ledger(settings.ledger_path))
+        log = check_log(settings.state_dir, ledger, take_over=not dry_run)
+        notes += log.notes
         routing = read_config(settings.routing_path)
-        steps = steps_of(_log(path), routing)
+        steps = steps_of(_undo_log(log.entries), routing)
         for step in steps:
             routing = _with(routing, step)
         routing = _checked(routing)
         if dry_run:
             return [f"would be done: {step.sentence}" for step in steps]
-        with change_state(settings.state_dir, None, "selfopt rollback") as written:
+        # Without a ledger no log with rules is trusted, and there was nothing to undo.
+        assert ledger is not None
+        with change_state(settings.state_dir, ledger, "selfopt rollback") as written:
             text = new_text(settings.routing_path, routing, now=now)
             if text is not None:
                 written.replace(settings.routing_path, text)
             decisions = [_decision(step, routing, now=now) for step in steps]
             for decision in decisions:
                 written.log(path, decision)
-            text = _learned(settings, [*read_decisions(path), *map(entry_of, decisions)])
+            text = learned_file(ledger, taken_back_of([*log.entries, *map(entry_of, decisions)]))
             if text is not None:
                 written.replace(settings.state_dir / LEARNED, text)
         return [*notes, *(step.sentence for step in steps), *written.notes]
 
 
-def _learned(settings: Settings, entries: Sequence[dict[str, Any]]) -> str | None:
-    """Return the new content of `LEARNED.md` by a ledger and all entries of the log; None if nothing was decided."""
-    if not settings.ledger_path.exists():
-        return None
-    with Ledger(settings.ledger_path) as ledger:
-        return learned_file(ledger, taken_back_of(entries))
-
-
-def _log(path: Path) -> UndoLog:
+def _undo_log(entries: Sequence[Entry]) -> UndoLog:
     try:
-        return read_undo_log(read_decisions(path))
+        return read_undo_log(entries)
     except ValueError as problem:
         raise StateError(f"the decisions log holds a rule that cannot be used: {problem}") from None
 

@@ -13,6 +13,7 @@ from pytest_selfopt.cycle.phase_run import PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.comparisons import Comparison
+from pytest_selfopt.ledger.decision_log import append_decision, check_log
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
 from pytest_selfopt.ledger.steps import hold_state, settle_before_reading
 from pytest_selfopt.loop.actions import RuleChange
@@ -36,7 +37,7 @@ from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.turns import suite_hash
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
-from pytest_selfopt.routing.decisions import Decision, append_decision, decisions_of
+from pytest_selfopt.routing.decisions import Decision, decisions_of, read_decisions
 from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Json
@@ -159,11 +160,11 @@ class SessionStore:
         """
         if plan.baseline.model == plan.requested and not plan.overruled:
             return
-        path = self.settings.state_dir / DECISIONS
         kind = "route"
         if plan.forced:
             kind = "forced"
-        if cycle and (kind, plan.phase, plan.requested) in decisions_of(path, cycle):
+        logged = decisions_of(read_decisions(self.settings.state_dir / DECISIONS), cycle)
+        if cycle and (kind, plan.phase, plan.requested) in logged:
             return
         prepare_state_dir(self.settings.state_dir)
         decision = Decision(
@@ -176,7 +177,7 @@ class SessionStore:
             reason="; ".join(plan.because),
             evidence={},
         )
-        note = append_decision(path, decision)
+        note = append_decision(self.settings.state_dir, self.ledger, decision)
         if note:
             self.notes.append(note)
 
@@ -193,6 +194,8 @@ def open_session_store(settings: Settings, project_gates: ProjectGates) -> Sessi
         ledger = _ledger_to_read(settings, held)
         if settings.mode is Mode.GATE:
             _require_routing(settings)
+        elif settings.mode is Mode.CYCLE:
+            check_log(settings.state_dir, ledger)
         routing = read_config(settings.routing_path)
         return SessionStore(settings, routing, ledger, project_gates=project_gates, held=held, notes=notes)
     except BaseException:
@@ -377,6 +380,7 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
     try:
         notes = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         ledger = held.enter_context(Ledger(settings.ledger_path))
+        notes += check_log(settings.state_dir, ledger, take_over=True).notes
         interrupted = None
         if settings.resume:
             interrupted = interrupted_cycle(ledger)

@@ -43,22 +43,31 @@ class Database:
 
         Only one thread may use the database meanwhile.
         """
+        with self.synced():
+            with self._reported():
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._in_step = True
+            try:
+                yield
+                with self._reported():
+                    self._connection.execute("DELETE FROM step")
+                    self._connection.execute("INSERT INTO step (id) VALUES (?)", (step,))
+                    self._connection.execute("COMMIT")
+            finally:
+                self._in_step = False
+                with self._reported():
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def synced(self) -> Iterator[None]:
+        """Let what is committed in the block be on disk at once: files that belong to it are, too."""
         with self._reported():
-            # Otherwise a commit is on disk only some time later, but files that belong to it would be there before.
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("BEGIN IMMEDIATE")
-        self._in_step = True
         try:
             yield
-            with self._reported():
-                self._connection.execute("DELETE FROM step")
-                self._connection.execute("INSERT INTO step (id) VALUES (?)", (step,))
-                self._connection.execute("COMMIT")
         finally:
-            self._in_step = False
             with self._reported():
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
                 self._connection.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager

@@ -16,6 +16,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger import queries
 from pytest_selfopt.ledger.comparisons import Comparison, ComparisonState, comparison_of, open_comparison
 from pytest_selfopt.ledger.database import Database
+from pytest_selfopt.ledger.log_anchors import LogAnchors
 from pytest_selfopt.ledger.records import (
     INSERT_CALL,
     SELECT_ALL_TRIALS,
@@ -86,6 +87,8 @@ class Ledger:
         """Open or create the ledger at `path`."""
         self.path = path
         self._database = Database(path)
+        self.log = LogAnchors(self._database)
+        """What is known of the decisions log."""
 
     def __enter__(self) -> Self:
         return self

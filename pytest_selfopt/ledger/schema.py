@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 PATIENCE_S = 10.0
 """Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
@@ -103,6 +103,15 @@ CREATE TABLE step (
     id TEXT PRIMARY KEY -- of the last step that changed this ledger and files together, and was completed
 ) WITHOUT ROWID;
 """
+_LOG_LINES = """
+CREATE TABLE log_line (
+    number INTEGER PRIMARY KEY, -- its place in routing_decisions.jsonl, from 1, and 0 for the beginning
+    hash TEXT NOT NULL, -- SHA-256 of the line
+    expected TEXT -- the line, while it may not be in the log yet, missing afterwards
+);
+"""
+_BEGINNING = "INSERT INTO log_line (number, hash) VALUES (0, '');"
+"""The row that a new ledger has: one of an earlier version without it takes over the log that is there."""
 
 _UPGRADES = {
     1: """
@@ -130,6 +139,7 @@ UPDATE call SET answer_id = coalesce(json_extract(reply, '$.provider_id'), '') W
 CREATE INDEX call_by_answer ON call (answer_id) WHERE answer_id <> '';
 """,
     7: _STEPS,
+    8: _LOG_LINES,
 }
 """The statements that upgrade a ledger from each version to the next."""
 
@@ -216,7 +226,7 @@ def _missing(version: int) -> list[str]:
     """
     if version >= SCHEMA_VERSION:
         return []
-    script = _TABLES + _QUESTIONS + _STEPS
+    script = _TABLES + _QUESTIONS + _STEPS + _LOG_LINES + _BEGINNING
     if version:
         steps = range(version, SCHEMA_VERSION)
         script = "".join(map(_UPGRADES.__getitem__, steps))

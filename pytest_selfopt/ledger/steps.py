@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.decision_log import held_log, trusted_log
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.routing.atomic_files import remove_leftovers
-from pytest_selfopt.routing.decisions import hold_log
+from pytest_selfopt.routing.decision_chain import hashes_of, read_log
 from pytest_selfopt.routing.feedback import FEEDBACK
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, JOURNAL, LEARNED, LEDGER, prepare_state_dir
 from pytest_selfopt.routing.lock import LockHeldError, hold_lock
@@ -22,46 +23,42 @@ _PAUSE_S = 0.02
 
 
 @contextmanager
-def change_state(state_dir: Path, ledger: Ledger | None, what: str) -> Iterator[StateChange]:
+def change_state(state_dir: Path, ledger: Ledger, what: str, *, accepts_log: bool = False) -> Iterator[StateChange]:
     """Write the files of the change, and what the block writes to the ledger, whole or not at all.
 
-    `what` is the origin, such as "cycle 3". The caller holds the lock of the state directory. Files are put in place
-    when the block ends, and the ledger commits last: until then everything can be undone.
+    `what` is the origin, such as "cycle 3". The caller holds the lock of the state directory, and nobody appends to the
+    decisions log until the block ends; the change has its entries, checked by the ledger, unless it `accepts_log` as
+    it is. Files are put in place when the block ends, and the ledger commits last: until then everything can be undone.
 
     Raises:
+        ChangedLogError: if the log is not as it was written.
         StateError: if something cannot be written; everything is as it was before.
     """
-    change = StateChange(state_dir, what, in_ledger=ledger is not None)
-    with ExitStack() as held:
+    change = StateChange(state_dir, what)
+    with held_log(state_dir):
+        if not accepts_log:
+            log = trusted_log(state_dir, ledger, take_over=True)
+            change.entries, change.notes = log.entries, [*log.notes]
         try:
-            with _step_of(ledger, change):
+            with ledger.step(change.id):
                 yield change
-                _hold(held, state_dir)
                 change.apply()
-            if ledger is None:
-                change.close()
+                _anchor(change, ledger, state_dir / DECISIONS, accepts_log=accepts_log)
         except BaseException:
-            if ledger is None or not ledger.has_step(change.id):
+            if not ledger.has_step(change.id):
                 change.undo()
             raise
-        if ledger is not None:
-            # It holds already; if its journal stays, the next start removes it.
-            with suppress(StateError):
-                change.close()
+        # It holds already; if its journal stays, the next start removes it.
+        with suppress(StateError):
+            change.close()
 
 
-def _step_of(ledger: Ledger | None, change: StateChange) -> AbstractContextManager[None]:
-    """Return the transaction of a change; one without a ledger is complete when its journal is removed."""
-    if ledger is None:
-        return nullcontext()
-    return ledger.step(change.id)
-
-
-def _hold(held: ExitStack, state_dir: Path) -> None:
-    try:
-        held.enter_context(hold_log(state_dir))
-    except OSError as problem:
-        raise StateError(f"cannot use {state_dir}: {problem.strerror or problem}") from None
+def _anchor(change: StateChange, ledger: Ledger, log: Path, *, accepts_log: bool) -> None:
+    """Let the ledger know the lines that are added to the log, or all of it."""
+    if accepts_log:
+        ledger.log.replace(hashes_of(read_log(log) or b""))
+    elif change.lines:
+        ledger.log.extend(hashes_of(change.lines.encode()))
 
 
 @contextmanager
@@ -93,8 +90,7 @@ def settle(state_dir: Path, routing_path: Path) -> list[str]:
     journal, note = read_journal(state_dir, routing_path)
     if journal is None:
         return list(filter(None, [note]))
-    with ExitStack() as held:
-        _hold(held, state_dir)
+    with held_log(state_dir):
         if _was_committed(journal, state_dir / LEDGER):
             close(journal, state_dir)
             return []

@@ -16,7 +16,7 @@ from pytest_selfopt.loop.undo.logged import taken_back_of
 from pytest_selfopt.loop.undo.taken_back import TakenBack
 from pytest_selfopt.planning.provenance import RESTS, ProvenanceResolver
 from pytest_selfopt.planning.turns import could_show
-from pytest_selfopt.routing.decisions import read_decisions
+from pytest_selfopt.routing.decisions import Entry, read_decisions
 from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.specs.spec import Spec, parse_spec
 
@@ -27,11 +27,19 @@ def read_taken_back(state_dir: Path) -> tuple[TakenBack, ...]:
     Raises:
         StateError: if a rule in the log cannot be used.
     """
-    path = state_dir / DECISIONS
+    return taken_back_in(read_decisions(state_dir / DECISIONS))
+
+
+def taken_back_in(entries: Iterable[Entry]) -> tuple[TakenBack, ...]:
+    """Return what a person took back and has not allowed since, by the entries of the decisions log.
+
+    Raises:
+        StateError: if a rule in the log cannot be used.
+    """
     try:
-        return taken_back_of(read_decisions(path))
+        return taken_back_of(entries)
     except ValueError as problem:
-        raise StateError(f"{path.name} holds a rule that cannot be used: {problem}") from None
+        raise StateError(f"{DECISIONS} holds a rule that cannot be used: {problem}") from None
 
 
 def comparisons_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import free_name, write_atomically
+from pytest_selfopt.routing.decision_chain import GENESIS, entries_in, line_hash
 
 ATTEMPTS = 500
 """The attempts to get the lock of another process that writes decisions, which takes milliseconds."""
@@ -22,8 +22,8 @@ ATTEMPTS = 500
 _PAUSE_S = 0.02
 """The seconds between two attempts."""
 
-GENESIS = "0" * 64
-"""The previous hash in the first line."""
+Entry = Mapping[str, Any]
+"""A line of the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,37 +43,6 @@ class Decision:
     evidence: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """Whether a log is intact; `broken_line` is the first line (from 1) whose hash does not match the line before."""
-
-    lines: int
-    broken_line: int | None
-    sentence: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether all hashes match."""
-        return self.broken_line is None
-
-
-def append_decision(path: Path, decision: Decision) -> str:
-    """Append a decision and sync it; concurrent processes wait for each other.
-
-    If a crash left the last line unfinished, the log is repaired first, and the returned sentence says so (else empty).
-
-    Raises:
-        StateError: if the log cannot be read or written.
-    """
-    try:
-        with hold_log(path.parent):
-            lines, note = chained(path, [decision])
-            append_lines(path, lines)
-    except OSError as problem:
-        raise StateError(f"cannot write {path}: {problem.strerror or problem}") from None
-    return note
-
-
 def chained(path: Path, decisions: Iterable[Decision]) -> tuple[str, str]:
     """Return the lines that decisions are in the log, and a sentence if it had to be repaired before (else empty).
 
@@ -87,7 +56,7 @@ def chained(path: Path, decisions: Iterable[Decision]) -> tuple[str, str]:
     lines: list[str] = []
     for decision in decisions:
         line = json.dumps(entry_of(decision, previous), ensure_ascii=True, allow_nan=False)
-        previous = _hash(line.encode())
+        previous = line_hash(line.encode())
         lines.append(f"{line}\n")
     return "".join(lines), note
 
@@ -166,17 +135,15 @@ def append_lines(path: Path, lines: str) -> None:
 def read_decisions(path: Path) -> list[dict[str, Any]]:
     """Return the decisions in the log, oldest first; skip unreadable lines."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        return entries_in(path.read_bytes())
     except OSError:
         return []
-    entries = map(_read_entry, lines)
-    return [entry for entry in entries if entry is not None]
 
 
-def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
+def decisions_of(entries: Iterable[Entry], cycle: int) -> frozenset[tuple[str, str, str]]:
     """Return kind, phase and original model of the decisions that a cycle has already logged."""
     decisions = set()
-    for entry in _entries_of(path, cycle):
+    for entry in _of_cycle(entries, cycle):
         kind = str(entry.get("kind"))
         phase = str(entry.get("phase"))
         model = str(entry.get("original_model"))
@@ -184,51 +151,17 @@ def decisions_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
     return frozenset(decisions)
 
 
-def reasons_of(path: Path, cycle: int) -> frozenset[tuple[str, str, str]]:
+def reasons_of(entries: Iterable[Entry], cycle: int) -> frozenset[tuple[str, str, str]]:
     """Return phase, original model and reason of the decisions that a cycle has logged."""
     reasons = set()
-    for entry in _entries_of(path, cycle):
+    for entry in _of_cycle(entries, cycle):
         reasons.add((str(entry.get("phase")), str(entry.get("original_model")), str(entry.get("reason"))))
     return frozenset(reasons)
 
 
-def _entries_of(path: Path, cycle: int) -> list[dict[str, Any]]:
+def _of_cycle(entries: Iterable[Entry], cycle: int) -> list[Entry]:
     """Return the entries of a cycle, oldest first."""
-    return [entry for entry in read_decisions(path) if entry.get("cycle") == cycle]
-
-
-def verify_log(path: Path) -> Verification:
-    """Check the hash in every line.
-
-    Raises:
-        StateError: if the log cannot be read.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return Verification(lines=0, broken_line=None, sentence=f"{path.name} does not exist")
-    except OSError as problem:
-        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
-    unfinished = lines.pop()
-    previous = GENESIS
-    for number, line in enumerate(lines, start=1):
-        if _previous(line) != previous:
-            return _broken(path, len(lines), number)
-        previous = _hash(line)
-    if unfinished:
-        return _broken(path, len(lines) + 1, len(lines) + 1)
-    return Verification(
-        lines=len(lines), broken_line=None, sentence=f"{path.name}: the hashes of all {len(lines)} lines match"
-    )
-
-
-def _broken(path: Path, lines: int, number: int) -> Verification:
-    return Verification(
-        lines=lines,
-        broken_line=number,
-        sentence=f"{path.name}: the hash in line {number} of {lines} does not match the line before it; "
-        "one of the two was changed or removed",
-    )
+    return [entry for entry in entries if entry.get("cycle") == cycle]
 
 
 def _last_hash(path: Path) -> tuple[str, str]:
@@ -241,7 +174,7 @@ def _last_hash(path: Path) -> tuple[str, str]:
     kept, last_hash = b"", GENESIS
     if whole:
         kept = whole + b"\n"
-        last_hash = _hash(whole.rpartition(b"\n")[2])
+        last_hash = line_hash(whole.rpartition(b"\n")[2])
     note = ""
     if unfinished:
         # A copy, so that a crash in between leaves the log in place.
@@ -250,25 +183,3 @@ def _last_hash(path: Path) -> tuple[str, str]:
         write_atomically(path, kept.decode("utf-8", "backslashreplace"))
         note = f"the last line of {path.name} was unfinished and has been removed; the old file is kept as {aside.name}"
     return last_hash, note
-
-
-def _hash(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()
-
-
-def _previous(line: bytes) -> str | None:
-    entry = _read_entry(line)
-    if entry is None:
-        return None
-    return entry.get("previous")
-
-
-def _read_entry(line: bytes) -> dict[str, Any] | None:
-    """Return the decision in a line; None if it is unreadable."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(entry, dict):
-        return None
-    return entry

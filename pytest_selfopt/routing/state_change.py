@@ -11,8 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +55,12 @@ class Addition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """An open step: `what` was being written, and whether the ledger belongs to it."""
+    """An open step: `what` was being written."""
 
     id: str
     what: str
-    in_ledger: bool
+    in_ledger: bool = True
+    """Whether the ledger belongs to it; in some steps of earlier versions it did not."""
     replacements: tuple[Replacement, ...] = ()
     additions: tuple[Addition, ...] = ()
 
@@ -80,21 +80,23 @@ class Journal:
 class StateChange:
     """The new contents of files, collected and then written in one step.
 
-    The caller holds the lock of the state directory, and from `apply` to the end of the step the log (`hold_log`).
+    The caller holds the lock of the state directory, and until the end of the step the log (`hold_log`).
     """
 
-    def __init__(self, state_dir: Path, what: str, *, in_ledger: bool) -> None:
-        """`what` is the origin of the change, such as "cycle 3"; `in_ledger` says that the ledger commits its id."""
+    def __init__(self, state_dir: Path, what: str) -> None:
+        """`what` is the origin of the change, such as "cycle 3"; the ledger commits its id."""
         self.id = uuid.uuid4().hex
         self.notes: list[str] = []
-        """Sentences about a log that had to be repaired."""
+        """Sentences about a log that was taken over or had to be repaired."""
+        self.entries: tuple[dict[str, Any], ...] = ()
+        """The entries of the log before the change, oldest first."""
+        self.lines = ""
+        """The lines that `apply` has appended to the log."""
         self._state_dir = state_dir
-        self._what = what
-        self._in_ledger = in_ledger
         self._texts: dict[Path, str] = {}
         self._log: Path | None = None
         self._decisions: list[Decision] = []
-        self._journal = Journal(id=self.id, what=what, in_ledger=in_ledger)
+        self._journal = Journal(id=self.id, what=what)
 
     def replace(self, path: Path, text: str) -> None:
         """Give a file a new content; of a symbolic link, the file that it leads to."""
@@ -112,12 +114,12 @@ class StateChange:
             StateError: if something cannot be written; `undo` is to be called then.
         """
         addition = self._addition()
+        self._journal = replace(self._journal, additions=addition)
         replacements: list[Replacement] = []
         for path, text in self._texts.items():
             replacement = self._prepared(path, text)
             replacements.append(replacement)
-            self._journal = self._journal_of(replacements, addition)
-        self._journal = self._journal_of(replacements, addition)
+            self._journal = replace(self._journal, replacements=tuple(replacements))
         if not replacements and not addition:
             return
         for folder in self._folders():
@@ -145,15 +147,6 @@ class StateChange:
             StateError: if the journal cannot be removed; `undo` is to be called then, or the next start does it.
         """
         close(self._journal, self._state_dir)
-
-    def _journal_of(self, replacements: Sequence[Replacement], additions: Sequence[Addition]) -> Journal:
-        return Journal(
-            id=self.id,
-            what=self._what,
-            in_ledger=self._in_ledger,
-            replacements=tuple(replacements),
-            additions=tuple(additions),
-        )
 
     def _folders(self) -> set[Path]:
         return {path.parent for path in self._journal.paths}
@@ -184,6 +177,7 @@ class StateChange:
             raise cannot_write(self._log, problem) from None
         if note:
             self.notes.append(note)
+        self.lines = lines
         return (Addition(path=self._log, size=size, lines=lines),)
 
 

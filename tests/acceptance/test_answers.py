@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.ledger.decision_log import verify
+from pytest_selfopt.routing.decisions import read_decisions
 from tests import warm
 from tests.acceptance.conftest import MODEL, Project, right, said
 from tests.acceptance.test_gates import TWO_SPECS
@@ -85,7 +86,7 @@ def test_a_rolled_back_promotion_is_not_repeated(project: Make) -> None:
     assert (done.returncode, made.routing()["rules"]) == (0, [])
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
     assert [entry["kind"] for entry in read_decisions(log)] == ["promote", "rollback"]
-    assert verify_log(log).ok
+    assert verify(log.parent).ok
     again = made.run("--selfopt-cycle")
     assert "variant schema was taken back by hand (" in said(again)
     assert f"selfopt rollback --undo {RULE} allows it again" in said(again)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.ledger.decision_log import verify
+from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.lock import hold_lock
 from tests.acceptance.conftest import CALLS, MODEL, RESTRAINT, Project, right, said
 from tests.acceptance.test_gates import EXTENDED, TWO_SPECS
@@ -208,7 +209,7 @@ def test_plain_sessions_log_a_fallback(project: Make) -> None:
     with hold_lock(made.path / ".selfopt"):
         made.run("-q").assert_outcomes(passed=CASES)
     entries = read_decisions(log)
-    assert verify_log(log).ok
+    assert verify(log.parent).ok
     assert [(one["kind"], one["cycle"], one["original_model"], one["effective_model"]) for one in entries] == [
         ("route", 0, MODEL, OTHER)
     ] * 3

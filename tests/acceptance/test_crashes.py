@@ -18,8 +18,10 @@ from typing import Any
 
 import jsonschema
 
+from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.config import read_config
-from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.routing.decision_chain import verify_log
+from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.history import read_history
 from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, Project
@@ -110,7 +112,7 @@ def crash_at(made: Project, point: str) -> None:
     whole(made, point)
     assert statuses(made)[0] == "confirmed", (point, after.stdout)
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
-    assert verify_log(log).ok, point
+    assert verify(log.parent).ok, point
     assert [entry["kind"] for entry in read_decisions(log)][:2] == ["trial", "confirmed"], point
     told = Counter((entry["cycle"], entry["kind"], entry["original_model"]) for entry in read_decisions(log))
     assert max(told.values()) == 1, (point, told)

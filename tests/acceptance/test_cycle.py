@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jsonschema
 import pytest
 
-from pytest_selfopt.routing.decisions import verify_log
+from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.resolve import resolve
 from tests import warm
 from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said
@@ -73,7 +73,7 @@ def test_written_files_are_valid_and_consistent(project: Make) -> None:
     schema = json.loads((importlib.resources.files("pytest_selfopt.routing") / "schema.json").read_text())
     jsonschema.Draft7Validator(schema).validate(made.routing())
     state = made.path / ".selfopt"
-    assert verify_log(state / "routing_decisions.jsonl").ok
+    assert verify(state).ok
     feedback = json.loads((state / "harness_feedback.json").read_text())
     assert feedback["model_phase_accuracy"] == {f"{MODEL}::atomic": {"passed": 36, "total": 36, "accuracy": 1.0}}
     with open_ledger(state / "ledger.sqlite") as ledger:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.ledger.decision_log import verify
+from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.resolve import resolve
 from tests.acceptance.conftest import selfopt
 
@@ -56,7 +57,10 @@ def test_handwritten_feedback_becomes_rules(tmp_path: Path) -> None:
         "on trial: disable_for_stateful for lfm2.5-thinking:1.2b in extended: 0 of 7",
     ]
     verified = selfopt(tmp_path, "verify")
-    assert (verified.returncode, verified.stdout) == (0, "routing_decisions.jsonl: the hashes of all 2 lines match\n")
+    assert (verified.returncode, verified.stdout) == (
+        0,
+        "routing_decisions.jsonl: the hashes of all 2 lines match, and the ledger knows them all\n",
+    )
 
 
 def test_repeated_feedback_changes_nothing(tmp_path: Path) -> None:
@@ -209,6 +213,6 @@ def test_kill_9_leaves_enforcement_whole_and_repeatable(tmp_path: Path, moment: 
     assert selfopt(tmp_path, "enforce", "harness_feedback.json").returncode == 0
     assert len(rules(tmp_path)) == 2
     log = tmp_path / ".selfopt" / "routing_decisions.jsonl"
-    assert verify_log(log).ok
+    assert verify(log.parent).ok
     trials = [entry["reason"] for entry in read_decisions(log) if entry["kind"] == "trial"]
     assert len(set(trials)) == len(trials) == 2

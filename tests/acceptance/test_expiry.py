@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.ledger.decision_log import verify
+from pytest_selfopt.routing.decisions import read_decisions
 from tests.acceptance.conftest import BASELINE, CALLS, MODEL, Project, call, right, said, suite_lines
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_rules import cold_for, kinds, with_ollama
@@ -94,7 +95,7 @@ def test_another_suites_diagnosis_is_dropped(project: Make) -> None:
     assert "expired" in statuses
     assert "trial" not in statuses
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
-    assert verify_log(log).ok
+    assert verify(log.parent).ok
     assert read_decisions(log)[-1]["evidence"]["rule_after"]["enable_warmup"] is False
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pytest_selfopt.cli import main
-from pytest_selfopt.routing.decisions import read_decisions, verify_log
+from pytest_selfopt.ledger.decision_log import verify
+from pytest_selfopt.routing.decisions import read_decisions
 from pytest_selfopt.routing.resolve import resolve
 from tests.acceptance.conftest import BODY, CALLS, RESTRAINT, Project, right, said
 from tests.ledger_file import open_ledger
@@ -53,7 +54,7 @@ def cold_for(requests: int, key: str = "cold") -> dict[str, Any]:
 
 def kinds(made: Project) -> list[str]:
     log = made.path / ".selfopt" / "routing_decisions.jsonl"
-    assert verify_log(log).ok
+    assert verify(log.parent).ok
     return [entry["kind"] for entry in read_decisions(log)]
 
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from pytest_selfopt.cycle.rollback import restore, roll_back
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.decision_log import append_decision, verify
+from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.loop.actions import RuleChange, with_value_of
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, RETRY, WARM_UP
 from pytest_selfopt.loop.enforce import enforce
@@ -31,7 +33,7 @@ from pytest_selfopt.planning.past_comparisons import read_taken_back
 from pytest_selfopt.planning.planner import apply_route
 from pytest_selfopt.routing.atomic_files import to_text
 from pytest_selfopt.routing.config import RoutingConfig, read_config, save_config
-from pytest_selfopt.routing.decisions import Decision, append_decision, read_decisions, verify_log
+from pytest_selfopt.routing.decisions import Decision, read_decisions
 from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.routing.rule import Recommendation, rule_to_json
 from pytest_selfopt.settings import Mode, Overrides, Settings, load_settings
@@ -100,7 +102,7 @@ class History:
             reason=change.sentence,
             evidence=change.record,
         )
-        append_decision(self.settings.state_dir / DECISIONS, decision)
+        append_decision(self.settings.state_dir, None, decision)
 
     def _phase(
         self, routing: RoutingConfig, phase: str, draw: Callable[[Any], Any], now: str
@@ -172,7 +174,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], P
 
 def begin(folder: Path) -> History:
     made = load_settings(folder, Mode.CYCLE, Overrides())
-    made.state_dir.mkdir()
+    Ledger(made.ledger_path).close()
     return History(made)
 
 
@@ -210,7 +212,7 @@ def test_a_rollback_restores_every_byte(folders: Callable[[], Path], data: st.Da
     assert made.rules == before
     assert undone(made, what)
     assert made.rules == after
-    assert verify_log(made.settings.state_dir / DECISIONS).ok
+    assert verify(made.settings.state_dir).ok
 
 
 @settings(max_examples=40)

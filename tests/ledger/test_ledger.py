@@ -225,6 +225,7 @@ def make_old(path: Path, version: int) -> None:
         for name in ("c1", "c2"):
             ledger.open_comparison(**COMPARED, candidate=name, share_of=share)
     undo = {
+        8: "DROP TABLE log_line;",
         7: "DROP TABLE step;",
         6: "DROP INDEX call_by_answer; ALTER TABLE call DROP COLUMN answer_id; ALTER TABLE call DROP COLUMN copied;",
         5: "ALTER TABLE call DROP COLUMN weight;",
@@ -243,7 +244,7 @@ def make_old(path: Path, version: int) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_an_older_ledger_is_migrated_losslessly(tmp_path: Path, version: int) -> None:
     path, cycle = tmp_path / "ledger.sqlite", 1
     make_old(path, version)

@@ -16,15 +16,17 @@ import pytest
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger import steps
+from pytest_selfopt.ledger.decision_log import append_decision, verify
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.steps import change_state, settle, settle_before_reading
-from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
+from pytest_selfopt.routing.decision_chain import hashes_of
+from pytest_selfopt.routing.decisions import Decision
+from pytest_selfopt.routing.history import DECISIONS
 from pytest_selfopt.routing.lock import hold_lock
-from pytest_selfopt.routing.state_change import StateChange
 from tests.ledger_file import open_ledger
 
 CALLS = ("replace", "link", "fsync", "unlink", "write", "open")
-NAMES = ("routing_config.json", ".selfopt/new.json", ".selfopt/log.jsonl")
+NAMES = ("routing_config.json", ".selfopt/new.json", ".selfopt/routing_decisions.jsonl")
 
 
 def decision(number: int) -> Decision:
@@ -45,8 +47,8 @@ def project(tmp_path: Path) -> Path:
     """A project with a routing configuration, a log of one line, and a ledger with a cycle."""
     (tmp_path / ".selfopt").mkdir()
     (tmp_path / "routing_config.json").write_text("old")
-    append_decision(tmp_path / ".selfopt" / "log.jsonl", decision(1))
     with Ledger(tmp_path / ".selfopt" / "ledger.sqlite") as ledger:
+        append_decision(tmp_path / ".selfopt", ledger, decision(1))
         ledger.start_cycle(started=0.0, seed=0, command="pytest", plan={})
     return tmp_path
 
@@ -61,7 +63,7 @@ def change(project: Path) -> None:
         ledger.finish_cycle(1, ended=1.0, status="decided")
         written.replace(project / "routing_config.json", "new")
         written.replace(state / "new.json", "new")
-        written.log(state / "log.jsonl", decision(2))
+        written.log(state / "routing_decisions.jsonl", decision(2))
 
 
 def state_of(project: Path) -> list[Any]:
@@ -114,6 +116,7 @@ def again(project: Path, old: list[Any]) -> None:
             (project / name).write_bytes(content)
     with Ledger(project / ".selfopt" / "ledger.sqlite") as ledger:
         ledger.resume_cycle(1)
+        ledger.log.replace(hashes_of(old[2]))
 
 
 def test_a_killed_step_is_old_or_new(project: Path) -> None:
@@ -123,7 +126,8 @@ def test_a_killed_step_is_old_or_new(project: Path) -> None:
         settled(project)
         state = state_of(project)
         assert state == old or (state[:2] == [b"new", b"new"] and state[3] == "decided"), at
-        assert verify_log(project / ".selfopt" / "log.jsonl").lines == (1 if state == old else 2), at
+        verified = verify(project / ".selfopt")
+        assert (verified.ok, verified.lines) == (True, 1 if state == old else 2), at
         assert not (project / ".selfopt" / "journal.json").exists(), at
         found.add(state[3])
         again(project, old)
@@ -147,6 +151,7 @@ def test_a_failing_step_leaves_the_old_state(project: Path) -> None:
         if problem:
             assert "No space left on device" in problem
             assert not list(project.rglob("*.tmp")), at
+        assert verify(project / ".selfopt").ok, at
         again(project, old)
         if seen[0] < at:
             break
@@ -171,7 +176,7 @@ def cut_off(project: Path) -> None:
     """Kill the change when all its files are in place, before the ledger commits."""
     at = 1
     old = state_of(project)
-    while killed(project, at) and (project / ".selfopt" / "log.jsonl").read_bytes() == old[2]:
+    while killed(project, at) and (project / ".selfopt" / "routing_decisions.jsonl").read_bytes() == old[2]:
         settled(project)
         at += 1
     assert (project / "routing_config.json").read_text() == "new"
@@ -183,7 +188,7 @@ def test_an_edit_after_a_crash_is_kept(project: Path) -> None:
     (project / "routing_config.json").write_text("mine")
     told = settled(project)
     assert told == [
-        "cycle 1 was interrupted while it wrote routing_config.json, new.json, log.jsonl: that was undone",
+        f"cycle 1 was interrupted while it wrote routing_config.json, new.json, {DECISIONS}: that was undone",
         "routing_config.json was changed after that, and is kept as it is",
     ]
     assert state_of(project) == [b"mine", *old[1:]]
@@ -249,18 +254,15 @@ def test_a_newer_journal_is_left_alone(project: Path) -> None:
     assert journal.exists()
 
 
-def test_a_step_without_a_ledger_is_undone(project: Path) -> None:
-    state = project / ".selfopt"
-    written = StateChange(state, "selfopt enforce", in_ledger=False)
-    written.replace(project / "routing_config.json", "new")
-    written.apply()
-    assert (project / "routing_config.json").read_text() == "new"
+def test_a_step_of_an_earlier_version_without_a_ledger_is_undone(project: Path) -> None:
+    cut_off(project)
+    journal = project / ".selfopt" / "journal.json"
+    document = json.loads(journal.read_text())
+    with open_ledger(project / ".selfopt" / "ledger.sqlite") as connection:
+        connection.execute("INSERT INTO step VALUES (?)", (document["id"],))
+    journal.write_text(json.dumps({**document, "in_ledger": False}))
     assert settled(project)
     assert (project / "routing_config.json").read_text() == "old"
-    with change_state(state, None, "selfopt enforce") as written:
-        written.replace(project / "routing_config.json", "new")
-    assert (project / "routing_config.json").read_text() == "new"
-    assert not (state / "journal.json").exists()
 
 
 def test_a_symbolic_link_stays_one(project: Path) -> None:

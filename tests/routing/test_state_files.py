@@ -18,9 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.ledger.decision_log import append_decision
 from pytest_selfopt.routing import decisions
 from pytest_selfopt.routing.atomic_files import write_atomically
-from pytest_selfopt.routing.decisions import Decision, append_decision, verify_log
+from pytest_selfopt.routing.decision_chain import verify_log
+from pytest_selfopt.routing.decisions import Decision
 from pytest_selfopt.routing.feedback import feedback_text, read_feedback
 from pytest_selfopt.routing.history import (
     load_history,
@@ -61,7 +63,7 @@ def decision(number: int, reason: str = "because") -> Decision:
 def log_of(folder: Path, count: int) -> Path:
     path = folder / "routing_decisions.jsonl"
     for number in range(count):
-        assert append_decision(path, decision(number)) == ""
+        assert append_decision(path.parent, None, decision(number)) == ""
     return path
 
 
@@ -69,7 +71,7 @@ def log_of(folder: Path, count: int) -> Path:
 def test_an_untouched_log_is_whole(tmp_path_factory: pytest.TempPathFactory, reasons: list[str]) -> None:
     path = tmp_path_factory.mktemp("log") / "routing_decisions.jsonl"
     for number, reason in enumerate(reasons):
-        append_decision(path, decision(number, reason))
+        append_decision(path.parent, None, decision(number, reason))
     verification = verify_log(path)
     assert verification.ok
     assert verification.lines == len(reasons)
@@ -96,7 +98,7 @@ def test_the_log_survives_a_truncated_line(tmp_path: Path) -> None:
     torn = path.read_bytes()[:-20]
     path.write_bytes(torn)
     assert verify_log(path).broken_line == 3
-    note = append_decision(path, decision(9))
+    note = append_decision(path.parent, None, decision(9))
     assert "was unfinished" in note
     assert verify_log(path).ok
     (aside,) = tmp_path.glob("*.corrupt-*")
@@ -105,9 +107,9 @@ def test_the_log_survives_a_truncated_line(tmp_path: Path) -> None:
 
 
 def test_concurrent_appends_take_turns(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
+    path = tmp_path / "routing_decisions.jsonl"
     with ThreadPoolExecutor(max_workers=20) as everybody:
-        list(everybody.map(lambda number: append_decision(path, decision(number)), range(200)))
+        list(everybody.map(lambda number: append_decision(path.parent, None, decision(number)), range(200)))
     found = verify_log(path)
     assert (found.ok, found.lines) == (True, 200)
 
@@ -129,10 +131,10 @@ def test_a_log_locked_for_long_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(StateError, match="is locked by another process that writes decisions"):
-            append_decision(tmp_path / "decisions.jsonl", decision(1))
+            append_decision(tmp_path, None, decision(1))
     finally:
         os.close(held)
-    assert append_decision(tmp_path / "decisions.jsonl", decision(1)) == ""
+    assert append_decision(tmp_path, None, decision(1)) == ""
 
 
 def test_twenty_simultaneous_starts_give_one_holder(tmp_path: Path) -> None:

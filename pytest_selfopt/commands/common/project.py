@@ -78,6 +78,22 @@ def _settle(files: ProjectFiles) -> None:
         write_note(f"selfopt: {note}")
 
 
+def warn_of_changed_log(files: ProjectFiles) -> None:
+    """Say so if the decisions log, which a command shows, is not as it was written.
+
+    Raises:
+        StateError: when it cannot be read.
+    """
+    from pytest_selfopt.ledger.decision_log import verify
+    from pytest_selfopt.routing.history import DECISIONS, LEDGER
+
+    if not (files.state_dir / LEDGER).exists() and not (files.state_dir / DECISIONS).exists():
+        return
+    verification = verify(files.state_dir)
+    if not verification.trusted:
+        write_note(f"selfopt: {verification.sentence}; what is shown of its decisions may be wrong")
+
+
 def open_rootdir(args: argparse.Namespace) -> Path:
     """The folder of the project; what lies there can be imported from then on."""
     rootdir: Path = args.rootdir

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedChange:
-    """One logged change of a rule; `id` is the hash of the line before it in the log.
+    """One logged change of a rule; `id` is the hash of the line before it in the log, made unique where that is not.
 
     It replaced `before` by `after`, and left `remembered` on record beside it; None where there is no such rule.
     """
@@ -94,13 +95,19 @@ def read_undo_log(entries: Iterable[Entry]) -> UndoLog:
     Raises:
         ValueError: if a rule in it cannot be used.
     """
+    try:
+        return _read_undo_log(entries)
+    except (KeyError, TypeError, AttributeError):
+        # No version writes such an entry, but a person may have accepted a log that has one.
+        raise ValueError("the evidence of an entry has not the form that it is written in") from None
+
+
+def _read_undo_log(entries: Iterable[Entry]) -> UndoLog:
     changes: list[LoggedChange] = []
     rollbacks: dict[str, LoggedRollback] = {}
     undone: set[str] = set()
-    for entry in entries:
-        evidence = entry.get("evidence")
-        if not isinstance(evidence, dict):
-            continue
+    for entry in _identified(entries):
+        evidence = entry["evidence"]
         kind = entry["kind"]
         if kind == ROLLBACK:
             rollback = _rollback(entry, evidence)
@@ -115,6 +122,20 @@ def read_undo_log(entries: Iterable[Entry]) -> UndoLog:
             changes.append(_change(entry, evidence))
     standing = tuple(change for change in changes if change.id not in undone)
     return UndoLog(standing=standing, rollbacks=tuple(rollbacks.values()))
+
+
+def _identified(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield the entries with evidence; in merged branches several follow one line, and are told apart by a number."""
+    followers = Counter[str]()
+    for entry in entries:
+        previous = entry["previous"]
+        followers[previous] += 1
+        evidence = entry.get("evidence")
+        if not isinstance(evidence, dict):
+            continue
+        if followers[previous] > 1:
+            previous = f"{previous}:{followers[previous]}"
+        yield {**entry, "previous": previous}
 
 
 def taken_back_of(entries: Iterable[Entry]) -> tuple[TakenBack, ...]:
