@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_selfopt.commands.common.arguments import Subparsers, require_at_least_1
 from pytest_selfopt.commands.common.exit_status import exit_status
 from pytest_selfopt.commands.common.printing import write_line, write_note
-from pytest_selfopt.console.output import Verbatim
+from pytest_selfopt.console.output import JsonText
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     )
     for line in imported.lines:
         text = json.dumps(line, ensure_ascii=False)
-        write_line(Verbatim(text))
+        write_line(JsonText(text))
     for sentence in imported.notes:
         write_note(f"note: {sentence}")
     for sentence in imported.left_out:

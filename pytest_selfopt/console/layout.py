@@ -70,6 +70,9 @@ def _split_word(word: str, width: int, first: str, deeper: str) -> Iterator[str]
                 line = deeper
                 continue
             head = head_of(rest, width - cells(line))
+            # A line that begins with the rest of "::" could be a command to a build server.
+            if rest[len(head) :].startswith(":") and len(head) > 1:
+                head = head[:-1]
             yield line + head
             line, rest = deeper, rest[len(head) :]
     yield line

@@ -10,6 +10,7 @@ from typing import TextIO, TypeAlias
 
 from pytest_selfopt.console.encoding import in_encoding, shown
 from pytest_selfopt.console.layout import aligned, folded, table
+from pytest_selfopt.console.sanitize import defused, defused_json
 
 USUAL = 80
 """The columns of a terminal whose width is unknown."""
@@ -17,6 +18,12 @@ USUAL = 80
 
 class Verbatim(str):
     """A text for programs, such as JSON, printed unchanged with its own lines."""
+
+    __slots__ = ()
+
+
+class JsonText(Verbatim):
+    """A JSON text; what could do harm on a terminal or in a log is spelled by JSON's own escapes."""
 
     __slots__ = ()
 
@@ -71,9 +78,11 @@ def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> It
     """
     for item in printed:
         if isinstance(item, Markdown):
-            yield in_encoding(item, encoding)
+            yield in_encoding(defused(item), encoding)
+        elif isinstance(item, JsonText):
+            # JSON has the same escapes.
+            yield defused_json(item).encode(encoding, "backslashreplace").decode(encoding)
         elif isinstance(item, Verbatim):
-            # JSON has the same escapes; another spelling would change the text.
             yield item.encode(encoding, "backslashreplace").decode(encoding)
         elif isinstance(item, TextTable):
             for line in _table_lines(item, width, encoding):

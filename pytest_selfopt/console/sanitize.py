@@ -1,4 +1,4 @@
-"""Visible code points in place of hidden and control characters."""
+"""Texts of models and files made harmless: hidden characters visible, and no commands to a build server in them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
     "|(?<![^\ufe00-\ufe0f])\ufe0f"
 )
+# GitHub and Azure read ##[…], Azure ##vso[…] and TeamCity ##teamcity[…] anywhere in a line.
+_COMMAND_ANYWHERE = re.compile(r"#(?=#(?:\[|vso\[|teamcity\[))", re.IGNORECASE)
+# GitHub reads ::command:: where a line begins, after any blanks.
+_COMMAND_OF_LINE = re.compile(r"^([^\S\n]*):(?=:[a-z])", re.IGNORECASE | re.MULTILINE)
+# A line that is going to be folded may begin after any of these.
+_COMMAND_OF_FOLDED_LINE = re.compile(r"(?:^|(?<=[\s/\\,;:=])):(?=:[a-z])", re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -23,5 +29,31 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_code_point, text)
 
 
+def defused(text: str) -> str:
+    """Make hidden characters in a text visible, and break the commands to build servers in it, such as ::error::."""
+    return _COMMAND_OF_LINE.sub(r"\1⟨U+003A⟩", without_marked_commands(visible(text)))
+
+
+def defused_line(text: str) -> str:
+    """Break the commands to build servers in a text of one line, wherever it may be folded."""
+    return _COMMAND_OF_FOLDED_LINE.sub("⟨U+003A⟩", without_marked_commands(text))
+
+
+def without_marked_commands(text: str) -> str:
+    """Break the commands that build servers read anywhere in a line, such as ##[error]."""
+    return _COMMAND_ANYWHERE.sub("⟨U+0023⟩", text)
+
+
+def defused_json(text: str) -> str:
+    """Spell hidden characters, and commands to build servers, in a JSON text by its own escapes: its value stays."""
+    escaped = _HIDDEN.sub(_json_escape, text)
+    return _COMMAND_ANYWHERE.sub(r"\\u0023", escaped)
+
+
 def _code_point(match: re.Match[str]) -> str:
     return f"⟨U+{ord(match[0]):04X}⟩"
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

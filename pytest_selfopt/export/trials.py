@@ -14,7 +14,8 @@ VERSION = 1
 """The version of both forms: raised when a column changes its meaning or is removed, not when one is appended."""
 
 COLUMNS = ("cycle", *Trial.__dataclass_fields__)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the signs at full width, which spreadsheets in East Asia read alike."""
 
 CycleTrial = tuple[int, Trial]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.console.sanitize import defused
 from pytest_selfopt.report.document import CurvePoint, Report
 from pytest_selfopt.report.phase_document import PhaseReport, SpecReport
 
@@ -42,7 +42,7 @@ def _spec(spec: SpecReport) -> dict[str, Any] | None:
     if measured is None or measured.accuracy is None:
         return None
     return {
-        "name": visible(spec.name),
+        "name": defused(spec.name),
         "role": spec.role,
         "inForce": spec.in_force,
         "verdict": spec.verdict,
@@ -62,7 +62,7 @@ def _spec(spec: SpecReport) -> dict[str, Any] | None:
 def _point(point: CurvePoint) -> dict[str, Any]:
     return {
         "cycle": point.cycle,
-        "name": visible(point.name),
+        "name": defused(point.name),
         "suite": point.suite,
         "event": point.event,
         "believed": point.believed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.console.sanitize import defused
 
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 # Nothing can be escaped in code.
@@ -60,7 +60,7 @@ def block(text: str) -> list[str]:
     """Return the lines of a text as a code block, with a fence longer than any in it."""
     longest = max(map(len, re.findall("`{3,}", text)), default=2)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}text", *visible(text).split("\n"), fence]
+    return [f"{fence}text", *defused(text).split("\n"), fence]
 
 
 def whole(lines: Iterable[str], most: int) -> str:
@@ -99,7 +99,7 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def cut(text: str, most: int) -> str:
     """Cut a text to at most `most` characters and an ellipsis, with hidden characters made visible."""
-    shown = visible(text[: most + 1])
+    shown = defused(text[: most + 1])
     if len(shown) <= most:
         return shown
     return f"{shown[:most]}…"

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.console.sanitize import defused
 from pytest_selfopt.report.chart_data import chart_data
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.formats import FILTERS
@@ -101,5 +101,5 @@ def _finalize(value: object) -> object:
     if value is None:
         return "–"
     if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value)
+        return defused(value)
     return value

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import Literal
 
-from pytest_selfopt.console.output import Markdown, Printed, Verbatim
+from pytest_selfopt.console.output import JsonText, Markdown, Printed
 from pytest_selfopt.economy.pareto import Elite, Front, Point, elites, fronts
 from pytest_selfopt.economy.profile import Finding, Observation, PhaseProfile, Profile, Rank, profiles_of
 from pytest_selfopt.economy.score import Score
@@ -108,7 +108,7 @@ def _chosen(profiles: Sequence[Profile], settings: Settings, model: str, phase: 
 
 def _json(value: object) -> list[Printed]:
     text = json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
-    return [Verbatim(text)]
+    return [JsonText(text)]
 
 
 def document(

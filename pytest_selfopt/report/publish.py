@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pytest_selfopt.console.output import Markdown, Printed, Verbatim
+from pytest_selfopt.console.output import JsonText, Markdown, Printed, Verbatim
 from pytest_selfopt.errors import SelfoptError, SettingsError, StateError
 from pytest_selfopt.report.build import as_json, build_reports
 from pytest_selfopt.report.document import Report
@@ -97,6 +97,8 @@ def report_to(
 def _printed(text: str, form: Form) -> Printed:
     if form == "md":
         return Markdown(text)
+    if form == "json":
+        return JsonText(text)
     return Verbatim(text)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_selfopt.console.encoding import shown
+from pytest_selfopt.console.encoding import in_encoding, one_line
+from pytest_selfopt.console.sanitize import without_marked_commands
 from pytest_selfopt.cycle.build_gate import GateOutcome
 from pytest_selfopt.cycle.history_entry import gate_entry, metrics_entry
 from pytest_selfopt.cycle.phase_run import PhaseRun
@@ -243,4 +244,5 @@ def annotate(outcome: Mapping[str, Any], terminal: TerminalReporter) -> None:
     """Annotate the gates that did not pass, on GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(outcome):
-            terminal.write_line(shown(line, encoding_of_output()))
+            text = in_encoding(without_marked_commands(one_line(line)), encoding_of_output())
+            terminal.write_line(text)

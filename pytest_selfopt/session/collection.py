@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.console.sanitize import defused
 from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
@@ -120,7 +120,7 @@ def refuse(config: pytest.Config, problems: Sequence[str]) -> None:
     """
     if problems:
         lines = [*problems, rootdir_note(config)]
-        raise pytest.UsageError(visible("\n".join(filter(None, lines))))
+        raise pytest.UsageError(defused("\n".join(filter(None, lines))))
 
 
 def _planned_for(item: pytest.Item) -> PlannedTrial | None:

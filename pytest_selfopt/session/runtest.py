@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_selfopt.console.sanitize import visible
+from pytest_selfopt.console.sanitize import defused
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.dispatcher import NoResultError
@@ -18,6 +18,7 @@ from pytest_selfopt.session import memory
 from pytest_selfopt.session.neighbours.brief_failures import brief_failure
 from pytest_selfopt.session.neighbours.item_runs import ItemRuns, SecondRunError, is_forked
 from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
+from pytest_selfopt.session.neighbours.safe_reports import make_safe
 from pytest_selfopt.session.neighbours.subtests import Subtests
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.report_evidence import (
@@ -92,7 +93,7 @@ class RuntestHooks:
             with undisturbed:
                 should_run = self._source.begin(planned)
         except SelfoptError as problem:
-            pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+            pytest.exit(defused(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         if not should_run:
             self._judged = planned.key
             self._tear_down(item, nextitem)
@@ -208,7 +209,7 @@ class RuntestHooks:
         try:
             self._runs.begin_body(item)
         except SecondRunError as problem:
-            self._problem = visible(str(problem))
+            self._problem = defused(str(problem))
             self._source.end_session(self._problem)
             raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
 
@@ -229,7 +230,7 @@ class RuntestHooks:
         except NoResultError as problem:
             raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
         except SelfoptError as problem:
-            pytest.exit(visible(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+            pytest.exit(defused(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
             # The item's own limit is over (pytest-timeout): no test body will read the reply.
             with undisturbed:
@@ -246,6 +247,13 @@ class RuntestHooks:
         planned = item.stash.get(PLANNED, None)
         if planned is None:
             return (yield)
+        report = yield from self._make_report(planned, item, call)
+        make_safe(report, coloured=item.config.get_terminal_writer().hasmarkup)
+        return report
+
+    def _make_report(
+        self, planned: PlannedTrial, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         if self._subtests.is_next(call):
             report = yield
             self._subtests.take(call, report)
@@ -270,7 +278,7 @@ class RuntestHooks:
             # Its body ended well, but a subtest did not.
             report.outcome, brief = "failed", True
         if report.failed and brief:
-            reason = visible(trial.reason)
+            reason = defused(trial.reason)
             report.longrepr = brief_failure(planned.case.source, reason, self._subtests.traceback)
         if planned.case.expected_failure and trial.outcome is not Outcome.ERROR:
             _expect_failure(report, planned.case.expected_failure)
@@ -302,9 +310,7 @@ class RuntestHooks:
             return
         report.duration = received.result.ended - received.result.started
         if received.reply is not None and (report.failed or self._shows_passes):
-            text = portable(received.reply.text)
-            text = visible(text.replace("\r\n", "\n"))
-            report.sections.append(("Captured reply call", text))
+            report.sections.append(("Captured reply call", portable(received.reply.text)))
 
     def _is_brief(self, call: pytest.CallInfo[None]) -> bool:
         """Whether an item failed because of its answer, or the lack of one, and not because of its test."""
@@ -328,11 +334,11 @@ def _brief(planned: PlannedTrial, call: pytest.CallInfo[None]) -> TerminalRepr:
     """Return what is shown instead of a traceback: the line of the case, and the reason."""
     judgement = classify_outcome(call)
     assert judgement is not None
-    return brief_failure(planned.case.source, visible(judgement[2]))
+    return brief_failure(planned.case.source, defused(judgement[2]))
 
 
 def _expect_failure(report: pytest.TestReport, reason: str) -> None:
     """Report a wrong answer as xfailed and a right one as xpassed, as pytest does for its own marker xfail."""
     if report.failed:
         report.outcome = "skipped"
-    report.wasxfail = visible(reason)
+    report.wasxfail = defused(reason)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from pytest_selfopt.console.layout import width_for
-from pytest_selfopt.console.output import Printed, Verbatim, columns_of, laid_out
+from pytest_selfopt.console.output import JsonText, Printed, columns_of, laid_out
 
 
 def output_width() -> int | None:
@@ -32,7 +32,7 @@ def write_json(value: object) -> None:
     import json
 
     text = json.dumps(value, indent=2)
-    write_line(Verbatim(text))
+    write_line(JsonText(text))
 
 
 def write_note(text: str) -> None:

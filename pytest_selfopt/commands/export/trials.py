@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pytest_selfopt.commands.common.arguments import Subparsers
@@ -13,6 +13,7 @@ from pytest_selfopt.commands.common.exit_status import EXIT_DONE
 from pytest_selfopt.commands.common.printing import write_line
 from pytest_selfopt.commands.common.project import add_project_options, load_project
 from pytest_selfopt.commands.export.cycle import add_cycle_option, note_unjudged
+from pytest_selfopt.console.sanitize import defused, defused_json
 
 FORMATS = {
     "csv": "a CSV file, for spreadsheets",
@@ -52,17 +53,27 @@ def run(args: argparse.Namespace) -> int:
     note_unjudged(settings, args.cycle)
     lines = export_trials(settings, args.cycle, args.form)
     if args.output is None:
-        _write_to_stdout(lines)
+        _write_to_stdout(lines, args.form)
         return EXIT_DONE
     write_pieces(args.output, lines)
     write_line(f"written: {args.output}")
     return EXIT_DONE
 
 
-def _write_to_stdout(lines: Iterable[str]) -> None:
+def _write_to_stdout(lines: Iterable[str], form: str) -> None:
+    """Write a table; CSV has no escapes, and is made harmless on a terminal, but left as it is for other programs."""
     # Not by `write_line`, which would end each line once more. And a table is UTF-8 wherever it is printed.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
+    make: Callable[[str], str] = str
+    if form == "json":
+        make = defused_json
+    elif sys.stdout.isatty():
+        make = _for_terminal
     for line in lines:
-        sys.stdout.write(line)
+        sys.stdout.write(make(line))
     sys.stdout.flush()
+
+
+def _for_terminal(row: str) -> str:
+    return defused(row.removesuffix("\r\n")) + "\n"
