@@ -3,8 +3,8 @@
 Cycles, `selfopt enforce`, `selfopt rollback` and the undoing of an interrupted write are killed by kill -9 at each of
 their writes, and made to fail there: once, or by a disk that is full from then on. Then a command that only reads is
 run, and the state is compared with that before and after the undisturbed step: routing configuration, decisions,
-history, feedback and ledger, all of them old or all of them new. An application that reads the routing configuration in
-between finds one of the two, too. The whole takes some ten minutes.
+history, feedback and ledger, all of them old or all of them new, and the ledger knows each line of the log. An
+application that reads the routing configuration in between finds one of the two, too. The whole takes some ten minutes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.models.scripted import ScriptedServer
 from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, right
@@ -86,6 +87,7 @@ def state_of(folder: Path) -> State:
     """Return the whole state of a project, without times and the hashes that depend on them."""
     state: State = {name: _text(folder / name) for name in (*FILES, LOG)}
     state["ledger"] = _rows(folder / ".selfopt" / "ledger.sqlite")
+    state["log as the ledger knows it"] = verify(folder / ".selfopt").ok
     return state
 
 
