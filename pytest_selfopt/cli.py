@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from pytest_selfopt.commands import (
     batch,
@@ -32,6 +32,8 @@ from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_selfopt.commands.common.printing import write_note
 from pytest_selfopt.commands.servers import engine, scripted, worker
+from pytest_selfopt.console.encoding import one_line
+from pytest_selfopt.console.sanitize import defused_line
 from pytest_selfopt.errors import SelfoptError
 
 
@@ -90,6 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages show arguments on one line and harmless: a script may have them from anywhere."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(defused_line(one_line(message)))
+
+
 class _ShowVersion(argparse.Action):
     """Prints the version; only then is it looked up, which takes as long as a command's other imports."""
 
@@ -102,7 +111,7 @@ class _ShowVersion(argparse.Action):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="selfopt",
         description="Shows, explains and changes what pytest --selfopt-cycle measured and decided.",
     )

@@ -178,8 +178,7 @@ class SessionStore:
             evidence={},
         )
         note = append_decision(self.settings.state_dir, self.ledger, decision)
-        if note:
-            self.notes.append(note)
+        self.notes += filter(None, [note])
 
 
 def open_session_store(settings: Settings, project_gates: ProjectGates) -> SessionStore:

@@ -44,6 +44,8 @@ def test_printed(case, reply):
 def test_raised(case, reply):
     if case.id.endswith("0"):
         pytest.skip(reply.text)
+    if case.id.endswith("2"):
+        pytest.xfail(reply.text)
     raise ValueError(reply.text)
 """
 
@@ -212,21 +214,21 @@ def test_commands_show_hostile_texts_harmless(
 ) -> None:
     monkeypatch.chdir(recorded)
     hostile_files(recorded)
-    commands, shown = COMMANDS_OF_CLI, 0
+    commands, shown = [*COMMANDS_OF_CLI], 0
     if columns is not None:
-        commands = (*commands, "export csv")
+        commands.append("export csv")
         monkeypatch.setenv("COLUMNS", str(columns))
         for stream in (sys.stdout, sys.stderr):
             monkeypatch.setattr(stream, "isatty", lambda: True)
-    for command in commands:
+    for command in (*map(str.split, commands), ["why", "a", "b", TEXT]):
         try:
-            status = main(command.split())
+            status = main(command)
         except SystemExit as problem:
             status = int(problem.code or 0)
         output, errors = capsys.readouterr()
         harmful = [line[:200] for line in harm_in(output + errors) if line not in OWN]
         assert harmful == [], command
         assert "Traceback" not in errors, command
-        assert status in (0, 1, 4), (command, status, errors)
+        assert status in (0, 1, 2, 4), (command, status, errors)
         shown += "taken" in output + errors
     assert shown > 15

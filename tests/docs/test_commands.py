@@ -94,7 +94,7 @@ def with_ollama(place: Place, *parts: str) -> Place:
 
 
 def test_looking_judging_again_and_undoing(place: Place) -> None:
-    look, undo, again, enforce = blocks("docs/how-to/undo.md", "sh", 4)
+    look, undo, accept, again, enforce = blocks("docs/how-to/undo.md", "sh", 5)
     with_ollama(place).run("pytest benchmarks --selfopt-cycle")
     looked = place.run(look)
     assert "variant: schema" in looked
@@ -102,6 +102,9 @@ def test_looking_judging_again_and_undoing(place: Place) -> None:
     undone = place.run(undo)
     assert "is removed, there was none before" in undone
     assert json.loads((place.folder / "routing_config.json").read_text())["rules"] == []
+    with (place.folder / ".selfopt" / "routing_decisions.jsonl").open("a") as log:
+        log.write("a line from elsewhere\n")
+    assert "accepted as they are" in place.run(accept)
     assert "as it was before the rollback" in place.run(again)
     assert json.loads((place.folder / "routing_config.json").read_text())["rules"] != []
     assert "0 applied" in place.run(enforce)

@@ -254,7 +254,7 @@ def test_a_newer_journal_is_left_alone(project: Path) -> None:
     assert journal.exists()
 
 
-def test_a_step_of_an_earlier_version_without_a_ledger_is_undone(project: Path) -> None:
+def test_an_older_step_without_a_ledger_is_undone(project: Path) -> None:
     cut_off(project)
     journal = project / ".selfopt" / "journal.json"
     document = json.loads(journal.read_text())

@@ -29,6 +29,8 @@ def make_safe(report: pytest.TestReport, *, coloured: bool) -> None:
     report.sections[:] = [(title, make(_with_plain_breaks(text))) for title, text in report.sections]
     if report.failed or report.skipped:
         report.longrepr = _made(report.longrepr, make)
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = make(str(report.wasxfail))
 
 
 def _made(value: Any, make: Callable[[str], str]) -> Any:
