@@ -248,7 +248,7 @@ class RuntestHooks:
         if planned is None:
             return (yield)
         report = yield from self._make_report(planned, item, call)
-        make_safe(report, coloured=item.config.get_terminal_writer().hasmarkup)
+        make_safe(report, item.config)
         return report
 
     def _make_report(

@@ -87,10 +87,11 @@ def test_a_refused_suite_is_told_harmless(project: Make) -> None:
     assert harm_in(done.stdout + done.stderr) == []
 
 
-def test_colours_of_pytest_stay(project: Make) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["serial", "distributed"])
+def test_colours_of_pytest_stay(project: Make, workers: tuple[str, ...]) -> None:
     made = project({"default": {"text": "a\n\x1b[2Jb\n::error::c"}})
     (made.path / "test_items.py").write_text(BODIES)
-    text = warm.run(made.path, "-m", "pytest", *WITHOUT, "--color=yes", "-k", "test_printed").stdout
+    text = warm.run(made.path, "-m", "pytest", *WITHOUT, "--color=yes", "-k", "test_printed", *workers).stdout
     assert "\x1b[31m" in text
     assert "\x1b[2J" not in text
     assert "⟨U+001B⟩[2J" in text

@@ -213,7 +213,7 @@ def test_older_versions_records_can_be_reported(project: Make) -> None:
     ledger = made.path / ".selfopt" / "ledger.sqlite"
     with open_ledger(ledger) as connection:
         connection.executescript(
-            "DROP TABLE step; DROP INDEX call_by_answer; ALTER TABLE call DROP COLUMN answer_id; "
+            "DROP TABLE log_line; DROP TABLE step; DROP INDEX call_by_answer; ALTER TABLE call DROP COLUMN answer_id; "
             "ALTER TABLE call DROP COLUMN copied; DROP TABLE question; ALTER TABLE call DROP COLUMN finish_reason; "
             "ALTER TABLE call DROP COLUMN weight; PRAGMA user_version = 3;"
         )

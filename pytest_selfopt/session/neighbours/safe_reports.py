@@ -14,6 +14,7 @@ import pytest
 from _pytest._code import code
 
 from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.session.options import terminal_of
 
 _ONE = "(?:0?[0-4]|2[2-4]|[349][0-7]|[34]9|10[0-7])"
 _COLOUR = re.compile(rf"(\x1b\[(?:{_ONE}(?:;{_ONE})*)?m)")
@@ -21,10 +22,11 @@ _COLOUR = re.compile(rf"(\x1b\[(?:{_ONE}(?:;{_ONE})*)?m)")
 _SHOWN = code.__name__
 
 
-def make_safe(report: pytest.TestReport, *, coloured: bool) -> None:
-    """Make all texts of a report harmless that pytest prints; what pytest has `coloured` itself stays so."""
+def make_safe(report: pytest.TestReport, config: pytest.Config) -> None:
+    """Make all texts of a report harmless that pytest prints; what pytest has coloured itself stays so."""
     make = defused
-    if coloured:
+    terminal = terminal_of(config)
+    if terminal is not None and terminal.hasmarkup:
         make = _defused_but_colours
     report.sections[:] = [(title, make(_with_plain_breaks(text))) for title, text in report.sections]
     if report.failed or report.skipped:
