@@ -13,7 +13,6 @@ from pytest_selfopt.routing.decision_chain import (
     ACCEPTED,
     COVERS,
     GENESIS,
-    Anchor,
     hashes_of,
     line_hash,
     read_log,
@@ -39,10 +38,13 @@ def accept_log(state_dir: Path, routing_path: Path, why: str, *, now: str) -> li
         raise StateError(f"there is nothing to accept: {state_dir} does not exist")
     with hold_state(state_dir, routing_path) as notes, Ledger(state_dir / LEDGER) as ledger:
         with held_log(state_dir):
-            anchor, content = ledger.log.read() or Anchor(), read_log(path)
+            anchor, content = ledger.log.read(), read_log(path)
             verification = verify_content(path.name, content, anchor)
         if verification.trusted:
             raise StateError(f"there is nothing to accept: {verification.sentence}")
+        known: tuple[str, ...] = ()
+        if anchor is not None:
+            known = anchor.hashes
         whole = (content or b"").rpartition(b"\n")
         decision = Decision(
             timestamp=now,
@@ -54,8 +56,8 @@ def accept_log(state_dir: Path, routing_path: Path, why: str, *, now: str) -> li
             reason=why.strip(),
             evidence={
                 "problem": verification.sentence,
-                "known_lines": len(anchor.hashes),
-                "known_hash": (GENESIS, *anchor.hashes)[-1],
+                "known_lines": len(known),
+                "known_hash": (GENESIS, *known)[-1],
                 COVERS: line_hash(whole[0] + whole[1]),
             },
         )

@@ -133,12 +133,24 @@ def test_a_log_of_an_earlier_version_is_taken_over_once(project: Path, capsys: p
         connection.executescript("DROP TABLE log_line; PRAGMA user_version = 8;")
     assert run(project, "verify") == 0
     assert "no ledger knows them yet" in capsys.readouterr().out
+    assert run(project, "verify", "--accept", "it is old") == 4
     assert enforced(project, "one_more") == 0
     assert "takes over 3 lines" in capsys.readouterr().out
     assert enforced(project, "and_another") == 0
     assert "takes over" not in capsys.readouterr().out
     CHANGES["last line cut"](state)
     assert run(project, "verify") == 1
+
+
+def test_a_broken_log_of_an_earlier_version_is_accepted(project: Path) -> None:
+    state = project / ".selfopt"
+    CHANGES["a line edited"](state)
+    with open_ledger(state / LEDGER) as connection:
+        connection.executescript("DROP TABLE log_line; PRAGMA user_version = 8;")
+    assert enforced(project, "one_more") == 4
+    assert run(project, "verify", "--accept", "it was edited long ago") == 0
+    assert enforced(project, "one_more") == 0
+    assert run(project, "verify") == 0
 
 
 def test_a_copied_state_directory_is_trusted(project: Path, tmp_path: Path) -> None:

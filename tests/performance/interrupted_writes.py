@@ -1,8 +1,8 @@
 """Interrupted writes end in the old state or the new one: `python -m tests.performance.interrupted_writes [--few]`.
 
-Cycles, `selfopt enforce`, `selfopt rollback` and the undoing of an interrupted write are killed by kill -9 at each of
-their writes, and made to fail there: once, or by a disk that is full from then on. Then a command that only reads is
-run, and the state is compared with that before and after the undisturbed step: routing configuration, decisions,
+Cycles, `selfopt enforce`, `rollback` and `verify --accept`, and the undoing of an interrupted write are killed by
+kill -9 at each of their writes, and made to fail there: once, or by a disk that is full from then on. Then a command
+that only reads is run, and the state is compared with that before and after the undisturbed step: configuration, log,
 history, feedback and ledger, all of them old or all of them new, and the ledger knows each line of the log. An
 application that reads the routing configuration in between finds one of the two, too. The whole takes some ten minutes.
 """
@@ -29,6 +29,7 @@ from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.models.scripted import ScriptedServer
 from tests import warm
 from tests.acceptance.conftest import MODEL, WITHOUT, right
+from tests.ledger.changed_logs import CHANGES
 from tests.ledger_file import open_ledger
 from tests.performance.same import FEW, Scenario, write_project
 
@@ -173,6 +174,8 @@ def prepared(folder: Path, server: ScriptedServer) -> list[Step]:
     rollback = _copy(cycle, folder / "rollback")
     _must(run(rollback, resumed))
     enforce = _copy(rollback, folder / "enforce")
+    accept = _copy(rollback, folder / "accept")
+    CHANGES["last line edited"](accept / ".selfopt")
     recommendation = {
         "target": f"{MODEL}::other",
         "action": "disable_for_stateful",
@@ -184,6 +187,7 @@ def prepared(folder: Path, server: ScriptedServer) -> list[Step]:
         Step(name="cycle", before=cycle, arguments=resumed),
         Step(name="selfopt enforce", before=enforce, arguments=(*COMMAND, "enforce", "feedback.json")),
         Step(name="selfopt rollback", before=rollback, arguments=(*COMMAND, "rollback")),
+        Step(name="selfopt verify --accept", before=accept, arguments=(*COMMAND, "verify", "--accept", "checked")),
         Step(name="undoing an interrupted cycle", before=undoing, arguments=READING, ends_in="old"),
         Step(name="ending a completed cycle", before=ending, arguments=READING, ends_in="new"),
     ]
