@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
+from warnings import WarningMessage
 
 import pytest
 
@@ -18,7 +19,7 @@ from pytest_selfopt.session import memory
 from pytest_selfopt.session.neighbours.brief_failures import brief_failure
 from pytest_selfopt.session.neighbours.item_runs import ItemRuns, SecondRunError, is_forked
 from pytest_selfopt.session.neighbours.returned_values import returned_values_are_errors
-from pytest_selfopt.session.neighbours.safe_reports import make_safe
+from pytest_selfopt.session.neighbours.safe_reports import make_safe, make_warning_safe
 from pytest_selfopt.session.neighbours.subtests import Subtests
 from pytest_selfopt.session.options import looks_only, mode_of
 from pytest_selfopt.session.report_evidence import (
@@ -250,6 +251,11 @@ class RuntestHooks:
         report = yield from self._make_report(planned, item, call)
         make_safe(report, item.config)
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: WarningMessage) -> None:
+        """Show no text of a model that commands a terminal or a build server."""
+        make_warning_safe(warning_message)
 
     def _make_report(
         self, planned: PlannedTrial, item: pytest.Item, call: pytest.CallInfo[None]

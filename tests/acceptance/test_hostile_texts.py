@@ -28,6 +28,7 @@ Make = Callable[..., Project]
 ASSETS = Path(pytest_selfopt.report.__file__).parent / "assets"
 BODIES = """
 import logging
+import warnings
 import pytest
 
 @pytest.mark.selfopt("items.jsonl")
@@ -38,6 +39,7 @@ def test_items(case, reply):
 def test_printed(case, reply):
     print(reply.text)
     logging.getLogger("mine").warning(reply.text)
+    warnings.warn(reply.text, DeprecationWarning)
     assert reply.text == "expected\\ntext"
 
 @pytest.mark.selfopt("items.jsonl", phase="other")
@@ -65,7 +67,10 @@ def hostile_suite() -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.parametrize("arguments", [("-rA",), ("-v", "--tb=native"), ("-q", "--tb=line", "-rA", "-n1")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("-rA", "--junitxml=out.xml", "-ojunit_logging=all"), ("-v", "--tb=native"), ("-q", "--tb=line", "-rA", "-n1")],
+)
 def test_a_plain_session_shows_replies_harmless(project: Make, arguments: tuple[str, ...]) -> None:
     failing = {"when": {"prompt": "item 1."}, "then": {"status": 500, "message": TEXT}}
     made = project({"rules": [failing], "default": {"text": TEXT}, "served_as": TEXT})
@@ -74,7 +79,9 @@ def test_a_plain_session_shows_replies_harmless(project: Make, arguments: tuple[
     done = warm.run(made.path, "-m", "pytest", *WITHOUT, "--color=no", *arguments)
     assert done.returncode == 1, done.stdout
     assert "taken" in done.stdout
-    assert harm_in(done.stdout + done.stderr) == []
+    assert "DeprecationWarning: " in done.stdout
+    written = "".join(path.read_text() for path in made.path.glob("out.xml"))
+    assert harm_in(done.stdout + done.stderr + written) == []
 
 
 def test_a_refused_suite_is_told_harmless(project: Make) -> None:
@@ -113,7 +120,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"price_in = 1.0\nprice_out = 2.0\n{TWO_SPECS}[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n"
         )
         (folder / "items.jsonl").write_text("".join(json.dumps(line) + "\n" for line in hostile_suite()))
-        (folder / "test_items.py").write_text(BODIES[: BODIES.index("@pytest.mark.selfopt", 60)])
+        (folder / "test_items.py").write_text(
+            BODIES[: BODIES.rindex("@pytest.mark", 0, BODIES.index("def test_printed"))]
+        )
         done = warm.run(folder, "-m", "pytest", *WITHOUT, "--color=no", "-rA", "--selfopt-cycle", "--selfopt-no-prove")
         assert done.returncode in (0, 1, 10), done.stdout
         assert harm_in(done.stdout + done.stderr) == []

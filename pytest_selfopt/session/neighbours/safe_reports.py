@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from warnings import WarningMessage
 
 import pytest
 from _pytest._code import code
@@ -33,6 +34,14 @@ def make_safe(report: pytest.TestReport, config: pytest.Config) -> None:
         report.longrepr = _made(report.longrepr, make)
     if hasattr(report, "wasxfail"):
         report.wasxfail = make(str(report.wasxfail))
+
+
+def make_warning_safe(warning: WarningMessage) -> None:
+    """Make the text of a warning harmless before pytest and its plugins render it; its category stays."""
+    text = str(warning.message)
+    harmless = defused(text)
+    if harmless != text:
+        warning.message = UserWarning(harmless)
 
 
 def _made(value: Any, make: Callable[[str], str]) -> Any:
