@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from pytest_selfopt.loop.enforce import MOST_HELD_PASSES
@@ -14,7 +14,7 @@ from pytest_selfopt.loop.evidence.odds import bar
 from pytest_selfopt.loop.evidence.spread import group_rows, spread_of
 from pytest_selfopt.loop.evidence.together import Rows, moving_together
 from pytest_selfopt.loop.gate import comparing_gates, worst
-from pytest_selfopt.loop.gates.gate_result import GateInput, Verdict, lasting_reason
+from pytest_selfopt.loop.gates.gate_result import GateInput, GateResult, Verdict, lasting_reason
 from pytest_selfopt.loop.generate import generate
 from pytest_selfopt.loop.race import FULL_PASSES, RaceState, most_passes, race_state, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
@@ -113,6 +113,7 @@ class Cycle:
         self._pairs: dict[str, Pairs] = {}
         self._rows: dict[str, list[list[bool]]] = {"": []}
         """The answers of this cycle by spec, pass and case."""
+        self._metrics, self._gates = cache(self._metrics_of), cache(self._gates_of)  # until the next pass
         self.spec_passes = 0
         self.passes = 0
 
@@ -132,13 +133,13 @@ class Cycle:
         while live:
             self.ask(live)
             if self.passes >= least:
-                standings |= {name: self._standing(name) for name in (live if standings else self._models)}
+                standings |= {name: race_state(*self._gates(name)) for name in (live if standings else self._models)}
                 live = step(standings, passes=self.passes, most=most).live
         return {name: self.verdict(name) for name in self._models}
 
     def verdict(self, name: str) -> Verdict:
         """What the gates say of a candidate now."""
-        return worst(comparing_gates(self._measured(name), self._limits))
+        return worst(self._gates(name)[1])
 
     def accuracy(self, name: str) -> float:
         """What was measured of a candidate in this cycle."""
@@ -146,10 +147,12 @@ class Cycle:
 
     def is_exhausted(self, name: str) -> bool:
         """Whether more passes cannot help a candidate."""
-        return bool(lasting_reason(comparing_gates(self._measured(name), self._limits)))
+        return bool(lasting_reason(self._gates(name)[1]))
 
     def ask(self, live: Sequence[str]) -> None:
         """Ask the baseline and these candidates one pass."""
+        self._metrics.cache_clear()
+        self._gates.cache_clear()
         self.passes += 1
         self.spec_passes += 1 + len(live)
         before = self._answers("", self._baseline)
@@ -162,12 +165,12 @@ class Cycle:
     def _answers(self, name: str, model: Model) -> list[bool]:
         return self._luck.draw(self._rng, model.rates, self._rows[name])
 
-    def _standing(self, name: str) -> RaceState:
+    def _gates_of(self, name: str) -> tuple[GateInput, Sequence[GateResult]]:
         measured = self._measured(name)
-        return race_state(measured, comparing_gates(measured, self._limits))
+        return measured, comparing_gates(measured, self._limits)
 
     def _measured(self, name: str) -> GateInput:
-        pairs, needed = self._pairs[name], self._bar(name)
+        pairs, needed = self._pairs[name], bar(self._pairs[name].number)
         measured = GateInput(
             spec=name,
             phase="atomic",
@@ -187,10 +190,7 @@ class Cycle:
         specs: list[Sequence[Sequence[bool]]] = [*self._rows.values(), *earlier]
         return [dict(zip(cases, zip(*passes, strict=True), strict=True)) for passes in specs if passes]
 
-    def _bar(self, name: str) -> Fraction:
-        return bar(self._pairs[name].number)
-
-    def _metrics(self, name: str) -> Metrics:
+    def _metrics_of(self, name: str) -> Metrics:
         passes = self._rows[name]
         right = [sum(one) for one in passes]
         cases = len(self._baseline.rates)

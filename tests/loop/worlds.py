@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from pytest_selfopt.trial import ErrorKind, Outcome, Trial
 
@@ -23,6 +24,7 @@ AT_LIMIT = "CLR"
 MAX_TOKENS = 64
 
 
+@cache
 def names(count: int) -> tuple[str, ...]:
     """The cases of a suite of `count`."""
     return tuple(f"suite/c{index}" for index in range(count))

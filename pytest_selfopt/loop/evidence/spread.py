@@ -8,6 +8,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from pytest_selfopt.loop.distributions import chi_square_tail
 from pytest_selfopt.loop.evidence.tally import NO_GROUPS, families_of
@@ -61,7 +62,7 @@ def group_rows(rows: Mapping[str, Sequence[bool]], groups: Mapping[str, str]) ->
 def spread_of(rows: Sequence[Sequence[bool]], runs: int, groups: Sequence[Sequence[int]] | None = None) -> Spread:
     """Return the spread of run accuracies, given whether each case (row) passed in each of the `runs` (columns).
 
-    `groups` are the passes by run of each group; None if no case is in a group.
+    `groups` are the passes by run of each group, and of each case in none; None if no case is in a group.
     """
     count = len(rows)
     if runs < 2 or not count:
@@ -70,7 +71,7 @@ def spread_of(rows: Sequence[Sequence[bool]], runs: int, groups: Sequence[Sequen
     variance = statistics.variance(total / count for total in totals)
     alone = coin_flips(rows)
     flips = alone / count**2
-    if groups is not None:
+    if groups is not None and len(groups) < count:
         flips = coin_flips(groups) / count**2
     chi_square = 0.0
     if flips:
@@ -111,7 +112,8 @@ def _row_variance(row: Sequence[int]) -> float:
     passed, runs = sum(row), len(row)
     if runs < 2:
         return 0.0
-    return (runs * sum(number * number for number in row) - passed**2) / (runs * (runs - 1))
+    squares: int = sum(map(mul, row, row))
+    return (runs * squares - passed**2) / (runs * (runs - 1))
 
 
 def outcomes_by_run(trials: Sequence[Trial]) -> dict[int, dict[str, Outcome]]:
