@@ -8,6 +8,8 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests import warm
+
 # A shell that starts a job in the background lets it, and every process it starts, ignore Ctrl-C; some tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -21,6 +23,12 @@ settings.load_profile("ours")
 
 # These modules have the longest tests, most of which wait; at the end of a run they would be waited for alone.
 _FIRST = ("tests/acceptance/test_engines.py", "tests/report/test_litellm.py", "tests/models/test_embedded.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Start what the sessions of tests are forked from, once for all processes of xdist."""
+    warm.python()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,16 +30,28 @@ SECONDS = 170
 
 @cache
 def python() -> str:
-    """The path of the program; the process that others are forked from is started once, and ends with this one."""
+    """The path of the program; the process that others are forked from is started once, also for processes of xdist.
+
+    It ends with the one that started it. Whoever asks it for a process before it has imported everything waits.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and relay.SOCKET in os.environ:
+        return str(PROGRAM)
     path = f"{tempfile.mkdtemp(prefix='warm-')}/socket"
-    command = [sys.executable, "-c", "from tests.warm.server import main; main()", path]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROGRAM.parents[2])
-    assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        command = [sys.executable, "-c", "from tests.warm.server import main; main()", str(listener.fileno())]
+        folder, inherited = PROGRAM.parents[2], [listener.fileno()]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=folder, pass_fds=inherited)
     # Its input stays open for as long as this process lives; that tells it when to end.
-    atexit.register(server.communicate)
+    atexit.register(_end, server, Path(path).parent)
     os.environ.update({relay.SOCKET: path, relay.COLD: sys.executable})
     return str(PROGRAM)
+
+
+def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
+    server.communicate()
+    shutil.rmtree(folder)
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -17,13 +17,11 @@ import os
 import pkgutil
 import runpy
 import select
-import shutil
 import signal
 import socket
 import sys
 import tempfile
 import threading
-from pathlib import Path
 from typing import NoReturn
 
 from tests.warm import PROGRAM, relay
@@ -44,17 +42,11 @@ COLD = ("pytest_selfopt.models.embedded_server",)
 
 def main() -> None:
     """Serve until the test's process is gone; in a process that was asked for, be that one to its end."""
-    path = sys.argv[1]
-    import_everything()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(64)
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        import_everything()
         gc.collect()
         gc.freeze()
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
         Server(listener).serve()
-    shutil.rmtree(Path(path).parent)
 
 
 def import_everything() -> None:
