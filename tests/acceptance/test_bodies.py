@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.conftest import BODY, Project, right, said
+from tests.acceptance.test_gates import TWO_SPECS
 from tests.ledger_file import open_ledger
 
 WAYS = [pytest.param((), id="serial"), pytest.param(("-n2",), id="xdist")]
@@ -34,6 +35,7 @@ def test_async_body_without_plugin_is_refused(project: Callable[..., Project], w
 @pytest.mark.parametrize("way", WAYS)
 def test_async_body_of_plugin_judges(project: Callable[..., Project], way: tuple[str, ...]) -> None:
     made = project({"rules": right()[:5]})
+    made.configure(TWO_SPECS)
     backend = "import pytest\n\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
     made.pytester.makeconftest(backend)
     body = BODY.replace("def test", "@pytest.mark.anyio\nasync def test")
@@ -46,6 +48,7 @@ def test_async_body_of_plugin_judges(project: Callable[..., Project], way: tuple
 
 def test_awaitable_is_no_wrong_answer(project: Callable[..., Project]) -> None:
     made = project({"rules": right()})
+    made.configure(TWO_SPECS)
     body = BODY.replace("case.check(reply)", "return later()")
     made.pytester.makepyfile(test_items=f"{body}\nasync def later(): ...\n")
     assert made.run("--selfopt-cycle").ret == 1
@@ -54,6 +57,7 @@ def test_awaitable_is_no_wrong_answer(project: Callable[..., Project]) -> None:
 
 def test_returned_value_is_no_judgement(project: Callable[..., Project]) -> None:
     made = project({"rules": right()})
+    made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=BODY.replace("case.check(reply)", "return bool(reply.tool_calls)"))
     result = made.run("--selfopt-cycle")
     assert result.ret == 1
@@ -83,6 +87,7 @@ def test_items(case, reply, subtests):
 @pytest.mark.parametrize("way", WAYS)
 def test_trial_is_that_of_all_subtests(project: Callable[..., Project], way: tuple[str, ...]) -> None:
     made = project({"rules": right()[:5]})
+    made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=SUBTESTS)
     result = made.run("--selfopt-cycle", "--selfopt-no-race", "--junitxml=junit.xml", *way)
     with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
@@ -115,6 +120,7 @@ def pytest_runtestloop(session):
 @pytest.mark.parametrize("way", WAYS)
 def test_verdict_hides_no_failure_of_plugins(project: Callable[..., Project], way: tuple[str, ...]) -> None:
     made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
     made.pytester.makeconftest(COVERAGE)
     result = made.run("--selfopt-cycle", *way)
     assert "PROMOTE" in said(result)
@@ -123,6 +129,7 @@ def test_verdict_hides_no_failure_of_plugins(project: Callable[..., Project], wa
 
 def test_verdict_hides_no_status_of_plugins(project: Callable[..., Project]) -> None:
     made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
     body = BODY.replace("case.check", "import warnings; warnings.warn('old'); case.check")
     made.pytester.makepyfile(test_items=body)
     result = made.run("--selfopt-cycle", "--max-warnings=0")
@@ -145,6 +152,7 @@ def pytest_runtest_makereport(item, call):
 
 def test_verdict_hides_no_failed_right_answer(project: Callable[..., Project]) -> None:
     made = project({"rules": right()})
+    made.configure(TWO_SPECS)
     made.pytester.makeconftest(STRICT)
     result = made.run("--selfopt-cycle", "--selfopt-no-race")
     assert "no resources left" in said(result)

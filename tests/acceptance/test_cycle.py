@@ -13,7 +13,7 @@ import pytest
 from pytest_selfopt.ledger.decision_log import verify
 from pytest_selfopt.routing.resolve import resolve
 from tests import warm
-from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import BASELINE, BODY, CALLS, MODEL, RESTRAINT, Project, right, said, short_suite
 from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
@@ -119,6 +119,7 @@ def log(request):
 @pytest.mark.parametrize("way", ["-n0", "-n2"])
 def test_module_fixtures_end_despite_dropped_items(project: Make, way: str, broken: str) -> None:
     made = project({"rules": right(constrained=True)})
+    made.write_suite(short_suite())
     made.pytester.makeconftest(FIXTURES.replace("{broken}", broken))
     other = BODY.replace("test_items", "test_other").replace('"items.jsonl"', '"items.jsonl", phase="other"')
     made.pytester.makepyfile(test_other=other)

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.conftest import SHORT, Project, right, said, short_suite
 from tests.acceptance.test_distributed import decided, forget
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
@@ -23,7 +23,7 @@ from tests.acceptance.test_resume import settled
 from tests.ledger_file import open_ledger
 
 Make = Callable[..., Project]
-CASES = CALLS + RESTRAINT
+PLANNED = 2 * 3 * SHORT
 TIMES = int(os.environ.get("SELFOPT_FAULTS", "1"))
 WAYS = ["alone", "-n2"]
 BETTER = {"rules": right(constrained=True)}
@@ -83,6 +83,7 @@ FAULTS = {
 def faulty(project: Make, fault: Fault, script: dict[str, Any] = BETTER) -> Project:
     made = project(script)
     made.configure(TWO_SPECS)
+    made.write_suite(short_suite())
     head = HEAD.replace("FIXTURE", repr(fault.fixture))
     made.pytester.makepyfile(test_items=f"{head}{fault.body}\n    case.check(reply)\n")
     return made
@@ -299,13 +300,13 @@ def test_the_debugger_runs_alone(project: Make) -> None:
     [(signal.SIGINT, "-n2"), (signal.SIGTERM, "alone"), (signal.SIGKILL, "alone"), (signal.SIGKILL, "-n2")],
 )
 def test_an_externally_ended_session_can_resume(project: Make, how: signal.Signals, way: str) -> None:
-    made = faulty(project, HARMLESS, {**BETTER, "latency": 0.1})
+    made = faulty(project, HARMLESS, {**BETTER, "latency": 0.5})
     process = begin(made, *([] if way == "alone" else [way]), cold=True)
-    wait_until(lambda: made.server.seen.asked > 20)
+    wait_until(lambda: made.server.seen.asked > 10, 60)
     workers = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, how)
-    process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     assert process.returncode != 0
     assert not promoted(made)
@@ -313,7 +314,7 @@ def test_an_externally_ended_session_can_resume(project: Make, how: signal.Signa
     again = run(made, way, "--selfopt-resume")
     assert again.ret == 0, said(again)
     assert promoted(made)
-    assert made.server.seen.asked < asked + 72
+    assert made.server.seen.asked < asked + PLANNED
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -324,9 +325,9 @@ def test_replies_with_odd_characters_are_judged(project: Make, way: str) -> None
     result = run(made, way, "-rA")
     assert result.ret == 0, said(result)[-3000:]
     assert promoted(made)
-    assert "fixed 21 answers, broke 0" in said(result)
+    assert "fixed 12 answers, broke 0" in said(result)
     plain = made.run(*([] if way == "alone" else [way]))
-    plain.assert_outcomes(passed=CASES - 2, failed=2)
+    plain.assert_outcomes(passed=SHORT - 2, failed=2)
 
 
 @pytest.mark.parametrize("way", WAYS)
