@@ -68,15 +68,18 @@ KINDS = {
 class Engine:
     """A server on loopback that can be killed and started again, and the workers of a test.
 
-    What is under way there has a `name` of its own, so that a server can serve one test after the other.
+    What is under way there has a `name` of its own, so that a server can serve one test after the other. If it `talks`,
+    it writes all that it does to its log.
     """
 
-    def __init__(self, kind: Kind, place: Path, name: str = "selfopt") -> None:
+    def __init__(self, kind: Kind, place: Path, name: str = "selfopt", *, talks: bool = False) -> None:
         self.kind = kind
         self.place = place
         self.name = name
         server = SERVERS[kind.name](place, free_port())
-        self._server = replace(server, command=(*server.command, *kind.talkative))
+        self._server = server
+        if talks:
+            self._server = replace(server, command=(*server.command, *kind.talkative))
         self.url = server.address
         self.use = ("--selfopt-runner", kind.name)
         self.workers: list[subprocess.Popen[str]] = []

@@ -27,6 +27,7 @@ from pytest_selfopt.runners.cipher import KEY_VARIABLE
 from tests import warm
 from tests.acceptance.conftest import BODY, MODEL, right, said
 from tests.acceptance.engines import BETTER, CASES, KINDS, MOST, PLANNED, Engine, Make, attempts, far, replies, trials
+from tests.acceptance.test_distributed import forget
 from tests.acceptance.test_gates import TWO_SPECS
 from tests.acceptance.test_interruption import begin, wait_until
 from tests.ledger_file import open_ledger
@@ -39,34 +40,28 @@ SECRET = "sk-planted-1234567890abcdef"
 def own_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A server for this test alone, which may kill it and look into its files."""
     with ExitStack() as held:
-        engine = Engine(KINDS[request.param], tmp_path_factory.mktemp("engine"))
+        engine = Engine(KINDS[request.param], tmp_path_factory.mktemp("engine"), talks=True)
         held.callback(engine.close)
         yield engine
 
 
-@pytest.mark.parametrize("way", ["", "-n2"])
-def test_engines_give_the_local_trials_and_verdict(project: Make, engine: Engine, way: str) -> None:
+def test_engines_give_the_local_trials_and_verdict(project: Make, engine: Engine) -> None:
     made = far(project, engine)
-    assert made.run("--selfopt-cycle", "--selfopt-state-dir=alone").ret == 0
-    (made.path / "alone").rename(made.path / "other")
-    alone = json.loads((made.path / "other" / "meta_loop_history.json").read_text())["cycles"][0]
-    (made.path / "routing_config.json").unlink()
+    assert made.run("--selfopt-cycle").ret == 0
+    before, (alone,) = trials(made.path), made.history()
+    assert alone["winner"] is not None
     for _ in range(2):
         engine.work(made)
-    asked = made.server.seen.asked
-    result = made.run("--selfopt-cycle", *engine.use, *filter(None, [way]))
-    assert result.ret == 0, said(result)
-    assert made.server.seen.asked - asked == PLANNED
-    (made.path / ".selfopt").rename(made.path / "far")
-    (made.path / "other").rename(made.path / ".selfopt")
-    before = trials(made.path)
-    (made.path / ".selfopt").rename(made.path / "other")
-    (made.path / "far").rename(made.path / ".selfopt")
-    assert trials(made.path) == before
-    (cycle,) = made.history()
-    assert cycle["winner"] == alone["winner"] is not None
-    assert made.run("--selfopt-gate", *engine.use).ret == 0
-    made.run(*engine.use).assert_outcomes(passed=CASES)
+    for way in ("-n0", "-n2"):
+        forget(made)
+        result = made.run("--selfopt-cycle", *engine.use, way)
+        assert result.ret == 0, said(result)
+        assert made.server.seen.asked == PLANNED
+        assert trials(made.path) == before, way
+        (cycle,) = made.history()
+        assert cycle["winner"] == alone["winner"]
+        assert made.run("--selfopt-gate", *engine.use).ret == 0
+        made.run(*engine.use).assert_outcomes(passed=CASES)
 
 
 def test_limits_hold_over_all_workers(project: Make, engine: Engine) -> None:
@@ -202,15 +197,16 @@ def test_an_ended_session_resumes_and_stores_once(
     assert PLANNED <= made.server.seen.asked <= PLANNED + aborted
 
 
-@pytest.mark.parametrize("budget", [20, 64])
-def test_a_budget_is_used_but_never_exceeded(project: Make, engine: Engine, budget: int) -> None:
+def test_a_budget_is_used_but_never_exceeded(project: Make, engine: Engine) -> None:
     made = far(project, engine)
     for _ in range(2):
         engine.work(made)
-    result = made.run("--selfopt-cycle", *engine.use, "--selfopt-max-calls", str(budget))
-    assert result.ret == 10, said(result)
-    assert f"the budget of {budget} calls (--selfopt-max-calls) is used up" in said(result)
-    assert made.server.seen.asked == budget == attempts(made.path)
+    for budget in (20, 64):
+        result = made.run("--selfopt-cycle", *engine.use, "--selfopt-max-calls", str(budget))
+        assert result.ret == 10, said(result)
+        assert f"the budget of {budget} calls (--selfopt-max-calls) is used up" in said(result)
+        assert made.server.seen.asked == budget == attempts(made.path)
+        forget(made)
 
 
 def test_a_missing_server_or_worker_is_named(project: Make, own_engine: Engine) -> None:
