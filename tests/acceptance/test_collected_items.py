@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.conftest import CALLS, RESTRAINT, Project, right, said
+from tests.acceptance.test_gates import TWO_SPECS
 
 CASES = CALLS + RESTRAINT
 PARAMETRIZED = """
@@ -69,6 +70,7 @@ def test_other_parameter_with_one_value_is_harmless(project: Callable[..., Proje
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_several_items_for_a_trial_are_refused(project: Callable[..., Project], workers: str) -> None:
     made = project({"rules": right(constrained=True)})
+    made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=PARAMETRIZED.format(params=[1], flavours=["f1", "f2", "f3", "f4"]))
     result = made.run("--selfopt-cycle", workers)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -8,6 +8,7 @@ import pytest
 
 from tests.acceptance.conftest import BODY, Project, right
 from tests.acceptance.test_bodies import WAYS, outcomes
+from tests.acceptance.test_gates import TWO_SPECS
 
 FIXTURES = """
 import pytest
@@ -54,6 +55,7 @@ def test_items(case, request):
 @pytest.mark.parametrize("body", [BY_REQUEST, IN_BODY])
 def test_reply_is_taken_by_request(project: Callable[..., Project], body: str) -> None:
     made = project({"rules": right()[:5]})
+    made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=body)
     assert made.run().ret == 1
     assert made.run("--selfopt-cycle", "--selfopt-no-race").ret in (0, 10)
@@ -64,6 +66,7 @@ def test_reply_is_taken_by_request(project: Callable[..., Project], body: str) -
 def test_fixture_takes_the_reply(project: Callable[..., Project], way: tuple[str, ...]) -> None:
     refused = {"when": {"prompt": "item 1."}, "then": {"status": 400, "body": "no"}}
     made = project({"rules": [refused, *right()[:5]]})
+    made.configure(TWO_SPECS)
     made.pytester.makepyfile(test_items=FIXTURES)
     made.run("--selfopt-cycle", "--selfopt-no-race", *way)
     found = outcomes(made)
