@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import line, show
+from pytest_selfopt.bench.dialects import dialect_of
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.formats import FORMATS, UNCHECKED
-from pytest_selfopt.bench.references import BY_NAME
+from pytest_selfopt.bench.grading.judgement import BrokenGrader
+from pytest_selfopt.bench.references import BY_NAME, DYNAMIC, Place, check_ends, place_in, reachable, referred
 from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.trial import Json
 
@@ -46,11 +48,14 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
 
 def _first_problem(validator: Validator, value: Any) -> str:
     from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
 
     try:
         problem = best_match(validator.iter_errors(value))
     except RecursionError:
         return f"at a place too deep to check: {show(value)}"
+    except Unresolvable as unknown:
+        raise BrokenGrader(f"the JSON Schema refers to {show(unknown.ref)}, which leads nowhere") from None
     if problem is None:
         return ""
     return f"at {line(problem.json_path, 60)}: {line(problem.message)}"
@@ -62,19 +67,17 @@ def check_schema(schema: dict[str, Json]) -> None:
     Raises:
         ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref`, a `pattern` or a `format`.
     """
-    from jsonschema import validators
-
-    check_dialect(schema)
+    dialect = dialect_of(schema)
     try:
-        check_keywords(schema, validators.validator_for(schema))
-        _check_references(schema)
+        check_keywords(schema, dialect)
+        _check_references(schema, dialect)
         _check_formats(schema)
     except RecursionError:
         raise ValueError("is nested too deeply to check") from None
     try:
         validator_of(schema).is_valid(None)
     except RecursionError:
-        raise ValueError("its $ref is circular") from None
+        raise ValueError("its references lead back to themselves without end") from None
 
 
 def check_keywords(schema: dict[str, Json], dialect: type[Validator]) -> None:
@@ -110,25 +113,15 @@ def _reason(problem: SchemaError) -> str:
     return line(problem.message)
 
 
-def check_dialect(schema: dict[str, Json]) -> None:
-    """Reject a `$schema` that names no dialect: looking for one raises TypeError.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    dialect = schema.get("$schema", "")
-    if not isinstance(dialect, str):
-        raise ValueError(f"is not a valid JSON Schema: its $schema is {show(dialect)}")
-
-
 def validator_of(schema: dict[str, Json]) -> Validator:
     """Return a validator that knows only the metaschemas and this schema: it must fetch no `$ref` from the network."""
-    from jsonschema import validators
     from jsonschema_specifications import REGISTRY
 
-    usual = validators.validator_for(schema)
-    exact = _exact(usual)
-    validator: Validator = exact(_readable(schema), registry=REGISTRY, format_checker=_format_checker())
+    exact = _exact(dialect_of(schema))
+    readable = _readable(schema)
+    # A schema that names its dialect would be given the usual validators wherever it is referred to.
+    readable.pop("$schema", None)
+    validator: Validator = exact(readable, registry=REGISTRY, format_checker=_format_checker())
     return validator
 
 
@@ -260,23 +253,26 @@ def subschemas(part: Json) -> Iterator[dict[str, Json]]:
             yield from subschemas(value)
 
 
-def _check_references(schema: dict[str, Json]) -> None:
-    from jsonschema import validators
+def _check_references(schema: dict[str, Json], dialect: type[Validator]) -> None:
     from jsonschema_specifications import REGISTRY
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
 
-    references = [part["$ref"] for part in subschemas(schema) if isinstance(part.get("$ref"), str)]
-    if not references:
-        return
-    resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in references:
-        try:
-            found = resolver.lookup(reference).contents
-        except (Unresolvable, ValueError, TypeError, AttributeError):
-            # The last three come from a pointer into a list, a text or a null by a name.
-            raise ValueError(f"its $ref {show(reference)} does not resolve") from None
-        if not isinstance(found, dict | bool):
-            raise ValueError(f"its $ref {show(reference)} does not lead to a schema")
-        if isinstance(found, dict):
-            check_keywords(found, validators.validator_for(schema))
+    root = place_in(REGISTRY, schema)
+    try:
+        for place in reachable(root):
+            _check_dynamic(place, dialect)
+        check_ends(root)
+        targets = referred(root)
+    except ValueError as problem:
+        raise ValueError(f"its {problem}") from None
+    for target in targets:
+        check_keywords(target, dialect)
+
+
+def _check_dynamic(place: Place, dialect: type[Validator]) -> None:
+    """Reject a reference of a kind that its dialect knows, and that leads nowhere."""
+    for keyword in DYNAMIC:
+        if keyword not in place.schema or keyword not in dialect.VALIDATORS:
+            continue
+        if keyword == "$recursiveRef" and place.schema[keyword] != "#":
+            raise ValueError(f"{keyword} {show(place.schema[keyword])} can only be '#'")
+        place.target(keyword)
