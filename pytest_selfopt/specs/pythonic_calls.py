@@ -40,7 +40,7 @@ def pythonic_calls(text: str) -> list[ToolCall]:
         return []
     try:
         return _calls(text)
-    except _NoCall:
+    except (_NoCall, RecursionError):
         if _SETS_OUT.match(text):
             raise Undecodable("is no list of calls with named literal arguments") from None
         return []

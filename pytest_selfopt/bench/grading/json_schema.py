@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
@@ -169,11 +169,34 @@ def _for_python(pattern: str) -> str:
 
 @lru_cache(maxsize=16)
 def _exact(usual: type[Validator]) -> Any:
-    """Return a class of validators that divides numbers as they are written: 0.3 is three times 0.1."""
+    """Return a class of validators that divides numbers as they are written: 0.3 is three times 0.1.
+
+    That items are unique is found out in time that grows with their number; jsonschema compares each with each.
+    """
     from jsonschema import validators
 
     extend: Any = validators.extend
-    return extend(usual, {"multipleOf": _check_multiple})
+    return extend(usual, {"multipleOf": _check_multiple, "uniqueItems": _check_unique})
+
+
+def _check_unique(validator: Validator, demanded: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError
+
+    if demanded and validator.is_type(value, "array") and len(set(map(_key, value))) < len(value):
+        yield ValidationError(f"{value!r} has non-unique elements")
+
+
+def _key(value: Any) -> Hashable:
+    """Return what is equal for equal values of JSON: 1 is 1.0, but no truth value."""
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, list):
+        return ("array", *map(_key, value))
+    if isinstance(value, dict):
+        members = {(name, _key(member)) for name, member in value.items()}
+        return ("object", frozenset(members))
+    found: Hashable = value
+    return found
 
 
 def _check_multiple(validator: Validator, step: float, value: Any, _schema: Any) -> Iterator[ValidationError]:
