@@ -23,7 +23,7 @@ from tests.performance.grade_replies import KINDS
 REPLIES_OF_A_ROUND = 100_000
 ROUNDS = 5
 SCRIPT = Path(__file__).with_name("grade_replies.py")
-SHORTEST = 32 * 1024
+SHORTEST = 128 * 1024
 TOO_LONG_S = 120
 """Seconds after which a reader is not asked for longer texts."""
 
