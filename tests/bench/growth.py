@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-SHORT = 6_000
+SHORT = 24_000
 """Characters of the shorter text."""
 TIMES = 4
 """How many times as long the other one is: linear work takes as many times as long, quadratic 16 times."""
 BOUND = 10
 """Between the two."""
-SURELY_LINEAR_S = 0.02
-"""Seconds in which no machine does what is quadratic in the length of the longer text."""
-ATTEMPTS = 3
+SHORTEST_S = 0.004
+"""Seconds below which nothing is told by a ratio; what is quadratic in the longer text takes more."""
+ATTEMPTS = 5
 
 
 def is_quadratic(work: Callable[[str], object], text_of: Callable[[int], str], short: int = SHORT) -> bool:
@@ -25,6 +25,6 @@ def is_quadratic(work: Callable[[str], object], text_of: Callable[[int], str], s
             began = time.thread_time()
             work(text)
             least[place] = min(least[place], time.thread_time() - began)
-        if least[1] < max(SURELY_LINEAR_S, BOUND * least[0]):
+        if least[1] < max(SHORTEST_S, BOUND * least[0]):
             return False
     return True
