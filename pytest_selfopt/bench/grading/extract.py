@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 from pytest_selfopt.strict_json import limited_int
 
-_OPENING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`{\[]*\n", re.MULTILINE)
-_CLOSING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
+# Possessive: what begins a fence may go on in its first line, and would be divided in every way.
+_OPENING = re.compile(r"^[ \t]*+(?:`{3,}+|~{3,}+)[^\n`{\[]*+\n", re.MULTILINE)
+_CLOSING = re.compile(r"^[ \t]*+(?:`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
 # Possessive: a fence without its end would be searched anew for each character of its first line.
 _INLINE = re.compile(r"```[^\n`{\[]*+(.*?)```", re.DOTALL)
 
