@@ -15,8 +15,8 @@ from typing import Any
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.import_string import imported
 
-_SPARE_S = 60.0
-"""Seconds that a piece of work may take beside its processor time: to start a process on a machine that is busy."""
+_SPARE_S, _SPARE = 60.0, 20.0
+"""Seconds in which a process starts on a machine that is busy, and how many it may need for one of processor time."""
 
 
 class HelperProcess:
@@ -51,7 +51,7 @@ class HelperProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         # No signal interrupts what Python's own C code does there: then only its end helps.
-        timer = threading.Timer(seconds + _SPARE_S, process.kill)
+        timer = threading.Timer(_SPARE_S + _SPARE * seconds, process.kill)
         timer.daemon = True
         timer.start()
         answer = ""
