@@ -222,7 +222,7 @@ def test_a_worker_dying_in_collection_is_replaced(project: Make) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_outliving_its_item_is_ended(project: Make, way: str) -> None:
-    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 6_000.0, "text": "At last."}}]
+    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 3_600.0, "text": "At last."}}]
     made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n")
     result = run(made, way, "--timeout=1", "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
