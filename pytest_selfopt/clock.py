@@ -36,6 +36,11 @@ def monotonic() -> float:
     return _seconds(time.CLOCK_MONOTONIC)
 
 
+def processor_time() -> float:
+    """Return the seconds of processor time that this thread has had."""
+    return _seconds(time.CLOCK_THREAD_CPUTIME_ID)
+
+
 def drive(loop: AbstractEventLoop) -> None:
     """Let an event loop measure its time-outs by this clock."""
     vars(loop)["time"] = monotonic

@@ -1,4 +1,7 @@
-"""Strict JSON: no NaN or Infinity, no number beyond a float, no duplicate keys, and errors with their place."""
+"""Strict JSON: no NaN or Infinity, no number beyond a float, no duplicate keys, and errors with their place.
+
+And the reading of whole numbers in what models write, in which everything else may stand.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+_MOST_DIGITS = 4300
+"""Python's own limit, which libraries take away for the whole process (mpmath does)."""
 _SHOWN = 20
 """Digits of a number that a message shows."""
 
@@ -29,6 +34,17 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"invalid JSON at {line}column {problem.colno}: {problem.msg}") from None
     except RecursionError:
         raise ValueError("invalid JSON: nested too deeply") from None
+
+
+def limited_int(digits: str) -> int:
+    """Read a whole number of at most 4,300 digits: beyond, the time grows with their square.
+
+    Raises:
+        ValueError: if it has more.
+    """
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

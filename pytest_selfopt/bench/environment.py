@@ -118,12 +118,15 @@ def carry_out(environment: Environment, call: ToolCall) -> Json:
     """Have an environment, which is the project's code, carry out a call.
 
     Raises:
-        ToolError: if the tool refuses.
+        ToolError: if the tool refuses, or the arguments are nested too deeply to copy.
         BrokenWorld: if the environment raises anything else, or its answer is not plain JSON.
     """
     try:
         # A world may keep and change its arguments; the recorded call must not change with them.
         arguments = copy.deepcopy(call.arguments)
+    except RecursionError:
+        raise ToolError(f"the arguments of {call.name} are nested too deeply") from None
+    try:
         return environment.call(replace(call, arguments=arguments))
     except ToolError:
         raise

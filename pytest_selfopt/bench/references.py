@@ -12,6 +12,7 @@ from pytest_selfopt.bench.call_format import show
 from pytest_selfopt.trial import Json
 
 if TYPE_CHECKING:
+    from referencing import Registry
     from referencing._core import Resolver
 
 DEFINITIONS = ("$defs", "definitions")
@@ -25,7 +26,7 @@ _SINGLE = (
 )
 IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
 """Keywords whose schemas apply to the value itself, not to a member of it."""
-_DYNAMIC = ("$dynamicRef", "$recursiveRef")
+DYNAMIC = ("$dynamicRef", "$recursiveRef")
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -61,27 +62,27 @@ class Place:
         """Whether the schema is a reference, perhaps among other keywords."""
         return isinstance(self.schema, dict) and "$ref" in self.schema
 
-    def target(self) -> Place:
-        """Return the place that the schema's `$ref` leads to.
+    def target(self, keyword: str = "$ref") -> Place:
+        """Return the place that the schema's reference leads to.
 
         Raises:
             ValueError: if it leads out of the document, nowhere, or to something that is no schema.
         """
         from referencing.exceptions import Unresolvable
 
-        reference = self.schema["$ref"]
+        reference = self.schema[keyword]
         if not isinstance(reference, str):
-            raise ValueError(f"$ref {show(reference)} is no text")
+            raise ValueError(f"{keyword} {show(reference)} is no text")
         assert self.resolver is not None
         try:
             found = self.resolver.lookup(reference)
         except (Unresolvable, ValueError, TypeError, AttributeError):
             # The last three come from a pointer into a list, a text or a null by a name.
             if not reference.startswith("#"):
-                raise ValueError(_REMOTE.format(show(reference))) from None
-            raise ValueError(f"$ref {show(reference)} leads nowhere{self._known()}") from None
+                raise ValueError(f"{keyword} {show(reference)} {_REMOTE}") from None
+            raise ValueError(f"{keyword} {show(reference)} leads nowhere{self._known()}") from None
         if not isinstance(found.contents, dict | bool):
-            raise ValueError(f"$ref {show(reference)} does not lead to a schema")
+            raise ValueError(f"{keyword} {show(reference)} does not lead to a schema")
         return Place(found.contents, found.resolver)
 
     def _known(self) -> str:
@@ -99,19 +100,23 @@ class Place:
 
 
 _SHOWN = 5
-_REMOTE = '$ref {} leads out of the schema; copy what it means into $defs and refer to it as "#/$defs/NAME"'
+_REMOTE = 'leads out of the schema; copy what it means into $defs and refer to it as "#/$defs/NAME"'
 
 
 def open_schema(schema: dict[str, Json]) -> Place:
-    """Return the place of a whole schema."""
+    """Return the place of a tool's whole schema; no server knows the metaschemas, so that none can be referred to."""
     if not has_reference(schema):
         return Place(schema)
     from referencing import Registry
+
+    return place_in(Registry(), schema)
+
+
+def place_in(registry: Registry[Any], schema: dict[str, Json]) -> Place:
+    """Return the place of a whole schema that may refer to those of a registry."""
     from referencing.jsonschema import DRAFT202012
 
     resource = DRAFT202012.create_resource(schema)
-    # Not the registry of metaschemas: no server knows them.
-    registry: Registry[Any] = Registry()
     return Place(schema, registry.resolver_with_root(resource))
 
 
@@ -178,11 +183,22 @@ def check_references(schema: dict[str, Json]) -> None:
     Raises:
         ValueError: naming the reference.
     """
-    finished: set[int] = set()
-    for place in reachable(open_schema(schema)):
-        for keyword in _DYNAMIC:
+    root = open_schema(schema)
+    for place in reachable(root):
+        for keyword in DYNAMIC:
             if keyword in place.schema:
                 raise ValueError(f"{keyword} is not supported; use $ref")
+    check_ends(root)
+
+
+def check_ends(root: Place) -> None:
+    """Reject a schema with a reference that leads back to itself without end.
+
+    Raises:
+        ValueError: naming the reference, or another one that leads nowhere.
+    """
+    finished: set[int] = set()
+    for place in reachable(root):
         _check_end(place, frozenset(), finished)
 
 
@@ -201,14 +217,14 @@ def reachable(root: Place) -> Iterator[Place]:
             waiting.append(place.target())
 
 
-def referred(schema: dict[str, Json]) -> list[dict[str, Json]]:
+def referred(root: Place) -> list[dict[str, Json]]:
     """Return the schemas that references lead to: a dialect that does not know their place does not check them.
 
     Raises:
         ValueError: if a reference leads nowhere.
     """
     found: dict[int, dict[str, Json]] = {}
-    for place in reachable(open_schema(schema)):
+    for place in reachable(root):
         if place.refers():
             target = place.target().schema
             if isinstance(target, dict):

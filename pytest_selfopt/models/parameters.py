@@ -221,7 +221,8 @@ _REFUSED = (
     r"|may only be|only the default|cannot both|use only one|cannot be set"
 )
 _TOO_HIGH = r"too large|too high|at most|maximum|exceed|greater than|less than or equal|must be <=|>\s*\d"
-_AT_MOST = r"at most (\d+)|> (\d+), which is the maximum|less than or equal to (\d+)|<= ?(\d+)"
+_COUNT = r"(\d{1,15})(?!\d)"
+_AT_MOST = rf"at most {_COUNT}|> {_COUNT}, which is the maximum|less than or equal to {_COUNT}|<= ?{_COUNT}"
 _ONLY_ONE = r"cannot both|use only one"
 _NO_EFFORT = r"set reasoning_effort to 'none'"
 _OBJECT_ROOT = r"type: \"object\"|root.{0,40}object|top.?level.{0,40}(?:object|anyof)|must be an object"

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from pytest_selfopt.strict_json import limited_int
 from pytest_selfopt.trial import Json, ToolCall
 
 
@@ -40,7 +41,7 @@ def read_arguments(value: object) -> dict[str, Json]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text.strip() or "null", parse_constant=_refuse)
+        return json.loads(text.strip() or "null", parse_constant=_refuse, parse_int=limited_int)
     except (ValueError, RecursionError):
         raise Undecodable("arguments that are not valid JSON") from None
 

@@ -7,17 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_MOST_DIGITS = 4300
-"""Python's own limit, which libraries take away for the whole process (mpmath does)."""
+from pytest_selfopt.strict_json import limited_int
 
-
-def _whole(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError("too many digits")
-    return int(digits)
-
-
-_DECODER = json.JSONDecoder(parse_int=_whole)
+_DECODER = json.JSONDecoder(parse_int=limited_int)
 _OBJECT = re.compile(r'\{(?=\s*")')
 _WINDOW = 4096
 _GROWTH = 8

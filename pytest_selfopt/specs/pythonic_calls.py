@@ -40,7 +40,7 @@ def pythonic_calls(text: str) -> list[ToolCall]:
         return []
     try:
         return _calls(text)
-    except _NoCall:
+    except (_NoCall, RecursionError):
         if _SETS_OUT.match(text):
             raise Undecodable("is no list of calls with named literal arguments") from None
         return []
@@ -49,9 +49,13 @@ def pythonic_calls(text: str) -> list[ToolCall]:
 def _without_marks(text: str) -> str:
     """Return a text without the marks of Llama 4 around it, the ends of the turn, and white space."""
     text = text.strip().removeprefix(_LLAMA_4).lstrip()
-    while text.endswith(_ENDS):
-        text = text[: text.rindex("<")].rstrip()
-    return text
+    end = len(text)
+    # By places: a copy for each mark would take the square of their number.
+    while text.endswith(_ENDS, 0, end):
+        end = text.rindex("<", 0, end)
+        while text[end - 1 : end].isspace():
+            end -= 1
+    return text[:end]
 
 
 def _calls(text: str) -> list[ToolCall]:

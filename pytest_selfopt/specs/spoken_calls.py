@@ -38,7 +38,8 @@ _MARKS = "|".join(map(re.escape, MARKS))
 # Braces that cannot begin a call are passed over here, where it costs least.
 _TOKEN = re.compile(
     rf"(?P<mark>{_MARKS})|{_FENCE}|(?P<thoughts>{_OPENING})|(?P<unread>{UNREAD})"
-    rf"|(?P<json>\{{(?=\s*(?:\"|{_QUOTE}(?:tool|arguments|name){_QUOTE}\s*:))|\[(?=\s*\{{))"
+    rf"|(?P<json>\{{(?=\s*(?:\"|{_QUOTE}(?:tool|arguments|name){_QUOTE}\s*:))"
+    rf"|\[(?=\s*\{{\s*(?:[\"}}]|{_QUOTE}(?:tool|arguments|name))))"
 )
 _BROKEN = re.compile(
     rf"\[?+\s*+\{{\s*+{_QUOTE}(?:(?:tool|arguments){_QUOTE}\s*(?::|$)|name{_QUOTE}\s*:[^{{}}]{{0,200}}[\"'](?:arg|par))"

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pytest_selfopt.specs.call_values import Undecodable, calls_in, is_json, named_call
 from pytest_selfopt.specs.json_scan import NoJson, value_at
 from pytest_selfopt.specs.pythonic_calls import pythonic_calls
+from pytest_selfopt.strict_json import limited_int
 from pytest_selfopt.trial import Json, ToolCall
 
 Found: TypeAlias = tuple[list[ToolCall], int]
@@ -102,7 +103,7 @@ def _read_parameter(text: str) -> Json:
     if text in _PYTHON_WORDS:
         return _PYTHON_WORDS[text]
     try:
-        value: Json = json.loads(text)
+        value: Json = json.loads(text, parse_int=limited_int)
     except (ValueError, RecursionError):
         return text
     if is_json(value):

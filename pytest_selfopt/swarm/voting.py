@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_selfopt.specs.variants import read_json_answer
+from pytest_selfopt.strict_json import limited_int
 from pytest_selfopt.trial import Json, Reply
 
 MOST_WORDS = 8
@@ -58,11 +59,11 @@ def vote(replies: Sequence[Reply | None]) -> Vote | None:
 def key_of(reply: Reply) -> str:
     """Return a key that equal answers share."""
     read = read_json_answer(reply)
-    if read.tool_calls:
-        calls = sorted(_dump([call.name, call.arguments]) for call in read.tool_calls)
-        return f"calls {calls}"
     try:
-        return f"value {_dump(json.loads(read.text))}"
+        if read.tool_calls:
+            calls = sorted(_dump([call.name, call.arguments]) for call in read.tool_calls)
+            return f"calls {calls}"
+        return f"value {_dump(json.loads(read.text, parse_int=limited_int))}"
     except (ValueError, RecursionError):
         return f"text {_plain(read.text)}"
 

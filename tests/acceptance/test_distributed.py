@@ -138,7 +138,7 @@ def test_one_embedded_server_serves_all_workers(project: Make) -> None:
     wait_until(lambda: len(session.children(recursive=True)) == 3)
     assert [one.ppid() for one in embedded_servers(session)] == [process.pid]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
 
 def test_the_limits_span_the_session(project: Make) -> None:

@@ -43,7 +43,7 @@ def test_one_command_runs_a_server_until_stopped(tmp_path: Path, name: str, how:
         os.killpg(process.pid, how)  # as a terminal does: to all that run in it
     else:
         process.terminate()
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=120)
     assert process.returncode == 0, rest
     assert rest == ""
     assert not listens(port)
@@ -72,10 +72,10 @@ def test_an_occupied_port_is_one_sentence(tmp_path: Path, name: str) -> None:
     first = begin(name, port, tmp_path / "first")
     try:
         wait_until(lambda: listens(port))
-        said, _ = begin(name, port, tmp_path / "second").communicate(timeout=30)
+        said, _ = begin(name, port, tmp_path / "second").communicate(timeout=120)
     finally:
         os.killpg(first.pid, signal.SIGINT)
-        first.communicate(timeout=30)
+        first.communicate(timeout=120)
     assert f"127.0.0.1:{port} is already in use; choose another port with --port" in said
     assert "Ctrl-C ends it" not in said
     assert "Traceback" not in said

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -221,14 +220,13 @@ def test_a_worker_dying_in_collection_is_replaced(project: Make) -> None:
     assert promoted(made)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_outliving_its_item_is_ended(project: Make, way: str) -> None:
-    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 200.0, "text": "At last."}}]
+    slow = [{"when": {"prompt": "item 2.", "first": 1}, "then": {"latency": 3_600.0, "text": "At last."}}]
     made = faulty(project, HARMLESS, {"rules": [*slow, *right(constrained=True)]})
     made.configure(TWO_SPECS + "[tool.selfopt.gates]\nerrors = 0.5\ncomparable = 0.5\n")
-    started = time.monotonic()
     result = run(made, way, "--timeout=1", "--selfopt-baseline", "scripted/model/atomic/native_api/t60/r0/i0")
-    assert time.monotonic() - started < 100
     (entry,) = made.history()
     kinds = [one["errors_by_kind"] for one in entry["metrics"].values()]
     assert {"timeout": 1} in kinds, kinds
@@ -305,7 +303,7 @@ def test_an_externally_ended_session_can_resume(project: Make, how: signal.Signa
     wait_until(lambda: made.server.seen.asked > 10, 60)
     workers = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, how)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     assert process.returncode != 0

@@ -47,5 +47,5 @@ def test_frozen_tests_leave_times_and_verdicts(project: Callable[..., Project]) 
     assert before < cycle[0] < cycle[1] < after
     for started, ended, latency_s in calls:
         assert before < started < ended < after
-        assert 0 < latency_s < 20
+        assert 0 < latency_s < after - before
     assert timestamp(before) <= made.history()[0]["started"] <= timestamp(after)

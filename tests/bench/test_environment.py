@@ -218,6 +218,14 @@ class Shelf(Environment):
         self.things = things
 
 
+def test_arguments_too_deep_are_the_models_error() -> None:
+    deep: Json = []
+    for _ in range(900):
+        deep = [deep]
+    with pytest.raises(ToolError, match="the arguments of shine are nested too deeply"):
+        carry_out(Lamp({}), call("shine", colour="red", levels=deep))
+
+
 def test_an_environment_cannot_change_the_call() -> None:
     made = call("put", things=["book"])
     shelf = Shelf({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -104,5 +105,50 @@ def test_numbers_beyond_floats_are_no_multiples() -> None:
 
 def test_data_of_a_schema_refer_to_nothing() -> None:
     check_schema({"const": {"$ref": "#/a"}, "enum": [{"$ref": "a"}], "examples": [{"$ref": "a"}]})
-    with pytest.raises(ValueError, match=r"'#/a' does not resolve"):
+    with pytest.raises(ValueError, match=r"its \$ref '#/a' leads nowhere"):
         check_schema({"properties": {"x": {"$ref": "#/a"}}})
+
+
+REMOTE = "https://example.org/s.json"
+DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"$ref": REMOTE}, "its $ref 'https://example.org/s.json' leads out of the schema; copy"),
+        ({"$dynamicRef": REMOTE}, "its $dynamicRef 'https://example.org/s.json' leads out of the schema; copy"),
+        ({"properties": {"a": {"$dynamicRef": f"{REMOTE}#node"}}}, "its $dynamicRef"),
+        ({"not": {"unevaluatedItems": False, "$dynamicRef": "#node"}}, "its $dynamicRef '#node' leads nowhere"),
+        ({"$defs": {"A": {"$ref": REMOTE}}}, "its $ref"),
+        ({"x": {"A": {"items": {"$dynamicRef": REMOTE}}}, "items": {"$ref": "#/x/A"}}, "its $dynamicRef"),
+        ({"$schema": DRAFT_2019, "items": {"$recursiveRef": REMOTE}}, "can only be '#'"),
+        ({"$schema": "https://example.org/dialect"}, "its $schema 'https://example.org/dialect' names a dialect"),
+        ({"$schema": REMOTE, "$vocabulary": {REMOTE: True}}, "nothing is fetched from the network; leave it out"),
+        ({"$id": "https://example.org/root.json", "items": {"$ref": "other.json"}}, "its $ref 'other.json' leads out"),
+        ({"items": {"$id": "https://e.org/a", "items": {"$ref": "#/$defs/x"}}, "$defs": {"x": {}}}, "leads nowhere"),
+        ({"items": {"$ref": "#/items"}}, "leads back to itself without end"),
+        ({"$dynamicAnchor": "a", "$dynamicRef": "#a"}, "lead back to themselves without end"),
+    ],
+)
+def test_references_that_lead_nowhere_are_refused(schema: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "place"),
+    [
+        ({"$dynamicAnchor": "a", "properties": {"a": {"$dynamicRef": "#a"}}, "type": "object"}, '{"a": 1}', "$.a"),
+        ({"$schema": DRAFT_2019, "items": {"$recursiveRef": "#"}, "type": "array"}, "[[1]]", "$[0][0]"),
+        ({"items": {"$id": "a", "items": {"$ref": "#/$defs/x"}, "$defs": {"x": {"type": "null"}}}}, "[[1]]", "$[0][0]"),
+        ({"$schema": "https://json-schema.org/draft-07/schema#", "type": "object"}, "1", "$"),
+        ({"$schema": DRAFT_2019, "multipleOf": 0.1, "items": {"$ref": "#"}}, "[0.3, 0.35]", "$[1]"),
+        ({"$ref": "https://json-schema.org/draft/2020-12/schema"}, '{"type": 1}', "$.type"),
+    ],
+)
+def test_references_inside_a_schema_are_followed(schema: dict[str, Any], text: str, place: str) -> None:
+    check_schema(schema)
+    problem = problem_in(schema, text)
+    assert problem is not None
+    assert problem.startswith(f"at {place}: ")

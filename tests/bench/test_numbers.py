@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,8 @@ from pytest_selfopt.bench.grading.number_notation import last_number
 from pytest_selfopt.bench.grading.numbers import LOCALES, as_decimal, write_number
 from pytest_selfopt.bench.grading.read_expect import expectation_from_json
 from pytest_selfopt.trial import Reply, ToolCall
+from tests.bench.growth import is_quadratic
+from tests.bench.hostile_replies import NUMBERS
 
 FRAMES = ["{}", "so it is {}.", "1 and then {}", "= {} km", "**{}**", "CO2: {}%", "(7) {}, see x2", "\\boxed{{{}}}"]
 BLANKS = [" ", "\u00a0", "\u2009", "\u202f", "\\,", "'", "\u2019", "_"]
@@ -402,30 +404,10 @@ def test_no_part_passes_for_the_whole(one: int, other: int, form: str, frame: st
         assert not judgement.applicable
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        "[1,",
-        "(1,2",
-        "1~",
-        "100 ",
-        "\\$",
-        "$",
-        "\\frac{1",
-        "x^{2}",
-        "7 [1] ",
-        "[^1]: a\n",
-        "1 / ",
-        "- ",
-        "\\ln(",
-        "https://",
-    ],
-)
-def test_long_texts_are_read_at_once(part: str) -> None:
-    begun = time.process_time()
-    for end in ("", "7", "]", "7 x"):
-        Number(1).judge(Reply(text=f"{part * 8_000}{end}"))
-    assert time.process_time() - begun < 5
+@pytest.mark.parametrize("end", ["7", "]", "7 x"])
+def test_time_grows_with_the_length_of_a_text(end: str) -> None:
+    slow = [str(family) for family in NUMBERS if is_quadratic(last_number, replace(family, after=end).text)]
+    assert slow == []
 
 
 @given(

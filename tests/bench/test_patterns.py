@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_selfopt.bench.grading import expect as expectations
 from pytest_selfopt.bench.grading.bounded import TooSlow, bounded
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.json_schema import check_schema, first_problem
@@ -26,7 +27,6 @@ from pytest_selfopt.trial import Reply
 
 HOSTILE = r"^(\w+\s?)*$"
 TEXT = "a" * 50 + "!"
-LIMIT = "pytest_selfopt.bench.grading.bounded.LIMIT_S"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_a_slow_pattern_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expect: dict[str, Any], text: str
 ) -> None:
     monkeypatch.setattr(bounded, "__kwdefaults__", {"seconds": 0.02})
+    monkeypatch.setattr(expectations, "LIMIT_S", 0.02)
     file = tmp_path / "suite.jsonl"
     file.write_text(json.dumps({"id": "a", "prompt": "Hi", "expect": expect}))
     suite = load_suite(file)

@@ -91,7 +91,7 @@ def test_it_ends_with_its_parent() -> None:
         assert parent.stdout is not None
         server = psutil.Process(int(parent.stdout.readline()))
         os.kill(parent.pid, signal.SIGKILL)
-    server.wait(timeout=5)
+    server.wait(timeout=120)
 
 
 def test_the_first_bytes_expose_a_wrong_file(tmp_path: Path) -> None:

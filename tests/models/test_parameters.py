@@ -117,6 +117,12 @@ def test_a_refusal_teaches_what_to_send(message: str, sent: dict[str, Json]) -> 
     assert apply_parameters(body(), lesson.parameters).sent == sent
 
 
+def test_a_limit_of_thousands_of_digits_is_none() -> None:
+    lesson = refused(body(), ServerError(message=f"max_tokens is too large: at most {'9' * 5_000}"))
+    assert isinstance(lesson, Lesson)
+    assert lesson.parameters.most_tokens == 50
+
+
 def test_temperature_and_top_p_exclude_each_other() -> None:
     error = ServerError(message="`temperature` and `top_p` cannot both be specified for this model.")
     lesson = refused(body(top_p=0.9), error)

@@ -79,7 +79,7 @@ def test_a_person_is_asked_at_a_terminal(typed: str, said: str) -> None:
     try:
         process = subprocess.Popen([sys.executable, "-c", ASKS], stdin=theirs, stdout=theirs, stderr=theirs)
         os.write(ours, typed.encode())
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
         shown = os.read(ours, 10_000).decode()
     finally:
         os.close(ours)

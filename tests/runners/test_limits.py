@@ -159,7 +159,8 @@ def test_attempts_are_bounded_in_number_and_time() -> None:
     assert client.asked == 5
     began = time.monotonic()
     runner.run(calls("m", 1, rate_limit_retries=1_000, backoff_s=0.05, max_backoff_s=0.05, max_total_s=0.3)[0])
-    assert 0.1 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 0.1
+    assert client.asked < 500
 
 
 def test_an_unforeseen_client_error_costs_one_call() -> None:

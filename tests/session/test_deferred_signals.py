@@ -142,7 +142,7 @@ def free(action: Callable[[], object]) -> bool:
     """Whether another thread can do something, and need not wait for ever."""
     thread = threading.Thread(target=action, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     return not thread.is_alive()
 
 

@@ -131,7 +131,7 @@ def test_the_server_closes_during_a_handshake(desk: Desk) -> None:
         silent.connect(desk.board.address[0])
         closing = threading.Thread(target=desk.board.close, daemon=True)
         closing.start()
-        closing.join(10)
+        closing.join(60)
         assert not closing.is_alive()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -363,17 +362,6 @@ def test_no_text_breaks_the_reading(text: str) -> None:
         reply = variant.read(Reply(text=text))
         assert not (reply.tool_calls and reply.undecodable)
         json.dumps([call.arguments for call in reply.tool_calls], allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    "fragment",
-    ["{", "[", '{"a":', "[{", "<tool_call>", "x<think>", "<function=a><parameter=b>", " ", "f(x="],
-)
-def test_hostile_texts_are_read_soon(fragment: str) -> None:
-    text = fragment * (200_000 // len(fragment))
-    began = time.process_time()
-    read_spoken(text)
-    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-from pytest_selfopt.import_string import imported
+from pytest_selfopt import clock
+from pytest_selfopt.bench.grading.judgement import BrokenGrader
+from pytest_selfopt.bench.helper_process import HELPER
 
 LIMIT_S = 1.0
-"""Seconds of processor time that one expectation may take to judge one reply."""
-_START_S = 30.0
-"""Seconds that another process may take beside the work itself."""
+"""Seconds of processor time that one expectation may take to judge one reply of usual length."""
+_AGAIN_S = 0.1
+"""Seconds after which work is interrupted again that has swallowed an interruption."""
 
 _Result = TypeVar("_Result")
 
@@ -26,23 +24,51 @@ class TooSlow(Exception):
     """The work took longer than its limit."""
 
 
+def is_interruptible() -> bool:
+    """Whether signals reach this thread, so that its work can be interrupted where it is done."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def bounded(
     function: Callable[..., _Result],
     *args: Any,
     seconds: float = LIMIT_S,
 ) -> _Result:
-    """Return what a function of a module returns, but for at most `seconds` of processor time.
+    """Return what a function of a module returns, but for at most `seconds` of processor time of this thread.
 
     Arguments and result are JSON values, because signals reach only the main thread: in any other thread the work is
     done in a process of its own.
 
     Raises:
         TooSlow: if it takes longer.
+        BrokenGrader: if the function raises it.
     """
-    if threading.current_thread() is threading.main_thread():
+    if is_interruptible():
         return _interrupted(function, args, seconds)
-    result: _Result = _elsewhere(function, args, seconds)
+    answer = HELPER.carry_out(function, args, seconds)
+    if not answer:
+        raise TooSlow
+    if "problem" in answer:
+        raise BrokenGrader(answer["problem"])
+    result: _Result = answer["result"]
     return result
+
+
+class _Deadline:
+    """Interrupts the work of the main thread once it has had its processor time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = clock.processor_time() + seconds
+        self.is_over = False
+
+    def heed(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle the signal; the timer counts the work of other threads, too."""
+        if self.is_over:
+            return
+        left = self._end - clock.processor_time()
+        if left <= 0:
+            raise TooSlow
+        signal.setitimer(signal.ITIMER_VIRTUAL, left, _AGAIN_S)
 
 
 def _interrupted(
@@ -51,52 +77,15 @@ def _interrupted(
     seconds: float,
 ) -> _Result:
     # `re` looks for signals while it matches. This timer is not the one that pytest-timeout sets.
-    handler = signal.signal(signal.SIGVTALRM, _give_up)
+    deadline = _Deadline(seconds)
+    handler = signal.signal(signal.SIGVTALRM, deadline.heed)
+    left, interval = signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _AGAIN_S)
     try:
-        left, interval = signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
         try:
             return function(*args)
         finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, left, interval)
+            # An interruption at this very place still ends in the outer block.
+            deadline.is_over = True
     finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, left, interval)
         signal.signal(signal.SIGVTALRM, handler)
-
-
-def _give_up(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise TooSlow
-
-
-def _elsewhere(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -> Any:
-    name = f"{function.__module__}:{function.__qualname__}"
-    order = {"path": sys.path, "function": name, "args": args, "seconds": seconds}
-    try:
-        process = subprocess.run(
-            [sys.executable, "-m", __name__],
-            input=json.dumps(order),
-            capture_output=True,
-            encoding="ascii",
-            timeout=seconds + _START_S,
-            check=True,
-        )
-    except subprocess.TimeoutExpired:
-        raise TooSlow from None
-    answer = json.loads(process.stdout)
-    if answer is None:
-        raise TooSlow
-    return answer["result"]
-
-
-def _carry_out() -> None:
-    """Do the work that another process ordered, and write its result; null if it takes too long."""
-    order = json.load(sys.stdin)
-    sys.path[:] = order["path"]
-    function: Any = imported(order["function"])
-    answer = None
-    with suppress(TooSlow):
-        result: Any = bounded(function, *order["args"], seconds=order["seconds"])
-        answer = {"result": result}
-    json.dump(answer, sys.stdout)
-
-
-if __name__ == "__main__":
-    _carry_out()

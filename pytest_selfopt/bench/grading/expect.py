@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_selfopt.bench.call_format import line, show, show_calls
-from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded
+from pytest_selfopt.bench.grading.bounded import LIMIT_S, TooSlow, bounded, is_interruptible
 from pytest_selfopt.bench.grading.combined import AllOf, AnyOf, Not
 from pytest_selfopt.bench.grading.folding import fold
 from pytest_selfopt.bench.grading.goal import Goal
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
     from pytest_selfopt.bench.tools import Tool
+
+
+_CHARACTER_S = 1e-5
+"""Seconds that a check by a JSON Schema may take more for each character: ten times what valid JSON takes."""
+_NO_REPETITIONS = "write it without repetitions that can match the same text in several ways"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,7 @@ class Regex:
         try:
             matched = found(self.pattern, reply.text)
         except TooSlow:
-            raise _slow(f"the regular expression {show(self.pattern)}", reply) from None
+            raise _slow(f"the regular expression {show(self.pattern)}", reply, LIMIT_S, _NO_REPETITIONS) from None
         return _text(reply, passed=matched, expected=f"a match of {show(self.pattern)}")
 
     def to_json(self) -> dict[str, Json]:
@@ -247,7 +252,7 @@ class JsonSchema:
         """Name the first problem and its place.
 
         Raises:
-            SlowGrader: if the check takes longer than `LIMIT_S`.
+            SlowGrader: if the check takes longer than `LIMIT_S`, and more for a long text.
         """
         if reply.tool_calls:
             return _text(reply, passed=False, expected="JSON")
@@ -263,20 +268,24 @@ class JsonSchema:
         return {"json_schema": self.schema}
 
     def _problem(self, reply: Reply) -> str | None:
-        if not self._has_patterns:
-            return problem_by(self._validator, reply.text)
+        seconds = LIMIT_S + _CHARACTER_S * len(reply.text)
         try:
-            return bounded(problem_in, self.schema, reply.text)
+            if is_interruptible():
+                return bounded(problem_by, self._validator, reply.text, seconds=seconds)
+            return bounded(problem_in, self.schema, reply.text, seconds=seconds)
         except TooSlow:
-            raise _slow(f"the JSON Schema {show(self.schema)}", reply) from None
+            what = f"the JSON Schema {show(self.schema)}"
+            raise _slow(what, reply, seconds, self._remedy()) from None
+
+    def _remedy(self) -> str:
+        """Say what takes time for ever in a schema like this one."""
+        if next(patterns_in(self.schema), None) is not None:
+            return _NO_REPETITIONS
+        return "write it with fewer alternatives (anyOf, oneOf) that hold themselves, or limit the model's max_tokens"
 
     @cached_property
     def _validator(self) -> Validator:
         return validator_of(self.schema)
-
-    @cached_property
-    def _has_patterns(self) -> bool:
-        return next(patterns_in(self.schema), None) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,10 +370,10 @@ def _or(texts: Sequence[str]) -> str:
     return " or ".join(map(show, texts))
 
 
-def _slow(what: str, reply: Reply) -> SlowGrader:
+def _slow(what: str, reply: Reply, seconds: float, remedy: str) -> SlowGrader:
+    length = len(reply.text)
     return SlowGrader(
-        f"{what} takes longer than {LIMIT_S:g} s on {show(reply.text)}; "
-        "write it without repetitions that can match the same text in several ways"
+        f"{what} takes longer than {seconds:.3g} s on {show(reply.text)} ({length:,} characters); {remedy}"
     )
 
 

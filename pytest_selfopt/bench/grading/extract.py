@@ -8,11 +8,20 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-_OPENING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`{\[]*\n", re.MULTILINE)
-_CLOSING = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
+from pytest_selfopt.strict_json import limited_int
+
+# Possessive: what begins a fence may go on in its first line, and would be divided in every way.
+_OPENING = re.compile(r"^[ \t]*+(?:`{3,}+|~{3,}+)[^\n`{\[]*+\n", re.MULTILINE)
+_CLOSING = re.compile(r"^[ \t]*+(?:`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
 # Possessive: a fence without its end would be searched anew for each character of its first line.
 _INLINE = re.compile(r"```[^\n`{\[]*+(.*?)```", re.DOTALL)
 
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=limited_int)
 NO_JSON = object()
 """Result of `json_in` for a text without JSON; None would stand for the JSON text `null`."""
 
@@ -21,7 +30,7 @@ def json_in(text: str) -> Any:
     """Parse the whole text as JSON, or else the first code fence that is; `NO_JSON` if neither is."""
     for candidate in itertools.chain([text], _fenced(text), _INLINE.findall(text)):
         try:
-            return json.loads(candidate, parse_constant=_refuse_constant)
+            return _DECODER.decode(candidate)
         except (ValueError, RecursionError):
             continue
     return NO_JSON
@@ -37,7 +46,3 @@ def _fenced(text: str) -> Iterator[str]:
             return
         yield text[opening.end() : closing.start()]
         position = closing.end()
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")

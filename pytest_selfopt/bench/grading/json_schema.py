@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import line, show
+from pytest_selfopt.bench.dialects import dialect_of
 from pytest_selfopt.bench.grading.extract import NO_JSON, json_in
 from pytest_selfopt.bench.grading.formats import FORMATS, UNCHECKED
-from pytest_selfopt.bench.references import BY_NAME
+from pytest_selfopt.bench.grading.judgement import BrokenGrader
+from pytest_selfopt.bench.references import BY_NAME, DYNAMIC, Place, check_ends, place_in, reachable, referred
 from pytest_selfopt.bench.schema_patterns import schema_pattern
 from pytest_selfopt.trial import Json
 
@@ -46,11 +48,14 @@ def first_problem(schema: dict[str, Json], value: Any) -> str:
 
 def _first_problem(validator: Validator, value: Any) -> str:
     from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
 
     try:
         problem = best_match(validator.iter_errors(value))
     except RecursionError:
         return f"at a place too deep to check: {show(value)}"
+    except Unresolvable as unknown:
+        raise BrokenGrader(f"the JSON Schema refers to {show(unknown.ref)}, which leads nowhere") from None
     if problem is None:
         return ""
     return f"at {line(problem.json_path, 60)}: {line(problem.message)}"
@@ -62,19 +67,17 @@ def check_schema(schema: dict[str, Json]) -> None:
     Raises:
         ValueError: "is not a valid JSON Schema: …", or the problem of a `$ref`, a `pattern` or a `format`.
     """
-    from jsonschema import validators
-
-    check_dialect(schema)
+    dialect = dialect_of(schema)
     try:
-        check_keywords(schema, validators.validator_for(schema))
-        _check_references(schema)
+        check_keywords(schema, dialect)
+        _check_references(schema, dialect)
         _check_formats(schema)
     except RecursionError:
         raise ValueError("is nested too deeply to check") from None
     try:
         validator_of(schema).is_valid(None)
     except RecursionError:
-        raise ValueError("its $ref is circular") from None
+        raise ValueError("its references lead back to themselves without end") from None
 
 
 def check_keywords(schema: dict[str, Json], dialect: type[Validator]) -> None:
@@ -110,25 +113,15 @@ def _reason(problem: SchemaError) -> str:
     return line(problem.message)
 
 
-def check_dialect(schema: dict[str, Json]) -> None:
-    """Reject a `$schema` that names no dialect: looking for one raises TypeError.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    dialect = schema.get("$schema", "")
-    if not isinstance(dialect, str):
-        raise ValueError(f"is not a valid JSON Schema: its $schema is {show(dialect)}")
-
-
 def validator_of(schema: dict[str, Json]) -> Validator:
     """Return a validator that knows only the metaschemas and this schema: it must fetch no `$ref` from the network."""
-    from jsonschema import validators
     from jsonschema_specifications import REGISTRY
 
-    usual = validators.validator_for(schema)
-    exact = _exact(usual)
-    validator: Validator = exact(_readable(schema), registry=REGISTRY, format_checker=_format_checker())
+    exact = _exact(dialect_of(schema))
+    readable = _readable(schema)
+    # A schema that names its dialect would be given the usual validators wherever it is referred to.
+    readable.pop("$schema", None)
+    validator: Validator = exact(readable, registry=REGISTRY, format_checker=_format_checker())
     return validator
 
 
@@ -176,11 +169,34 @@ def _for_python(pattern: str) -> str:
 
 @lru_cache(maxsize=16)
 def _exact(usual: type[Validator]) -> Any:
-    """Return a class of validators that divides numbers as they are written: 0.3 is three times 0.1."""
+    """Return a class of validators that divides numbers as they are written: 0.3 is three times 0.1.
+
+    That items are unique is found out in time that grows with their number; jsonschema compares each with each.
+    """
     from jsonschema import validators
 
     extend: Any = validators.extend
-    return extend(usual, {"multipleOf": _check_multiple})
+    return extend(usual, {"multipleOf": _check_multiple, "uniqueItems": _check_unique})
+
+
+def _check_unique(validator: Validator, demanded: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError
+
+    if demanded and validator.is_type(value, "array") and len(set(map(_key, value))) < len(value):
+        yield ValidationError(f"{value!r} has non-unique elements")
+
+
+def _key(value: Any) -> Hashable:
+    """Return what is equal for equal values of JSON: 1 is 1.0, but no truth value."""
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, list):
+        return ("array", *map(_key, value))
+    if isinstance(value, dict):
+        members = {(name, _key(member)) for name, member in value.items()}
+        return ("object", frozenset(members))
+    found: Hashable = value
+    return found
 
 
 def _check_multiple(validator: Validator, step: float, value: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -260,23 +276,26 @@ def subschemas(part: Json) -> Iterator[dict[str, Json]]:
             yield from subschemas(value)
 
 
-def _check_references(schema: dict[str, Json]) -> None:
-    from jsonschema import validators
+def _check_references(schema: dict[str, Json], dialect: type[Validator]) -> None:
     from jsonschema_specifications import REGISTRY
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
 
-    references = [part["$ref"] for part in subschemas(schema) if isinstance(part.get("$ref"), str)]
-    if not references:
-        return
-    resolver = REGISTRY.resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in references:
-        try:
-            found = resolver.lookup(reference).contents
-        except (Unresolvable, ValueError, TypeError, AttributeError):
-            # The last three come from a pointer into a list, a text or a null by a name.
-            raise ValueError(f"its $ref {show(reference)} does not resolve") from None
-        if not isinstance(found, dict | bool):
-            raise ValueError(f"its $ref {show(reference)} does not lead to a schema")
-        if isinstance(found, dict):
-            check_keywords(found, validators.validator_for(schema))
+    root = place_in(REGISTRY, schema)
+    try:
+        for place in reachable(root):
+            _check_dynamic(place, dialect)
+        check_ends(root)
+        targets = referred(root)
+    except ValueError as problem:
+        raise ValueError(f"its {problem}") from None
+    for target in targets:
+        check_keywords(target, dialect)
+
+
+def _check_dynamic(place: Place, dialect: type[Validator]) -> None:
+    """Reject a reference of a kind that its dialect knows, and that leads nowhere."""
+    for keyword in DYNAMIC:
+        if keyword not in place.schema or keyword not in dialect.VALIDATORS:
+            continue
+        if keyword == "$recursiveRef" and place.schema[keyword] != "#":
+            raise ValueError(f"{keyword} {show(place.schema[keyword])} can only be '#'")
+        place.target(keyword)

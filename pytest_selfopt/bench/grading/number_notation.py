@@ -7,6 +7,7 @@ them; from the last ones backwards, the first that are no part of a word, a date
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -62,12 +63,16 @@ def last_number(text: str, locale: str = "") -> WrittenNumber | None:
     `locale` is one of `LOCALES`, or empty: then a number of two readings is read as English.
     """
     text = with_plain_brackets(text)
-    runs = list(RUN.finditer(text, 0, answer_end(text)))
-    if not runs:
+    end = answer_end(text)
+    # Only their places: the matches of a long text would take gigabytes.
+    starts = array("Q", (run.start() for run in RUN.finditer(text, 0, end)))
+    if not starts:
         return None
     regions = Regions(text)
-    for run in reversed(runs):
-        number = _number(text, run, regions.at(run.start()), locale)
+    for start in reversed(starts):
+        run = RUN.match(text, start, end)
+        assert run is not None
+        number = _number(text, run, regions.at(start), locale)
         if number is not None:
             return number
     return None

@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt.bench.call_format import mistaken, show
-from pytest_selfopt.bench.grading.json_schema import check_dialect, check_keywords
+from pytest_selfopt.bench.dialects import dialect_of
+from pytest_selfopt.bench.grading.json_schema import check_keywords
 from pytest_selfopt.bench.loading.fields import object_of
-from pytest_selfopt.bench.references import check_references, referred
+from pytest_selfopt.bench.references import check_references, open_schema, referred
 from pytest_selfopt.bench.tools import Tool
+from pytest_selfopt.trial import Json
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -45,7 +47,7 @@ def _check_parameters(parameters: Any, place: str) -> None:
 
     usual = validators.Draft7Validator
     _check_form(parameters, {*usual.META_SCHEMA["properties"], *_NEWER_KEYWORDS}, place)
-    validator = validators.validator_for(parameters, default=usual)
+    validator = _dialect(parameters, usual, place)
     _check_schema(validator, parameters, place)
     kind = parameters.get("type", "object")
     if kind != "object" and (isinstance(kind, str) or "object" not in kind):
@@ -57,7 +59,7 @@ def _check_parameters(parameters: Any, place: str) -> None:
     for name, part in defined.items():
         _check_schema(validator, part, f"{place}.$defs.{name}")
     try:
-        targets = referred(parameters)
+        targets = referred(open_schema(parameters))
         check_references(parameters)
     except RecursionError:
         raise ValueError(f"{place}: nested too deeply") from None
@@ -73,13 +75,16 @@ def _check_form(parameters: Any, keywords: set[str], place: str) -> None:
         raise mistaken(place, f"{wanted}, not a text", parameters)
     if not isinstance(parameters, dict) or not isinstance(parameters.get("properties", {}), dict):
         raise mistaken(place, wanted, parameters)
-    try:
-        check_dialect(parameters)
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from None
     if parameters and not keywords & set(parameters):
         first = show(next(iter(parameters)))
         raise ValueError(f"{place}: arguments such as {first} belong inside of 'properties'")
+
+
+def _dialect(parameters: dict[str, Json], usual: type[Validator], place: str) -> type[Validator]:
+    try:
+        return dialect_of(parameters, usual)
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from None
 
 
 def _check_schema(validator: type[Validator], schema: Any, place: str) -> None:

@@ -22,6 +22,8 @@ _LOWERED = str.maketrans(f"{RAISED}{MINUSES}", f"0123456789+-{'-' * len(MINUSES)
 MOST_EXPONENT = 6
 """Digits of an exponent that is read; no answer is larger."""
 
+_MOST_SMALL = 20
+"""Raised digits that a fraction begins with, beside the first: each place of a longer row would be tried to its end."""
 _POWER = (
     rf"(?: ?\^ ?|\*\*| \*\* (?!\d+ ?\*\*))(?:\{{ ?{SIGN}\d+ ?\}}|\({SIGN}\d+\)|{SIGN}\d+(?![.,]?\d))"
     rf"|<sup>{SIGN}\d+</sup>"
@@ -41,7 +43,7 @@ _JOINT = (
 RUN = re.compile(
     rf"(?P<digits>[\d{VULGAR}⁰¹²³⁴-⁹](?:"
     # A fraction of small digits, which begin nothing else.
-    rf"(?<=[⁰¹²³⁴-⁹])[⁰¹²³⁴-⁹]*[{SLASHES}][₀-₉]+"
+    rf"(?<=[⁰¹²³⁴-⁹])[⁰¹²³⁴-⁹]{{0,{_MOST_SMALL}}}[{SLASHES}][₀-₉]+"
     # A date.
     r"|(?<![⁰¹²³⁴-⁹])(?:\d{3}-\d{1,2}-\d{1,2}(?!\d)"
     # Thousands set apart by spaces, unless the first digits end a word.
