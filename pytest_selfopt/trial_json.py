@@ -48,7 +48,7 @@ def reply_to_json(reply: Reply) -> dict[str, Json]:
 
 def reply_from_json(value: dict[str, Any]) -> Reply:
     """The inverse of `reply_to_json`; fields this version does not know are ignored."""
-    known = {name: value[name] for name in Reply.__dataclass_fields__ if name in value}
+    known = {name: value[name] for name in Reply.__dataclass_fields__ if name in value and name != "echo"}
     known["tool_calls"] = _calls_from_json(known.get("tool_calls", ()))
     known["adjustments"] = tuple(known.get("adjustments", ()))
     talk = known.get("conversation")
@@ -83,11 +83,12 @@ def error_to_json(error: CallError) -> dict[str, Json]:
 
 
 def error_from_json(value: dict[str, Any]) -> CallError:
-    """The inverse of `error_to_json`."""
+    """The inverse of `error_to_json`; fields this version does not know are ignored."""
     reply = value.get("reply")
     if reply is not None:
         reply = reply_from_json(reply)
-    return CallError(**{**value, "kind": ErrorKind(value["kind"]), "reply": reply})
+    known = {name: value[name] for name in CallError.__dataclass_fields__ if name in value}
+    return CallError(**{**known, "kind": ErrorKind(value["kind"]), "reply": reply})
 
 
 def attempt_to_json(attempt: FailedAttempt) -> dict[str, Json]:

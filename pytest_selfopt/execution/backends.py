@@ -153,11 +153,16 @@ class RemoteBackend:
         self._engine.stop()
 
     def notes(self) -> list[str]:
-        """Return a sentence on the calls that were made twice, if any."""
-        if self._runner is None or not self._runner.made_twice:
+        """Return a sentence on the calls that were made twice, and on each reason why messages were refused."""
+        if self._runner is None:
             return []
+        notes: list[str] = []
         twice = self._runner.made_twice
-        return [f"{twice:,} calls were made twice, because a worker was lost with them"]
+        if twice:
+            notes.append(f"{twice:,} calls were made twice, because a worker was lost with them")
+        for why, number in self._runner.refusals.items():
+            notes.append(f"messages from the queue that were refused: {number:,} ({why})")
+        return notes
 
 
 class SwarmBackend:

@@ -39,9 +39,10 @@ def run_worker(
     """
     settings = load_settings(rootdir, Mode.PLAIN, Overrides())
     pools: list[ModelPool] = []
+    providers = _providers(settings, models)
     worker_config = WorkerConfig(
-        executor=Executor(lambda model: _runner(settings, model, pools)),
-        providers=_providers(settings, models),
+        executor=Executor(lambda model: _runner(settings, model, providers, pools)),
+        providers=providers,
         concurrency=concurrency,
         variant=settings.variant,
         say=say,
@@ -108,9 +109,14 @@ def _temporal_worker(
 def _runner(
     settings: Settings,
     name: str,
+    providers: Sequence[str],
     pools: list[ModelPool],
 ) -> LocalRunner:
-    """Make a runner for one model; start its server if needed."""
+    """Make a runner for one model of these providers; start its server if needed."""
+    provider = settings.model(name).provider.name
+    if provider not in providers:
+        # Whoever can write to a queue must not spend what others pay for.
+        raise SettingsError(f"it makes calls to {', '.join(providers)}, not to {provider}")
     log_dir: Path | None = None
     if settings.state_dir.is_dir():
         log_dir = settings.state_dir

@@ -8,22 +8,30 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
+from pytest_selfopt.runners.attempts import limited, lost_attempts, most_attempts
 from pytest_selfopt.runners.budget import CallBudget, Reservation
 from pytest_selfopt.runners.collect import hand_over
 from pytest_selfopt.runners.runner import Call, Finished
+from pytest_selfopt.runners.wire import Answer, question_of
 from pytest_selfopt.runners.without_reply import UNFINISHED, ended_now
-from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 _TICK_S = 1.0
 """Seconds between looks of a sender that waits for a place."""
 
-LOST = "lost with the worker that made it"
+OTHER_QUESTION = "a result answers another question than its call asks"
+
+MOST_REASONS = 20
+"""How many reasons for refusing messages are told apart."""
+
+MOST_ANSWERS = 8
+"""How many answers to a call are kept that is not sent yet."""
 
 
 class ResultListener(Protocol):
@@ -35,8 +43,17 @@ class ResultListener(Protocol):
     def left(self, call_id: str, mark: str) -> None:
         """The worker has dropped that call before sending it."""
 
-    def ended(self, call_id: str, result: CallResult) -> None:
-        """A call has ended; its first result counts."""
+    def ended(self, call_id: str, answer: Answer) -> bool:
+        """A call has ended; its first result counts.
+
+        Return whether that may be; False if the answer is to another question, so that the call goes on.
+        """
+
+    def is_over(self, call_id: str) -> bool:
+        """Whether the result of a call that was sent is known."""
+
+    def refused(self, why: str) -> None:
+        """A message was not what belongs in its place, and is not used."""
 
     def failed(self, problem: SelfoptError) -> None:
         """The engine can make no more calls."""
@@ -94,15 +111,20 @@ class _Sent:
     at: float
     lane_seq: int
     done: queue.SimpleQueue[Finished | None]
+    question: str
     reserved: Reservation | None = None
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a call, from this or an earlier session: each beginning, and the result."""
+    """What is known of a call, from this or an earlier session: each beginning, and the result.
+
+    Until the call is sent it is not known what it asks, and which of the `answers` is its result.
+    """
 
     began: dict[str, float] = field(default_factory=dict)
     result: CallResult | None = None
+    answers: list[Answer] = field(default_factory=list)
 
 
 class RemoteRunner:
@@ -139,6 +161,8 @@ class RemoteRunner:
         self._began = clock.now()
         self.made_twice = 0
         """The number of calls begun again because their worker was lost."""
+        self.refusals: Counter[str] = Counter()
+        """Why messages were refused, and how many of them."""
         engine.start(self, cycle)
 
     @property
@@ -152,8 +176,17 @@ class RemoteRunner:
         return known is not None and bool(known.began)
 
     def _has_result(self, call_id: str) -> bool:
+        """Whether the result of a call that is being sent is known already."""
         known = self._known.get(call_id)
-        return known is not None and known.result is not None
+        if known is None:
+            return False
+        for answer in known.answers:
+            if answer.fits(self._sent[call_id].question):
+                known.result = self._with_old_quota(answer.result)
+                return True
+            self.refused(OTHER_QUESTION)
+        known.answers.clear()
+        return False
 
     def run(self, call: Call) -> CallResult:
         """Carry out one call and return its result."""
@@ -170,9 +203,10 @@ class RemoteRunner:
             RunnerError: if server or workers are unreachable for too long.
         """
         done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
+        questions = list(map(question_of, calls))
         with self._turn:
-            for call in calls:
-                self._sent[call.id] = _Sent(call, clock.monotonic(), self._sequence[call.lane], done)
+            for call, question in zip(calls, questions, strict=True):
+                self._sent[call.id] = _Sent(call, clock.monotonic(), self._sequence[call.lane], done, question)
                 self._sequence[call.lane] += 1
             answered = [call.id for call in calls if self._has_result(call.id)]
             for call_id in answered:
@@ -260,7 +294,7 @@ class RemoteRunner:
         known = self._known.get(call_id)
         if call_id in self._over:
             return True
-        return known is not None and (bool(known.began) or known.result is not None)
+        return known is not None and (bool(known.began) or bool(known.answers))
 
     def give_up(self, call_id: str) -> None:
         """Abort one call; it ends as a time-out and is not retried."""
@@ -289,17 +323,35 @@ class RemoteRunner:
         with self._turn:
             if call_id not in self._over:
                 known = self._known.setdefault(call_id, _Known())
-                if known.result is None:
+                if not known.answers:
                     known.began[mark] = at
 
-    def ended(self, call_id: str, result: CallResult) -> None:
-        """Record the result of a call."""
+    def ended(self, call_id: str, answer: Answer) -> bool:
+        """Record the result of a call; return whether it can be that."""
         with self._turn:
-            if call_id not in self._over:
-                known = self._known.setdefault(call_id, _Known())
-                if known.result is None:
-                    known.result = self._with_old_quota(result)
-                    self._finish(call_id)
+            if call_id in self._over:
+                return True
+            sent = self._sent.get(call_id)
+            if sent is not None and not answer.fits(sent.question):
+                self.refused(OTHER_QUESTION)
+                return False
+            known = self._known.setdefault(call_id, _Known())
+            if sent is not None:
+                known.result = self._with_old_quota(answer.result)
+                self._finish(call_id)
+            elif len(known.answers) < MOST_ANSWERS:
+                known.answers.append(answer)
+            return True
+
+    def is_over(self, call_id: str) -> bool:
+        """Whether the result of a call that was sent is known."""
+        return call_id in self._over
+
+    def refused(self, why: str) -> None:
+        """Count a message that is not used."""
+        if why not in self.refusals and len(self.refusals) >= MOST_REASONS:
+            why = "other reasons"
+        self.refusals[why] += 1
 
     def _with_old_quota(self, result: CallResult) -> CallResult:
         """Return a result; a quota that was spent before this session is a rate limit, and no reason to stop again.
@@ -339,6 +391,7 @@ class RemoteRunner:
         lost_before = lost_attempts(lost, known.result.started)
         result = replace(
             known.result,
+            lane=sent.call.lane,
             lane_seq=sent.lane_seq,
             waited_s=max(0.0, clock.monotonic() - sent.at - seconds),
             failed_attempts=(*lost_before, *known.result.failed_attempts),
@@ -347,27 +400,3 @@ class RemoteRunner:
             self._budget.settle_call(sent.call.model, sent.reserved, result)
         self._leave(sent.call.model)
         sent.done.put(Finished(sent.call, result))
-
-
-def most_attempts(call: Call) -> int:
-    """Return the maximum number of attempts of a call."""
-    attempts = 1 + call.options.retries + call.options.rate_limit_retries
-    if call.dialogue is None:
-        return attempts
-    case = call.dialogue.case
-    return case.steps * (len(case.turns) + 1) * attempts
-
-
-def limited(call: Call, attempts: int) -> Call:
-    """Return a call limited to `attempts` attempts."""
-    retries = min(call.options.retries, attempts - 1)
-    turned_away = min(call.options.rate_limit_retries, attempts - 1 - retries)
-    options = replace(call.options, retries=retries, rate_limit_retries=turned_away)
-    return replace(call, options=options)
-
-
-def lost_attempts(began: Iterable[float], following: float) -> Iterable[FailedAttempt]:
-    """Return an attempt for each beginning whose worker was lost, since it may have been billed."""
-    error = CallError(kind=ErrorKind.WORKER_LOST, message=LOST)
-    for at in began:
-        yield FailedAttempt(error=error, started=at, ended=max(at, following))

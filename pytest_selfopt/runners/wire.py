@@ -1,19 +1,24 @@
 """Encoding of calls and results, for runners whose calls are made in other processes.
 
-Messages contain only data: requests and options, with names and ids. Only the worker knows addresses and keys.
+Messages contain only data: requests and options, with names and ids. Only the worker knows addresses and keys. Anybody
+may have written what is decoded here: whatever it is, it is a message of the expected kind or an UnusableMessageError.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from pytest_selfopt import clock
 from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.tools import Message, Tool
-from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.conversation import Dialogue
+from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, UnusableMessageError
+from pytest_selfopt.runners.message_fields import CALL, CALL_OPTIONAL, RESULT, Check, wrong_field
 from pytest_selfopt.runners.runner import Call, RunnerOptions
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import parse_spec
@@ -28,19 +33,42 @@ from pytest_selfopt.trial_json import (
     reply_to_json,
 )
 
-FORMAT = 1
+FORMAT = 2
 """The version of the encoding; sessions and workers reject messages of other versions."""
 
+MOST_FORMAT = 1000
+"""A greater version is none."""
 
-def call_to_bytes(call: Call) -> bytes:
-    """Encode a call for a worker."""
+MOST_LEVELS = 300
+"""How deep a message may be nested; readers and writers of JSON give up at about a thousand."""
+
+KEPT_S = 7 * 86_400.0
+"""Seconds for which queues keep calls; an older one is a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a call as it came, and the fingerprint of the question that it answers (see `question_of`)."""
+
+    result: CallResult
+    question: str
+
+    def fits(self, question: str) -> bool:
+        """Whether it answers a question; a worker that could not read a call does not know which it was."""
+        unread = not self.question and self.result.reply is None
+        return unread or self.question == question
+
+
+def question_of(call: Call) -> str:
+    """Return the fingerprint of what a call asks, and whom; how often and how long is tried makes no difference."""
+    content = json.dumps(_question_to_json(call), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode("ascii")).hexdigest()
+
+
+def _question_to_json(call: Call) -> dict[str, Any]:
     request = call.request
     value: dict[str, Any] = {
-        "format": FORMAT,
-        "id": call.id,
         "model": call.model,
-        "lane": call.lane,
-        "options": asdict(call.options),
         "request": {
             "messages": list(map(Message.to_json, request.messages)),
             "tools": list(request.tools),
@@ -51,7 +79,18 @@ def call_to_bytes(call: Call) -> bytes:
     }
     if call.dialogue is not None:
         value["dialogue"] = _dialogue_to_json(call.dialogue)
-    return _dump(value)
+    return value
+
+
+def call_to_bytes(call: Call, about: MessageContext, sent: float) -> bytes:
+    """Encode a call for a worker, sent at a time (seconds since the epoch); its id is in `about`."""
+    value = {
+        "sent": sent,
+        "lane": call.lane,
+        "options": asdict(call.options),
+        **_question_to_json(call),
+    }
+    return dump_message(value, about)
 
 
 def _dialogue_to_json(dialogue: Dialogue) -> dict[str, Any]:
@@ -63,22 +102,32 @@ def _dialogue_to_json(dialogue: Dialogue) -> dict[str, Any]:
     }
 
 
-def call_from_bytes(data: bytes, variant: Callable[[str], Variant]) -> Call:
+def call_from_bytes(data: bytes, about: MessageContext, variant: Callable[[str], Variant]) -> Call:
     """The inverse of `call_to_bytes`; `variant` looks up variants by name.
 
     Raises:
-        RunnerError: if it has another format.
+        UnusableMessageError: if it is no such call, or is older than queues keep calls.
         SpecError: if a variant is unknown here.
     """
-    value = _load(data)
-    return Call(
-        id=value["id"],
-        model=value["model"],
-        lane=value["lane"],
-        options=RunnerOptions(**value["options"]),
-        request=_request_from_json(value["request"]),
-        dialogue=_dialogue_from_json(value.get("dialogue"), variant),
-    )
+    value = load_message(data, about)
+    _require(value, about, CALL, CALL_OPTIONAL)
+    days = (clock.now() - value["sent"]) / 86_400
+    if days * 86_400 > KEPT_S:
+        raise UnusableMessageError(f"a call was sent {days:,.0f} days ago, and calls are kept for 7: it is a copy")
+    try:
+        return Call(
+            id=about.call,
+            model=value["model"],
+            lane=value["lane"],
+            options=RunnerOptions(**value["options"]),
+            request=_request_from_json(value["request"]),
+            dialogue=_dialogue_from_json(value.get("dialogue"), variant),
+        )
+    except SelfoptError:
+        raise
+    # The case of a conversation is read by many hands, none of which expects what a stranger may have written.
+    except Exception as problem:  # noqa: BLE001
+        raise UnusableMessageError(f"a call cannot be read: {type(problem).__name__}: {problem}") from None
 
 
 def _request_from_json(value: dict[str, Any]) -> ChatRequest:
@@ -102,10 +151,14 @@ def _dialogue_from_json(value: dict[str, Any] | None, variant: Callable[[str], V
     )
 
 
-def result_to_bytes(result: CallResult) -> bytes:
-    """Encode a result; the sender of the call fills in the place in its lane."""
+def result_to_bytes(result: CallResult, about: MessageContext, question: str) -> bytes:
+    """Encode the answer to a question, empty if that is unknown; the call's sender fills in the place in its lane.
+
+    Raises:
+        UnusableMessageError: if nobody would accept it.
+    """
     value: dict[str, Any] = {
-        "format": FORMAT,
+        "question": question,
         "reply": None,
         "error": None,
         "started": result.started,
@@ -121,43 +174,86 @@ def result_to_bytes(result: CallResult) -> bytes:
         value["reply"] = reply_to_json(result.reply)
     if result.error is not None:
         value["error"] = error_to_json(result.error)
-    return _dump(value)
+    # What a worker stores and its session refuses would be waited for in vain.
+    _require(value, about, RESULT, {})
+    if is_too_deep(value):
+        raise UnusableMessageError(f"a {about.kind} is nested deeper than {MOST_LEVELS} levels")
+    return dump_message(value, about)
 
 
-def result_from_bytes(data: bytes) -> CallResult:
+def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
     """The inverse of `result_to_bytes`.
 
     Raises:
-        RunnerError: if it has another format.
+        UnusableMessageError: if it is no such result.
     """
-    value = _load(data)
-    del value["format"]
+    value = load_message(data, about)
+    _require(value, about, RESULT, {})
+    if (value["reply"] is None) == (value["error"] is None):
+        raise UnusableMessageError("a result has neither a reply nor an error, or both")
+    values = {name: value[name] for name in RESULT if name != "question"}
     if value["reply"] is not None:
-        value["reply"] = reply_from_json(value["reply"])
+        values["reply"] = reply_from_json(value["reply"])
     if value["error"] is not None:
-        value["error"] = error_from_json(value["error"])
-    value["failed_attempts"] = tuple(map(attempt_from_json, value["failed_attempts"]))
-    return CallResult(**value)
+        values["error"] = error_from_json(value["error"])
+    values["failed_attempts"] = tuple(map(attempt_from_json, value["failed_attempts"]))
+    return Answer(CallResult(**values), value["question"])
 
 
-def _dump(value: dict[str, Any]) -> bytes:
+def dump_message(value: Mapping[str, Any], about: MessageContext) -> bytes:
+    """Encode a message with its format and what it belongs to."""
+    whole = {"format": FORMAT, "about": about.to_json(), **value}
     # ASCII, because a reply may contain lone surrogates, which UTF-8 cannot represent.
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    return json.dumps(whole, ensure_ascii=True, separators=(",", ":")).encode("ascii")
 
 
-def _load(data: bytes) -> dict[str, Any]:
+def load_message(data: bytes, about: MessageContext) -> dict[str, Any]:
+    """Decode a message that belongs to what `about` says.
+
+    Raises:
+        UnusableMessageError: if it is none.
+    """
     try:
         value = json.loads(data)
         version = value["format"]
-    except (ValueError, TypeError, KeyError):
-        raise RunnerError("a message is not from pytest-selfopt, or was sealed with another key") from None
-    if version != FORMAT:
-        raise RunnerError(
-            f"received a message of format {version!r}, but this version supports format {FORMAT}; "
+    # Deep nesting ends in a RecursionError, and it is as little a message as any other text.
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        raise UnusableMessageError("a message is not from pytest-selfopt, or was sealed with another key") from None
+    if type(version) is int and version != FORMAT and 0 <= version < MOST_FORMAT:
+        raise EndsDisagreeError(
+            f"received a message of format {version}, but this version supports format {FORMAT}; "
             "run the same version of pytest-selfopt in sessions and workers"
         )
+    if version != FORMAT or value.get("about") != about.to_json():
+        raise UnusableMessageError(f"a message in the place of a {about.kind} is for another place or call")
+    if is_too_deep(value):
+        raise UnusableMessageError(f"a {about.kind} is nested deeper than {MOST_LEVELS} levels")
     known: dict[str, Any] = value
     return known
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value is nested deeper than a message may be."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        children: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                children.extend(node.values())
+            elif isinstance(node, list):
+                children.extend(node)
+        if not children:
+            return False
+        level = children
+    return True
+
+
+def _require(
+    value: dict[str, Any], about: MessageContext, required: Mapping[str, Check], optional: Mapping[str, Check]
+) -> None:
+    wrong = wrong_field(value, required, optional)
+    if wrong:
+        raise UnusableMessageError(f"a {about.kind} has no usable field {wrong!r}")
 
 
 def _example_to_json(example: Example) -> dict[str, Json]:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,10 +14,15 @@ from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.runner import Call
-from pytest_selfopt.runners.wire import call_from_bytes
 from pytest_selfopt.runners.without_reply import ended_now
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+
+MOST_KEPT = 10_000
+MOST_KEPT_BYTES = 64 * 1024 * 1024
+
+MOST_SAID = 100
+"""How many different messages a worker writes about calls that it cannot read."""
 
 
 def _new_name() -> str:
@@ -39,6 +45,8 @@ class WorkerConfig:
     """Writes messages for people."""
     name: str = field(default_factory=_new_name)
     """The worker's unique name."""
+    said: set[str] = field(default_factory=set)
+    """What was said of calls that cannot be read."""
 
     @property
     def threads(self) -> int:
@@ -56,13 +64,19 @@ class WorkerConfig:
         """Announce that the worker takes no more calls."""
         self.say(f"ends after the {self.executor.under_way} calls that are under way")
 
-    def read(self, opened: Callable[[], bytes]) -> Call | CallResult:
-        """Decode an opened call; if it cannot be read, return the failed result."""
+    def read(self, call: Callable[[], Call]) -> Call | CallResult:
+        """Return a call that is read by `call`; if it cannot be read, the failed result."""
         try:
-            return call_from_bytes(opened(), self.variant)
+            return call()
         except SelfoptError as problem:
-            self.say(f"a call cannot be read: {problem}")
+            self._say_once(f"a call cannot be read: {problem}")
             return failed(ErrorKind.REQUEST, str(problem))
+
+    def _say_once(self, text: str) -> None:
+        """Write a message about what others sent, who may send any number."""
+        if text not in self.said and len(self.said) < MOST_SAID:
+            self.said.add(text)
+            self.say(text)
 
 
 def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallResult:
@@ -71,6 +85,30 @@ def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallR
     if result is None:
         return ended_now(error)
     return CallResult(error=error, started=result.started, ended=result.ended)
+
+
+class MadeResults:
+    """The encoded results of the last calls that were made here.
+
+    A copy of a call, or one whose result its server has lost, is not made again.
+    """
+
+    def __init__(self) -> None:
+        self._results: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, cycle: str, call_id: str, question: str) -> bytes | None:
+        """Return the result of a call of a cycle that asked this; None if it is not known."""
+        return self._results.get((cycle, call_id, question))
+
+    def keep(self, cycle: str, call_id: str, question: str, result: bytes) -> None:
+        """Keep a result, and forget the oldest ones beyond a number and a size."""
+        key = (cycle, call_id, question)
+        self._size += len(result) - len(self._results.pop(key, b""))
+        self._results[key] = result
+        while len(self._results) > MOST_KEPT or self._size > MOST_KEPT_BYTES:
+            _, oldest = self._results.popitem(last=False)
+            self._size -= len(oldest)
 
 
 class Executor:

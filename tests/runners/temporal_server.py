@@ -16,30 +16,43 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.execution.dev_servers import temporal_server
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.message import MessageKind
+from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.shared import ACTIVITY, WORKFLOW, CallPayload, CallPayloads
+from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
-from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.runners.wire import question_of, result_to_bytes
+from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallResult, Reply
 from tests.servers import free_port, started
 
 HISTORY = Path(__file__).parent / "temporal_history.json"
 
 
+def a_call(call_id: str) -> Call:
+    """A call that says hello."""
+    question = ChatRequest(messages=(Message(role="user", content="Hello"),))
+    return Call(id=call_id, model="own/model", request=question, lane="lane")
+
+
 class Model:
     """Answers after a while, and counts how many calls were under way at a time."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, name: str = "selfopt") -> None:
         self.seconds = seconds
+        self.name = name
         self.made: list[str] = []
         self.now = self.most = 0
 
     @activity.defn(name=ACTIVITY)
     async def make(self, text: str) -> bytes:
-        self.made.append(activity.info().activity_id)
+        info = activity.info()
+        self.made.append(info.activity_id)
         self.now += 1
         self.most = max(self.most, self.now)
         try:
@@ -49,7 +62,10 @@ class Model:
         finally:
             self.now -= 1
         now = time.time()
-        return result_to_bytes(CallResult(reply=Reply(text="hello"), started=now - self.seconds, ended=now))
+        names, workflow = TaskQueues(self.name), info.workflow_id or ""
+        about = names.context(MessageKind.RESULT, workflow, info.activity_id.rstrip("~"))
+        result = CallResult(reply=Reply(text="hello"), started=now - self.seconds, ended=now)
+        return result_to_bytes(result, about, question_of(a_call(about.call)))
 
 
 @asynccontextmanager

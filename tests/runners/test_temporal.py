@@ -18,9 +18,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import WorkflowHistory
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
-from pytest_selfopt.bench.tools import Message
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import RunnerError, SelfoptError, SettingsError
 from pytest_selfopt.execution.dev_servers import temporal_server
@@ -33,9 +33,9 @@ from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.engine import TemporalEngine
 from pytest_selfopt.runners.temporal.shared import BEGUN, WORKFLOW, CallPayload, take_some
 from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
-from pytest_selfopt.specs.request import ChatRequest
+from pytest_selfopt.runners.wire import Answer
 from pytest_selfopt.trial import CallResult, ErrorKind
-from tests.runners.temporal_server import HISTORY, Model, errands, worker
+from tests.runners.temporal_server import HISTORY, Model, a_call, errands, worker
 from tests.servers import free_port, started
 
 
@@ -96,11 +96,14 @@ def test_a_missing_certificate_is_named(tmp_path: Path) -> None:
 def test_only_the_same_key_opens_payloads() -> None:
     payload = Payload(metadata={"encoding": b"binary/plain"}, data=b"a prompt")
     key, other, none = SealingCodec(Cipher(b"k" * 32)), SealingCodec(Cipher(b"o" * 32)), SealingCodec(Cipher(None))
+    here = WorkflowSerializationContext(namespace="team", workflow_id="selfopt-cycle-1")
+    key, other, none = key.with_context(here), other.with_context(here), none.with_context(here)
+    elsewhere = key.with_context(replace(here, workflow_id="selfopt-cycle-2"))
     sealed = asyncio.run(key.encode([payload]))
     assert b"a prompt" not in sealed[0].SerializeToString()
     assert asyncio.run(key.decode(sealed)) == [payload]
     assert asyncio.run(none.decode(asyncio.run(none.encode([payload])))) == [payload]
-    for codec, stored in ((other, sealed), (none, sealed), (key, [payload])):
+    for codec, stored in ((other, sealed), (none, sealed), (key, [payload]), (elsewhere, sealed)):
         with pytest.raises(RunnerError):
             asyncio.run(codec.decode(stored))
 
@@ -120,6 +123,7 @@ class Box:
         self.begun: Counter[str] = Counter()
         self.results: dict[str, CallResult] = {}
         self.problem: SelfoptError | None = None
+        self.refusals: list[str] = []
 
     def began(self, call_id: str, mark: str, at: float) -> None:
         assert abs(time.time() - at) < 3_600
@@ -128,9 +132,16 @@ class Box:
     def left(self, call_id: str, mark: str) -> None:
         self.begun[call_id] -= 1
 
-    def ended(self, call_id: str, result: CallResult) -> None:
+    def ended(self, call_id: str, answer: Answer) -> bool:
         assert call_id not in self.results
-        self.results[call_id] = result
+        self.results[call_id] = answer.result
+        return True
+
+    def is_over(self, call_id: str) -> bool:
+        return call_id in self.results
+
+    def refused(self, why: str) -> None:
+        self.refusals.append(why)
 
     def failed(self, problem: SelfoptError) -> None:
         self.problem = problem
@@ -159,6 +170,7 @@ class Hands:
         self._thread.join()
 
     async def _work(self, config: TemporalConfig, model: Model) -> None:
+        model.name = config.name
         client = await connect(config, Cipher(None), "hands")
         async with worker(client, f"{config.name}-own", model):
             self._there.set()
@@ -172,8 +184,7 @@ def an_engine(config: TemporalConfig, most: int) -> TemporalEngine:
 
 
 def calls(number: int) -> list[Call]:
-    question = ChatRequest(messages=(Message(role="user", content="Hello"),))
-    return [Call(id=f"call-{index}", model="own/model", request=question, lane="lane") for index in range(number)]
+    return [a_call(f"call-{index}") for index in range(number)]
 
 
 def test_the_call_limit_spans_several_workflows(target: str) -> None:
@@ -260,7 +271,8 @@ def test_calls_of_a_lost_worker_are_moved(target: str) -> None:
 @pytest.mark.parametrize("worker_says", ["begun", "never-got"])
 def test_an_undelivered_attempt_is_not_counted(target: str, worker_says: str) -> None:
     """A server that dies may take for given out what its answer never brought to the worker."""
-    name, box, model = f"phantom-{worker_says}", Box(), Model(0.1)
+    name, box = f"phantom-{worker_says}", Box()
+    model = Model(0.1, name)
     queue, engine = f"{name}-own", an_engine(TemporalConfig(target=target, name=name, heartbeat_s=2), 1)
 
     @activity.defn(name=BEGUN)

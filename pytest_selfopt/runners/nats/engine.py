@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.ids import token
 from pytest_selfopt.runners.loop_thread import EventLoopThread
+from pytest_selfopt.runners.lost_calls import LostCalls
+from pytest_selfopt.runners.message import MessageKind, UnusableMessageError
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
+from pytest_selfopt.runners.nats.messages import NatsMessages, Order
+from pytest_selfopt.runners.nats.queued_calls import last_stored, no_longer_queued
 from pytest_selfopt.runners.nats.subjects import Subjects
+from pytest_selfopt.runners.nats.worker_directory import ANY, WorkerDirectory
 from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
-from pytest_selfopt.runners.wire import call_to_bytes, result_from_bytes
+from pytest_selfopt.runners.wire import Answer
 from pytest_selfopt.runners.without_reply import ended_now
 from pytest_selfopt.trial import CallError, ErrorKind
 
@@ -30,9 +34,6 @@ if TYPE_CHECKING:
 ID = "Selfopt-Call"
 """The header with the call's id."""
 
-ANY = "any"
-"""The place of calls that any worker for their provider may make."""
-
 FIND_S = 5.0
 """Seconds to look for workers when a session begins."""
 
@@ -40,14 +41,7 @@ AWAY_S = 60.0
 """Seconds for which server or workers may be unreachable, with calls in flight, before the session fails."""
 
 _ANSWER_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerNotice:
-    """A worker's announcement of itself."""
-
-    name: str
-    providers: frozenset[str]
+_PAUSE_S = 0.3
 
 
 class NatsEngine:
@@ -56,16 +50,20 @@ class NatsEngine:
     def __init__(self, config: NatsConfig, cipher: Cipher, demand: ProviderLimits) -> None:
         """Use the configured server."""
         self._config = config
-        self._cipher = cipher
         self._cycle = ""
         self._demand = demand
         self._names = Subjects(config.name)
+        self._messages = NatsMessages(self._names, cipher)
+        self._workers = WorkerDirectory(config, cipher, demand)
         self._loop = EventLoopThread("selfopt-nats", errors=errors, sentence=self._unusable)
         self._nats: Connection | None = None
         self._open: dict[str, Call] = {}
         """Sent calls that have not ended, by id."""
-        self._places: dict[str, str] = {}
-        """The worker for each pinned model's calls."""
+        self._queued: dict[str, str] = {}
+        """The subjects of open calls that the server has acknowledged, by id."""
+        self._lost = LostCalls()
+        self._look = asyncio.Event()
+        """Set when calls may have left the queue without a result."""
         self._read, self._last = 0, 0
         """The number of result messages read, and the sequence number of the last one in the stream."""
         self._results: Any = None
@@ -102,7 +100,7 @@ class NatsEngine:
 
     def give_up(self, call_id: str) -> None:
         """Abort one call."""
-        self._loop.do(self._tell({"cycle": self._cycle, "give_up": call_id}))
+        self._loop.do(self._tell(Order(give_up=call_id)))
 
     def cancel(self) -> None:
         """Empty the queue, and abort the calls that workers have taken."""
@@ -123,9 +121,9 @@ class NatsEngine:
             await have_consumer(
                 self._jetstream, self._names, provider, ANY, ack_wait_s=self._config.ack_wait_s, most=most
             )
-        missing = await self._missing(FIND_S)
+        missing = await self._workers.missing(self._nats, FIND_S)
         if missing:
-            raise RunnerError(self._without(missing))
+            raise RunnerError(self._workers.without(missing))
 
     async def _read_results(self) -> None:
         stream = await self._jetstream.stream_info(
@@ -166,72 +164,20 @@ class NatsEngine:
     def _where(self) -> str:
         return ", ".join(self._config.servers)
 
-    def _without(self, providers: Sequence[str]) -> str:
-        names = ", ".join(providers)
-        return (
-            f"no worker at {self._where} makes calls to {names}; start one on a machine with the keys: "
-            f"selfopt worker nats --target {self._config.servers[0]} --models {','.join(providers)}"
-        )
-
-    async def _workers(self, seconds: float, enough: Callable[[Sequence[WorkerNotice]], bool]) -> list[WorkerNotice]:
-        """Return the workers that answer within `seconds`, or as soon as there are enough."""
-        connection = self._connection
-        notices: dict[str, WorkerNotice] = {}
-        inbox = connection.new_inbox()
-        answers = await connection.subscribe(inbox)
-        deadline = clock.monotonic() + seconds
-        try:
-            while not enough(list(notices.values())) and (left := deadline - clock.monotonic()) > 0:
-                await connection.publish(self._names.workers, b"", reply=inbox)
-                await self._collect(answers, notices, min(left, 0.5))
-        finally:
-            await answers.unsubscribe()
-        return list(notices.values())
-
-    async def _collect(self, answers: Any, notices: dict[str, WorkerNotice], seconds: float) -> None:
-        deadline = clock.monotonic() + seconds
-        try:
-            while (left := deadline - clock.monotonic()) > 0:
-                answer = await answers.next_msg(timeout=left)
-                if not answer.data:
-                    continue  # The server's notice that there are no responders.
-                entry = json.loads(answer.data)
-                providers = frozenset(entry["providers"])
-                notices[entry["name"]] = WorkerNotice(entry["name"], providers)
-        except errors():
-            return
-
-    async def _missing(self, seconds: float) -> list[str]:
-        """Return the providers without a worker."""
-        wanted = set(self._demand.limits)
-
-        def are_enough(workers: Sequence[WorkerNotice]) -> bool:
-            return wanted <= _served_by(workers)
-
-        self._there = await self._workers(seconds, are_enough)
-        return sorted(wanted - _served_by(self._there))
-
-    def _place(self, model: str) -> str:
-        """Return the place of a model's calls: one present worker if the model is pinned, else any."""
-        if not self._demand.pinned(model):
-            return ANY
-        if model not in self._places:
-            provider = self._demand.provider_of(model)
-            able = sorted(worker.name for worker in self._there if provider in worker.providers)
-            self._places[model] = able[0]
-        return self._places[model]
-
     async def _send(self, calls: Sequence[Call]) -> None:
         max_payload = self._connection.max_payload
         waiting: dict[str, tuple[str, bytes]] = {}
         for call in calls:
+            # The result of a call that an earlier session sent may arrive while this one is sending it.
+            if self._inbox.is_over(call.id):
+                continue
             self._open[call.id] = call
-            data = self._cipher.seal(call_to_bytes(call))
+            data = self._messages.write_call(call, self._cycle)
             if len(data) > max_payload:
                 self._refuse(call, len(data))
                 continue
             provider = self._demand.provider_of(call.model)
-            place = self._place(call.model)
+            place = await self._workers.place(self._connection, call.model, AWAY_S)
             subject = self._names.call(provider, place, self._cycle, call.id)
             waiting[subject] = call.id, data
         deadline = clock.monotonic() + AWAY_S
@@ -241,7 +187,10 @@ class NatsEngine:
             results = await asyncio.gather(*answers, return_exceptions=True)
             for subject, result in zip(sent, results, strict=True):
                 if not isinstance(result, BaseException) or getattr(result, "err_code", None) == EXISTS:
-                    del waiting[subject]
+                    call_id, _ = waiting.pop(subject)
+                    # Its result may have come before this acknowledgement.
+                    if call_id in self._open:
+                        self._queued[call_id] = subject
                 elif clock.monotonic() > deadline:
                     raise RunnerError(f"the NATS server at {self._where} rejects calls: {result}")
 
@@ -254,8 +203,16 @@ class NatsEngine:
             kind=ErrorKind.REQUEST,
             message=f"the call is {size:,} bytes long, but the NATS server accepts only {most:,} (max_payload)",
         )
-        self._open.pop(call.id, None)
-        self._inbox.ended(call.id, ended_now(error, lane=call.lane))
+        self._end_call(call.id, Answer(ended_now(error, lane=call.lane), ""))
+
+    def _end_call(self, call_id: str, answer: Answer) -> bool:
+        """Report the end of a call; return whether the answer was accepted."""
+        if not self._inbox.ended(call_id, answer):
+            return False
+        self._open.pop(call_id, None)
+        self._queued.pop(call_id, None)
+        self._lost.discard(call_id)
+        return True
 
     async def _receive(self, message: Msg) -> None:
         number = message.metadata.sequence.stream
@@ -265,27 +222,42 @@ class NatsEngine:
         self._read += 1
         call_id = (message.headers or {}).get(ID, "")
         try:
-            if message.subject.endswith(".result"):
-                self._open.pop(call_id, None)
-                self._inbox.ended(call_id, result_from_bytes(self._cipher.open(message.data)))
-            elif ".left." in message.subject:
-                self._inbox.left(call_id, message.subject.rpartition(".")[2])
-            else:
-                self._inbox.began(call_id, message.subject.rpartition(".")[2], float(message.data))
-        except SelfoptError as problem:
-            self._inbox.failed(problem)
-        except (TypeError, ValueError) as problem:
-            self._inbox.failed(RunnerError(f"the result of a call cannot be read: {problem}"))
+            if not self._take(message.subject, call_id, message.data):
+                self._look.set()
+        except UnusableMessageError as problem:
+            self._inbox.refused(str(problem))
+            if call_id in self._queued:
+                self._lost.note_refused(call_id, problem)
+                self._look.set()
 
-    async def _tell(self, order: dict[str, str]) -> None:
+    def _take(self, subject: str, call_id: str, data: bytes) -> bool:
+        """Report what a worker says of a call; return whether it can be so.
+
+        Raises:
+            UnusableMessageError: if it is no such message.
+        """
+        place, mark, kind = self._names.read_report(subject)
+        if place != token(call_id):
+            raise UnusableMessageError("a result is under the name of another call")
+        if kind == MessageKind.RESULT:
+            return self._end_call(call_id, self._messages.read_answer(data, self._cycle, call_id))
+        if kind == MessageKind.LEFT:
+            self._messages.read_event(data, MessageKind.LEFT, self._cycle, call_id, mark)
+            self._inbox.left(call_id, mark)
+        else:
+            at = self._messages.read_event(data, MessageKind.BEGUN, self._cycle, call_id, mark)
+            self._inbox.began(call_id, mark, at)
+        return True
+
+    async def _tell(self, order: Order) -> None:
         connection = self._connection
-        await connection.publish(self._names.control, json.dumps(order).encode())
+        await connection.publish(self._names.control(self._cycle), self._messages.write_order(order, self._cycle))
         await connection.flush()
 
     async def _cancel(self) -> None:
         try:
             await self._jetstream.purge_stream(self._names.calls, subject=self._names.calls_in(self._cycle))
-            await self._tell({"cycle": self._cycle, "cancel": "all"})
+            await self._tell(Order(cancel=True))
         except errors():
             return  # The server is unreachable: workers make the queued calls, and a resumed cycle finds the results.
 
@@ -293,11 +265,16 @@ class NatsEngine:
         """Watch the server and the workers while calls are in flight."""
         well = clock.monotonic()
         while True:
-            await asyncio.sleep(self._config.ack_wait_s / 2)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), self._config.ack_wait_s / 2)
+            await asyncio.sleep(_PAUSE_S)
+            self._look.clear()
             try:
                 wrong = ""
                 if self._open:
                     wrong = await self._what_is_wrong()
+                if self._open and not wrong:
+                    await self._find_lost()
             except errors() as problem:
                 wrong = f"the NATS server at {self._where} is unreachable: {str(problem) or type(problem).__name__}"
             except SelfoptError as problem:
@@ -317,34 +294,40 @@ class NatsEngine:
         """Say why calls in flight may never end; empty if all is well, as after a lost worker was replaced."""
         if not self._connection.is_connected:
             return f"the NATS server at {self._where} is unreachable; continue later with --selfopt-resume"
-        before = set(self._places.values())
-        missing = await self._missing(_ANSWER_S)
+        missing = await self._workers.missing(self._connection, _ANSWER_S)
         if missing:
-            return self._without(missing)
-        present = {worker.name for worker in self._there}
-        await self._move(before - present)
+            return self._workers.without(missing)
+        await self._move()
         return ""
 
-    async def _move(self, gone: set[str]) -> None:
+    async def _move(self) -> None:
         """Move the calls that wait for a lost worker to another one."""
-        models = {model for model, place in self._places.items() if place in gone}
-        for model in models:
-            place = self._places.pop(model)
+        lost = self._workers.forget_lost()
+        for model, place in lost:
             subject = self._names.calls_of(self._demand.provider_of(model), place)
             await self._jetstream.purge_stream(self._names.calls, subject=subject)
+        models = {model for model, _ in lost}
         if models:
             await self._send([call for call in self._open.values() if call.model in models])
+
+    async def _find_lost(self) -> None:
+        """Send calls again that have left the queue without a result that can be read; end them if that is in vain."""
+        left = await no_longer_queued(self._jetstream, self._names, self._cycle, self._queued)
+        if not left:
+            return
+        # Their results may be stored and not have come yet.
+        stored = await last_stored(self._jetstream, self._names, self._cycle)
+        await self._until(lambda: self._last >= stored)
+        for call in [self._open[call_id] for call_id in left if call_id in self._open]:
+            del self._queued[call.id]
+            verdict = self._lost.lose(call.id)
+            if verdict is None:
+                await self._send([call])
+            else:
+                self._end_call(call.id, Answer(ended_now(verdict, lane=call.lane), ""))
 
     async def _end(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
         if self._nats is not None:
             await self._nats.close()
-
-
-def _served_by(workers: Iterable[WorkerNotice]) -> set[str]:
-    """Return the providers that workers serve."""
-    served: set[str] = set()
-    for worker in workers:
-        served |= worker.providers
-    return served

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_selfopt.runners.ids import token
+from pytest_selfopt.runners.message import MessageKind
+
+_CALL_PARTS = 6
+_LEAST_REPORT_PARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,9 @@ class Subjects:
         """The subject on which workers answer that they are present."""
         return f"{self.name}.workers"
 
-    @property
-    def control(self) -> str:
-        """The subject on which workers are told to abort calls."""
-        return f"{self.name}.control"
+    def control(self, cycle: str) -> str:
+        """Return the subject on which workers are told to abort calls of a cycle."""
+        return f"{self.name}.control.{cycle}"
 
     @property
     def holders(self) -> str:
@@ -54,18 +57,34 @@ class Subjects:
         """Return the consumer of the calls in one place."""
         return f"{token(provider)}-{place}"
 
-    def result(self, cycle: str, call_id: str) -> str:
-        """Return the subject of a result, which accepts only one message."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.result"
+    def report(self, kind: MessageKind, cycle: str, call_id: str, mark: str) -> str:
+        """Return the subject of one result of a call, of a beginning, or of a worker's notice that it dropped it.
 
-    def begun(self, cycle: str, call_id: str, mark: str) -> str:
-        """Return the subject of one beginning of a call."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.begun.{mark}"
+        Each has a mark of its own, so that no message can take the place of another one.
+        """
+        return f"{self.name}.results.{cycle}.{token(call_id)}.{mark}.{kind}"
 
-    def left(self, cycle: str, call_id: str, mark: str) -> str:
-        """Return the subject of a worker's notice that it dropped a begun call before sending it."""
-        return f"{self.name}.results.{cycle}.{token(call_id)}.left.{mark}"
+    def results_to(self, cycle: str, call_id: str) -> str:
+        """Return the subjects of all results of a call."""
+        return self.report(MessageKind.RESULT, cycle, call_id, "*")
 
     def results_of(self, cycle: str) -> str:
         """Return the subjects of all beginnings and results of one cycle."""
         return f"{self.name}.results.{cycle}.>"
+
+    def read_call(self, subject: str) -> tuple[str, str] | None:
+        """Return the cycle and the call's token in the subject of a call; None if it is none."""
+        parts = subject.split(".")
+        if len(parts) != _CALL_PARTS:
+            return None
+        return parts[4], parts[5]
+
+    def read_report(self, subject: str) -> tuple[str, str, str]:
+        """Return the call's token, the mark and the kind in the subject of a report; empty if it is none.
+
+        Results of older versions have no mark.
+        """
+        parts = subject.split(".")
+        if len(parts) < _LEAST_REPORT_PARTS:
+            return "", "", ""
+        return parts[3], parts[-2], parts[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import math
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -15,24 +14,33 @@ from pytest_selfopt import clock
 from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.ids import token
+from pytest_selfopt.runners.message import MessageKind, UnusableMessageError
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.connection import EXISTS, connect, errors, have_consumer, have_streams
-from pytest_selfopt.runners.nats.engine import ANY, ID
+from pytest_selfopt.runners.nats.engine import ID
+from pytest_selfopt.runners.nats.messages import NatsMessages
 from pytest_selfopt.runners.nats.subjects import Subjects
-from pytest_selfopt.runners.wire import result_to_bytes
-from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
+from pytest_selfopt.runners.nats.worker_directory import ANY, notice_context, notice_to_bytes
+from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.wire import question_of
+from pytest_selfopt.runners.worker_executor import MadeResults, WorkerConfig, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
+    from nats.js.api import RawStreamMsg
 
 MOST_DELIVERIES = 5
 """The number of workers that may be lost with a call before it is abandoned."""
 
 DRAIN_S = 30.0
 """Seconds for which a worker that is told to end waits for its calls."""
+
+MOST_RESULTS = 16
+"""How many stored messages are looked at to find the result of a call; others may write there, too."""
 
 _PULL_S = 5.0
 _ANSWER_S = 5.0
@@ -51,6 +59,8 @@ class NatsWorker:
         self._cipher = cipher
         self._duty = duty
         self._names = Subjects(config.name)
+        self._messages = NatsMessages(self._names, cipher)
+        self._made = MadeResults()
         self._ending = asyncio.Event()
         self._mine: dict[str, str] = {}
         """The cycle of each call that this worker has, by id."""
@@ -87,7 +97,7 @@ class NatsWorker:
             for place in (ANY, self._duty.name):
                 await self._have_consumer(provider, place)
         await self._nats.subscribe(self._names.workers, cb=self._answer)
-        await self._nats.subscribe(self._names.control, cb=self._obey)
+        await self._nats.subscribe(self._names.control("*"), cb=self._obey)
         await self._nats.subscribe(self._names.holders, cb=self._say_if_mine)
         loop = asyncio.get_running_loop()
         for number in ending_signals():
@@ -144,20 +154,21 @@ class NatsWorker:
         self._duty.executor.abort_all()
 
     async def _answer(self, message: Msg) -> None:
-        entry = {
-            "name": self._duty.name,
-            "providers": list(self._duty.providers),
-            "concurrency": self._duty.concurrency,
-        }
         if not self._ending.is_set():
-            await message.respond(json.dumps(entry).encode())
+            about = notice_context(self._names, message.reply)
+            notice = notice_to_bytes(self._duty.name, self._duty.providers, about)
+            await message.respond(self._cipher.seal(notice, about.to_bytes()))
 
     async def _obey(self, message: Msg) -> None:
-        order = json.loads(message.data)
-        if "give_up" in order:
-            self._duty.executor.give_up(order["give_up"])
-        if "cancel" in order:
-            for call_id in [mine for mine, cycle in self._mine.items() if cycle == order["cycle"]]:
+        cycle = message.subject.rpartition(".")[2]
+        try:
+            order = self._messages.read_order(message.data, cycle)
+        except UnusableMessageError:
+            return  # Whoever gives it, it is no session.
+        if order.give_up:
+            self._duty.executor.give_up(order.give_up)
+        if order.cancel:
+            for call_id in [mine for mine, of_cycle in self._mine.items() if of_cycle == cycle]:
                 self._aborted.add(call_id)
                 self._duty.executor.abort(call_id)
 
@@ -181,11 +192,18 @@ class NatsWorker:
 
     async def _make(self, message: Msg, room: asyncio.Semaphore) -> None:
         """Make the call in a message, unless its result is stored; then remove it from the queue."""
-        call_id = (message.headers or {}).get(ID, "")
+        place = self._names.read_call(message.subject)
+        if place is None:
+            await message.ack()  # Nobody waits for a result of what stands there.
+            return
+        cycle, last = place
+        call_id = (message.headers or {}).get(ID, last)
+        if token(call_id) != last:
+            call_id = last
         if call_id in self._mine:
             return  # This worker is making the call, but the server took it for lost.
         received = clock.monotonic()
-        self._mine[call_id] = message.subject.split(".")[-2]
+        self._mine[call_id] = cycle
         beat = asyncio.create_task(self._beat(message))
         try:
             async with room:
@@ -211,28 +229,41 @@ class NatsWorker:
     async def _make_once(self, message: Msg, call_id: str, received: float) -> bool:
         """Make a call and store its result; return whether it is done, or must be delivered again later."""
         cycle, mark = self._mine[call_id], uuid.uuid4().hex[:12]
-        subject = self._names.result(cycle, call_id)
+        subject = self._names.report(MessageKind.RESULT, cycle, call_id, mark)
+        call = self._duty.read(lambda: self._messages.read_call(message.data, cycle, call_id, self._duty.variant))
+        if isinstance(call, CallResult):
+            await self._store(subject, call_id, self._messages.write_result(call, cycle, call_id, ""))
+            return True
         if await self._is_made_elsewhere(call_id, self._courtesy_s(message)):
             return False
         # A beginning reported after a result is ignored.
-        begun = self._store(self._names.begun(cycle, call_id, mark), call_id, repr(clock.now()).encode())
-        has_result, _ = await asyncio.gather(self._has(subject), begun)
+        question = question_of(call)
+        begun = self._report(MessageKind.BEGUN, cycle, call_id, mark)
+        has_result, _ = await asyncio.gather(self._has_result(cycle, call_id, question), begun)
         if has_result:
+            return True
+        made = self._made.get(cycle, call_id, question)
+        if made is not None:
+            await self._report(MessageKind.LEFT, cycle, call_id, mark)
+            await self._store(subject, call_id, made)
             return True
         if call_id in self._aborted or self._came_back > received:
             # A server that died may have forgotten to whom it had delivered a call.
-            await self._store(self._names.left(cycle, call_id, mark), call_id, b"")
+            await self._report(MessageKind.LEFT, cycle, call_id, mark)
             return call_id in self._aborted
-        if message.metadata.num_delivered > MOST_DELIVERIES:
-            why = f"worker lost: {MOST_DELIVERIES} in a row ended while they made this call"
-            result = failed(ErrorKind.WORKER_LOST, why)
-        else:
-            result = await self._carry_out(message)
+        result = await self._carry_out(message, call)
         if result.error is None or result.error.kind is not ErrorKind.CANCELLED:
-            await self._store(subject, call_id, self._to_bytes(result))
+            data = self._to_bytes(result, cycle, call_id, question)
+            self._made.keep(cycle, call_id, question, data)
+            await self._store(subject, call_id, data)
             return True
         # What was not made because a quota is used up comes again later.
         return call_id in self._aborted
+
+    async def _report(self, kind: MessageKind, cycle: str, call_id: str, mark: str) -> None:
+        """Store that a call was begun, or dropped before it was sent."""
+        data = self._messages.write_event(kind, cycle, call_id, mark, clock.now())
+        await self._store(self._names.report(kind, cycle, call_id, mark), call_id, data)
 
     async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
         """Whether another worker says, within `courtesy_s` seconds, that it is making the call."""
@@ -245,7 +276,7 @@ class NatsWorker:
         return False
 
     async def _say_if_mine(self, message: Msg) -> None:
-        asker, call_id = message.data.decode().split(" ", 1)
+        asker, _, call_id = message.data.decode(errors="replace").partition(" ")
         if asker != self._duty.name and call_id in self._mine:
             await message.respond(self._duty.name.encode())
 
@@ -265,37 +296,63 @@ class NatsWorker:
             return 0.0
         return max(0.0, courtesy_s - back_s)
 
-    async def _carry_out(self, message: Msg) -> CallResult:
-        call = self._duty.read(lambda: self._cipher.open(message.data))
-        if isinstance(call, CallResult):
-            return call
+    async def _carry_out(self, message: Msg, call: Call) -> CallResult:
+        if message.metadata.num_delivered > MOST_DELIVERIES:
+            why = f"worker lost: {MOST_DELIVERIES} in a row ended while they made this call"
+            return failed(ErrorKind.WORKER_LOST, why)
         return await asyncio.get_running_loop().run_in_executor(None, self._duty.executor.carry_out, call)
 
-    async def _has(self, subject: str) -> bool:
-        """Whether a result is stored; wait while the server is unreachable."""
+    async def _has_result(self, cycle: str, call_id: str, question: str) -> bool:
+        """Whether an answer to the question is stored; wait while the server is unreachable."""
         from nats.js.errors import NotFoundError
 
-        while True:
+        after = 0
+        for _ in range(MOST_RESULTS):
             try:
-                await self._jetstream.get_last_msg(self._names.results, subject, direct=True)
+                stored = await self._next_result(cycle, call_id, after)
             except NotFoundError:
                 return False
+            with contextlib.suppress(UnusableMessageError):
+                if self._messages.read_answer(stored.data or b"", cycle, call_id).fits(question):
+                    return True
+            after = stored.seq or 0
+        return False
+
+    async def _next_result(self, cycle: str, call_id: str, after: int) -> RawStreamMsg:
+        """Return the next stored result of a call; wait while the server is unreachable.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        from nats.js.errors import NotFoundError
+
+        subject = self._names.results_to(cycle, call_id)
+        while True:
+            try:
+                return await self._jetstream.get_msg(
+                    self._names.results, seq=after + 1, subject=subject, direct=True, next=True
+                )
+            except NotFoundError:
+                raise
             except errors():
                 await asyncio.sleep(_PAUSE_S)
-            else:
-                return True
 
-    def _to_bytes(self, result: CallResult) -> bytes:
-        """Encode a result; if it is too long for the server, encode an error instead."""
-        data = self._cipher.seal(result_to_bytes(result))
+    def _to_bytes(self, result: CallResult, cycle: str, call_id: str, question: str) -> bytes:
+        """Encode a result; if it is too long for the server or cannot be encoded, encode an error instead."""
+        try:
+            data = self._messages.write_result(result, cycle, call_id, question)
+        except UnusableMessageError as problem:
+            instead = failed(ErrorKind.MALFORMED, f"the reply cannot be passed on: {problem}", result)
+            return self._messages.write_result(instead, cycle, call_id, question)
         most = self._connection.max_payload
         if len(data) > most:
             why = f"the reply is {len(data):,} bytes long, but the NATS server accepts only {most:,} (max_payload)"
-            data = self._cipher.seal(result_to_bytes(failed(ErrorKind.MALFORMED, why, result)))
+            instead = failed(ErrorKind.MALFORMED, why, result)
+            data = self._messages.write_result(instead, cycle, call_id, question)
         return data
 
     async def _store(self, subject: str, call_id: str, data: bytes) -> None:
-        """Store a message as soon as the server is reachable; the first message of a subject counts."""
+        """Store a message as soon as the server is reachable."""
         while True:
             try:
                 await self._jetstream.publish(subject, data, timeout=_STORE_S, headers={ID: call_id})

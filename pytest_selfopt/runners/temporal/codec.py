@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
 from temporalio.converter import (
+    ActivitySerializationContext,
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
 )
 
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.message import UnusableMessageError
 
 _ENCODING = b"binary/selfopt-sealed"
 
 
-class SealingCodec(PayloadCodec):
-    """Seals each payload, including its metadata."""
+class SealingCodec(PayloadCodec, WithSerializationContext):
+    """Seals each payload, including its metadata, for its workflow: a copy opens in no other one.
 
-    def __init__(self, cipher: Cipher) -> None:
-        """Use a cipher; without a key, still report sealed payloads."""
+    The library does not say which of a workflow's payloads it is. That stands in calls and results themselves.
+    """
+
+    def __init__(self, cipher: Cipher, workflow: tuple[str, str] = ("", "")) -> None:
+        """Use a cipher for a workflow, given by namespace and id; without a key, still report sealed payloads."""
         self._cipher = cipher
+        self._about = json.dumps(["temporal", *workflow]).encode("ascii")
+
+    def with_context(self, context: SerializationContext) -> SealingCodec:
+        """Return the codec of the workflow that payloads belong to."""
+        if isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
+            return SealingCodec(self._cipher, (context.namespace, context.workflow_id or ""))
+        return self
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Seal payloads before they are stored."""
@@ -31,21 +49,24 @@ class SealingCodec(PayloadCodec):
         return list(map(self._seal, payloads))
 
     def _seal(self, payload: Payload) -> Payload:
-        data = self._cipher.seal(payload.SerializeToString())
+        data = self._cipher.seal(payload.SerializeToString(), self._about)
         return Payload(metadata={"encoding": _ENCODING}, data=data)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Open stored payloads.
 
         Raises:
-            RunnerError: if a payload was sealed with another key, or only one side has a key.
+            EndsDisagreeError: if a payload was sealed with another key or for another workflow, or only one side has a
+                key.
         """
         return list(map(self._open, payloads))
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") == _ENCODING:
-            return Payload.FromString(self._cipher.open(payload.data))
-        self._cipher.open(payload.data)  # This rejects payloads that should have been sealed.
+            return Payload.FromString(self._cipher.open(payload.data, self._about))
+        if self._cipher.seals:
+            self._cipher.open(payload.data, self._about)  # This rejects payloads that should have been sealed.
+            raise UnusableMessageError("a sealed message is not marked as one")
         return payload
 
 
@@ -55,3 +76,27 @@ def converter(cipher: Cipher) -> DataConverter:
     if not cipher.seals:
         return usual
     return replace(usual, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)
+
+
+def converter_of(client: Client, workflow: str) -> DataConverter:
+    """Return the converter of what is stored in a workflow."""
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow)
+    return client.data_converter.with_context(context)
+
+
+async def read_payloads(converter: DataConverter, payloads: Sequence[Payload], types: Sequence[type]) -> list[Any]:
+    """Decode as many values as there are types.
+
+    Raises:
+        UnusableMessageError: if they cannot be read.
+    """
+    try:
+        values = await converter.decode(payloads, list(types))
+    except UnusableMessageError:
+        raise
+    # Anybody may have stored them, and the converters raise what they like.
+    except Exception as problem:  # noqa: BLE001
+        raise UnusableMessageError(f"a payload cannot be read: {type(problem).__name__}: {problem}"[:200]) from None
+    if len(values) != len(types):
+        raise UnusableMessageError(f"there are {len(values)} payloads in the place of {len(types)}")
+    return values

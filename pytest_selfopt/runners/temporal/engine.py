@@ -6,22 +6,25 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.loop_thread import EventLoopThread
+from pytest_selfopt.runners.lost_calls import LostCalls
+from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError
 from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.background import BackgroundTasks
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.server_errors import ANSWER_S, Listening, errors, together
-from pytest_selfopt.runners.temporal.shared import MOST_BYTES, WORKFLOW, CallPayload, CallPayloads, errand_of, take_some
+from pytest_selfopt.runners.temporal.shared import MOST_BYTES, CallPayload, CallPayloads, errand_of, take_some
+from pytest_selfopt.runners.temporal.start import start_calls
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.worker_directory import Places
+from pytest_selfopt.runners.wire import Answer
 from pytest_selfopt.runners.without_reply import GIVEN_UP, ended_now
 from pytest_selfopt.trial import CallError, ErrorKind
 
@@ -36,15 +39,10 @@ FIND_S = 5.0
 AWAY_S = 60.0
 """Seconds for which server or workers may be unreachable, with calls in flight, before the session fails."""
 
-KEPT = timedelta(days=7)
-"""Time for which an abandoned workflow is kept waiting."""
-
 _PAUSE_S = 0.3
 _LOOK_S = 0.5
 _TICK_S = 5.0
 """Seconds between looks for calls to hand on that nobody has announced."""
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""Silence of a worker over a workflow, whose code takes milliseconds, after which another worker gets it."""
 
 
 class TemporalEngine:
@@ -76,6 +74,7 @@ class TemporalEngine:
         """Sent calls that have not ended, by id."""
         self._waiting: dict[str, list[CallPayload]] = {queue: [] for queue in self._limits}
         """Calls not yet in a workflow, by their provider's queue."""
+        self._lost = LostCalls()
         self._tasks = BackgroundTasks(self._fail, self._unusable)
         self._heard = clock.monotonic()
         """The time of the last report on any call."""
@@ -157,7 +156,20 @@ class TemporalEngine:
 
         number = len(self._courses) + 1
         name = self._names.workflow(self._cycle, number)
-        return WorkflowResults(name, self._begun)
+        return WorkflowResults(name, self._names, self._begun, self._lose)
+
+    def _lose(self, call_id: str, problem: UnusableMessageError) -> None:
+        """Send a call again whose result cannot be used; end it if that is in vain."""
+        call = self._asked.get(call_id)
+        if call is None or self._cancelled:
+            return  # One of an earlier session: it is sent when this one asks it.
+        self._lost.note_refused(call_id, problem)
+        error = self._lost.lose(call_id)
+        if error is None:
+            self._put(call)
+            self._more.set()
+        else:
+            self._end_call(call_id, error)
 
     async def _begun(self, worker: str, attempt: str) -> bool:
         return await self._places.begun(self._client, worker, attempt, ANSWER_S)
@@ -165,19 +177,17 @@ class TemporalEngine:
     async def _send(self, calls: Sequence[Call]) -> None:
         held: set[str] = set()
         for course in self._under_way():
+            # What has ended and is asked nevertheless was the result of another question.
+            course.calls -= course.ended.intersection(call.id for call in calls)
             held |= course.calls
         for call in calls:
             # The result of a call that an earlier session sent may arrive while this one is sending it.
-            if call.id in self._asked or self._has_ended(call.id):
+            if call.id in self._asked or self._inbox.is_over(call.id):
                 continue
             self._asked[call.id] = call
             if call.id not in held:
                 self._put(call)
         self._more.set()
-
-    def _has_ended(self, call_id: str) -> bool:
-        """Whether the result of a call was reported."""
-        return any(call_id in course.ended for course in self._courses)
 
     def _under_way(self) -> list[WorkflowResults]:
         """Return the workflows that have not ended."""
@@ -196,7 +206,8 @@ class TemporalEngine:
         place = queue
         if self._demand.pinned(call.model):
             place = self._places.of(queue)
-        errand = errand_of(call, place)
+        about = MessageContext(MessageKind.CALL, self._config.name, self._cycle, call.id)
+        errand = errand_of(call, place, about)
         if errand.size > MOST_BYTES:
             self._refuse(
                 errand.id,
@@ -207,9 +218,11 @@ class TemporalEngine:
             self._waiting[queue].append(errand)
 
     def _refuse(self, call_id: str, why: str) -> None:
+        self._end_call(call_id, CallError(kind=ErrorKind.REQUEST, message=why))
+
+    def _end_call(self, call_id: str, error: CallError) -> None:
         lane = self._asked.pop(call_id).lane
-        error = CallError(kind=ErrorKind.REQUEST, message=why)
-        self._inbox.ended(call_id, ended_now(error, lane=lane))
+        self._inbox.ended(call_id, Answer(ended_now(error, lane=lane), ""))
 
     async def _hand_on(self) -> None:
         """Give waiting calls to workflows as places become free."""
@@ -254,25 +267,14 @@ class TemporalEngine:
 
     async def _begin(self, queue: str, free: int) -> None:
         """Start the next workflow."""
-        from temporalio.common import WorkflowIDReusePolicy
-        from temporalio.exceptions import WorkflowAlreadyStartedError
         from temporalio.service import RPCError, RPCStatusCode
 
         errands = list(take_some(self._waiting[queue]))
         window = min(free, len(errands))
         course = self._next_course()
+        work = CallPayloads(errands=errands, window=window, heartbeat_s=self._config.heartbeat_s)
         try:
-            await self._client.start_workflow(
-                WORKFLOW,
-                CallPayloads(errands=errands, window=window, heartbeat_s=self._config.heartbeat_s),
-                id=course.id,
-                task_queue=queue,
-                execution_timeout=KEPT,
-                task_timeout=_TASK_TIMEOUT,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            )
-        except WorkflowAlreadyStartedError:
-            pass  # This session started it, but the server's answer was lost.
+            await start_calls(self._client, course.id, queue, work)
         except RPCError as problem:
             if problem.status is not RPCStatusCode.INVALID_ARGUMENT:
                 raise
@@ -298,7 +300,7 @@ class TemporalEngine:
                     raise
                 await asyncio.sleep(_PAUSE_S)
         lost = [self._asked[call_id] for call_id in course.calls if call_id in self._asked]
-        if lost and not self._cancelled and not course.cancelled:
+        if lost and not self._cancelled and not course.cancelled and not course.foreign:
             raise RunnerError(f"the workflow {course.id} has {course.ending} with {len(lost)} calls that were not made")
         if not self._cancelled:
             for call in lost:
@@ -310,6 +312,7 @@ class TemporalEngine:
         self._heard = clock.monotonic()
         if ended is not None:
             self._asked.pop(ended, None)
+            self._lost.discard(ended)
             self._more.set()
 
     async def _look(self) -> None:
@@ -347,7 +350,7 @@ class TemporalEngine:
         call = self._asked.pop(call_id, None)
         if call is None:
             return
-        self._inbox.ended(call_id, ended_now(GIVEN_UP, lane=call.lane))
+        self._inbox.ended(call_id, Answer(ended_now(GIVEN_UP, lane=call.lane), ""))
         for waiting in self._waiting.values():
             waiting[:] = [errand for errand in waiting if errand.id != call_id]
         courses = [course for course in self._courses if call_id in course.left]

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
 
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.runners.remote import ResultListener
-from pytest_selfopt.trial import CallResult
-
-if TYPE_CHECKING:
-    pass
+from pytest_selfopt.runners.wire import Answer
 
 ANSWER_S = 5.0
 """Seconds after which a server that does not answer counts as unreachable."""
@@ -47,10 +43,22 @@ class Listening:
         """Pass on that a call was dropped before it was sent."""
         self._inbox.left(call_id, mark)
 
-    def ended(self, call_id: str, result: CallResult) -> None:
+    def ended(self, call_id: str, answer: Answer) -> bool:
         """Pass on that a call has ended."""
-        self._note(call_id)
-        self._inbox.ended(call_id, result)
+        accepted = self._inbox.ended(call_id, answer)
+        ended: str | None = None
+        if accepted:
+            ended = call_id
+        self._note(ended)
+        return accepted
+
+    def is_over(self, call_id: str) -> bool:
+        """Ask whether the result of a call is known."""
+        return self._inbox.is_over(call_id)
+
+    def refused(self, why: str) -> None:
+        """Pass on that a message is not used."""
+        self._inbox.refused(why)
 
     def failed(self, problem: SelfoptError) -> None:
         """Pass on that no more calls can be made."""

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_selfopt import clock
+from pytest_selfopt.runners.message import MessageContext
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import call_to_bytes
 
@@ -60,13 +62,13 @@ class CallPayloads:
     heartbeat_s: float
 
 
-def errand_of(call: Call, queue: str) -> CallPayload:
+def errand_of(call: Call, queue: str, about: MessageContext) -> CallPayload:
     """Return the payload of a call."""
     answers = 1
     if call.dialogue is not None:
         answers = _MOST_ANSWERS
     seconds = call.options.max_total_s + answers * call.options.timeout_s
-    text = call_to_bytes(call).decode("ascii")
+    text = call_to_bytes(call, about, clock.now()).decode("ascii")
     return CallPayload(id=call.id, queue=queue, call=text, seconds=seconds)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_selfopt.runners.ids import token
+from pytest_selfopt.runners.message import MessageContext, MessageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,8 @@ class TaskQueues:
     def workflow(self, cycle: str, number: int) -> str:
         """Return the id of a cycle's workflow with this number."""
         return f"{self.name}-{cycle}-{number}"
+
+    def context(self, kind: MessageKind, workflow: str, call_id: str) -> MessageContext:
+        """Return what a message of a call in a workflow belongs to."""
+        cycle, _, _ = workflow.removeprefix(f"{self.name}-").rpartition("-")
+        return MessageContext(kind, self.name, cycle, call_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import activity
@@ -15,13 +16,15 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
+from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError
+from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWorkflow
 from pytest_selfopt.runners.temporal.workflow_results import attempt_of
-from pytest_selfopt.runners.wire import result_to_bytes
+from pytest_selfopt.runners.wire import call_from_bytes, question_of, result_to_bytes
 from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
 from pytest_selfopt.trial import CallResult, ErrorKind
 
@@ -44,8 +47,8 @@ class TemporalWorker:
         self._duty = duty
         self._names = TaskQueues(config.name)
         self._ending = asyncio.Event()
-        self._results: OrderedDict[tuple[str, str], asyncio.Future[bytes]] = OrderedDict()
-        """Calls in progress or made here, by workflow and call. A server that was unreachable for longer than a
+        self._results: OrderedDict[tuple[str, str, str], asyncio.Future[bytes]] = OrderedDict()
+        """Calls in progress or made here, by cycle, call and question. A server that was unreachable for longer than a
         heartbeat may be late delivers them again; a call that comes here again is not made again."""
         self._begun: OrderedDict[str, None] = OrderedDict()
         """The attempts at calls that this worker received."""
@@ -109,12 +112,18 @@ class TemporalWorker:
         info = activity.info()
         call_id = info.activity_id.rstrip("~")
         workflow = info.workflow_id or ""
-        key = (workflow, call_id)
+        about = self._names.context(MessageKind.CALL, workflow, call_id)
+        call = self._duty.read(lambda: call_from_bytes(text.encode(errors="replace"), about, self._duty.variant))
+        if isinstance(call, CallResult):
+            return result_to_bytes(call, replace(about, kind=MessageKind.RESULT), "")
+        question = question_of(call)
+        # The same call may come in another workflow, as one whose result did not arrive, or as a copy.
+        key = (about.cycle, call_id, question)
         self._begun[attempt_of(workflow, info.activity_id, info.attempt)] = None
         making = self._results.get(key)
         if making is None or making.cancelled():
             loop = asyncio.get_running_loop()
-            making = loop.run_in_executor(None, self._carry_out, text)
+            making = loop.run_in_executor(None, self._carry_out, call, about, question)
             self._results[key] = making
             self._forget_old()
         beat = asyncio.create_task(self._beat())
@@ -146,15 +155,17 @@ class TemporalWorker:
             await asyncio.sleep(self._config.heartbeat_s / 3)
             activity.heartbeat()
 
-    def _carry_out(self, text: str) -> bytes:
-        call = self._duty.read(lambda: text.encode("ascii"))
-        if isinstance(call, CallResult):
-            return result_to_bytes(call)
+    def _carry_out(self, call: Call, about: MessageContext, question: str) -> bytes:
         result = self._duty.executor.carry_out(call)
         if result.error is not None and result.error.kind is ErrorKind.CANCELLED:
             raise ApplicationError(f"not made: {result.error.message}")
-        data = result_to_bytes(result)
+        to = replace(about, kind=MessageKind.RESULT)
+        try:
+            data = result_to_bytes(result, to, question)
+        except UnusableMessageError as problem:
+            why = f"the reply cannot be passed on: {problem}"
+            return result_to_bytes(failed(ErrorKind.MALFORMED, why, result), to, question)
         if len(data) > MOST_REPLY_BYTES:
             why = f"the reply is {len(data):,} bytes long, but Temporal's history takes at most {MOST_REPLY_BYTES:,}"
-            return result_to_bytes(failed(ErrorKind.MALFORMED, why, result))
+            return result_to_bytes(failed(ErrorKind.MALFORMED, why, result), to, question)
         return data

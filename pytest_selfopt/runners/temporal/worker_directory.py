@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.runners.message import UnusableMessageError
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.shared import HERE
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 
 if TYPE_CHECKING:
+    from temporalio.api.common.v1 import Payload
     from temporalio.client import Client
 
 
@@ -29,6 +31,8 @@ class Places:
         """The queue of the worker that makes a provider's pinned calls."""
         self._gone: set[str] = set()
         """Workers that did not answer; a restarted worker has a new name."""
+        self._problem: UnusableMessageError | None = None
+        """Why the last answer was refused."""
 
     def of(self, queue: str) -> str:
         """Return the queue of the worker that makes a provider's pinned calls."""
@@ -37,6 +41,8 @@ class Places:
     def without(self, missing: Sequence[str]) -> str:
         """Return the error message for providers without a worker."""
         target, names = self._config.target, ",".join(missing)
+        if self._problem is not None:
+            return f"a worker at {target} cannot be used: {self._problem}"
         return (
             f"no worker at {target} makes calls to {', '.join(missing)}; start one on a machine with the keys: "
             f"selfopt worker temporal --target {target} --models {names}"
@@ -44,6 +50,7 @@ class Places:
 
     async def missing(self, client: Client, seconds: float) -> list[str]:
         """Return the providers for which no worker answers within `seconds`."""
+        self._problem = None
         queues = list(self._providers)
         workers = await self._find_all(client, queues, seconds)
         missing: list[str] = []
@@ -121,6 +128,19 @@ class Places:
                         worker = event.workflow_task_completed_event_attributes.identity
                     if event.HasField("workflow_execution_completed_event_attributes"):
                         result = event.workflow_execution_completed_event_attributes.result
-                        (begun,) = await client.data_converter.decode(result.payloads, [list[str]])
-                        return worker, begun
+                        begun = await self._read_begun(client, here.id, result.payloads)
+                        if begun is not None:
+                            return worker, begun
         return None
+
+    async def _read_begun(self, client: Client, workflow: str, payloads: Sequence[Payload]) -> list[str] | None:
+        """Return which attempts a worker says it has begun; None if it cannot be understood."""
+        from pytest_selfopt.runners.temporal.codec import converter_of, read_payloads
+
+        try:
+            (begun,) = await read_payloads(converter_of(client, workflow), payloads, [list[str]])
+        except UnusableMessageError as problem:
+            self._problem = problem
+            return None
+        attempts: list[str] = begun
+        return attempts

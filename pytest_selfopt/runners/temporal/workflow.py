@@ -25,7 +25,12 @@ _RETRY = RetryPolicy(
     maximum_attempts=MOST_ATTEMPTS,
     # Another worker may be luckier than one that is lost; a message that cannot be read stays so, and a client that
     # does not come back would keep one thread after the other.
-    non_retryable_error_types=["RunnerError", "TemporalTimeout:StartToClose"],
+    non_retryable_error_types=[
+        "RunnerError",
+        "UnusableMessageError",
+        "EndsDisagreeError",
+        "TemporalTimeout:StartToClose",
+    ],
 )
 
 

@@ -13,17 +13,25 @@ from temporalio.api.enums.v1 import (
     WorkflowTaskFailedCause,
 )
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionSignaledEventAttributes
+from temporalio.api.history.v1 import (
+    ActivityTaskCompletedEventAttributes,
+    HistoryEvent,
+    WorkflowExecutionSignaledEventAttributes,
+    WorkflowExecutionStartedEventAttributes,
+)
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError
-from pytest_selfopt.runners.remote import ResultListener
+from pytest_selfopt.runners.message import EndsDisagreeError, MessageKind, UnusableMessageError
+from pytest_selfopt.runners.remote import OTHER_QUESTION, ResultListener
+from pytest_selfopt.runners.temporal.codec import converter_of, read_payloads
 from pytest_selfopt.runners.temporal.shared import CallPayload, CallPayloads
+from pytest_selfopt.runners.temporal.task_queues import TaskQueues
 from pytest_selfopt.runners.temporal.workflow import MOST_ATTEMPTS
-from pytest_selfopt.runners.wire import result_from_bytes
+from pytest_selfopt.runners.wire import Answer, answer_from_bytes
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
@@ -55,8 +63,11 @@ class WorkflowResults:
     """The state of one workflow and its calls, as far as its history was read."""
 
     id: str
+    names: TaskQueues
     begun: Callable[[str, str], Awaitable[bool]]
     """Return whether a worker, by name, may have begun an attempt (see `attempt_of`)."""
+    lost: Callable[[str, UnusableMessageError], None]
+    """Receives the calls whose results cannot be used, and why."""
     queue: str = ""
     window: int = 0
     calls: set[str] = field(default_factory=set)
@@ -67,6 +78,8 @@ class WorkflowResults:
     ended: set[str] = field(default_factory=set)
     """The calls whose results were reported."""
     ending: str = ""
+    foreign: bool = False
+    """Whether others started it: its calls are not this session's."""
     cancelled: bool = False
     """Whether the workflow was asked to end early."""
     _read: int = 0
@@ -96,11 +109,14 @@ class WorkflowResults:
             SelfoptError: if a message cannot be read.
         """
         before = self._read
+        converter = converter_of(client, self.id)
         events = client.get_workflow_handle(self.id).fetch_history_events(wait_new_event=wait)
         async for event in events:
             if event.event_id > self._read:
-                await self._take(event, client.data_converter, inbox)
+                await self._take(event, converter, inbox)
                 self._read = event.event_id
+            if self.foreign:
+                break
         return self._read > before
 
     def look_at(self, pending: Iterable[PendingActivityInfo], inbox: ResultListener) -> None:
@@ -123,30 +139,46 @@ class WorkflowResults:
     async def _take(self, event: HistoryEvent, converter: DataConverter, inbox: ResultListener) -> None:
         at = event.event_time.ToNanoseconds() / 1e9
         if event.HasField("workflow_execution_started_event_attributes"):
-            begun = event.workflow_execution_started_event_attributes
-            (work,) = await converter.decode(begun.input.payloads, [CallPayloads])
-            self.queue, self.window = begun.task_queue.name, max(self.window, work.window)
-            if not self.calls:
-                self.carry(work.errands)
+            await self._take_start(event.workflow_execution_started_event_attributes, converter, inbox)
         elif event.HasField("workflow_execution_signaled_event_attributes"):
-            await self._take_signal(event.workflow_execution_signaled_event_attributes, converter)
+            try:
+                await self._take_signal(event.workflow_execution_signaled_event_attributes, converter)
+            except UnusableMessageError as problem:
+                inbox.refused(str(problem))
         elif event.HasField("workflow_execution_cancel_requested_event_attributes"):
             self.cancelled = True
         elif event.HasField("workflow_task_failed_event_attributes"):
             failed = event.workflow_task_failed_event_attributes
             if failed.cause in _BROKEN:
-                raise RunnerError(f"a worker cannot carry calls: {failed.failure.message}")
+                raise RunnerError(f"a worker cannot carry calls: {failed.failure.message}{_advice(failed.failure)}")
         elif event.event_type in _ENDINGS:
             self.ending = _ENDINGS[event.event_type]
         else:
             await self._take_activity(event, at, converter, inbox)
 
+    async def _take_start(
+        self, begun: WorkflowExecutionStartedEventAttributes, converter: DataConverter, inbox: ResultListener
+    ) -> None:
+        try:
+            (work,) = await read_payloads(converter, begun.input.payloads, [CallPayloads])
+        except UnusableMessageError as problem:
+            if isinstance(problem, EndsDisagreeError) and not self.calls:
+                raise  # An earlier session, whose results this one is to read, had another key.
+            inbox.refused(str(problem))
+            self.foreign, self.ending = True, "others started it"
+            return
+        self.queue, self.window = begun.task_queue.name, max(self.window, work.window)
+        if not self.calls:
+            self.carry(work.errands)
+        elif self.calls != {errand.id for errand in work.errands}:
+            self.foreign, self.ending = True, "others started it"
+
     async def _take_signal(self, event: WorkflowExecutionSignaledEventAttributes, converter: DataConverter) -> None:
         if event.signal_name == "widen":
-            (window,) = await converter.decode(event.input.payloads, [int])
+            (window,) = await read_payloads(converter, event.input.payloads, [int])
             self.window = max(self.window, window)
         elif event.signal_name == "move":
-            lost, other = await converter.decode(event.input.payloads, [str, str])
+            lost, other = await read_payloads(converter, event.input.payloads, [str, str])
             if lost in self.places:
                 self.places = self.places - {lost} | {other}
 
@@ -167,29 +199,47 @@ class WorkflowResults:
             self._began(activity.name, started.attempt, at, inbox)
         elif event.HasField("activity_task_completed_event_attributes"):
             done = event.activity_task_completed_event_attributes
-            (data,) = await converter.decode(done.result.payloads, [bytes])
-            await self._end(done.scheduled_event_id, inbox, result_from_bytes(data))
+            await self._take_result(done, converter, inbox)
         elif event.HasField("activity_task_timed_out_event_attributes"):
             late = event.activity_task_timed_out_event_attributes
             error = _timed_out(late.failure, late.retry_state)
-            result = self._failed(late.scheduled_event_id, error)
-            await self._end(late.scheduled_event_id, inbox, result)
+            answer = self._failed(late.scheduled_event_id, error)
+            await self._end(late.scheduled_event_id, inbox, answer)
         elif event.HasField("activity_task_failed_event_attributes"):
             broken = event.activity_task_failed_event_attributes
             error = _failure(broken.failure, broken.retry_state)
-            result = self._failed(broken.scheduled_event_id, error)
-            await self._end(broken.scheduled_event_id, inbox, result)
+            answer = self._failed(broken.scheduled_event_id, error)
+            await self._end(broken.scheduled_event_id, inbox, answer)
         elif event.HasField("activity_task_canceled_event_attributes"):
             aborted = event.activity_task_canceled_event_attributes
             await self._end(aborted.scheduled_event_id, inbox, None)
 
-    def _failed(self, scheduled: int, error: CallError | None) -> CallResult | None:
+    async def _take_result(
+        self, done: ActivityTaskCompletedEventAttributes, converter: DataConverter, inbox: ResultListener
+    ) -> None:
+        call_id = self._activities[done.scheduled_event_id].call_id
+        try:
+            (data,) = await read_payloads(converter, done.result.payloads, [bytes])
+            answer = answer_from_bytes(data, self.names.context(MessageKind.RESULT, self.id, call_id))
+        except UnusableMessageError as problem:
+            inbox.refused(str(problem))
+            await self._end(done.scheduled_event_id, inbox, None)
+            self._lose(call_id, problem)
+        else:
+            await self._end(done.scheduled_event_id, inbox, answer)
+
+    def _lose(self, call_id: str, problem: UnusableMessageError) -> None:
+        """Report that a call ended here without a result that can be used."""
+        self.calls.discard(call_id)
+        self.lost(call_id, problem)
+
+    def _failed(self, scheduled: int, error: CallError | None) -> Answer | None:
         if error is None:
             return None
         started = self._activities[scheduled].started or clock.now()
-        return CallResult(error=error, started=started, ended=clock.now())
+        return Answer(CallResult(error=error, started=started, ended=clock.now()), "")
 
-    async def _end(self, scheduled: int, inbox: ResultListener, result: CallResult | None) -> None:
+    async def _end(self, scheduled: int, inbox: ResultListener, answer: Answer | None) -> None:
         activity = self._activities[scheduled]
         call_id, name = activity.call_id, activity.name
         for attempt in range(1, activity.attempts):
@@ -201,9 +251,12 @@ class WorkflowResults:
                 inbox.left(call_id, _mark(name, attempt))
         del self._activities[scheduled]
         self.left.discard(call_id)
-        if result is not None:
+        if answer is None:
+            return
+        if inbox.ended(call_id, answer):
             self.ended.add(call_id)
-            inbox.ended(call_id, result)
+        else:
+            self._lose(call_id, UnusableMessageError(OTHER_QUESTION))
 
 
 def attempt_of(workflow: str, activity: str, attempt: int) -> str:
@@ -239,3 +292,10 @@ def _exhausted(state: RetryState.ValueType) -> CallError | None:
         kind=ErrorKind.WORKER_LOST,
         message=f"worker lost: {MOST_ATTEMPTS} in a row ended while they made this call",
     )
+
+
+def _advice(failure: Failure) -> str:
+    """Say what to do about a workflow that a worker does not know."""
+    if "is not registered" in failure.message:
+        return "; run the same version of pytest-selfopt in sessions and workers"
+    return ""
