@@ -226,7 +226,7 @@ class NatsEngine:
                 self._look.set()
         except UnusableMessageError as problem:
             self._inbox.refused(str(problem))
-            if call_id in self._queued:
+            if call_id in self._open:
                 self._lost.note_refused(call_id, problem)
                 self._look.set()
 
@@ -329,5 +329,6 @@ class NatsEngine:
     async def _end(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
+            await asyncio.wait({self._watching})
         if self._nats is not None:
             await self._nats.close()

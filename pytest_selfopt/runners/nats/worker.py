@@ -62,9 +62,9 @@ class NatsWorker:
         self._messages = NatsMessages(self._names, cipher)
         self._made = MadeResults()
         self._ending = asyncio.Event()
-        self._mine: dict[str, str] = {}
-        """The cycle of each call that this worker has, by id."""
-        self._aborted: set[str] = set()
+        self._mine: set[tuple[str, str]] = set()
+        """The calls that this worker has, by cycle and id."""
+        self._aborted: set[tuple[str, str]] = set()
         self._came_back = -math.inf
         """Time of the last reconnection (seconds of a monotonic clock)."""
         self._making: set[asyncio.Task[None]] = set()
@@ -168,8 +168,8 @@ class NatsWorker:
         if order.give_up:
             self._duty.executor.give_up(order.give_up)
         if order.cancel:
-            for call_id in [mine for mine, of_cycle in self._mine.items() if of_cycle == cycle]:
-                self._aborted.add(call_id)
+            for of_cycle, call_id in [mine for mine in self._mine if mine[0] == cycle]:
+                self._aborted.add((of_cycle, call_id))
                 self._duty.executor.abort(call_id)
 
     async def _take(self, provider: str, place: str, room: asyncio.Semaphore) -> None:
@@ -200,14 +200,14 @@ class NatsWorker:
         call_id = (message.headers or {}).get(ID, last)
         if token(call_id) != last:
             call_id = last
-        if call_id in self._mine:
+        if (cycle, call_id) in self._mine:
             return  # This worker is making the call, but the server took it for lost.
         received = clock.monotonic()
-        self._mine[call_id] = cycle
+        self._mine.add((cycle, call_id))
         beat = asyncio.create_task(self._beat(message))
         try:
             async with room:
-                done = await self._make_once(message, call_id, received)
+                done = await self._make_once(message, cycle, call_id, received)
             # A failure is harmless: the call comes again, and its result is found.
             with contextlib.suppress(*errors()):
                 if done:
@@ -216,8 +216,8 @@ class NatsWorker:
                     await message.nak(delay=self._config.ack_wait_s / 2)
         finally:
             beat.cancel()
-            del self._mine[call_id]
-            self._aborted.discard(call_id)
+            self._mine.discard((cycle, call_id))
+            self._aborted.discard((cycle, call_id))
 
     async def _beat(self, message: Msg) -> None:
         """Tell the server that the call is still in progress."""
@@ -226,15 +226,15 @@ class NatsWorker:
             with contextlib.suppress(*errors()):
                 await message.in_progress()
 
-    async def _make_once(self, message: Msg, call_id: str, received: float) -> bool:
+    async def _make_once(self, message: Msg, cycle: str, call_id: str, received: float) -> bool:
         """Make a call and store its result; return whether it is done, or must be delivered again later."""
-        cycle, mark = self._mine[call_id], uuid.uuid4().hex[:12]
+        mark = uuid.uuid4().hex[:12]
         subject = self._names.report(MessageKind.RESULT, cycle, call_id, mark)
         call = self._duty.read(lambda: self._messages.read_call(message.data, cycle, call_id, self._duty.variant))
         if isinstance(call, CallResult):
             await self._store(subject, call_id, self._messages.write_result(call, cycle, call_id, ""))
             return True
-        if await self._is_made_elsewhere(call_id, self._courtesy_s(message)):
+        if await self._is_made_elsewhere(cycle, call_id, self._courtesy_s(message)):
             return False
         # A beginning reported after a result is ignored.
         question = question_of(call)
@@ -247,10 +247,10 @@ class NatsWorker:
             await self._report(MessageKind.LEFT, cycle, call_id, mark)
             await self._store(subject, call_id, made)
             return True
-        if call_id in self._aborted or self._came_back > received:
+        if (cycle, call_id) in self._aborted or self._came_back > received:
             # A server that died may have forgotten to whom it had delivered a call.
             await self._report(MessageKind.LEFT, cycle, call_id, mark)
-            return call_id in self._aborted
+            return (cycle, call_id) in self._aborted
         result = await self._carry_out(message, call)
         if result.error is None or result.error.kind is not ErrorKind.CANCELLED:
             data = self._to_bytes(result, cycle, call_id, question)
@@ -258,16 +258,16 @@ class NatsWorker:
             await self._store(subject, call_id, data)
             return True
         # What was not made because a quota is used up comes again later.
-        return call_id in self._aborted
+        return (cycle, call_id) in self._aborted
 
     async def _report(self, kind: MessageKind, cycle: str, call_id: str, mark: str) -> None:
         """Store that a call was begun, or dropped before it was sent."""
         data = self._messages.write_event(kind, cycle, call_id, mark, clock.now())
         await self._store(self._names.report(kind, cycle, call_id, mark), call_id, data)
 
-    async def _is_made_elsewhere(self, call_id: str, courtesy_s: float) -> bool:
+    async def _is_made_elsewhere(self, cycle: str, call_id: str, courtesy_s: float) -> bool:
         """Whether another worker says, within `courtesy_s` seconds, that it is making the call."""
-        asked = f"{self._duty.name} {call_id}".encode()
+        asked = f"{self._duty.name} {cycle} {call_id}".encode()
         deadline = clock.monotonic() + courtesy_s
         while clock.monotonic() < deadline:
             with contextlib.suppress(*errors()):
@@ -276,8 +276,9 @@ class NatsWorker:
         return False
 
     async def _say_if_mine(self, message: Msg) -> None:
-        asker, _, call_id = message.data.decode(errors="replace").partition(" ")
-        if asker != self._duty.name and call_id in self._mine:
+        asker, _, call = message.data.decode(errors="replace").partition(" ")
+        cycle, _, call_id = call.partition(" ")
+        if asker != self._duty.name and (cycle, call_id) in self._mine:
             await message.respond(self._duty.name.encode())
 
     def _courtesy_s(self, message: Msg) -> float:
