@@ -54,6 +54,13 @@ def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nats_worker, "ending_signals", lambda: ())
 
 
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + LONG_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 class Model:
     """Answers when it may, and remembers what it was asked."""
 
@@ -61,10 +68,13 @@ class Model:
         self.asked: list[str] = []
         self.may = threading.Event()
         self.may.set()
+        self.may_answer = ""
+        """The only call that may be answered; any, if it is empty."""
 
     def run(self, call: Call) -> CallResult:
         self.asked.append(call.id)
         assert self.may.wait(LONG_S)
+        wait_for(lambda: self.may_answer in ("", call.id))
         now = time.time()
         return CallResult(reply=Reply(text=f"hello {call.id}"), started=now, ended=now, lane=call.lane)
 
@@ -194,13 +204,6 @@ def asking(runner: RemoteRunner, *calls: str) -> Iterator[dict[str, CallResult]]
     yield found
     thread.join(LONG_S)
     assert not thread.is_alive()
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("cipher", [OPEN, SEALED], ids=["open", "sealed"])

@@ -24,6 +24,9 @@ from pytest_selfopt.runners.message import UnusableMessageError
 
 _ENCODING = b"binary/selfopt-sealed"
 
+REFUSED = "selfopt refuses this: "
+"""How the text begins that a lenient codec puts in the place of what cannot be opened."""
+
 
 class SealingCodec(PayloadCodec, WithSerializationContext):
     """Seals each payload, including its metadata, for its workflow: a copy opens in no other one.
@@ -31,15 +34,21 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
     The library does not say which of a workflow's payloads it is. That stands in calls and results themselves.
     """
 
-    def __init__(self, cipher: Cipher, workflow: tuple[str, str] = ("", "")) -> None:
-        """Use a cipher for a workflow, given by namespace and id; without a key, still report sealed payloads."""
+    def __init__(self, cipher: Cipher, workflow: tuple[str, str] = ("", ""), *, lenient: bool = False) -> None:
+        """Use a cipher for a workflow, given by namespace and id; without a key, still report sealed payloads.
+
+        If it is `lenient`, what cannot be opened is the text why (see `REFUSED`): the library would otherwise try all
+        that came with it again and again, so that one forged result would stop the other calls of its workflow.
+        """
         self._cipher = cipher
+        self._lenient = lenient
         self._about = json.dumps(["temporal", *workflow]).encode("ascii")
 
     def with_context(self, context: SerializationContext) -> SealingCodec:
         """Return the codec of the workflow that payloads belong to."""
         if isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
-            return SealingCodec(self._cipher, (context.namespace, context.workflow_id or ""))
+            workflow = (context.namespace, context.workflow_id or "")
+            return SealingCodec(self._cipher, workflow, lenient=self._lenient)
         return self
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -57,9 +66,17 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
 
         Raises:
             EndsDisagreeError: if a payload was sealed with another key or for another workflow, or only one side has a
-                key.
+                key; not if it is lenient.
         """
+        if self._lenient:
+            return list(map(self._open_or_say_why, payloads))
         return list(map(self._open, payloads))
+
+    def _open_or_say_why(self, payload: Payload) -> Payload:
+        try:
+            return self._open(payload)
+        except UnusableMessageError as problem:
+            return Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(f"{REFUSED}{problem}").encode())
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") == _ENCODING:
@@ -70,9 +87,9 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
         return payload
 
 
-def converter(cipher: Cipher) -> DataConverter:
+def converter(cipher: Cipher, *, lenient: bool = False) -> DataConverter:
     """Return the converter between values and stored bytes; with a key it seals failure messages, too."""
-    usual = replace(DataConverter.default, payload_codec=SealingCodec(cipher))
+    usual = replace(DataConverter.default, payload_codec=SealingCodec(cipher, lenient=lenient))
     if not cipher.seals:
         return usual
     return replace(usual, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)

@@ -29,8 +29,8 @@ _PAUSE_S = 0.2
 _SETTLE_S = 0.1
 
 
-async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
-    """Connect as `who`; the connection restores itself when the server returns.
+async def connect(config: TemporalConfig, cipher: Cipher, who: str, *, lenient: bool = False) -> Client:
+    """Connect as `who`, perhaps with a lenient codec; the connection restores itself when the server returns.
 
     Raises:
         RunnerError: if the package is missing, no server answers, or it rejects the connection.
@@ -47,7 +47,7 @@ async def connect(config: TemporalConfig, cipher: Cipher, who: str) -> Client:
         "api_key": config.api_key or None,
         "identity": who,
         "runtime": _runtime(),
-        "data_converter": converter(cipher),
+        "data_converter": converter(cipher, lenient=lenient),
         "grpc_compression": GrpcCompression.NONE,
     }
     try:

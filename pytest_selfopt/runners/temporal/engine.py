@@ -13,7 +13,7 @@ from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.loop_thread import EventLoopThread
 from pytest_selfopt.runners.lost_calls import LostCalls
-from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError
+from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, MessageKind, UnusableMessageError
 from pytest_selfopt.runners.remote import ProviderLimits, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.temporal.background import BackgroundTasks
@@ -299,6 +299,8 @@ class TemporalEngine:
                 if clock.monotonic() - self._heard > AWAY_S:
                     raise
                 await asyncio.sleep(_PAUSE_S)
+        if course.broken:
+            await self._give_up_on(course)
         lost = [self._asked[call_id] for call_id in course.calls if call_id in self._asked]
         if lost and not self._cancelled and not course.cancelled and not course.foreign:
             raise RunnerError(f"the workflow {course.id} has {course.ending} with {len(lost)} calls that were not made")
@@ -306,6 +308,13 @@ class TemporalEngine:
             for call in lost:
                 self._put(call)
         self._more.set()
+
+    async def _give_up_on(self, course: WorkflowResults) -> None:
+        """End a workflow that no worker can go on with, and send its calls again."""
+        await together([self._handle(course).terminate(course.broken)])
+        lost, course.calls = course.calls, set()
+        for call_id in lost:
+            self._lose(call_id, EndsDisagreeError(course.broken))
 
     def _note(self, ended: str | None) -> None:
         """Record a report on the calls: one may have ended, so that its place is free."""

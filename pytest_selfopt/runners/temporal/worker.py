@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError
 from pytest_selfopt.runners.runner import Call
+from pytest_selfopt.runners.temporal.codec import REFUSED
 from pytest_selfopt.runners.temporal.config import TemporalConfig
 from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.shared import ACTIVITY, BEGUN, MOST_CALLS, MOST_REPLY_BYTES
@@ -50,6 +51,8 @@ class TemporalWorker:
         self._results: OrderedDict[tuple[str, str, str], asyncio.Future[bytes]] = OrderedDict()
         """Calls in progress or made here, by cycle, call and question. A server that was unreachable for longer than a
         heartbeat may be late delivers them again; a call that comes here again is not made again."""
+        self._waiting: Counter[tuple[str, str, str]] = Counter()
+        """The activities that wait for each of these calls."""
         self._begun: OrderedDict[str, None] = OrderedDict()
         """The attempts at calls that this worker received."""
 
@@ -59,7 +62,7 @@ class TemporalWorker:
         Raises:
             RunnerError: if there is no server.
         """
-        client = await connect(self._config, self._cipher, self._duty.name)
+        client = await connect(self._config, self._cipher, self._duty.name, lenient=True)
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._end)
@@ -113,7 +116,7 @@ class TemporalWorker:
         call_id = info.activity_id.rstrip("~")
         workflow = info.workflow_id or ""
         about = self._names.context(MessageKind.CALL, workflow, call_id)
-        call = self._duty.read(lambda: call_from_bytes(text.encode(errors="replace"), about, self._duty.variant))
+        call = self._duty.read(lambda: self._read(text, about))
         if isinstance(call, CallResult):
             return result_to_bytes(call, replace(about, kind=MessageKind.RESULT), "")
         question = question_of(call)
@@ -127,16 +130,26 @@ class TemporalWorker:
             self._results[key] = making
             self._forget_old()
         beat = asyncio.create_task(self._beat())
+        self._waiting[key] += 1
         try:
             return await asyncio.shield(making)
         except asyncio.CancelledError:
-            self._duty.executor.abort(call_id)
-            await asyncio.wait([making], timeout=_ABORTING_S)
+            if self._waiting[key] == 1:
+                self._duty.executor.abort(call_id)
+                await asyncio.wait([making], timeout=_ABORTING_S)
             raise
         finally:
             beat.cancel()
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
             if not making.done() or making.exception() is not None:
                 self._results.pop(key, None)
+
+    def _read(self, text: str, about: MessageContext) -> Call:
+        if text.startswith(REFUSED):
+            raise UnusableMessageError(text.removeprefix(REFUSED))
+        return call_from_bytes(text.encode(errors="replace"), about, self._duty.variant)
 
     @activity.defn(name=BEGUN)
     async def begun(self, attempts: list[str]) -> list[str]:

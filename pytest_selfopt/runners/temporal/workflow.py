@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
@@ -65,7 +65,7 @@ class CallBatchWorkflow:
         self._errands: list[CallPayload] = []
         self._window = 0
         self._heartbeat = timedelta(0)
-        self._under_way: dict[str, ActivityHandle[bytes] | None] = {}
+        self._under_way: dict[str, ActivityHandle[RawValue] | None] = {}
         self._ended = 0
         self._dropped: set[str] = set()
 
@@ -137,7 +137,8 @@ class CallBatchWorkflow:
         handle = self._under_way[errand.id] = workflow.start_activity(
             ACTIVITY,
             errand.call,
-            result_type=bytes,
+            # Only the session reads results: one that cannot be read must not end the other calls' workflow.
+            result_type=RawValue,
             activity_id=errand.id + again,
             task_queue=queue,
             start_to_close_timeout=timedelta(seconds=errand.seconds),

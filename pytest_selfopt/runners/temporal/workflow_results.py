@@ -24,7 +24,6 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from pytest_selfopt import clock
-from pytest_selfopt.errors import RunnerError
 from pytest_selfopt.runners.message import EndsDisagreeError, MessageKind, UnusableMessageError
 from pytest_selfopt.runners.remote import OTHER_QUESTION, ResultListener
 from pytest_selfopt.runners.temporal.codec import converter_of, read_payloads
@@ -80,6 +79,8 @@ class WorkflowResults:
     ending: str = ""
     foreign: bool = False
     """Whether others started it: its calls are not this session's."""
+    broken: str = ""
+    """Why no worker can go on with it, though the server does not end it."""
     cancelled: bool = False
     """Whether the workflow was asked to end early."""
     _read: int = 0
@@ -115,7 +116,7 @@ class WorkflowResults:
             if event.event_id > self._read:
                 await self._take(event, converter, inbox)
                 self._read = event.event_id
-            if self.foreign:
+            if self.foreign or self.broken:
                 break
         return self._read > before
 
@@ -150,7 +151,8 @@ class WorkflowResults:
         elif event.HasField("workflow_task_failed_event_attributes"):
             failed = event.workflow_task_failed_event_attributes
             if failed.cause in _BROKEN:
-                raise RunnerError(f"a worker cannot carry calls: {failed.failure.message}{_advice(failed.failure)}")
+                self.broken = f"a worker cannot carry calls: {failed.failure.message}{_advice(failed.failure)}"
+                self.ending = "failed"
         elif event.event_type in _ENDINGS:
             self.ending = _ENDINGS[event.event_type]
         else:
