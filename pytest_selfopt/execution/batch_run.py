@@ -18,6 +18,7 @@ from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, make_b
 from pytest_selfopt.execution.calls import CallFactory, case_texts
 from pytest_selfopt.execution.copies import CopyWatch
 from pytest_selfopt.execution.dispatcher import MOST_TOGETHER, TICK_S
+from pytest_selfopt.execution.held_calls import WaitAnnouncer
 from pytest_selfopt.execution.replies import Received, make_trial, parse_reply
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger
@@ -29,7 +30,7 @@ from pytest_selfopt.planning.budget import make_budget, require_prices
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.runners.quota import spent_sentence
-from pytest_selfopt.runners.runner import Finished, Runner
+from pytest_selfopt.runners.runner import Finished, Holding, Runner
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.execution_state import MARK
@@ -65,12 +66,16 @@ class BatchResult:
 
 @dataclass(slots=True)
 class BatchRun:
-    """A batch under way; `say` gets the numbers of trials with an answer, of all trials, and of errors."""
+    """A batch under way; `say` gets the numbers of trials with an answer, of all trials, and of errors.
+
+    `announce` gets a sentence on each wait that a server asks for.
+    """
 
     settings: Settings
     questions: Questions
     command: str
     say: Callable[[int, int, int], None]
+    announce: Callable[[str], None]
     _trials: list[Trial] = field(default_factory=list)
     _expected: list[Trial] = field(default_factory=list)
     _parts: dict[str, list[Trial]] = field(default_factory=dict)
@@ -171,7 +176,16 @@ class BatchRun:
                     return spent[0]
             return ""
 
-        return _until_interrupted(make_calls, runner.cancel)
+        waits = WaitAnnouncer()
+
+        def announce_wait() -> None:
+            if not isinstance(runner, Holding):
+                return
+            waiting = waits.next_line(runner.held, clock.now())
+            if waiting:
+                self.announce(waiting)
+
+        return _until_interrupted(make_calls, runner.cancel, announce_wait)
 
     def _groups(self, planned: Iterable[TrialKey]) -> Iterator[list[TrialKey]]:
         """Yield the trials of whole runs that are called together: as many as may be held at a time."""
@@ -240,16 +254,18 @@ class BatchRun:
         return trial
 
 
-def _until_interrupted(make_calls: Callable[[], str], cancel: Callable[[], None]) -> str:
+def _until_interrupted(make_calls: Callable[[], str], cancel: Callable[[], None], on_tick: Callable[[], None]) -> str:
     """Make calls on a thread of their own, which no signal interrupts; an interruption cancels them.
 
-    Return why they ended early. What was answered before an interruption is taken.
+    Meanwhile `on_tick` is called now and then. Return why they ended early. What was answered before an interruption is
+    taken.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="selfopt-batch") as pool, undisturbed:
         made = pool.submit(make_calls)
         try:
             while not made.done():
                 wait([made], TICK_S)
+                on_tick()
                 undisturbed.heed()
         except BaseException as interruption:
             cancel()

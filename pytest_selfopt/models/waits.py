@@ -16,6 +16,9 @@ _EPOCH_S = 1e9
 """Numbers from here on are a time since the epoch, in seconds; a wait of that length would be thirty years."""
 _EPOCH_MS = 1e12
 
+MOST_WAIT_S = 366 * 86_400.0
+"""A longer wait is a slip of the server: nobody waits for it, and it may have no date."""
+
 _RESETS = ("x-ratelimit-reset", "ratelimit-reset", "anthropic-ratelimit-")
 
 
@@ -23,32 +26,48 @@ def wait_of(headers: Mapping[str, str], details: Any, *, now: float) -> float | 
     """Return the seconds after which a server wants to be asked again; None if it does not say.
 
     The plainest word counts: `retry-after-ms`, `Retry-After`, Google's `retryDelay` among the `details` of an error;
-    else the time at which the limit that is used up is reset. `now` is in seconds since the epoch.
+    else the time at which the limit that is used up is reset. What no server can mean counts as not said. `now` is in
+    seconds since the epoch.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return max(0.0, milliseconds / 1000)
+        return _possible(milliseconds / 1000)
     asked = retry_after(headers.get("Retry-After"), now=now)
     if asked is None:
-        asked = _retry_delay(details)
+        asked = _possible(_retry_delay(details))
     if asked is None:
-        asked = _until_reset(headers, now)
+        asked = _possible(_until_reset(headers, now))
     return asked
 
 
+def _possible(seconds: float | None) -> float | None:
+    """Return a wait, 0 for one that is over; None if it is too long for anything that a server can mean."""
+    # Written so that NaN is refused, too.
+    if seconds is None or not seconds <= MOST_WAIT_S:
+        return None
+    return max(0.0, seconds)
+
+
 def retry_after(header: str | None, *, now: float) -> float | None:
-    """Read a Retry-After header (seconds or an HTTP date) as seconds to wait; None if missing or invalid."""
+    """Read a Retry-After header (seconds or an HTTP date) as seconds to wait; None if missing, invalid or absurd."""
     if header is None:
         return None
     seconds = _number(header)
     if seconds is None:
-        import email.utils
+        seconds = _until_http_date(header, now)
+    return _possible(seconds)
 
-        date = email.utils.parsedate_tz(header)
+
+def _until_http_date(text: str, now: float) -> float | None:
+    import email.utils
+
+    try:
+        date = email.utils.parsedate_tz(text)
         if date is None:
             return None
-        seconds = email.utils.mktime_tz(date) - now
-    return max(0.0, seconds)
+        return email.utils.mktime_tz(date) - now
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None  # Its year has five digits, or its month thirty-one days too many.
 
 
 def _retry_delay(details: Any) -> float | None:
@@ -108,11 +127,11 @@ def _duration(text: str) -> float | None:
 def _until_date(text: str, now: float) -> float | None:
     try:
         date = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if date.tzinfo is None:
+            return None
+        return max(0.0, date.timestamp() - now)
+    except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        return None
-    return max(0.0, date.timestamp() - now)
 
 
 def _number(text: str | None) -> float | None:

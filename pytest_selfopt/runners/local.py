@@ -282,7 +282,10 @@ class LocalRunner:
 
     def _heed(self, call: Call, answer: Reply | CallError) -> None:
         """Hold back other calls to a server that said when to ask again."""
-        if isinstance(answer, CallError) and answer.kind is ErrorKind.RATE_LIMIT and answer.retry_after_s:
+        if isinstance(answer, Reply) or answer.kind not in (ErrorKind.RATE_LIMIT, ErrorKind.SERVER):
+            return
+        # A longer wait is not waited for: a rate limit is a spent quota then, and the error of a server stays one.
+        if answer.retry_after_s and answer.retry_after_s <= call.options.max_retry_after_s:
             self._slots.hold(call.model, answer.retry_after_s)
             self.held = (call.model, self._clock() + answer.retry_after_s)
 

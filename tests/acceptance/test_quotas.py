@@ -164,21 +164,42 @@ def test_a_spent_quota_ends_a_batch(project: Make) -> None:
     assert f"some prompts were not asked: {MODEL} takes no more calls: HTTP status 402" in told
 
 
-ENDS = re.compile(rf"waits until (\d\d:\d\d:\d\d), as {MODEL} asks \(rate limit\)")
+ENDS = re.compile(rf"waiting [56]\.\d s because the server asked for it \({MODEL}, until (\d\d:\d\d:\d\d)\)")
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_wait_is_announced_and_waited_for(project: Make, way: str) -> None:
-    # All calls in flight are refused, after all answers before them were read: nothing else happens meanwhile.
-    turned_away = {"when": {"after": IN_FLIGHT, "first": 2 * IN_FLIGHT}, "then": WAIT}
+def turning_away(project: Make, status: int) -> Project:
+    """A project whose server refuses all calls in flight for a while, after all answers before them were read."""
+    turned_away = {"when": {"after": IN_FLIGHT, "first": 2 * IN_FLIGHT}, "then": {**WAIT, "status": status}}
     made = project({"rules": [turned_away, *HEALTHY["rules"]]})
     configure(made, LIMITS)
     made.write_suite(suite())
     made.pytester.makepyfile(test_items=BODY)
+    return made
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_wait_is_announced_and_waited_for(project: Make, way: str) -> None:
+    made = turning_away(project, 429)
     result = run(made, way, "--selfopt-cycle")
     ended = time.time()
     assert result.ret == 0
     assert verdicts(made) == {CANDIDATE: "PROMOTE"}
     (until,) = ENDS.findall(said(result))
-    assert until in {time.strftime("%H:%M:%S", time.localtime(ended - second)) for second in range(30)}
+    assert until in {time.strftime("%H:%M:%S", time.localtime(ended - second)) for second in range(120)}
     assert made.server.seen.asked == 2 * 4 * CASES + IN_FLIGHT
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_gate_announces_a_wait_for_a_full_server(project: Make, way: str) -> None:
+    made = turning_away(project, 503)
+    made.write_routing([ROUTED])
+    result = run(made, way, "--selfopt-gate")
+    assert result.ret == 0, said(result)
+    assert len(ENDS.findall(said(result))) == 1
+
+
+def test_a_batch_announces_a_wait(project: Make) -> None:
+    made = turning_away(project, 429)
+    shown = made.selfopt("batch", "mine", "--suite", "items.jsonl", "--runs", "3", "--yes")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert len(ENDS.findall(shown.stderr)) == 1

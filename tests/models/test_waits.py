@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_selfopt.models.waits import wait_of
+from pytest_selfopt.models.waits import MOST_WAIT_S, wait_of
 
 NOW = 1_800_000_000.0
 
@@ -43,10 +43,51 @@ def test_googles_delay_is_read_from_the_body() -> None:
     assert wait_of({}, details, now=NOW) == pytest.approx(34.07)
 
 
+ABSURD = (
+    "31 Dec 99999 23:59:59 GMT",
+    "Fri, 31 Dec 99999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Mon, 99 Foo 2020 99:99:99 GMT",
+    "1e400",
+    "1e308",
+    "99999999999999999999",
+    "nan",
+    "-inf",
+    "soon",
+)
+
+
+@pytest.mark.parametrize("header", ABSURD)
+def test_what_no_server_can_mean_is_not_said(header: str) -> None:
+    assert wait_of({"Retry-After": header}, None, now=NOW) is None
+    assert wait_of({"Retry-After": header, "x-ratelimit-reset": "17"}, None, now=NOW) == 17.0
+
+
+@pytest.mark.parametrize("header", ["-5", "-1e308", "Wed, 21 Oct 2015 07:28:00 GMT", "Thu, 01 Jan 0001 00:00:00 GMT"])
+def test_a_wait_that_is_over_is_none(header: str) -> None:
+    assert wait_of({"Retry-After": header}, None, now=NOW) in (0.0, None)
+
+
+NUMBERS = st.floats().map(str) | st.integers().map(str)
+DATES = st.builds(
+    "{}, {} {} {} {}:{}:{} {}".format,
+    st.sampled_from(["Fri", "", "x"]),
+    st.integers(-1, 99),
+    st.sampled_from(["Jan", "Dec", "Foo", ""]),
+    st.integers(-1, 10**6),
+    st.integers(0, 99),
+    st.integers(0, 99),
+    st.integers(0, 99),
+    st.sampled_from(["GMT", "+9999", "-0000", ""]),
+)
+RESETS = st.builds("{}-{}-{}T{}:00:00{}".format, *[st.integers(0, 99999)] * 3, st.integers(0, 30), st.just("+23:59"))
+HEADERS = st.text() | NUMBERS | DATES | RESETS | st.sampled_from(ABSURD)
+
+
 @given(
-    st.dictionaries(st.sampled_from(["retry-after-ms", "Retry-After", "x-ratelimit-reset-tokens"]), st.text()),
+    st.dictionaries(st.sampled_from(["retry-after-ms", "Retry-After", "x-ratelimit-reset-tokens"]), HEADERS),
     st.text(),
 )
 def test_any_header_gives_seconds_or_nothing(headers: dict[str, str], delay: str) -> None:
     seconds = wait_of(headers, [{"retryDelay": delay}], now=NOW)
-    assert seconds is None or 0 <= seconds < float("inf")
+    assert seconds is None or 0 <= seconds <= MOST_WAIT_S

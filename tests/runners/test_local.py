@@ -82,6 +82,28 @@ def test_the_servers_retry_delay_is_respected() -> None:
     assert result.ended - result.started >= 0.3
 
 
+@pytest.mark.parametrize("header", ["Fri, 31 Dec 99999 23:59:59 GMT", "1e400", "1e308", "-5", "NaN", "soon"])
+@pytest.mark.parametrize(("status", "kind"), [(429, ErrorKind.RATE_LIMIT), (503, ErrorKind.SERVER)])
+def test_an_absurd_retry_delay_is_not_heeded(header: str, status: int, kind: ErrorKind) -> None:
+    refusal = {"when": {"first": 1}, "then": {"status": status, "headers": {"Retry-After": header}}}
+    with ScriptedServer({"rules": [refusal, {"when": {}, "then": {"text": "hello"}}]}) as server:
+        runner = over_http(server, 1)
+        result = runner.run(call(retries=1, backoff_s=0.001))
+    assert result.reply is not None
+    assert [attempt.error.kind for attempt in result.failed_attempts] == [kind]
+    assert runner.held is None
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.RATE_LIMIT, ErrorKind.SERVER])
+def test_calls_are_held_back_as_the_server_asks(kind: ErrorKind) -> None:
+    runner, _ = runner_of([error(kind, 0.2), Reply()])
+    result = runner.run(call(retries=1, backoff_s=0.001))
+    assert runner.held is not None
+    model, until = runner.held
+    assert model == "m"
+    assert until >= result.started + 0.2
+
+
 def test_an_excessive_retry_delay_is_not_awaited() -> None:
     runner, client = runner_of([error(ErrorKind.RATE_LIMIT, 3600), Reply()])
     ended = runner.run(call(retries=1)).error

@@ -28,18 +28,13 @@ from pytest_selfopt.runners.nats.messages import NatsMessages
 from pytest_selfopt.runners.nats.subjects import Subjects
 from pytest_selfopt.runners.nats.worker_directory import notice_context, notice_to_bytes
 from pytest_selfopt.runners.remote import ProviderLimits, RemoteRunner
-from pytest_selfopt.runners.runner import Call
-from pytest_selfopt.runners.worker_executor import Executor, WorkerConfig
-from pytest_selfopt.specs.variants import VARIANTS
-from pytest_selfopt.trial import CallResult, ErrorKind, Reply
+from pytest_selfopt.trial import CallResult, ErrorKind
 from tests.runners.hostile_messages import HELLO, NOISE
+from tests.runners.queue_work import LONG_S, OPEN, SEALED, Model, ask, asking, texts, wait_for, working
 from tests.servers import free_port, started
 
-LONG_S = 120.0
 PATIENT_S = 600.0
 """A silence after which nothing in a test comes again by itself."""
-SEALED = Cipher(b"k" * 32)
-OPEN = Cipher(None)
 
 
 @pytest.fixture(scope="module")
@@ -52,35 +47,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers here are threads, which get no signals."""
     monkeypatch.setattr(nats_worker, "ending_signals", lambda: ())
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-class Model:
-    """Answers when it may, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.may = threading.Event()
-        self.may.set()
-        self.may_answer = ""
-        """The only call that may be answered; any, if it is empty."""
-
-    def run(self, call: Call) -> CallResult:
-        self.asked.append(call.id)
-        assert self.may.wait(LONG_S)
-        wait_for(lambda: self.may_answer in ("", call.id))
-        now = time.time()
-        return CallResult(reply=Reply(text=f"hello {call.id}"), started=now, ended=now, lane=call.lane)
-
-    def give_up(self, call_id: str) -> None: ...
-
-    def abort(self, call_id: str) -> None: ...
 
 
 class Desk:
@@ -96,29 +62,10 @@ class Desk:
 
     @contextmanager
     def worker(self, cipher: Cipher | None = None) -> Iterator[None]:
-        there = threading.Event()
-
-        def say(text: str) -> None:
-            self.said.append(text)
-            there.set()
-
-        executor = Executor(lambda _: self.model)  # type: ignore[arg-type, return-value]  # all that is called
-        duty = WorkerConfig(executor=executor, providers=("own",), concurrency=4, variant=VARIANTS.__getitem__, say=say)
-        worker = nats_worker.NatsWorker(self.config, cipher or self.cipher, duty)
-        loops: list[asyncio.AbstractEventLoop] = []
-
-        async def work() -> None:
-            loops.append(asyncio.get_running_loop())
-            await worker.run()
-
-        thread = threading.Thread(target=lambda: asyncio.run(work()))
-        thread.start()
-        assert there.wait(LONG_S)
-        try:
+        with working(
+            lambda duty: nats_worker.NatsWorker(self.config, cipher or self.cipher, duty), self.model, self.said
+        ):
             yield
-        finally:
-            loops[0].call_soon_threadsafe(worker._end)
-            thread.join(LONG_S)
 
     @contextmanager
     def session(self, cycle: str, silence_s: float = PATIENT_S) -> Iterator[RemoteRunner]:
@@ -180,30 +127,6 @@ class Desk:
         while self.stored(self.names.calls, subject):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-
-
-def ask(runner: RemoteRunner, *calls: str) -> dict[str, CallResult]:
-    found: dict[str, CallResult] = {}
-    runner.run_batch(
-        [replace(HELLO, id=one) for one in calls],
-        lambda finished: found.update({one.call.id: one.result for one in finished}),
-    )
-    return found
-
-
-def texts(results: dict[str, CallResult]) -> dict[str, str]:
-    return {call_id: result.reply.text for call_id, result in results.items() if result.reply is not None}
-
-
-@contextmanager
-def asking(runner: RemoteRunner, *calls: str) -> Iterator[dict[str, CallResult]]:
-    """Ask on another thread, and wait for the results at the end."""
-    found: dict[str, CallResult] = {}
-    thread = threading.Thread(target=lambda: found.update(ask(runner, *calls)))
-    thread.start()
-    yield found
-    thread.join(LONG_S)
-    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("cipher", [OPEN, SEALED], ids=["open", "sealed"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,10 +24,8 @@ from pytest_selfopt.runners.temporal.connection import connect
 from pytest_selfopt.runners.temporal.engine import TemporalEngine
 from pytest_selfopt.runners.temporal.shared import WORKFLOW, CallPayload, CallPayloads
 from pytest_selfopt.runners.temporal.task_queues import TaskQueues
-from pytest_selfopt.runners.worker_executor import Executor, WorkerConfig
-from pytest_selfopt.specs.variants import VARIANTS
 from tests.runners.hostile_messages import NOISE
-from tests.runners.test_nats_messages import LONG_S, OPEN, SEALED, Model, ask, asking, texts, wait_for
+from tests.runners.queue_work import LONG_S, OPEN, SEALED, Model, ask, asking, texts, wait_for, working
 from tests.servers import free_port, started
 
 
@@ -56,29 +53,12 @@ class Desk:
 
     @contextmanager
     def worker(self, cipher: Cipher | None = None) -> Iterator[None]:
-        there = threading.Event()
-
-        def say(text: str) -> None:
-            self.said.append(text)
-            there.set()
-
-        executor = Executor(lambda _: self.model)  # type: ignore[arg-type, return-value]  # all that is called
-        duty = WorkerConfig(executor=executor, providers=("own",), concurrency=4, variant=VARIANTS.__getitem__, say=say)
-        worker = temporal_worker.TemporalWorker(self.config, cipher or self.cipher, duty)
-        loops: list[asyncio.AbstractEventLoop] = []
-
-        async def work() -> None:
-            loops.append(asyncio.get_running_loop())
-            await worker.run()
-
-        thread = threading.Thread(target=lambda: asyncio.run(work()))
-        thread.start()
-        assert there.wait(LONG_S)
-        try:
+        with working(
+            lambda duty: temporal_worker.TemporalWorker(self.config, cipher or self.cipher, duty),
+            self.model,
+            self.said,
+        ):
             yield
-        finally:
-            loops[0].call_soon_threadsafe(worker._end)
-            thread.join(LONG_S)
 
     @contextmanager
     def session(self, cycle: str) -> Iterator[RemoteRunner]:

@@ -148,7 +148,7 @@ def run_batch(settings: Settings, questions: Questions) -> BatchResult:
     command = " ".join(["selfopt", *sys.argv[1:]])
     write_progress = progress_writer(sys.stderr, clock.monotonic)
     with interrupted_when_ended():
-        result = BatchRun(settings, questions, command, write_progress).run()
+        result = BatchRun(settings, questions, command, write_progress, write_note).run()
     if result.stopped and not result.calls and not result.interrupted:
         raise SettingsError(f"nothing was asked: {result.stopped}")
     return result

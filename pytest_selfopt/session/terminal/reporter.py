@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_selfopt import clock
 from pytest_selfopt.cycle.build_gate import describe_gate
 from pytest_selfopt.cycle.observer import CycleStart
+from pytest_selfopt.execution.held_calls import WaitAnnouncer
 from pytest_selfopt.execution.time_left import CallsSoFar, time_left
 from pytest_selfopt.planning.plan import PhasePlan, TrialKey
 from pytest_selfopt.session.subsessions import is_followed, which_of
@@ -19,10 +19,6 @@ from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
-
-
-ANNOUNCED_WAIT_S = 5.0
-"""Waits from this length on are announced, in seconds."""
 
 
 class ProgressReporter:
@@ -35,8 +31,7 @@ class ProgressReporter:
         self._start: CycleStart | None = None
         self._stopped: dict[str, frozenset[str]] = {}
         """The candidates last announced as stopped, by phase."""
-        self._announced_wait = 0.0
-        """The end of the wait that was announced last, in seconds since the epoch."""
+        self._waits = WaitAnnouncer()
 
     def on_overruled(self, plan: PhasePlan) -> None:
         """Warn that a forced model is asked although its rule disables it."""
@@ -81,21 +76,12 @@ class ProgressReporter:
         """Show the progress of a trial's pass, if it is due; announce a wait at once."""
         if self._start is None or self._progress is None:
             return
-        self._announce_wait(self._start.dispatcher.held)
+        waiting = self._waits.next_line(self._start.dispatcher.held, clock.now())
+        if waiting:
+            self._write_lines([f"  {waiting}"])
         if self._progress.due:
             label = f"{key.phase} pass {key.run + 1}"
             self._progress.tick(_read_status(self._start, label, unfinished, which_of(os.environ)))
-
-    def _announce_wait(self, held: tuple[str, float] | None) -> None:
-        """Say until when calls wait at a server's wish, unless it is soon or was said."""
-        if held is None:
-            return
-        model, until = held
-        if until - clock.now() < ANNOUNCED_WAIT_S or until < self._announced_wait + ANNOUNCED_WAIT_S:
-            return
-        self._announced_wait = until
-        moment = time.strftime("%H:%M:%S", time.localtime(until))
-        self._write_lines([f"  waits until {moment}, as {model} asks (rate limit)"])
 
     def on_other_output(self) -> None:
         """Erase the rewritten line."""
