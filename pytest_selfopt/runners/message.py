@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_selfopt.errors import RunnerError
+
+MOST_REASONS = 20
+"""How many reasons for refusing messages are told apart."""
 
 
 class UnusableMessageError(RunnerError):
@@ -49,3 +53,10 @@ class MessageContext:
     def to_bytes(self) -> bytes:
         """Return a text that no other context has."""
         return json.dumps(self.to_json(), ensure_ascii=True).encode("ascii")
+
+
+def count_reason(reasons: Counter[str], why: str) -> None:
+    """Count why a message was refused; strangers may send any number, with any reason."""
+    if why not in reasons and len(reasons) >= MOST_REASONS:
+        why = "other reasons"
+    reasons[why] += 1

@@ -17,6 +17,7 @@ from pytest_selfopt.errors import RunnerError, SelfoptError
 from pytest_selfopt.runners.attempts import limited, lost_attempts, most_attempts
 from pytest_selfopt.runners.budget import CallBudget, Reservation
 from pytest_selfopt.runners.collect import hand_over
+from pytest_selfopt.runners.message import count_reason
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.runners.wire import Answer, question_of
 from pytest_selfopt.runners.without_reply import UNFINISHED, ended_now
@@ -26,9 +27,6 @@ _TICK_S = 1.0
 """Seconds between looks of a sender that waits for a place."""
 
 OTHER_QUESTION = "a result answers another question than its call asks"
-
-MOST_REASONS = 20
-"""How many reasons for refusing messages are told apart."""
 
 MOST_ANSWERS = 8
 """How many answers to a call are kept that is not sent yet."""
@@ -349,9 +347,7 @@ class RemoteRunner:
 
     def refused(self, why: str) -> None:
         """Count a message that is not used."""
-        if why not in self.refusals and len(self.refusals) >= MOST_REASONS:
-            why = "other reasons"
-        self.refusals[why] += 1
+        count_reason(self.refusals, why)
 
     def _with_old_quota(self, result: CallResult) -> CallResult:
         """Return a result; a quota that was spent before this session is a rate limit, and no reason to stop again.

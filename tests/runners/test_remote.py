@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from pytest_selfopt.execution.backends import RemoteBackend, RunnerPurpose
 from pytest_selfopt.models.config import ModelConfig, ProviderConfig
-from pytest_selfopt.runners.remote import MOST_REASONS, OTHER_QUESTION, RemoteRunner, ResultListener
+from pytest_selfopt.runners.message import MOST_REASONS
+from pytest_selfopt.runners.remote import OTHER_QUESTION, RemoteRunner, ResultListener
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import Answer, question_of
 from tests.runners.hostile_messages import ANSWERED, HELLO
