@@ -26,7 +26,7 @@ from pytest_selfopt.runners.nats.connection import connect, have_consumer, have_
 from pytest_selfopt.runners.nats.engine import ID, NatsEngine
 from pytest_selfopt.runners.nats.messages import NatsMessages
 from pytest_selfopt.runners.nats.subjects import Subjects
-from pytest_selfopt.runners.nats.worker_directory import notice_context, notice_to_bytes
+from pytest_selfopt.runners.nats.worker_directory import WorkerDirectory, notice_context, notice_to_bytes
 from pytest_selfopt.runners.remote import ProviderLimits, RemoteRunner
 from pytest_selfopt.trial import CallResult, ErrorKind
 from tests.runners.hostile_messages import HELLO, NOISE
@@ -321,3 +321,11 @@ def test_results_of_an_older_worker_say_what_to_do(url: str) -> None:
     old = b'{"name": "old", "providers": ["own"], "concurrency": 4}'
     with Pretender(desk, answer, old), pytest.raises(RunnerError, match="cannot be used: run the same version"):
         desk.ask("other", "call-1")
+
+
+def test_a_pinned_model_without_a_worker_is_named(url: str) -> None:
+    demand = ProviderLimits(limits={"own": 1}, provider_of=lambda _: "own", pinned=lambda _: True)
+    directory = WorkerDirectory(NatsConfig(servers=(url,), name="pinned"), OPEN, demand)
+    connection: Any = None  # It is asked only while there is patience.
+    with pytest.raises(RunnerError, match=f"no worker at {url} makes calls to own; start one"):
+        asyncio.run(directory.place(connection, "own/model", patience_s=-1.0))
