@@ -82,6 +82,7 @@ class RunningCycle:
         Raises:
             SelfoptError: if one of the project's own gates fails, or the call is never made.
         """
+        self._store.require_lock()
         should_run = self.should_run(planned)
         if should_run:
             self._enter_pass(planned.key)
@@ -116,6 +117,7 @@ class RunningCycle:
 
     def _while_waiting(self, key: TrialKey) -> None:
         self._observer.on_wait(key)
+        self._store.require_lock()
         if self.dispatcher.is_blocked(key):
             # Only another item would release it, and it is run later.
             raise SelfoptError(
@@ -222,6 +224,7 @@ class RunningCycle:
             self._evidence_problems.clear()
         if not isinstance(self._store, CycleStore):
             return self._finish_gate(interrupted=interrupted)
+        self._store.lease.check()
         self._recorder.flush()
         if interrupted or self._partial or self.stopped_because or self._evidence_problems:
             return self._finish_undecided(self._store, interrupted=interrupted)

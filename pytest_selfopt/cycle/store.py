@@ -15,7 +15,7 @@ from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.decision_log import append_decision, check_log
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
-from pytest_selfopt.ledger.steps import hold_state, settle_before_reading
+from pytest_selfopt.ledger.steps import HeldState, hold_state, settle_before_reading
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
 from pytest_selfopt.planning.expiry import expire_rules
@@ -72,6 +72,13 @@ class SessionStore:
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
         self._held.close()
+
+    def require_lock(self) -> None:
+        """Refuse to go on if another process has taken the lock of a cycle; other sessions have none.
+
+        Raises:
+            LeaseLostError: if so.
+        """
 
     @property
     def resumed_seed(self) -> int | None:
@@ -241,15 +248,26 @@ class CycleStore(SessionStore):
         interrupted: InterruptedCycle | None,
         project_gates: ProjectGates,
         held: ExitStack,
-        notes: Sequence[str],
+        state: HeldState,
     ) -> None:
         """Resume the `interrupted` cycle, if there is one."""
-        super().__init__(settings, routing, ledger, project_gates=project_gates, held=held, notes=notes, asks=True)
+        super().__init__(
+            settings, routing, ledger, project_gates=project_gates, held=held, notes=state.notes, asks=True
+        )
+        self.lease = state.lease
         self.interrupted = interrupted
         self.began = self.routing
         """The routing configuration as it was when the cycle began."""
         if routing.problem:
             self.notes.append(routing.problem)
+
+    def require_lock(self) -> None:
+        """Refuse to go on if another process has taken the lock; reads no file.
+
+        Raises:
+            LeaseLostError: if so.
+        """
+        self.lease.require()
 
     @property
     def resumed_seed(self) -> int | None:
@@ -377,9 +395,9 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
     if settings.resume and not settings.ledger_path.exists():
         raise nothing_to_resume()
     try:
-        notes = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
+        state = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         ledger = held.enter_context(Ledger(settings.ledger_path))
-        notes += check_log(settings.state_dir, ledger, take_over=True).notes
+        log = check_log(settings.state_dir, ledger, take_over=True)
         interrupted = None
         if settings.resume:
             interrupted = interrupted_cycle(ledger)
@@ -393,7 +411,7 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
             interrupted=interrupted,
             project_gates=project_gates,
             held=held,
-            notes=notes,
+            state=replace(state, notes=(*state.notes, *log.notes)),
         )
     except BaseException:
         held.close()
