@@ -13,10 +13,10 @@ from pytest_selfopt.cycle.cycle_calls import CycleCalls
 from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
 from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.pass_gate import PassGate
-from pytest_selfopt.cycle.phase_run import EvidenceProblem
+from pytest_selfopt.cycle.phase_run import EvidenceProblem, OpenedCycle
 from pytest_selfopt.cycle.proof import proof_of
 from pytest_selfopt.cycle.result import CycleResult
-from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
+from pytest_selfopt.cycle.store import CycleStore, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.backends import CallBackend

@@ -16,6 +16,7 @@ from pytest_selfopt.routing.decision_chain import hashes_of, read_log
 from pytest_selfopt.routing.feedback import FEEDBACK
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, JOURNAL, LEARNED, LEDGER, prepare_state_dir
 from pytest_selfopt.routing.lock import LOCK, Lease, LeaseLostError, LockHeldError, hold_lock
+from pytest_selfopt.routing.ownership import require_access
 from pytest_selfopt.routing.state_change import Journal, StateChange, close, read_journal, undo
 
 PATIENCE_S = 10.0
@@ -125,8 +126,9 @@ def settle_before_reading(state_dir: Path, routing_path: Path) -> list[str]:
     """Settle an interrupted step before something is read without the lock; wait for one that is under way.
 
     Raises:
-        StateError: if it cannot be undone.
+        StateError: if it cannot be undone, or the directory cannot be read.
     """
+    require_access(state_dir)
     waited = 0.0
     while (state_dir / JOURNAL).exists() and waited < PATIENCE_S:
         try:

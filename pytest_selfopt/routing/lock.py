@@ -9,6 +9,7 @@ before it writes anything (`Lease.check`).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import math
 import os
@@ -29,6 +30,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import lease
 from pytest_selfopt.routing.atomic_files import remove_quietly
 from pytest_selfopt.routing.lease import Holder, parse_holder, silence_needed
+from pytest_selfopt.routing.ownership import reason
 
 LOCK = "lock"
 SETTLE_S = 0.1
@@ -170,7 +172,7 @@ def _take(path: Path) -> Lease:
             try:
                 taken = _attempt(path, handle, ourselves, silence)
             except OSError as problem:
-                raise StateError(f"cannot use the lock {path}: {problem.strerror or problem}") from None
+                raise StateError(f"cannot use the lock {path}: {reason(problem, path)}") from None
         if taken is not None:
             return taken
         time.sleep(_PAUSE_S)
@@ -289,9 +291,9 @@ def _open(path: Path) -> int:
     try:
         handle = os.open(path, flags, 0o644)
     except OSError as problem:
-        if path.is_symlink() or path.is_dir():
+        if problem.errno in (errno.ELOOP, errno.EISDIR):
             raise _no_file(path) from None
-        raise StateError(f"cannot create the lock {path}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot use the lock {path}: {reason(problem, path)}") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise _no_file(path)
