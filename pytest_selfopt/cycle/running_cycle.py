@@ -225,6 +225,7 @@ class RunningCycle:
         if not isinstance(self._store, CycleStore):
             return self._finish_gate(interrupted=interrupted)
         self._store.lease.check()
+        self._store.notes += filter(None, [self._store.lease.pause_note])
         self._recorder.flush()
         if interrupted or self._partial or self.stopped_because or self._evidence_problems:
             return self._finish_undecided(self._store, interrupted=interrupted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ BEAT_S = 2.0
 """Seconds between renewals."""
 SHORTEST_SILENCE_S = 2.5 * BEAT_S
 """Seconds for which a lock is watched in any case: a clock that jumps makes a fresh one look old."""
+SLOW_S = 10.0
+"""Seconds by which a renewal may be late on a busy machine."""
 _SAME_START_S = 2.0
 _LATEST_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _LONGEST_TEXT = 500
@@ -111,3 +114,40 @@ def silence_needed(age_s: float) -> float:
     if age_s < 0:
         return LEASE_S
     return max(LEASE_S - age_s, SHORTEST_SILENCE_S)
+
+
+class Silence:
+    """How long a lock was not renewed: pauses between looks are counted, since any clock may jump."""
+
+    def __init__(self, needed_s: float, pause_s: float) -> None:
+        self._pauses = math.ceil(needed_s / pause_s)
+        self._text: bytes | None = None
+        self._seen = 0
+
+    def is_new(self, text: bytes) -> bool:
+        """Whether this text was not seen at the look before."""
+        return text != self._text
+
+    def lasts(self, text: bytes) -> bool:
+        """Count a look; whether the text has been the same for long enough."""
+        if self.is_new(text):
+            self._text, self._seen = text, 0
+        self._seen += 1
+        return self._seen > self._pauses
+
+
+def still_for(since_last_s: float) -> float:
+    """Return the seconds for which a process was stopped between two renewals; 0 if it was only slow."""
+    if since_last_s < BEAT_S + SLOW_S:
+        return 0.0
+    return since_last_s
+
+
+def pause_note(stood_still_s: float) -> str:
+    """Say that a process was stopped while it held a lock; empty if it was not."""
+    if not stood_still_s:
+        return ""
+    return (
+        f"this process was stopped for {stood_still_s:.0f} s: the latency of calls that were under way then has that "
+        "in it"
+    )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import math
 import os
 import secrets
 import shlex
@@ -29,7 +28,7 @@ from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import lease
 from pytest_selfopt.routing.atomic_files import remove_quietly
-from pytest_selfopt.routing.lease import Holder, parse_holder, silence_needed
+from pytest_selfopt.routing.lease import Holder, Silence, parse_holder, pause_note, silence_needed, still_for
 from pytest_selfopt.routing.ownership import reason
 
 LOCK = "lock"
@@ -56,12 +55,18 @@ class Lease:
         """A sentence about the holder from which the lock was taken over; empty without one."""
         self.lost = ""
         """Why this process does not hold the lock any more; empty while it does."""
+        self._stood_still_s = 0.0
         self._path = path
         self._handle = handle
         self._holder = holder
         self._turn = threading.Lock()
         self._ended = threading.Event()
         self._renewing = threading.Thread(target=self._beat, name="selfopt-lease", daemon=True)
+
+    @property
+    def pause_note(self) -> str:
+        """A sentence if this process was stopped meanwhile; empty if not."""
+        return pause_note(self._stood_still_s)
 
     def check(self) -> None:
         """Make sure that this process still holds the lock.
@@ -111,7 +116,11 @@ class Lease:
         self._renewing.join(lease.BEAT_S)
 
     def _beat(self) -> None:
+        last = clock.monotonic()
         while not self._ended.wait(lease.BEAT_S):
+            now = clock.monotonic()
+            self._stood_still_s += still_for(now - last)
+            last = now
             # What cannot be written now may be at the next beat, and `check` reads the lock in any case.
             with suppress(OSError), self._turn:
                 self._renew()
@@ -164,7 +173,7 @@ def _take(path: Path) -> Lease:
         StateError: if it cannot be opened, locked or written.
     """
     ourselves = _ourselves()
-    silence = _Silence(lease.LEASE_S + lease.SHORTEST_SILENCE_S)
+    silence = Silence(lease.LEASE_S + lease.SHORTEST_SILENCE_S, _PAUSE_S)
     while True:
         with ExitStack() as opened:
             handle = _open(path)
@@ -178,27 +187,7 @@ def _take(path: Path) -> Lease:
         time.sleep(_PAUSE_S)
 
 
-class _Silence:
-    """How long a lock was not renewed: pauses between looks are counted, since any clock may jump."""
-
-    def __init__(self, needed_s: float) -> None:
-        self._pauses = math.ceil(needed_s / _PAUSE_S)
-        self._text: bytes | None = None
-        self._seen = 0
-
-    def is_new(self, text: bytes) -> bool:
-        """Whether this text was not seen at the look before."""
-        return text != self._text
-
-    def lasts(self, text: bytes) -> bool:
-        """Count a look; whether the text has been the same for long enough."""
-        if self.is_new(text):
-            self._text, self._seen = text, 0
-        self._seen += 1
-        return self._seen > self._pauses
-
-
-def _attempt(path: Path, handle: int, ourselves: Holder, silence: _Silence) -> Lease | None:
+def _attempt(path: Path, handle: int, ourselves: Holder, silence: Silence) -> Lease | None:
     """Take the lock if that is possible now; None if it has to be tried again.
 
     Raises:
@@ -214,7 +203,7 @@ def _attempt(path: Path, handle: int, ourselves: Holder, silence: _Silence) -> L
         return Lease(path, os.dup(handle), ourselves)
     if is_free:
         # Holding the lock meanwhile, so that no other newcomer of this kernel takes it over as well.
-        if not _stays_silent(path, handle, _Silence(silence_needed(_age(path, handle)))):
+        if not _stays_silent(path, handle, Silence(silence_needed(_age(path, handle)), _PAUSE_S)):
             return None
     else:
         if holder is not None:
@@ -224,7 +213,7 @@ def _attempt(path: Path, handle: int, ourselves: Holder, silence: _Silence) -> L
     return _take_over(path, handle, ourselves, holder)
 
 
-def _stays_silent(path: Path, handle: int, silence: _Silence) -> bool:
+def _stays_silent(path: Path, handle: int, silence: Silence) -> bool:
     """Watch a lock whose holder cannot be seen; whether it may be taken, or has changed hands meanwhile.
 
     Raises:

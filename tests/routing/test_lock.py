@@ -311,6 +311,16 @@ def test_a_lease_is_renewed_until_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short")
+def test_a_holder_knows_that_it_stood_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 2.0, 4.0, 65.0, 67.0, 69.0])
+    monkeypatch.setattr("pytest_selfopt.clock.monotonic", lambda: next(moments, 71.0))
+    with hold_lock(tmp_path) as held:
+        while not held.pause_note:
+            time.sleep(0.01)
+    assert "this process was stopped for 61 s" in held.pause_note
+
+
+@pytest.mark.usefixtures("short")
 def test_a_child_of_a_killed_holder_holds_nothing(tmp_path: Path, start: Start) -> None:
     _, pid = line(start(LEAVES_A_CHILD)).split()
     os.kill(int(pid), signal.SIGKILL)
