@@ -282,7 +282,8 @@ def _open(path: Path) -> int:
     except OSError as problem:
         if problem.errno in (errno.ELOOP, errno.EISDIR):
             raise _no_file(path) from None
-        raise StateError(f"cannot use the lock {path}: {reason(problem, path)}") from None
+        what_to_do = "give this user the right to write it, or this cycle another --selfopt-state-dir"
+        raise StateError(f"cannot use the lock {path}: {reason(problem, path)}; {what_to_do}") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise _no_file(path)
