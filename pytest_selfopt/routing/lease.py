@@ -128,6 +128,11 @@ class Silence:
         """Whether this text was not seen at the look before."""
         return text != self._text
 
+    def is_broken(self, text: bytes) -> bool:
+        """Whether the holder of the look before has renewed its lease since."""
+        before, now = parse_holder(self._text or b""), parse_holder(text)
+        return before is not None and now is not None and before.token == now.token and before.renewals != now.renewals
+
     def lasts(self, text: bytes) -> bool:
         """Count a look; whether the text has been the same for long enough."""
         if self.is_new(text):

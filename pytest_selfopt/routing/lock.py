@@ -207,6 +207,8 @@ def _attempt(path: Path, handle: int, ourselves: Holder, silence: Silence) -> Le
             return None
     else:
         if holder is not None:
+            if silence.is_broken(text):
+                raise LockHeldError(_held(path, holder))
             _refuse_if_seen(path, handle, holder, ourselves, is_new=silence.is_new(text))
         if not silence.lasts(text):
             return None

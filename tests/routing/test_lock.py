@@ -262,6 +262,13 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
     assert lock._state_of(replace(ours, created=ours.created - 3600)) == ""
 
 
+def test_renewals_show_a_holder_that_seems_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+    """The time at which a process began moves with the machine's clock."""
+    _, pid = line(start("lease.BEAT_S = 0.05", HOLDS)).split()
+    monkeypatch.setattr(lock, "_state_of", lambda _holder: "")
+    assert f"process {pid} on " in refusal(tmp_path)
+
+
 @pytest.mark.usefixtures("short")
 def test_a_stopped_holder_notices_that_its_lease_was_taken(tmp_path: Path, start: Start) -> None:
     holder = start(SEEMS_ELSEWHERE, HOLDS)
