@@ -82,7 +82,6 @@ class RunningCycle:
         Raises:
             SelfoptError: if one of the project's own gates fails, or the call is never made.
         """
-        self._store.require_lock()
         should_run = self.should_run(planned)
         if should_run:
             self._enter_pass(planned.key)
@@ -90,7 +89,12 @@ class RunningCycle:
         return should_run
 
     def should_run(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run; see `PassGate.should_run`."""
+        """Whether an item is to be run; see `PassGate.should_run`.
+
+        Raises:
+            SelfoptError: if another process has taken the lock.
+        """
+        self._store.require_lock()
         if self.stopped_because:
             return self.dispatcher.was_answered(planned.key)
         return self.pass_gate.should_run(planned.key)

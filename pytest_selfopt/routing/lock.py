@@ -145,7 +145,7 @@ class Lease:
             taken = f"{present} has taken it"
         self.lost = (
             f"process {self._holder.pid} has lost the lock {self._path}: {taken}, which is possible when a process was "
-            f"stopped for {lease.LEASE_S:g} s or longer; nothing was written since"
+            f"stopped for {lease.LEASE_S:g} s or longer; it changes nothing any more"
         )
 
 

@@ -161,9 +161,10 @@ def test_a_concurrent_cycle_is_refused_naming_the_holder(project: Make) -> None:
     process.communicate(timeout=120)
 
 
-def test_a_cycle_whose_lock_was_taken_writes_nothing_more(project: Make) -> None:
-    made = project({"rules": right(), "latency": 0.2})
-    process = begin(made)
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "distributed"])
+def test_a_cycle_whose_lock_was_taken_ends(project: Make, workers: tuple[str, ...]) -> None:
+    made = project({"rules": right(), "latency": 0.5})
+    process = begin(made, *workers)
     wait_until(lambda: finished_calls_if_any(made.path) > 20)
     other = made.path / "other"
     other.write_text('{"pid": 7, "host": "elsewhere", "token": "theirs"}')
