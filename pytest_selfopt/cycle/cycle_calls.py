@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_selfopt.cycle.observer import CycleObserver
-from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
+from pytest_selfopt.cycle.phase_run import OpenedCycle
+from pytest_selfopt.cycle.store import CycleStore, SessionStore
 from pytest_selfopt.cycle.trial_recorder import TrialRecorder
 from pytest_selfopt.execution.backends import CallBackend, RunnerPurpose, most_at_a_time
 from pytest_selfopt.execution.call_meter import CallMeter

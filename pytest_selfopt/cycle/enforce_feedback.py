@@ -58,21 +58,19 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
     """
     feedback = read_feedback(path, tuple(dict.fromkeys([*settings.phases, *PHASES])))
     with ExitStack() as held:
-        notes: list[str] = []
         if dry_run:
             routing = read_config(settings.routing_path)
-        else:
-            notes += held.enter_context(hold_state(settings.state_dir, settings.routing_path))
-            routing = load_config(settings.routing_path)
-            notes.append(routing.problem)
+            ledger = _ledger(settings, held)
+            log = check_log(settings.state_dir, ledger, take_over=False)
+            return _apply(feedback, routing, settings, ledger, taken_back_in(log.entries), now=now)[1]
+        state = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
+        routing = load_config(settings.routing_path)
         ledger = _ledger(settings, held)
-        log = check_log(settings.state_dir, ledger, take_over=not dry_run)
-        notes += log.notes
+        log = check_log(settings.state_dir, ledger, take_over=True)
+        notes = [*state.notes, routing.problem, *log.notes]
         routing, enforced = _apply(feedback, routing, settings, ledger, taken_back_in(log.entries), now=now)
-        if dry_run:
-            return enforced
         ledger = ledger or held.enter_context(Ledger(settings.ledger_path))
-        with change_state(settings.state_dir, ledger, "selfopt enforce") as written:
+        with change_state(settings.state_dir, ledger, "selfopt enforce", state.lease) as written:
             text = new_text(settings.routing_path, routing, now=now)
             if enforced.applied and text is not None:
                 written.replace(settings.routing_path, text)

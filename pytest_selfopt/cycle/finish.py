@@ -61,7 +61,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
     conclusions, routing = _conclude_phases(state, phases, cycle=cycle, now=now)
     settings = state.settings
     routing, notes = keep_edits(settings.routing_path, state.began, routing)
-    with change_state(settings.state_dir, state.ledger, f"cycle {cycle}") as written:
+    with change_state(settings.state_dir, state.ledger, f"cycle {cycle}", state.lease) as written:
         _store_verdicts(state, phases, conclusions, cycle=cycle, ended=ended)
         state.ledger.finish_cycle(cycle, ended=ended, status="decided")
         text = new_text(settings.routing_path, routing, now=now)
@@ -161,7 +161,7 @@ def record_stopped_cycle(
     """
     entries = [_stopped_entry(phase.plan, reason, cycle=cycle, began=began) for phase in phases]
     settings = state.settings
-    with change_state(settings.state_dir, state.ledger, f"cycle {cycle}") as written:
+    with change_state(settings.state_dir, state.ledger, f"cycle {cycle}", state.lease) as written:
         state.ledger.finish_cycle(cycle, ended=clock.now(), status="stopped")
         note = _write_history(written, settings.state_dir / HISTORY, entries)
     if not note:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -25,7 +25,7 @@ from pytest_selfopt.loop.race import RaceState, race_state, step
 from pytest_selfopt.loop.thresholds import DecisionRule, Limits
 from pytest_selfopt.planning.plan import PhasePlan
 from pytest_selfopt.specs.spec import parse_spec
-from pytest_selfopt.trial import Outcome, Trial
+from pytest_selfopt.trial import CallResult, Outcome, Trial
 
 EARLIER_RUNS = 1_000
 """The factor that keeps runs of several cycles apart: run r of cycle c counts as c × this + r."""
@@ -350,3 +350,12 @@ class PhaseRun:
 
 def _in_cycle(trial: Trial, cycle: int) -> Trial:
     return replace(trial, run=cycle * EARLIER_RUNS + trial.run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedCycle:
+    """A cycle in the ledger, or none (0): its phases, and the results that are stored already, by call id."""
+
+    cycle: int
+    phases: Mapping[str, PhaseRun]
+    stored: Mapping[str, CallResult]

@@ -12,8 +12,9 @@ from pytest_selfopt.cycle.cycle_calls import CycleCalls, StartRequest, make_cycl
 from pytest_selfopt.cycle.dry_run import dry_run
 from pytest_selfopt.cycle.observer import CycleStart
 from pytest_selfopt.cycle.pass_gate import PassGate
+from pytest_selfopt.cycle.phase_run import OpenedCycle
 from pytest_selfopt.cycle.running_cycle import RunningCycle
-from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore, open_cycle_store, open_session_store
+from pytest_selfopt.cycle.store import CycleStore, SessionStore, open_cycle_store, open_session_store
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.execution.backends import CallBackend, make_backend
 from pytest_selfopt.execution.project_runner import ProjectRunner

@@ -88,38 +88,45 @@ def restore(settings: Settings, what: str | None, *, now: str, dry_run: bool) ->
 
 def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool) -> list[str]:
     """Write the configuration and the log in one step."""
-    notes: list[str] = []
     with ExitStack() as held:
-        if not dry_run:
-            if not settings.state_dir.is_dir():
-                raise StateError(f"there is nothing to undo: no decision was logged in {settings.state_dir}")
-            notes += held.enter_context(hold_state(settings.state_dir, settings.routing_path))
-        path = settings.state_dir / DECISIONS
-        ledger = None
-        if settings.ledger_path.exists():
-            ledger = held.enter_context(Ledger(settings.ledger_path))
-        log = check_log(settings.state_dir, ledger, take_over=not dry_run)
-        notes += log.notes
-        routing = read_config(settings.routing_path)
-        steps = steps_of(_undo_log(log.entries), routing)
-        for step in steps:
-            routing = _with(routing, step)
-        routing = _checked(routing)
         if dry_run:
+            log = check_log(settings.state_dir, _ledger(settings, held), take_over=False)
+            steps, _ = _planned(steps_of, log.entries, settings)
             return [f"would be done: {step.sentence}" for step in steps]
+        if not settings.state_dir.is_dir():
+            raise StateError(f"there is nothing to undo: no decision was logged in {settings.state_dir}")
+        state = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
+        ledger = _ledger(settings, held)
+        log = check_log(settings.state_dir, ledger, take_over=True)
+        steps, routing = _planned(steps_of, log.entries, settings)
         # Without a ledger no log with rules is trusted, and there was nothing to undo.
         assert ledger is not None
-        with change_state(settings.state_dir, ledger, "selfopt rollback") as written:
+        with change_state(settings.state_dir, ledger, "selfopt rollback", state.lease) as written:
             text = new_text(settings.routing_path, routing, now=now)
             if text is not None:
                 written.replace(settings.routing_path, text)
             decisions = [_decision(step, routing, now=now) for step in steps]
             for decision in decisions:
-                written.log(path, decision)
+                written.log(settings.state_dir / DECISIONS, decision)
             text = learned_file(ledger, taken_back_of([*log.entries, *map(entry_of, decisions)]))
             if text is not None:
                 written.replace(settings.state_dir / LEARNED, text)
-        return [*notes, *(step.sentence for step in steps), *written.notes]
+        return [*state.notes, *log.notes, *(step.sentence for step in steps), *written.notes]
+
+
+def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
+    if not settings.ledger_path.exists():
+        return None
+    return held.enter_context(Ledger(settings.ledger_path))
+
+
+def _planned(steps_of: StepsOf, entries: Sequence[Entry], settings: Settings) -> tuple[list[Step], RoutingConfig]:
+    """Return what is to be done, and the routing configuration that it leads to."""
+    routing = read_config(settings.routing_path)
+    steps = steps_of(_undo_log(entries), routing)
+    for step in steps:
+        routing = _with(routing, step)
+    return steps, _checked(routing)
 
 
 def _undo_log(entries: Sequence[Entry]) -> UndoLog:

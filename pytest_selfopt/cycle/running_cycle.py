@@ -13,10 +13,10 @@ from pytest_selfopt.cycle.cycle_calls import CycleCalls
 from pytest_selfopt.cycle.finish import finish_cycle_files, record_stopped_cycle
 from pytest_selfopt.cycle.observer import CycleObserver
 from pytest_selfopt.cycle.pass_gate import PassGate
-from pytest_selfopt.cycle.phase_run import EvidenceProblem
+from pytest_selfopt.cycle.phase_run import EvidenceProblem, OpenedCycle
 from pytest_selfopt.cycle.proof import proof_of
 from pytest_selfopt.cycle.result import CycleResult
-from pytest_selfopt.cycle.store import CycleStore, OpenedCycle, SessionStore
+from pytest_selfopt.cycle.store import CycleStore, SessionStore
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.backends import CallBackend
@@ -89,7 +89,12 @@ class RunningCycle:
         return should_run
 
     def should_run(self, planned: PlannedTrial) -> bool:
-        """Whether an item is to be run; see `PassGate.should_run`."""
+        """Whether an item is to be run; see `PassGate.should_run`.
+
+        Raises:
+            SelfoptError: if another process has taken the lock.
+        """
+        self._store.require_lock()
         if self.stopped_because:
             return self.dispatcher.was_answered(planned.key)
         return self.pass_gate.should_run(planned.key)
@@ -116,6 +121,7 @@ class RunningCycle:
 
     def _while_waiting(self, key: TrialKey) -> None:
         self._observer.on_wait(key)
+        self._store.require_lock()
         if self.dispatcher.is_blocked(key):
             # Only another item would release it, and it is run later.
             raise SelfoptError(
@@ -222,6 +228,8 @@ class RunningCycle:
             self._evidence_problems.clear()
         if not isinstance(self._store, CycleStore):
             return self._finish_gate(interrupted=interrupted)
+        self._store.lease.check()
+        self._store.notes += filter(None, [self._store.lease.pause_note])
         self._recorder.flush()
         if interrupted or self._partial or self.stopped_because or self._evidence_problems:
             return self._finish_undecided(self._store, interrupted=interrupted)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_selfopt import clock
 from pytest_selfopt.bench.loading.suites import Suite
-from pytest_selfopt.cycle.phase_run import PhaseRun
+from pytest_selfopt.cycle.phase_run import OpenedCycle, PhaseRun
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.decision_log import append_decision, check_log
 from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
-from pytest_selfopt.ledger.steps import hold_state, settle_before_reading
+from pytest_selfopt.ledger.steps import HeldState, hold_state, settle_before_reading
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
 from pytest_selfopt.planning.expiry import expire_rules
@@ -36,9 +36,11 @@ from pytest_selfopt.planning.resume import (
 from pytest_selfopt.planning.session_plan import SessionPlan
 from pytest_selfopt.planning.turns import suite_hash
 from pytest_selfopt.routing.atomic_files import timestamp
-from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config
+from pytest_selfopt.routing.config import RoutingConfig, load_config, read_config, require_config
 from pytest_selfopt.routing.decisions import Decision, decisions_of, read_decisions
 from pytest_selfopt.routing.history import DECISIONS, prepare_state_dir
+from pytest_selfopt.routing.lock import Lease
+from pytest_selfopt.routing.ownership import is_closed
 from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.trial import CallResult, Json
 
@@ -61,6 +63,8 @@ class SessionStore:
         self.settings = settings
         self.routing = routing
         self.ledger: Ledger | None = ledger
+        self.lease: Lease | None = None
+        """The hold on the state directory, of a cycle."""
         self.notes = list(notes)
         """Sentences for the summary, such as on a configuration that was set aside."""
         self.expired: dict[str, tuple[RuleChange, ...]] = {}
@@ -72,6 +76,11 @@ class SessionStore:
     def close(self) -> None:
         """Close the ledger and free the lock; doing it twice is harmless."""
         self._held.close()
+
+    def require_lock(self) -> None:
+        """Refuse to go on (`LeaseLostError`) if another process has taken the lock of a cycle; reads no file."""
+        if self.lease is not None:
+            self.lease.require()
 
     @property
     def resumed_seed(self) -> int | None:
@@ -189,10 +198,13 @@ def open_session_store(settings: Settings, project_gates: ProjectGates) -> Sessi
     """
     held = ExitStack()
     try:
-        notes = settle_before_reading(settings.state_dir, settings.routing_path)
+        notes: list[str] = []
+        # Plain tests need nothing of it, and only its owner could settle what is in it.
+        if settings.mode is not Mode.PLAIN or not is_closed(settings.state_dir):
+            notes = settle_before_reading(settings.state_dir, settings.routing_path)
         ledger = _ledger_to_read(settings, held)
         if settings.mode is Mode.GATE:
-            _require_routing(settings)
+            require_config(settings.routing_path)
         elif settings.mode is Mode.CYCLE:
             check_log(settings.state_dir, ledger)
         routing = read_config(settings.routing_path)
@@ -210,27 +222,11 @@ def _ledger_to_read(settings: Settings, held: ExitStack) -> Ledger | None:
     return held.enter_context(Ledger(path))
 
 
-def _require_routing(settings: Settings) -> None:
-    if not settings.routing_path.exists():
-        raise StateError(
-            f"--selfopt-gate: {settings.routing_path.name} is missing, so nothing is in force that could be "
-            "measured; write one by --selfopt-cycle, and keep it in git"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedCycle:
-    """A cycle in the ledger, or none (0): its phases, and the results that are stored already, by call id."""
-
-    cycle: int
-    phases: Mapping[str, PhaseRun]
-    stored: Mapping[str, CallResult]
-
-
 class CycleStore(SessionStore):
     """The open state of a cycle that makes calls: it holds the lock, and always has its ledger."""
 
     ledger: Ledger
+    lease: Lease
 
     def __init__(
         self,
@@ -241,10 +237,13 @@ class CycleStore(SessionStore):
         interrupted: InterruptedCycle | None,
         project_gates: ProjectGates,
         held: ExitStack,
-        notes: Sequence[str],
+        state: HeldState,
     ) -> None:
         """Resume the `interrupted` cycle, if there is one."""
-        super().__init__(settings, routing, ledger, project_gates=project_gates, held=held, notes=notes, asks=True)
+        super().__init__(
+            settings, routing, ledger, project_gates=project_gates, held=held, notes=state.notes, asks=True
+        )
+        self.lease = state.lease
         self.interrupted = interrupted
         self.began = self.routing
         """The routing configuration as it was when the cycle began."""
@@ -377,9 +376,9 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
     if settings.resume and not settings.ledger_path.exists():
         raise nothing_to_resume()
     try:
-        notes = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
+        state = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         ledger = held.enter_context(Ledger(settings.ledger_path))
-        notes += check_log(settings.state_dir, ledger, take_over=True).notes
+        log = check_log(settings.state_dir, ledger, take_over=True)
         interrupted = None
         if settings.resume:
             interrupted = interrupted_cycle(ledger)
@@ -393,7 +392,7 @@ def open_cycle_store(settings: Settings, project_gates: ProjectGates) -> CycleSt
             interrupted=interrupted,
             project_gates=project_gates,
             held=held,
-            notes=notes,
+            state=replace(state, notes=(*state.notes, *log.notes)),
         )
     except BaseException:
         held.close()

@@ -100,7 +100,7 @@ class BatchRun:
         require_prices(self.settings, models)
         backend = make_backend(self.settings, names, self.settings.state_dir, _no_such_runner)
         with ExitStack() as held:
-            notes = held.enter_context(hold_state(self.settings.state_dir, self.settings.routing_path))
+            state = held.enter_context(hold_state(self.settings.state_dir, self.settings.routing_path))
             ledger = held.enter_context(Ledger(self.settings.ledger_path))
             held.callback(backend.stop)
             backend.begin()
@@ -120,7 +120,7 @@ class BatchRun:
             expected=tuple(self._expected),
             stopped=stopped,
             interrupted=stopped == INTERRUPTED,
-            notes=(*notes, *backend.notes(), *self._notes.lines()),
+            notes=(*state.notes, *backend.notes(), *self._notes.lines()),
         )
 
     def _enter(self, ledger: Ledger, began: float) -> int:

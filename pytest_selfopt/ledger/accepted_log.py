@@ -36,7 +36,7 @@ def accept_log(state_dir: Path, routing_path: Path, why: str, *, now: str) -> li
     path = state_dir / DECISIONS
     if not state_dir.is_dir():
         raise StateError(f"there is nothing to accept: {state_dir} does not exist")
-    with hold_state(state_dir, routing_path) as notes, Ledger(state_dir / LEDGER) as ledger:
+    with hold_state(state_dir, routing_path) as state, Ledger(state_dir / LEDGER) as ledger:
         with held_log(state_dir):
             anchor, content = ledger.log.read(), read_log(path)
             verification = verify_content(path.name, content, anchor)
@@ -61,11 +61,11 @@ def accept_log(state_dir: Path, routing_path: Path, why: str, *, now: str) -> li
                 COVERS: line_hash(whole[0] + whole[1]),
             },
         )
-        with change_state(state_dir, ledger, "selfopt verify --accept", accepts_log=True) as written:
+        with change_state(state_dir, ledger, "selfopt verify --accept", state.lease, accepts_log=True) as written:
             written.log(path, decision)
         count = len(hashes_of(read_log(path) or b"")) - 1
     return [
-        *notes,
+        *state.notes,
         *written.notes,
         f"{path.name}: {counted(count, 'line')} accepted as they are; the reason is in the log",
     ]

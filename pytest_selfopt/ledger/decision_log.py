@@ -24,6 +24,7 @@ from pytest_selfopt.routing.decision_chain import (
 )
 from pytest_selfopt.routing.decisions import Decision, append_lines, chained, hold_log
 from pytest_selfopt.routing.history import DECISIONS, LEDGER
+from pytest_selfopt.routing.ownership import reason
 
 ADVICE = (
     "nothing is decided or undone by such a log; compare it with a copy, or take it as it is and say why: "
@@ -133,7 +134,7 @@ def held_log(state_dir: Path) -> Iterator[None]:
         try:
             held.enter_context(hold_log(state_dir))
         except OSError as problem:
-            raise StateError(f"cannot use {state_dir}: {problem.strerror or problem}") from None
+            raise StateError(f"cannot use {state_dir}: {reason(problem, state_dir)}") from None
         yield
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
+from pytest_selfopt.routing.ownership import owner_note
 
 SCHEMA_VERSION = 9
 PATIENCE_S = 10.0
@@ -167,14 +168,16 @@ def connect(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False, isolation_level=None)
     except (OSError, sqlite3.Error) as problem:
-        raise StateError(f"cannot open the ledger {path}: {problem}; is its folder writable?") from None
+        whose = owner_note(path)
+        raise StateError(f"cannot open the ledger {path}: {problem}; is its folder writable?{whose}") from None
     try:
         _prepare(connection, path)
     except sqlite3.Error as problem:
         connection.close()
-        raise StateError(
-            f"cannot use the ledger {path}: {problem}; it was not changed; move it away to start a new one"
-        ) from None
+        what_to_do = "it was not changed; move it away to start a new one"
+        if problem.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            what_to_do = f"those who read it must be able to write to it{owner_note(path)}"
+        raise StateError(f"cannot use the ledger {path}: {problem}; {what_to_do}") from None
     except StateError:
         connection.close()
         raise

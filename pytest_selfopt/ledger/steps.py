@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_selfopt.errors import StateError
@@ -14,7 +15,8 @@ from pytest_selfopt.routing.atomic_files import remove_leftovers
 from pytest_selfopt.routing.decision_chain import hashes_of, read_log
 from pytest_selfopt.routing.feedback import FEEDBACK
 from pytest_selfopt.routing.history import DECISIONS, HISTORY, IGNORE, JOURNAL, LEARNED, LEDGER, prepare_state_dir
-from pytest_selfopt.routing.lock import LockHeldError, hold_lock
+from pytest_selfopt.routing.lock import LOCK, Lease, LeaseLostError, LockHeldError, hold_lock
+from pytest_selfopt.routing.ownership import require_access
 from pytest_selfopt.routing.state_change import Journal, StateChange, close, read_journal, undo
 
 PATIENCE_S = 10.0
@@ -22,16 +24,27 @@ PATIENCE_S = 10.0
 _PAUSE_S = 0.02
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldState:
+    """A state directory whose lock this process holds, with sentences about what had to be put in order first."""
+
+    lease: Lease
+    notes: tuple[str, ...]
+
+
 @contextmanager
-def change_state(state_dir: Path, ledger: Ledger, what: str, *, accepts_log: bool = False) -> Iterator[StateChange]:
+def change_state(
+    state_dir: Path, ledger: Ledger, what: str, lease: Lease, *, accepts_log: bool = False
+) -> Iterator[StateChange]:
     """Write the files of the change, and what the block writes to the ledger, whole or not at all.
 
-    `what` is the origin, such as "cycle 3". The caller holds the lock of the state directory, and nobody appends to the
-    decisions log until the block ends; the change has its entries, checked by the ledger, unless it `accepts_log` as
-    it is. Files are put in place when the block ends, and the ledger commits last: until then everything can be undone.
+    `what` is the origin, such as "cycle 3"; `lease` is the hold on the state directory. Nobody appends to the decisions
+    log until the block ends; the change has its entries, checked by the ledger, unless it `accepts_log` as it is. Files
+    are put in place when the block ends, and the ledger commits last: until then everything can be undone.
 
     Raises:
         ChangedLogError: if the log is not as it was written.
+        LeaseLostError: if another process has taken the lock; it undoes what was begun, if anything was.
         StateError: if something cannot be written; everything is as it was before.
     """
     change = StateChange(state_dir, what)
@@ -42,8 +55,12 @@ def change_state(state_dir: Path, ledger: Ledger, what: str, *, accepts_log: boo
         try:
             with ledger.step(change.id):
                 yield change
+                lease.check()
                 change.apply()
                 _anchor(change, ledger, state_dir / DECISIONS, accepts_log=accepts_log)
+                lease.check()
+        except LeaseLostError:
+            raise
         except BaseException:
             if not ledger.has_step(change.id):
                 change.undo()
@@ -62,21 +79,21 @@ def _anchor(change: StateChange, ledger: Ledger, log: Path, *, accepts_log: bool
 
 
 @contextmanager
-def hold_state(state_dir: Path, routing_path: Path) -> Iterator[list[str]]:
+def hold_state(state_dir: Path, routing_path: Path) -> Iterator[HeldState]:
     """Make a state directory, and hold its lock until the block ends; its files are whole from then on.
 
-    What an interrupted write has left is undone, and its half-written files are removed. Yields sentences about that.
+    What an interrupted write has left is undone, and its half-written files are removed.
 
     Raises:
         StateError: if another process holds the lock, or the directory cannot be used.
     """
     prepare_state_dir(state_dir)
-    with hold_lock(state_dir):
-        notes = settle(state_dir, routing_path)
-        for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK, LEARNED, JOURNAL):
+    with hold_lock(state_dir) as lease:
+        notes = filter(None, [lease.note, *settle(state_dir, routing_path)])
+        for name in (IGNORE, HISTORY, DECISIONS, FEEDBACK, LEARNED, JOURNAL, LOCK):
             remove_leftovers(state_dir / name)
         remove_leftovers(routing_path)
-        yield notes
+        yield HeldState(lease=lease, notes=tuple(notes))
 
 
 def settle(state_dir: Path, routing_path: Path) -> list[str]:
@@ -109,8 +126,9 @@ def settle_before_reading(state_dir: Path, routing_path: Path) -> list[str]:
     """Settle an interrupted step before something is read without the lock; wait for one that is under way.
 
     Raises:
-        StateError: if it cannot be undone.
+        StateError: if it cannot be undone, or the directory cannot be read.
     """
+    require_access(state_dir)
     waited = 0.0
     while (state_dir / JOURNAL).exists() and waited < PATIENCE_S:
         try:

@@ -159,7 +159,7 @@ class HttpClient:
             return http
         sent = Sent(
             key=key,
-            latency_s=clock.monotonic() - began,
+            latency_s=clock.monotonic() - began - http.waited_s,
             at=clock.now(),
             sampling=sampling.sent,
             adjustments=sampling.adjustments,

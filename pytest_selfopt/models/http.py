@@ -7,8 +7,9 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import requests
@@ -21,10 +22,14 @@ from urllib3.poolmanager import PoolManager
 from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.blocked import blocked
+from pytest_selfopt.models.connection_failures import exhausted, failure
 from pytest_selfopt.trial import CallError, ErrorKind, Json
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
+EXHAUSTED_WAIT_S = 30.0
+"""Seconds for which an exchange waits for a free port of this machine; others free theirs meanwhile."""
+_EXHAUSTED_PAUSE_S = 0.05
 
 _HEADERS = {
     "Accept": "application/json",
@@ -43,6 +48,8 @@ class HttpReply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    waited_s: float = 0.0
+    """Seconds that passed before it was sent, because this machine could make no more connections."""
 
 
 class Exchange:
@@ -260,9 +267,9 @@ class Transport:
         _WATCHDOG.watch(exchange, timeout_s)
         pool = self._new_pool(1)[0] if fresh else self._pool
         try:
-            return self._exchange(pool, body, headers, timeout_s)
+            return self._exchange_when_possible(pool, exchange, body, headers, timeout_s)
         except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as problem:
-            return _failure(problem, exchange, timeout_s)
+            return failure(problem, exchange.ended, timeout_s)
         except Exception as problem:
             error = blocked(problem)
             if error is None:
@@ -295,6 +302,30 @@ class Transport:
         )
         return cast("HTTPConnectionPool", pool), adapter.request_url(self._request, self._proxies)
 
+    def _exchange_when_possible(
+        self,
+        pool: HTTPConnectionPool,
+        exchange: Exchange,
+        body: Mapping[str, Json],
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> HttpReply | CallError:
+        """Exchange, waiting for a while if this machine can make no more connections: nothing was sent yet."""
+        began = clock.monotonic()
+        while True:
+            sent = clock.monotonic()
+            try:
+                answer = self._exchange(pool, body, headers, timeout_s)
+            except urllib3.exceptions.NewConnectionError as problem:
+                late = clock.monotonic() - began >= min(EXHAUSTED_WAIT_S, timeout_s)
+                if late or exchange.ended is not None or not exhausted(problem):
+                    raise
+                time.sleep(_EXHAUSTED_PAUSE_S)
+                continue
+            if isinstance(answer, HttpReply):
+                return replace(answer, waited_s=sent - began)
+            return answer
+
     def _exchange(
         self, pool: HTTPConnectionPool, body: Mapping[str, Json], headers: Mapping[str, str], timeout_s: float
     ) -> HttpReply | CallError:
@@ -326,41 +357,3 @@ class Transport:
                 kind=ErrorKind.MALFORMED, message=f"the reply is longer than {mebibytes} MiB", status=response.status
             )
         return HttpReply(status=response.status, headers=response.headers, body=reply)
-
-
-def _failure(problem: Exception, exchange: Exchange, timeout_s: float) -> CallError:
-    """Classify a failed exchange; the exception's text may contain the URL but never a key."""
-    if exchange.ended is ErrorKind.CANCELLED:
-        return CallError(kind=ErrorKind.CANCELLED, message="cancelled while it was under way")
-    # urllib3 counts refused connections among its timeouts.
-    late = isinstance(problem, urllib3.exceptions.TimeoutError)
-    if exchange.ended is ErrorKind.TIMEOUT or (late and not isinstance(problem, urllib3.exceptions.NewConnectionError)):
-        return CallError(kind=ErrorKind.TIMEOUT, message=f"no complete reply within {timeout_s:g} s")
-    if isinstance(problem, urllib3.exceptions.DecodeError):
-        return CallError(kind=ErrorKind.MALFORMED, message="the reply's content encoding is broken")
-    if isinstance(problem, urllib3.exceptions.ProtocolError):
-        return CallError(kind=ErrorKind.CONNECTION, message="the connection broke before the reply was complete")
-    return CallError(kind=ErrorKind.CONNECTION, message=_cause(problem))
-
-
-def _cause(problem: BaseException) -> str:
-    """Return the innermost reason of a connection failure, such as "Connection refused"."""
-    seen: list[BaseException] = []
-    inner: BaseException | None = problem
-    while inner is not None and inner not in seen:
-        seen.append(inner)
-        reason = getattr(inner, "reason", None)
-        # Not the context: it goes on to whatever the caller is handling.
-        following = (reason, *inner.args[:1], inner.__cause__)
-        inner = _first_unseen(following, seen)
-    last = seen[-1]
-    if isinstance(last, OSError) and last.strerror:
-        return f"cannot connect: {last.strerror}"
-    return f"cannot connect: {type(last).__name__}"
-
-
-def _first_unseen(candidates: Iterable[object], seen: list[BaseException]) -> BaseException | None:
-    for candidate in candidates:
-        if isinstance(candidate, BaseException) and candidate not in seen:
-            return candidate
-    return None

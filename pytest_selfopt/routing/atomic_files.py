@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.ownership import reason
 
 MOST_BYTES = 32 * 1024 * 1024
 
@@ -81,7 +82,7 @@ def cannot_write(path: Path, problem: OSError) -> StateError:
     """Return the error of a file that cannot be written."""
     if isinstance(problem, FileExistsError | NotADirectoryError):
         return StateError(f"cannot write {path}: {path.parent} is not a folder; move it away")
-    return StateError(f"cannot write {path}: {problem.strerror or problem}")
+    return StateError(f"cannot write {path}: {reason(problem, path)}")
 
 
 def remove_quietly(path: Path) -> None:
@@ -112,7 +113,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     except UnicodeDecodeError as problem:
         raise ValueError(f"it is not valid UTF-8 (byte {problem.start})") from None
     except OSError as problem:
-        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot read {path}: {reason(problem, path)}") from None
 
 
 def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T, *, most: int = MOST_BYTES) -> tuple[T, str]:

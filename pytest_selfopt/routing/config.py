@@ -220,3 +220,16 @@ def _fallback(index: resolve.Index, model: str, phase: str) -> str | None:
     if rule is None or rule.allow:
         return None
     return rule.fallback_model or None
+
+
+def require_config(path: Path) -> None:
+    """Refuse a gate without a routing configuration.
+
+    Raises:
+        StateError: if there is none.
+    """
+    if not path.exists():
+        raise StateError(
+            f"--selfopt-gate: {path.name} is missing, so nothing is in force that could be measured; "
+            "write one by --selfopt-cycle, and keep it in git"
+        )

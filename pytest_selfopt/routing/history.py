@@ -14,6 +14,7 @@ from pytest_selfopt.routing.atomic_files import (
     to_text,
     write_atomically,
 )
+from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.strict_json import parse_json
 
 HISTORY = "meta_loop_history.json"
@@ -42,7 +43,7 @@ def prepare_state_dir(state_dir: Path) -> None:
             write_atomically(ignore, _EVERYTHING)
     except OSError as problem:
         raise StateError(
-            f"cannot use {state_dir} as the state directory: {problem.strerror or problem}; "
+            f"cannot use {state_dir} as the state directory: {reason(problem, state_dir)}; "
             "choose another with --selfopt-state-dir"
         ) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -48,6 +49,30 @@ def test_one_command_runs_a_server_until_stopped(tmp_path: Path, name: str, how:
     assert rest == ""
     assert not listens(port)
     assert any((tmp_path / ".selfopt" / name).iterdir())
+
+
+def test_nats_refuses_who_does_not_know_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, port = 'a "token"', free_port()
+    monkeypatch.setenv("NATS_TOKEN", token)
+    process = begin("nats", port, tmp_path)
+    try:
+        wait_until(lambda: listens(port))
+        assert asked_in(port, {"auth_token": token}) == "PONG"
+        assert asked_in(port, {}) == "-ERR 'Authorization Violation'"
+        assert (tmp_path / ".selfopt" / "nats" / "server.conf").stat().st_mode & 0o077 == 0
+        assert token not in Path(f"/proc/{process.pid}/cmdline").read_text()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def asked_in(port: int, options: dict[str, str]) -> str:
+    """What a NATS server says to somebody who signs in."""
+    with socket.create_connection(("127.0.0.1", port)) as connection, connection.makefile("rw") as stream:
+        stream.readline()
+        stream.write(f"CONNECT {json.dumps({'verbose': False, **options})}\r\nPING\r\n")
+        stream.flush()
+        return stream.readline().strip()
 
 
 def test_another_listener_is_not_the_server(tmp_path: Path) -> None:

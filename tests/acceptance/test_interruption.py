@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -41,6 +42,13 @@ def finished_calls(path: Path) -> int:
     with open_ledger(path / ".selfopt" / "ledger.sqlite") as ledger:
         count: int = ledger.execute("SELECT count(*) FROM call").fetchone()[0]
     return count
+
+
+def finished_calls_if_any(path: Path) -> int:
+    try:
+        return finished_calls(path)
+    except sqlite3.Error:
+        return 0
 
 
 def unfinished_calls(path: Path) -> int:
@@ -151,6 +159,25 @@ def test_a_concurrent_cycle_is_refused_naming_the_holder(project: Make) -> None:
     assert re.search(r"since \d{4}-\d\d-\d\dT.*-m pytest .*--selfopt-cycle", refusal)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "distributed"])
+def test_a_cycle_whose_lock_was_taken_ends(project: Make, workers: tuple[str, ...]) -> None:
+    made = project({"rules": right(), "latency": 0.5})
+    process = begin(made, *workers)
+    wait_until(lambda: finished_calls_if_any(made.path) > 20)
+    other = made.path / "other"
+    other.write_text('{"pid": 7, "host": "elsewhere", "token": "theirs"}')
+    other.rename(made.path / ".selfopt" / "lock")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == pytest.ExitCode.USAGE_ERROR, output
+    assert "process 7 on elsewhere has taken it" in " ".join(output.split())
+    assert "Traceback" not in output
+    assert not (made.path / "routing_config.json").exists()
+    assert not (made.path / ".selfopt" / "meta_loop_history.json").exists()
+    assert '"theirs"' in (made.path / ".selfopt" / "lock").read_text()
+    with open_ledger(made.path / ".selfopt" / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT status FROM cycle").fetchall() == [("running",)]
 
 
 def test_a_full_disk_ends_with_a_sentence(project: Make) -> None:

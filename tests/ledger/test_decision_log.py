@@ -23,6 +23,7 @@ from pytest_selfopt.loop.undo.logged import read_undo_log
 from pytest_selfopt.routing.decision_chain import ChangedLogError
 from pytest_selfopt.routing.decisions import Decision
 from pytest_selfopt.routing.history import DECISIONS, LEDGER
+from pytest_selfopt.routing.lock import hold_lock
 from tests.ledger.changed_logs import CHANGES, FORGED, entries_of, write_chained
 from tests.ledger_file import open_ledger
 
@@ -123,7 +124,11 @@ def test_a_change_during_a_cycle_is_found_at_its_end(project: Path) -> None:
     with Ledger(state / LEDGER) as ledger:
         check_log(state, ledger)
         CHANGES["last line edited"](state)
-        with pytest.raises(ChangedLogError), change_state(state, ledger, "cycle 1") as written:
+        with (
+            hold_lock(state) as lease,
+            pytest.raises(ChangedLogError),
+            change_state(state, ledger, "cycle 1", lease) as written,
+        ):
             written.log(state / DECISIONS, note("promote"))
 
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from pytest_selfopt.ledger.steps import change_state, settle, settle_before_read
 from pytest_selfopt.routing.decision_chain import hashes_of
 from pytest_selfopt.routing.decisions import Decision
 from pytest_selfopt.routing.history import DECISIONS
-from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.lock import LeaseLostError, hold_lock
+from pytest_selfopt.routing.state_change import StateChange
 from tests.ledger_file import open_ledger
 
 CALLS = ("replace", "link", "fsync", "unlink", "write", "open")
@@ -59,7 +61,11 @@ def settled(project: Path) -> list[str]:
 
 def change(project: Path) -> None:
     state = project / ".selfopt"
-    with Ledger(state / "ledger.sqlite") as ledger, change_state(state, ledger, "cycle 1") as written:
+    with (
+        Ledger(state / "ledger.sqlite") as ledger,
+        hold_lock(state) as lease,
+        change_state(state, ledger, "cycle 1", lease) as written,
+    ):
         ledger.finish_cycle(1, ended=1.0, status="decided")
         written.replace(project / "routing_config.json", "new")
         written.replace(state / "new.json", "new")
@@ -192,6 +198,31 @@ def test_an_edit_after_a_crash_is_kept(project: Path) -> None:
         "routing_config.json was changed after that, and is kept as it is",
     ]
     assert state_of(project) == [b"mine", *old[1:]]
+
+
+@pytest.mark.parametrize("moment", [Ledger, StateChange], ids=["before", "after"])
+def test_whoever_has_lost_the_lock_changes_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, moment: type[Ledger | StateChange]
+) -> None:
+    """A process that was stopped before or after its files were put in place leaves what the next holder wrote."""
+    state, name = project / ".selfopt", {Ledger: "finish_cycle", StateChange: "apply"}[moment]
+    real = getattr(moment, name)
+
+    def write_and_lose(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
+        (state / "lock").unlink()
+        with hold_lock(state):
+            settle(state, project / "routing_config.json")
+            (project / "routing_config.json").write_text("theirs")
+
+    old = state_of(project)
+    monkeypatch.setattr(moment, name, write_and_lose)
+    # On one host the folder's lock keeps the next holder out as well.
+    monkeypatch.setattr(steps, "held_log", lambda _folder: nullcontext())
+    with pytest.raises(LeaseLostError, match="has lost the lock"):
+        change(project)
+    assert state_of(project) == [b"theirs", *old[1:]]
+    assert not (state / "journal.json").exists()
 
 
 def test_a_moved_project_is_settled(project: Path) -> None:

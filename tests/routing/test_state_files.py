@@ -5,10 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,21 +26,7 @@ from pytest_selfopt.routing.history import (
     read_history,
     with_cycles,
 )
-from pytest_selfopt.routing.lock import hold_lock
 from pytest_selfopt.routing.rule import Recommendation
-
-HOLDER = """
-    import sys, time
-    from pathlib import Path
-    from pytest_selfopt.errors import StateError
-    from pytest_selfopt.routing.lock import hold_lock
-    try:
-        with hold_lock(Path(sys.argv[1])):
-            print("held", flush=True)
-            time.sleep(float(sys.argv[2]))
-    except StateError:
-        print("refused", flush=True)
-"""
 
 
 def decision(number: int, reason: str = "because") -> Decision:
@@ -114,17 +96,6 @@ def test_concurrent_appends_take_turns(tmp_path: Path) -> None:
     assert (found.ok, found.lines) == (True, 200)
 
 
-def start_holder(folder: Path, seconds: float) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLDER), str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
-    )
-
-
-def first_word(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
 def test_a_log_locked_for_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "ATTEMPTS", 3)
     held = os.open(tmp_path, os.O_RDONLY)
@@ -135,58 +106,6 @@ def test_a_log_locked_for_long_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     finally:
         os.close(held)
     assert append_decision(tmp_path, None, decision(1)) == ""
-
-
-def test_twenty_simultaneous_starts_give_one_holder(tmp_path: Path) -> None:
-    holders = [start_holder(tmp_path, 3) for _ in range(20)]
-    words = [first_word(process) for process in holders]
-    for process in holders:
-        process.kill()
-        process.communicate()
-    assert sorted(words) == ["held"] + ["refused"] * 19
-
-
-def test_a_refusal_names_the_live_holder(tmp_path: Path) -> None:
-    with start_holder(tmp_path, 60) as holder:
-        assert first_word(holder) == "held"
-        with (
-            pytest.raises(StateError, match=rf"process {holder.pid} on .*, since .*, running `.*-c"),
-            hold_lock(tmp_path),
-        ):
-            pass
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.wait()
-    with hold_lock(tmp_path):
-        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
-    assert (tmp_path / "lock").read_text() == ""
-
-
-def test_an_error_frees_the_lock(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), hold_lock(tmp_path):
-        raise RuntimeError
-    with hold_lock(tmp_path):
-        pass
-
-
-def test_stale_lock_file_content_is_ignored(tmp_path: Path) -> None:
-    (tmp_path / "lock").write_text('{"pid": 1, "host": "elsewhere"')
-    with hold_lock(tmp_path):
-        pass
-
-
-def test_a_foreign_hosts_lock_is_kept(tmp_path: Path) -> None:
-    held = {"pid": 7, "host": "elsewhere", "since": 1.0, "command": "pytest --selfopt-cycle"}
-    (tmp_path / "lock").write_text(json.dumps(held))
-    with (
-        pytest.raises(StateError, match=r"process 7 on elsewhere, since 1970.*running `pytest") as refused,
-        hold_lock(tmp_path),
-    ):
-        pass
-    assert f"delete {tmp_path / 'lock'}" in str(refused.value)
-    assert json.loads((tmp_path / "lock").read_text()) == held
-    (tmp_path / "lock").unlink()
-    with hold_lock(tmp_path):
-        pass
 
 
 def append_cycles(path: Path, entries: list[dict[str, Any]]) -> str:

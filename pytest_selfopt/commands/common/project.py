@@ -68,7 +68,9 @@ def load_files(args: argparse.Namespace) -> ProjectFiles:
 def _settle(files: ProjectFiles) -> None:
     """Undo or end an interrupted write before anything is read, and say so."""
     from pytest_selfopt.routing.history import JOURNAL
+    from pytest_selfopt.routing.ownership import require_access
 
+    require_access(files.state_dir)
     # Nearly always, there is nothing to import for.
     if not (files.state_dir / JOURNAL).exists():
         return
