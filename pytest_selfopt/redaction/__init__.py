@@ -1,0 +1,1 @@
+"""Blacking secrets out of what servers send, and of what is written."""
