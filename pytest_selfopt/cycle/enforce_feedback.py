@@ -56,7 +56,8 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
     Raises:
         StateError: if the file, the routing configuration or the state directory cannot be used.
     """
-    feedback = read_feedback(path, tuple(dict.fromkeys([*settings.phases, *PHASES])))
+    phases = tuple(dict.fromkeys([*settings.phases, *PHASES]))
+    feedback = read_feedback(path, phases, state=path.parent == settings.state_dir)
     with ExitStack() as held:
         if dry_run:
             routing = read_config(settings.routing_path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.routing.state_files import make_folder_within, open_state_file
 
 LOOPBACK = "127.0.0.1"
 
@@ -36,11 +37,12 @@ class DevServer:
 
         Raises:
             RunnerError: if its log or its configuration cannot be written.
+            StateError: if the log, or its folder, is a link.
         """
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            make_folder_within(self.log.parent)
             self._write_config()
-            log = self.log.open("ab")
+            log = os.fdopen(open_state_file(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
         except OSError as problem:
             raise RunnerError(f"cannot write {self.log}: {problem}") from None
         with log:

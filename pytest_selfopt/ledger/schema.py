@@ -9,11 +9,14 @@ from pathlib import Path
 from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
 from pytest_selfopt.routing.ownership import owner_note
+from pytest_selfopt.routing.state_files import make_state_folder, secure_database
 
 SCHEMA_VERSION = 9
 PATIENCE_S = 10.0
 """Seconds for which a process waits for others that hold the file."""
 _PAUSE_S = 0.01
+BESIDE = ("-wal", "-shm", "-journal")
+"""The ends of the names of the files that SQLite puts beside a database, with its mode."""
 
 _TABLES = """
 CREATE TABLE cycle (
@@ -162,10 +165,11 @@ def connect(path: Path) -> sqlite3.Connection:
     A finished commit survives the death of the process (write-ahead log, `synchronous = NORMAL`).
 
     Raises:
-        StateError: if the file cannot be opened, is not a ledger, or a newer version wrote it.
+        StateError: if the file cannot be opened, is a link or not a ledger, or a newer version wrote it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_state_folder(path.parent)
+        secure_database(path, BESIDE)
         connection = sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False, isolation_level=None)
     except (OSError, sqlite3.Error) as problem:
         whose = owner_note(path)

@@ -20,6 +20,7 @@ from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.config import EMBEDDED_WEIGHTS, ModelConfig
 from pytest_selfopt.models.embedded_server import KEY_VARIABLE
+from pytest_selfopt.routing.state_files import open_state_file
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
@@ -161,7 +162,7 @@ class EmbeddedServer:
         """Open the server's log; a temporary one is unlinked once the server runs."""
         with (
             tempfile.TemporaryDirectory(prefix="selfopt-") as folder,
-            (self._log_path or Path(folder) / "embedded.log").open("wb") as log,
+            open(self._log_path or Path(folder) / "embedded.log", "wb", opener=_open) as log,
         ):
             yield log
 
@@ -182,6 +183,10 @@ class EmbeddedServer:
                     continue
                 raise ModelError(f"the server of {self._model.id!r} ended while loading the model")
         raise ModelError(f"the server of {self._model.id!r} was not ready within {START_TIMEOUT_S:g} s")
+
+
+def _open(path: str, flags: int) -> int:
+    return open_state_file(Path(path), flags)
 
 
 def _check_port(model: ModelConfig) -> None:

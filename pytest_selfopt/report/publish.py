@@ -14,6 +14,7 @@ from pytest_selfopt.report.build import as_json, build_reports
 from pytest_selfopt.report.document import Report
 from pytest_selfopt.report.markdown import as_markdown
 from pytest_selfopt.routing.atomic_files import remove_leftovers, write_atomically
+from pytest_selfopt.routing.state_files import require_no_link
 from pytest_selfopt.settings import Settings
 
 Form = Literal["html", "md", "json"]
@@ -39,15 +40,16 @@ def publish(settings: Settings, cycle: int, *, now: str) -> PublishedReport:
     folder = settings.state_dir / FOLDER
     text = ""
     try:
+        require_no_link(folder)
         # A killed session may have left half-written files, also of an earlier cycle.
         remove_leftovers(folder / "*")
         of_cycle, of_all = build_reports(settings, [cycle, None], now=now)
         text = as_markdown(of_cycle)
-        write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle))
-        write_atomically(folder / MARKDOWN, as_markdown(of_all))
-        write_atomically(folder / OVER_ALL, in_form(of_all, "html"))
+        write_atomically(folder / f"cycle-{cycle}.json", as_json(of_cycle), state=True)
+        write_atomically(folder / MARKDOWN, as_markdown(of_all), state=True)
+        write_atomically(folder / OVER_ALL, in_form(of_all, "html"), state=True)
         page = folder / f"cycle-{cycle}.html"
-        write_atomically(page, in_form(of_cycle, "html"))
+        write_atomically(page, in_form(of_cycle, "html"), state=True)
     except (SelfoptError, OSError) as problem:
         sentence = f"the report could not be written: {problem}"
         return PublishedReport(page=None, markdown=text, problem=sentence)
@@ -83,11 +85,13 @@ def report_to(
     text = in_form(report, form)
     if output == Path("-") or (output is None and form != "html"):
         return [_printed(text.rstrip("\n"), form)]
+    is_state = output is None
     if output is None:
         output = settings.state_dir / FOLDER / _page_name(cycle)
+        require_no_link(output.parent)
     elif not output.parent.is_dir():
         raise StateError(f"cannot write {output}: the folder {output.parent} does not exist")
-    write_atomically(output, text)
+    write_atomically(output, text, state=is_state)
     lines = [f"written: {output}"]
     if show and not webbrowser.open(output.resolve().as_uri()):
         lines.append("no browser could be opened; open the file yourself")

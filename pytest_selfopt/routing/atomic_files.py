@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import stat
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,29 +13,35 @@ from typing import Any, TypeVar
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.ownership import reason
+from pytest_selfopt.routing.state_files import FILE_MODE, make_state_folder, open_state_file
 
 MOST_BYTES = 32 * 1024 * 1024
+USUAL_MODE = 0o666
+"""The mode of a file that anybody may read as far as the umask allows."""
 
 T = TypeVar("T")
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str, *, state: bool = False) -> None:
     """Replace a file by `text` atomically: a crash leaves either the old file or the new one.
+
+    `state` says that it belongs to the state directory, so that only its owner can read it.
 
     Raises:
         StateError: if it cannot be written; no partial file is left behind.
     """
-    write_pieces(path, (text,))
+    write_pieces(path, (text,), state=state)
 
 
-def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+def write_pieces(path: Path, pieces: Iterable[str], *, state: bool = False) -> None:
     """Replace a file by the pieces of a text, in order, like `write_atomically`.
 
     Raises:
         StateError: if it cannot be written; no partial file is left behind.
     """
-    temporary = write_temporary(path, pieces)
+    temporary = write_temporary(path, pieces, state=state)
     try:
         temporary.replace(path)
         sync_folder(path.parent)
@@ -46,24 +52,31 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
         remove_quietly(temporary)
 
 
-def write_temporary(path: Path, pieces: Iterable[str]) -> Path:
+def write_temporary(path: Path, pieces: Iterable[str], *, state: bool) -> Path:
     """Write the new content of a file to a temporary file beside it, with its mode, and sync it; return its path.
+
+    Secrets of this process are blacked out.
 
     Raises:
         StateError: if it cannot be written; no partial file is left behind.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        if state:
+            make_state_folder(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        mode = _mode_of(path, state=state)
+        temporary, handle = _new_file(path, mode)
     except OSError as problem:
         raise cannot_write(path, problem) from None
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(pieces)
+            file.writelines(map(redact_written, pieces))
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(_mode_of(path))
+        if path.exists() and not state:
+            # What it is, it stays, whatever the umask.
+            temporary.chmod(mode)
     except BaseException as problem:
         remove_quietly(temporary)
         if isinstance(problem, OSError):
@@ -72,10 +85,21 @@ def write_temporary(path: Path, pieces: Iterable[str]) -> Path:
     return temporary
 
 
-def _mode_of(path: Path) -> int:
+def _mode_of(path: Path, *, state: bool) -> int:
+    """Return the mode that a file is to have, before the umask; never more than what is there has."""
+    if state:
+        return FILE_MODE
     if not path.exists():
-        return 0o644
-    return path.stat().st_mode & 0o777
+        return USUAL_MODE
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _new_file(path: Path, mode: int) -> tuple[Path, int]:
+    """Create a file beside another one, with a name that is not taken, as the umask allows; return it, open."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
+        with contextlib.suppress(FileExistsError):
+            return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
 
 def cannot_write(path: Path, problem: OSError) -> StateError:
@@ -96,8 +120,8 @@ def to_text(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """Read the text of a file of at most `most` bytes.
+def read_text(path: Path, most: int = MOST_BYTES, *, state: bool = False) -> str:
+    """Read the text of a file of at most `most` bytes; with `state` of one in the state directory.
 
     Raises:
         FileNotFoundError: if the file does not exist.
@@ -105,9 +129,11 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         StateError: if it cannot be read.
     """
     try:
-        if path.stat().st_size > most:
-            raise ValueError(f"it is larger than {most // 1024 // 1024} MiB")
-        return path.read_bytes().decode("utf-8")
+        opened = open_state_file if state else os.open
+        with os.fdopen(opened(path, os.O_RDONLY), "rb") as file:
+            if os.fstat(file.fileno()).st_size > most:
+                raise ValueError(f"it is larger than {most // 1024 // 1024} MiB")
+            return file.read().decode("utf-8")
     except FileNotFoundError:
         raise
     except UnicodeDecodeError as problem:
@@ -117,7 +143,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 
 
 def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T, *, most: int = MOST_BYTES) -> tuple[T, str]:
-    """Parse a file with `parse`; return `empty` if the file is missing or unusable.
+    """Parse a file of the state directory with `parse`; return `empty` if the file is missing or unusable.
 
     An unusable file is renamed; the second value is a sentence about it (else empty).
 
@@ -125,7 +151,7 @@ def read_or_set_aside(path: Path, parse: Callable[[str], T], empty: T, *, most: 
         StateError: if the file can be neither read nor renamed.
     """
     try:
-        return parse(read_text(path, most)), ""
+        return parse(read_text(path, most, state=True)), ""
     except FileNotFoundError:
         return empty, ""
     except ValueError as problem:

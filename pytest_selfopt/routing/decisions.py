@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import free_name, write_atomically
 from pytest_selfopt.routing.decision_chain import GENESIS, entries_in, line_hash
+from pytest_selfopt.routing.state_files import open_state_file, read_state_file
 
 ATTEMPTS = 500
 """The attempts to get the lock of another process that writes decisions, which takes milliseconds."""
@@ -55,7 +57,7 @@ def chained(path: Path, decisions: Iterable[Decision]) -> tuple[str, str]:
     previous, note = _last_hash(path)
     lines: list[str] = []
     for decision in decisions:
-        line = json.dumps(entry_of(decision, previous), ensure_ascii=True, allow_nan=False)
+        line = redact_written(json.dumps(entry_of(decision, previous), ensure_ascii=True, allow_nan=False))
         previous = line_hash(line.encode())
         lines.append(f"{line}\n")
     return "".join(lines), note
@@ -116,7 +118,7 @@ def append_lines(path: Path, lines: str) -> None:
     Raises:
         OSError: if they cannot be written.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    handle = open_state_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         before = os.fstat(handle).st_size
         try:
@@ -135,7 +137,7 @@ def append_lines(path: Path, lines: str) -> None:
 def read_decisions(path: Path) -> list[dict[str, Any]]:
     """Return the decisions in the log, oldest first; skip unreadable lines."""
     try:
-        return entries_in(path.read_bytes())
+        return entries_in(read_state_file(path))
     except OSError:
         return []
 
@@ -167,7 +169,7 @@ def _of_cycle(entries: Iterable[Entry], cycle: int) -> list[Entry]:
 def _last_hash(path: Path) -> tuple[str, str]:
     """Return the hash for the next line, after removing an unfinished last line."""
     try:
-        content = path.read_bytes()
+        content = read_state_file(path)
     except FileNotFoundError:
         return GENESIS, ""
     whole, _, unfinished = content.rpartition(b"\n")
@@ -179,7 +181,8 @@ def _last_hash(path: Path) -> tuple[str, str]:
     if unfinished:
         # A copy, so that a crash in between leaves the log in place.
         aside = free_name(path)
-        aside.write_bytes(content)
-        write_atomically(path, kept.decode("utf-8", "backslashreplace"))
+        with os.fdopen(open_state_file(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as copy:
+            copy.write(content)
+        write_atomically(path, kept.decode("utf-8", "backslashreplace"), state=True)
         note = f"the last line of {path.name} was unfinished and has been removed; the old file is kept as {aside.name}"
     return last_hash, note

@@ -34,16 +34,17 @@ class Feedback:
     cycle: int = 0
 
 
-def read_feedback(path: Path, phases: Sequence[str] = PHASES) -> Feedback:
+def read_feedback(path: Path, phases: Sequence[str] = PHASES, *, state: bool = False) -> Feedback:
     """Read a feedback file; unusable recommendations are reported and do not affect the others.
 
-    One that disables or allows a model, and names no phase, counts for all `phases`.
+    One that disables or allows a model, and names no phase, counts for all `phases`. `state` says that the file is in
+    the state directory, and not one of the user's own.
 
     Raises:
         StateError: if the file does not exist or is not a feedback file.
     """
     try:
-        document = parse_json(read_text(path))
+        document = parse_json(read_text(path, state=state))
     except FileNotFoundError:
         raise StateError(f"{path} does not exist; pytest --selfopt-cycle writes it, or write it by hand") from None
     except ValueError as problem:
@@ -73,7 +74,7 @@ def read_feedback(path: Path, phases: Sequence[str] = PHASES) -> Feedback:
 def read_document(path: Path) -> dict[str, Any]:
     """Return the content of a feedback file as it is; nothing if there is none that can be read."""
     try:
-        document = parse_json(read_text(path))
+        document = parse_json(read_text(path, state=True))
     except (OSError, ValueError, StateError):
         return {}
     if not isinstance(document, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -15,6 +16,7 @@ from pytest_selfopt.routing.atomic_files import (
     write_atomically,
 )
 from pytest_selfopt.routing.ownership import reason
+from pytest_selfopt.routing.state_files import close_to_others, make_state_folder, read_state_file
 from pytest_selfopt.strict_json import parse_json
 
 HISTORY = "meta_loop_history.json"
@@ -31,16 +33,19 @@ _EVERYTHING = "# everything here is made by pytest-selfopt\n*\n"
 
 
 def prepare_state_dir(state_dir: Path) -> None:
-    """Create the state directory, with a .gitignore that keeps it out of git.
+    """Create the state directory, closed to other users, with a .gitignore that keeps it out of git.
 
     Raises:
         StateError: if it cannot be created or written to.
     """
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_folder(state_dir)
         ignore = state_dir / IGNORE
-        if not ignore.exists():
-            write_atomically(ignore, _EVERYTHING)
+        if not os.path.lexists(ignore):
+            write_atomically(ignore, _EVERYTHING, state=True)
+        elif read_state_file(ignore) == _EVERYTHING.encode():
+            # An earlier version made it; a folder of the user's own, with other things in it, stays as it is.
+            close_to_others(state_dir)
     except OSError as problem:
         raise StateError(
             f"cannot use {state_dir} as the state directory: {reason(problem, state_dir)}; "
@@ -66,7 +71,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         StateError: if the file is unusable.
     """
     try:
-        cycles = _parse_history(read_text(path, MOST_BYTES))["cycles"]
+        cycles = _parse_history(read_text(path, MOST_BYTES, state=True))["cycles"]
     except FileNotFoundError:
         return []
     except ValueError as problem:

@@ -26,10 +26,12 @@ from pathlib import Path
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing import lease
 from pytest_selfopt.routing.atomic_files import remove_quietly
 from pytest_selfopt.routing.lease import Holder, Silence, parse_holder, pause_note, silence_needed, still_for
 from pytest_selfopt.routing.ownership import reason
+from pytest_selfopt.routing.state_files import FILE_MODE, close_to_others
 
 LOCK = "lock"
 SETTLE_S = 0.1
@@ -280,7 +282,7 @@ def _open(path: Path) -> int:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, flags, FILE_MODE)
     except OSError as problem:
         if problem.errno in (errno.ELOOP, errno.EISDIR):
             raise _no_file(path) from None
@@ -289,6 +291,7 @@ def _open(path: Path) -> int:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise _no_file(path)
+    close_to_others(path)
     return handle
 
 
@@ -351,7 +354,7 @@ def _ourselves() -> Holder:
         pid_namespace=namespace,
         token=secrets.token_hex(16),
         since=clock.now(),
-        command=shlex.join(process.cmdline())[:500],
+        command=redact_written(shlex.join(process.cmdline()))[:500],
     )
 
 

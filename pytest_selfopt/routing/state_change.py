@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import (
     cannot_write,
     remove_quietly,
@@ -27,8 +28,10 @@ from pytest_selfopt.routing.atomic_files import (
 )
 from pytest_selfopt.routing.decisions import Decision, append_lines, chained
 from pytest_selfopt.routing.history import JOURNAL
+from pytest_selfopt.routing.state_files import read_state_file, require_no_link
 
 VERSION = 1
+_PLACES = ("path", "temporary", "backup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,14 @@ class StateChange:
         self._journal = Journal(id=self.id, what=what)
 
     def replace(self, path: Path, text: str) -> None:
-        """Give a file a new content; of a symbolic link, the file that it leads to."""
-        self._texts[Path(os.path.realpath(path))] = text
+        """Give a file a new content, without secrets; of a symbolic link, the file that it leads to.
+
+        Raises:
+            StateError: if it is a link in the state directory.
+        """
+        if path.parent == self._state_dir:
+            require_no_link(path)
+        self._texts[Path(os.path.realpath(path))] = redact_written(text)
 
     def log(self, path: Path, decision: Decision) -> None:
         """Append a decision to the log at `path`."""
@@ -124,7 +133,7 @@ class StateChange:
             return
         for folder in self._folders():
             sync_folder(folder)
-        write_atomically(self._state_dir / JOURNAL, to_text(_to_json(self._journal, self._state_dir)))
+        write_atomically(self._state_dir / JOURNAL, to_text(_to_json(self._journal, self._state_dir)), state=True)
         for replacement in replacements:
             _put_in_place(replacement)
         for added in addition:
@@ -153,7 +162,8 @@ class StateChange:
 
     def _prepared(self, path: Path, text: str) -> Replacement:
         """Write a new file and keep the old one beside it."""
-        temporary = write_temporary(path, (text,))
+        state = path.parent == Path(os.path.realpath(self._state_dir))
+        temporary = write_temporary(path, (text,), state=state)
         backup = path.with_name(f".{path.name}.{self.id}.old.tmp")
         try:
             old = _digest(path)
@@ -218,7 +228,7 @@ def read_journal(state_dir: Path, routing_path: Path) -> tuple[Journal | None, s
     """
     path = state_dir / JOURNAL
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_state_file(path))
         journal = _from_json(document, state_dir)
         _require_own_files(journal, state_dir.resolve(), Path(os.path.realpath(routing_path)))
     except FileNotFoundError:
@@ -336,14 +346,8 @@ def _to_json(journal: Journal, state_dir: Path) -> dict[str, Any]:
 
     replaced: list[dict[str, Any]] = []
     for replacement in journal.replacements:
-        row: dict[str, Any] = {
-            "path": place(replacement.path),
-            "temporary": place(replacement.temporary),
-            "backup": place(replacement.backup),
-            "old": replacement.old,
-            "new": replacement.new,
-        }
-        replaced.append(row)
+        names = {name: place(getattr(replacement, name)) for name in _PLACES}
+        replaced.append({**names, "old": replacement.old, "new": replacement.new})
     added: list[dict[str, Any]] = []
     for addition in journal.additions:
         row = {"path": place(addition.path.resolve()), "size": addition.size, "lines": addition.lines}
@@ -371,14 +375,8 @@ def _from_json(document: dict[str, Any], state_dir: Path) -> Journal:
 
     replacements: list[Replacement] = []
     for row in document["replaced"]:
-        replacement = Replacement(
-            path=place(row["path"]),
-            temporary=place(row["temporary"]),
-            backup=place(row["backup"]),
-            old=row["old"],
-            new=row["new"],
-        )
-        replacements.append(replacement)
+        places = {name: place(row[name]) for name in _PLACES}
+        replacements.append(Replacement(**places, old=row["old"], new=row["new"]))
     additions: list[Addition] = []
     for row in document["added"]:
         addition = Addition(path=place(row["path"]), size=row["size"], lines=row["lines"])
