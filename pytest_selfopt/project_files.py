@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_selfopt.config_table import Table
 from pytest_selfopt.errors import SettingsError
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.routing.history import LEDGER
 
 CONFIG_FILE = "selfopt.toml"
@@ -53,14 +54,41 @@ def read_settings_table(rootdir: Path) -> Table:
     Raises:
         SettingsError: when a file cannot be read, or settings are in both.
     """
+    values, place = _settings_of(rootdir)
+    # From here on nothing is written that has the value of one of these variables.
+    KNOWN.watch(*_secrets_in(values))
+    return Table(values, place)
+
+
+def _settings_of(rootdir: Path) -> tuple[object, str]:
+    """Return the settings of a project and their place."""
     own, project = rootdir / CONFIG_FILE, rootdir / "pyproject.toml"
     tool = _document(project).get("tool", {})
     in_project = tool.get("selfopt") if isinstance(tool, dict) else None
     if not own.exists():
-        return Table({} if in_project is None else in_project, "pyproject.toml [tool.selfopt]")
+        return {} if in_project is None else in_project, "pyproject.toml [tool.selfopt]"
     if in_project is not None:
         raise SettingsError(f"settings are in both {CONFIG_FILE} and pyproject.toml [tool.selfopt]; keep one of them")
-    return Table(_document(own), CONFIG_FILE)
+    return _document(own), CONFIG_FILE
+
+
+def _secrets_in(settings: object) -> tuple[list[str], list[str]]:
+    """Return the variables that hold keys, and the names of providers, models and phases, in unchecked settings."""
+    variables: list[str] = []
+    names: list[str] = []
+    if not isinstance(settings, dict):
+        return variables, names
+    names.append(str(settings.get("model", "")))
+    for kind in ("providers", "models", "phases"):
+        entries = settings.get(kind)
+        if not isinstance(entries, dict):
+            continue
+        names += map(str, entries)
+        for entry in entries.values():
+            if isinstance(entry, dict):
+                variables.append(str(entry.get("api_key_env", "")))
+                names.append(str(entry.get("name", "")))
+    return variables, names
 
 
 def has_settings(folder: Path) -> bool:

@@ -51,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _describe(availability: Availability) -> list[str]:
+    from pytest_selfopt.redaction.addresses import shown_address
+
     model = availability.model
     provider = model.provider
     facts = [
         f"{provider.name} ({provider.client or provider.wire})",
-        provider.base_url,
+        shown_address(provider.base_url),
         _describe_prices(model),
         f"{model.max_concurrency} calls at a time",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_selfopt.console.sanitize import defused_line, visible
+from pytest_selfopt.redaction.known import redact_written
 
 _ASCII = str.maketrans(
     {
@@ -53,5 +54,5 @@ def one_line(text: str) -> str:
 
 
 def shown(text: str, encoding: str) -> str:
-    """Turn an untrusted text into one line in an encoding, without control characters and commands to build servers."""
-    return in_encoding(defused_line(one_line(text)), encoding)
+    """Turn an untrusted text into one line in an encoding, without secrets, hidden characters and commands."""
+    return in_encoding(defused_line(one_line(redact_written(text))), encoding)

@@ -11,6 +11,7 @@ from typing import TextIO, TypeAlias
 from pytest_selfopt.console.encoding import in_encoding, shown
 from pytest_selfopt.console.layout import aligned, folded, table
 from pytest_selfopt.console.sanitize import defused, defused_json
+from pytest_selfopt.redaction.known import redact_written
 
 USUAL = 80
 """The columns of a terminal whose width is unknown."""
@@ -78,12 +79,12 @@ def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> It
     """
     for item in printed:
         if isinstance(item, Markdown):
-            yield in_encoding(defused(item), encoding)
+            yield in_encoding(defused(redact_written(item)), encoding)
         elif isinstance(item, JsonText):
             # JSON has the same escapes.
-            yield defused_json(item).encode(encoding, "backslashreplace").decode(encoding)
+            yield defused_json(redact_written(item)).encode(encoding, "backslashreplace").decode(encoding)
         elif isinstance(item, Verbatim):
-            yield item.encode(encoding, "backslashreplace").decode(encoding)
+            yield redact_written(item).encode(encoding, "backslashreplace").decode(encoding)
         elif isinstance(item, TextTable):
             for line in _table_lines(item, width, encoding):
                 yield f"{item.indent}{line}".rstrip()

@@ -17,6 +17,7 @@ from pytest_selfopt.execution.copies import CopyWatch, Earlier
 from pytest_selfopt.execution.dispatcher import Dispatcher, Lookahead, Pass
 from pytest_selfopt.execution.model_pool import call_limits
 from pytest_selfopt.execution.passes import make_passes
+from pytest_selfopt.execution.project_runner import is_project_runner
 from pytest_selfopt.execution.time_left import CallLimits
 from pytest_selfopt.planning.budget import make_budget
 from pytest_selfopt.planning.plan import PlannedTrial
@@ -108,7 +109,8 @@ def _make_recorder(store: SessionStore, opened: OpenedCycle, factory: CallFactor
     if isinstance(store, CycleStore):
         ledger = store.ledger
     watch = CopyWatch(_earlier_answers(store, opened), opened.stored.items())
-    return TrialRecorder(ledger, opened.cycle, factory, stored=opened.stored, copies=watch)
+    redacts = is_project_runner(store.settings)
+    return TrialRecorder(ledger, opened.cycle, factory, stored=opened.stored, copies=watch, redacts=redacts)
 
 
 def _earlier_answers(store: SessionStore, opened: OpenedCycle) -> Earlier:

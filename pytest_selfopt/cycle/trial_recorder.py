@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pytest_selfopt.execution.calls import CallFactory
 from pytest_selfopt.execution.copies import CopyWatch
+from pytest_selfopt.execution.project_runner import without_secrets
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger, Warmup
 from pytest_selfopt.planning.plan import TrialKey
@@ -27,12 +28,17 @@ class TrialRecorder:
         *,
         stored: Iterable[str] = (),
         copies: CopyWatch,
+        redacts: bool = False,
     ) -> None:
-        """Record a cycle; `stored` are the ids of calls that are in the ledger already."""
+        """Record a cycle; `stored` are the ids of calls that are in the ledger already.
+
+        With `redacts`, secrets are blacked out of results first: no built-in runner has done so.
+        """
         self._ledger = ledger
         self._cycle = cycle
         self._calls = calls
         self._copies = copies
+        self._redacts = redacts
         self._recorded = set(stored)
         """The calls in the ledger whose outcome is not recorded yet."""
         self._judged: list[tuple[str, Trial]] = []
@@ -43,8 +49,11 @@ class TrialRecorder:
     def record_calls(self, finished: Sequence[Finished]) -> Sequence[Finished]:
         """Store finished calls before any thread reads their replies; runs on the dispatcher's thread.
 
-        A call that was cancelled is not finished: it may be made again. Return the calls with their copies marked.
+        A call that was cancelled is not finished: it may be made again. Return the calls without secrets, and with
+        their copies marked.
         """
+        if self._redacts:
+            finished = without_secrets(finished)
         finished = self._copies.mark(finished)
         for outcome in finished:
             self.notes.add(outcome.call, outcome.result)

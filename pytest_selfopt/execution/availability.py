@@ -10,6 +10,8 @@ from pytest_selfopt.execution.calls import WARMUP_PROMPT, WARMUP_TIMEOUT_S
 from pytest_selfopt.execution.model_pool import ModelPool
 from pytest_selfopt.models.client import Client, HttpClient
 from pytest_selfopt.models.config import ModelConfig
+from pytest_selfopt.planning.capabilities import shown_key
+from pytest_selfopt.redaction.addresses import shown_address
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply
@@ -30,7 +32,7 @@ class Availability:
     answers: bool | None
     sentence: str
     notes: tuple[str, ...] = ()
-    """What its server refused and how it isolates, in sentences."""
+    """What its server refused, how it isolates, and why its key is not blacked out, in sentences."""
 
 
 def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
@@ -50,6 +52,12 @@ def configured_models(settings: Settings) -> tuple[ModelConfig, ...]:
 
 def check_availability(model: ModelConfig, *, ask: bool) -> Availability:
     """Check whether a model can be used: by a short question, or (without `ask`) by its configuration."""
+    availability = _checked(model, ask=ask)
+    notes = (*availability.notes, shown_key(model))
+    return replace(availability, notes=tuple(filter(None, notes)))
+
+
+def _checked(model: ModelConfig, *, ask: bool) -> Availability:
     if model.members:
         return Availability(model=model, answers=None, sentence=f"a swarm; see {', '.join(model.members)}")
     pool = ModelPool([model], None)
@@ -101,7 +109,7 @@ def _advice(model: ModelConfig, error: CallError) -> str:
         start = "Start it"
         if ollama:
             start = "Start it with `ollama serve`"
-        return f"; is the server at {model.provider.base_url} running? {start}, or correct base_url"
+        return f"; is the server at {shown_address(model.provider.base_url)} running? {start}, or correct base_url"
     if error.kind is ErrorKind.AUTH:
         variable = model.provider.api_key_env or "api_key_env"
         return f"; is the key in {variable} the right one?"

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pytest_selfopt.execution.model_pool import ModelPool, provider_limits
 from pytest_selfopt.execution.passes import next_in_lanes
-from pytest_selfopt.execution.project_runner import ProjectRunner, refuse_budget
+from pytest_selfopt.execution.project_runner import ProjectRunner, is_project_runner, refuse_budget
 from pytest_selfopt.models.client import Client
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.planning.swarms import resolve_members, swarms_among
@@ -21,7 +21,7 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.remote import Engine, ProviderLimits, RemoteRunner
 from pytest_selfopt.runners.runner import Finished, Runner
-from pytest_selfopt.settings import RUNNERS, Settings
+from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.runner import SwarmRunner
 from pytest_selfopt.swarm.swarm import Swarm
@@ -112,7 +112,7 @@ class LocalBackend:
         self._pool.stop()
 
     def notes(self) -> list[str]:
-        """Return a sentence on each model whose isolated calls are not isolated."""
+        """Return the notes on the models and their keys."""
         return self._pool.notes()
 
 
@@ -238,7 +238,7 @@ def _inner_backend(
 ) -> CallBackend:
     if settings.runner == "local":
         return LocalBackend(models, log_dir)
-    if settings.runner not in RUNNERS:
+    if is_project_runner(settings):
         refuse_budget(settings)
         return LocalBackend(models, log_dir, partial(project_runner, settings.runner))
     return RemoteBackend(_engine(settings, models), models)

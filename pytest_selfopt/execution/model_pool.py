@@ -10,7 +10,8 @@ from pytest_selfopt.execution.time_left import CallLimits
 from pytest_selfopt.models.client import Client, HttpClient
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import EmbeddedServer
-from pytest_selfopt.planning.capabilities import can_unload, project_client, require_model
+from pytest_selfopt.planning.capabilities import can_unload, project_client, require_model, shown_key
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
@@ -39,8 +40,8 @@ class ModelPool:
             require_model(model)
 
     def notes(self) -> list[str]:
-        """Return a sentence on each model whose isolated calls are not isolated."""
-        notes: list[str] = []
+        """Return a sentence on each key that is not blacked out, and each model whose isolated calls are not."""
+        notes = list(dict.fromkeys(filter(None, map(shown_key, self.models.values()))))
         for name, client in self._clients.items():
             if isinstance(client, HttpClient) and client.isolation_gap:
                 notes.append(f"{name}: {client.isolation_gap}")
@@ -62,6 +63,7 @@ class ModelPool:
             ModelError: if the server cannot be started, or an address or a key cannot be used.
         """
         if model.provider.client:
+            KNOWN.watch([model.provider.api_key_env or ""])
             return LimitedClient(project_client(model)(model), model.max_tokens)
         if model.wire != "embedded":
             return HttpClient(model)
@@ -102,7 +104,7 @@ class ModelPool:
 
 
 class LimitedClient:
-    """A project's own client, whose requests always have a limit of tokens."""
+    """A project's own client, whose requests always have a limit of tokens, and whose answers have no secret."""
 
     def __init__(self, client: Client, max_tokens: int) -> None:
         self._client = client
@@ -111,7 +113,8 @@ class LimitedClient:
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
         """Make one attempt; see `Client.ask`."""
         sampling = request.sampling.limited(self._max_tokens)
-        return self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s)
+        answer = self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s)
+        return KNOWN.redactor.redact_value(answer)
 
     def abort(self) -> None:
         """End all attempts in flight and refuse further ones."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.models.client import Client
-from pytest_selfopt.runners.runner import Runner
+from pytest_selfopt.redaction.known import KNOWN
+from pytest_selfopt.runners.runner import Finished, Runner
 from pytest_selfopt.settings import RUNNERS, Mode, Settings
 
 ProjectRunner: TypeAlias = Callable[[str, Mapping[str, Client]], Runner]
@@ -25,3 +26,14 @@ def refuse_budget(settings: Settings) -> None:
             f"a budget (--selfopt-max-calls, --selfopt-max-cost) is kept by the runners {', '.join(RUNNERS)}, not by "
             f"{settings.runner!r}; leave one of them out"
         )
+
+
+def is_project_runner(settings: Settings) -> bool:
+    """Whether calls are carried out by a project's own runner."""
+    return settings.runner not in RUNNERS
+
+
+def without_secrets(finished: Sequence[Finished]) -> list[Finished]:
+    """Black secrets out of the results of a project's own runner; those of the built-in ones have none."""
+    redactor = KNOWN.redactor
+    return [Finished(each.call, redactor.redact_value(each.result)) for each in finished]

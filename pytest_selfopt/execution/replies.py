@@ -8,6 +8,7 @@ from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.cost import cost_of_result
 from pytest_selfopt.planning.plan import PlannedTrial
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.specs.variants import read_reply
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Outcome, Reply, Trial
 
@@ -55,7 +56,7 @@ def make_trial(
         outcome=verdict,
         restraint=planned.case.restraint,
         error_kind=kind,
-        reason=reason,
+        reason=redact_written(reason),
         case_hash=planned.case.content_hash,
         weight=planned.case.weight,
         cost_usd=0.0,

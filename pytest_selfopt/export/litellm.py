@@ -209,7 +209,7 @@ def _unusable_address(text: str) -> str:
         return f"its base_url is not an address: {problem}"
     if where.scheme not in ("http", "https") or not where.netloc:
         return "its base_url does not begin with http:// or https://"
-    if "@" in where.netloc or where.query:
+    if where.query:
         return "its base_url may hold a secret, which is never written; name the key's variable in api_key_env"
     return ""
 

@@ -304,7 +304,7 @@ class Ledger:
         with self._database.writing() as connection:
             connection.execute(
                 "UPDATE comparison SET state = ?, wins = ?, losses = ?, passes = ?, sentence = ? WHERE number = ?",
-                (state, wins, losses, passes, sentence, number),
+                (state, wins, losses, passes, text(sentence), number),
             )
 
     def record_decision(
@@ -322,7 +322,7 @@ class Ledger:
         with self._database.writing() as connection:
             cursor = connection.execute(
                 "INSERT INTO decision (cycle, time, phase, kind, spec, sentence, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (cycle, time, phase, kind, spec, sentence, dump(detail)),
+                (cycle, time, phase, kind, spec, text(sentence), dump(detail)),
             )
         assert cursor.lastrowid is not None
         return cursor.lastrowid

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.trial import (
     CallResult,
     ErrorKind,
@@ -202,14 +203,14 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
 
 
 def dump(value: Json | list[dict[str, Any]] | dict[str, Any]) -> str:
-    """Return a value as JSON text."""
+    """Return a value as JSON text, without secrets."""
     # ASCII, because a reply may contain lone surrogates, which UTF-8 in SQLite cannot represent.
-    return json.dumps(value, ensure_ascii=True, sort_keys=True)
+    return redact_written(json.dumps(value, ensure_ascii=True, sort_keys=True))
 
 
 def text(value: str) -> str:
-    """Return a text with lone surrogates escaped, which UTF-8 in SQLite cannot represent."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text without secrets, and with lone surrogates escaped, which UTF-8 in SQLite cannot represent."""
+    return redact_written(value.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def result_of(row: sqlite3.Row) -> CallResult:

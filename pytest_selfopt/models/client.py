@@ -33,6 +33,8 @@ from pytest_selfopt.models.parameters import (
     wrapped_schema,
 )
 from pytest_selfopt.models.wire_format import Sent, Unsupported, Wire, read_answer
+from pytest_selfopt.redaction.addresses import secret_in_address
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
 
@@ -91,8 +93,9 @@ class HttpClient:
             raise ModelError(f"model {model.id!r}: base_url cannot be used: {problem}") from None
         if address.scheme not in ("http", "https") or not host:
             raise ModelError(f"model {model.id!r}: base_url must begin with http:// or https://")
-        if address.username or address.password:
-            raise ModelError(f"model {model.id!r}: base_url must not contain a password; set api_key_env instead")
+        secret = secret_in_address(address.geturl())
+        if secret:
+            raise ModelError(f"model {model.id!r}: base_url {secret}; set api_key_env instead")
         self._host = host
         # The query, such as Azure's api-version, stays behind the path.
         whole = address._replace(path=address.path.rstrip("/") + self._wire.path)
@@ -119,6 +122,7 @@ class HttpClient:
         if missing:
             return CallError(kind=ErrorKind.AUTH, message=missing)
         key = self._api_key or os.environ.get(self._model.provider.api_key_env or "", "")
+        KNOWN.add(key)
         request = replace(request, sampling=request.sampling.limited(self._model.max_tokens))
         deadline = clock.monotonic() + timeout_s
         for _ in range(MOST_ADJUSTMENTS):
@@ -158,7 +162,7 @@ class HttpClient:
         if isinstance(http, CallError):
             return http
         sent = Sent(
-            key=key,
+            redactor=KNOWN.redactor,
             latency_s=clock.monotonic() - began - http.waited_s,
             at=clock.now(),
             sampling=sampling.sent,

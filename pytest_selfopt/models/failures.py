@@ -193,7 +193,7 @@ def failure(error: ServerError, *, status: int, headers: Mapping[str, str], now:
 
 
 def _quoted(error: ServerError) -> str:
-    return quoted(error.message.encode("utf-8", "backslashreplace"))
+    return quoted(error.message)
 
 
 def unparsed_call(error: ServerError) -> Reply | None:

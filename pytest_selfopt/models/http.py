@@ -23,6 +23,7 @@ from pytest_selfopt import clock
 from pytest_selfopt.errors import ModelError
 from pytest_selfopt.models.blocked import blocked
 from pytest_selfopt.models.connection_failures import exhausted, failure
+from pytest_selfopt.redaction.addresses import shown_address
 from pytest_selfopt.trial import CallError, ErrorKind, Json
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
@@ -246,7 +247,8 @@ class Transport:
             self._proxies: Any = settings["proxies"]
             self._pool, self._target = self._new_pool(connections)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
-            raise ModelError(f"the address {url} cannot be used: {problem}") from None
+            why = str(problem).replace(url, shown_address(url))
+            raise ModelError(f"the address {shown_address(url)} cannot be used: {why}") from None
         self._turn = threading.Lock()
         self._under_way: set[Exchange] = set()
         self._aborted = False

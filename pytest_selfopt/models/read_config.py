@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
@@ -22,6 +23,7 @@ from pytest_selfopt.models.config import (
     ResponseCache,
     WireName,
 )
+from pytest_selfopt.redaction.addresses import secret_in_address, shown_address
 from pytest_selfopt.trial import Json
 
 MOST_CONCURRENT = 4096
@@ -82,7 +84,7 @@ def is_always_loaded(provider: ProviderConfig) -> bool:
 def _provider(name: str, table: Table) -> ProviderConfig:
     usual = PROVIDERS.get(name, ProviderConfig(name=name, wire="openai"))
     wire = cast("WireName", table.text("wire", usual.wire, choices=WIRES))
-    base_url = table.text("base_url", usual.base_url or None)
+    base_url = _base_url(table, usual.base_url or None)
     client = table.text("client", usual.client or None) or ""
     if client and ":" not in client:
         table.refuse("client", f'{client!r} is not an import path; expected "module:NAME"')
@@ -96,7 +98,7 @@ def _provider(name: str, table: Table) -> ProviderConfig:
         name=name,
         wire=wire,
         base_url=base_url or "",
-        api_key_env=table.text("api_key_env", key_variable),
+        api_key_env=_key_variable(table, key_variable),
         max_concurrency=table.integer("max_concurrency", usual.max_concurrency, least=1, most=MOST_CONCURRENT),
         fixed=table.has("max_concurrency"),
         client=client,
@@ -104,6 +106,26 @@ def _provider(name: str, table: Table) -> ProviderConfig:
     )
     table.finish()
     return provider
+
+
+def _base_url(table: Table, usual: str | None) -> str | None:
+    """Read an address; one with a secret is refused, because addresses are shown and recorded."""
+    base_url = table.text("base_url", usual)
+    secret = secret_in_address(base_url or "")
+    if secret:
+        table.refuse("base_url", f"{secret}; put it into an environment variable, and name that in api_key_env")
+    return base_url
+
+
+def _key_variable(table: Table, usual: str | None) -> str | None:
+    """Read the name of a variable; anything else may be the key itself, so it is not repeated."""
+    name = table.text("api_key_env", usual)
+    if name is not None and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None:
+        table.refuse(
+            "api_key_env",
+            "is not the name of an environment variable; if it is the key itself, put it into one, and name that here",
+        )
+    return name
 
 
 def _model(name: str, table: Table, providers: Mapping[str, ProviderConfig]) -> ModelConfig:
@@ -212,7 +234,7 @@ def _provider_of(table: Table, providers: Mapping[str, ProviderConfig], owner: s
         usual = owner
     name = table.text("provider", usual, choices=tuple(providers)) or usual
     named = providers[name]
-    base_url, key = table.text("base_url"), table.text("api_key_env")
+    base_url, key = _base_url(table, None), _key_variable(table, None)
     if base_url is None:
         if named is PROVIDERS["openai"] and not table.has("provider") and owner != "openai":
             table.refuse("base_url", 'is missing; for example "http://127.0.0.1:8000/v1"')
@@ -222,6 +244,6 @@ def _provider_of(table: Table, providers: Mapping[str, ProviderConfig], owner: s
     try:
         host = urlsplit(base_url).netloc
     except ValueError as problem:
-        table.refuse("base_url", f"{base_url!r} is not a valid address: {problem}")
+        table.refuse("base_url", f"{shown_address(base_url)!r} is not a valid address: {problem}")
     # All models at one address share its limit; the key of the provider's own address is not sent there.
     return replace(named, name=host or base_url, base_url=base_url, api_key_env=key)

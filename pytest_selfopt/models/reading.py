@@ -93,10 +93,9 @@ def no_constant(name: str) -> NoReturn:
     raise ValueError(f"of the wrong shape ({name} is not a JSON number)")
 
 
-def quoted(body: bytes) -> str:
-    """Return the beginning of a body on one line, with control characters escaped."""
-    text = body[: _QUOTED * 4].decode("utf-8", "backslashreplace")
-    text = ascii(text)[1:-1]
+def quoted(text: str) -> str:
+    """Return the beginning of a text on one line, with control characters escaped."""
+    text = ascii(text[: _QUOTED * 4])[1:-1]
     if not text:
         return "(empty)"
     if len(text) <= _QUOTED:

@@ -12,13 +12,12 @@ from pytest_selfopt.models.caches.response_cache import hit
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.failures import ServerError, failure, find_error, unparsed_call
 from pytest_selfopt.models.reading import no_constant, quoted
+from pytest_selfopt.redaction.redactor import Redactor
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
 
 if TYPE_CHECKING:
     from pytest_selfopt.models.http import HttpReply
-
-_KEY = "[key]"
 
 STOP = "stop"
 LENGTH = "length"
@@ -62,10 +61,10 @@ class Sent:
 
     `at` is the time of the answer in seconds since the epoch, `latency_s` how many seconds it took; `sampling` are the
     parameters as they were sent, `adjustments` what of them was left out or lowered, `max_tokens` the limit of tokens
-    if one was sent. `key` is redacted wherever the server repeats it.
+    if one was sent. `redactor` blacks out the key wherever the server repeats it.
     """
 
-    key: str
+    redactor: Redactor
     latency_s: float
     at: float
     sampling: dict[str, Json]
@@ -76,15 +75,23 @@ class Sent:
 def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
     """Read the reply from a server's answer, or return what is wrong. No shape is assumed.
 
-    A server may repeat its key, plainly or with JSON escapes: the result never contains it.
+    A server may repeat its key, in any encoding: the result never contains it.
     """
+    try:
+        # What is put together of parts can have what no part has.
+        return sent.redactor.redact_value(_read(wire, answer, sent))
+    except RecursionError:
+        return CallError(kind=ErrorKind.MALFORMED, message="the reply is nested too deeply", status=answer.status)
+
+
+def _read(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
+    """Read a reply or an error; no part of the answer has the key."""
     body = answer.body
-    if sent.key:
-        body = body.replace(sent.key.encode(), _KEY.encode())
+    redacts = sent.redactor.may_hide(body.decode("latin-1"))
     try:
         value: Any = json.loads(body, parse_constant=no_constant)
-        if sent.key:
-            value = _without_key(value, sent.key)
+        if redacts:
+            value = sent.redactor.redact_value(value)
         error = find_error(value)
         if error is None and answer.status == 200:
             came = _marked(wire.reply(value, sent.latency_s), hit(answer.headers, value))
@@ -93,12 +100,17 @@ def read_answer(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
             return _with_billed(_failed(error, answer, sent), wire, value, sent.latency_s)
     except (ValueError, RecursionError) as problem:
         if answer.status == 200:
-            message = f"the reply is {_fault(problem)}: {quoted(body)}"
+            message = f"the reply is {_fault(problem)}: {quoted(_text_of(body, sent.redactor))}"
             return CallError(kind=ErrorKind.MALFORMED, message=message, status=answer.status)
         error = None
     if error is None:
-        error = ServerError(message=body.decode("utf-8", "backslashreplace"))
+        error = ServerError(message=_text_of(body, sent.redactor))
     return _failed(error, answer, sent)
+
+
+def _text_of(body: bytes, redactor: Redactor) -> str:
+    """Return a body that is no JSON as a text, redacted whole: a part of a key would not be found."""
+    return redactor.redact(body.decode("utf-8", "backslashreplace"))
 
 
 def _marked(came: Reply | CallError, copied: str) -> Reply | CallError:
@@ -148,7 +160,7 @@ def _settled(reply: Reply | CallError, wire: Wire, sent: Sent) -> Reply | CallEr
         undecodable = f"its call was cut off at the limit of {sent.max_tokens or reply.tokens_out} tokens"
         reply = replace(reply, tool_calls=(), undecodable=undecodable)
     if reply.refusal:
-        said = quoted(reply.refusal.encode("utf-8", "backslashreplace"))
+        said = quoted(reply.refusal)
         return CallError(kind=ErrorKind.REFUSED, message=f"the model refused to answer: {said}", reply=reply)
     if reply.text.strip() or reply.tool_calls or reply.undecodable:
         return reply
@@ -176,17 +188,6 @@ def _fault(problem: Exception) -> str:
     if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError):
         return "not JSON"
     return str(problem)
-
-
-def _without_key(value: Any, key: str) -> Any:
-    """Return a decoded JSON value with the key redacted in all strings and names."""
-    if isinstance(value, str):
-        return value.replace(key, _KEY)
-    if isinstance(value, list):
-        return [_without_key(part, key) for part in value]
-    if isinstance(value, dict):
-        return {_without_key(name, key): _without_key(part, key) for name, part in value.items()}
-    return value
 
 
 def failed_generation(finish: str, reply: Reply) -> CallError:

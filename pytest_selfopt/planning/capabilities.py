@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from pytest_selfopt.errors import ModelError
@@ -9,6 +10,7 @@ from pytest_selfopt.import_string import imported
 from pytest_selfopt.models.client import Client, missing_key
 from pytest_selfopt.models.config import ModelConfig
 from pytest_selfopt.models.embedded import find_model_file
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.engines import ENGINES
 from pytest_selfopt.settings import Settings
 from pytest_selfopt.specs.spec import Spec
@@ -58,6 +60,16 @@ def require_model(model: ModelConfig) -> None:
     missing = missing_key(model)
     if missing:
         raise ModelError(f"model {model.id!r}: {missing}")
+
+
+def shown_key(model: ModelConfig) -> str:
+    """Say that the key of a model's provider is not blacked out, and why; empty if it is, or if there is none."""
+    name = model.provider.api_key_env or ""
+    key = os.environ.get(name, "")
+    why = key and KNOWN.why_shown(key)
+    if not why:
+        return ""
+    return f"the key in {name} is not blacked out where a server repeats it: {why}"
 
 
 def project_client(model: ModelConfig) -> Callable[[ModelConfig], Client]:

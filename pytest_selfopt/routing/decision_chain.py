@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.state_files import read_state_file
 
 GENESIS = "0" * 64
 """The previous hash in the first line."""
@@ -76,7 +77,7 @@ def read_log(path: Path) -> bytes | None:
         StateError: if it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_state_file(path)
     except FileNotFoundError:
         return None
     except OSError as problem:

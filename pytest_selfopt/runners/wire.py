@@ -16,6 +16,7 @@ from pytest_selfopt import clock
 from pytest_selfopt.bench.case import Case, Example
 from pytest_selfopt.bench.tools import Message, Tool
 from pytest_selfopt.errors import SelfoptError
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.conversation import Dialogue
 from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, UnusableMessageError
 from pytest_selfopt.runners.message_fields import CALL, CALL_OPTIONAL, RESULT, Check, wrong_field
@@ -152,11 +153,14 @@ def _dialogue_from_json(value: dict[str, Any] | None, variant: Callable[[str], V
 
 
 def result_to_bytes(result: CallResult, about: MessageContext, question: str) -> bytes:
-    """Encode the answer to a question, empty if that is unknown; the call's sender fills in the place in its lane.
+    """Encode the answer to a question, empty if that is unknown, without secrets.
+
+    The call's sender fills in the place in its lane.
 
     Raises:
         UnusableMessageError: if nobody would accept it.
     """
+    result = KNOWN.redactor.redact_value(result)
     value: dict[str, Any] = {
         "question": question,
         "reply": None,
@@ -182,7 +186,7 @@ def result_to_bytes(result: CallResult, about: MessageContext, question: str) ->
 
 
 def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
-    """The inverse of `result_to_bytes`.
+    """The inverse of `result_to_bytes`, without secrets: a worker may not know those of the session.
 
     Raises:
         UnusableMessageError: if it is no such result.
@@ -197,7 +201,10 @@ def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
     if value["error"] is not None:
         values["error"] = error_from_json(value["error"])
     values["failed_attempts"] = tuple(map(attempt_from_json, value["failed_attempts"]))
-    return Answer(CallResult(**values), value["question"])
+    result = CallResult(**values)
+    if KNOWN.redactor.may_hide(data.decode("latin-1")):
+        result = KNOWN.redactor.redact_value(result)
+    return Answer(result, value["question"])
 
 
 def dump_message(value: Mapping[str, Any], about: MessageContext) -> bytes:

@@ -23,6 +23,7 @@ from pytest_selfopt.export.junit_github import summary, with_gates, workflow_com
 from pytest_selfopt.loop.cycle import Conclusion
 from pytest_selfopt.loop.evaluate import Metrics
 from pytest_selfopt.loop.gates.gate_result import GateResult
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import write_atomically
 from pytest_selfopt.session.terminal.messages import why_undecided
 from pytest_selfopt.session.terminal.writer import encoding_of_output
@@ -237,7 +238,7 @@ def _append_summary(page: Path, outcome: Mapping[str, Any], published: Published
         markdown = ""
         if published:
             markdown = published.markdown
-        file.write(markdown or summary(outcome))
+        file.write(redact_written(markdown or summary(outcome)))
 
 
 def annotate(outcome: Mapping[str, Any], terminal: TerminalReporter) -> None:

@@ -20,6 +20,7 @@ from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.models.waits import retry_after
 from pytest_selfopt.models.wire_format import Sent, read_answer
+from pytest_selfopt.redaction.redactor import Redactor
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 
@@ -44,7 +45,7 @@ def ask(then: dict[str, Any], *, timeout_s: float = 5.0, request: ChatRequest = 
 
 def read(status: int, body: bytes) -> Reply | CallError:
     answer = HttpReply(status=status, headers={}, body=body)
-    return read_answer(OpenAIWire(), answer, Sent(key="", latency_s=1.0, at=0.0, sampling={}))
+    return read_answer(OpenAIWire(), answer, Sent(redactor=Redactor(()), latency_s=1.0, at=0.0, sampling={}))
 
 
 def test_a_request_says_what_was_asked() -> None:

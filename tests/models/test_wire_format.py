@@ -19,6 +19,7 @@ from pytest_selfopt.models.ollama import OllamaWire
 from pytest_selfopt.models.openai import OpenAIWire
 from pytest_selfopt.models.scripted import ScriptedServer
 from pytest_selfopt.models.wire_format import Sent, Wire, read_answer
+from pytest_selfopt.redaction.redactor import Redactor
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
 from tests.bench.hostile import damaged
@@ -55,7 +56,7 @@ def sent(wire: WireName, request: ChatRequest, **change: Any) -> dict[str, Any]:
 
 def read(wire: WireName, value: object) -> Reply | CallError:
     answer = HttpReply(status=200, headers={}, body=json.dumps(value).encode())
-    return read_answer(WIRES[wire], answer, Sent(key="", latency_s=1.0, at=0.0, sampling={}))
+    return read_answer(WIRES[wire], answer, Sent(redactor=Redactor(()), latency_s=1.0, at=0.0, sampling={}))
 
 
 def reply(answer: Reply | CallError) -> Reply:
@@ -284,7 +285,8 @@ def test_a_damaged_call_is_handled(wire: WireName, data: st.DataObject) -> None:
 def test_any_bytes_are_handled(wire: WireName, status: int, body: bytes) -> None:
     answer = HttpReply(status=status, headers={}, body=body)
     assert isinstance(
-        read_answer(WIRES[wire], answer, Sent(key="k", latency_s=1.0, at=0.0, sampling={})), Reply | CallError
+        read_answer(WIRES[wire], answer, Sent(redactor=Redactor(["sk-a/b+c"]), latency_s=1.0, at=0.0, sampling={})),
+        Reply | CallError,
     )
 
 
@@ -295,7 +297,7 @@ def test_a_key_is_redacted_in_any_json_spelling(status: int, written: str) -> No
     message = f'{{"role": "assistant", "content": "{said}", "tool_calls": null}}'
     body = f'{{"choices": [{{"message": {message}}}], "error": {{"message": "{said}"}}}}'.encode()
     answer = HttpReply(status=status, headers={}, body=body)
-    found = read_answer(OpenAIWire(), answer, Sent(key="sk-a/b+c", latency_s=1.0, at=0.0, sampling={}))
+    found = read_answer(OpenAIWire(), answer, Sent(redactor=Redactor(["sk-a/b+c"]), latency_s=1.0, at=0.0, sampling={}))
     shown = found.text if isinstance(found, Reply) else found.message
     assert shown.endswith("You sent [key].")
 

@@ -240,7 +240,7 @@ def test_an_unsupported_setting_is_reported_with_reason(tmp_path: Path, capsys: 
             {"model": "anthropic/clever", "phase": "extended", "allow": False, "fallback_model": "swarm:10@tier1"},
             {"model": "gone", "phase": "atomic", "status": "rolled_back"},
         ],
-        '[models."desk/secret"]\nbase_url = "http://me:pass@127.0.0.1:8000/v1"\n[models."desk/*"]\nbase_url = "http://x/v1"\n'
+        '[models."desk/secret"]\nbase_url = "http://127.0.0.1:8000/v1?team=7"\n[models."desk/*"]\nbase_url = "http://x/v1"\n'
         '[providers.lost]\nbase_url = "http://[::1"\n[models."lost/one"]\n'
         '[providers.file]\nbase_url = "file:///x"\n[models."file/one"]\n'
         '[providers.mine]\nclient = "mine:Client"\n[models."mine/one"]\n'

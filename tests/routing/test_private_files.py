@@ -12,14 +12,15 @@ import pytest
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.dev_servers import DevServer
+from pytest_selfopt.ledger.decision_log import append_decision
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.models.config import EMBEDDED_MODELS
 from pytest_selfopt.models.embedded import EmbeddedServer
 from pytest_selfopt.routing.atomic_files import write_atomically
-from pytest_selfopt.routing.decisions import append_decision, verify_log
+from pytest_selfopt.routing.decision_chain import verify_log
 from pytest_selfopt.routing.history import load_history, prepare_state_dir, read_history
-from pytest_selfopt.routing.lock import hold_lock
+from pytest_selfopt.routing.lock import Lease, hold_lock
 from pytest_selfopt.routing.state_change import read_journal
 from tests.routing.test_state_files import decision
 
@@ -38,7 +39,7 @@ def mode(path: Path) -> int:
 
 
 def log(folder: Path) -> str:
-    return append_decision(folder / "routing_decisions.jsonl", decision(1))
+    return append_decision(folder, None, decision(1))
 
 
 def lock(folder: Path) -> None:
@@ -47,8 +48,13 @@ def lock(folder: Path) -> None:
 
 
 def change(folder: Path) -> None:
-    with change_state(folder, None, "a test") as written:
-        written.replace(folder / "harness_feedback.json", "{}")
+    with hold_lock(folder) as lease, closing(Ledger(folder / "ledger.sqlite")) as ledger:
+        _change(folder, ledger, lease, folder / "harness_feedback.json")
+
+
+def _change(folder: Path, ledger: Ledger, lease: Lease, path: Path) -> None:
+    with change_state(folder, ledger, "a test", lease) as written:
+        written.replace(path, "{}")
 
 
 def open_ledger(folder: Path) -> None:
@@ -61,12 +67,12 @@ def test_only_the_owner_can_read_the_state(tmp_path: Path, mask: int) -> None:
     state = tmp_path / "state"
     with (
         umask(mask),
-        hold_state(state, tmp_path / "routing_config.json"),
+        hold_state(state, tmp_path / "routing_config.json") as held,
         closing(Ledger(state / "ledger.sqlite")) as ledger,
     ):
         ledger.start_cycle(started=0.0, seed=1, command="pytest", plan={})
         log(state)
-        change(state)
+        _change(state, ledger, held.lease, state / "harness_feedback.json")
         write_atomically(state / "reports" / "index.html", "", state=True)
         write_atomically(tmp_path / "exports" / "trials.csv", "")
         names = {path.name for path in state.rglob("*")}
@@ -105,15 +111,15 @@ def test_a_file_outside_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "routing_config.json").write_text("{}")
     (tmp_path / "routing_config.json").chmod(0o640)
     prepare_state_dir(tmp_path / "state")
-    with change_state(tmp_path / "state", None, "a test") as written:
-        written.replace(tmp_path / "routing_config.json", '{"rules": []}')
+    state = tmp_path / "state"
+    with hold_lock(state) as lease, closing(Ledger(state / "ledger.sqlite")) as ledger:
+        _change(state, ledger, lease, tmp_path / "routing_config.json")
     assert mode(tmp_path / "routing_config.json") == 0o640
 
 
 @pytest.mark.parametrize(
     ("name", "use"),
     [
-        ("lock", lock),
         ("routing_decisions.jsonl", log),
         ("routing_decisions.jsonl", lambda folder: verify_log(folder / "routing_decisions.jsonl")),
         ("meta_loop_history.json", lambda folder: load_history(folder / "meta_loop_history.json")),
@@ -159,7 +165,7 @@ def _start(log_path: Path) -> None:
 def test_a_pipe_in_place_of_a_file_is_refused(tmp_path: Path, use: Callable[[Path], object]) -> None:
     for name in ("lock", "routing_decisions.jsonl", "meta_loop_history.json", "ledger.sqlite"):
         os.mkfifo(tmp_path / name)
-    with pytest.raises(StateError, match="is no file; move it away"):
+    with pytest.raises(StateError, match=r"is no (regular )?file; move it away"):
         use(tmp_path)
 
 
@@ -169,5 +175,5 @@ def test_the_directory_itself_may_be_a_link(tmp_path: Path) -> None:
     state.symlink_to(tmp_path / "disk")
     with hold_state(state, tmp_path / "routing_config.json"):
         open_ledger(state)
-        change(state)
+    change(state)
     assert {"lock", "ledger.sqlite", "harness_feedback.json"} <= {path.name for path in (tmp_path / "disk").iterdir()}

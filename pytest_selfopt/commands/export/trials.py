@@ -14,6 +14,7 @@ from pytest_selfopt.commands.common.printing import write_line
 from pytest_selfopt.commands.common.project import add_project_options, load_project
 from pytest_selfopt.commands.export.cycle import add_cycle_option, note_unjudged
 from pytest_selfopt.console.sanitize import defused, defused_json
+from pytest_selfopt.redaction.known import redact_written
 
 FORMATS = {
     "csv": "a CSV file, for spreadsheets",
@@ -71,7 +72,7 @@ def _write_to_stdout(lines: Iterable[str], form: str) -> None:
     elif sys.stdout.isatty():
         make = _for_terminal
     for line in lines:
-        sys.stdout.write(make(line))
+        sys.stdout.write(make(redact_written(line)))
     sys.stdout.flush()
 
 

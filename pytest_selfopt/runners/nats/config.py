@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_selfopt.config_table import Table
+from pytest_selfopt.redaction.addresses import secret_in_address, shown_address
 from pytest_selfopt.runners.ids import token
 
 
@@ -26,6 +27,11 @@ class NatsConfig:
     user: str = ""
     password: str = ""
     token: str = ""
+
+    @property
+    def where(self) -> str:
+        """The addresses of the servers, without the secrets that NATS_URL may have."""
+        return ", ".join(map(shown_address, self.servers))
 
     def with_environment(self, environment: Mapping[str, str]) -> NatsConfig:
         """Return the configuration with overrides from the environment."""
@@ -53,6 +59,10 @@ def read_config(table: Table) -> NatsConfig:
         table.refuse("name", f"{name!r} is not a valid name: letters, digits, _ and - only, at most 64")
     files = {key: table.text(key) or "" for key in ("tls_ca", "tls_cert", "tls_key", "credentials", "nkey", "user")}
     config = NatsConfig(servers=table.texts("servers", usual.servers), name=name, ack_wait_s=wait_s, **files)
+    for server in config.servers:
+        if secret_in_address(server):
+            variables = "NATS_USER and NATS_PASSWORD, NATS_TOKEN, or NATS_URL"
+            table.refuse("servers", f"an address {secret_in_address(server)}; set {variables}")
     if not config.servers:
         table.refuse("servers", "must not be empty")
     table.finish()

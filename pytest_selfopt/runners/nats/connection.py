@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.redaction.addresses import password_in_address
+from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.subjects import Subjects
 
@@ -45,7 +46,10 @@ async def connect(config: NatsConfig, who: str, came_back: Callable[[], Awaitabl
         from nats.errors import Error
     except ImportError:
         raise RunnerError("calls through NATS need a package: pip install 'pytest-selfopt[nats]'") from None
-    where = ", ".join(re.sub(r"//[^@/]*@", "//", server) for server in config.servers)
+    where = config.where
+    for server in config.servers:
+        # The client's own messages may repeat it.
+        KNOWN.add(password_in_address(server))
     problems: list[Exception] = []
 
     async def note(problem: Exception) -> None:

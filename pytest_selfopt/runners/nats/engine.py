@@ -162,7 +162,7 @@ class NatsEngine:
 
     @property
     def _where(self) -> str:
-        return ", ".join(self._config.servers)
+        return self._config.where
 
     async def _send(self, calls: Sequence[Call]) -> None:
         max_payload = self._connection.max_payload

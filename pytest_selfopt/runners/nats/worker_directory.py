@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.redaction.addresses import shown_address
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.ids import token
 from pytest_selfopt.runners.message import EndsDisagreeError, MessageContext, MessageKind, UnusableMessageError
@@ -89,11 +90,11 @@ class WorkerDirectory:
     def without(self, providers: Sequence[str]) -> str:
         """Say that providers have no worker, and why, if some that answered cannot be understood."""
         if self._disagree is not None:
-            return f"a worker at {', '.join(self._config.servers)} cannot be used: {self._disagree}"
+            return f"a worker at {self._config.where} cannot be used: {self._disagree}"
         names = ", ".join(providers)
         return (
-            f"no worker at {', '.join(self._config.servers)} makes calls to {names}; start one on a machine with the "
-            f"keys: selfopt worker nats --target {self._config.servers[0]} --models {','.join(providers)}"
+            f"no worker at {self._config.where} makes calls to {names}; start one on a machine with the keys: "
+            f"selfopt worker nats --target {shown_address(self._config.servers[0])} --models {','.join(providers)}"
         )
 
     async def place(self, connection: Connection, model: str, patience_s: float) -> str:

@@ -15,6 +15,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 
 from pytest_selfopt.deferred_signals import ending_signals
 from pytest_selfopt.errors import RunnerError
+from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.message import MessageContext, MessageKind, UnusableMessageError
 from pytest_selfopt.runners.runner import Call
@@ -171,7 +172,7 @@ class TemporalWorker:
     def _carry_out(self, call: Call, about: MessageContext, question: str) -> bytes:
         result = self._duty.executor.carry_out(call)
         if result.error is not None and result.error.kind is ErrorKind.CANCELLED:
-            raise ApplicationError(f"not made: {result.error.message}")
+            raise ApplicationError(redact_written(f"not made: {result.error.message}"))
         to = replace(about, kind=MessageKind.RESULT)
         try:
             data = result_to_bytes(result, to, question)
