@@ -1,7 +1,8 @@
-"""Faults at every write of the state: kill -9, a write that fails once, or a disk that is full from then on.
+"""Faults at every write of the state: kill -9, a write that fails once, or something that fails from then on.
 
 Importing this counts the writes of the process to `.selfopt/` and the routing configuration, by file and SQL statement,
-and lets the one named `FAULT_AT` fail as `FAULT` says (kill, once or full). `FAULT_LOG` is a file for the names of all.
+and lets the one named `FAULT_AT` fail as `FAULT` says: kill, once, or from then on a full disk (full), a read-only file
+system (read-only) or no descriptor for anything (descriptors). `FAULT_LOG` is a file for the names of all.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import signal
 import sqlite3
 import sys
@@ -24,9 +26,36 @@ _STAGE = "proof" if os.environ.get("PYTEST_SELFOPT_CYCLE_OF") else "cycle"
 _AT, _HOW, _LOG = os.environ.get("FAULT_AT"), os.environ.get("FAULT", "kill"), os.environ.get("FAULT_LOG")
 _GROWING = ("fsync", "write", "link", "open", "sql")
 """What a full disk refuses; names can still be changed and removed."""
+_SENTENCES = {
+    "read-only": ("attempt to write a readonly database", sqlite3.SQLITE_READONLY),
+    "descriptors": ("unable to open database file", sqlite3.SQLITE_CANTOPEN),
+}
+_NUMBERS = {"read-only": errno.EROFS, "descriptors": errno.EMFILE}
 _counts = Counter[str]()
 _turn = threading.Lock()
-_full = threading.Event()
+_lasting = threading.Event()
+"""Whether what the fault says lasts: a full disk, a read-only file system."""
+
+
+def _problem() -> OSError:
+    number = _NUMBERS.get(_HOW, errno.ENOSPC)
+    return OSError(number, os.strerror(number))
+
+
+def _use_up_descriptors() -> None:
+    """Let this process open nothing more, whatever it is: modules and folders, too."""
+    opened = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened), hard))
+    # The highest of them was that of the listing; below the limit there may be gaps.
+    while True:
+        try:
+            _real_open(os.devnull, os.O_RDONLY)
+        except OSError:
+            return
+
+
+_real_open = os.open
 
 
 def _fails(what: str, torn: Callable[[], object] | None = None) -> bool:
@@ -38,14 +67,19 @@ def _fails(what: str, torn: Callable[[], object] | None = None) -> bool:
             with Path(_LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{point}\n")
         if point == _AT:
-            if torn is not None:
+            # Without descriptors, what is open already is written as ever.
+            if torn is not None and _HOW != "descriptors":
                 torn()
             if _HOW == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if _HOW == "full":
-                _full.set()
+            if _HOW in ("full", "read-only"):
+                _lasting.set()
+            if _HOW == "descriptors":
+                _use_up_descriptors()
+                # What is opened fails by itself; what is open already can be written.
+                return what.startswith("open ")
             return True
-        return _full.is_set() and what.startswith(_GROWING)
+        return _lasting.is_set() and (_HOW == "read-only" or what.startswith(_GROWING))
 
 
 def _named(place: Any) -> str | None:
@@ -74,9 +108,9 @@ def _stand_in(name: str, where: int) -> None:
         if name == "write":
             half = bytes(arguments[1])[: len(arguments[1]) // 2]
             if _fails(f"write half of {file}", lambda: real(arguments[0], half)):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                raise _problem()
         if _fails(f"{name} {file}"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise _problem()
         return real(*arguments, **options)
 
     setattr(os, name, stand_in)
@@ -100,7 +134,10 @@ class _Connection(sqlite3.Connection):
 
     def _arrive(self, what: str) -> None:
         if _fails(f"sql {what}"):
-            raise sqlite3.OperationalError("database or disk is full")
+            sentence, code = _SENTENCES.get(_HOW, ("database or disk is full", sqlite3.SQLITE_FULL))
+            problem = sqlite3.OperationalError(sentence)
+            problem.sqlite_errorcode = code
+            raise problem
 
 
 def _opened(event: str, seen: Any) -> None:
@@ -109,7 +146,7 @@ def _opened(event: str, seen: Any) -> None:
     if seen[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         file = _named(os.fsdecode(seen[0]))
         if file is not None and _fails(f"open {file}"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise _problem()
 
 
 for _name, _where in (

@@ -89,7 +89,7 @@ def make_cycle_calls(
         on_parts=recorder.record_calls,
     )
     runner = backend.runner(purpose)
-    window = request.lookahead.window(most_at_a_time(models))
+    window = request.lookahead.window(most_at_a_time(models, backend.most))
     meter = CallMeter(request.session_plan.planned)
     dispatcher = _make_dispatcher(runner, passes, factory, recorder, opened, window, meter)
     return CycleCalls(
@@ -99,7 +99,7 @@ def make_cycle_calls(
         passes=passes,
         dispatcher=dispatcher,
         meter=meter,
-        limits=call_limits(models),
+        limits=call_limits(models, backend.most),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -236,7 +237,11 @@ class RunningCycle:
         return self._finish_decided(self._store)
 
     def fail(self, problem: str) -> CycleResult:
-        """Return the result of a cycle that could not be concluded because of a problem."""
+        """Return the result of a cycle that could not be concluded because of a problem; it can be resumed."""
+        if isinstance(self._store, CycleStore):
+            # Where nothing can be written, the next cycle records this.
+            with contextlib.suppress(SelfoptError):
+                self._store.ledger.finish_cycle(self._cycle, ended=clock.now(), status="interrupted")
         return replace(self._result(), problem=problem)
 
     def _result(self) -> CycleResult:

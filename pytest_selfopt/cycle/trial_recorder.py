@@ -10,7 +10,7 @@ from pytest_selfopt.execution.project_runner import without_secrets
 from pytest_selfopt.execution.reply_notes import ReplyNotes
 from pytest_selfopt.ledger.ledger import Ledger, Warmup
 from pytest_selfopt.planning.plan import TrialKey
-from pytest_selfopt.runners.runner import Finished
+from pytest_selfopt.runners.runner import Finished, as_stored
 from pytest_selfopt.trial import Trial
 
 OUTCOMES_AT_ONCE = 256
@@ -62,9 +62,9 @@ class TrialRecorder:
             return finished
         whole = [outcome for outcome in finished if not outcome.result.cancelled]
         records = [self._calls.record(outcome.call, outcome.result) for outcome in whole]
-        self._ledger.record_calls(self._cycle, records)
+        replaced = self._ledger.record_calls(self._cycle, records)
         self._recorded.update(outcome.call.id for outcome in whole)
-        return finished
+        return as_stored(finished, replaced)
 
     def _note_warmup(self, outcome: Finished) -> None:
         spec = self._calls.warmed_spec(outcome.call)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pytest_selfopt.execution.call_room import CallRoom, HeldDescriptors, make_room
 from pytest_selfopt.execution.model_pool import ModelPool, provider_limits
 from pytest_selfopt.execution.passes import next_in_lanes
 from pytest_selfopt.execution.project_runner import ProjectRunner, is_project_runner, refuse_budget
@@ -21,7 +22,7 @@ from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
 from pytest_selfopt.runners.remote import Engine, ProviderLimits, RemoteRunner
 from pytest_selfopt.runners.runner import Finished, Runner
-from pytest_selfopt.settings import Settings
+from pytest_selfopt.settings import Mode, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.runner import SwarmRunner
 from pytest_selfopt.swarm.swarm import Swarm
@@ -62,6 +63,10 @@ class CallBackend(Protocol):
     def unload(self, specs: Iterable[Spec]) -> None:
         """Unload the models of specs, where the server supports it."""
 
+    @property
+    def most(self) -> int | None:
+        """The most calls at a time for which there is room, once it has begun; None if nothing here bounds them."""
+
     def stop(self) -> None:
         """Release everything; doing it twice is harmless."""
 
@@ -77,15 +82,28 @@ class LocalBackend:
         models: Sequence[ModelConfig],
         log_dir: Path | None,
         project_runner: Callable[[Mapping[str, Client]], Runner] | None = None,
+        *,
+        fits: bool,
     ) -> None:
-        """Make calls with the local runner, or with the project's own."""
+        """Make calls with the local runner, or with the project's own.
+
+        With `fits`, no more calls are made at a time than this process has descriptors and memory for.
+        """
+        self._models = models
         self._pool = ModelPool(models, log_dir)
         self._project_runner = project_runner
+        self._fits = fits
+        self._room = CallRoom()
+        self._held: HeldDescriptors | None = None
+        self._local: LocalRunner | None = None
 
     def begin(self) -> None:
         """Start the servers, and make the runner if it is the project's own."""
         self._pool.check()
-        self._clients = self._pool.start()
+        if self._fits:
+            self._room = make_room(self._models, sum(provider_limits(self._models).values()))
+            self._held = HeldDescriptors()
+        self._clients = self._pool.start(self._room.most)
         self._runner: Runner | None = None
         if self._project_runner is not None:
             self._runner = self._project_runner(self._clients)
@@ -95,25 +113,36 @@ class LocalBackend:
         if self._runner is not None:
             return self._runner
         sequence = next_in_lanes(purpose.stored.values())
-        return LocalRunner(
+        self._local = LocalRunner(
             self._clients,
             self._pool.slots(),
             rng=random.Random(),
             budget=purpose.budget,
             sequence=sequence,
         )
+        return self._local
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Unload the models of specs."""
         self._pool.unload(specs)
 
+    @property
+    def most(self) -> int | None:
+        """The most calls at a time for which this process has descriptors and memory."""
+        return self._room.most
+
     def stop(self) -> None:
-        """Stop the servers."""
+        """Stop the servers, and release the descriptors that were held."""
         self._pool.stop()
+        if self._held is not None:
+            self._held.release()
 
     def notes(self) -> list[str]:
-        """Return the notes on the models and their keys."""
-        return self._pool.notes()
+        """Return a sentence on each model whose isolated calls are not isolated, and on fewer calls at a time."""
+        few = ""
+        if self._local is not None:
+            few = self._local.few_threads
+        return [*self._pool.notes(), *filter(None, [self._room.sentence, few])]
 
 
 class RemoteBackend:
@@ -147,6 +176,11 @@ class RemoteBackend:
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Unload nothing: the servers of workers are not ours."""
+
+    @property
+    def most(self) -> int | None:
+        """None: calls are bounded where they are made."""
+        return None
 
     def stop(self) -> None:
         """Disconnect from the server."""
@@ -201,6 +235,11 @@ class SwarmBackend:
         single = [spec for spec in specs if spec.model not in self._swarms]
         self._inner.unload(single)
 
+    @property
+    def most(self) -> int | None:
+        """The most calls at a time of the inner backend."""
+        return self._inner.most
+
     def stop(self) -> None:
         """Stop the inner backend."""
         self._inner.stop()
@@ -236,11 +275,13 @@ def _inner_backend(
     log_dir: Path | None,
     project_runner: ProjectRunner,
 ) -> CallBackend:
+    # Plain sessions are tests like any others, which change nothing in their process.
+    fits = settings.mode is not Mode.PLAIN
     if settings.runner == "local":
-        return LocalBackend(models, log_dir)
+        return LocalBackend(models, log_dir, fits=fits)
     if is_project_runner(settings):
         refuse_budget(settings)
-        return LocalBackend(models, log_dir, partial(project_runner, settings.runner))
+        return LocalBackend(models, log_dir, partial(project_runner, settings.runner), fits=fits)
     return RemoteBackend(_engine(settings, models), models)
 
 
@@ -260,8 +301,10 @@ def _engine(settings: Settings, models: Sequence[ModelConfig]) -> Engine:
     return TemporalEngine(settings.temporal.with_environment(os.environ), cipher, limits)
 
 
-def most_at_a_time(models: Sequence[ModelConfig]) -> int:
-    """Return the most calls to any one of the models that can be in flight."""
+def most_at_a_time(models: Sequence[ModelConfig], room: int | None = None) -> int:
+    """Return the most calls to any one of the models that can be in flight, if there is `room` for them."""
     limits = provider_limits(models)
-    most = [min(model.max_concurrency, limits[model.provider.name]) for model in models]
-    return max(most)
+    most = max(min(model.max_concurrency, limits[model.provider.name]) for model in models)
+    if room is None:
+        return most
+    return min(most, room)

@@ -30,10 +30,11 @@ from pytest_selfopt.planning.budget import make_budget, require_prices
 from pytest_selfopt.planning.plan import PlannedTrial, TrialKey
 from pytest_selfopt.planning.swarms import resolve_members
 from pytest_selfopt.runners.quota import spent_sentence
-from pytest_selfopt.runners.runner import Finished, Holding, Runner
+from pytest_selfopt.runners.runner import Finished, Holding, Runner, as_stored
 from pytest_selfopt.settings import RUNNERS, Settings
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.swarm.execution_state import MARK
+from pytest_selfopt.threads import no_thread_reported
 from pytest_selfopt.trial import CallResult, ErrorKind, Json, Outcome, Trial
 
 INTERRUPTED = "it was interrupted"
@@ -106,6 +107,8 @@ class BatchRun:
             backend.begin()
             cycle = self._enter(ledger, began)
             stopped = self._ask(backend, ledger, cycle, planned, models)
+            # What is written at the end needs the descriptors of the calls.
+            backend.stop()
             ledger.finish_cycle(cycle, ended=clock.now(), status="partial")
         return BatchResult(
             cycle=cycle,
@@ -160,8 +163,8 @@ class BatchRun:
             done = [answer for answer in watch.mark(finished) if _was_asked(answer)]
             spent.extend(filter(None, map(_spent_quota, finished)))
             records = [factory.record(answer.call, answer.result) for answer in done]
-            ledger.record_calls(cycle, records)
-            ledger.record_outcomes(self._outcomes(done, by_id))
+            stored = as_stored(done, ledger.record_calls(cycle, records))
+            ledger.record_outcomes(self._outcomes(stored, by_id))
             self.say(len(self._trials), counted, self._errors)
 
         purpose = RunnerPurpose(cycle=ledger.name_of(cycle), budget=budget, stored={}, on_parts=take)
@@ -261,7 +264,8 @@ def _until_interrupted(make_calls: Callable[[], str], cancel: Callable[[], None]
     taken.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="selfopt-batch") as pool, undisturbed:
-        made = pool.submit(make_calls)
+        with no_thread_reported():
+            made = pool.submit(make_calls)
         try:
             while not made.done():
                 wait([made], TICK_S)

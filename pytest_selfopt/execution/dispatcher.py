@@ -13,6 +13,7 @@ from pytest_selfopt.execution.call_meter import CallMeter
 from pytest_selfopt.execution.refusals import Refusals
 from pytest_selfopt.planning.plan import TrialKey
 from pytest_selfopt.runners.runner import Call, Finished, Holding, Runner
+from pytest_selfopt.threads import no_thread_reported
 from pytest_selfopt.trial import CallError, CallResult
 
 TICK_S = 0.2
@@ -126,7 +127,7 @@ class Dispatcher:
     def start(self) -> None:
         """Start to make calls."""
         self._thread = threading.Thread(target=self._run, name="selfopt-dispatch", daemon=True)
-        with undisturbed:
+        with undisturbed, no_thread_reported():
             self._thread.start()
 
     def stop(self) -> None:
@@ -137,7 +138,7 @@ class Dispatcher:
         for one_pass in self._passes:
             one_pass.released.set()
         self._runner.cancel()
-        if self._thread is not None:
+        if self._thread is not None and self._thread.ident is not None:
             self._thread.join(STOPPING_S)
         self._end()
 

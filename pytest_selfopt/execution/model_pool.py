@@ -16,6 +16,7 @@ from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, ModelLimit
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.trial import CallError, Reply
+from pytest_selfopt.trial_bounds import bounded_answer
 
 UNLOAD_TIMEOUT_S = 30.0
 
@@ -27,6 +28,7 @@ class ModelPool:
         """Serve `models`; embedded servers log to a file in `log_dir`, or to a temporary file."""
         self.models: Mapping[str, ModelConfig] = {model.id: model for model in models}
         self._log_dir = log_dir
+        self._most: int | None = None
         self._servers: list[EmbeddedServer] = []
         self._clients: dict[str, Client] = {}
 
@@ -47,12 +49,13 @@ class ModelPool:
                 notes.append(f"{name}: {client.isolation_gap}")
         return notes
 
-    def start(self) -> dict[str, Client]:
-        """Start what has to be started and return the clients by model id.
+    def start(self, most: int | None = None) -> dict[str, Client]:
+        """Start what has to be started and return the clients by model id, which make at most `most` calls at a time.
 
         Raises:
             ModelError: if a server cannot be started, or an address or a key cannot be used.
         """
+        self._most = most
         self._clients = {name: self.client(model) for name, model in self.models.items()}
         return self._clients
 
@@ -65,8 +68,9 @@ class ModelPool:
         if model.provider.client:
             KNOWN.watch([model.provider.api_key_env or ""])
             return LimitedClient(project_client(model)(model), model.max_tokens)
+        connections = self._connections(model)
         if model.wire != "embedded":
-            return HttpClient(model)
+            return HttpClient(model, connections=connections)
         log_path: Path | None = None
         if self._log_dir is not None:
             log_path = self._log_dir / "embedded.log"
@@ -77,7 +81,14 @@ class ModelPool:
             model,
             base_url=server.base_url,
             api_key=server.api_key,
+            connections=connections,
         )
+
+    def _connections(self, model: ModelConfig) -> int:
+        """Return the connections that are kept to a model: together no more than calls are made at a time."""
+        if self._most is None:
+            return model.max_concurrency
+        return max(1, min(model.max_concurrency, self._most // len(self.models)))
 
     def unload(self, specs: Iterable[Spec]) -> None:
         """Unload the models of specs whose server supports it."""
@@ -88,6 +99,7 @@ class ModelPool:
                 # Ollama unloads a model that is asked nothing and kept for no time.
                 client = HttpClient(replace(model, keep_alive="0s"))
                 client.ask(ChatRequest(messages=()), timeout_s=UNLOAD_TIMEOUT_S)
+                client.close()
 
     def slots(self) -> ConcurrencyLimiter:
         """Make the limiter of concurrent calls, by model and provider."""
@@ -95,16 +107,19 @@ class ModelPool:
         for name, model in self.models.items():
             provider = model.provider.name
             limits[name] = ModelLimit(most=model.max_concurrency, provider=provider)
-        return ConcurrencyLimiter(limits, provider_limits(self.models.values()))
+        return ConcurrencyLimiter(limits, provider_limits(self.models.values()), most=self._most)
 
     def stop(self) -> None:
-        """Stop every server; doing it twice is harmless."""
+        """Close the connections that were kept and stop every server; doing it twice is harmless."""
+        for client in self._clients.values():
+            if isinstance(client, HttpClient):
+                client.close()
         while self._servers:
             self._servers.pop().stop()
 
 
 class LimitedClient:
-    """A project's own client, whose requests always have a limit of tokens, and whose answers have no secret."""
+    """A project's own client: requests have a limit of tokens, answers are within bounds and have no secret."""
 
     def __init__(self, client: Client, max_tokens: int) -> None:
         self._client = client
@@ -113,7 +128,7 @@ class LimitedClient:
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply | CallError:
         """Make one attempt; see `Client.ask`."""
         sampling = request.sampling.limited(self._max_tokens)
-        answer = self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s)
+        answer = bounded_answer(self._client.ask(replace(request, sampling=sampling), timeout_s=timeout_s))
         return KNOWN.redactor.redact_value(answer)
 
     def abort(self) -> None:
@@ -134,10 +149,13 @@ def provider_limits(models: Iterable[ModelConfig]) -> dict[str, int]:
     return limits
 
 
-def call_limits(models: Sequence[ModelConfig]) -> CallLimits:
-    """Return the configured limits of concurrent calls."""
+def call_limits(models: Sequence[ModelConfig], most: int | None = None) -> CallLimits:
+    """Return the limits of concurrent calls: the configured ones, and never more than `most`."""
+    providers = provider_limits(models)
+    if most is not None:
+        providers = {name: min(limit, most) for name, limit in providers.items()}
     return CallLimits(
         models={model.id: model.max_concurrency for model in models},
-        providers=provider_limits(models),
+        providers=providers,
         provider_of={model.id: model.provider.name for model in models},
     )

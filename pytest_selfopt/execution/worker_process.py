@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_selfopt.errors import RunnerError, SettingsError
+from pytest_selfopt.execution.call_room import make_room
 from pytest_selfopt.execution.model_pool import ModelPool
 from pytest_selfopt.runners.cipher import Cipher
 from pytest_selfopt.runners.local import LocalRunner
@@ -38,8 +39,14 @@ def run_worker(
         SelfoptError: if something is configured wrongly, or there is no server.
     """
     settings = load_settings(rootdir, Mode.PLAIN, Overrides())
-    pools: list[ModelPool] = []
     providers = _providers(settings, models)
+    room = make_room(
+        [model for model in settings.models.values() if model.provider.name in providers], concurrency * len(providers)
+    )
+    if room.most is not None:
+        say(room.sentence.replace("were made", "are made"))
+        concurrency = max(1, min(concurrency, room.most // len(providers)))
+    pools: list[ModelPool] = []
     worker_config = WorkerConfig(
         executor=Executor(lambda model: _runner(settings, model, providers, pools)),
         providers=providers,

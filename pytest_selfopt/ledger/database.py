@@ -10,10 +10,14 @@ from pathlib import Path
 
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.ledger.schema import connect
+from pytest_selfopt.ledger.schema import connect, why_unusable
 
 PAGE_ROWS = 200
 """Rows read at a time when streaming."""
+
+
+class UnstorableError(StateError):
+    """A value that no row can hold."""
 
 
 class Database:
@@ -90,8 +94,10 @@ class Database:
         """Report what SQLite cannot write as a `StateError`."""
         try:
             yield
+        except sqlite3.DataError as problem:
+            raise UnstorableError(f"the ledger {self._path} cannot hold a value: {problem}") from None
         except sqlite3.Error as problem:
-            raise StateError(f"cannot write to the ledger {self._path}: {problem}") from None
+            raise StateError(f"cannot write to the ledger {self._path}: {why_unusable(self._path, problem)}") from None
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
@@ -116,4 +122,4 @@ class Database:
             raise self._unreadable(problem) from None
 
     def _unreadable(self, problem: sqlite3.Error) -> StateError:
-        return StateError(f"cannot read the ledger {self._path}: {problem}")
+        return StateError(f"cannot read the ledger {self._path}: {why_unusable(self._path, problem)}")

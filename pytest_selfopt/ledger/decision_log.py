@@ -11,7 +11,7 @@ from typing import Any
 from pytest_selfopt.console.quantities import counted
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
-from pytest_selfopt.routing.atomic_files import cannot_write
+from pytest_selfopt.routing.atomic_files import ELSEWHERE, cannot_write, described
 from pytest_selfopt.routing.decision_chain import (
     Anchor,
     ChangedLogError,
@@ -24,7 +24,6 @@ from pytest_selfopt.routing.decision_chain import (
 )
 from pytest_selfopt.routing.decisions import Decision, append_lines, chained, hold_log
 from pytest_selfopt.routing.history import DECISIONS, LEDGER
-from pytest_selfopt.routing.ownership import reason
 
 ADVICE = (
     "nothing is decided or undone by such a log; compare it with a copy, or take it as it is and say why: "
@@ -134,7 +133,7 @@ def held_log(state_dir: Path) -> Iterator[None]:
         try:
             held.enter_context(hold_log(state_dir))
         except OSError as problem:
-            raise StateError(f"cannot use {state_dir}: {reason(problem, state_dir)}") from None
+            raise StateError(f"cannot use {state_dir}: {described(problem, state_dir)}{ELSEWHERE}") from None
         yield
 
 

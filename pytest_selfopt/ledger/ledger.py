@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger import queries
 from pytest_selfopt.ledger.comparisons import Comparison, ComparisonState, comparison_of, open_comparison
-from pytest_selfopt.ledger.database import Database
+from pytest_selfopt.ledger.database import Database, UnstorableError
 from pytest_selfopt.ledger.log_anchors import LogAnchors
 from pytest_selfopt.ledger.records import (
     INSERT_CALL,
@@ -34,15 +34,19 @@ from pytest_selfopt.ledger.records import (
     judged_call_of,
     make_trial,
     result_of,
+    result_without_reply,
     row_of,
     text,
 )
 from pytest_selfopt.trial import CallResult, Json, Trial
+from pytest_selfopt.trial_bounds import MOST_USD, amount
 from pytest_selfopt.trial_json import reply_from_json
 
 NAME_DIGITS = 16
 """Length of a cycle's name, which must be unique across projects."""
 
+_UNSTORABLE = (UnstorableError, ValueError, TypeError, OverflowError, RecursionError)
+"""What Python and SQLite raise for values that a row cannot hold."""
 _UNRECORDED = "unrecorded"
 """The member of a cycle's result with the attempts of calls that were cut off."""
 
@@ -142,19 +146,31 @@ class Ledger:
         """Return all cycles, oldest first, with `plan` and `result` decoded."""
         return tuple(map(_cycle, self._database.read(queries.CYCLES)))
 
-    def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> None:
+    def record_calls(self, cycle: int, records: Sequence[CallRecord]) -> dict[str, CallResult]:
         """Store finished calls. The first record of an id counts; further ones change nothing.
 
-        If a record cannot be stored, the ones before it are.
+        A call whose values no row can hold is stored as an error, and costs no other call its row: return these
+        results by id. If the file cannot be written, the records before that are stored.
         """
-        rows = [row_of(cycle, record) for record in records]
         try:
-            self._insert_calls(rows)
-        except StateError:
-            for row in rows:
-                self._insert_calls([row])
+            self._insert_calls(cycle, records)
+        except (StateError, *_UNSTORABLE):
+            return self._record_one_by_one(cycle, records)
+        return {}
 
-    def _insert_calls(self, rows: Sequence[tuple[object, ...]]) -> None:
+    def _record_one_by_one(self, cycle: int, records: Sequence[CallRecord]) -> dict[str, CallResult]:
+        replaced: dict[str, CallResult] = {}
+        for record in records:
+            try:
+                self._insert_calls(cycle, [record])
+            except _UNSTORABLE as problem:
+                replaced[record.id] = result_without_reply(record.result, problem)
+                cost_usd = amount(record.cost_usd, MOST_USD)
+                self._insert_calls(cycle, [replace(record, result=replaced[record.id], cost_usd=cost_usd)])
+        return replaced
+
+    def _insert_calls(self, cycle: int, records: Sequence[CallRecord]) -> None:
+        rows = [row_of(cycle, record) for record in records]
         with self._database.writing() as connection:
             connection.executemany(INSERT_CALL, rows)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.trial import (
+    CallError,
     CallResult,
     ErrorKind,
     FailedAttempt,
@@ -18,6 +19,7 @@ from pytest_selfopt.trial import (
     Trial,
     share_texts,
 )
+from pytest_selfopt.trial_bounds import MOST_MESSAGE, cut, epoch_s, usage_of
 from pytest_selfopt.trial_json import (
     attempt_from_json,
     attempt_to_json,
@@ -152,6 +154,17 @@ INSERT OR IGNORE INTO call (
 """
 
 
+def result_without_reply(result: CallResult, problem: Exception) -> CallResult:
+    """Return the result of a call whose values the ledger cannot hold: an error, with what it used and cost."""
+    message = f"the answer cannot be stored: {type(problem).__name__}: {problem}"
+    used = None
+    if result.received is not None:
+        used = usage_of(result.received)
+    error = CallError(kind=ErrorKind.MALFORMED, message=cut(message, MOST_MESSAGE), reply=used)
+    started = epoch_s(result.started) or 0.0
+    return CallResult(error=error, started=started, ended=epoch_s(result.ended) or started, lane=result.lane)
+
+
 def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
     """Return the values of `INSERT_CALL`, in its order."""
     result = record.result
@@ -171,9 +184,9 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         record.id,
         cycle,
         record.purpose,
-        record.phase,
-        record.spec,
-        record.case,
+        text(record.phase),
+        text(record.spec),
+        text(record.case),
         record.case_hash,
         record.run,
         record.restraint,
@@ -184,7 +197,7 @@ def row_of(cycle: int, record: CallRecord) -> tuple[object, ...]:
         result.waited_s,
         result.queue_depth,
         result.in_flight,
-        result.lane,
+        text(result.lane),
         result.lane_seq,
         latency_s,
         reply.load_s,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import NothingRecordedError, StateError
-from pytest_selfopt.routing.ownership import owner_note
+from pytest_selfopt.routing.atomic_files import ELSEWHERE, described, why_not_writable
 from pytest_selfopt.routing.state_files import make_state_folder, secure_database
 
 SCHEMA_VERSION = 9
@@ -171,21 +171,40 @@ def connect(path: Path) -> sqlite3.Connection:
         make_state_folder(path.parent)
         secure_database(path, BESIDE)
         connection = sqlite3.connect(path, timeout=PATIENCE_S, check_same_thread=False, isolation_level=None)
-    except (OSError, sqlite3.Error) as problem:
-        whose = owner_note(path)
-        raise StateError(f"cannot open the ledger {path}: {problem}; is its folder writable?{whose}") from None
+    except OSError as problem:
+        raise StateError(f"cannot open the ledger {path}: {described(problem, path.parent)}{ELSEWHERE}") from None
+    except sqlite3.Error as problem:
+        raise StateError(f"cannot open the ledger {path}: {why_unusable(path, problem)}") from None
     try:
         _prepare(connection, path)
     except sqlite3.Error as problem:
         connection.close()
-        what_to_do = "it was not changed; move it away to start a new one"
-        if problem.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            what_to_do = f"those who read it must be able to write to it{owner_note(path)}"
-        raise StateError(f"cannot use the ledger {path}: {problem}; {what_to_do}") from None
+        raise StateError(f"cannot use the ledger {path}: {why_unusable(path, problem)}; it was not changed") from None
     except StateError:
         connection.close()
         raise
     return connection
+
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_PRIMARY = 0xFF
+"""The part of SQLite's error code that says what kind of error it is."""
+
+
+def why_unusable(path: Path, problem: sqlite3.Error) -> str:
+    """Say why a ledger cannot be read or written, and what to do about it."""
+    code = getattr(problem, "sqlite_errorcode", None)
+    if code is not None and code & _PRIMARY in _DAMAGED:
+        return f"{problem}; move it away to start a new one"
+    if code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL:
+        return f"{problem}; free space for {path.parent}"
+    cause = why_not_writable(path)
+    if cause is not None:
+        return f"{problem} ({described(cause, path.parent)}{ELSEWHERE})"
+    if code is not None and code & _PRIMARY in _NOT_WRITABLE:
+        return f"{problem}; {path.parent} and its files have to be writable{ELSEWHERE}"
+    return str(problem)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

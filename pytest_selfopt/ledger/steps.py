@@ -61,9 +61,9 @@ def change_state(
                 lease.check()
         except LeaseLostError:
             raise
-        except BaseException:
+        except BaseException as problem:
             if not ledger.has_step(change.id):
-                change.undo()
+                _undo(change, problem)
             raise
         # It holds already; if its journal stays, the next start removes it.
         with suppress(StateError):
@@ -76,6 +76,16 @@ def _anchor(change: StateChange, ledger: Ledger, log: Path, *, accepts_log: bool
         ledger.log.replace(hashes_of(read_log(log) or b""))
     elif change.lines:
         ledger.log.extend(hashes_of(change.lines.encode()))
+
+
+def _undo(change: StateChange, problem: BaseException) -> None:
+    """Undo a change that failed; if that fails, too, say both."""
+    try:
+        change.undo()
+    except StateError as following:
+        if not isinstance(problem, StateError):
+            raise
+        raise StateError(f"{problem}; {following}") from None
 
 
 @contextmanager

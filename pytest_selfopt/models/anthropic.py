@@ -89,7 +89,7 @@ class AnthropicWire:
         """Read the text and tool blocks; tokens read from the prompt cache count as tokens in, too."""
         answer = typed(value, "", dict)
         blocks = list(map(_block, item(answer, "content", list), itertools.count()))
-        stop = optional(answer, "stop_reason", str) or ""
+        stop = name_of(answer, "stop_reason")
         uses = [block for block in blocks if block.get("type") == "tool_use"]
         calls, undecodable = tool_calls(list(map(_call, uses)))
         usage = optional(answer, "usage", dict) or {}

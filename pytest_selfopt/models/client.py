@@ -67,8 +67,17 @@ class HttpClient:
     The key is read from the environment for each call, or passed for a server of our own; `repr` does not show it.
     """
 
-    def __init__(self, model: ModelConfig, *, base_url: str | None = None, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelConfig,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        connections: int | None = None,
+    ) -> None:
         """Ask `model`, at `base_url` if given, else at its provider's address.
+
+        Up to `connections` are kept open; as many as calls are allowed at a time, if not given.
 
         Raises:
             ModelError: when the address cannot be used.
@@ -99,7 +108,9 @@ class HttpClient:
         self._host = host
         # The query, such as Azure's api-version, stays behind the path.
         whole = address._replace(path=address.path.rstrip("/") + self._wire.path)
-        self._transport = Transport(whole.geturl(), trust_env=host not in LOOPBACK, connections=model.max_concurrency)
+        self._transport = Transport(
+            whole.geturl(), trust_env=host not in LOOPBACK, connections=connections or model.max_concurrency
+        )
 
     @property
     def lessons(self) -> tuple[str, ...]:
@@ -199,6 +210,10 @@ class HttpClient:
     def abort(self) -> None:
         """End all attempts in flight and refuse further ones."""
         self._transport.abort()
+
+    def close(self) -> None:
+        """Abort, and close the connections that were kept; a second call is harmless."""
+        self._transport.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

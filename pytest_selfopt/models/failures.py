@@ -120,6 +120,7 @@ _NO_ENDPOINT = r"unexpected endpoint|returning 200 anyway"
 _HINT = "; does base_url lack its /v1?"
 
 _MAX_HTTP_STATUS = 599
+_STATUS_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +305,7 @@ def _status_in(entry: Mapping[str, Any]) -> int | None:
     """Return the HTTP status that an error names as its code or status, a number or digits; None if none."""
     for name in ("code", "status", "status_code"):
         code = entry.get(name)
-        if isinstance(code, str) and code.isdecimal():
+        if isinstance(code, str) and code.isdecimal() and len(code) == _STATUS_DIGITS:
             code = int(code)
         if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= _MAX_HTTP_STATUS:
             return code
@@ -320,8 +321,10 @@ def _text_of(value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(map(_text_of, value))
     if isinstance(value, dict) and "msg" in value:
-        place = ".".join(map(str, value.get("loc") or ()))
-        return f"{place}: {value['msg']}"
+        place = value.get("loc")
+        if isinstance(place, list):
+            place = ".".join(map(str, place))
+        return f"{place or ''}: {value['msg']}"
     return str(value)
 
 

@@ -131,12 +131,18 @@ class Watchdog:
         with self._changed:
             self._due[exchange] = due
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="selfopt-watchdog", daemon=True)
-                self._thread.start()
+                self._start()
             # Waking the thread for every call would cost more than the call's own bookkeeping.
             if due < self._wakes_at:
                 self._wakes_at = due
                 self._changed.notify()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="selfopt-watchdog", daemon=True)
+        # Without a thread to spare, exchanges have the time-outs of their sockets, and the next one tries again.
+        with contextlib.suppress(RuntimeError):
+            thread.start()
+            self._thread = thread
 
     def release(self, exchange: Exchange) -> None:
         """Forget an exchange that is over."""
@@ -295,6 +301,11 @@ class Transport:
             under_way = list(self._under_way)
         for exchange in under_way:
             exchange.end(ErrorKind.CANCELLED)
+
+    def close(self) -> None:
+        """End and refuse all exchanges, and close the connections that were kept; a second call is harmless."""
+        self.abort()
+        self._pool.close()
 
     def _new_pool(self, connections: int) -> tuple[HTTPConnectionPool, str]:
         """Return the connection pool that requests would use, and the target of the request line."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from pytest_selfopt import trial_bounds
 from pytest_selfopt.specs.call_values import Undecodable, read_arguments
 from pytest_selfopt.specs.thinking import without_thinking
 from pytest_selfopt.trial import ToolCall
+from pytest_selfopt.trial_bounds import MOST_SECONDS, MOST_USD
 
 _QUOTED = 120
 
@@ -16,9 +17,13 @@ _QUOTED = 120
 def tool_call(name: str, arguments: object) -> ToolCall | str:
     """Read a call, whose arguments may be JSON text; else say what is wrong (the model's fault, not the server's)."""
     try:
-        return ToolCall(name=name, arguments=read_arguments(arguments))
+        read = read_arguments(arguments)
     except Undecodable as problem:
-        return f"calls {name} with {problem}"
+        return f"calls {trial_bounds.name(name)} with {problem}"
+    unheld = trial_bounds.json_problem(read)
+    if unheld:
+        return f"calls {trial_bounds.name(name)} with arguments with {unheld}"
+    return ToolCall(name=name, arguments=read)
 
 
 def tool_calls(read_calls: list[ToolCall | str]) -> tuple[tuple[ToolCall, ...], str]:
@@ -65,23 +70,16 @@ def optional(value: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def count(value: Mapping[str, Any], name: str) -> int | None:
-    """Read a number of tokens; None if unknown."""
-    number = value.get(name)
-    if not isinstance(number, int) or isinstance(number, bool):
-        return None
-    if number < 0:
-        return None
-    return number
+    """Read a number of tokens; None if unknown, or beyond all bounds."""
+    return trial_bounds.token_count(value.get(name))
 
 
 def seconds(value: Mapping[str, Any], name: str, *, per: float) -> float | None:
-    """Read a duration in units of 1/`per` s as seconds; None if unknown."""
-    number = value.get(name)
-    if not isinstance(number, int | float) or isinstance(number, bool):
+    """Read a duration in units of 1/`per` s as seconds; None if unknown, or beyond all bounds."""
+    units = trial_bounds.amount(value.get(name), MOST_SECONDS * per)
+    if units is None:
         return None
-    if 0 <= number < math.inf:
-        return number / per
-    return None
+    return units / per
 
 
 def no_constant(name: str) -> NoReturn:
@@ -124,13 +122,10 @@ def text_of(content: Any, place: str) -> str:
 
 
 def name_of(value: Mapping[str, Any], name: str) -> str:
-    """Return an optional name or id as text: some servers number theirs."""
-    found = value.get(name)
-    if isinstance(found, bool) or not isinstance(found, str | int):
-        return ""
-    return str(found)
+    """Return an optional name or id as text, cut to a length: some servers number theirs."""
+    return trial_bounds.name(value.get(name))
 
 
 def amount(value: Mapping[str, Any], name: str) -> float | None:
-    """Read an amount of USD; None if unknown."""
-    return seconds(value, name, per=1)
+    """Read an amount of USD; None if unknown, or beyond all bounds."""
+    return trial_bounds.amount(value.get(name), MOST_USD)

@@ -15,6 +15,7 @@ from pytest_selfopt.models.reading import no_constant, quoted
 from pytest_selfopt.redaction.redactor import Redactor
 from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
+from pytest_selfopt.trial_bounds import whole_number
 
 if TYPE_CHECKING:
     from pytest_selfopt.models.http import HttpReply
@@ -89,7 +90,7 @@ def _read(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
     body = answer.body
     redacts = sent.redactor.may_hide(body.decode("latin-1"))
     try:
-        value: Any = json.loads(body, parse_constant=no_constant)
+        value: Any = json.loads(body, parse_constant=no_constant, parse_int=whole_number)
         if redacts:
             value = sent.redactor.redact_value(value)
         error = find_error(value)
@@ -187,6 +188,8 @@ def _is_full(reply: Reply, sent: Sent) -> bool:
 def _fault(problem: Exception) -> str:
     if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError):
         return "not JSON"
+    if isinstance(problem, RecursionError):
+        return "nested too deeply"
     return str(problem)
 
 

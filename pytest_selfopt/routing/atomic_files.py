@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -20,6 +21,9 @@ from pytest_selfopt.routing.state_files import FILE_MODE, make_state_folder, ope
 MOST_BYTES = 32 * 1024 * 1024
 USUAL_MODE = 0o666
 """The mode of a file that anybody may read as far as the umask allows."""
+
+ELSEWHERE = ", or choose another state directory with --selfopt-state-dir"
+"""The way out for files of the state directory."""
 
 T = TypeVar("T")
 
@@ -106,7 +110,44 @@ def cannot_write(path: Path, problem: OSError) -> StateError:
     """Return the error of a file that cannot be written."""
     if isinstance(problem, FileExistsError | NotADirectoryError):
         return StateError(f"cannot write {path}: {path.parent} is not a folder; move it away")
-    return StateError(f"cannot write {path}: {reason(problem, path)}")
+    return StateError(f"cannot write {path}: {described(problem, path.parent)}")
+
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM)
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+
+
+def described(problem: OSError, folder: Path) -> str:
+    """Say why something in a folder cannot be written, and what to do about it."""
+    why = reason(problem, folder)
+    if problem.errno in _NO_SPACE:
+        return f"{why}; free space for {folder}"
+    if problem.errno == errno.EROFS:
+        return f"{why}; {folder} has to be on a file system that can be written to"
+    if problem.errno in _NOT_ALLOWED:
+        return f"{why}; {folder} and its files have to be writable for this user"
+    if problem.errno in _NO_DESCRIPTOR:
+        return f"{why}; this process has to be allowed more of them (ulimit -n)"
+    return why
+
+
+def why_not_writable(path: Path) -> OSError | None:
+    """Return the problem of opening a file for writing, or of making one in its folder; None if there is none."""
+    place = path
+    if not path.exists():
+        place = path.parent
+    if not os.access(place, os.W_OK) or not os.access(path.parent, os.W_OK):
+        number = errno.EACCES
+        with contextlib.suppress(OSError):
+            if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+                number = errno.EROFS
+        return OSError(number, os.strerror(number))
+    try:
+        os.close(os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as problem:
+        return problem
+    return None
 
 
 def remove_quietly(path: Path) -> None:

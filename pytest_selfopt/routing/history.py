@@ -10,12 +10,13 @@ from typing import Any
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing.atomic_files import (
+    ELSEWHERE,
+    described,
     read_or_set_aside,
     read_text,
     to_text,
     write_atomically,
 )
-from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.routing.state_files import close_to_others, make_state_folder, read_state_file
 from pytest_selfopt.strict_json import parse_json
 
@@ -48,8 +49,7 @@ def prepare_state_dir(state_dir: Path) -> None:
             close_to_others(state_dir)
     except OSError as problem:
         raise StateError(
-            f"cannot use {state_dir} as the state directory: {reason(problem, state_dir)}; "
-            "choose another with --selfopt-state-dir"
+            f"cannot use {state_dir} as the state directory: {described(problem, state_dir.parent)}{ELSEWHERE}"
         ) from None
 
 

@@ -28,9 +28,8 @@ from pytest_selfopt import clock
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing import lease
-from pytest_selfopt.routing.atomic_files import remove_quietly
+from pytest_selfopt.routing.atomic_files import ELSEWHERE, described, remove_quietly
 from pytest_selfopt.routing.lease import Holder, Silence, parse_holder, pause_note, silence_needed, still_for
-from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.routing.state_files import FILE_MODE, close_to_others
 
 LOCK = "lock"
@@ -183,7 +182,7 @@ def _take(path: Path) -> Lease:
             try:
                 taken = _attempt(path, handle, ourselves, silence)
             except OSError as problem:
-                raise StateError(f"cannot use the lock {path}: {reason(problem, path)}") from None
+                raise StateError(f"cannot use the lock {path}: {described(problem, path)}{ELSEWHERE}") from None
         if taken is not None:
             return taken
         time.sleep(_PAUSE_S)
@@ -286,8 +285,7 @@ def _open(path: Path) -> int:
     except OSError as problem:
         if problem.errno in (errno.ELOOP, errno.EISDIR):
             raise _no_file(path) from None
-        what_to_do = "give this user the right to write it, or this cycle another --selfopt-state-dir"
-        raise StateError(f"cannot use the lock {path}: {reason(problem, path)}; {what_to_do}") from None
+        raise StateError(f"cannot use the lock {path}: {described(problem, path)}{ELSEWHERE}") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise _no_file(path)

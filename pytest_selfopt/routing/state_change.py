@@ -19,6 +19,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing.atomic_files import (
     cannot_write,
+    described,
     remove_quietly,
     set_aside,
     sync_folder,
@@ -271,7 +272,7 @@ def undo(journal: Journal, state_dir: Path) -> list[str]:
     except OSError as problem:
         raise StateError(
             f"what {journal.what} had begun to write cannot be undone: {problem.filename or problem}: "
-            f"{problem.strerror or problem}; the next start tries it again"
+            f"{described(problem, state_dir)}; the next start tries it again"
         ) from None
     close(journal, state_dir)
     return list(filter(None, notes))
@@ -317,9 +318,11 @@ def close(journal: Journal, state_dir: Path) -> None:
     """
     path = state_dir / JOURNAL
     try:
-        path.unlink(missing_ok=True)
+        # A read-only file system refuses to remove even what is not there.
+        if path.exists():
+            path.unlink(missing_ok=True)
     except OSError as problem:
-        raise StateError(f"cannot remove {path}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot remove {path}: {described(problem, state_dir)}") from None
     sync_folder(state_dir)
     for replacement in journal.replacements:
         remove_quietly(replacement.temporary)

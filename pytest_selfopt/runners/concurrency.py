@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_selfopt import clock
 from pytest_selfopt.runners.adaptive import Limit, after_rate_limit, after_success
@@ -13,6 +14,8 @@ from pytest_selfopt.trial import CallError, ErrorKind, Reply
 
 _TICK_S = 1.0
 """Seconds between looks of a waiting caller at the limits, which also change with time."""
+
+_UNBOUNDED = 10**9
 
 HOLD_STEP_S = 0.1
 """Seconds within which many rate limits count as one."""
@@ -49,8 +52,12 @@ class ConcurrencyLimiter:
     before the time that the server asked for.
     """
 
-    def __init__(self, rooms: Mapping[str, ModelLimit], providers: Mapping[str, int] | None = None) -> None:
-        """Limit each model by `rooms`, and all models of a provider together by `providers`."""
+    def __init__(
+        self, rooms: Mapping[str, ModelLimit], providers: Mapping[str, int] | None = None, *, most: int | None = None
+    ) -> None:
+        """Limit each model by `rooms`, all models of a provider together by `providers`, and all models by `most`."""
+        self._most = most or _UNBOUNDED
+        self._taken = 0
         self._rooms = rooms
         self._providers = providers or {}
         self._limits = {model: Limit(allowed=room.most, ceiling=room.most) for model, room in rooms.items()}
@@ -64,7 +71,7 @@ class ConcurrencyLimiter:
     @property
     def in_flight(self) -> int:
         """The number of slots taken."""
-        return self._of_model.total()
+        return self._taken
 
     @property
     def waiting(self) -> int:
@@ -78,7 +85,7 @@ class ConcurrencyLimiter:
     def most(self, model: str) -> int:
         """Return the maximum number of slots of a model."""
         room = self._rooms[model]
-        return min(room.most, self._providers.get(room.provider, room.most))
+        return min(room.most, self._providers.get(room.provider, room.most), self._most)
 
     def take(self, model: str) -> Slot | None:
         """Wait for a slot; None once the limiter is closed."""
@@ -97,6 +104,7 @@ class ConcurrencyLimiter:
         """Free a slot, and adapt the limit to the call's outcome."""
         now = clock.monotonic()
         with self._turn:
+            self._taken -= 1
             self._of_model[slot.model] -= 1
             self._of_provider[self._rooms[slot.model].provider] -= 1
             limit = self._limits[slot.model]
@@ -118,7 +126,17 @@ class ConcurrencyLimiter:
         # There may be no call in flight whose slot would come back and admit the others.
         later = threading.Timer(seconds, self._let_in)
         later.daemon = True
-        later.start()
+        # Whoever waits looks by himself, too, if there is no thread to spare.
+        with contextlib.suppress(RuntimeError):
+            later.start()
+
+    def lower(self, model: str, most: int) -> None:
+        """Grant at most `most` slots of a model from now on."""
+        with self._turn:
+            limit = self._limits[model]
+            ceiling = min(limit.ceiling, most)
+            self._limits[model] = replace(limit, ceiling=ceiling, allowed=min(limit.allowed, ceiling))
+            self._rooms = {**self._rooms, model: replace(self._rooms[model], most=ceiling)}
 
     def close(self) -> None:
         """Grant no more slots; waiting callers get None."""
@@ -131,11 +149,13 @@ class ConcurrencyLimiter:
         provider = self._rooms[model].provider
         return (
             self._of_model[model] < self._limits[model].allowed
-            and self._of_provider[provider] < self._providers.get(provider, 10**9)
+            and self._of_provider[provider] < self._providers.get(provider, _UNBOUNDED)
+            and self._taken < self._most
             and self._held_until.get(model, now) <= now
         )
 
     def _give(self, model: str) -> Slot:
+        self._taken += 1
         self._of_model[model] += 1
         self._of_provider[self._rooms[model].provider] += 1
         return Slot(model, clock.monotonic(), self._of_model[model])

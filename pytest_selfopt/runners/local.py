@@ -19,7 +19,7 @@ from pytest_selfopt.runners.concurrency import ConcurrencyLimiter, Slot
 from pytest_selfopt.runners.conversation import Ask, converse
 from pytest_selfopt.runners.quota import SpentQuotas, without_long_wait
 from pytest_selfopt.runners.runner import Call, Finished, RunnerOptions
-from pytest_selfopt.runners.without_reply import GIVEN_UP
+from pytest_selfopt.runners.without_reply import GIVEN_UP, ended_now
 from pytest_selfopt.specs.request import ChatRequest
 from pytest_selfopt.trial import TRANSIENT, CallError, CallResult, ErrorKind, FailedAttempt, Reply, is_blocked
 
@@ -91,6 +91,8 @@ class LocalRunner:
         self._quotas = SpentQuotas()
         self._blocked: CallError | None = None
         """The error of the first call that was not let out of this process: no later one is tried."""
+        self.few_threads = ""
+        """A sentence if fewer threads could be started than calls are allowed at a time."""
         self.held: tuple[str, float] | None = None
         """The model that calls last had to wait for at its server's wish, and until when (seconds since the epoch)."""
 
@@ -117,12 +119,42 @@ class LocalRunner:
             now = clock.monotonic()
             for call in calls:
                 self._jobs[call.model].put(_Job(call, now, done))
+            made_here = 0
             for model, number in Counter(call.model for call in calls).items():
                 self._have_threads(model, min(number, self._slots.most(model)))
-            hand_over(done, len(calls), on_results, stopping=self._cancelled.is_set, idle=lambda: not self._busy)
+                if not self._threads[model]:
+                    made_here += self._make_here(model, done, on_results)
+            expected = len(calls) - made_here
+            hand_over(done, expected, on_results, stopping=self._cancelled.is_set, idle=lambda: not self._busy)
         finally:
             with self._turn:
                 self._batches.discard(done)
+
+    def _make_here(
+        self,
+        model: str,
+        done: queue.SimpleQueue[Finished | None],
+        on_results: Callable[[Sequence[Finished]], object],
+    ) -> int:
+        """Carry out the calls to a model in the calling thread, because no other can be started; return how many.
+
+        Only those of its own batch, whose results go to `done`, are handed over here and counted.
+        """
+        made = 0
+        while not self._cancelled.is_set():
+            try:
+                job = self._jobs[model].get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                continue
+            finished = Finished(job.call, self._result_of(job, 0))
+            if job.done is done:
+                on_results([finished])
+                made += 1
+            else:
+                job.done.put(finished)
+        return made
 
     def has_begun(self, call_id: str) -> bool:
         """Whether a call was sent, or ended before it was."""
@@ -164,17 +196,45 @@ class LocalRunner:
             if not self._cancelled.is_set():
                 missing = number - self._threads[model]
             self._threads[model] += max(0, missing)
-        for _ in range(missing):
-            threading.Thread(target=self._work, args=(model,), name=f"selfopt-call-{model}", daemon=True).start()
+        for number_started in range(missing):
+            thread = threading.Thread(target=self._work, args=(model,), name=f"selfopt-call-{model}", daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError):
+                self._do_without(model, missing - number_started)
+                return
+
+    def _do_without(self, model: str, missing: int) -> None:
+        """Go on without threads that could not be started, and end a quarter of the others: calls need memory, too."""
+        with self._turn:
+            started = self._threads[model] - missing
+            ended = started // 4
+            self._threads[model] = started - ended
+            for _ in range(ended):
+                self._jobs[model].put(None)
+            left = max(1, self._threads[model])
+            self.few_threads = self.few_threads or (
+                f"calls to {model} were made {left:,} at a time, not {started + missing:,}: this process can start no "
+                "more threads (ulimit -u or -v)"
+            )
+        self._slots.lower(model, left)
 
     def _work(self, model: str) -> None:
         jobs = self._jobs[model]
         while (job := jobs.get()) is not None and not self._cancelled.is_set():
             with self._turn:
                 self._busy += 1
-            job.done.put(Finished(job.call, self._carry_out(job.call, job.submitted, jobs.qsize())))
+            job.done.put(Finished(job.call, self._result_of(job, jobs.qsize())))
             with self._turn:
                 self._busy -= 1
+
+    def _result_of(self, job: _Job, depth: int) -> CallResult:
+        try:
+            return self._carry_out(job.call, job.submitted, depth)
+        # Whatever fails here, as without memory, others wait for a result.
+        except Exception as problem:  # noqa: BLE001
+            error = CallError(kind=ErrorKind.TEST, message=f"the call failed with {type(problem).__name__}: {problem}")
+            return ended_now(error, lane=job.call.lane)
 
     def _carry_out(self, call: Call, submitted: float, depth: int) -> CallResult:
         course = _Course(started=self._clock(), began=clock.monotonic())

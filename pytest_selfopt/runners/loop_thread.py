@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import RunnerError, SelfoptError
+from pytest_selfopt.threads import no_thread_reported
 
 _T = TypeVar("_T")
 _TICK_S = 1.0
@@ -40,8 +41,13 @@ class EventLoopThread:
         self._stopped = False
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread.
+
+        Raises:
+            RunnerError: if this process can start none.
+        """
+        with no_thread_reported():
+            self._thread.start()
 
     def do(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in the loop and wait for its result.

@@ -21,6 +21,7 @@ from pytest_selfopt.runners.message import count_reason
 from pytest_selfopt.runners.runner import Call, Finished
 from pytest_selfopt.runners.wire import Answer, question_of
 from pytest_selfopt.runners.without_reply import UNFINISHED, ended_now
+from pytest_selfopt.threads import no_thread_reported
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
 
 _TICK_S = 1.0
@@ -228,7 +229,8 @@ class RemoteRunner:
         self._engine.send(free)
         for of_model in bounded.values():
             thread = threading.Thread(target=self._feed, args=(of_model,), name="selfopt-feed", daemon=True)
-            thread.start()
+            with no_thread_reported():
+                thread.start()
 
     def _feed(self, calls: Sequence[Call]) -> None:
         """Send calls as limits and budget allow; calls beyond the budget end as cancelled."""

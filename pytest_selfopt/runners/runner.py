@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -51,6 +51,13 @@ class Finished:
 
     call: Call
     result: CallResult
+
+
+def as_stored(finished: Sequence[Finished], replaced: Mapping[str, CallResult]) -> Sequence[Finished]:
+    """Return finished calls with the results that were stored in place of theirs, by the id of the call."""
+    if not replaced:
+        return finished
+    return [Finished(end.call, replaced.get(end.call.id, end.result)) for end in finished]
 
 
 class Runner(Protocol):

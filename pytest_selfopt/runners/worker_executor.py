@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_selfopt import clock
 from pytest_selfopt.errors import SelfoptError
@@ -17,6 +17,7 @@ from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.without_reply import ended_now
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind
+from pytest_selfopt.trial_bounds import usage_of
 
 MOST_KEPT = 10_000
 MOST_KEPT_BYTES = 64 * 1024 * 1024
@@ -84,7 +85,9 @@ def failed(kind: ErrorKind, why: str, result: CallResult | None = None) -> CallR
     error = CallError(kind=kind, message=why)
     if result is None:
         return ended_now(error)
-    return CallResult(error=error, started=result.started, ended=result.ended)
+    if result.reply is not None:
+        error = replace(error, reply=usage_of(result.reply))
+    return replace(result, reply=None, error=error, failed_attempts=())
 
 
 class MadeResults:

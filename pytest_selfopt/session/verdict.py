@@ -47,6 +47,8 @@ _CATEGORIES = {
     Outcome.ERROR: "without answer",
 }
 """The categories under which pytest counts the answers of a cycle."""
+_NO_ROOM = (OSError, MemoryError, ImportError)
+"""What Python raises where this process may open no more files, or use no more memory: modules are imported late."""
 _EXPECTED = {Outcome.PASS: "xpassed", Outcome.MISS: "xfailed"}
 """Those of the answers to cases that are expected to fail."""
 
@@ -210,8 +212,8 @@ class VerdictHooks:
         try:
             with undisturbed:
                 self._result = running.finish(interrupted=interrupted)
-        except SelfoptError as problem:
-            self._result = running.fail(str(problem))
+        except (SelfoptError, *_NO_ROOM) as problem:
+            self._result = running.fail(_sentence(problem))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
         self._result = replace(self._result, notes=(*self._result.notes, *self._skip_notes(running)))
@@ -229,13 +231,16 @@ class VerdictHooks:
             self._outcome = build_outcome(result, int(session.exitstatus))
             # From now on trials are read from the ledger.
             result = replace(result, phases={})
-            published = _publish(result)
             notes: list[str] = []
             page = None
-            if published is not None:
-                notes.append(published.problem)
-                page = published.page
-            notes += write_outputs(self._outcome, published, self._config, os.environ)
+            try:
+                published = _publish(result)
+                if published is not None:
+                    notes.append(published.problem)
+                    page = published.page
+                notes += write_outputs(self._outcome, published, self._config, os.environ)
+            except _NO_ROOM as problem:
+                notes.append(f"not all reports were written: {_sentence(problem)}; selfopt report writes them later")
             self._page = page
             self._result = replace(result, notes=(*result.notes, *filter(None, notes)))
 
@@ -267,6 +272,15 @@ class VerdictHooks:
         if self._result is None:
             return None
         return self._result.proof
+
+
+def _sentence(problem: Exception) -> str:
+    """Say what went wrong, and where."""
+    if isinstance(problem, OSError):
+        return f"{problem.filename or 'a file'}: {problem.strerror or problem}"
+    if isinstance(problem, MemoryError):
+        return "this process may use no more memory (ulimit -v)"
+    return str(problem)
 
 
 def _nothing_asked(skipped: Sequence[SkippedTrials]) -> list[StyledText]:

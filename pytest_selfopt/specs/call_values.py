@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from pytest_selfopt.strict_json import limited_int
 from pytest_selfopt.trial import Json, ToolCall
+from pytest_selfopt.trial_bounds import json_problem
 
 
 class Undecodable(ValueError):
@@ -19,7 +19,6 @@ _NAMES = ("name", "function", "tool_name")
 _ARGUMENTS = ("arguments", "parameters")
 _KINDS = ("function", "function_call", "tool_call", "tool_use")
 """Types by which an object says itself that it is a call, so that its arguments may be missing."""
-_PLAIN = frozenset({str, int, bool, type(None)})
 _LISTS = ("tool_calls", "tool_call", "function_call")
 """Members that announce the calls that they hold, so that their arguments may be missing, too."""
 
@@ -146,28 +145,18 @@ def named_call(name: str, arguments: object) -> ToolCall:
     """Return a call with the arguments that `read_arguments` finds.
 
     Raises:
-        Undecodable: if it finds none, or a number that JSON cannot write.
+        Undecodable: if it finds none, or some that JSON cannot hold.
     """
     try:
         read = read_arguments(arguments)
     except Undecodable as problem:
         raise Undecodable(f"has {problem}") from None
-    if not is_json(read):
-        raise Undecodable("has arguments with NaN or Infinity, which are not JSON")
+    unheld = json_problem(read)
+    if unheld:
+        raise Undecodable(f"has arguments with {unheld}")
     return ToolCall(name=name, arguments=read)
 
 
 def is_json(value: object) -> bool:
-    """Whether a value of JSON's types has no number that JSON cannot write."""
-    if isinstance(value, dict) and _PLAIN.issuperset(map(type, value.values())):
-        return True
-    waiting = [value]
-    while waiting:
-        entry = waiting.pop()
-        if isinstance(entry, dict):
-            waiting.extend(entry.values())
-        elif isinstance(entry, list):
-            waiting.extend(entry)
-        elif isinstance(entry, float) and not math.isfinite(entry):
-            return False
-    return True
+    """Whether a value can be written as JSON, and read again."""
+    return not json_problem(value)

@@ -19,7 +19,7 @@ import pytest
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.ledger import Ledger
 from pytest_selfopt.ledger.records import CallRecord, Question
-from pytest_selfopt.ledger.schema import SCHEMA_VERSION
+from pytest_selfopt.ledger.schema import SCHEMA_VERSION, why_unusable
 from pytest_selfopt.trial import CallError, CallResult, ErrorKind, FailedAttempt, Outcome, Reply, ToolCall, Trial
 from tests import warm
 from tests.ledger_file import open_ledger
@@ -305,3 +305,30 @@ def test_totals_state_the_unknown_cost(ledger: Ledger) -> None:
     assert (of_first.trials, of_first.calls, of_first.tokens, of_first.unpriced) == (2, 2, 26, 2)
     assert (of_all.trials, of_all.known_cost_usd, of_all.unpriced) == (3, 0.25, 2)
     assert (of_first.seconds, of_all.seconds) == (10.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (sqlite3.SQLITE_NOTADB, "move it away to start a new one"),
+        (sqlite3.SQLITE_FULL, "free space for "),
+        (sqlite3.SQLITE_READONLY, "and its files have to be writable, or choose another state directory"),
+        (sqlite3.SQLITE_CANTOPEN, "and its files have to be writable, or choose another state directory"),
+    ],
+)
+def test_only_a_damaged_ledger_is_moved_away(tmp_path: Path, number: int, advice: str) -> None:
+    problem = sqlite3.OperationalError("no")
+    problem.sqlite_errorcode = number
+    said = why_unusable(tmp_path / "ledger.sqlite", problem)
+    assert advice in said
+    assert ("move it away" in said) is (number == sqlite3.SQLITE_NOTADB)
+
+
+def test_an_unwritable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by chmod, which does not bind root.
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    said = why_unusable(tmp_path / "ledger.sqlite", sqlite3.OperationalError("attempt to write a readonly database"))
+    assert said == (
+        f"attempt to write a readonly database (Permission denied; {tmp_path} and its files have to be writable for "
+        "this user, or choose another state directory with --selfopt-state-dir)"
+    )

@@ -8,8 +8,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ from pytest_selfopt.routing.state_change import StateChange
 from tests.ledger_file import open_ledger
 
 CALLS = ("replace", "link", "fsync", "unlink", "write", "open")
+ADVICE = {
+    errno.EROFS: "has to be on a file system that can be written to",
+    errno.EMFILE: "has to be allowed more of them (ulimit -n)",
+}
+"""What is said of a failure that lasts."""
 NAMES = ("routing_config.json", ".selfopt/new.json", ".selfopt/routing_decisions.jsonl")
 
 
@@ -98,8 +104,37 @@ def interrupting(at: int, interrupt: Callable[[], None], patch: pytest.MonkeyPat
     return seen
 
 
+def refusing(at: int, number: int, patch: pytest.MonkeyPatch) -> list[int]:
+    """Let the call number `at` of those that write, and all after it, fail; return a list that counts them."""
+    seen = [0]
+
+    def wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            seen[0] += 1
+            if seen[0] >= at and refuses(number, name, arguments):
+                raise OSError(number, os.strerror(number))
+            return real(*arguments, **options)
+
+        return call
+
+    for name in CALLS:
+        patch.setattr(os, name, wrapped(name, getattr(os, name)))
+    return seen
+
+
 def fail() -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def problem_of(project: Path, disturb: Callable[[pytest.MonkeyPatch], list[int]]) -> tuple[str, int]:
+    """Make the change while it is disturbed; return the problem, empty if there is none, and the number of calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        seen = disturb(patch)
+        try:
+            change(project)
+        except StateError as error:
+            return str(error), seen[0]
+    return "", seen[0]
 
 
 def killed(project: Path, at: int) -> bool:
@@ -145,13 +180,7 @@ def test_a_killed_step_is_old_or_new(project: Path) -> None:
 def test_a_failing_step_leaves_the_old_state(project: Path) -> None:
     old, at = state_of(project), 1
     while True:
-        with pytest.MonkeyPatch.context() as patch:
-            seen = interrupting(at, fail, patch)
-            problem = ""
-            try:
-                change(project)
-            except StateError as error:
-                problem = str(error)
+        problem, seen = problem_of(project, partial(interrupting, at, fail))
         state = state_of(project)
         assert (state == old) == bool(problem), (at, problem)
         if problem:
@@ -159,7 +188,34 @@ def test_a_failing_step_leaves_the_old_state(project: Path) -> None:
             assert not list(project.rglob("*.tmp")), at
         assert verify(project / ".selfopt").ok, at
         again(project, old)
-        if seen[0] < at:
+        if seen < at:
+            break
+        at += 1
+    assert at > 20
+
+
+def refuses(number: int, name: str, arguments: Sequence[Any]) -> bool:
+    """Whether a function of `os` fails on a read-only file system, or where no more files may be opened."""
+    if name == "open":
+        return number == errno.EMFILE or bool(arguments[1] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    return number == errno.EROFS
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EMFILE], ids=errno.errorcode.get)
+def test_a_lasting_failure_leaves_a_whole_state(project: Path, number: int) -> None:
+    old, at = state_of(project), 1
+    while True:
+        problem, seen = problem_of(project, partial(refusing, at, number))
+        settled(project)
+        state = state_of(project)
+        # What could not even be undone is undone now.
+        assert (state == old) == bool(problem), (at, problem)
+        if problem:
+            assert os.strerror(number) in problem
+            assert ADVICE[number] in problem or problem.startswith("cannot read")
+            assert str(project) in problem
+        again(project, old)
+        if seen < at:
             break
         at += 1
     assert at > 20

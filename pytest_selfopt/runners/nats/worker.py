@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import math
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytest_selfopt import clock
@@ -25,6 +24,7 @@ from pytest_selfopt.runners.nats.worker_directory import ANY, notice_context, no
 from pytest_selfopt.runners.runner import Call
 from pytest_selfopt.runners.wire import question_of
 from pytest_selfopt.runners.worker_executor import MadeResults, WorkerConfig, failed
+from pytest_selfopt.threads import WillingExecutor
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class NatsWorker:
         for number in ending_signals():
             loop.add_signal_handler(number, self._end)
         room = {provider: asyncio.Semaphore(self._duty.concurrency) for provider in self._duty.providers}
-        with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
+        with WillingExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
             slots: list[asyncio.Task[None]] = []
             places = (ANY, self._duty.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -28,6 +27,7 @@ from pytest_selfopt.runners.temporal.workflow import CallBatchWorkflow, PingWork
 from pytest_selfopt.runners.temporal.workflow_results import attempt_of
 from pytest_selfopt.runners.wire import call_from_bytes, question_of, result_to_bytes
 from pytest_selfopt.runners.worker_executor import WorkerConfig, failed
+from pytest_selfopt.threads import WillingExecutor
 from pytest_selfopt.trial import CallResult, ErrorKind
 
 DRAIN_S = 30.0
@@ -67,7 +67,7 @@ class TemporalWorker:
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._end)
-        with ThreadPoolExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
+        with WillingExecutor(self._duty.threads, thread_name_prefix="selfopt-call") as pool:
             loop.set_default_executor(pool)
             own_queue = self._names.queue_of(self._duty.name)
             queues = [own_queue, *map(self._names.queue, self._duty.providers)]

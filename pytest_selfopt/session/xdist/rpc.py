@@ -11,6 +11,7 @@ import queue
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
@@ -218,13 +219,20 @@ class RpcServer:
             except OSError:
                 if self._closed:
                     return
+                # Without a descriptor to spare, this would fail again at once.
+                time.sleep(_TICK_MS / 1000)
                 continue
             with self._lock:
                 if self._closed:
                     connection.close()
                     return
                 self._connections.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), name="selfopt-requests", daemon=True).start()
+            serving = threading.Thread(target=self._serve, args=(connection,), name="selfopt-requests", daemon=True)
+            try:
+                serving.start()
+            except RuntimeError:
+                # No thread can be started: the worker ends when its connection does.
+                connection.close()
 
     def _serve(self, connection: Connection) -> None:
         """Respond to requests in order; an `Abandon` overtakes the request that it ends."""
