@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, overload
 
+from pytest_selfopt.bounded_text import brief
 from pytest_selfopt.errors import SettingsError
 from pytest_selfopt.suggest import did_you_mean
 
@@ -30,7 +31,7 @@ class Table:
         if value == "":
             self.refuse(key, "must not be empty")
         if value is not None and choices and value not in choices:
-            self.refuse(key, f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
+            self.refuse(key, f"{brief(value)} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
         return value
 
     def integer(self, key: str, default: int, *, least: int, most: int) -> int:
@@ -114,7 +115,7 @@ class Table:
         """
         for key in self._values:
             if key not in self._known:
-                raise SettingsError(f"{self.place}: unknown key {key!r}{did_you_mean(key, self._known)}")
+                raise SettingsError(f"{self.place}: unknown key {brief(key)}{did_you_mean(key, self._known)}")
 
     def _take(self, key: str, kind: type | tuple[type, ...], what: str, default: Any) -> Any:
         self._known.append(key)
@@ -134,4 +135,4 @@ class Table:
 
 
 def _shown(value: object) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    return f"{brief(value)} ({type(value).__name__})"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_selfopt.bounded_text import bounded
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class SelfoptError(Exception):
-    """A problem a person can fix; the message says what is wrong, where, and what to do."""
+    """A problem a person can fix; the message says what is wrong, where, and what to do, in lines of bounded length."""
+
+    def __str__(self) -> str:
+        return bounded(super().__str__())
 
 
 class SettingsError(SelfoptError):

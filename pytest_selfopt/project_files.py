@@ -121,5 +121,7 @@ def _document(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, ValueError) as problem:
         raise SettingsError(f"cannot read {path.name}: {problem}") from None
+    except RecursionError:
+        raise SettingsError(f"cannot read {path.name}: its arrays or tables are nested too deeply") from None

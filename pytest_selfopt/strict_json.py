@@ -13,6 +13,8 @@ _MOST_DIGITS = 4300
 """Python's own limit, which libraries take away for the whole process (mpmath does)."""
 _SHOWN = 20
 """Digits of a number that a message shows."""
+_SHOWN_OF_KEY = 120
+"""Characters of a key that a message shows."""
 
 
 def parse_json(text: str) -> Any:
@@ -66,7 +68,9 @@ def _whole(digits: str) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"invalid JSON: duplicate key {twice!r} in an object")
+        names: set[str] = set()
+        for name, _ in pairs:
+            if name in names:
+                raise ValueError(f"invalid JSON: duplicate key {name[:_SHOWN_OF_KEY]!r} in an object")
+            names.add(name)
     return value

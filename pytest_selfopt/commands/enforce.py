@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from pytest_selfopt import clock
+from pytest_selfopt.bounded_text import bounded
 from pytest_selfopt.commands.common.arguments import Subparsers
 from pytest_selfopt.commands.common.exit_status import exit_status
 from pytest_selfopt.commands.common.printing import write_line, write_lines
@@ -46,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     enforced = enforce_feedback(path, settings, now=now, dry_run=args.dry_run)
     write_lines(enforced.notes)
     for change in (*enforced.applied, *enforced.skipped):
-        write_line(change.sentence)
+        write_line(bounded(change.sentence))
     for error in enforced.errors:
-        write_line(f"error: {error}")
+        write_line(bounded(f"error: {error}"))
     summary = enforced.summary
     if args.dry_run:
         summary = f"dry run, nothing was written: {summary}"

@@ -13,6 +13,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import readable, resolve
 from pytest_selfopt.routing.atomic_files import copy_aside, read_text, set_aside, to_text, write_atomically
 from pytest_selfopt.routing.readable import VERSION, ReadableConfig
+from pytest_selfopt.routing.regular_file import read_regular, require_regular
 from pytest_selfopt.routing.resolve import Route
 from pytest_selfopt.routing.rule import Rule, rule_to_json
 
@@ -79,7 +80,7 @@ def load_config(path: Path) -> RoutingConfig:
         StateError: if the file can be neither read nor set aside, or a newer version wrote it.
     """
     try:
-        return parse_config(read_text(path))
+        return parse_config(routing_text(path))
     except FileNotFoundError:
         return RoutingConfig()
     except ValueError as problem:
@@ -88,7 +89,7 @@ def load_config(path: Path) -> RoutingConfig:
 
 def _rescued(path: Path, problem: ValueError) -> RoutingConfig:
     """Set an unusable file aside, and return what can be read of it."""
-    config = _as_config(readable.read_bytes(path.read_bytes()), "")
+    config = _as_config(readable.read_bytes(read_regular(path)), "")
     sentence = f"{path.name} could not be used ({problem}); it was set aside as "
     if not config.rules:
         return replace(config, problem=f"{sentence}{set_aside(path).name}")
@@ -100,6 +101,27 @@ def _rescued(path: Path, problem: ValueError) -> RoutingConfig:
     return replace(config, problem=f"{sentence}{aside.name}, and its readable rules hold ({len(config.rules)})")
 
 
+def routing_text(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it is too large or not UTF-8.
+        StateError: if it cannot be read, or is no regular file.
+    """
+    try:
+        require_regular(path)
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        raise _cannot_read(path, problem) from None
+    return read_text(path)
+
+
+def _cannot_read(path: Path, problem: OSError) -> StateError:
+    return StateError(f"cannot read {path}: {problem.strerror or problem}")
+
+
 def read_config(path: Path) -> RoutingConfig:
     """Read the configuration without changing any file.
 
@@ -107,7 +129,7 @@ def read_config(path: Path) -> RoutingConfig:
         StateError: if the file exists but is unusable.
     """
     try:
-        return parse_config(read_text(path))
+        return parse_config(routing_text(path))
     except FileNotFoundError:
         return RoutingConfig()
     except ValueError as problem:
@@ -121,11 +143,11 @@ def readable_config(path: Path) -> RoutingConfig:
         StateError: if the file exists but cannot be read at all.
     """
     try:
-        reading = readable.read_bytes(path.read_bytes())
+        reading = readable.read_bytes(read_regular(path))
     except FileNotFoundError:
         return RoutingConfig()
     except OSError as problem:
-        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
+        raise _cannot_read(path, problem) from None
     return _as_config(reading, reading.sentence(path.name))
 
 
@@ -176,7 +198,7 @@ def new_text(path: Path, config: RoutingConfig, *, now: str) -> str | None:
     check_rules(config.rules)
     body = _body(config)
     try:
-        written = parse_config(read_text(path))
+        written = parse_config(routing_text(path))
         same = _body(written) == body
     except FileNotFoundError:
         same = body == {"rules": []}

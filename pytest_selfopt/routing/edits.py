@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_selfopt.routing.atomic_files import copy_aside, read_text
-from pytest_selfopt.routing.config import RoutingConfig, parse_config
+from pytest_selfopt.routing.atomic_files import copy_aside
+from pytest_selfopt.routing.config import RoutingConfig, parse_config, routing_text
 from pytest_selfopt.routing.rule import Rule
 
 Rules = dict[tuple[str, str], list[Rule]]
@@ -24,7 +24,7 @@ def keep_edits(path: Path, began: RoutingConfig, decided: RoutingConfig) -> tupl
         StateError: if the file cannot be read, or its copy cannot be written.
     """
     try:
-        current = parse_config(read_text(path))
+        current = parse_config(routing_text(path))
     except FileNotFoundError:
         current = RoutingConfig()
     except ValueError as problem:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_selfopt.bounded_text import brief
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.atomic_files import read_text, to_text
+from pytest_selfopt.routing.atomic_files import copy_aside, read_text, to_text
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.strict_json import parse_json
 
@@ -82,6 +83,24 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+def keep_unusable(path: Path) -> str:
+    """Copy aside what is no feedback of a cycle, before a new file replaces it; return a sentence on it, else empty.
+
+    Raises:
+        StateError: if it can be neither read nor copied.
+    """
+    try:
+        if isinstance(parse_json(read_text(path)), dict):
+            return ""
+        problem = "it must contain an object"
+    except FileNotFoundError:
+        return ""
+    except ValueError as found:
+        problem = str(found)
+    aside = copy_aside(path)
+    return f"{path.name} could not be used ({problem}); a copy is kept as {aside.name}"
+
+
 def _cycles(runs: Any) -> Iterator[int]:
     """Yield the cycles in a file, which may be written by hand."""
     if not isinstance(runs, list):
@@ -122,10 +141,10 @@ def feedback_text(
 
 def _recommendations(value: Any, phases: Sequence[str]) -> list[Recommendation]:
     if not isinstance(value, dict):
-        raise ValueError(f"it must be an object, not {value!r}")
+        raise ValueError(f"it must be an object, not {brief(value)}")
     for name in _TEXTS:
         if value.get(name) is not None and not isinstance(value[name], str):
-            raise ValueError(f"{name!r} must be a string, not {value[name]!r}")
+            raise ValueError(f"{name!r} must be a string, not {brief(value[name])}")
     targets = _targets(value, phases)
     if not value.get("action"):
         raise ValueError("'action' is missing")
@@ -140,7 +159,7 @@ def _targets(value: dict[str, Any], phases: Sequence[str]) -> list[str]:
             raise ValueError("'target' is missing")
         model, _, phase = target.rpartition("::")
         if not model or not phase:
-            raise ValueError(f"'target' must read \"model::phase\", not {target!r}")
+            raise ValueError(f"'target' must read \"model::phase\", not {brief(target)}")
         return [target]
     if phase:
         return [f"{model}::{phase}"]
@@ -157,7 +176,7 @@ def _recommendation(value: dict[str, Any], target: str) -> Recommendation:
         requirements = ()
     allow = value.get("allow")
     if allow is not None and not isinstance(allow, bool):
-        raise ValueError(f"'allow' must be true or false, not {allow!r}")
+        raise ValueError(f"'allow' must be true or false, not {brief(allow)}")
     return Recommendation(
         type=value.get("type") or "routing",
         target=target,
@@ -178,7 +197,7 @@ def _requirements(value: dict[str, Any]) -> tuple[str, ...] | None:
     if requirements is None:
         return None
     if not isinstance(requirements, list) or not all(isinstance(text, str) for text in requirements):
-        raise ValueError(f"'requirements' must be a list of strings, not {requirements!r}")
+        raise ValueError(f"'requirements' must be a list of strings, not {brief(requirements)}")
     return tuple(requirements)
 
 
@@ -186,7 +205,7 @@ def _number(value: dict[str, Any], name: str, kinds: type[int] | tuple[type, ...
     number: Any = value.get(name)
     usable = isinstance(number, kinds) and not isinstance(number, bool)
     if number is not None and not (usable and 0 < float(number) <= most):
-        raise ValueError(f"{name!r} must be a number above 0 and at most {most}, not {number!r}")
+        raise ValueError(f"{name!r} must be a number above 0 and at most {most}, not {brief(number)}")
     return number
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
+from pytest_selfopt.bounded_text import brief
 from pytest_selfopt.routing.rule import Rule, read_rule
 from pytest_selfopt.strict_json import parse_json
 
@@ -101,7 +102,7 @@ def _listed_rules(document: Mapping[str, Any]) -> tuple[Any, list[str]]:
         return document["rules"], []
     for name in get_close_matches("rules", document):
         if any(_rules_in(document[name])):
-            return document[name], [f"unknown field {name!r}; did you mean 'rules'?"]
+            return document[name], [f"unknown field {brief(name)}; did you mean 'rules'?"]
     return [], []
 
 
@@ -136,7 +137,7 @@ def _version_problem(version: object) -> tuple[str, bool]:
         return "'version' must be a number or a string", False
     major = str(version).partition(".")[0]
     if not major.isdecimal():
-        return f"'version' must begin with a number, not {version!r}", False
+        return f"'version' must begin with a number, not {brief(version)}", False
     if int(major) <= VERSION:
         return "", False
     newer = (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_selfopt.routing.readable import read_bytes
+from pytest_selfopt.routing.regular_file import read_regular
 from pytest_selfopt.routing.rule import Rule
 
 Index: TypeAlias = Mapping[tuple[str, str], Rule]
@@ -144,7 +145,7 @@ def _index(path: str) -> tuple[Index, str]:
     if known is not None and known[0] == mark:
         return known[1:]
     with _turn:
-        reading = read_bytes(Path(path).read_bytes())
+        reading = read_bytes(read_regular(Path(path)))
         index, problem = index_rules(reading.rules), reading.sentence(path)
         _read[path] = (mark, index, problem)
         return index, problem

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_selfopt.bounded_text import brief
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "model": (str,),
     "phase": (str,),
@@ -185,8 +187,8 @@ def _problems(name: str, value: Any) -> Iterator[str]:
         return
     kinds, number = _TYPES[name], value
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        yield f"{name!r} must be {' or '.join(kind.__name__ for kind in kinds)}, not {value!r}"
+        yield f"{name!r} must be {' or '.join(kind.__name__ for kind in kinds)}, not {brief(value)}"
     elif name == "status" and value not in STATUSES:
-        yield f"'status' must be one of {', '.join(STATUSES)}, not {value!r}"
+        yield f"'status' must be one of {', '.join(STATUSES)}, not {brief(value)}"
     elif name in ("timeout", "retries") and number < 0:
-        yield f"{name!r} must not be negative, not {value!r}"
+        yield f"{name!r} must not be negative, not {brief(value)}"

@@ -29,6 +29,7 @@ from pytest_selfopt.routing.atomic_files import (
 )
 from pytest_selfopt.routing.decisions import Decision, append_lines, chained
 from pytest_selfopt.routing.history import JOURNAL
+from pytest_selfopt.routing.regular_file import read_regular
 from pytest_selfopt.routing.state_files import read_state_file, require_no_link
 
 VERSION = 1
@@ -332,7 +333,7 @@ def close(journal: Journal, state_dir: Path) -> None:
 def _digest(path: Path) -> str | None:
     """Return the hash of a file; None if there is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(path)).hexdigest()
     except FileNotFoundError:
         return None
 

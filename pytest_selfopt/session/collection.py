@@ -14,15 +14,21 @@ from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
 from pytest_selfopt.session.neighbours.async_tests import refuse_async
-from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials
+from pytest_selfopt.session.neighbours.parameters import refuse_repeated_trials, refuse_too_many
 from pytest_selfopt.session.neighbours.refused_plugins import refuse_plugins
 from pytest_selfopt.session.neighbours.reply_fixtures import refuse_wide_fixtures
 from pytest_selfopt.session.neighbours.rootdir import rootdir_note
 from pytest_selfopt.session.neighbours.skip_marks import leave_out_skipped
-from pytest_selfopt.session.options import mode_of
+from pytest_selfopt.session.options import mode_of, terminal_of
 from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
 from pytest_selfopt.session.tag_selection import deselect_by_tags
+from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
+
+_ITEM_BYTES = 5_300
+"""What an item takes at the peak, by the collection of 560,000."""
+_MANY_TRIALS = 200_000
+"""The trials whose items take about a gigabyte."""
 
 
 class BenchmarkCollector:
@@ -44,6 +50,7 @@ class BenchmarkCollector:
             name, phase = _marker_arguments(marker, test)
             suite = metafunc.definition.path.parent / name
             trials = self._plan.add(test, suite, phase)
+            _refuse_too_many(metafunc, len(trials))
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
@@ -180,6 +187,28 @@ def _refuse_use(metafunc: pytest.Metafunc, test: str) -> None:
                 f"{test}: {taken[0]!r} is an argument of benchmarks, which the suite fills; "
                 "rename the one that is parametrized here"
             )
+
+
+def _refuse_too_many(metafunc: pytest.Metafunc, trials: int) -> None:
+    """Refuse items that would take memory for nothing, and say before they are made how much the others take.
+
+    Raises:
+        SettingsError: naming the test, and what to do.
+    """
+    if mode_of(metafunc.config) is Mode.PLAIN:
+        return
+    problem = refuse_too_many(metafunc, trials)
+    if problem:
+        raise SettingsError(problem)
+    terminal = terminal_of(metafunc.config)
+    if trials >= _MANY_TRIALS and terminal is not None:
+        gigabytes = trials * _ITEM_BYTES / 1e9
+        notice = (
+            f"selfopt: {metafunc.definition.nodeid} has {trials:,} trials; pytest keeps an item for each, about "
+            f"{gigabytes:.1f} GB in all; fewer candidates (--selfopt-candidates), some of the cases "
+            "(--selfopt-tags) or suites in sessions of their own take less"
+        )
+        TerminalWriter(terminal).write_lines([StyledText(notice)])
 
 
 def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:

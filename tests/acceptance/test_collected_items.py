@@ -67,6 +67,46 @@ def test_other_parameter_with_one_value_is_harmless(project: Callable[..., Proje
     assert "PROMOTE atomic: schema, 36 of 36 answers right instead of 9 of 36" in said(result)
 
 
+UNPRINTABLE = """
+import pytest
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError
+
+NESTED = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+
+@pytest.mark.parametrize("value", [Unprintable(), float("nan"), lambda: 1, NESTED, "x" * 100_000])
+@pytest.mark.selfopt("items.jsonl")
+def test_items(value, case, reply):
+    case.check(reply)
+"""
+MANY = UNPRINTABLE.replace('[Unprintable(), float("nan"), lambda: 1, NESTED, "x" * 100_000]', "range(20_000)")
+
+
+def test_values_of_any_kind_are_told_briefly(project: Callable[..., Project]) -> None:
+    made = project()
+    made.pytester.makepyfile(test_items=UNPRINTABLE)
+    result = made.run("--selfopt-cycle")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "each trial has 5 items ('value' has the values <Unprintable instance at" in said_of(result)
+    assert len(said_of(result)) < 1_000
+
+
+def test_twenty_thousand_values_are_refused_early(project: Callable[..., Project]) -> None:
+    made = project()
+    made.pytester.makepyfile(test_items=MANY)
+    result = made.run("--selfopt-cycle", "-k", "nothing")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "its parameters have 20,000 values, which would make" in said_of(result)
+
+
+def said_of(result: pytest.RunResult) -> str:
+    return " ".join(result.stderr.str().split())
+
+
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_several_items_for_a_trial_are_refused(project: Callable[..., Project], workers: str) -> None:
     made = project({"rules": right(constrained=True)})

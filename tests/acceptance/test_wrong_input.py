@@ -75,14 +75,25 @@ def test_a_missing_suite_file(project: Make) -> None:
         ('max_concurrency = "many"', "max_concurrency: expected a whole number, got 'many' (str)"),
         ('[tool.selfopt.phases.atomic]\nbaseline = "what"', "baseline: 'what' is not a spec id; the form is"),
         ("[tool.selfopt.gates]\nrestraint = 2", "gates: restraint: 2 is outside 0 to 1"),
+        (f'max_concurrency = "{"m" * 100_000}"', "max_concurrency: expected a whole number, got 'mmm"),
         ('[tool.selfopt.search]\nvariants = ["telepathy"]', "variants: 'telepathy' is not one of native_api"),
     ],
 )
 def test_wrong_settings(project: Make, extra: str, sentence: str) -> None:
     made = project()
     made.configure(extra)
-    assert sentence in refused(made)
+    text = refused(made)
+    assert sentence in text
+    assert len(text) < 4_000
     assert not (made.path / ".selfopt").exists()
+
+
+@pytest.mark.parametrize("value", ["[" * 30_000 + "]" * 30_000, "9" * 5_000, '"a'])
+def test_settings_that_are_no_toml(project: Make, value: str) -> None:
+    made = project()
+    (made.path / "pyproject.toml").unlink()
+    (made.path / "selfopt.toml").write_text(f"candidates = {value}")
+    assert "cannot read selfopt.toml: " in refused(made)
 
 
 def test_an_unknown_model(project: Make) -> None:
@@ -158,6 +169,17 @@ def test_an_unusable_configuration_is_set_aside(project: Make, content: str) -> 
     assert aside.read_text() == content
     readable = ["m"] * ('"model": "m"' in content)
     assert [rule["model"] for rule in made.routing()["rules"]] == [*readable, MODEL]
+
+
+def test_feedback_that_is_no_feedback_is_kept(project: Make) -> None:
+    made = project({"rules": right(), "default": {"text": "Hello!"}})
+    (made.path / ".selfopt").mkdir()
+    (made.path / ".selfopt" / "harness_feedback.json").write_text('{"recommendations": [{"target')
+    result = made.run("--selfopt-cycle")
+    assert result.ret == 0
+    assert "harness_feedback.json could not be used (invalid JSON" in said(result)
+    (aside,) = made.path.glob(".selfopt/harness_feedback.json.corrupt-*")
+    assert aside.read_text() == '{"recommendations": [{"target'
 
 
 def test_ten_thousand_odd_rules_survive_a_cycle(project: Make) -> None:

@@ -26,6 +26,7 @@ from pytest_selfopt.routing.config import (
     load_config,
     parse_config,
     read_config,
+    readable_config,
     save_config,
 )
 from pytest_selfopt.routing.resolve import resolve
@@ -232,7 +233,8 @@ def test_resolving_imports_the_standard_library_only() -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    names = ("routing", "routing.readable", "routing.resolve", "routing.rule", "strict_json")
+    routing = ("", ".readable", ".regular_file", ".resolve", ".rule")
+    names = ("bounded_text", *(f"routing{name}" for name in routing), "strict_json")
     assert ran.stdout.splitlines() == ["[]", str([f"pytest_selfopt.{name}" for name in names])]
 
 
@@ -259,3 +261,27 @@ def test_kill_9_leaves_a_whole_file(tmp_path: Path) -> None:
         rules = read_config(path).rules
         assert len(rules) == 200
         assert len({rule.cycle for rule in rules}) == 1
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "routing_config.json"
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    route = resolve("m", "p", path=path, default="d")
+    assert route.model == "d"
+    assert "it is not a regular file" in route.because[0]
+    for read in (load_config, read_config, readable_config):
+        with pytest.raises(StateError, match="it is not a regular file"):
+            read(path)
+    assert path.exists()
+
+
+def test_long_values_are_told_briefly(tmp_path: Path) -> None:
+    rule = {"model": "m", "phase": "p", "allow": "a" * 100_000}
+    config = readable_config(write(tmp_path, json.dumps({"version": "v" * 100_000, "rules": [rule]})))
+    assert "'allow' must be bool, not 'aaa" in config.problem or "'version' must begin" in config.problem
+    assert len(config.problem) < 1_000

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
+from pytest_selfopt.bounded_text import bounded
 from pytest_selfopt.console.layout import width_for
 from pytest_selfopt.console.output import JsonText, Printed, columns_of, laid_out
 
@@ -39,7 +40,7 @@ def write_note(text: str) -> None:
     """Print a sentence to stderr, which is no part of the answer."""
     width = _width_of(sys.stderr)
     encoding = sys.stderr.encoding or "utf-8"
-    for line in laid_out([text], width, encoding):
+    for line in laid_out([bounded(text)], width, encoding):
         print(line, file=sys.stderr)
 
 
