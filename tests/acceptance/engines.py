@@ -103,11 +103,17 @@ class Engine:
         self, made: Project, *arguments: str, python: str | None = None, **environment: str
     ) -> subprocess.Popen[str]:
         """Start a worker in a project by an interpreter (a warm one), and wait until it is there."""
+        return self.work_in(made.path, *arguments, python=python, **environment)
+
+    def work_in(
+        self, folder: Path, *arguments: str, python: str | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Start a worker in the folder of a project."""
         module = [python or warm.python(), "-m", "pytest_selfopt.cli"]
         command = [*module, "worker", self.kind.name, "--models", MODEL]
         worker = subprocess.Popen(
             [*command, *arguments],
-            cwd=made.path,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -11,11 +11,13 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -59,11 +61,11 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
 
     Without the program in between, which would take a tenth of the time of a small session.
     """
-    command = [python(), *arguments]
+    program = python()
     environment = {**os.environ, **variables}
     if relay.HEEDED_AT_START & environment.keys():
         return subprocess.run(
-            command,
+            [program, *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -71,6 +73,18 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
             text=True,
             timeout=SECONDS,
         )
+    return _forked(folder, [program, *arguments], environment)
+
+
+def run_and_kill(folder: Path, *arguments: str, after_s: float, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same, but killed (kill -9) after some seconds if it has not ended by then."""
+    program = python()
+    return _forked(folder, [program, *arguments], {**os.environ, **variables}, kill_after_s=after_s)
+
+
+def _forked(
+    folder: Path, command: Sequence[str], environment: Mapping[str, str], kill_after_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
     with (
         socket.socket(socket.AF_UNIX) as connection,
         Path(os.devnull).open("rb") as nobody,
@@ -78,15 +92,30 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
     ):
         streams = [nobody.fileno(), output.fileno(), errors.fileno()]
-        relay.start(connection, list(arguments), environment, str(folder), streams)
-        connection.settimeout(SECONDS)
+        pid = relay.start(connection, list(command[1:]), dict(environment), str(folder), streams)
         try:
-            status = relay.from_bytes(connection.recv(relay.NUMBER_BYTES))
+            status = _status_of(connection, pid, kill_after_s)
         except TimeoutError:
-            raise subprocess.TimeoutExpired(command, SECONDS) from None
+            raise subprocess.TimeoutExpired(list(command), SECONDS) from None
         output.seek(0)
         errors.seek(0)
-        return subprocess.CompletedProcess(command, status, output.read(), errors.read())
+        return subprocess.CompletedProcess(list(command), status, output.read(), errors.read())
+
+
+def _status_of(connection: socket.socket, pid: int, kill_after_s: float | None) -> int:
+    """Wait for the status of a process, which is killed after some seconds.
+
+    Raises:
+        TimeoutError: when it does not end.
+    """
+    if kill_after_s is not None:
+        connection.settimeout(kill_after_s)
+        try:
+            return relay.from_bytes(connection.recv(relay.NUMBER_BYTES))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+    connection.settimeout(SECONDS)
+    return relay.from_bytes(connection.recv(relay.NUMBER_BYTES))
 
 
 def run_pytest(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
