@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +26,9 @@ from pytest_selfopt.session.stash import ARGUMENTS, PLANNED
 from pytest_selfopt.session.tag_selection import deselect_by_tags
 from pytest_selfopt.session.terminal.writer import StyledText, TerminalWriter
 from pytest_selfopt.settings import Mode
+
+if TYPE_CHECKING:
+    from _pytest.capture import CaptureManager
 
 _ITEM_BYTES = 5_300
 """What an item takes at the peak, by the collection of 560,000."""
@@ -208,7 +213,16 @@ def _refuse_too_many(metafunc: pytest.Metafunc, trials: int) -> None:
             f"{gigabytes:.1f} GB in all; fewer candidates (--selfopt-candidates), some of the cases "
             "(--selfopt-tags) or suites in sessions of their own take less"
         )
-        TerminalWriter(terminal).write_lines([StyledText(notice)])
+        with _uncaptured(metafunc.config):
+            TerminalWriter(terminal).write_lines([StyledText(notice)])
+
+
+def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:
+    """Let the terminal show at once what is written while pytest captures the output of modules."""
+    manager: CaptureManager | None = config.pluginmanager.get_plugin("capturemanager")
+    if manager is None:
+        return nullcontext()
+    return manager.global_and_fixture_disabled()
 
 
 def _marker_arguments(marker: pytest.Mark, nodeid: str) -> tuple[str, str]:

@@ -103,6 +103,14 @@ def test_twenty_thousand_values_are_refused_early(project: Callable[..., Project
     assert "its parameters have 20,000 values, which would make" in said_of(result)
 
 
+def test_items_that_take_much_memory_are_announced(project: Callable[..., Project]) -> None:
+    made = project()
+    made.pytester.makeconftest("from pytest_selfopt.session import collection\n\ncollection._MANY_TRIALS = 100\n")
+    result = made.run("--selfopt-cycle", "--selfopt-dry-run")
+    assert "test_items.py::test_items has 528 trials; pytest keeps an item for each" in said(result)
+    assert result.stdout.str().index("pytest keeps an item") < result.stdout.str().index("dry run")
+
+
 def said_of(result: pytest.RunResult) -> str:
     return " ".join(result.stderr.str().split())
 
