@@ -32,7 +32,7 @@ from pytest_selfopt.report.learned.write import learned_file
 from pytest_selfopt.routing.atomic_files import timestamp
 from pytest_selfopt.routing.config import RoutingConfig, new_text
 from pytest_selfopt.routing.edits import keep_edits
-from pytest_selfopt.routing.feedback import FEEDBACK, keep_unusable
+from pytest_selfopt.routing.feedback import FEEDBACK, set_unusable_aside
 from pytest_selfopt.routing.history import HISTORY, LEARNED, with_cycles
 from pytest_selfopt.routing.state_change import StateChange
 from pytest_selfopt.specs.spec import Spec, parse_spec
@@ -70,7 +70,7 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         following = _plan_following(state, phases, routing)
         entries = _history_entries(state, phases, conclusions, following, cycle=cycle, began=began, ended=ended)
         notes.append(_write_history(written, settings.state_dir / HISTORY, entries))
-        notes.append(keep_unusable(settings.state_dir / FEEDBACK))
+        notes.append(set_unusable_aside(settings.state_dir / FEEDBACK))
         written.replace(settings.state_dir / FEEDBACK, cycle_feedback(state, phases, conclusions, cycle=cycle, now=now))
         text = learned_file(state.ledger, taken_back_in(written.entries))
         if text is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_selfopt.bounded_text import brief
 from pytest_selfopt.errors import StateError
-from pytest_selfopt.routing.atomic_files import copy_aside, read_text, to_text
+from pytest_selfopt.routing.atomic_files import read_or_set_aside, read_text, to_text
 from pytest_selfopt.routing.rule import Recommendation
 from pytest_selfopt.strict_json import parse_json
 
@@ -83,22 +83,22 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def keep_unusable(path: Path) -> str:
-    """Copy aside what is no feedback of a cycle, before a new file replaces it; return a sentence on it, else empty.
+def set_unusable_aside(path: Path) -> str:
+    """Set aside what is no feedback of a cycle, before a new file replaces it; return a sentence on it, else empty.
 
     Raises:
-        StateError: if it can be neither read nor copied.
+        StateError: if it can be neither read nor set aside.
     """
-    try:
-        if isinstance(parse_json(read_text(path)), dict):
-            return ""
-        problem = "it must contain an object"
-    except FileNotFoundError:
-        return ""
-    except ValueError as found:
-        problem = str(found)
-    aside = copy_aside(path)
-    return f"{path.name} could not be used ({problem}); a copy is kept as {aside.name}"
+    nothing: dict[str, Any] = {}
+    _, note = read_or_set_aside(path, _object_in, nothing)
+    return note
+
+
+def _object_in(text: str) -> dict[str, Any]:
+    document = parse_json(text)
+    if not isinstance(document, dict):
+        raise ValueError("it must contain an object")
+    return document
 
 
 def _cycles(runs: Any) -> Iterator[int]:
