@@ -239,8 +239,9 @@ class RunningCycle:
     def fail(self, problem: str) -> CycleResult:
         """Return the result of a cycle that could not be concluded because of a problem; it can be resumed."""
         if isinstance(self._store, CycleStore):
-            # Where nothing can be written, the next cycle records this.
+            # Where nothing can be written, or the lock is another's, the next cycle records this.
             with contextlib.suppress(SelfoptError):
+                self._store.lease.check()
                 self._store.ledger.finish_cycle(self._cycle, ended=clock.now(), status="interrupted")
         return replace(self._result(), problem=problem)
 

@@ -137,7 +137,7 @@ def why_not_writable(path: Path) -> OSError | None:
     place = path
     if not path.exists():
         place = path.parent
-    if not os.access(place, os.W_OK) or not os.access(path.parent, os.W_OK):
+    if not _is_writable(place) or not _is_writable(path.parent):
         number = errno.EACCES
         with contextlib.suppress(OSError):
             if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
@@ -148,6 +148,11 @@ def why_not_writable(path: Path) -> OSError | None:
     except OSError as problem:
         return problem
     return None
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether the user that this process acts as may write to a path, as far as its modes say."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def remove_quietly(path: Path) -> None:

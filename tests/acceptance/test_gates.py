@@ -101,6 +101,7 @@ def test_deleting_files_does_not_refill_the_budget(project: Make) -> None:
     for name in ("meta_loop_history.json", "harness_feedback.json", "routing_decisions.jsonl"):
         (made.path / ".selfopt" / name).unlink()
     (made.path / "routing_config.json").unlink()
+    assert made.selfopt("verify", "--accept", "tidied up").returncode == 0
     assert made.run("--selfopt-cycle", "--selfopt-baseline", f"{MODEL}/atomic/schema/t60/r1/i0").ret == 0
     (entry,) = made.history()
     assert [verdict["comparison"] for verdict in entry["verdicts"]] == [4, 5, 6]
