@@ -17,6 +17,7 @@ from pytest_selfopt.cycle.store import CycleStore
 from pytest_selfopt.ledger.comparisons import ComparisonState
 from pytest_selfopt.ledger.decision_log import check_log
 from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.records import CycleTotals
 from pytest_selfopt.ledger.steps import change_state
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.cycle import Conclusion, Contender, PhaseEvidence, conclude
@@ -46,6 +47,9 @@ class FinishedCycle:
     conclusions: tuple[Conclusion, ...]
     following: Mapping[str, PhasePlan]
     notes: tuple[str, ...]
+    totals: CycleTotals
+    spent: tuple[int, float]
+    """The attempts and USD of the cycle."""
 
 
 def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: int, began: float) -> FinishedCycle:
@@ -76,10 +80,14 @@ def finish_cycle_files(state: CycleStore, phases: Sequence[PhaseRun], *, cycle: 
         if text is not None:
             written.replace(settings.state_dir / LEARNED, text)
         log_decisions(written, state, phases, conclusions, cycle=cycle, now=now)
+        # Nothing that can fail comes after the step: what is decided would be told as undecided.
+        totals, spent = state.ledger.totals(cycle), state.ledger.spent(cycle)
     return FinishedCycle(
         conclusions=tuple(conclusions),
         following=following,
         notes=(*written.notes, *filter(None, notes)),
+        totals=totals,
+        spent=spent,
     )
 
 

@@ -242,7 +242,7 @@ class RunningCycle:
             # Where nothing can be written, or the lock is another's, the next cycle records this.
             with contextlib.suppress(SelfoptError):
                 self._store.lease.check()
-                self._store.ledger.finish_cycle(self._cycle, ended=clock.now(), status="interrupted")
+                self._store.ledger.mark_interrupted(self._cycle, ended=clock.now())
         return replace(self._result(), problem=problem)
 
     def _result(self) -> CycleResult:
@@ -314,14 +314,13 @@ class RunningCycle:
         phases = tuple(self._phases.values())
         finished = finish_cycle_files(store, phases, cycle=self._cycle, began=self._began)
         cases = {name: len(phase.cases) for name, phase in self._phases.items()}
-        spent = store.ledger.spent(self._cycle)
-        proof, waits = proof_of(finished.conclusions, finished.following, cases, self.settings, spent=spent)
+        proof, waits = proof_of(finished.conclusions, finished.following, cases, self.settings, spent=finished.spent)
         result = self._result()
         return replace(
             result,
             status="decided",
             took_s=clock.now() - self._began,
-            totals=store.ledger.totals(self._cycle),
+            totals=finished.totals,
             warmups=warmups,
             conclusions=finished.conclusions,
             following=finished.following,

@@ -142,6 +142,14 @@ class Ledger:
         with self._database.writing() as connection:
             connection.execute("UPDATE cycle SET ended = ?, status = ? WHERE id = ?", (ended, status, cycle))
 
+    def mark_interrupted(self, cycle: int, *, ended: float) -> None:
+        """Record that a cycle could not be concluded; one that is decided stays so."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE cycle SET ended = ?, status = 'interrupted' WHERE id = ? AND status != 'decided'",
+                (ended, cycle),
+            )
+
     def cycles(self) -> tuple[dict[str, Any], ...]:
         """Return all cycles, oldest first, with `plan` and `result` decoded."""
         return tuple(map(_cycle, self._database.read(queries.CYCLES)))

@@ -160,9 +160,14 @@ def mutate_json(value: Any, chance: random.Random, *, times: int = 0) -> Any:
     for _ in range(times or chance.randint(1, 3)):
         places = list(_places(value))
         if not places:
-            return chance.choice(_VALUES)
+            return _value(chance)
         _change(*chance.choice(places), chance)
     return value
+
+
+def _value(chance: random.Random) -> Any:
+    # A copy, because further changes may be made to it, or put it into itself.
+    return copy.deepcopy(chance.choice(_VALUES))
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -190,7 +195,7 @@ def _change(container: Any, name: Any, chance: random.Random) -> None:
     elif how == 4 and isinstance(container, list):
         container.extend([container[name]] * chance.choice((1, 300)))
     else:
-        container[name] = chance.choice(_VALUES)
+        container[name] = _value(chance)
 
 
 def to_json(value: Any) -> bytes:
