@@ -19,7 +19,8 @@ SLOW_S = 10.0
 """Seconds by which a renewal may be late on a busy machine."""
 _SAME_START_S = 2.0
 _LATEST_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
-_LONGEST_TEXT = 500
+MOST_TEXT = 500
+"""Characters of a text about a holder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def _text(value: Mapping[str, Any], name: str) -> str:
     text = value.get(name)
     if not isinstance(text, str):
         return ""
-    printable = (character if character.isprintable() else "?" for character in text[:_LONGEST_TEXT])
+    printable = (character if character.isprintable() else "?" for character in text[:MOST_TEXT])
     return "".join(printable)
 
 

@@ -9,7 +9,6 @@ before it writes anything (`Lease.check`).
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import secrets
@@ -29,8 +28,8 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing import lease
 from pytest_selfopt.routing.atomic_files import ELSEWHERE, described, remove_quietly
-from pytest_selfopt.routing.lease import Holder, Silence, parse_holder, pause_note, silence_needed, still_for
-from pytest_selfopt.routing.state_files import FILE_MODE, close_to_others
+from pytest_selfopt.routing.lease import MOST_TEXT, Holder, Silence, parse_holder, pause_note, silence_needed, still_for
+from pytest_selfopt.routing.state_files import open_state_file
 
 LOCK = "lock"
 SETTLE_S = 0.1
@@ -279,22 +278,12 @@ def _open(path: Path) -> int:
     Raises:
         StateError: if that is impossible, or it is no file.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        handle = os.open(path, flags, FILE_MODE)
+        return open_state_file(path, os.O_RDWR | os.O_CREAT)
+    except (StateError, IsADirectoryError):
+        raise StateError(f"cannot use the lock {path}: it is no regular file; move it away") from None
     except OSError as problem:
-        if problem.errno in (errno.ELOOP, errno.EISDIR):
-            raise _no_file(path) from None
         raise StateError(f"cannot use the lock {path}: {described(problem, path)}{ELSEWHERE}") from None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise _no_file(path)
-    close_to_others(path)
-    return handle
-
-
-def _no_file(path: Path) -> StateError:
-    return StateError(f"cannot use the lock {path}: it is no regular file; move it away")
 
 
 def _lock(handle: int) -> bool:
@@ -352,7 +341,7 @@ def _ourselves() -> Holder:
         pid_namespace=namespace,
         token=secrets.token_hex(16),
         since=clock.now(),
-        command=redact_written(shlex.join(process.cmdline()))[:500],
+        command=redact_written(shlex.join(process.cmdline()))[:MOST_TEXT],
     )
 
 
@@ -369,9 +358,13 @@ def _held(path: Path, holder: Holder, *, is_stopped: bool = False) -> str:
 def _holder_at(path: Path) -> Holder | None:
     """Return the holder that a lock names now; None if there is no such file, or it names nobody."""
     try:
-        return parse_holder(path.read_bytes()[:_MOST_BYTES])
-    except FileNotFoundError:
+        handle = open_state_file(path, os.O_RDONLY)
+    except (FileNotFoundError, StateError):
         return None
+    try:
+        return parse_holder(_read(handle))
+    finally:
+        os.close(handle)
 
 
 def _read(handle: int) -> bytes:
