@@ -1,6 +1,6 @@
 """Strict JSON: no NaN or Infinity, no number beyond a float, no duplicate keys, and errors with their place.
 
-And the reading of whole numbers in what models write, in which everything else may stand.
+And the reading of whole numbers in what models and servers write, in which everything else may stand.
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ def limited_int(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
         raise ValueError("too many digits")
     return int(digits)
+
+
+def int_or_infinity(digits: str) -> int | float:
+    """Read a whole number as `limited_int` does; infinity if it has more digits."""
+    try:
+        return limited_int(digits)
+    except ValueError:
+        return math.inf
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -9,7 +9,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from pytest_selfopt.trial import CallError, ErrorKind, Reply, ToolCall
+from pytest_selfopt.bounded_text import cut
+from pytest_selfopt.trial import CallError, CallResult, ErrorKind, Reply, ToolCall
 
 MOST_TOKENS = 10**9
 MOST_SECONDS = 1e7
@@ -22,7 +23,7 @@ MOST_MESSAGE = 2000
 MOST_DEPTH = 100
 """Levels of lists and objects in each other: Python reads and writes no more than a thousand, fewer under pytest."""
 _PLAIN = frozenset({str, int, bool, type(None)})
-_MOST_EPOCH_S = 1e11
+MOST_EPOCH_S = 1e11
 """Seconds since the epoch: some three thousand years."""
 _HTTP_STATUSES = range(100, 600)
 
@@ -52,13 +53,6 @@ def name(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return cut(value, MOST_NAME)
-
-
-def cut(text: str, most: int) -> str:
-    """Return a text of at most `most` characters, the last of which shows that it was cut."""
-    if len(text) <= most:
-        return text
-    return text[: most - 1] + "…"
 
 
 def json_problem(value: object) -> str:
@@ -118,6 +112,21 @@ def bounded_error(error: CallError) -> CallError:
     )
 
 
+def bounded_result(result: CallResult) -> CallResult:
+    """Return the result of a call that another process has made, with its answers within their bounds.
+
+    Raises:
+        ValueError: if a value in it has another type.
+    """
+    reply, error = result.reply, result.error
+    if reply is not None:
+        reply = bounded_reply(reply)
+    if error is not None:
+        error = bounded_error(error)
+    attempts = tuple(replace(attempt, error=bounded_error(attempt.error)) for attempt in result.failed_attempts)
+    return replace(result, reply=reply, error=error, failed_attempts=attempts)
+
+
 def bounded_answer(answer: object) -> Reply | CallError:
     """Return what a client of the project answers, within its bounds; an error if it is no answer."""
     try:
@@ -130,7 +139,7 @@ def bounded_answer(answer: object) -> Reply | CallError:
 
 def epoch_s(value: object) -> float | None:
     """Return a time in seconds since the epoch; None if it is none."""
-    return amount(value, _MOST_EPOCH_S)
+    return amount(value, MOST_EPOCH_S)
 
 
 def _require(value: Any, kind: type, place: str) -> Any:
@@ -160,11 +169,3 @@ def _usage(reply: Reply) -> dict[str, Any]:
         "first_token_s": amount(reply.first_token_s, MOST_SECONDS),
         "copied": name(reply.copied),
     }
-
-
-def whole_number(digits: str) -> int | float:
-    """Return the whole number that JSON writes with these digits; infinity if Python reads none so long."""
-    try:
-        return int(digits)
-    except ValueError:
-        return math.inf

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pytest_selfopt.bounded_text import cut
 from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.trial import (
     CallError,
@@ -19,7 +20,7 @@ from pytest_selfopt.trial import (
     Trial,
     share_texts,
 )
-from pytest_selfopt.trial_bounds import MOST_MESSAGE, cut, epoch_s, usage_of
+from pytest_selfopt.trial_bounds import MOST_MESSAGE, epoch_s, usage_of
 from pytest_selfopt.trial_json import (
     attempt_from_json,
     attempt_to_json,

@@ -14,8 +14,8 @@ from pytest_selfopt.models.failures import ServerError, failure, find_error, unp
 from pytest_selfopt.models.reading import no_constant, quoted
 from pytest_selfopt.redaction.redactor import Redactor
 from pytest_selfopt.specs.request import ChatRequest, Sampling
+from pytest_selfopt.strict_json import int_or_infinity
 from pytest_selfopt.trial import CallError, ErrorKind, Json, Reply
-from pytest_selfopt.trial_bounds import whole_number
 
 if TYPE_CHECKING:
     from pytest_selfopt.models.http import HttpReply
@@ -90,7 +90,7 @@ def _read(wire: Wire, answer: HttpReply, sent: Sent) -> Reply | CallError:
     body = answer.body
     redacts = sent.redactor.may_hide(body.decode("latin-1"))
     try:
-        value: Any = json.loads(body, parse_constant=no_constant, parse_int=whole_number)
+        value: Any = json.loads(body, parse_constant=no_constant, parse_int=int_or_infinity)
         if redacts:
             value = sent.redactor.redact_value(value)
         error = find_error(value)

@@ -7,10 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pytest_selfopt.bounded_text import cut
 from pytest_selfopt.errors import RunnerError
 
 MOST_REASONS = 20
 """How many reasons for refusing messages are told apart."""
+
+MOST_REASON = 300
+"""Characters of such a reason, which may repeat what a stranger wrote."""
 
 
 class UnusableMessageError(RunnerError):
@@ -57,6 +61,7 @@ class MessageContext:
 
 def count_reason(reasons: Counter[str], why: str) -> None:
     """Count why a message was refused; strangers may send any number, with any reason."""
+    why = cut(why, MOST_REASON)
     if why not in reasons and len(reasons) >= MOST_REASONS:
         why = "other reasons"
     reasons[why] += 1

@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_selfopt.trial import ErrorKind
+from pytest_selfopt.trial_bounds import MOST_EPOCH_S, epoch_s
 
 Check = Callable[[Any], bool]
 """Whether a value may stand in a field."""
-
-MOST_SECONDS = 1e11
-"""Times beyond have no date."""
 
 MOST_COUNT = 2**53
 """Larger integers neither JSON's readers nor the ledger hold exactly."""
@@ -46,14 +44,14 @@ def is_integer(value: Any) -> bool:
 
 
 def is_amount(value: Any) -> bool:
-    """Whether it is a finite number from 0 on, such as of seconds."""
-    # A comparison with NaN is false.
-    return type(value) in (int, float) and 0 <= value < MOST_SECONDS
+    """Whether it is a number from 0 on, such as of seconds, and no greater than any time."""
+    return epoch_s(value) is not None
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number."""
-    return type(value) in (int, float) and -MOST_SECONDS < value < MOST_SECONDS
+    # A comparison with NaN is false.
+    return type(value) in (int, float) and -MOST_EPOCH_S <= value <= MOST_EPOCH_S
 
 
 def maybe(check: Check) -> Check:

@@ -25,6 +25,7 @@ from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import parse_spec
 from pytest_selfopt.specs.variants import Variant
 from pytest_selfopt.trial import CallResult, Json, ToolCall
+from pytest_selfopt.trial_bounds import bounded_result
 from pytest_selfopt.trial_json import (
     attempt_from_json,
     attempt_to_json,
@@ -44,7 +45,7 @@ MOST_LEVELS = 300
 """How deep a message may be nested; readers and writers of JSON give up at about a thousand."""
 
 KEPT_S = 7 * 86_400.0
-"""Seconds for which queues keep calls; an older one is a copy."""
+"""Seconds for which servers keep calls and results; an older call is a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,11 @@ def call_from_bytes(data: bytes, about: MessageContext, variant: Callable[[str],
     """
     value = load_message(data, about)
     _require(value, about, CALL, CALL_OPTIONAL)
-    days = (clock.now() - value["sent"]) / 86_400
-    if days * 86_400 > KEPT_S:
-        raise UnusableMessageError(f"a call was sent {days:,.0f} days ago, and calls are kept for 7: it is a copy")
+    days, kept_days = (clock.now() - value["sent"]) / 86_400, KEPT_S / 86_400
+    if days > kept_days:
+        raise UnusableMessageError(
+            f"a call was sent {days:,.0f} days ago, and calls are kept for {kept_days:.0f}: it is a copy"
+        )
     try:
         return Call(
             id=about.call,
@@ -186,7 +189,7 @@ def result_to_bytes(result: CallResult, about: MessageContext, question: str) ->
 
 
 def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
-    """The inverse of `result_to_bytes`, without secrets: a worker may not know those of the session.
+    """The inverse of `result_to_bytes`, within bounds and without secrets: a worker may not know those of the session.
 
     Raises:
         UnusableMessageError: if it is no such result.
@@ -201,7 +204,10 @@ def answer_from_bytes(data: bytes, about: MessageContext) -> Answer:
     if value["error"] is not None:
         values["error"] = error_from_json(value["error"])
     values["failed_attempts"] = tuple(map(attempt_from_json, value["failed_attempts"]))
-    result = CallResult(**values)
+    try:
+        result = bounded_result(CallResult(**values))
+    except ValueError as problem:
+        raise UnusableMessageError(f"a result cannot be used: {problem}") from None
     if KNOWN.redactor.may_hide(data.decode("latin-1")):
         result = KNOWN.redactor.redact_value(result)
     return Answer(result, value["question"])

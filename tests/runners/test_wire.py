@@ -34,6 +34,7 @@ from pytest_selfopt.specs.request import ChatRequest, Sampling
 from pytest_selfopt.specs.spec import Spec
 from pytest_selfopt.specs.variants import VARIANTS
 from pytest_selfopt.trial import CallError, CallResult, Conversation, ErrorKind, FailedAttempt, Reply, Step, ToolCall
+from pytest_selfopt.trial_bounds import MOST_MESSAGE, MOST_NAME
 from tests.runners.hostile_messages import (
     ANSWERED,
     CALL_FIELDS,
@@ -195,6 +196,24 @@ def test_each_field_of_a_result_is_checked(path: tuple[str | int, ...]) -> None:
     free = path[:4] == ("reply", "tool_calls", 0, "arguments") and len(path) > 4
     refused = [value for value in WRONG_VALUES if not read_result(spoilt(RESULT_FIELDS, path, value))]
     assert free or refused
+
+
+def test_values_of_a_worker_have_bounds() -> None:
+    values = {"tokens_in": 2**52, "cost_usd": 1e9, "load_s": 1e9, "served_model": "m" * 1000}
+    reply = {**RESULT_FIELDS["reply"], **values}
+    failed = {
+        "error": {"kind": "server", "message": "m" * 9000, "status": 7, "retry_after_s": 1e9},
+        "started": 1.0,
+        "ended": 1.5,
+    }
+    data = json.dumps({**RESULT_FIELDS, "reply": reply, "failed_attempts": [failed]}).encode()
+    result = answer_from_bytes(data, ABOUT_RESULT).result
+    assert result.reply is not None
+    assert (result.reply.tokens_in, result.reply.cost_usd, result.reply.load_s) == (None, None, None)
+    assert len(result.reply.served_model) == MOST_NAME
+    (attempt,) = result.failed_attempts
+    assert (attempt.error.status, attempt.error.retry_after_s) == (None, None)
+    assert len(attempt.error.message) == MOST_MESSAGE
 
 
 def test_another_format_is_refused_with_advice() -> None:

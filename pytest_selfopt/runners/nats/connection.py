@@ -14,6 +14,7 @@ from pytest_selfopt.redaction.addresses import password_in_address
 from pytest_selfopt.redaction.known import KNOWN
 from pytest_selfopt.runners.nats.config import NatsConfig
 from pytest_selfopt.runners.nats.subjects import Subjects
+from pytest_selfopt.runners.wire import KEPT_S
 
 if TYPE_CHECKING:
     from nats.aio.client import Client as Connection
@@ -27,9 +28,6 @@ REFUSED_S = 2.0
 
 CANCELLATIONS = 50
 """How many times, at intervals of 0.1 s, the client is told to abandon an attempt."""
-
-KEPT_S = 7 * 86_400.0
-"""Seconds for which the server keeps calls and results."""
 
 EXISTS = 10077
 """The server's error code for a second message on a subject (JSStreamStoreFailedF)."""

@@ -113,7 +113,7 @@ async def read_payloads(converter: DataConverter, payloads: Sequence[Payload], t
         raise
     # Anybody may have stored them, and the converters raise what they like.
     except Exception as problem:  # noqa: BLE001
-        raise UnusableMessageError(f"a payload cannot be read: {type(problem).__name__}: {problem}"[:200]) from None
+        raise UnusableMessageError(f"a payload cannot be read: {type(problem).__name__}: {problem}") from None
     if len(values) != len(types):
         raise UnusableMessageError(f"there are {len(values)} payloads in the place of {len(types)}")
     return values

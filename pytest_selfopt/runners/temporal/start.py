@@ -6,12 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pytest_selfopt.runners.temporal.shared import WORKFLOW, CallPayloads
+from pytest_selfopt.runners.wire import KEPT_S
 
 if TYPE_CHECKING:
     from temporalio.client import Client
-
-KEPT = timedelta(days=7)
-"""Time for which an abandoned workflow is kept waiting."""
 
 _TASK_TIMEOUT = timedelta(seconds=5)
 """Silence of a worker over a workflow, whose code takes milliseconds, after which another worker gets it."""
@@ -32,7 +30,7 @@ async def start_calls(client: Client, workflow: str, queue: str, work: CallPaylo
             work,
             id=workflow,
             task_queue=queue,
-            execution_timeout=KEPT,
+            execution_timeout=timedelta(seconds=KEPT_S),
             task_timeout=_TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         )
