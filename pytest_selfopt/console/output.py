@@ -10,7 +10,7 @@ from typing import TextIO, TypeAlias
 
 from pytest_selfopt.console.encoding import in_encoding, shown
 from pytest_selfopt.console.layout import aligned, folded, table
-from pytest_selfopt.console.sanitize import defused, defused_json
+from pytest_selfopt.console.sanitize import defused_json, harmless
 from pytest_selfopt.redaction.known import redact_written
 
 USUAL = 80
@@ -79,7 +79,7 @@ def laid_out(printed: Iterable[Printed], width: int | None, encoding: str) -> It
     """
     for item in printed:
         if isinstance(item, Markdown):
-            yield in_encoding(defused(redact_written(item)), encoding)
+            yield in_encoding(harmless(item), encoding)
         elif isinstance(item, JsonText):
             # JSON has the same escapes.
             yield defused_json(redact_written(item)).encode(encoding, "backslashreplace").decode(encoding)

@@ -1,8 +1,10 @@
-"""Texts of models and files made harmless: hidden characters visible, and no commands to a build server in them."""
+"""Texts of models and files made harmless: hidden characters visible, no commands to a build server, no secrets."""
 
 from __future__ import annotations
 
 import re
+
+from pytest_selfopt.redaction.known import redact_written
 
 # Cc except tab and line feed, Cs, line separators, and Default_Ignorable_Code_Point of Unicode 16, except for one
 # variation selector 16 after a character: emoji need it, and it can hide nothing.
@@ -32,6 +34,11 @@ def visible(text: str) -> str:
 def defused(text: str) -> str:
     """Make hidden characters in a text visible, and break the commands to build servers in it, such as ::error::."""
     return _COMMAND_OF_LINE.sub(r"\1⟨U+003A⟩", without_marked_commands(visible(text)))
+
+
+def harmless(text: str) -> str:
+    """Make a text as it may be shown: without secrets, with hidden characters visible, and without commands."""
+    return defused(redact_written(text))
 
 
 def defused_line(text: str) -> str:

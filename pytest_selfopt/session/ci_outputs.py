@@ -245,5 +245,5 @@ def annotate(outcome: Mapping[str, Any], terminal: TerminalReporter) -> None:
     """Annotate the gates that did not pass, on GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(outcome):
-            text = in_encoding(without_marked_commands(one_line(line)), encoding_of_output())
+            text = in_encoding(without_marked_commands(one_line(redact_written(line))), encoding_of_output())
             terminal.write_line(text)

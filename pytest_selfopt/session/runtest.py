@@ -9,7 +9,7 @@ from warnings import WarningMessage
 
 import pytest
 
-from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.dispatcher import NoResultError
@@ -94,7 +94,7 @@ class RuntestHooks:
             with undisturbed:
                 should_run = self._source.begin(planned)
         except SelfoptError as problem:
-            pytest.exit(defused(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+            pytest.exit(harmless(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         if not should_run:
             self._judged = planned.key
             self._tear_down(item, nextitem)
@@ -210,7 +210,7 @@ class RuntestHooks:
         try:
             self._runs.begin_body(item)
         except SecondRunError as problem:
-            self._problem = defused(str(problem))
+            self._problem = harmless(str(problem))
             self._source.end_session(self._problem)
             raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
 
@@ -231,7 +231,7 @@ class RuntestHooks:
         except NoResultError as problem:
             raise CallFailed(CallError(kind=ErrorKind.TEST, message=str(problem))) from None
         except SelfoptError as problem:
-            pytest.exit(defused(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
+            pytest.exit(harmless(str(problem)), returncode=pytest.ExitCode.USAGE_ERROR)
         except pytest.fail.Exception:
             # The item's own limit is over (pytest-timeout): no test body will read the reply.
             with undisturbed:
@@ -284,7 +284,7 @@ class RuntestHooks:
             # Its body ended well, but a subtest did not.
             report.outcome, brief = "failed", True
         if report.failed and brief:
-            reason = defused(trial.reason)
+            reason = harmless(trial.reason)
             report.longrepr = brief_failure(planned.case.source, reason, self._subtests.traceback)
         if planned.case.expected_failure and trial.outcome is not Outcome.ERROR:
             _expect_failure(report, planned.case.expected_failure)
@@ -340,7 +340,7 @@ def _brief(planned: PlannedTrial, call: pytest.CallInfo[None]) -> TerminalRepr:
     """Return what is shown instead of a traceback: the line of the case, and the reason."""
     judgement = classify_outcome(call)
     assert judgement is not None
-    return brief_failure(planned.case.source, defused(judgement[2]))
+    return brief_failure(planned.case.source, harmless(judgement[2]))
 
 
 def _expect_failure(report: pytest.TestReport, reason: str) -> None:

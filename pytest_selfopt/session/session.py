@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 import pytest
 
-from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.models.blocked import find_block
@@ -92,7 +92,7 @@ class SelfoptSession:
         Raises:
             pytest.UsageError: always.
         """
-        raise pytest.UsageError(defused("\n".join(problems)))
+        raise pytest.UsageError(harmless("\n".join(problems)))
 
     def run_proof(self, status: int) -> int:
         """Prove the rules that this session put on trial, in a following session; return the status of both."""
@@ -144,7 +144,7 @@ class SelfoptSession:
             self._cycle.start(selected)
             return (yield)
         except SelfoptError as problem:
-            raise pytest.UsageError(defused(str(problem))) from None
+            raise pytest.UsageError(harmless(str(problem))) from None
         finally:
             self._cycle.stop()
 
@@ -152,7 +152,7 @@ class SelfoptSession:
         try:
             lines = self._cycle.planned.dry_run(self._plan)
         except SelfoptError as problem:
-            raise pytest.UsageError(defused(str(problem))) from None
+            raise pytest.UsageError(harmless(str(problem))) from None
         terminal = terminal_of(self._config)
         if terminal is not None:
             writer = TerminalWriter(terminal)

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_selfopt.console.layout import width_for
 from pytest_selfopt.console.output import columns_of, laid_out, leave_closed_terminal
-from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.cycle.exit_status import EXIT_DECIDED, EXIT_GATE_FAILED, EXIT_NOT_ENOUGH_EVIDENCE
 from pytest_selfopt.cycle.proof import ProofRun
 from pytest_selfopt.deferred_signals import undisturbed
@@ -54,7 +54,7 @@ def begin_cycles(config: pytest.Config, count: int) -> int:
         # Before the history is read, to which an interrupted write may have added.
         notes = settle_before_reading(settings.state_dir, settings.routing_path)
     except SelfoptError as problem:
-        raise pytest.UsageError(defused(str(problem))) from None
+        raise pytest.UsageError(harmless(str(problem))) from None
     given = list(map(str, config.invocation_params.args))
     arguments = without_cycles(given)
     write = make_writer(config)

@@ -14,8 +14,7 @@ from warnings import WarningMessage
 import pytest
 from _pytest._code import code
 
-from pytest_selfopt.console.sanitize import defused
-from pytest_selfopt.redaction.known import redact_written
+from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.session.options import terminal_of
 
 _ONE = "(?:0?[0-4]|2[2-4]|[349][0-7]|[34]9|10[0-7])"
@@ -26,7 +25,7 @@ _SHOWN = code.__name__
 
 def make_safe(report: pytest.TestReport, config: pytest.Config) -> None:
     """Make all texts of a report harmless that pytest prints; what pytest has coloured itself stays so."""
-    make = _harmless
+    make = harmless
     terminal = terminal_of(config)
     if terminal is not None and terminal.hasmarkup:
         make = _defused_but_colours
@@ -40,9 +39,9 @@ def make_safe(report: pytest.TestReport, config: pytest.Config) -> None:
 def make_warning_safe(warning: WarningMessage) -> None:
     """Make the text of a warning harmless before pytest and its plugins render it; its category stays."""
     text = str(warning.message)
-    harmless = _harmless(text)
-    if harmless != text:
-        warning.message = UserWarning(harmless)
+    shown = harmless(text)
+    if shown != text:
+        warning.message = UserWarning(shown)
 
 
 def _made(value: Any, make: Callable[[str], str]) -> Any:
@@ -59,15 +58,11 @@ def _made(value: Any, make: Callable[[str], str]) -> Any:
     return value
 
 
-def _harmless(text: str) -> str:
-    return defused(redact_written(text))
-
-
 def _with_plain_breaks(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
 def _defused_but_colours(text: str) -> str:
     pieces = _COLOUR.split(text)
-    pieces[::2] = map(_harmless, pieces[::2])
+    pieces[::2] = map(harmless, pieces[::2])
     return "".join(pieces)

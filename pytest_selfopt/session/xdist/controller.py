@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_selfopt import clock
-from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.cycle.phase_run import EvidenceProblem
 from pytest_selfopt.cycle.running_cycle import RunningCycle
 from pytest_selfopt.deferred_signals import undisturbed
@@ -261,7 +261,7 @@ class XdistController:
             try:
                 self._cycle.start(selected)
             except SelfoptError as problem:
-                raise pytest.UsageError(defused(str(problem))) from None
+                raise pytest.UsageError(harmless(str(problem))) from None
         self._ticker.start()
 
     def _show_progress(self) -> None:
@@ -297,7 +297,7 @@ class XdistController:
                 if key is not None:
                     self._finish_item(key, lost=lost)
         if self._failure:
-            raise pytest.UsageError(self._failure)
+            raise pytest.UsageError(harmless(self._failure))
 
     def _finish_item(self, key: TrialKey, *, lost: bool) -> None:
         ended = self._close_trial(key)
