@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_selfopt.errors import SelfoptError, StateError
 from pytest_selfopt.ledger.decision_log import check_log
-from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.ledger import Ledger, existing_ledger
 from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.loop.actions import RuleChange, apply_recommendation, highest_tried, trial_sentence, with_value_of
 from pytest_selfopt.loop.diagnosis.remedies import FALL_BACK, LONGER_TIMEOUT, MORE_TOKENS, RETRY, remedy
@@ -61,12 +61,12 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
     with ExitStack() as held:
         if dry_run:
             routing = read_config(settings.routing_path)
-            ledger = _ledger(settings, held)
-            log = check_log(settings.state_dir, ledger, take_over=False)
+            ledger = held.enter_context(existing_ledger(settings.ledger_path))
+            log = check_log(settings.state_dir, ledger)
             return _apply(feedback, routing, settings, ledger, taken_back_in(log.entries), now=now)[1]
         state = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
         routing = load_config(settings.routing_path)
-        ledger = _ledger(settings, held)
+        ledger = held.enter_context(existing_ledger(settings.ledger_path))
         log = check_log(settings.state_dir, ledger, take_over=True)
         notes = [*state.notes, routing.problem, *log.notes]
         routing, enforced = _apply(feedback, routing, settings, ledger, taken_back_in(log.entries), now=now)
@@ -80,13 +80,6 @@ def enforce_feedback(path: Path, settings: Settings, *, now: str, dry_run: bool)
         errors = (*enforced.errors, *_not_in_effect(fresh, enforced.applied))
         notes += written.notes
         return replace(enforced, errors=errors, notes=tuple(filter(None, notes)))
-
-
-def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
-    path = settings.ledger_path
-    if not path.exists():
-        return None
-    return held.enter_context(Ledger(path))
 
 
 def _apply(

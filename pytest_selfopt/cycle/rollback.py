@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.ledger.decision_log import check_log
-from pytest_selfopt.ledger.ledger import Ledger
+from pytest_selfopt.ledger.ledger import existing_ledger
 from pytest_selfopt.ledger.steps import change_state, hold_state
 from pytest_selfopt.loop.undo.logged import (
     LIFTED,
@@ -90,13 +90,14 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
     """Write the configuration and the log in one step."""
     with ExitStack() as held:
         if dry_run:
-            log = check_log(settings.state_dir, _ledger(settings, held), take_over=False)
+            ledger = held.enter_context(existing_ledger(settings.ledger_path))
+            log = check_log(settings.state_dir, ledger)
             steps, _ = _planned(steps_of, log.entries, settings)
             return [f"would be done: {step.sentence}" for step in steps]
         if not settings.state_dir.is_dir():
             raise StateError(f"there is nothing to undo: no decision was logged in {settings.state_dir}")
         state = held.enter_context(hold_state(settings.state_dir, settings.routing_path))
-        ledger = _ledger(settings, held)
+        ledger = held.enter_context(existing_ledger(settings.ledger_path))
         log = check_log(settings.state_dir, ledger, take_over=True)
         steps, routing = _planned(steps_of, log.entries, settings)
         # Without a ledger no log with rules is trusted, and there was nothing to undo.
@@ -112,12 +113,6 @@ def _carry_out(settings: Settings, steps_of: StepsOf, *, now: str, dry_run: bool
             if text is not None:
                 written.replace(settings.state_dir / LEARNED, text)
         return [*state.notes, *log.notes, *(step.sentence for step in steps), *written.notes]
-
-
-def _ledger(settings: Settings, held: ExitStack) -> Ledger | None:
-    if not settings.ledger_path.exists():
-        return None
-    return held.enter_context(Ledger(settings.ledger_path))
 
 
 def _planned(steps_of: StepsOf, entries: Sequence[Entry], settings: Settings) -> tuple[list[Step], RoutingConfig]:

@@ -14,7 +14,7 @@ from pytest_selfopt.errors import StateError
 from pytest_selfopt.execution.calls import case_texts
 from pytest_selfopt.ledger.comparisons import Comparison
 from pytest_selfopt.ledger.decision_log import append_decision, check_log
-from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger
+from pytest_selfopt.ledger.ledger import NAME_DIGITS, Ledger, existing_ledger
 from pytest_selfopt.ledger.steps import HeldState, hold_state, settle_before_reading
 from pytest_selfopt.loop.actions import RuleChange
 from pytest_selfopt.loop.gates.gate_result import ProjectGates
@@ -216,10 +216,9 @@ def open_session_store(settings: Settings, project_gates: ProjectGates) -> Sessi
 
 def _ledger_to_read(settings: Settings, held: ExitStack) -> Ledger | None:
     """Open the ledger if it exists and the session needs it."""
-    path = settings.ledger_path
-    if settings.mode is Mode.PLAIN or not path.exists():
+    if settings.mode is Mode.PLAIN:
         return None
-    return held.enter_context(Ledger(path))
+    return held.enter_context(existing_ledger(settings.ledger_path))
 
 
 class CycleStore(SessionStore):

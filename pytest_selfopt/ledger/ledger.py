@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +78,17 @@ class Warmup:
             "load_s": load_s,
             "error": message,
         }
+
+
+def existing_ledger(path: Path) -> AbstractContextManager[Ledger | None]:
+    """Open the ledger at `path`, without making one; None if there is none.
+
+    Raises:
+        StateError: if it cannot be read.
+    """
+    if not path.exists():
+        return nullcontext()
+    return Ledger(path)
 
 
 class Ledger:

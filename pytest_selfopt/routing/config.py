@@ -12,6 +12,7 @@ from typing import Any
 from pytest_selfopt.errors import StateError
 from pytest_selfopt.routing import readable, resolve
 from pytest_selfopt.routing.atomic_files import copy_aside, read_text, set_aside, to_text, write_atomically
+from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.routing.readable import VERSION, ReadableConfig
 from pytest_selfopt.routing.regular_file import read_regular, require_regular
 from pytest_selfopt.routing.resolve import Route
@@ -119,7 +120,7 @@ def routing_text(path: Path) -> str:
 
 
 def _cannot_read(path: Path, problem: OSError) -> StateError:
-    return StateError(f"cannot read {path}: {problem.strerror or problem}")
+    return StateError(f"cannot read {path}: {reason(problem, path)}")
 
 
 def read_config(path: Path) -> RoutingConfig:

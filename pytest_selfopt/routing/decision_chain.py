@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_selfopt.errors import StateError
+from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.routing.state_files import read_state_file
 
 GENESIS = "0" * 64
@@ -81,7 +82,7 @@ def read_log(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as problem:
-        raise StateError(f"cannot read {path}: {problem.strerror or problem}") from None
+        raise StateError(f"cannot read {path}: {reason(problem, path)}") from None
 
 
 def verify_content(name: str, content: bytes | None, anchor: Anchor | None) -> Verification:

@@ -29,6 +29,7 @@ from pytest_selfopt.redaction.known import redact_written
 from pytest_selfopt.routing import lease
 from pytest_selfopt.routing.atomic_files import ELSEWHERE, described, remove_quietly
 from pytest_selfopt.routing.lease import MOST_TEXT, Holder, Silence, parse_holder, pause_note, silence_needed, still_for
+from pytest_selfopt.routing.ownership import reason
 from pytest_selfopt.routing.state_files import open_state_file
 
 LOCK = "lock"
@@ -79,7 +80,7 @@ class Lease:
             with self._turn:
                 self._look()
         except OSError as problem:
-            raise StateError(f"cannot read the lock {self._path}: {problem.strerror or problem}") from None
+            raise StateError(f"cannot read the lock {self._path}: {reason(problem, self._path)}") from None
         self.require()
 
     def require(self) -> None:
@@ -140,12 +141,12 @@ class Lease:
         present = _holder_at(self._path)
         if present is not None and present.token == self._holder.token and _leads_to(self._path, self._handle):
             return
-        taken = "its file was deleted or changed"
+        taken, advice = "its file was deleted or changed", "run it again"
         if present is not None:
-            taken = f"{present} has taken it"
+            taken, advice = f"{present} has taken it", "run it again when that one has ended"
         self.lost = (
             f"process {self._holder.pid} has lost the lock {self._path}: {taken}, which is possible when a process was "
-            f"stopped for {lease.LEASE_S:g} s or longer; it changes nothing any more"
+            f"stopped for {lease.LEASE_S:g} s or longer; it changes nothing any more; {advice}"
         )
 
 

@@ -196,12 +196,12 @@ class LocalRunner:
             if not self._cancelled.is_set():
                 missing = number - self._threads[model]
             self._threads[model] += max(0, missing)
-        for number_started in range(missing):
+        for started in range(missing):
             thread = threading.Thread(target=self._work, args=(model,), name=f"selfopt-call-{model}", daemon=True)
             try:
                 thread.start()
             except (RuntimeError, MemoryError):
-                self._do_without(model, missing - number_started)
+                self._do_without(model, missing - started)
                 return
 
     def _do_without(self, model: str, missing: int) -> None:

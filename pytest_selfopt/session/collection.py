@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_selfopt.console.sanitize import defused
+from pytest_selfopt.console.sanitize import harmless
 from pytest_selfopt.errors import SelfoptError, SettingsError
 from pytest_selfopt.planning.plan import PlannedTrial
 from pytest_selfopt.planning.session_plan import SessionPlan, SkippedTrials
@@ -55,7 +55,7 @@ class BenchmarkCollector:
             name, phase = _marker_arguments(marker, test)
             suite = metafunc.definition.path.parent / name
             trials = self._plan.add(test, suite, phase)
-            _refuse_too_many(metafunc, len(trials))
+            _check_number_of_items(metafunc, len(trials))
         except SelfoptError as problem:
             if str(problem) not in self.problems:
                 self.problems.append(str(problem))
@@ -132,7 +132,7 @@ def refuse(config: pytest.Config, problems: Sequence[str]) -> None:
     """
     if problems:
         lines = [*problems, rootdir_note(config)]
-        raise pytest.UsageError(defused("\n".join(filter(None, lines))))
+        raise pytest.UsageError(harmless("\n".join(filter(None, lines))))
 
 
 def _planned_for(item: pytest.Item) -> PlannedTrial | None:
@@ -194,7 +194,7 @@ def _refuse_use(metafunc: pytest.Metafunc, test: str) -> None:
             )
 
 
-def _refuse_too_many(metafunc: pytest.Metafunc, trials: int) -> None:
+def _check_number_of_items(metafunc: pytest.Metafunc, trials: int) -> None:
     """Refuse items that would take memory for nothing, and say before they are made how much the others take.
 
     Raises:
