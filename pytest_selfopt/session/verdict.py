@@ -24,7 +24,7 @@ from pytest_selfopt.deferred_signals import undisturbed
 from pytest_selfopt.errors import SelfoptError
 from pytest_selfopt.execution.replies import one_line
 from pytest_selfopt.planning.session_plan import SkippedTrials
-from pytest_selfopt.routing.atomic_files import timestamp
+from pytest_selfopt.routing.atomic_files import described, timestamp
 from pytest_selfopt.session import memory
 from pytest_selfopt.session.ci_outputs import annotate, build_outcome, write_outputs
 from pytest_selfopt.session.hidden_failures import HiddenFailures, may_be_replaced, was_cut_short
@@ -275,9 +275,11 @@ class VerdictHooks:
 
 
 def _sentence(problem: Exception) -> str:
-    """Say what went wrong, and where."""
+    """Say what went wrong, where, and what to do."""
     if isinstance(problem, OSError):
-        return f"{problem.filename or 'a file'}: {problem.strerror or problem}"
+        # A failed write does not say to which file.
+        folder = Path(str(problem.filename or Path.cwd() / "a file")).parent
+        return f"{problem.filename or 'a file'}: {described(problem, folder)}"
     if isinstance(problem, MemoryError):
         return "this process may use no more memory (ulimit -v)"
     return str(problem)
